@@ -1,0 +1,81 @@
+/** Stable machine-readable codes; a code is never renamed or reused. */
+export type ErrorCode =
+  | 'INVALID_OPTION' // an option, model or batch field has a wrong type, range, shape or name
+  | 'UNKNOWN_OPTION' // a field that does not exist; the message names the nearest one that does
+  | 'MISSING_FILE' // a data, config or model file cannot be opened
+  | 'MISSING_COLUMN' // a mapped column does not exist in the source
+  | 'EMPTY_DATA' // a source, task set or batch holds nothing to work on
+  | 'INVALID_DATA' // a value in the data breaks a documented rule (text for a number, NaN, duplicate …)
+  | 'UNSUPPORTED' // asked for something this build, model or machine cannot do
+  | 'MODEL_FILE' // a saved model or checkpoint is damaged or does not fit
+  | 'DIVERGED' // a loss or gradient is not finite
+  | 'ABORTED' // the AbortSignal fired
+  | 'DISPOSED' // the object was closed
+  | 'NATIVE' // the native core failed to load or broke an invariant
+  | 'IO'; // the operating system refused a read or write
+
+export interface ErrorDetails {
+  /** Path of the offending field, column or file: `innerLoop.steps`, `ratings.csv:rating`. */
+  field?: string;
+  /** The offending value, shortened for display. */
+  value?: unknown;
+  /** What was expected instead. */
+  expected?: string;
+  cause?: unknown;
+}
+
+/** The only error this package throws on purpose. `message` names the field, the value and what was expected. */
+export class InnerloopError extends Error {
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+  readonly value: unknown;
+  readonly expected: string | undefined;
+
+  constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
+    const parts = [details.field === undefined ? what : `${details.field}: ${what}`];
+    if ('value' in details) parts.push(`got ${show(details.value)}`);
+    if (details.expected !== undefined) parts.push(`expected ${details.expected}`);
+    super(parts.join('; '), details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = code === 'ABORTED' ? 'AbortError' : 'InnerloopError';
+    this.code = code;
+    this.field = details.field;
+    this.value = details.value;
+    this.expected = details.expected;
+  }
+}
+
+/** A short, one-line rendering of any value for an error message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${'length' in value ? String(value.length) : '?'})`;
+  if (Array.isArray(value)) return value.length > 6 ? `array of ${value.length}` : `[${value.map(show).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const keys = Object.keys(value);
+    return `{${keys.slice(0, 6).join(', ')}${keys.length > 6 ? ', …' : ''}}`;
+  }
+  return String(value);
+}
+
+/** The candidate nearest to `name` by edit distance, if near enough to be a misspelling. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
