@@ -1,0 +1,25 @@
+# For node-gyp and prebuildify; CMakeLists.txt is the source of truth, native/sources.txt the one list of files.
+{
+  "targets": [
+    {
+      "target_name": "innerloop",
+      "sources": [
+        "native/addon.cc",
+        "native/napi/job.cc",
+        "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).join(' ')\")"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++20", "-O3", "-fno-math-errno", "-fvisibility=hidden"],
+      "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL", "-Wl,-z,nodelete"],
+      "xcode_settings": {
+        "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "GCC_OPTIMIZATION_LEVEL": "3"
+      }
+    }
+  ]
+}

@@ -1,0 +1,59 @@
+// The addon: what lib/addon.ts declares. With napi/, the only code that knows Node.
+#include <napi.h>
+
+#include "kernels.h"
+#include "napi/job.h"
+#include "napi/operations.h"
+#include "thread_pool.h"
+
+namespace innerloop {
+namespace {
+
+Napi::Value create_token(const Napi::CallbackInfo& info) { return wrap(info.Env(), std::make_shared<Token>()); }
+
+Napi::Value abort_token(const Napi::CallbackInfo& info) {
+  unwrap<Token>(info[0])->aborted = true;
+  return info.Env().Undefined();
+}
+
+// One activation over an array on the active instruction set; the tests measure its error against the exact function.
+template <class T>
+Napi::Value apply_activation(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto f = static_cast<Activation>(integer(info[0].ToNumber().DoubleValue(), 0, 3, "activation"));
+    std::vector<T> x = copy<T>(info[1], "x");
+    kernels<T>().activation_forward(f, static_cast<Index>(x.size()), x.data(), x.data());
+    return to_typed_array(info.Env(), x);
+  });
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  try {
+    active_isa();
+  } catch (const std::exception& e) {
+    Napi::Error error = Napi::Error::New(env, e.what());
+    error.Set("code", Napi::String::New(env, "UNSUPPORTED"));
+    throw error;
+  }
+  init_jobs(env);
+  Napi::Array isas = Napi::Array::New(env);
+  for (const std::string& isa : available_isas()) isas.Set(isas.Length(), Napi::String::New(env, isa));
+  exports.Set("isa", Napi::String::New(env, active_isa()));
+  exports.Set("isas", isas);
+  exports.Set("hardwareThreads", Napi::Number::New(env, ThreadPool::hardware_threads()));
+  exports.Set("createToken", Napi::Function::New(env, create_token, "createToken"));
+  exports.Set("abortToken", Napi::Function::New(env, abort_token, "abortToken"));
+  const auto operations = [&](Napi::Object table, Napi::Value (*activation)(const Napi::CallbackInfo&)) {
+    table.Set("applyActivation", Napi::Function::New(env, activation, "applyActivation"));
+    return table;
+  };
+  exports.Set("float32", operations(Operations<float>::table(env), apply_activation<float>));
+  exports.Set("float64", operations(Operations<double>::table(env), apply_activation<double>));
+  return exports;
+}
+
+}  // namespace
+}  // namespace innerloop
+
+static Napi::Object InitInnerloop(Napi::Env env, Napi::Object exports) { return innerloop::init(env, exports); }
+NODE_API_MODULE(innerloop, InitInnerloop)

@@ -1,0 +1,89 @@
+// A meta-batch: ragged rows of tasks over a frame of columns, and its index: per task, the distinct embedding rows it
+// touches ("local" rows), so that a task works on small gathered blocks and its gradient is sparse rows.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "kernels.h"
+#include "model.h"
+
+namespace innerloop {
+
+// Input columns, each indexed by one side's row number (user, item, interaction …). Immutable.
+template <class T>
+struct Frame {
+  struct Column {
+    InputKind kind;
+    int side;
+    Index width;                        // dense
+    std::vector<T> dense;               // [rows, width]
+    std::vector<std::int32_t> ids;      // categorical: one a row; bag: concatenated
+    std::vector<std::int32_t> offsets;  // bag: rows + 1
+  };
+  std::vector<Index> side_rows;  // number of rows of each side
+  std::vector<Column> columns;   // in the order of the model's inputs
+};
+
+template <class T>
+struct BatchIndex;
+
+template <class T>
+struct Batch {
+  std::shared_ptr<const Model<T>> model;
+  std::shared_ptr<const Frame<T>> frame;
+  std::vector<Index> begin;                      // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
+  std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
+  std::vector<T> labels;                         // one a batch row, or empty
+
+  Index tasks() const { return static_cast<Index>(begin.size() - 1) / 2; }
+
+  // Built by the first call that needs it, off the JavaScript thread.
+  const BatchIndex<T>& index(int threads) const;
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<BatchIndex<T>> index_;
+
+ public:
+  Batch();
+  ~Batch();
+};
+
+template <class T>
+struct BatchIndex {
+  struct Input {                             // one embedding input
+    std::vector<Index> entry_begin;          // per batch row + 1: its ids in `local`
+    std::vector<std::int32_t> local;         // task-local embedding row of each id
+    std::vector<Index> unique_begin;         // per task + 1
+    std::vector<std::int32_t> unique;        // table row of each task-local row
+    std::vector<std::int32_t> unique_batch;  // its position in `rows`
+    std::vector<std::int32_t> rows;          // distinct table rows of the batch, ascending
+  };
+  std::vector<Input> inputs;  // by input; dense inputs stay empty
+};
+
+// The rows [first, first + n) of a batch as layers see them.
+template <class T>
+struct RowsView {
+  const Batch<T>* batch;
+  const BatchIndex<T>* index;
+  Index first;
+
+  const T* dense(std::size_t input, Index r) const {
+    const auto& column = batch->frame->columns[input];
+    return column.dense.data() + batch->sides[column.side][first + r] * column.width;
+  }
+  std::span<const std::int32_t> ids(std::size_t input, Index r) const {
+    const auto& in = index->inputs[input];
+    const Index b = in.entry_begin[first + r], e = in.entry_begin[first + r + 1];
+    return {in.local.data() + b, static_cast<std::size_t>(e - b)};
+  }
+};
+
+extern template struct Batch<float>;
+extern template struct Batch<double>;
+
+}  // namespace innerloop

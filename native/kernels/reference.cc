@@ -1,0 +1,178 @@
+// The naive reference: what every other instruction set is checked against, and the fallback where none fits.
+#include <algorithm>
+#include <cmath>
+
+#include "../kernels.h"
+
+namespace innerloop {
+namespace {
+
+template <class T>
+void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias, bool accumulate, T* C,
+             Index ldc) {
+  for (Index i = 0; i < M; ++i) {
+    for (Index j = 0; j < N; ++j) {
+      T sum = accumulate ? C[i * ldc + j] : bias ? bias[j] : T(0);
+      for (Index k = 0; k < K; ++k) sum += A[i * lda + k] * B[k * ldb + j];
+      C[i * ldc + j] = sum;
+    }
+  }
+}
+
+template <class T>
+void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc) {
+  for (Index i = 0; i < M; ++i) {
+    for (Index j = 0; j < N; ++j) {
+      T sum = accumulate ? C[i * ldc + j] : T(0);
+      for (Index k = 0; k < K; ++k) sum += A[k * lda + i] * B[k * ldb + j];
+      C[i * ldc + j] = sum;
+    }
+  }
+}
+
+template <class T>
+void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc, T*) {
+  for (Index i = 0; i < M; ++i) {
+    for (Index j = 0; j < N; ++j) {
+      T sum = accumulate ? C[i * ldc + j] : T(0);
+      for (Index k = 0; k < K; ++k) sum += A[i * lda + k] * B[j * ldb + k];
+      C[i * ldc + j] = sum;
+    }
+  }
+}
+
+template <class T>
+void column_sums(Index M, Index N, const T* A, Index lda, T* y) {
+  for (Index i = 0; i < M; ++i)
+    for (Index j = 0; j < N; ++j) y[j] += A[i * lda + j];
+}
+
+template <class T>
+void axpy(Index n, T a, const T* x, T* y) {
+  for (Index i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+template <class T>
+void scale(Index n, T a, const T* x, T* y) {
+  for (Index i = 0; i < n; ++i) y[i] = a * x[i];
+}
+
+template <class T>
+void add_scaled(Index n, const T* x, T a, const T* y, T* z) {
+  for (Index i = 0; i < n; ++i) z[i] = x[i] + a * y[i];
+}
+
+template <class T>
+void sub_product(Index n, const T* x, const T* a, const T* y, T* z) {
+  for (Index i = 0; i < n; ++i) z[i] = x[i] - a[i] * y[i];
+}
+
+template <class T>
+void negative_product(Index n, const T* a, const T* x, T* z) {
+  for (Index i = 0; i < n; ++i) z[i] = -a[i] * x[i];
+}
+
+template <class T>
+void sub_product_into(Index n, const T* x, const T* y, T* z) {
+  for (Index i = 0; i < n; ++i) z[i] -= x[i] * y[i];
+}
+
+template <class T>
+T dot(Index n, const T* x, const T* y) {
+  T sum = 0;
+  for (Index i = 0; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+template <class T>
+T logistic(T z) {
+  return z >= 0 ? 1 / (1 + std::exp(-z)) : std::exp(z) / (1 + std::exp(z));
+}
+
+template <class T>
+T first_derivative(Activation f, T z, T a) {
+  switch (f) {
+    case Activation::relu: return z > 0 ? T(1) : T(0);
+    case Activation::tanh: return 1 - a * a;
+    case Activation::sigmoid: return a * (1 - a);
+    default: return logistic(z);
+  }
+}
+
+template <class T>
+T second_derivative(Activation f, T z, T a) {
+  switch (f) {
+    case Activation::relu: return 0;
+    case Activation::tanh: return -2 * a * (1 - a * a);
+    case Activation::sigmoid: return a * (1 - a) * (1 - 2 * a);
+    default: return logistic(z) * logistic(-z);
+  }
+}
+
+template <class T>
+void activation_forward(Activation f, Index n, const T* z, T* a) {
+  for (Index i = 0; i < n; ++i) {
+    switch (f) {
+      case Activation::relu: a[i] = z[i] < 0 ? T(0) : z[i]; break;  // NaN stays
+      case Activation::tanh: a[i] = std::tanh(z[i]); break;
+      case Activation::sigmoid: a[i] = logistic(z[i]); break;
+      default: a[i] = std::max(z[i], T(0)) + std::log1p(std::exp(-std::abs(z[i])));
+    }
+  }
+}
+
+template <class T>
+void activation_backward(Activation f, Index n, const T* z, const T* a, const T* da, T* dz) {
+  for (Index i = 0; i < n; ++i) dz[i] = da[i] * first_derivative(f, z[i], a[i]);
+}
+
+template <class T>
+void activation_tangent_forward(Activation f, Index n, const T* z, const T* a, const T* tz, T* ta) {
+  for (Index i = 0; i < n; ++i) ta[i] = tz[i] * first_derivative(f, z[i], a[i]);
+}
+
+template <class T>
+void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da, const T* tda, T* tdz) {
+  for (Index i = 0; i < n; ++i) {
+    tdz[i] = tda[i] * first_derivative(f, z[i], a[i]) + (tz ? da[i] * second_derivative(f, z[i], a[i]) * tz[i] : T(0));
+  }
+}
+
+template <class T>
+void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon, T decay) {
+  for (Index i = 0; i < n; ++i) {
+    const T gi = gradient_scale * g[i];
+    m[i] = b1 * m[i] + (1 - b1) * gi;
+    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
+    p[i] -= step * m[i] / (std::sqrt(v[i]) * correction + epsilon) + decay * p[i];
+  }
+}
+
+}  // namespace
+
+template <class T>
+const Kernels<T>& reference_kernels() {
+  static constexpr Kernels<T> table{"reference",
+                                    gemm_nn<T>,
+                                    gemm_tn<T>,
+                                    gemm_nt<T>,
+                                    column_sums<T>,
+                                    axpy<T>,
+                                    scale<T>,
+                                    add_scaled<T>,
+                                    sub_product<T>,
+                                    negative_product<T>,
+                                    sub_product_into<T>,
+                                    dot<T>,
+                                    activation_forward<T>,
+                                    activation_backward<T>,
+                                    activation_tangent_forward<T>,
+                                    activation_tangent_backward<T>,
+                                    adam<T>};
+  return table;
+}
+
+template const Kernels<float>& reference_kernels<float>();
+template const Kernels<double>& reference_kernels<double>();
+
+}  // namespace innerloop

@@ -1,0 +1,44 @@
+// The contract of a layer: four functions, and nothing else is needed for exact second order (Pearlmutter 1994).
+//
+// Notation in every layer: x a value, dx the gradient of the loss with respect to it, tx its directional derivative along
+// the direction v in parameter space, tdx the directional derivative of dx. A Hessian-vector product is one tangent_forward
+// and one tangent_backward over what forward and backward left.
+#pragma once
+#include <vector>
+
+#include "batch.h"
+#include "kernels.h"
+
+namespace innerloop {
+
+// One pass of one task over n rows. Slots are [n, width]; parameters are by tensor index, embeddings as gathered rows.
+template <class T>
+struct Pass {
+  const Kernels<T>* kernels;
+  RowsView<T> rows;
+  Index n;
+  const T* const* theta;  // parameters
+  const T* const* v;      // direction; null entry = zero
+  T* const* grad;         // += gradient; null entry = not wanted
+  T* const* hv;           // += Hessian-vector product; null entry = not wanted
+  T* const* x;            // by slot
+  T* const* dx;           // by slot; null entry = not wanted
+  T* const* tx;           // by slot; null entry = zero
+  T* const* tdx;          // by slot; null entry = not wanted
+  T* scratch;             // Model::scratch_size elements
+};
+
+template <class T>
+struct Layer {
+  virtual ~Layer() = default;
+  virtual void forward(const Pass<T>&) const = 0;           // x[out] from x[in]
+  virtual void backward(const Pass<T>&) const = 0;          // dx[in], grad from dx[out]
+  virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], v
+  virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], v
+
+  int in = -1;               // slot read, −1 = the rows themselves
+  int out = 0;               // slot written
+  std::vector<int> tensors;  // parameters read
+};
+
+}  // namespace innerloop

@@ -1,0 +1,75 @@
+// Reading what lib/addon.ts passes. TypeScript has validated the meaning; here only what memory safety needs is checked
+// again: types, lengths and index ranges, on copies that nobody else can change.
+#pragma once
+#include <napi.h>
+
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "../errors.h"
+#include "../kernels.h"
+
+namespace innerloop {
+
+inline Napi::Object object(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) throw Error("INVALID_OPTION", std::string(name) + " must be an object");
+  return value.As<Napi::Object>();
+}
+
+inline Napi::Array array(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) throw Error("INVALID_OPTION", std::string(name) + " must be an array");
+  return value.As<Napi::Array>();
+}
+
+inline double number(const Napi::Object& from, const char* name) {
+  const Napi::Value value = from.Get(name);
+  if (!value.IsNumber()) throw Error("INVALID_OPTION", std::string(name) + " must be a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+inline Index integer(double x, double low, double high, const char* name) {
+  if (!(x >= low && x <= high) || x != static_cast<double>(static_cast<Index>(x)))
+    throw Error("INVALID_OPTION", std::string(name) + " must be an integer between " + std::to_string(static_cast<Index>(low)) +
+                                      " and " + std::to_string(static_cast<Index>(high)));
+  return static_cast<Index>(x);
+}
+
+inline Index integer(const Napi::Object& from, const char* name, double low, double high) {
+  return integer(number(from, name), low, high, name);
+}
+
+template <class X>
+constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>     ? napi_float32_array
+                                            : std::is_same_v<X, double>  ? napi_float64_array
+                                            : std::is_same_v<X, std::uint8_t> ? napi_uint8_array
+                                                                         : napi_int32_array;
+
+// A copy of a typed array; SharedArrayBuffers and views with offsets are fine, a detached buffer reads as empty.
+template <class X>
+std::vector<X> copy(const Napi::Value& value, const char* name) {
+  napi_typedarray_type type;
+  std::size_t length = 0;
+  void* data = nullptr;
+  bool is_typed = false;
+  if (napi_is_typedarray(value.Env(), value, &is_typed) != napi_ok || !is_typed ||
+      napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != kArrayType<X>)
+    throw Error("INVALID_OPTION", std::string(name) + " must be a typed array of the right element type");
+  const X* first = static_cast<const X*>(data);
+  return first ? std::vector<X>(first, first + length) : std::vector<X>();
+}
+
+template <class X>
+Napi::Value to_typed_array(Napi::Env env, const X* data, std::size_t n) {
+  auto out = Napi::TypedArrayOf<X>::New(env, n);
+  if (n > 0) std::copy_n(data, n, out.Data());
+  return out;
+}
+
+template <class X>
+Napi::Value to_typed_array(Napi::Env env, const std::vector<X>& v) {
+  return to_typed_array(env, v.data(), v.size());
+}
+
+}  // namespace innerloop

@@ -1,0 +1,55 @@
+// Native objects as JavaScript sees them: opaque, type-tagged, and shared with the jobs that use them.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "../batch.h"
+#include "../inner_loop.h"
+#include "../model.h"
+#include "../outer_update.h"
+#include "job.h"
+
+namespace innerloop {
+
+template <class X>
+constexpr napi_type_tag kTag{0, 0};
+#define INNERLOOP_TAG(X, id) \
+  template <>                \
+  inline constexpr napi_type_tag kTag<X>{0x696e6e65726c6f6fu, id};
+INNERLOOP_TAG(Model<float>, 1)
+INNERLOOP_TAG(Model<double>, 2)
+INNERLOOP_TAG(Store<float>, 3)
+INNERLOOP_TAG(Store<double>, 4)
+INNERLOOP_TAG(Frame<float>, 5)
+INNERLOOP_TAG(Frame<double>, 6)
+INNERLOOP_TAG(Batch<float>, 7)
+INNERLOOP_TAG(Batch<double>, 8)
+INNERLOOP_TAG(Adapted<float>, 9)
+INNERLOOP_TAG(Adapted<double>, 10)
+INNERLOOP_TAG(Token, 11)
+
+template <class X>
+Napi::Object wrap(Napi::Env env, std::shared_ptr<X> x) {
+  Napi::Object object = Napi::Object::New(env);
+  auto* holder = new std::shared_ptr<X>(std::move(x));
+  const auto finalize = [](napi_env, void* p, void*) { delete static_cast<std::shared_ptr<X>*>(p); };
+  if (napi_wrap(env, object, holder, finalize, nullptr, nullptr) != napi_ok) {
+    delete holder;
+    throw Napi::Error::New(env, "cannot wrap a native object");
+  }
+  if (napi_type_tag_object(env, object, &kTag<X>) != napi_ok) throw Napi::Error::New(env, "cannot tag a native object");
+  return object;
+}
+
+template <class X>
+std::shared_ptr<X> unwrap(const Napi::Value& value) {
+  bool match = false;
+  void* p = nullptr;
+  if (!value.IsObject() || napi_check_object_type_tag(value.Env(), value, &kTag<X>, &match) != napi_ok || !match ||
+      napi_unwrap(value.Env(), value, &p) != napi_ok)
+    throw Napi::TypeError::New(value.Env(), "a native handle of another kind was given");
+  return *static_cast<std::shared_ptr<X>*>(p);
+}
+
+}  // namespace innerloop

@@ -1,0 +1,39 @@
+// Asynchronous calls: work runs on the pool, never on the event loop or on libuv's threads, and never sees the
+// environment; its result is turned into JavaScript on the thread of the environment that asked.
+#pragma once
+#include <napi.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+namespace innerloop {
+
+// Set from JavaScript when an AbortSignal fires; polled between tasks.
+struct Token {
+  std::atomic<bool> aborted{false};
+};
+
+// Must be called once for each environment (main thread or worker) before run_job.
+void init_jobs(Napi::Env env);
+
+// `work` gets a function that throws Aborted once the token is set. `finish` makes the value of the promise.
+Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
+                    std::function<void(const std::function<void()>&)> work, std::function<Napi::Value(Napi::Env)> finish);
+
+// An Error object with `code` and, where known, `task`.
+Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure);
+
+// Runs body, translating core errors into JavaScript ones.
+template <class F>
+Napi::Value guarded(Napi::Env env, F&& body) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    throw to_js_error(env, std::current_exception());
+  }
+}
+
+}  // namespace innerloop

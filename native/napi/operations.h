@@ -1,0 +1,397 @@
+// The functions that lib/addon.ts declares, for one scalar type.
+#pragma once
+#include <mutex>
+#include <shared_mutex>
+
+#include "../meta_gradient.h"
+#include "build.h"
+
+namespace innerloop {
+
+template <class T>
+struct Operations {
+  using Info = Napi::CallbackInfo;
+  using StorePtr = std::shared_ptr<Store<T>>;
+  using BatchPtr = std::shared_ptr<Batch<T>>;
+
+  static Napi::Object table(Napi::Env env) {
+    Napi::Object exports = Napi::Object::New(env);
+    const auto add = [&](const char* name, Napi::Value (*f)(const Info&)) {
+      exports.Set(name, Napi::Function::New(env, f, name));
+    };
+    add("createModel", create_model);
+    add("describeModel", describe_model);
+    add("createStore", create_store);
+    add("writeTensor", write_tensor);
+    add("readTensor", read_tensor);
+    add("readState", read_state);
+    add("writeState", write_state);
+    add("createFrame", create_frame);
+    add("createBatch", create_batch);
+    add("metaGradient", meta_gradient_);
+    add("trainStep", train_step);
+    add("adapt", adapt);
+    add("readAdapted", read_adapted);
+    add("predict", predict);
+    add("hessianVectorProduct", hessian_vector_product_);
+    return exports;
+  }
+
+ private:
+  static Napi::Value create_model(const Info& info) {
+    return guarded(info.Env(), [&] { return wrap(info.Env(), build_model<T>(object(info[0], "spec"))); });
+  }
+
+  static Napi::Value describe_model(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto model = unwrap<Model<T>>(info[0]);
+      Napi::Array tensors = Napi::Array::New(info.Env());
+      for (const TensorInfo& t : model->tensors) {
+        Napi::Object entry = Napi::Object::New(info.Env());
+        Napi::Array shape = Napi::Array::New(info.Env());
+        for (const Index n : t.shape) shape.Set(shape.Length(), Napi::Number::New(info.Env(), static_cast<double>(n)));
+        entry.Set("name", Napi::String::New(info.Env(), t.name));
+        entry.Set("shape", shape);
+        entry.Set("embedding", Napi::Boolean::New(info.Env(), t.input >= 0));
+        tensors.Set(tensors.Length(), entry);
+      }
+      return tensors;
+    });
+  }
+
+  static Napi::Value create_store(const Info& info) {
+    return guarded(info.Env(), [&] { return wrap(info.Env(), std::make_shared<Store<T>>(unwrap<Model<T>>(info[0]))); });
+  }
+
+  static Index tensor_index(const Model<T>& model, const Napi::Value& value) {
+    return integer(value.ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "tensor");
+  }
+
+  // Arena layout to JavaScript's and back: linear weights are held transposed.
+  static std::vector<T> outward(const TensorInfo& t, const T* data) {
+    std::vector<T> out(data, data + t.size);
+    if (!t.transposed) return out;
+    const Index rows = t.shape[0], columns = t.shape[1];
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < columns; ++c) out[r * columns + c] = data[c * rows + r];
+    return out;
+  }
+  static void inward(const TensorInfo& t, const T* from, T* to) {
+    if (!t.transposed) {
+      std::copy_n(from, t.size, to);
+      return;
+    }
+    const Index rows = t.shape[0], columns = t.shape[1];
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+  }
+
+  // The event loop must not wait for a running job, so a store in use refuses.
+  template <class Lock>
+  static Lock lock_now(const Store<T>& store) {
+    Lock lock(store.mutex, std::try_to_lock);
+    if (!lock.owns_lock()) throw Error("INVALID_OPTION", "these parameters are in use by a running call");
+    return lock;
+  }
+
+  static Napi::Value write_tensor(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const StorePtr store = unwrap<Store<T>>(info[0]);
+      const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
+      const std::vector<T> data = copy<T>(info[2], "tensor");
+      require(static_cast<Index>(data.size()) == t.size, "a tensor must hold as many values as its shape says");
+      const auto lock = lock_now<std::unique_lock<std::shared_mutex>>(*store);
+      inward(t, data.data(), store->values->data() + t.offset);
+      return info.Env().Undefined();
+    });
+  }
+
+  static Napi::Value read_tensor(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const StorePtr store = unwrap<Store<T>>(info[0]);
+      const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
+      const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*store);
+      return to_typed_array(info.Env(), outward(t, store->values->data() + t.offset));
+    });
+  }
+
+  // Everything an exact resume needs, in the arena's own layout.
+  static Napi::Value read_state(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const StorePtr store = unwrap<Store<T>>(info[0]);
+      const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*store);
+      Napi::Object state = Napi::Object::New(info.Env());
+      state.Set("values", to_typed_array(info.Env(), *store->values));
+      state.Set("firstMoment", to_typed_array(info.Env(), store->first_moment));
+      state.Set("secondMoment", to_typed_array(info.Env(), store->second_moment));
+      std::vector<double> touched;
+      for (const auto& rows : store->touched) touched.insert(touched.end(), rows.begin(), rows.end());
+      state.Set("touched", to_typed_array(info.Env(), touched));
+      state.Set("step", Napi::Number::New(info.Env(), static_cast<double>(store->step)));
+      return state;
+    });
+  }
+
+  static Napi::Value write_state(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const StorePtr store = unwrap<Store<T>>(info[0]);
+      const Napi::Object state = object(info[1], "state");
+      const std::vector<T> values = copy<T>(state.Get("values"), "values");
+      std::vector<T> first = copy<T>(state.Get("firstMoment"), "firstMoment"), second = copy<T>(state.Get("secondMoment"), "secondMoment");
+      const std::vector<double> touched = copy<double>(state.Get("touched"), "touched");
+      const std::size_t size = static_cast<std::size_t>(store->model->arena_size);
+      const auto& tensors = store->model->tensors;
+      std::size_t rows = 0;
+      for (const TensorInfo& t : tensors) rows += t.input >= 0 ? static_cast<std::size_t>(t.shape[0]) : 0;
+      require(values.size() == size && first.size() == second.size() && (first.empty() || first.size() == size) &&
+                  touched.size() == (first.empty() ? 0 : rows),
+              "the state belongs to another model");
+      const auto lock = lock_now<std::unique_lock<std::shared_mutex>>(*store);
+      *store->values = values;
+      store->first_moment = std::move(first);
+      store->second_moment = std::move(second);
+      store->step = integer(state, "step", 0, 9e15);
+      store->touched.assign(store->first_moment.empty() ? 0 : tensors.size(), {});
+      for (std::size_t t = 0, at = 0; t < store->touched.size(); ++t) {
+        if (tensors[t].input < 0) continue;
+        for (Index r = 0; r < tensors[t].shape[0]; ++r)
+          store->touched[t].push_back(integer(touched[at++], 0, 9e15, "touched"));
+      }
+      return info.Env().Undefined();
+    });
+  }
+
+  static Napi::Value create_frame(const Info& info) {
+    return guarded(info.Env(),
+                   [&] { return wrap(info.Env(), build_frame<T>(*unwrap<Model<T>>(info[0]), object(info[1], "frame"))); });
+  }
+
+  static Napi::Value create_batch(const Info& info) {
+    return guarded(info.Env(), [&] {
+      return wrap(info.Env(), build_batch<T>(unwrap<Model<T>>(info[0]), unwrap<Frame<T>>(info[1]), object(info[2], "batch")));
+    });
+  }
+
+  // What every compute call takes: parameters, batch, inner loop, threads, abort token.
+  struct Call {
+    StorePtr store;
+    BatchPtr batch;
+    InnerLoop<T> inner;
+    StorePtr rates;  // where the rates are parameters
+    int threads;
+    std::shared_ptr<Token> token;
+  };
+  static std::shared_ptr<Call> call(const Info& info, bool labels) {
+    const Napi::Object options = object(info[0], "options");
+    auto c = std::make_shared<Call>();
+    c->store = unwrap<Store<T>>(options.Get("store"));
+    c->batch = unwrap<Batch<T>>(options.Get("batch"));
+    require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
+    require(!labels || !c->batch->labels.empty(), "the batch has no labels");
+    c->inner = build_inner_loop<T>(*c->store->model, object(options.Get("inner"), "inner"));
+    if (c->inner.rate_kind == RateKind::per_parameter) {
+      c->rates = unwrap<Store<T>>(object(options.Get("inner"), "inner").Get("rates"));
+      require(c->rates != c->store, "the rates must have a store of their own");
+    }
+    c->threads = static_cast<int>(integer(options, "threads", 1, 1024));
+    if (!options.Get("token").IsUndefined()) c->token = unwrap<Token>(options.Get("token"));
+    return c;
+  }
+  static std::shared_lock<std::shared_mutex> lock_rates(const Call& c) {
+    return c.rates ? std::shared_lock(c.rates->mutex) : std::shared_lock<std::shared_mutex>();
+  }
+  static Napi::Value step_rates(Napi::Env env, const std::vector<std::vector<T>>& gradient) {
+    Napi::Array rates = Napi::Array::New(env);
+    for (const auto& g : gradient) rates.Set(rates.Length(), to_typed_array(env, g));
+    return rates;
+  }
+  static Direction direction(const Info& info) {
+    return static_cast<Direction>(integer(object(info[0], "options"), "direction", 0, 1));
+  }
+
+  // [tensor] -> full-size typed arrays, embedding rows scattered into zeros.
+  static Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient) {
+    Napi::Array out = Napi::Array::New(env, model.tensors.size());
+    for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+      const TensorInfo& t = model.tensors[i];
+      if (t.input < 0) {
+        out.Set(static_cast<std::uint32_t>(i), to_typed_array(env, outward(t, gradient.dense.data() + t.offset)));
+        continue;
+      }
+      const Index dim = model.dim(static_cast<int>(i));
+      auto full = Napi::TypedArrayOf<T>::New(env, static_cast<std::size_t>(t.size));
+      for (std::size_t r = 0; r < gradient.rows[i]->size(); ++r)
+        std::copy_n(gradient.blocks[i].data() + r * dim, dim, full.Data() + (*gradient.rows[i])[r] * dim);
+      out.Set(static_cast<std::uint32_t>(i), full);
+    }
+    return out;
+  }
+
+  static Napi::Value meta_gradient_(const Info& info) {
+    return guarded(info.Env(), [&] {
+      const auto c = call(info, true);
+      const Direction way = direction(info);
+      const auto result = std::make_shared<MetaGradient<T>>();
+      return run_job(
+          info.Env(), c->threads, c->token,
+          [c, way, result](const std::function<void()>& poll) {
+            const std::shared_lock lock(c->store->mutex);
+            const auto rates_lock = lock_rates(*c);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            *result = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
+          },
+          [c, result](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("loss", Napi::Number::New(env, result->loss));
+            out.Set("taskLosses", to_typed_array(env, result->task_losses));
+            out.Set("gradient", densify(env, *c->store->model, result->gradient));
+            if (c->inner.rate_kind == RateKind::per_parameter)
+              out.Set("rateGradient", densify(env, *c->store->model, result->rate_gradient));
+            if (c->inner.rate_kind == RateKind::per_tensor_step)
+              out.Set("rateGradient", step_rates(env, result->step_rate_gradient));
+            return out;
+          });
+    });
+  }
+
+  static Napi::Value train_step(const Info& info) {
+    return guarded(info.Env(), [&] {
+      const auto c = call(info, true);
+      const Direction way = direction(info);
+      const Napi::Object options = object(info[0], "options");
+      const OptimizerOptions optimizer = build_optimizer(object(options.Get("optimizer"), "optimizer"), c->store->model->tensors.size());
+      const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
+      const OptimizerOptions rate_optimizer =
+          learn_rates ? build_optimizer(object(options.Get("rateOptimizer"), "rateOptimizer"), c->store->model->tensors.size())
+                      : OptimizerOptions{};
+      struct Result {
+        double loss, norm;
+        std::vector<double> task_losses;
+        std::vector<std::vector<T>> step_rate_gradient;
+      };
+      const auto result = std::make_shared<Result>();
+      return run_job(
+          info.Env(), c->threads, c->token,
+          [c, way, optimizer, learn_rates, rate_optimizer, result](const std::function<void()>& poll) {
+            const std::unique_lock lock(c->store->mutex);
+            const auto rates_lock = c->rates ? std::unique_lock(c->rates->mutex) : std::unique_lock<std::shared_mutex>();
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            MetaGradient<T> g = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
+            result->norm = outer_update<T>(*c->store, g.gradient, optimizer, c->threads);
+            if (learn_rates) outer_update<T>(*c->rates, g.rate_gradient, rate_optimizer, c->threads);
+            result->loss = g.loss;
+            result->task_losses = std::move(g.task_losses);
+            result->step_rate_gradient = std::move(g.step_rate_gradient);
+          },
+          [result](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("loss", Napi::Number::New(env, result->loss));
+            out.Set("gradientNorm", Napi::Number::New(env, result->norm));
+            out.Set("taskLosses", to_typed_array(env, result->task_losses));
+            if (!result->step_rate_gradient.empty()) out.Set("rateGradient", step_rates(env, result->step_rate_gradient));
+            return out;
+          });
+    });
+  }
+
+  static Napi::Value adapt(const Info& info) {
+    return guarded(info.Env(), [&] {
+      const auto c = call(info, true);
+      const auto result = std::make_shared<std::vector<Adapted<T>>>();
+      return run_job(
+          info.Env(), c->threads, c->token,
+          [c, result](const std::function<void()>& poll) {
+            const std::shared_lock lock(c->store->mutex);
+            const auto rates_lock = lock_rates(*c);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            *result = adapt_tasks<T>(plan, c->store->values->data(), c->threads, poll);
+          },
+          [result](Napi::Env env) -> Napi::Value {
+            Napi::Array out = Napi::Array::New(env);
+            for (Adapted<T>& task : *result) out.Set(out.Length(), wrap(env, std::make_shared<Adapted<T>>(std::move(task))));
+            return out;
+          });
+    });
+  }
+
+  // The fast tensors of an adapted task in full, by tensor; an embedding's other rows come from the shared parameters.
+  static Napi::Value read_adapted(const Info& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const auto adapted = unwrap<Adapted<T>>(info[0]);
+      const StorePtr store = unwrap<Store<T>>(info[1]);
+      const Model<T>& model = *adapted->model;
+      require(store->model == adapted->model, "the parameters belong to another model");
+      const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*store);
+      Napi::Array out = Napi::Array::New(info.Env(), model.tensors.size());
+      for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+        const TensorInfo& t = model.tensors[i];
+        if (!adapted->fast[i]) continue;
+        if (t.input < 0) {
+          out.Set(static_cast<std::uint32_t>(i), to_typed_array(info.Env(), outward(t, adapted->dense[i].data())));
+          continue;
+        }
+        std::vector<T> full(store->values->data() + t.offset, store->values->data() + t.offset + t.size);
+        const Index dim = model.dim(static_cast<int>(i));
+        for (std::size_t r = 0; r < adapted->rows[i].size(); ++r)
+          std::copy_n(adapted->blocks[i].data() + r * dim, dim, full.data() + adapted->rows[i][r] * dim);
+        out.Set(static_cast<std::uint32_t>(i), to_typed_array(info.Env(), full));
+      }
+      return out;
+    });
+  }
+
+  static Napi::Value predict(const Info& info) {
+    return guarded(info.Env(), [&] {
+      const Napi::Object options = object(info[0], "options");
+      const auto c = call(info, options.Get("after").ToBoolean());
+      const bool before = options.Get("before").ToBoolean(), after = options.Get("after").ToBoolean();
+      std::shared_ptr<Adapted<T>> start;
+      if (!options.Get("adapted").IsUndefined()) {
+        start = unwrap<Adapted<T>>(options.Get("adapted"));
+        require(start->model == c->store->model, "the adapted parameters belong to another model");
+        c->inner.fast = start->fast;
+      }
+      const auto result = std::make_shared<QueryOutputs<T>>();
+      return run_job(
+          info.Env(), c->threads, c->token,
+          [c, before, after, start, result](const std::function<void()>& poll) {
+            const std::shared_lock lock(c->store->mutex);
+            const auto rates_lock = lock_rates(*c);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll);
+          },
+          [before, after, result](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            if (before) out.Set("before", to_typed_array(env, result->before));
+            if (after) out.Set("after", to_typed_array(env, result->after));
+            return out;
+          });
+    });
+  }
+
+  static Napi::Value hessian_vector_product_(const Info& info) {
+    return guarded(info.Env(), [&] {
+      const auto c = call(info, true);
+      const StorePtr vector = unwrap<Store<T>>(object(info[0], "options").Get("vector"));
+      require(vector->model == c->store->model && vector != c->store, "the vector belongs to another model");
+      require(c->batch->tasks() == 1, "a Hessian-vector product is of one set of rows");
+      const auto result = std::make_shared<HessianVectorProduct<T>>();
+      return run_job(
+          info.Env(), c->threads, c->token,
+          [c, vector, result](const std::function<void()>&) {
+            const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data());
+          },
+          [c, result](Napi::Env env) -> Napi::Value {
+            Napi::Object out = Napi::Object::New(env);
+            out.Set("loss", Napi::Number::New(env, result->loss));
+            out.Set("gradient", densify(env, *c->store->model, result->gradient));
+            out.Set("product", densify(env, *c->store->model, result->product));
+            return out;
+          });
+    });
+  }
+};
+
+}  // namespace innerloop

@@ -1,0 +1,88 @@
+#include "outer_update.h"
+
+#include <cmath>
+
+#include "errors.h"
+#include "thread_pool.h"
+
+namespace innerloop {
+namespace {
+
+template <class T>
+double squared_norm(const Model<T>& model, const SparseGradient<T>& gradient) {
+  double sum = 0;
+  const auto add = [&](const std::vector<T>& x) {
+    for (const T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
+  };
+  add(gradient.dense);
+  for (std::size_t t = 0; t < model.tensors.size(); ++t) add(gradient.blocks[t]);
+  return sum;
+}
+
+template <class T>
+struct Step {
+  Store<T>& store;
+  const OptimizerOptions& options;
+  const Kernels<T>& kernels;
+  T gradient_scale;
+
+  // n parameters from `offset` on, all last updated at `last`.
+  void update(Index offset, Index n, const T* gradient, std::int64_t last, double decay) const {
+    T *p = store.values->data() + offset, *m = store.first_moment.data() + offset;
+    const double t = static_cast<double>(store.step), missed = t - 1 - static_cast<double>(last);
+    const T shrink = static_cast<T>(options.learning_rate * decay);
+    if (options.kind == OptimizerKind::sgd) {
+      const T keep = static_cast<T>(std::pow(options.momentum, missed + 1)), rate = static_cast<T>(options.learning_rate);
+      for (Index i = 0; i < n; ++i) {
+        m[i] = keep * m[i] + gradient_scale * gradient[i];
+        p[i] -= rate * m[i] + shrink * p[i];
+      }
+      return;
+    }
+    T* v = store.second_moment.data() + offset;
+    if (missed > 0) {
+      kernels.scale(n, static_cast<T>(std::pow(options.beta1, missed)), m, m);
+      kernels.scale(n, static_cast<T>(std::pow(options.beta2, missed)), v, v);
+    }
+    kernels.adam(n, p, m, v, gradient, gradient_scale, static_cast<T>(options.beta1), static_cast<T>(options.beta2),
+                 static_cast<T>(options.learning_rate / (1 - std::pow(options.beta1, t))),
+                 static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, t))), static_cast<T>(options.epsilon), shrink);
+  }
+};
+
+}  // namespace
+
+template <class T>
+double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const OptimizerOptions& options, int threads) {
+  const Model<T>& model = *store.model;
+  const double norm = std::sqrt(squared_norm(model, gradient));
+  if (!std::isfinite(norm)) throw Diverged(-1, "the meta-gradient is not finite");
+  if (store.first_moment.empty()) {
+    store.first_moment.assign(model.arena_size, T(0));
+    store.second_moment.assign(model.arena_size, T(0));
+    store.touched.resize(model.tensors.size());
+    for (std::size_t t = 0; t < model.tensors.size(); ++t)
+      if (model.tensors[t].input >= 0) store.touched[t].assign(model.tensors[t].shape[0], 0);
+  }
+  ++store.step;
+  const double scale = options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1;
+  const Step<T> step{store, options, kernels<T>(), static_cast<T>(scale)};
+  ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), threads, [&](Index t) {
+    const TensorInfo& info = model.tensors[t];
+    if (info.input < 0)
+      return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1, options.weight_decay[t]);
+    const Index dim = model.dim(static_cast<int>(t));
+    const std::vector<std::int32_t>& rows = *gradient.rows[t];
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      std::int64_t& last = store.touched[t][rows[r]];
+      step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, options.weight_decay[t]);
+      last = store.step;
+    }
+  });
+  return norm;
+}
+
+template double outer_update(Store<float>&, const SparseGradient<float>&, const OptimizerOptions&, int);
+template double outer_update(Store<double>&, const SparseGradient<double>&, const OptimizerOptions&, int);
+
+}  // namespace innerloop

@@ -1,0 +1,48 @@
+// The outer step on the shared parameters: dense tensors densely, embeddings by the rows that the batch touched.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <vector>
+
+#include "meta_gradient.h"
+#include "model.h"
+
+namespace innerloop {
+
+// Parameters (or any vector in their layout) and, once an optimizer has run on them, its state.
+template <class T>
+struct Store {
+  explicit Store(std::shared_ptr<const Model<T>> m) : model(std::move(m)), values(std::make_shared<std::vector<T>>(model->arena_size)) {}
+
+  std::shared_ptr<const Model<T>> model;
+  std::shared_ptr<std::vector<T>> values;  // [arena_size]
+
+  // Optimizer state; empty until the first update.
+  std::vector<T> first_moment, second_moment;     // [arena_size]
+  std::vector<std::vector<std::int64_t>> touched; // by tensor: step at which an embedding row was last updated
+  std::int64_t step = 0;
+
+  mutable std::shared_mutex mutex;  // jobs read shared and update exclusively
+};
+
+enum class OptimizerKind : int { sgd = 0, adam = 1 };
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::adam;
+  double learning_rate = 1e-3;
+  double momentum = 0;                // sgd
+  double beta1 = 0.9, beta2 = 0.999;  // adam
+  double epsilon = 1e-8;              // adam
+  double clip_norm = 0;               // of the whole gradient; 0 = no clipping
+  std::vector<double> weight_decay;   // by tensor, decoupled
+};
+
+// Applies one step and returns the gradient's norm before clipping. Throws Diverged, changing nothing, if it is not finite.
+//
+// Embedding rows: moments of a row that was not touched for g steps are first decayed by β^g, as dense Adam would have;
+// its parameters do not move, and do not decay, while it is not touched (the usual lazy Adam).
+template <class T>
+double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const OptimizerOptions& options, int threads);
+
+}  // namespace innerloop

@@ -1,0 +1,45 @@
+// One pool for the process. A driver (one asynchronous call from JavaScript) runs on a pool thread and may fan out with
+// parallel_for, in which it takes part itself: any number of concurrent drivers makes progress on any number of threads.
+// Idle threads sleep on a condition variable.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kernels.h"
+
+namespace innerloop {
+
+class ThreadPool {
+ public:
+  // Never destroyed: threads may still run while the process exits.
+  static ThreadPool& instance();
+
+  // Hardware threads, at least 1: the default of every `threads` option.
+  static int hardware_threads();
+
+  // Runs `driver` on a pool thread; the pool has at least `threads` threads afterwards.
+  void submit(std::function<void()> driver, int threads);
+
+  // Calls body(i) for i in [0, count) on up to `threads` threads, this one included; returns when all are done. The
+  // first exception stops further indices and is rethrown here. Which thread takes which index is not fixed.
+  void parallel_for(Index count, int threads, const std::function<void(Index)>& body);
+
+ private:
+  struct Loop;
+  void ensure(int threads);
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  int threads_ = 0;
+};
+
+}  // namespace innerloop
