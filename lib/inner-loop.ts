@@ -1,0 +1,135 @@
+import { runNative } from './addon.js';
+import type { NativeInnerLoop, NativeStore } from './addon.js';
+import { checkBatch, checkModel, packRows } from './batch.js';
+import type { TaskBatch } from './batch.js';
+import { checkArray, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from './check.js';
+import type { InnerLoop, Parameters, Rows, Tensor } from './contract.js';
+import { InnerloopError, nearest } from './errors.js';
+import { checkTensors } from './model.js';
+import type { Model } from './model.js';
+
+export interface CallOptions {
+  /** Stops the call between tasks; the promise rejects with code ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** An inner loop that adapts nothing: for calls that only predict. @internal */
+export function noAdaptation(model: Model): NativeInnerLoop {
+  return { steps: 0, order: 1, fast: new Uint8Array(model.tensors.length), shrinkage: 0, rateKind: 0, rate: 0 };
+}
+
+/** Which tensors the names select: `all`, or names with a trailing `*` matching any rest. @internal */
+export function selectTensors(model: Model, names: unknown, field: string): Uint8Array {
+  const fast = new Uint8Array(model.tensors.length);
+  if (names === 'all') return fast.fill(1);
+  checkArray(names, field, 'parameter names');
+  const known = model.tensors.map(({ name }) => name);
+  names.forEach((name, i) => {
+    checkString(name, `${field}[${i}]`);
+    const matches = known.map((k) => (name.endsWith('*') ? k.startsWith(name.slice(0, -1)) : k === name));
+    if (!matches.includes(true)) {
+      const near = nearest(name, known);
+      throw new InnerloopError('UNKNOWN_OPTION', near === undefined ? 'no such parameter' : `no such parameter; did you mean ${near}?`, {
+        field: `${field}[${i}]`,
+        value: name,
+        expected: `one of ${known.join(', ')}, or a prefix of them and *`,
+      });
+    }
+    matches.forEach((match, t) => match && (fast[t] = 1));
+  });
+  return fast;
+}
+
+/** Checks an inner loop against the model and gives its native form. @internal */
+export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerLoop {
+  const field = 'innerLoop';
+  checkObject(innerLoop, field, ['steps', 'learningRate', 'adapt', 'order', 'shrinkage']);
+  const { steps, learningRate, adapt, order, shrinkage = 0 } = innerLoop;
+  checkInteger(steps, `${field}.steps`, 0, 10000);
+  if (order !== 1 && order !== 2) throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
+  checkNumber(shrinkage, `${field}.shrinkage`, 0);
+  const fast = selectTensors(model, adapt, `${field}.adapt`);
+  const common = { steps, order, fast, shrinkage } as const;
+  if (typeof learningRate === 'number') {
+    checkNumber(learningRate, `${field}.learningRate`);
+    return { ...common, rateKind: 0, rate: learningRate };
+  }
+  return { ...common, ...resolveRates(model, learningRate, fast, steps, `${field}.learningRate`) };
+}
+
+/** Rates as tensors: all in the parameters' shapes, or all `[steps]`. */
+function resolveRates(model: Model, rates: unknown, fast: Uint8Array, steps: number, field: string): Pick<NativeInnerLoop, 'rateKind' | 'rates'> {
+  const adapted = model.tensors.filter((_, t) => fast[t] === 1);
+  if (typeof rates !== 'object' || rates === null) {
+    throw invalid(field, 'not a rate', rates, 'a number, or tensors by adapted parameter');
+  }
+  const given = rates as Record<string, Tensor | undefined>;
+  const perParameter = adapted.every(({ name, shape }) => {
+    const own = given[name]?.shape;
+    return Array.isArray(own) && own.length === shape.length && own.every((n, i) => n === shape[i]);
+  });
+  const shapes = perParameter ? adapted : adapted.map(({ name }) => ({ name, shape: [steps] }));
+  checkTensors(given, field, shapes);
+  if (!perParameter) {
+    return { rateKind: 1, rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name]!.data) : undefined)) };
+  }
+  const store = model.ops.createStore(model.native);
+  model.tensors.forEach(({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name]!.data)));
+  return { rateKind: 2, rates: store };
+}
+
+/**
+ * Adapts the parameters to each task's support set: θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ), k = 0 … K−1.
+ *
+ * @returns for each task its adapted parameters by name; those that the inner loop does not adapt are left out
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED
+ */
+export async function adapt(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: CallOptions = {},
+): Promise<Parameters[]> {
+  const call = prepare(model, params, batch, innerLoop, options);
+  const adapted = await runNative(options.signal, (token) => model.ops.adapt({ ...call, token }));
+  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store)));
+}
+
+/** What `adapt` and `metaGradient` check and hand to the native core. @internal */
+export function prepare(model: Model, params: Parameters, batch: TaskBatch, innerLoop: InnerLoop, options: CallOptions) {
+  checkModel(model);
+  checkBatch(model, batch);
+  checkObject(options, 'options', ['signal', 'direction']);
+  checkSignal(options.signal, 'options.signal');
+  const inner = resolveInnerLoop(model, innerLoop);
+  return { store: model.store(params), batch: batch.native, inner, threads: model.threads };
+}
+
+/**
+ * Outputs of the model: [rows, outputs]. Ratings for `mse`, logits for `bce` and `softmax`.
+ *
+ * @param adapted parameters that replace the shared ones, such as one entry of what `adapt` returned
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, ABORTED
+ */
+export async function predict(
+  model: Model,
+  params: Parameters,
+  rows: Rows,
+  adapted: Parameters = {},
+  options: CallOptions = {},
+): Promise<Tensor> {
+  checkModel(model);
+  checkObject(options, 'options', ['signal']);
+  checkSignal(options.signal, 'options.signal');
+  checkTensors(
+    adapted,
+    'adapted',
+    model.tensors.filter(({ name }) => Object.hasOwn(adapted, name)),
+  );
+  const store: NativeStore = model.store({ ...params, ...adapted });
+  const batch = packRows(model, rows, 'rows');
+  const call = { store, batch: batch.native, inner: noAdaptation(model), threads: model.threads, before: true, after: false };
+  const { before } = await runNative(options.signal, (token) => model.ops.predict({ ...call, token }));
+  return { shape: [before!.length / model.outputs, model.outputs], data: before! };
+}
