@@ -1,0 +1,214 @@
+import type { Dataset } from '../contract.js';
+import { InnerloopError } from '../errors.js';
+import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../check.js';
+
+export interface TaskOptions {
+  /** What a task is. Default `user`. */
+  by?: 'user' | 'item';
+  /** A task needs at least this many rows, query and support together. Default 2. */
+  min?: number;
+  /** Users (or items) with more rows than this are left out. Default: no limit. */
+  max?: number;
+  /** Query rows per task; as a fraction of the task's rows it is rounded, at least 1, and leaves 1 for the support. */
+  query: number | { fraction: number };
+  /**
+   * At most this many support rows: with order `time` the most recent before the query, else drawn at random.
+   * Default: all rows that are not in the query.
+   */
+  support?: number;
+  /** `random` draws the query rows; `time` takes the last ones (needs a time column). Default `random`. */
+  order?: 'random' | 'time';
+  /** Seed of the draw: an integer ≥ 0. Default 0. */
+  seed?: number;
+  /** Use these interactions only, each at most once. Default: all. */
+  rows?: Int32Array;
+}
+
+export interface ResolvedTaskOptions {
+  by: 'user' | 'item';
+  min: number;
+  max: number;
+  query: number | { fraction: number };
+  support: number;
+  order: 'random' | 'time';
+  seed: number;
+  rows: Int32Array | undefined;
+}
+
+export const DEFAULT_SEED = 0;
+
+/** Validates task options and fills in their defaults. */
+export function resolveTaskOptions(
+  dataset: Dataset,
+  options: unknown,
+  field: string,
+  defaultSeed = DEFAULT_SEED,
+): ResolvedTaskOptions {
+  checkObject(options, field, ['by', 'min', 'max', 'query', 'support', 'order', 'seed', 'rows']);
+  const { by = 'user', min = 2, max, query, support, order = 'random', seed = defaultSeed, rows } = options;
+  checkOneOf(by, `${field}.by`, ['user', 'item']);
+  checkInteger(min, `${field}.min`, 2);
+  if (max !== undefined) checkInteger(max, `${field}.max`, min);
+  if (support !== undefined) checkInteger(support, `${field}.support`, 1);
+  checkOneOf(order, `${field}.order`, ['random', 'time']);
+  checkSeed(seed, `${field}.seed`);
+  if (order === 'time' && dataset.time === undefined) {
+    throw invalid(
+      `${field}.order`,
+      'the dataset has no time',
+      order,
+      "order: 'random', or interactions.time mapped to a column",
+    );
+  }
+  return {
+    by,
+    min,
+    max: max ?? Number.POSITIVE_INFINITY,
+    query: resolveQuery(query, `${field}.query`),
+    support: support ?? Number.POSITIVE_INFINITY,
+    order,
+    seed,
+    rows: checkRows(dataset, rows, `${field}.rows`),
+  };
+}
+
+function resolveQuery(query: unknown, field: string): number | { fraction: number } {
+  if (typeof query === 'object' && query !== null) {
+    checkObject(query, field, ['fraction']);
+    const { fraction } = query;
+    checkFraction(fraction, `${field}.fraction`);
+    return { fraction };
+  }
+  if (query === undefined) throw invalid(field, 'missing', query, 'a number of rows, or { fraction }');
+  checkInteger(query, field, 1);
+  return query;
+}
+
+/** A row that came twice could be support and query at once. */
+function checkRows(dataset: Dataset, rows: unknown, field: string): Int32Array | undefined {
+  if (rows === undefined) return undefined;
+  if (!(rows instanceof Int32Array))
+    throw invalid(field, 'not an Int32Array', rows, 'an Int32Array of interaction indices');
+  const seen = new Uint8Array(dataset.size);
+  for (let k = 0; k < rows.length; k++) {
+    const row = rows[k]!;
+    if (row < 0 || row >= dataset.size) {
+      throw invalid(`${field}[${k}]`, 'not an interaction', row, `an index from 0 to ${dataset.size - 1}`);
+    }
+    if (seen[row] === 1) throw invalid(`${field}[${k}]`, 'comes twice', row, 'each interaction once');
+    seen[row] = 1;
+  }
+  return rows;
+}
+
+/** A subset of users or items. */
+export type Selector =
+  /** So many of them, drawn at random. */
+  | { fraction: number }
+  /** Those with one of these texts in a categorical or bag column of their feature table. */
+  | { column: string; in: (string | number)[] }
+  /** Those with a number from `min` to `max` in a categorical column; a missing value or other text is not selected. */
+  | { column: string; min?: number; max?: number };
+
+/** Every user belongs to one set. */
+export interface UserSplit {
+  protocol: 'users';
+  /** Fraction of the users. Default: no validation set. */
+  validation?: number;
+  /** Fraction of the users. Default: no test set. */
+  test?: number;
+  /** Of the shuffle, and of the tasks unless they have one of their own. Default 0. */
+  seed?: number;
+  tasks: Omit<TaskOptions, 'rows'>;
+}
+
+/** MeLU's protocol: users × items, each existing or new. */
+export interface PartitionSplit {
+  protocol: 'partitions';
+  newUsers: Selector;
+  newItems: Selector;
+  /** Chosen among the existing users and items; their rows leave the training set. Default: no validation sets. */
+  validation?: { users: Selector; items: Selector };
+  /** Of the selections, and of the tasks unless they have one of their own. Default 0. */
+  seed?: number;
+  tasks: Omit<TaskOptions, 'rows'>;
+}
+
+export type SplitOptions = UserSplit | PartitionSplit;
+
+/** Validates split options; what depends on the data is checked where it is used. */
+export function checkSplit(dataset: Dataset, options: unknown): asserts options is SplitOptions {
+  checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'seed', 'tasks']);
+  const { protocol, seed, tasks, validation } = options;
+  checkOneOf(protocol, 'split.protocol', ['users', 'partitions']);
+  checkObject(
+    options,
+    'split',
+    protocol === 'users'
+      ? ['protocol', 'validation', 'test', 'seed', 'tasks']
+      : ['protocol', 'newUsers', 'newItems', 'validation', 'seed', 'tasks'],
+  );
+  if (seed !== undefined) checkSeed(seed, 'split.seed');
+  checkObject(tasks, 'split.tasks', ['by', 'min', 'max', 'query', 'support', 'order', 'seed']);
+  resolveTaskOptions(dataset, tasks, 'split.tasks');
+  if (protocol === 'users') {
+    const { test } = options;
+    if (validation !== undefined) checkFraction(validation, 'split.validation', true);
+    if (test !== undefined) checkFraction(test, 'split.test', true);
+    if (Number(validation ?? 0) + Number(test ?? 0) >= 1) {
+      throw invalid(
+        'split',
+        'validation and test leave no user to train on',
+        Number(validation ?? 0) + Number(test ?? 0),
+        'fractions that sum to less than 1',
+      );
+    }
+    if (tasks['by'] === 'item')
+      throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user'");
+    return;
+  }
+  checkSelector(options['newUsers'], 'split.newUsers');
+  checkSelector(options['newItems'], 'split.newItems');
+  if (validation === undefined) return;
+  checkObject(validation, 'split.validation', ['users', 'items']);
+  checkSelector(validation['users'], 'split.validation.users');
+  checkSelector(validation['items'], 'split.validation.items');
+}
+
+function checkSelector(selector: unknown, field: string): asserts selector is Selector {
+  const expected = '{ fraction }, { column, in } or { column, min, max }';
+  if (selector === undefined) throw invalid(field, 'missing', selector, expected);
+  checkObject(selector, field, ['fraction', 'column', 'in', 'min', 'max']);
+  const { fraction, column, in: texts, min, max } = selector;
+  const isRange = min !== undefined || max !== undefined;
+  if (
+    [fraction !== undefined, texts !== undefined, isRange].filter(Boolean).length !== 1 ||
+    (fraction === undefined) === (column === undefined)
+  ) {
+    throw invalid(field, 'not a selector', selector, expected);
+  }
+  if (fraction !== undefined) checkFraction(fraction, `${field}.fraction`);
+  if (column !== undefined && typeof column !== 'string')
+    throw invalid(`${field}.column`, 'not a name', column, 'the name of a feature');
+  if (
+    texts !== undefined &&
+    (!Array.isArray(texts) ||
+      texts.length === 0 ||
+      texts.some((text) => typeof text !== 'string' && typeof text !== 'number'))
+  ) {
+    throw invalid(`${field}.in`, 'not a list of values', texts, 'an array of at least one text or number');
+  }
+  for (const [name, bound] of [
+    ['min', min],
+    ['max', max],
+  ] as const) {
+    if (bound !== undefined && (typeof bound !== 'number' || !Number.isFinite(bound)))
+      throw invalid(`${field}.${name}`, 'not a number', bound, 'a finite number');
+  }
+  if (typeof min === 'number' && typeof max === 'number' && min > max)
+    throw invalid(field, `min ${min} is above max ${max}`, selector, 'min ≤ max');
+}
+
+export function emptyError(field: string, what: string, expected: string): InnerloopError {
+  return new InnerloopError('EMPTY_DATA', what, { field, expected });
+}

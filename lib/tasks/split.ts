@@ -1,0 +1,131 @@
+import type { Dataset, TaskSet } from '../contract.js';
+import { random } from '../random.js';
+import { divide } from './build.js';
+import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
+import type { PartitionSplit, SplitOptions, UserSplit } from './options.js';
+import { rowsWhere, select } from './select.js';
+
+export interface Split {
+  /**
+   * Task sets by name. Protocol `users`: `train` and, where their fraction is above 0, `validation`, `test`. Protocol
+   * `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
+   * `validationItemCold`, `validationBothCold`. No interaction is in two sets.
+   */
+  sets: Record<string, TaskSet>;
+  /** All interactions that may be trained on, ascending: also those of users with too few or too many rows for a task. */
+  trainRows: Int32Array;
+  notes: string[];
+}
+
+/**
+ * Divides a dataset into task sets for training, validation and test.
+ *
+ * ```ts
+ * splitTasks(dataset, { protocol: 'users', validation: 0.1, test: 0.1, tasks: { query: 10 } });
+ * splitTasks(dataset, {                                     // MeLU, KDD 2019
+ *   protocol: 'partitions',
+ *   newUsers: { column: 'status', in: ['new'] },
+ *   newItems: { column: 'year', min: 1998 },
+ *   tasks: { min: 13, max: 100, query: 10 },
+ * });
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN (a selector's feature), EMPTY_DATA (names the
+ * set that has no task, or the selector that picks none or all)
+ */
+export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
+  checkSplit(dataset, options);
+  const names = options.protocol === 'users' ? splitUsers(dataset, options) : splitPartitions(dataset, options);
+  return build(dataset, options, names);
+}
+
+/** Names of the sets, and for every interaction the number of its set; the first set is trained on. */
+interface Assignment {
+  names: string[];
+  set: Uint8Array;
+}
+
+function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit): Assignment {
+  const users = rowsWhere(present(dataset.user, dataset.users.rows));
+  random(seed, 'split.users').shuffle(users);
+  const sizes = [validation, test].map((fraction) => Math.round(fraction * users.length));
+  const names = ['train'];
+  const setOfUser = new Uint8Array(dataset.users.rows);
+  let next = 0;
+  for (const [k, name] of (['validation', 'test'] as const).entries()) {
+    if ([validation, test][k] === 0) continue;
+    if (sizes[k] === 0)
+      throw emptyError(`split.${name}`, `the fraction is less than one of ${users.length} users`, 'a larger fraction');
+    names.push(name);
+    for (const end = next + sizes[k]!; next < end; next++) setOfUser[users[next]!] = names.length - 1;
+  }
+  return { names, set: Uint8Array.from(dataset.user, (user) => setOfUser[user]!) };
+}
+
+/** What a user or an item is in a partition split. */
+const KNOWN = 0;
+const VALIDATION = 1;
+const NEW = 2;
+
+const PARTITIONS = [
+  'train',
+  'userCold',
+  'itemCold',
+  'bothCold',
+  'validationUserCold',
+  'validationItemCold',
+  'validationBothCold',
+];
+
+/**
+ * The set of a (user, item) pair. Validation users and items are existing ones that were not trained on, so against a
+ * new item (or user) they count as existing: they belong to the test sets there.
+ */
+const SET_OF_PAIR = [
+  //             item: known validation new
+  /* user known */ [0, 5, 2],
+  /* user validation */ [4, 6, 2],
+  /* user new */ [1, 1, 3],
+];
+
+function splitPartitions(dataset: Dataset, options: PartitionSplit): Assignment {
+  const { newUsers, newItems, validation, seed = DEFAULT_SEED } = options;
+  const status = (
+    kind: 'users' | 'items',
+    chosen: PartitionSplit['newUsers'],
+    held: PartitionSplit['newUsers'] | undefined,
+  ): Uint8Array => {
+    const table = dataset[kind];
+    const candidates = present(kind === 'users' ? dataset.user : dataset.item, table.rows);
+    const isNew = select(table, candidates, chosen, seed, kind === 'users' ? 'split.newUsers' : 'split.newItems');
+    const existing = candidates.map((flag, row) => (isNew[row] === 1 ? 0 : flag));
+    const isHeld = held && select(table, existing, held, seed, `split.validation.${kind}`);
+    return candidates.map((_, row) => (isNew[row] === 1 ? NEW : isHeld?.[row] === 1 ? VALIDATION : KNOWN));
+  };
+  const users = status('users', newUsers, validation?.users);
+  const items = status('items', newItems, validation?.items);
+  const set = new Uint8Array(dataset.size);
+  for (let i = 0; i < dataset.size; i++) set[i] = SET_OF_PAIR[users[dataset.user[i]!]!]![items[dataset.item[i]!]!]!;
+  return { names: validation === undefined ? PARTITIONS.slice(0, 4) : PARTITIONS, set };
+}
+
+function build(dataset: Dataset, options: SplitOptions, { names, set }: Assignment): Split {
+  const tasks = resolveTaskOptions(dataset, options.tasks, 'split.tasks', options.seed);
+  const sets: Record<string, TaskSet> = {};
+  const notes: string[] = [];
+  let trainRows: Int32Array = new Int32Array(0);
+  for (const [k, name] of names.entries()) {
+    const rows = rowsWhere(set.map((other) => (other === k ? 1 : 0)));
+    if (k === 0) trainRows = rows;
+    const { notes: own, ...built } = divide(dataset, { ...tasks, rows }, name);
+    sets[name] = built;
+    notes.push(...own.map((note) => `${name}: ${note}`));
+  }
+  return { sets, trainRows, notes };
+}
+
+function present(keys: Int32Array, rows: number): Uint8Array {
+  const flags = new Uint8Array(rows);
+  for (let i = 0; i < keys.length; i++) flags[keys[i]!] = 1;
+  return flags;
+}
