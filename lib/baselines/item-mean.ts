@@ -1,0 +1,27 @@
+import type { Dataset } from '../contract.js';
+import { numberOption, rejectUnknown } from '../evaluation/options.js';
+import { checkTraining, itemScores, meanLabel } from './baseline.js';
+import type { Baseline } from './baseline.js';
+
+export interface ItemMeanOptions {
+  /** λ ≥ 0: the number of interactions at the global mean that each item is given. Default 5. */
+  shrinkage?: number;
+}
+const DEFAULT_SHRINKAGE = 5;
+
+/** μ + Σ(y − μ) / (n + λ) over the item's n training labels; μ for an item never seen. */
+export function itemMean(dataset: Dataset, trainRows: Int32Array, options: ItemMeanOptions = {}): Baseline {
+  rejectUnknown('itemMean', options, ['shrinkage']);
+  const shrinkage = numberOption('itemMean.shrinkage', options.shrinkage, DEFAULT_SHRINKAGE, 0);
+  checkTraining(dataset, trainRows);
+  const mean = meanLabel(dataset, trainRows);
+  const sums = new Float64Array(dataset.items.rows);
+  const counts = new Float64Array(dataset.items.rows);
+  for (let i = 0; i < trainRows.length; i++) {
+    const item = dataset.item[trainRows[i]];
+    sums[item] += dataset.label[trainRows[i]] - mean;
+    counts[item]++;
+  }
+  const values = sums.map((sum, item) => (counts[item] === 0 ? mean : mean + sum / (counts[item] + shrinkage)));
+  return itemScores({ name: 'item mean', kind: 'trivial', scores: 'label' }, dataset, values);
+}

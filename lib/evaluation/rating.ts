@@ -1,0 +1,28 @@
+import type { TaskWindow } from './window.js';
+
+/** Mean absolute error of one task. */
+export function meanAbsoluteError({ labels, scores, start, end }: TaskWindow): number {
+  let sum = 0;
+  for (let i = start; i < end; i++) sum += Math.abs(scores[i] - labels[i]);
+  return sum / (end - start);
+}
+
+/** Root of the mean squared error of one task. The mean over tasks of this is not the RMSE of the pooled rows. */
+export function rootMeanSquaredError({ labels, scores, start, end }: TaskWindow): number {
+  let sum = 0;
+  for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
+  return Math.sqrt(sum / (end - start));
+}
+
+/** A certain and wrong probability costs −log 1e-15 ≈ 34.5, not infinity. */
+const CLIP = 1e-15;
+
+/** Mean of −y log p − (1 − y) log(1 − p), with p clipped to [1e-15, 1 − 1e-15]. */
+export function logLoss({ labels, scores, start, end }: TaskWindow): number {
+  let sum = 0;
+  for (let i = start; i < end; i++) {
+    const p = Math.min(Math.max(scores[i], CLIP), 1 - CLIP);
+    sum -= labels[i] === 1 ? Math.log(p) : Math.log1p(-p);
+  }
+  return sum / (end - start);
+}

@@ -1,0 +1,103 @@
+import type { Interval } from './intervals.js';
+import { parseMetric } from './metrics.js';
+
+/** Mean and half the width of its interval; `half` is null with fewer than two tasks. */
+export interface TableCell {
+  mean: number;
+  half: number | null;
+  tasks: number;
+}
+export interface TableColumn {
+  metric: string;
+  better: 'lower' | 'higher';
+}
+/** Methods by metrics. Plain JSON: no NaN, no typed arrays; a metric a method does not have is null. */
+export interface ResultTable {
+  title: string;
+  columns: TableColumn[];
+  /** `cells[c]` belongs to `columns[c]`. */
+  rows: { method: string; cells: (TableCell | null)[] }[];
+}
+export interface MethodResult {
+  method: string;
+  /** By metric name, as `evaluateScores` returns them; a metric that makes no sense for the method is left out. */
+  metrics: Record<string, Interval>;
+}
+export interface RenderOptions {
+  /** Digits after the point. Default 4. */
+  digits?: number;
+}
+const DEFAULT_DIGITS = 4;
+
+/** Collects results into one table; columns are the metrics in order of first appearance. */
+export function resultTable(results: readonly MethodResult[], title = ''): ResultTable {
+  const names = [...new Set(results.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const columns = names.map((metric) => ({ metric, better: parseMetric(metric).better }));
+  const rows = results.map(({ method, metrics }) => ({ method, cells: names.map((name) => cellOf(metrics[name])) }));
+  return { title, columns, rows };
+}
+
+function cellOf(result: Interval | undefined): TableCell | null {
+  if (result === undefined || !Number.isFinite(result.mean)) return null;
+  const half = (result.high - result.low) / 2;
+  return { mean: result.mean, half: Number.isFinite(half) ? half : null, tasks: result.tasks };
+}
+
+/** Plain text, columns aligned, `*` after the best mean of each column; equal as printed is equally best. */
+export function renderText(table: ResultTable, options: RenderOptions = {}): string {
+  const lines = layout(table, options, (text, best) => text + (best ? ' *' : '  '));
+  const widths = columnWidths(lines);
+  const body = lines.map((line) => line.map((text, c) => pad(text, widths[c], c > 0)).join('  ').trimEnd());
+  body.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
+  const note = `mean ± half the 95 % interval over tasks; * best of the column (${directions(table)})`;
+  return [...(table.title === '' ? [] : [table.title, '']), ...body, '', note].join('\n') + '\n';
+}
+
+/** The same as a GitHub table, the best in bold. */
+export function renderMarkdown(table: ResultTable, options: RenderOptions = {}): string {
+  const lines = layout(table, options, (text, best) => (best ? `**${text}**` : text)).map((line) =>
+    line.map((text) => text.replaceAll('|', '\\|')),
+  );
+  const widths = columnWidths(lines).map((width) => Math.max(width, 4));
+  const body = lines.map((line) => `| ${line.map((text, c) => pad(text, widths[c], c > 0)).join(' | ')} |`);
+  const rule = widths.map((width, c) => (c > 0 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  body.splice(1, 0, `| ${rule.join(' | ')} |`);
+  const title = table.title === '' ? [] : [`**${table.title}**`, ''];
+  return [...title, ...body, '', `Mean ± half the 95 % interval over tasks (${directions(table)}).`].join('\n') + '\n';
+}
+
+function layout(table: ResultTable, options: RenderOptions, mark: (text: string, best: boolean) => string): string[][] {
+  const digits = options.digits ?? DEFAULT_DIGITS;
+  const best = table.columns.map(({ better }, c) => {
+    const means = table.rows.flatMap(({ cells }) => cells[c]?.mean ?? []);
+    if (means.length === 0) return undefined;
+    return (better === 'lower' ? Math.min(...means) : Math.max(...means)).toFixed(digits);
+  });
+  const header = ['method', ...table.columns.map(({ metric }) => mark(metric, false))];
+  const rows = table.rows.map(({ method, cells }) => [
+    method,
+    ...cells.map((cell, c) => {
+      if (cell === null) return mark('-', false);
+      const mean = cell.mean.toFixed(digits);
+      return mark(cell.half === null ? mean : `${mean} ± ${cell.half.toFixed(digits)}`, mean === best[c]);
+    }),
+  ]);
+  return [header, ...rows];
+}
+
+function directions({ columns }: ResultTable): string {
+  const named = (['lower', 'higher'] as const).map((direction) => {
+    const names = columns.filter(({ better }) => better === direction).map(({ metric }) => metric);
+    return names.length === 0 ? '' : `${direction} is better: ${names.join(', ')}`;
+  });
+  return named.filter((text) => text !== '').join('; ');
+}
+
+// Code points, not UTF-16 units: ± and accented method names count once.
+const length = (text: string) => [...text].length;
+const columnWidths = (lines: string[][]) => lines[0].map((_, c) => Math.max(...lines.map((line) => length(line[c]))));
+
+function pad(text: string, width: number, right: boolean): string {
+  const space = ' '.repeat(width - length(text));
+  return right ? space + text : text + space;
+}
