@@ -31,6 +31,8 @@ export interface CategoricalInput {
   cardinality: number;
   /** Embedding width. */
   dim: number;
+  /** Text of each id, `cardinality` of them, where the model works on a dataset; id 0 is "missing or unknown". */
+  vocabulary?: readonly string[];
 }
 export interface BagInput {
   name: string;
@@ -39,6 +41,7 @@ export interface BagInput {
   dim: number;
   /** How the embeddings of a row's ids are combined; an empty bag is the zero vector. Default `mean`. */
   pooling?: 'mean' | 'sum';
+  vocabulary?: readonly string[];
 }
 export type InputSpec = DenseInput | CategoricalInput | BagInput;
 

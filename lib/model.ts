@@ -175,14 +175,24 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
 }
 
 function checkInput(input: unknown, field: string): asserts input is InputSpec {
-  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling']);
+  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling', 'vocabulary']);
   checkString(input['name'], `${field}.name`);
   checkOneOf(input['kind'], `${field}.kind`, KINDS);
-  const fields = { dense: ['size'], categorical: ['cardinality', 'dim'], bag: ['cardinality', 'dim', 'pooling'] }[input['kind']];
+  const fields = { dense: ['size'], categorical: ['cardinality', 'dim', 'vocabulary'], bag: ['cardinality', 'dim', 'pooling', 'vocabulary'] }[input['kind']];
   checkObject(input, field, ['name', 'kind', ...fields]);
   if (input['kind'] === 'dense') return checkInteger(input['size'], `${field}.size`, 1, 65536);
   checkInteger(input['cardinality'], `${field}.cardinality`, 1, 2 ** 31 - 1);
   checkInteger(input['dim'], `${field}.dim`, 1, 65536);
+  const { vocabulary } = input;
+  if (vocabulary !== undefined) {
+    checkArray(vocabulary, `${field}.vocabulary`, 'texts');
+    if (vocabulary.length !== input['cardinality']) {
+      throw invalid(`${field}.vocabulary`, `has ${vocabulary.length} texts`, vocabulary, `${String(input['cardinality'])}, as the cardinality`);
+    }
+    vocabulary.forEach((text, id) => {
+      if (typeof text !== 'string') throw invalid(`${field}.vocabulary[${id}]`, 'not a text', text, 'a string');
+    });
+  }
   if (input['pooling'] !== undefined) checkOneOf(input['pooling'], `${field}.pooling`, POOLINGS);
 }
 

@@ -1,0 +1,132 @@
+import type { NativeOptimizer } from './addon.js';
+import { checkNumber, checkObject, checkOneOf, invalid } from './check.js';
+import type { FloatArray } from './contract.js';
+import { selectTensors } from './inner-loop.js';
+import type { Model } from './model.js';
+
+export interface OptimizerOptions {
+  /** Default 0.001 (Adam), 0.01 (SGD). */
+  learningRate?: number;
+  /** `constant`, or falling to 0 over the epochs: `linear`, `cosine`. Default `constant`. */
+  schedule?: 'constant' | 'linear' | 'cosine';
+  /**
+   * Decoupled weight decay: each step takes rate × decay × parameter away; embedding rows decay when they are touched.
+   * One number, or numbers by parameter name with `*` at the end matching any rest (the last match counts). Default 0.
+   */
+  weightDecay?: number | Record<string, number>;
+  /** The gradient is scaled down to this norm where it is longer. Default: no clipping. */
+  clipNorm?: number;
+}
+export interface AdamOptions extends OptimizerOptions {
+  /** Default 0.9. */
+  beta1?: number;
+  /** Default 0.999. */
+  beta2?: number;
+  /** Default 1e-8. */
+  epsilon?: number;
+}
+export interface SgdOptions extends OptimizerOptions {
+  /** Default 0. */
+  momentum?: number;
+}
+
+/** The outer optimizer: plain data, made by `adam` or `sgd`. */
+export interface Optimizer {
+  readonly name: 'adam' | 'sgd';
+  readonly learningRate: number;
+  readonly schedule: 'constant' | 'linear' | 'cosine';
+  readonly weightDecay: number | Readonly<Record<string, number>>;
+  readonly clipNorm: number | undefined;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly momentum: number;
+}
+
+const COMMON = ['learningRate', 'schedule', 'weightDecay', 'clipNorm'];
+
+/** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
+export function adam(options: AdamOptions = {}): Optimizer {
+  checkObject(options as unknown, 'adam', [...COMMON, 'beta1', 'beta2', 'epsilon']);
+  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  checkDecay(beta1, 'adam.beta1');
+  checkDecay(beta2, 'adam.beta2');
+  checkNumber(epsilon, 'adam.epsilon', 0, undefined, true);
+  return { name: 'adam', ...common('adam', options, learningRate), beta1, beta2, epsilon, momentum: 0 };
+}
+
+/** Stochastic gradient descent with momentum. */
+export function sgd(options: SgdOptions = {}): Optimizer {
+  checkObject(options as unknown, 'sgd', [...COMMON, 'momentum']);
+  const { learningRate = 1e-2, momentum = 0 } = options;
+  checkDecay(momentum, 'sgd.momentum');
+  return { name: 'sgd', ...common('sgd', options, learningRate), beta1: 0, beta2: 0, epsilon: 0, momentum };
+}
+
+export const OPTIMIZERS = { adam, sgd } as const;
+
+function checkDecay(value: number, field: string): void {
+  checkNumber(value, field, 0);
+  if (value >= 1) throw invalid(field, 'not below 1', value, 'a number ≥ 0 and < 1');
+}
+
+function common(name: string, options: OptimizerOptions, learningRate: number) {
+  const { schedule = 'constant', weightDecay = 0, clipNorm } = options;
+  checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
+  checkOneOf(schedule, `${name}.schedule`, ['constant', 'linear', 'cosine']);
+  if (clipNorm !== undefined) checkNumber(clipNorm, `${name}.clipNorm`, 0, undefined, true);
+  if (typeof weightDecay === 'number') checkNumber(weightDecay, `${name}.weightDecay`, 0);
+  else if (typeof weightDecay !== 'object' || weightDecay === null) {
+    throw invalid(`${name}.weightDecay`, 'not a weight decay', weightDecay, 'a number, or numbers by parameter name');
+  } else for (const [key, value] of Object.entries(weightDecay)) checkNumber(value, `${name}.weightDecay.${key}`, 0);
+  return { learningRate, schedule, weightDecay, clipNorm };
+}
+
+/** The native optimizer for one step. @param progress share of the training done, 0 ≤ progress < 1 @internal */
+export function optimizerStep(optimizer: Optimizer, model: Model, progress: number): NativeOptimizer {
+  const { schedule, weightDecay } = optimizer;
+  const factor = schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
+  const decay = new Float64Array(model.tensors.length);
+  if (typeof weightDecay === 'number') decay.fill(weightDecay);
+  else {
+    for (const [pattern, value] of Object.entries(weightDecay)) {
+      selectTensors(model, [pattern], 'optimizer.weightDecay').forEach((selected, t) => selected === 1 && (decay[t] = value));
+    }
+  }
+  return {
+    kind: optimizer.name === 'adam' ? 1 : 0,
+    learningRate: optimizer.learningRate * factor,
+    momentum: optimizer.momentum,
+    beta1: optimizer.beta1,
+    beta2: optimizer.beta2,
+    epsilon: optimizer.epsilon,
+    clipNorm: optimizer.clipNorm ?? 0,
+    weightDecay: decay,
+  };
+}
+
+/** Adam on a handful of numbers, for the rates per tensor and step. @internal */
+export class SmallAdam {
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  step = 0;
+
+  constructor(size: number) {
+    this.first = new Float64Array(size);
+    this.second = new Float64Array(size);
+  }
+
+  /** Updates `values` in place along `gradient`. */
+  update(values: FloatArray, gradient: ArrayLike<number>, rate: number): void {
+    const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
+    this.step++;
+    for (let i = 0; i < values.length; i++) {
+      const g = gradient[i]!;
+      this.first[i] = beta1 * this.first[i]! + (1 - beta1) * g;
+      this.second[i] = beta2 * this.second[i]! + (1 - beta2) * g * g;
+      const m = this.first[i]! / (1 - beta1 ** this.step);
+      const v = this.second[i]! / (1 - beta2 ** this.step);
+      values[i] = values[i]! - (rate * m) / (Math.sqrt(v) + epsilon);
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import { nativeError, runNative } from './addon.js';
+import type { NativeAdapted, NativeBatch } from './addon.js';
+import { checkArray, checkInteger, checkObject, invalid } from './check.js';
+import type { Dataset } from './contract.js';
+import { InnerloopError, nearest } from './errors.js';
+import { SIDES } from './features.js';
+import type { Learner } from './learner.js';
+
+/** What is known of a new user. */
+export interface Support {
+  /** Item ids, as in the training data. */
+  items: readonly (string | number)[];
+  /** One label an item. */
+  labels: ArrayLike<number>;
+  /** Id of a known user, to use that user's features (and id, where the model has it). Default: an unknown user. */
+  user?: string | number;
+}
+
+export interface Recommendation {
+  item: string;
+  /** The predicted rating, or the score that items are ranked by. */
+  score: number;
+}
+
+export interface RecommendOptions {
+  /** Default 10. */
+  count?: number;
+  /** Only these items, by id. Default: the whole catalog. */
+  among?: readonly (string | number)[];
+  /** Leave out the items of the support set. Default true. */
+  excludeSupport?: boolean;
+  signal?: AbortSignal;
+}
+
+/** @internal */
+export interface PackedSupport {
+  batch: NativeBatch;
+  user: number;
+  items: Int32Array;
+}
+
+/** @internal */
+export function packSupport(learner: Learner, catalog: Dataset, support: Support): PackedSupport {
+  checkObject(support, 'support', ['items', 'labels', 'user']);
+  checkArray(support.items, 'support.items', 'item ids');
+  const items = itemRows(catalog, support.items, 'support.items');
+  const { head } = learner.model.spec;
+  const labels = learner.model.floats(items.length);
+  if (support.labels?.length !== items.length) {
+    throw invalid('support.labels', 'not one label an item', support.labels, `${items.length} labels`);
+  }
+  for (let i = 0; i < items.length; i++) {
+    const y = support.labels[i]!;
+    const fits =
+      typeof y === 'number' &&
+      Number.isFinite(y) &&
+      (head.loss === 'mse' || (y >= 0 && (head.loss === 'bce' ? y <= 1 : Number.isInteger(y) && y < head.classes)));
+    if (!fits) throw invalid(`support.labels[${i}]`, `not a label for ${head.loss}`, y, 'a finite label of the training data’s kind');
+    labels[i] = y - learner.labelOffset;
+  }
+  const user = support.user === undefined ? 0 : catalog.users.keys.idOf(String(support.user));
+  if (support.user !== undefined && user === 0) throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
+  return { batch: packRows(learner, catalog, user, items, items.length, labels), user, items };
+}
+
+/** One task of a single user: the first `support` items are its support rows, the rest its query rows. */
+function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32Array, support: number, labels?: Float32Array | Float64Array): NativeBatch {
+  const chunk = 512;
+  const query = items.length - support;
+  const begin = [0, support, Math.min(items.length, support + chunk)];
+  // Scoring many items is many tasks without support, so that all threads share them.
+  for (let r = support + chunk; query > chunk && r < items.length; r += chunk) begin.push(r, Math.min(items.length, r + chunk));
+  const users = new Int32Array(items.length).fill(user);
+  const sides: Int32Array[] = [];
+  sides[SIDES.users] = users;
+  sides[SIDES.items] = items;
+  sides[SIDES.interactions] = new Int32Array(items.length);
+  sides[SIDES.userId] = users;
+  sides[SIDES.itemId] = items;
+  const { model } = learner;
+  try {
+    return model.ops.createBatch(model.native, learner.bind(catalog).frame, { begin: Int32Array.from(begin), sides, labels });
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: string): Int32Array {
+  const { keys } = catalog.items;
+  return Int32Array.from(ids, (id, i) => {
+    const row = keys.idOf(String(id));
+    if (row > 0) return row;
+    const near = keys.values.length <= 100_000 ? nearest(String(id), keys.values) : undefined;
+    throw new InnerloopError('INVALID_OPTION', 'no such item in the catalog', {
+      field: `${field}[${i}]`,
+      value: id,
+      expected: near === undefined || near === '' ? 'an item id of the training data' : `an item id of the training data, ${near} perhaps`,
+    });
+  });
+}
+
+/** A model adapted to one user. Holds the adapted parameters only; the shared ones are the learner's. */
+export class PersonalModel {
+  readonly #learner: Learner;
+  readonly #catalog: Dataset;
+  readonly #support: PackedSupport;
+  readonly #adapted: NativeAdapted;
+
+  /** @internal */
+  constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted) {
+    this.#learner = learner;
+    this.#catalog = catalog;
+    this.#support = support;
+    this.#adapted = adapted;
+  }
+
+  /**
+   * Scores of items, in the order given: ratings under `mse`, logits under `bce`, the expected class under `softmax`.
+   * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, ABORTED
+   */
+  predict(items: readonly (string | number)[], options: { signal?: AbortSignal } = {}): Promise<Float64Array> {
+    checkArray(items, 'items', 'item ids');
+    return this.#score(itemRows(this.#catalog, items, 'items'), options.signal);
+  }
+
+  /** The best items of the catalog for this user, best first; equal scores in catalog order. */
+  async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
+    checkObject(options as unknown, 'options', ['count', 'among', 'excludeSupport', 'signal']);
+    const { count = 10, among, excludeSupport = true, signal } = options;
+    checkInteger(count, 'options.count', 1);
+    const { items } = this.#catalog;
+    let rows =
+      among === undefined ? Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1) : itemRows(this.#catalog, among, 'options.among');
+    if (excludeSupport) {
+      const met = new Set(this.#support.items);
+      rows = rows.filter((row) => !met.has(row));
+    }
+    const scores = await this.#score(rows, signal);
+    const order = Int32Array.from(rows, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);
+    return Array.from(order.subarray(0, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
+  }
+
+  async #score(rows: Int32Array, signal: AbortSignal | undefined): Promise<Float64Array> {
+    const learner = this.#learner;
+    if (rows.length === 0) return new Float64Array(0);
+    const batch = packRows(learner, this.#catalog, this.#support.user, rows, 0);
+    const inner = { ...learner.call(batch).inner, steps: 0, rateKind: 0 as const, rate: 0, rates: undefined };
+    const call = { ...learner.call(batch), inner, adapted: this.#adapted, before: true, after: false };
+    const { before } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
+    return scoresOf(learner.model.spec.head, before!, learner.labelOffset);
+  }
+}
+
+/** One score a row: the output itself plus the offset, or the expected class of a softmax. @internal */
+export function scoresOf(head: { loss: string; classes?: number }, outputs: ArrayLike<number>, offset: number): Float64Array {
+  if (head.loss !== 'softmax') return Float64Array.from(outputs, (o) => o + offset);
+  const classes = head.classes!;
+  return Float64Array.from({ length: outputs.length / classes }, (_, r) => {
+    let top = -Infinity;
+    for (let c = 0; c < classes; c++) top = Math.max(top, outputs[r * classes + c]!);
+    let total = 0;
+    let mean = 0;
+    for (let c = 0; c < classes; c++) {
+      const p = Math.exp(outputs[r * classes + c]! - top);
+      total += p;
+      mean += p * c;
+    }
+    return mean / total;
+  });
+}
