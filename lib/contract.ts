@@ -45,7 +45,8 @@ export interface BagInput {
 }
 export type InputSpec = DenseInput | CategoricalInput | BagInput;
 
-export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus';
+/** `identity` makes the layers a factorised linear model: on ratings, item factors under a user's weights. */
+export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'identity';
 
 export interface MlpBody {
   kind: 'mlp';

@@ -20,7 +20,7 @@ export interface TensorSpec {
   readonly embedding: boolean;
 }
 
-const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus'];
+const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'];
 const LOSSES = ['mse', 'bce', 'softmax'] as const;
 const KINDS = ['dense', 'categorical', 'bag'] as const;
 const POOLINGS = ['mean', 'sum'] as const;

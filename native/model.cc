@@ -55,7 +55,7 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
     layers.push_back(std::make_unique<Linear<T>>(from, from + 1, weight, bias, width, out));
     slot_width.push_back(out);
     scratch_size = std::max(scratch_size, width * out);
-    if (!last) {
+    if (!last && !spec.linear) {
       layers.push_back(std::make_unique<ActivationLayer<T>>(from + 1, from + 2, spec.activation, out));
       slot_width.push_back(out);
     }

@@ -27,6 +27,7 @@ struct ModelSpec {
   std::vector<InputSpec> inputs;
   std::vector<Index> hidden;
   Activation activation;
+  bool linear;  // no activation between the layers: a factorised linear model
   LossKind loss;
   Index outputs;
 };

@@ -21,7 +21,9 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   require(!spec.inputs.empty(), "a model needs an input");
   for (std::uint32_t i = 0; i < hidden.Length(); ++i)
     spec.hidden.push_back(integer(hidden.Get(i).ToNumber().DoubleValue(), 1, kMaxCount, "hidden"));
-  spec.activation = static_cast<Activation>(integer(from, "activation", 0, 3));
+  const Index activation = integer(from, "activation", 0, 4);
+  spec.linear = activation == 4;
+  spec.activation = static_cast<Activation>(spec.linear ? 0 : activation);
   spec.loss = static_cast<LossKind>(integer(from, "loss", 0, 2));
   spec.outputs = integer(from, "outputs", 1, kMaxCount);
   require(spec.loss == LossKind::softmax || spec.outputs == 1, "mse and bce have one output");

@@ -1,0 +1,125 @@
+/** What zod found wrong with a configuration, as the one error shape of this package. */
+import type { z } from 'zod';
+import { invalid } from '../check.js';
+import { InnerloopError, nearest } from '../errors.js';
+
+type Issue = z.core.$ZodIssue;
+type Path = readonly PropertyKey[];
+
+/** The part of a zod schema that says what may stand where. */
+interface Node {
+  readonly def: {
+    type: string;
+    innerType?: Node;
+    shape?: Record<string, Node>;
+    element?: Node;
+    valueType?: Node;
+    options?: readonly Node[];
+    discriminator?: string;
+    values?: readonly unknown[];
+    entries?: Record<string, string>;
+  };
+}
+
+/** The first problem of a configuration. Misspelt options come first: they often cause the others. */
+export function configError(schema: z.ZodType, issues: readonly Issue[], value: unknown): InnerloopError {
+  const all = issues.flatMap((issue) => flatten(issue, value, []));
+  const { issue, path } = all.find((found) => found.issue.code === 'unrecognized_keys') ?? all[0]!;
+  const at = valueAt(value, path);
+  const nodes = nodesAt([schema as unknown as Node], path, value);
+  if (issue.code === 'unrecognized_keys') {
+    const known = [...new Set(nodes.flatMap((node) => Object.keys(node.def.shape ?? {})))];
+    const key = issue.keys[0]!;
+    const near = nearest(key, known);
+    return new InnerloopError('UNKNOWN_OPTION', near === undefined ? 'no such option' : `no such option; did you mean ${near}?`, {
+      field: show([...path, key]),
+      expected: `one of ${known.join(', ')}`,
+    });
+  }
+  const field = path.length === 0 ? 'config' : show(path);
+  const expected = expectation(issue, nodes);
+  if (at === undefined) return invalid(field, 'missing', at, expected.text);
+  const near = typeof at === 'string' && expected.choices !== undefined ? nearest(at, expected.choices) : undefined;
+  return invalid(field, near === undefined ? 'not valid' : `not one of the choices; did you mean ${near}?`, at, expected.text);
+}
+
+/** Issues inside the alternative of a union that the value was meant for: the one that got furthest. */
+function flatten(issue: Issue, root: unknown, prefix: Path): { issue: Issue; path: Path }[] {
+  const path = [...prefix, ...issue.path];
+  if (issue.code === 'invalid_union') {
+    const meant = issue.errors.find((issues) => issues.length > 0 && !issues.some((i) => i.code === 'invalid_type' && i.path.length === 0));
+    const value = valueAt(root, path);
+    if (meant !== undefined && typeof value === 'object' && value !== null) return meant.flatMap((i) => flatten(i, root, path));
+  }
+  return [{ issue, path }];
+}
+
+function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choices?: string[] } {
+  switch (issue.code) {
+    case 'invalid_value':
+      return oneOf(issue.values.map(String));
+    case 'too_small':
+      if (issue.origin === 'string') return { text: 'a non-empty text' };
+      return { text: `${noun(issue.origin)} ${issue.inclusive === false ? '>' : '≥'} ${issue.minimum}` };
+    case 'too_big':
+      return { text: `${noun(issue.origin)} ${issue.inclusive === false ? '<' : '≤'} ${issue.maximum}` };
+    default: {
+      const values = nodes.flatMap(choicesOf);
+      if (values.length > 0 && nodes.every((node) => choicesOf(node).length > 0)) return oneOf(values);
+      return { text: nodes.length === 0 ? issue.message : [...new Set(nodes.map(kindOf))].join(' or ') };
+    }
+  }
+}
+
+const oneOf = (choices: string[]) => ({ text: `one of ${choices.join(', ')}`, choices });
+const noun = (origin: string) => ({ array: 'a list of length', int: 'an integer', number: 'a number' })[origin] ?? origin;
+
+function choicesOf({ def }: Node): string[] {
+  if (def.type === 'enum') return Object.values(def.entries ?? {});
+  return def.type === 'literal' ? (def.values ?? []).map(String) : [];
+}
+
+function kindOf(node: Node): string {
+  const { def } = node;
+  const choices = choicesOf(node);
+  if (choices.length > 0) return choices.join(' or ');
+  if (def.type === 'object') return `an object with the fields ${Object.keys(def.shape ?? {}).join(', ')}`;
+  if (def.type === 'number') return (node.def as { check?: string }).check === 'number_format' ? 'an integer' : 'a number';
+  return { string: 'a non-empty text', array: 'a list', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type;
+}
+
+/** Schemas that may stand at a path; of a tagged union, the one that the value's tag names. */
+function nodesAt(from: readonly Node[], path: Path, value: unknown): Node[] {
+  const nodes = from.flatMap((node) => unwrap(node, value));
+  const [key, ...rest] = path;
+  if (key === undefined) return nodes;
+  const below = nodes.flatMap(({ def }) => {
+    const next = def.type === 'object' ? def.shape![String(key)] : def.type === 'array' ? def.element : def.valueType;
+    return next === undefined ? [] : [next];
+  });
+  return nodesAt(below, rest, valueAt(value, [key]));
+}
+
+function unwrap(node: Node, value: unknown): Node[] {
+  const { innerType, options, discriminator } = node.def;
+  if (innerType !== undefined) return unwrap(innerType, value);
+  if (options === undefined) return [node];
+  if (discriminator !== undefined) {
+    const tag = valueAt(value, [discriminator]);
+    const tagged = options.filter(({ def }) => def.shape?.[discriminator]?.def.values?.includes(tag));
+    if (tagged.length > 0) return tagged;
+  }
+  return options.flatMap((option) => unwrap(option, value));
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+function show(path: Path): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join('');
+}

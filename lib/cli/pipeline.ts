@@ -1,0 +1,152 @@
+/** From a configuration to data, tasks, a learner and results: the stages that several commands share. */
+import { createHash } from 'node:crypto';
+import { ALGORITHMS } from '../algorithms/index.js';
+import type { AlgorithmName } from '../algorithms/index.js';
+import type { Algorithm } from '../algorithm.js';
+import { fitBaselines } from '../baselines/index.js';
+import type { Baseline } from '../baselines/index.js';
+import { invalid } from '../check.js';
+import type { Dataset, HeadSpec, TaskSet } from '../contract.js';
+import { evaluate } from '../evaluation.js';
+import type { Evaluation } from '../evaluation.js';
+import { InnerloopError, nearest } from '../errors.js';
+import { describeInputs } from '../features.js';
+import { openDataset } from '../interactions.js';
+import type { DataSource } from '../interactions.js';
+import { createLearner } from '../learner.js';
+import type { Learner } from '../learner.js';
+import { defineModel } from '../model.js';
+import { OPTIMIZERS } from '../outer-update.js';
+import type { Optimizer } from '../outer-update.js';
+import { buildTasks, splitTasks } from '../tasks.js';
+import type { Split, SplitOptions, TaskOptions } from '../tasks.js';
+import type { Config } from './config.js';
+import { joinTasks } from './join-tasks.js';
+
+export interface Prepared {
+  config: Config;
+  dataset: Dataset;
+  split: Split;
+  /** Names of the split's sets to choose the epoch on. */
+  validationNames: string[];
+  /** Those sets taken together. */
+  validation: TaskSet | undefined;
+}
+
+/** Opens the data and divides it. */
+export async function prepare(config: Config, signal: AbortSignal): Promise<Prepared> {
+  const { baseDirectory, ...source } = config.data;
+  // The library checks what the schema leaves open (exactly one of from and sql, say).
+  const dataset = await openDataset(source as DataSource, { baseDirectory, threads: config.threads, signal });
+  const split = splitTasks(dataset, splitOptions(config));
+  const validationNames = chooseValidation(config, split);
+  const validation = validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
+  const { refit } = config.training;
+  if (validation === undefined && (refit || config.evaluation.calibration)) {
+    throw invalid(refit ? 'training.refit' : 'evaluation.calibration', 'needs validation tasks', true, 'split.validation');
+  }
+  return { config, dataset, split, validationNames, validation };
+}
+
+function splitOptions({ split, seed }: Config): SplitOptions {
+  return { ...split, seed: split.seed ?? seed } as SplitOptions;
+}
+
+function chooseValidation({ training }: Config, { sets }: Split): string[] {
+  if (training.validation === undefined) return Object.keys(sets).filter((name) => name.startsWith('validation'));
+  const names = [training.validation].flat();
+  for (const name of names) checkSet(name, sets, 'training.validation');
+  if (names.includes('train')) throw invalid('training.validation', 'is what is trained on', 'train', 'another set');
+  return names;
+}
+
+export function checkSet(name: string, sets: Record<string, TaskSet>, field: string): void {
+  if (Object.hasOwn(sets, name)) return;
+  const near = nearest(name, Object.keys(sets));
+  const what = near === undefined ? 'no such set' : `no such set; did you mean ${near}?`;
+  throw new InnerloopError('UNKNOWN_OPTION', what, { field, value: name, expected: `one of ${Object.keys(sets).join(', ')}` });
+}
+
+/** The training tasks over some rows, by `trainTasks` or else by the rules of the split. */
+export function trainingTasks({ config, dataset }: Prepared, rows: Int32Array): TaskSet {
+  const { by, order, seed, ...sizes } = config.split.tasks;
+  const options: TaskOptions = { by, order, seed: seed ?? config.split.seed ?? config.seed, ...(config.trainTasks ?? sizes), rows };
+  return buildTasks(dataset, options);
+}
+
+/**
+ * The rows that a refit trains on: training and validation, never a test row. Protocol `users`: all rows of the validation
+ * users join. (Splitting again without validation would draw other test users.) Protocol `partitions`: the split without
+ * validation, which leaves the test sets as they are.
+ */
+export function refitRows({ config, dataset, split, validationNames }: Prepared): Int32Array {
+  if (config.split.protocol === 'partitions') {
+    const { validation: _, ...options } = splitOptions(config) as Extract<SplitOptions, { protocol: 'partitions' }>;
+    return splitTasks(dataset, options).trainRows;
+  }
+  const joins = new Uint8Array(dataset.users.rows);
+  for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
+  const isTraining = new Uint8Array(dataset.size);
+  for (const row of split.trainRows) isTraining[row] = 1;
+  return Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => isTraining[row] === 1 || joins[dataset.user[row]!] === 1);
+}
+
+/** A fresh learner whose id inputs know the users and items of `rows`. */
+export function newLearner({ config, dataset }: Prepared, rows: Int32Array): Learner {
+  const { inputs, hidden, activation, loss, precision } = config.model;
+  const head: HeadSpec = typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss };
+  const model = inModel(() =>
+    defineModel(
+      { inputs: describeInputs(dataset, inputs, rows), body: { kind: 'mlp', hidden, activation }, head },
+      { ...(precision && { precision }), ...(config.threads && { threads: config.threads }) },
+    ),
+  );
+  const { name, ...options } = config.algorithm;
+  const algorithm = (ALGORITHMS[name as AlgorithmName] as (options: object) => Algorithm)(options);
+  return createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed });
+}
+
+function optimizerOf({ optimizer }: Config): Optimizer | undefined {
+  if (optimizer === undefined) return undefined;
+  const { name, ...options } = optimizer;
+  return name === 'adam' ? OPTIMIZERS.adam(options) : OPTIMIZERS.sgd(options);
+}
+
+/** Names the field as the configuration does. */
+function inModel<R>(define: () => R): R {
+  try {
+    return define();
+  } catch (error) {
+    if (!(error instanceof InnerloopError) || error.field?.startsWith('inputs') !== true) throw error;
+    const what = error.message.slice(error.field.length + 2).split('; got ')[0]!;
+    throw new InnerloopError(error.code, what, { field: `model.${error.field}`, value: error.value, expected: error.expected, cause: error });
+  }
+}
+
+/** Names of the sets to report on: all that neither train nor validate, unless named. */
+export function reportedSets({ split, validationNames }: Prepared, named?: readonly string[]): string[] {
+  if (named === undefined) return Object.keys(split.sets).filter((name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'));
+  for (const name of named) checkSet(name, split.sets, 'sets');
+  return [...named];
+}
+
+export async function baselinesOf({ config, dataset }: Prepared, rows: Int32Array, signal: AbortSignal): Promise<Baseline[]> {
+  const { baselines } = config.evaluation;
+  if (baselines === false) return [];
+  const include = baselines === true ? undefined : baselines;
+  return fitBaselines(dataset, rows, include === undefined ? { signal } : { include, signal });
+}
+
+/** One set's results; the title of the table is its name. */
+export async function measure(prepared: Prepared, learner: Learner, name: string, baselines: Baseline[], calibration: TaskSet | undefined, signal: AbortSignal): Promise<Evaluation> {
+  const { metrics, threshold } = prepared.config.evaluation;
+  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { metrics, threshold, baselines, calibration, signal });
+  return { ...evaluation, table: { ...evaluation.table, title: name } };
+}
+
+/** What the data was, for the record. */
+export function fingerprint(dataset: Dataset): { rows: number; users: number; items: number; labels: string } {
+  const { label } = dataset;
+  const hash = createHash('sha256').update(new Uint8Array(label.buffer, label.byteOffset, label.byteLength));
+  return { rows: dataset.size, users: dataset.users.rows - 1, items: dataset.items.rows - 1, labels: `sha256:${hash.digest('hex')}` };
+}
