@@ -21,6 +21,7 @@ export interface NativeModelSpec {
   activation: number;
   loss: number;
   outputs: number;
+  prior: 0 | 1;
 }
 export interface NativeColumn {
   side: number;
@@ -34,10 +35,14 @@ export interface NativeRows {
   /** For each side of the frame, its row of every batch row. */
   sides: Int32Array[];
   labels?: FloatArray;
+  /** Of the tasks in the meta-loss, summing to 1. Default: equal. */
+  weights?: Float64Array;
 }
 export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
+  /** 0: gradient steps; 1: ridge regression of the last layer. */
+  solver: 0 | 1;
   fast: Uint8Array;
   /** Rows added to the support count in the inner loss: L_S = Σ / (n + shrinkage). */
   shrinkage: number;
@@ -56,6 +61,7 @@ export interface NativeOptimizer {
   epsilon: number;
   clipNorm: number;
   weightDecay: Float64Array;
+  l2: Float64Array;
 }
 export interface NativeCall {
   store: NativeStore;

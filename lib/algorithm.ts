@@ -30,6 +30,8 @@ export interface Algorithm {
   readonly shrinkage: number;
   /** What the outer step follows. Reptile's inner loop runs over all rows of a training task, query rows included. */
   readonly direction: 'meta-gradient' | 'reptile';
+  /** `gradient` steps, or the last layer in closed form: `ridge`. */
+  readonly solver: 'gradient' | 'ridge';
 }
 
 const DEFAULT_STEPS = 5;
@@ -39,7 +41,7 @@ const DEFAULT_LEARNING_RATE = 0.01;
 export function gradientAlgorithm(
   name: string,
   options: GradientOptions,
-  fixed: Pick<Algorithm, 'order' | 'direction'>,
+  fixed: Pick<Algorithm, 'order' | 'direction' | 'solver'>,
   defaultAdapt: 'all' | readonly string[] = 'all',
 ): Algorithm {
   checkObject(options as unknown, name, ['steps', 'learningRate', 'adapt', 'rates', 'shrinkage']);
@@ -61,14 +63,21 @@ export function gradientAlgorithm(
 /** The inner loop of an algorithm on a model, apart from learned rates. @internal */
 export function innerLoopOf(algorithm: Algorithm, model: Model): NativeInnerLoop {
   const { steps, order, shrinkage, learningRate } = algorithm;
+  const solver = algorithm.solver === 'ridge' ? 1 : 0;
+  if (solver === 1 && !model.tensors.some(({ name }) => name === PRIOR)) {
+    throw invalid('model.head.prior', 'missing', undefined, "'gaussian', which the algorithm ridge learns");
+  }
   const fast = selectTensors(model, algorithm.adapt === 'all' ? 'all' : resolveLast(algorithm.adapt, model), `${algorithm.name}.adapt`);
-  return { steps, order, fast, shrinkage, rateKind: 0, rate: learningRate };
+  return { steps, order, solver, fast, shrinkage, rateKind: 0, rate: learningRate };
 }
+
+const PRIOR = 'prior.logPrecision';
 
 /** `@last` stands for the last layer of the network, whatever its number. */
 export const LAST_LAYER = '@last';
 
 function resolveLast(names: readonly string[], model: Model): string[] {
-  const last = model.tensors[model.tensors.length - 1]!.name.replace(/\.[^.]*$/, '.*');
+  const layers = model.tensors.filter(({ name }) => name.startsWith('mlp.'));
+  const last = layers[layers.length - 1]!.name.replace(/\.[^.]*$/, '.*');
   return names.map((name) => (name === LAST_LAYER ? last : name));
 }

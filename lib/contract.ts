@@ -57,8 +57,11 @@ export interface MlpBody {
 }
 export type BodySpec = MlpBody;
 
-/** `mse` and `bce` (on logits) have one output; `softmax` (cross-entropy on logits) has `classes` outputs. */
-export type HeadSpec = { loss: 'mse' } | { loss: 'bce' } | { loss: 'softmax'; classes: number };
+/**
+ * `mse` and `bce` (on logits) have one output; `softmax` (cross-entropy on logits) has `classes` outputs. `prior` adds the
+ * parameter `prior.logPrecision` [features + 1] for closed-form adaptation of the last layer, the bias last.
+ */
+export type HeadSpec = { loss: 'mse'; prior?: 'gaussian' } | { loss: 'bce' } | { loss: 'softmax'; classes: number };
 
 export interface ModelSpec {
   /** Concatenated in this order. */

@@ -21,7 +21,7 @@ export { adapt, predict } from './inner-loop.js';
 export type { CallOptions } from './inner-loop.js';
 export { hessianVectorProduct, metaGradient } from './meta-gradient.js';
 export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './meta-gradient.js';
-export { anil, fomaml, maml, reptile } from './algorithms/index.js';
+export { anil, fomaml, maml, reptile, ridge } from './algorithms/index.js';
 export type { MamlOptions } from './algorithms/index.js';
 export type { Algorithm, GradientOptions, RateKind } from './algorithm.js';
 export { adam, sgd } from './outer-update.js';

@@ -15,7 +15,7 @@ export interface CallOptions {
 
 /** An inner loop that adapts nothing: for calls that only predict. @internal */
 export function noAdaptation(model: Model): NativeInnerLoop {
-  return { steps: 0, order: 1, fast: new Uint8Array(model.tensors.length), shrinkage: 0, rateKind: 0, rate: 0 };
+  return { steps: 0, order: 1, solver: 0, fast: new Uint8Array(model.tensors.length), shrinkage: 0, rateKind: 0, rate: 0 };
 }
 
 /** Which tensors the names select: `all`, or names with a trailing `*` matching any rest. @internal */
@@ -49,7 +49,7 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
   if (order !== 1 && order !== 2) throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
   checkNumber(shrinkage, `${field}.shrinkage`, 0);
   const fast = selectTensors(model, adapt, `${field}.adapt`);
-  const common = { steps, order, fast, shrinkage } as const;
+  const common = { steps, order, solver: 0, fast, shrinkage } as const;
   if (typeof learningRate === 'number') {
     checkNumber(learningRate, `${field}.learningRate`);
     return { ...common, rateKind: 0, rate: learningRate };

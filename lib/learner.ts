@@ -101,10 +101,11 @@ export class Learner {
     const optimizer = optimizerStep(this.optimizer, this.model, progress);
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
     const rateStep = optimizer.learningRate * this.algorithm.learningRate;
+    const none = new Float64Array(this.model.tensors.length);
     const rateOptimizer =
       this.rateStore === undefined
         ? undefined
-        : { ...optimizer, kind: 1 as const, learningRate: rateStep, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: new Float64Array(this.model.tensors.length) };
+        : { ...optimizer, kind: 1 as const, learningRate: rateStep, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: none, l2: none };
     const call = {
       ...this.call(batch),
       direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,

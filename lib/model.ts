@@ -27,6 +27,8 @@ const POOLINGS = ['mean', 'sum'] as const;
 const DEFAULT_ACTIVATION: Activation = 'relu';
 /** Standard deviation of a fresh embedding. */
 const EMBEDDING_SCALE = 0.1;
+/** Initial precision of the last layer's prior, in units of the noise's. */
+const PRIOR_PRECISION = 4;
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
 export class Model {
@@ -71,6 +73,8 @@ export class Model {
       const stream = random(seed, `initialize.${name}`);
       if (embedding) {
         for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = EMBEDDING_SCALE * stream.normal();
+      } else if (name === 'prior.logPrecision') {
+        tensor.data.fill(Math.log(PRIOR_PRECISION));
       } else {
         const bound = 1 / Math.sqrt(this.#fanIn(name));
         for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = bound * (2 * stream.uniform() - 1);
@@ -166,8 +170,12 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   body['hidden'].forEach((width, i) => checkInteger(width, `model.body.hidden[${i}]`, 1, 65536));
   if (body['activation'] !== undefined) checkOneOf(body['activation'], 'model.body.activation', ACTIVATIONS);
 
-  checkObject(head, 'model.head', ['loss', 'classes']);
+  checkObject(head, 'model.head', ['loss', 'classes', 'prior']);
   checkOneOf(head['loss'], 'model.head.loss', LOSSES);
+  if (head['prior'] !== undefined) {
+    checkOneOf(head['prior'], 'model.head.prior', ['gaussian']);
+    if (head['loss'] !== 'mse') throw invalid('model.head.prior', `does not apply to ${head['loss']}`, head['prior'], 'loss mse');
+  }
   if (head['loss'] === 'softmax') checkInteger(head['classes'], 'model.head.classes', 2, 65536);
   else if (head['classes'] !== undefined) {
     throw invalid('model.head.classes', `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
@@ -209,6 +217,7 @@ function toNative({ inputs, body, head }: ModelSpec): NativeModelSpec {
     activation: ACTIVATIONS.indexOf(body.activation ?? DEFAULT_ACTIVATION),
     loss: LOSSES.indexOf(head.loss),
     outputs: head.loss === 'softmax' ? head.classes : 1,
+    prior: head.loss === 'mse' && head.prior !== undefined ? 1 : 0,
   };
 }
 

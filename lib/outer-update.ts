@@ -14,6 +14,11 @@ export interface OptimizerOptions {
    * One number, or numbers by parameter name with `*` at the end matching any rest (the last match counts). Default 0.
    */
   weightDecay?: number | Record<string, number>;
+  /**
+   * Adds l2 / 2 · ‖parameters‖² to the loss of every step, in the same form; an embedding row that was not touched for some
+   * steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them. Default 0.
+   */
+  l2?: number | Record<string, number>;
   /** The gradient is scaled down to this norm where it is longer. Default: no clipping. */
   clipNorm?: number;
 }
@@ -36,6 +41,7 @@ export interface Optimizer {
   readonly learningRate: number;
   readonly schedule: 'constant' | 'linear' | 'cosine';
   readonly weightDecay: number | Readonly<Record<string, number>>;
+  readonly l2: number | Readonly<Record<string, number>>;
   readonly clipNorm: number | undefined;
   readonly beta1: number;
   readonly beta2: number;
@@ -43,7 +49,7 @@ export interface Optimizer {
   readonly momentum: number;
 }
 
-const COMMON = ['learningRate', 'schedule', 'weightDecay', 'clipNorm'];
+const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'clipNorm'];
 
 /** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
 export function adam(options: AdamOptions = {}): Optimizer {
@@ -71,28 +77,37 @@ function checkDecay(value: number, field: string): void {
 }
 
 function common(name: string, options: OptimizerOptions, learningRate: number) {
-  const { schedule = 'constant', weightDecay = 0, clipNorm } = options;
+  const { schedule = 'constant', weightDecay = 0, l2 = 0, clipNorm } = options;
   checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
   checkOneOf(schedule, `${name}.schedule`, ['constant', 'linear', 'cosine']);
   if (clipNorm !== undefined) checkNumber(clipNorm, `${name}.clipNorm`, 0, undefined, true);
-  if (typeof weightDecay === 'number') checkNumber(weightDecay, `${name}.weightDecay`, 0);
-  else if (typeof weightDecay !== 'object' || weightDecay === null) {
-    throw invalid(`${name}.weightDecay`, 'not a weight decay', weightDecay, 'a number, or numbers by parameter name');
-  } else for (const [key, value] of Object.entries(weightDecay)) checkNumber(value, `${name}.weightDecay.${key}`, 0);
-  return { learningRate, schedule, weightDecay, clipNorm };
+  checkByName(weightDecay, `${name}.weightDecay`);
+  checkByName(l2, `${name}.l2`);
+  return { learningRate, schedule, weightDecay, l2, clipNorm };
+}
+
+type ByName = number | Readonly<Record<string, number>>;
+
+function checkByName(values: ByName, field: string): void {
+  if (typeof values === 'number') return checkNumber(values, field, 0);
+  if (typeof values !== 'object' || values === null) throw invalid(field, 'not a strength', values, 'a number, or numbers by parameter name');
+  for (const [key, value] of Object.entries(values)) checkNumber(value, `${field}.${key}`, 0);
+}
+
+/** One value a tensor; of several matching names the last counts. */
+function byTensor(values: ByName, model: Model, field: string): Float64Array {
+  const result = new Float64Array(model.tensors.length);
+  if (typeof values === 'number') return result.fill(values);
+  for (const [pattern, value] of Object.entries(values)) {
+    selectTensors(model, [pattern], field).forEach((selected, t) => selected === 1 && (result[t] = value));
+  }
+  return result;
 }
 
 /** The native optimizer for one step. @param progress share of the training done, 0 ≤ progress < 1 @internal */
 export function optimizerStep(optimizer: Optimizer, model: Model, progress: number): NativeOptimizer {
-  const { schedule, weightDecay } = optimizer;
+  const { schedule } = optimizer;
   const factor = schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
-  const decay = new Float64Array(model.tensors.length);
-  if (typeof weightDecay === 'number') decay.fill(weightDecay);
-  else {
-    for (const [pattern, value] of Object.entries(weightDecay)) {
-      selectTensors(model, [pattern], 'optimizer.weightDecay').forEach((selected, t) => selected === 1 && (decay[t] = value));
-    }
-  }
   return {
     kind: optimizer.name === 'adam' ? 1 : 0,
     learningRate: optimizer.learningRate * factor,
@@ -101,7 +116,8 @@ export function optimizerStep(optimizer: Optimizer, model: Model, progress: numb
     beta2: optimizer.beta2,
     epsilon: optimizer.epsilon,
     clipNorm: optimizer.clipNorm ?? 0,
-    weightDecay: decay,
+    weightDecay: byTensor(optimizer.weightDecay, model, 'optimizer.weightDecay'),
+    l2: byTensor(optimizer.l2, model, 'optimizer.l2'),
   };
 }
 

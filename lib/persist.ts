@@ -92,12 +92,12 @@ export async function loadLearner(path: string, options: { threads?: number } = 
   }
 }
 
-function checkedAlgorithm({ name, steps, learningRate, adapt, rates, shrinkage, order, direction }: Algorithm): Algorithm {
-  return gradientAlgorithm(name, { steps, learningRate, adapt: adapt as 'all' | string[], rates, shrinkage }, { order, direction });
+function checkedAlgorithm({ name, steps, learningRate, adapt, rates, shrinkage, order, direction, solver }: Algorithm): Algorithm {
+  return gradientAlgorithm(name, { steps, learningRate, adapt: adapt as 'all' | string[], rates, shrinkage }, { order, direction, solver });
 }
 
-function checkedOptimizer({ name, learningRate, schedule, weightDecay, clipNorm, beta1, beta2, epsilon, momentum }: Optimizer): Optimizer {
-  const common = { learningRate, schedule, weightDecay, ...(clipNorm === undefined ? {} : { clipNorm }) };
+function checkedOptimizer({ name, learningRate, schedule, weightDecay, l2, clipNorm, beta1, beta2, epsilon, momentum }: Optimizer): Optimizer {
+  const common = { learningRate, schedule, weightDecay, l2, ...(clipNorm === undefined ? {} : { clipNorm }) };
   return name === 'adam' ? adam({ ...common, beta1, beta2, epsilon }) : sgd({ ...common, momentum });
 }
 

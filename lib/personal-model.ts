@@ -144,7 +144,7 @@ export class PersonalModel {
     const learner = this.#learner;
     if (rows.length === 0) return new Float64Array(0);
     const batch = packRows(learner, this.#catalog, this.#support.user, rows, 0);
-    const inner = { ...learner.call(batch).inner, steps: 0, rateKind: 0 as const, rate: 0, rates: undefined };
+    const inner = { ...learner.call(batch).inner, steps: 0, solver: 0 as const, rateKind: 0 as const, rate: 0, rates: undefined };
     const call = { ...learner.call(batch), inner, adapted: this.#adapted, before: true, after: false };
     const { before } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
     return scoresOf(learner.model.spec.head, before!, learner.labelOffset);

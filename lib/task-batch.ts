@@ -11,6 +11,8 @@ export interface BatchOptions {
   offset: number;
   /** Puts a task's query rows into its support too (Reptile). */
   allRows?: boolean;
+  /** Weighs a task in the meta-loss by its query rows instead of equally. */
+  weighByRows?: boolean;
   /** Hides ids at random, so that the model learns what to do without them. */
   hide?: HideIds & { seed: number; epoch: number };
 }
@@ -45,6 +47,7 @@ export function packTaskSet(
     begin[b + 2] = begin[b + 1]! + query;
   }
   const total = begin[begin.length - 1]!;
+  const weights = options.weighByRows === true ? queryShares(begin) : undefined;
   const users = new Int32Array(total);
   const items = new Int32Array(total);
   const interactions = new Int32Array(total);
@@ -75,8 +78,14 @@ export function packTaskSet(
     put(queryRows, queryOffsets[t]!, queryOffsets[t + 1]!, showUser, showItem);
   }
   try {
-    return model.ops.createBatch(model.native, bound.frame, { begin, sides: [users, items, interactions, userIds, itemIds], labels });
+    return model.ops.createBatch(model.native, bound.frame, { begin, sides: [users, items, interactions, userIds, itemIds], labels, weights });
   } catch (error) {
     throw nativeError(error);
   }
+}
+
+function queryShares(begin: Int32Array): Float64Array {
+  const shares = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, t) => begin[2 * t + 2]! - begin[2 * t + 1]!);
+  const total = shares.reduce((a, b) => a + b, 0);
+  return shares.map((rows) => rows / total);
 }

@@ -1,4 +1,4 @@
-import { checkBoolean, checkFraction, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from './check.js';
+import { checkBoolean, checkFraction, checkInteger, checkNumber, checkObject, checkOneOf, checkSignal, checkString, invalid } from './check.js';
 import { Checkpoint } from './checkpoint.js';
 import type { Dataset, TaskSet } from './contract.js';
 import { InnerloopError } from './errors.js';
@@ -16,6 +16,8 @@ export interface TrainOptions {
   epochs?: number;
   /** Tasks per outer step. Default 32. */
   metaBatch?: number;
+  /** What counts equally in the meta-loss: `tasks` (default) or query `rows`, so that users with many rows weigh more. */
+  weigh?: 'tasks' | 'rows';
   /** Draw support and query anew in every epoch, keeping their sizes. Default true. */
   redraw?: boolean;
   /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
@@ -49,7 +51,7 @@ export interface EpochReport {
   best: boolean;
 }
 
-const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true } as const;
+const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true, weigh: 'tasks' } as const;
 
 /**
  * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
@@ -67,7 +69,7 @@ const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true } as const;
  */
 export async function* train(learner: Learner, tasks: TaskSet, options: TrainOptions = {}): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
-  const { epochs, metaBatch, redraw, hide, validation, metric, signal } = settings;
+  const { epochs, metaBatch, weigh, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
   const { better } = parseMetric(metric);
   const bound = learner.bind(tasks.dataset);
@@ -78,7 +80,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
   checkLabels(learner, tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, {
-    epochs, metaBatch, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, patience: settings.patience ?? 0,
+    epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, patience: settings.patience ?? 0,
   });
   try {
     const state = checkpoint.state;
@@ -94,6 +96,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
         const to = Math.min(tasks.size, from + metaBatch);
         const batch = packTaskSet(model, bound, epochTasks, order, from, to, {
           offset: learner.labelOffset,
+          weighByRows: weigh === 'rows',
           allRows: learner.algorithm.direction === 'reptile',
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
         });
@@ -150,13 +153,14 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
   checkObject(options as unknown, field, [
-    'epochs', 'metaBatch', 'redraw', 'hide', 'validation', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
+    'epochs', 'metaBatch', 'weigh', 'redraw', 'hide', 'validation', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
   ]);
-  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, hide, validation, patience, signal } = options;
+  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, hide, validation, patience, signal } = options;
   const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
   checkTaskSet(tasks, 'tasks');
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
   checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
+  checkOneOf(weigh, `${field}.weigh`, ['tasks', 'rows']);
   checkBoolean(redraw, `${field}.redraw`);
   if (hide !== undefined) {
     checkObject(hide as unknown, `${field}.hide`, ['user', 'item']);
@@ -171,7 +175,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   }
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
-  return { epochs, metaBatch, redraw, hide, validation, metric, patience, signal };
+  return { epochs, metaBatch, weigh, redraw, hide, validation, metric, patience, signal };
 }
 
 /** @internal */

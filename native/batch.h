@@ -37,6 +37,7 @@ struct Batch {
   std::vector<Index> begin;                      // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
   std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
   std::vector<T> labels;                         // one a batch row, or empty
+  std::vector<double> weights;                   // of the tasks in the meta-loss, summing to 1; empty = equal
 
   Index tasks() const { return static_cast<Index>(begin.size() - 1) / 2; }
 

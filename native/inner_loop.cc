@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "errors.h"
+#include "ridge.h"
 #include "thread_pool.h"
 
 namespace innerloop {
@@ -135,6 +136,11 @@ void Task<T>::adapt(bool keep) {
   {
     const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[0]), prefix, no_targets);
     for (int l = 0; l < plan.first_fast; ++l) layers[l]->forward(pass);
+  }
+  if (plan.inner.ridge) {
+    theta[1] = arena.take<T>(fast_size);
+    ridge_solve(*this);
+    return;
   }
   for (int k = 0; k < K; ++k) {
     const bool fresh = keep || k == 0;

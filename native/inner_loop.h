@@ -20,6 +20,7 @@ template <class T>
 struct InnerLoop {
   int steps = 0;
   int order = 2;
+  bool ridge = false;  // the last layer in closed form (ridge.h) instead of gradient steps
   T shrinkage = 0;  // L_S = Σ / (n + shrinkage): a task with few rows moves less, as a posterior mean does
   std::vector<std::uint8_t> fast;  // by tensor: adapted or not
   RateKind rate_kind = RateKind::scalar;
@@ -96,6 +97,7 @@ struct Task {
   Index* fast_offset;  // by tensor, −1 if slow
   Index fast_size = 0;
   T** theta;        // flat fast parameters by step
+  double* factor = nullptr;  // ridge: Cholesky factor of the posterior precision
   T** gradient;     // flat inner gradients by step
   T** rates;        // by tensor: the per-parameter rates, where used
   Slots<T> prefix;  // support rows below the boundary

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "errors.h"
+#include "ridge.h"
 #include "thread_pool.h"
 
 namespace innerloop {
@@ -52,6 +53,14 @@ struct Reverse {
     return loss;
   }
 
+  // The same through the closed-form solve; v becomes the gradient of the prior mean.
+  void through_ridge() {
+    if (task.support == 0) return;
+    T* adjoint = task.arena.template take<T>(task.support * model.slot_width[plan.boundary]);
+    ridge_reverse(task, v, adjoint, into[model.log_precision]);
+    prefix_backward(adjoint);
+  }
+
   void through_inner_loop() {
     if (task.support == 0 || plan.first_fast == L || plan.inner.steps == 0) return;
     const bool prefix_learns = plan.boundary > 0 || (plan.boundary == 0 && !model.layers[0]->tensors.empty());
@@ -75,7 +84,11 @@ struct Reverse {
       for (int l = L - 1; l >= plan.first_fast; --l) model.layers[l]->tangent_backward(pass);
       if (prefix_learns) plan.kernels.axpy(boundary_size, T(1), adjoint_step, adjoint);
     }
-    if (!prefix_learns) return;
+    if (prefix_learns) prefix_backward(adjoint);
+  }
+
+  // Slow parameters of the prefix, from the summed adjoints of the boundary activations of the support rows.
+  void prefix_backward(T* adjoint) {
     Slots<T> s = task.take_slots(task.support, 0, plan.boundary, true);
     s.x = task.prefix.x;
     s.dx[plan.boundary] = adjoint;
@@ -186,7 +199,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
   const Index tasks = plan.batch.tasks(), chunks = chunk_count(plan);
   const std::size_t n = model.tensors.size();
   const bool parameter_rates = inner.rate_kind == RateKind::per_parameter, step_rates = inner.rate_kind == RateKind::per_tensor_step;
-  const T weight = T(1) / static_cast<T>(tasks);
+  const auto task_weight = [&](Index t) { return plan.batch.weights.empty() ? 1.0 / static_cast<double>(tasks) : plan.batch.weights[t]; };
 
   MetaGradient<T> result;
   result.task_losses.resize(tasks);
@@ -200,6 +213,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
     if (step_rates) step_rate[c].assign(n, std::vector<T>(inner.steps, T(0)));
     for (Index t = c * tasks / chunks; t < (c + 1) * tasks / chunks; ++t) {
       poll();
+      const T weight = static_cast<T>(task_weight(t));
       Arena& arena = Arena::of_this_thread();
       arena.reset();
       Task<T> task(plan, t, parameters, arena);
@@ -222,7 +236,8 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
         for (Index i = 0; i < task.fast_size; ++i) reverse.v[i] = weight * (task.theta[0][i] - last[i]);
       } else {
         result.task_losses[t] = reverse.query(inner.steps, weight);
-        if (inner.order == 2) reverse.through_inner_loop();
+        if (inner.ridge) reverse.through_ridge();
+        else if (inner.order == 2) reverse.through_inner_loop();
         else reverse.rates_only();
       }
       if (!std::isfinite(result.task_losses[t]))
@@ -235,7 +250,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
     }
   });
 
-  for (const double loss : result.task_losses) result.loss += loss / static_cast<double>(tasks);
+  for (Index t = 0; t < tasks; ++t) result.loss += task_weight(t) * result.task_losses[t];
   reduce_dense(dense, threads, plan.kernels, result.gradient.dense);
   blocks.reduce(plan, threads, result.gradient);
   if (parameter_rates) {

@@ -25,7 +25,7 @@ enum class Direction : int { meta_gradient = 0, reptile = 1 };
 
 template <class T>
 struct MetaGradient {
-  double loss = 0;                  // mean over tasks
+  double loss = 0;                  // weighted mean over tasks
   std::vector<double> task_losses;  // query loss of each adapted task
   SparseGradient<T> gradient;
   // Where rates are tensors: per_parameter in the shape of the parameters, per_tensor_step as [tensor][steps].

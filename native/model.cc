@@ -59,6 +59,10 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
       layers.push_back(std::make_unique<ActivationLayer<T>>(from + 1, from + 2, spec.activation, out));
       slot_width.push_back(out);
     }
+    if (last) {
+      head_weight = weight, head_bias = bias;
+      if (spec.prior) log_precision = add("prior.logPrecision", {width + 1}, -1, false);
+    }
     width = out;
   }
   output_slot = static_cast<int>(slot_width.size()) - 1;

@@ -30,6 +30,7 @@ struct ModelSpec {
   bool linear;  // no activation between the layers: a factorised linear model
   LossKind loss;
   Index outputs;
+  bool prior;  // a learned Gaussian prior over the last layer: the tensor prior.logPrecision
 };
 
 struct TensorInfo {
@@ -55,6 +56,8 @@ struct Model {
   std::vector<Index> slot_width;  // slot s is [rows, slot_width[s]]
   Index scratch_size = 0;         // elements a layer may use as scratch
   int output_slot = 0;
+  int head_weight = -1, head_bias = -1;  // tensors of the last linear layer
+  int log_precision = -1;                // tensor [features + 1], the bias last; −1 without a prior
   std::vector<int> embedding_of_input;  // tensor index, −1 for dense inputs
 
   // Row width of a tensor of input kind; only for embeddings.

@@ -26,10 +26,22 @@ struct Step {
   const Kernels<T>& kernels;
   T gradient_scale;
 
+  static std::vector<T>& scratch() {
+    static thread_local std::vector<T> s;
+    return s;
+  }
+
   // n parameters from `offset` on, all last updated at `last`.
-  void update(Index offset, Index n, const T* gradient, std::int64_t last, double decay) const {
+  void update(Index offset, Index n, const T* gradient, std::int64_t last, int tensor) const {
     T *p = store.values->data() + offset, *m = store.first_moment.data() + offset;
     const double t = static_cast<double>(store.step), missed = t - 1 - static_cast<double>(last);
+    const double decay = options.weight_decay[tensor], l2 = options.l2[tensor] * (missed + 1);
+    std::vector<T>& sum = scratch();
+    if (l2 > 0) {
+      sum.resize(n);
+      for (Index i = 0; i < n; ++i) sum[i] = gradient[i] + static_cast<T>(l2) * p[i] / gradient_scale;
+      gradient = sum.data();
+    }
     const T shrink = static_cast<T>(options.learning_rate * decay);
     if (options.kind == OptimizerKind::sgd) {
       const T keep = static_cast<T>(std::pow(options.momentum, missed + 1)), rate = static_cast<T>(options.learning_rate);
@@ -70,12 +82,12 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), threads, [&](Index t) {
     const TensorInfo& info = model.tensors[t];
     if (info.input < 0)
-      return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1, options.weight_decay[t]);
+      return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1, static_cast<int>(t));
     const Index dim = model.dim(static_cast<int>(t));
     const std::vector<std::int32_t>& rows = *gradient.rows[t];
     for (std::size_t r = 0; r < rows.size(); ++r) {
       std::int64_t& last = store.touched[t][rows[r]];
-      step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, options.weight_decay[t]);
+      step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, static_cast<int>(t));
       last = store.step;
     }
   });

@@ -7,5 +7,5 @@ import type { Algorithm, GradientOptions } from '../algorithm.js';
  * an item's, and the inner loop is a meta-learned fold-in.
  */
 export function anil(options: GradientOptions = {}): Algorithm {
-  return gradientAlgorithm('anil', options, { order: 2, direction: 'meta-gradient' }, [LAST_LAYER]);
+  return gradientAlgorithm('anil', options, { order: 2, direction: 'meta-gradient', solver: 'gradient' }, [LAST_LAYER]);
 }

@@ -6,5 +6,5 @@ import type { Algorithm, GradientOptions } from '../algorithm.js';
  * follows ∇L_Q at the adapted parameters. Cheaper than `maml`, and biased.
  */
 export function fomaml(options: GradientOptions = {}): Algorithm {
-  return gradientAlgorithm('fomaml', options, { order: 1, direction: 'meta-gradient' });
+  return gradientAlgorithm('fomaml', options, { order: 1, direction: 'meta-gradient', solver: 'gradient' });
 }

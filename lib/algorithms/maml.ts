@@ -17,5 +17,5 @@ export interface MamlOptions extends GradientOptions {
  */
 export function maml({ order = 2, ...options }: MamlOptions = {}): Algorithm {
   if (order !== 1 && order !== 2) throw invalid('maml.order', 'not an order', order, '1 (first-order) or 2 (exact)');
-  return gradientAlgorithm('maml', options, { order, direction: 'meta-gradient' });
+  return gradientAlgorithm('maml', options, { order, direction: 'meta-gradient', solver: 'gradient' });
 }

@@ -6,5 +6,5 @@ import type { Algorithm, GradientOptions } from '../algorithm.js';
  * θ_0 − θ_K. No derivative of the inner loop. Parameters that do not adapt are not learned.
  */
 export function reptile(options: Omit<GradientOptions, 'rates'> = {}): Algorithm {
-  return gradientAlgorithm('reptile', options, { order: 1, direction: 'reptile' });
+  return gradientAlgorithm('reptile', options, { order: 1, direction: 'reptile', solver: 'gradient' });
 }

@@ -42,6 +42,9 @@ export async function prepare(config: Config, signal: AbortSignal): Promise<Prep
   const validationNames = chooseValidation(config, split);
   const validation = validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
   const { refit } = config.training;
+  if (config.evaluation.calibration && config.model.loss !== 'mse') {
+    throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
+  }
   if (validation === undefined && (refit || config.evaluation.calibration)) {
     throw invalid(refit ? 'training.refit' : 'evaluation.calibration', 'needs validation tasks', true, 'split.validation');
   }

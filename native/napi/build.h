@@ -27,6 +27,8 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   spec.loss = static_cast<LossKind>(integer(from, "loss", 0, 2));
   spec.outputs = integer(from, "outputs", 1, kMaxCount);
   require(spec.loss == LossKind::softmax || spec.outputs == 1, "mse and bce have one output");
+  spec.prior = integer(from, "prior", 0, 1) == 1;
+  require(!spec.prior || spec.loss == LossKind::mse, "a Gaussian prior needs the loss mse");
   return std::make_shared<Model<T>>(std::move(spec));
 }
 
@@ -93,6 +95,10 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
     for (const std::int32_t r : batch->sides[s])
       require(r >= 0 && r < batch->frame->side_rows[s], "a row number is outside its side");
   }
+  if (!from.Get("weights").IsUndefined()) {
+    batch->weights = copy<double>(from.Get("weights"), "weights");
+    require(static_cast<Index>(batch->weights.size()) == batch->tasks(), "weights must hold one value for each task");
+  }
   if (!from.Get("labels").IsUndefined()) {
     batch->labels = copy<T>(from.Get("labels"), "labels");
     require(static_cast<Index>(batch->labels.size()) == rows, "labels must hold one value for each batch row");
@@ -113,6 +119,14 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   require(inner.shrinkage >= 0, "shrinkage must not be negative");
   inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
   require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
+  inner.ridge = integer(from, "solver", 0, 1) == 1;
+  if (inner.ridge) {
+    require(model.log_precision >= 0, "the ridge solver needs a model with a prior");
+    for (std::size_t t = 0; t < model.tensors.size(); ++t)
+      require((inner.fast[t] != 0) == (static_cast<int>(t) == model.head_weight || static_cast<int>(t) == model.head_bias),
+              "the ridge solver adapts the last layer");
+    require(inner.steps == 1, "the ridge solver takes one step");
+  }
   inner.rate_kind = static_cast<RateKind>(integer(from, "rateKind", 0, 2));
   switch (inner.rate_kind) {
     case RateKind::scalar: inner.rate = static_cast<T>(number(from, "rate")); break;
@@ -146,7 +160,8 @@ inline OptimizerOptions build_optimizer(const Napi::Object& from, std::size_t te
   o.epsilon = number(from, "epsilon");
   o.clip_norm = number(from, "clipNorm");
   o.weight_decay = copy<double>(from.Get("weightDecay"), "weightDecay");
-  require(o.weight_decay.size() == tensors, "weightDecay must hold one value for each tensor");
+  o.l2 = copy<double>(from.Get("l2"), "l2");
+  require(o.weight_decay.size() == tensors && o.l2.size() == tensors, "weightDecay and l2 must hold one value for each tensor");
   return o;
 }
 

@@ -1,0 +1,85 @@
+/** `innerloop evaluate`: a saved model on the task sets of a configuration. */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { MethodEvaluation } from '../evaluation.js';
+import { renderText } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/table.js';
+import type { Learner } from '../learner.js';
+import { loadLearner } from '../persist.js';
+import type { Config } from './config.js';
+import { Decoders } from './decoders.js';
+import type { Console } from './output.js';
+import { baselinesOf, measure, prepare, refitRows, reportedSets } from './pipeline.js';
+import type { Prepared } from './pipeline.js';
+
+export interface EvaluateRun {
+  config: Config;
+  model: string;
+  /** Names of sets; default: all that neither train nor validate. */
+  sets: string[] | undefined;
+  console: Console;
+  signal: AbortSignal;
+}
+
+export async function runEvaluation({ config, model, sets, console, signal }: EvaluateRun): Promise<void> {
+  const learner = await loadLearner(model, config.threads === undefined ? {} : { threads: config.threads });
+  const prepared = await prepare(config, signal);
+  const names = reportedSets(prepared, sets);
+  if (names.length === 0) console.note('the split has no set to report on; name one with --sets');
+  const { training, evaluation } = config;
+  const rows = training.refit ? refitRows(prepared) : prepared.split.trainRows;
+  const decoders = training.refit && evaluation.calibration ? await storedDecoders(model, console) : undefined;
+  const results = await evaluateSets(prepared, learner, rows, names, decoders, signal);
+  for (const { table } of results) console.result(renderText(table));
+  console.json({ event: 'result', model, sets: results.map(plain), tables: results.map(({ table }) => table) });
+}
+
+/** A refitted model was trained on the validation rows; its decoders were fitted before, and lie beside it. */
+async function storedDecoders(model: string, console: Console): Promise<Decoders | undefined> {
+  const path = join(dirname(model), 'evaluation.json');
+  try {
+    const { decoders } = JSON.parse(await readFile(path, 'utf8')) as { decoders?: ConstructorParameters<typeof Decoders>[0] };
+    if (decoders !== undefined) return new Decoders(decoders);
+  } catch {
+    // Reported below, as a file without decoders is.
+  }
+  console.note(`no median decoders in ${path}: their rows are left out`);
+  return undefined;
+}
+
+export interface SetEvaluation {
+  set: string;
+  methods: MethodEvaluation[];
+  table: ResultTable;
+}
+
+/** Results of several sets. @param decoders for a refitted model; otherwise they are fitted on the validation tasks */
+export async function evaluateSets(
+  prepared: Prepared,
+  learner: Learner,
+  rows: Int32Array,
+  names: readonly string[],
+  decoders: Decoders | undefined,
+  signal: AbortSignal,
+): Promise<SetEvaluation[]> {
+  const { training, evaluation } = prepared.config;
+  const calibration = evaluation.calibration && !training.refit ? prepared.validation : undefined;
+  const baselines = names.length === 0 ? [] : await baselinesOf(prepared, rows, signal);
+  const results: SetEvaluation[] = [];
+  for (const set of names) {
+    const measured = await measure(prepared, learner, set, baselines, calibration, signal);
+    results.push({ set, ...(decoders === undefined ? measured : decoders.extend(measured, prepared.split.sets[set]!)) });
+  }
+  return results;
+}
+
+/** As JSON: means with intervals, without the values of single tasks. */
+export function plain({ set, methods }: SetEvaluation): object {
+  return {
+    set,
+    methods: methods.map(({ method, metrics }) => ({
+      method,
+      metrics: Object.fromEntries(Object.entries(metrics).map(([name, { perTask: _, ...result }]) => [name, result])),
+    })),
+  };
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env node
+/** The command line: a thin shell over the API. Commands load their modules when they run, so that --version is quick. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { InnerloopError } from '../errors.js';
+import { openConsole } from './output.js';
+import { version } from './version.js';
+
+const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+interface Shared {
+  json?: true;
+  threads?: number;
+}
+
+/** Aborted by the first interrupt; the second one ends the process at once. */
+const interrupt = new AbortController();
+/** How to go on after an interrupt, where that is possible. */
+let resumeHint: string | undefined;
+
+function onInterrupt(): void {
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+  process.stderr.write('\ninterrupted: finishing the step; again to quit at once\n');
+  interrupt.abort();
+}
+
+const integer = (min: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
+  return value;
+};
+const collect = (text: string, earlier: string[] = []) => [...earlier, text];
+
+function build(): Command {
+  const program = new Command('innerloop')
+    .description('Meta-learning for recommenders: train, evaluate, recommend.')
+    .version(version())
+    .enablePositionalOptions()
+    .showHelpAfterError('(innerloop help shows the commands)')
+    .exitOverride();
+
+  program
+    .command('train')
+    .description('meta-train a model by a configuration file')
+    .requiredOption('-c, --config <file>', 'configuration (JSON; its schema: lib/cli/config.schema.json)')
+    .option('-o, --output <folder>', 'folder for the model and the results')
+    .option('--resume', 'go on from the checkpoint of an interrupted run')
+    .option('--fresh', 'start over, whatever the folder holds')
+    .option('--epochs <n>', 'in place of training.epochs', integer(1))
+    .option('--seed <n>', 'in place of seed', integer(0))
+    .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
+    .option('--json', 'JSON lines on stdout: one an epoch, then the result')
+    .action(train);
+
+  program
+    .command('evaluate')
+    .description('measure a saved model beside baselines')
+    .requiredOption('-m, --model <file>', 'model.safetensors of a training run')
+    .requiredOption('-c, --config <file>', 'the configuration it was trained by')
+    .option('-s, --sets <names>', 'comma-separated sets of the split (default: the test sets)')
+    .option('--threads <n>', 'threads to use', integer(1))
+    .option('--json', 'one JSON document on stdout')
+    .action(evaluate);
+
+  program
+    .command('recommend')
+    .description('adapt a saved model to a few ratings and rank all items')
+    .argument('[ratings...]', 'item=rating: an item id, or a part of a title')
+    .requiredOption('-m, --model <file>', 'model.safetensors of a training run')
+    .option('-r, --rating <item=rating>', 'the same, may be repeated', collect)
+    .option('-n, --count <n>', 'how many items (default: 10)', integer(1))
+    .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
+    .option('--json', 'one JSON document on stdout')
+    .action(recommend);
+
+  program
+    .command('demo')
+    .description('train on the bundled MovieLens data, compare with baselines, recommend for you')
+    .argument('[ratings...]', 'item=rating, such as 1=5 or "Toy Story=5"')
+    .option('-o, --output <folder>', 'folder for the model and the results (default: runs/demo)')
+    .option('--threads <n>', 'threads to use', integer(1))
+    .option('--json', 'JSON lines on stdout')
+    .action(demo);
+  return program;
+}
+
+async function train(options: Shared & { config: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number }): Promise<void> {
+  const { resolve } = await import('node:path');
+  if (options.resume && options.fresh) throw new CommanderError(EXIT.usage, 'conflict', 'error: --resume and --fresh exclude each other');
+  const config = await readConfig(options);
+  if (options.epochs !== undefined) config.training.epochs = options.epochs;
+  if (options.seed !== undefined) config.seed = options.seed;
+  const { outputFolder, runTraining } = await import('./train.js');
+  const output = options.output === undefined ? outputFolder(config, options.config) : resolve(options.output);
+  const overrides = (['output', 'epochs', 'seed', 'threads'] as const).flatMap((name) => (options[name] === undefined ? [] : [`--${name} ${options[name]}`]));
+  resumeHint = ['innerloop train', `--config ${options.config}`, ...overrides, '--resume'].join(' ');
+  await runTraining({ config, output, start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new', console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function evaluate(options: Shared & { model: string; config: string; sets?: string }): Promise<void> {
+  const config = await readConfig(options);
+  const { runEvaluation } = await import('./evaluate.js');
+  await runEvaluation({ config, model: options.model, sets: options.sets?.split(',').map((name) => name.trim()), console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function recommend(positional: string[], options: Shared & { model: string; rating?: string[]; count?: number; title?: string }): Promise<void> {
+  const { DEFAULT_COUNT, recommendFromFile } = await import('./recommend.js');
+  const { model, rating = [], count = DEFAULT_COUNT, title } = options;
+  await recommendFromFile({ model, ratings: [...positional, ...rating], count, title, console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function demo(ratings: string[], { output, threads, json }: Shared & { output?: string }): Promise<void> {
+  const { runDemo } = await import('./demo.js');
+  await runDemo({ ratings, output, threads, console: openConsole(json === true), signal: interrupt.signal });
+}
+
+async function readConfig({ config: path, threads }: Shared & { config: string }) {
+  const config = await import('./config.js').then((module) => module.readConfig(path)).catch((error: unknown) => {
+    throw error instanceof InnerloopError ? Object.assign(error, { isUsage: true }) : error;
+  });
+  if (threads !== undefined) config.threads = threads;
+  return config;
+}
+
+/** Prints an error as one line and says how to exit. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own; help and --version end here too.
+    if (error.code === 'conflict') process.stderr.write(`${error.message}\n`);
+    return error.exitCode === 0 || error.code === 'commander.help' ? error.exitCode : EXIT.usage;
+  }
+  if (process.env['INNERLOOP_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (interrupt.signal.aborted) {
+    process.stderr.write(resumeHint === undefined ? 'interrupted\n' : `interrupted; to go on: ${resumeHint}\n`);
+    return EXIT.interrupted;
+  }
+  if (error instanceof InnerloopError) {
+    process.stderr.write(`innerloop: ${error.code} ${error.message}\n`);
+    const isUsage = 'isUsage' in error || error.code === 'INVALID_OPTION' || error.code === 'UNKNOWN_OPTION';
+    return isUsage ? EXIT.usage : EXIT.failure;
+  }
+  process.stderr.write(`innerloop: ${error instanceof Error ? error.message : String(error)} (INNERLOOP_DEBUG=1 shows where)\n`);
+  return EXIT.failure;
+}
+
+process.on('SIGINT', onInterrupt);
+process.on('SIGTERM', onInterrupt);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // The reader has gone (`| head`): there is no one left to write to.
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure);
+});
+
+try {
+  await build().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,121 @@
+/** `innerloop recommend`: adapts a model to a few ratings and ranks the catalog. */
+import { invalid } from '../check.js';
+import type { CategoricalColumn, FeatureTable } from '../contract.js';
+import { nearest } from '../errors.js';
+import type { Learner } from '../learner.js';
+import { loadLearner } from '../persist.js';
+import { seconds } from './output.js';
+import type { Console } from './output.js';
+
+export interface Rating {
+  item: string;
+  value: number;
+}
+
+export interface RecommendRun {
+  learner: Learner;
+  ratings: Rating[];
+  count: number;
+  /** Only these items. Default: the whole catalog. */
+  among?: string[];
+  heading?: string;
+  titles: Titles;
+  console: Console;
+  signal: AbortSignal;
+}
+
+export const DEFAULT_COUNT = 10;
+/** Feature that holds an item's title, unless named. */
+const TITLE = 'title';
+
+/** Item titles from a categorical feature, both ways. */
+export class Titles {
+  readonly #items: FeatureTable;
+  readonly #column: CategoricalColumn | undefined;
+  readonly #counts: Int32Array | undefined;
+
+  /** @param counts interactions by item, to prefer the well-known of several titles */
+  constructor(items: FeatureTable, name: string | undefined, counts?: Int32Array) {
+    this.#items = items;
+    this.#counts = counts;
+    const column = items.columns.find((each) => each.name === (name ?? TITLE));
+    if (name !== undefined && column?.kind !== 'categorical') {
+      const names = items.columns.filter(({ kind }) => kind === 'categorical').map((each) => each.name);
+      throw invalid('title', 'not a categorical feature of the items', name, names.length === 0 ? 'a model whose items have one' : `one of ${names.join(', ')}`);
+    }
+    this.#column = column?.kind === 'categorical' ? column : undefined;
+  }
+
+  of(item: string): string | undefined {
+    if (this.#column === undefined) return undefined;
+    const title = this.#column.vocabulary.values[this.#column.data[this.#items.keys.idOf(item)]!]!;
+    return title === '' ? undefined : title;
+  }
+
+  /**
+   * The item that a text means: its id, its title, or a part of its title. Of several titles that hold it the item with the
+   * most interactions is meant; where these are not known, a title that begins with it, and of those the shortest.
+   */
+  find(text: string): string {
+    const { keys } = this.#items;
+    if (keys.idOf(text) > 0) return text;
+    const wanted = text.toLowerCase();
+    let best: { item: string; rank: number } | undefined;
+    for (let row = 1; this.#column !== undefined && row < this.#items.rows; row++) {
+      const title = this.#column.vocabulary.values[this.#column.data[row]!]!.toLowerCase();
+      const at = title.indexOf(wanted);
+      if (at < 0 || title === '') continue;
+      const order = this.#counts === undefined ? (at === 0 ? 0 : 1e6) + title.length : -this.#counts[row]!;
+      const rank = title === wanted ? -Infinity : order;
+      if (best === undefined || rank < best.rank) best = { item: keys.values[row]!, rank };
+    }
+    if (best !== undefined) return best.item;
+    const near = nearest(text, this.#column === undefined ? keys.values : this.#column.vocabulary.values.map((title) => title.replace(/ \(\d{4}\)$/, '')));
+    const known = this.#column === undefined ? 'an item id of the training data' : 'an item id or a part of a title';
+    throw invalid('rating', 'no such item in the catalog', text, near === undefined || near === '' ? known : `${known}, ${near} perhaps`);
+  }
+}
+
+/** Reads `id=value` or `title=value`. @throws {InnerloopError} INVALID_OPTION */
+export function parseRatings(texts: readonly string[], titles: Titles): Rating[] {
+  const ratings = texts.map((text): Rating => {
+    const at = text.lastIndexOf('=');
+    const value = Number(text.slice(at + 1).trim());
+    if (at <= 0 || text.slice(at + 1).trim() === '' || !Number.isFinite(value)) {
+      throw invalid('rating', 'not a rating', text, 'item=number, such as 1=5 or "Toy Story=5"');
+    }
+    return { item: titles.find(text.slice(0, at).trim()), value };
+  });
+  const seen = new Set<string>();
+  for (const { item } of ratings) {
+    if (seen.has(item)) throw invalid('rating', 'rated twice', titles.of(item) ?? item, 'each item once');
+    seen.add(item);
+  }
+  return ratings;
+}
+
+export async function recommendFromFile(run: { model: string; ratings: string[]; count: number; title: string | undefined; console: Console; signal: AbortSignal }): Promise<void> {
+  const { model, count, console, signal } = run;
+  const learner = await loadLearner(model);
+  if (learner.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
+  const titles = new Titles(learner.catalog.items, run.title);
+  await recommend({ learner, ratings: parseRatings(run.ratings, titles), count, titles, console, signal });
+}
+
+export async function recommend({ learner, ratings, count, among, heading = 'Recommended:', titles, console, signal }: RecommendRun): Promise<void> {
+  const named = (item: string) => (titles.of(item) === undefined ? { item } : { item, title: titles.of(item) });
+  const label = (item: string) => titles.of(item) ?? item;
+  const started = performance.now();
+  const me = await learner.adapt({ items: ratings.map(({ item }) => item), labels: ratings.map(({ value }) => value) }, { signal });
+  const adaptSeconds = seconds(started);
+  const recommendations = await me.recommend({ count, among, signal });
+  console.result(`Ratings: ${ratings.map(({ item, value }) => `${label(item)} = ${value}`).join(', ') || 'none'}`);
+  console.result(heading);
+  for (const { item, score } of recommendations) console.result(`  ${score.toFixed(2)}  ${label(item)}${titles.of(item) === undefined ? '' : ` [${item}]`}`);
+  console.json({
+    event: 'recommendations',
+    ratings: ratings.map(({ item, value }) => ({ ...named(item), rating: value })),
+    recommendations: recommendations.map(({ item, score }) => ({ ...named(item), score })),
+    seconds: { adapt: adaptSeconds, total: seconds(started) },
+  });
+}

@@ -1,0 +1,175 @@
+/** `innerloop train`: data, tasks, training, optional refit, model file, results. */
+import { appendFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { invalid } from '../check.js';
+import type { TaskSet } from '../contract.js';
+import { readWhole } from '../durable.js';
+import { InnerloopError } from '../errors.js';
+import { renderMarkdown, renderText } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/table.js';
+import { runtime } from '../index.js';
+import type { Learner } from '../learner.js';
+import { saveLearner } from '../persist.js';
+import { decodeSafetensors } from '../safetensors.js';
+import { summary } from '../tasks.js';
+import { train } from '../train.js';
+import type { TrainOptions } from '../train.js';
+import type { Config } from './config.js';
+import { Decoders } from './decoders.js';
+import { evaluateSets, plain } from './evaluate.js';
+import { openProgress, seconds } from './output.js';
+import type { Console } from './output.js';
+import { baselinesOf, fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
+import type { Prepared } from './pipeline.js';
+import { version } from './version.js';
+
+/** Files of an output folder. */
+export const FILES = {
+  model: 'model.safetensors',
+  checkpoint: 'checkpoint.safetensors',
+  refitCheckpoint: 'checkpoint-refit.safetensors',
+  manifest: 'manifest.json',
+  metrics: 'metrics.jsonl',
+  table: 'table.md',
+  evaluation: 'evaluation.json',
+} as const;
+
+export interface TrainRun {
+  config: Config;
+  /** Folder for the results. */
+  output: string;
+  /** Go on from a checkpoint, start over, or refuse if there is one. */
+  start: 'resume' | 'fresh' | 'new';
+  console: Console;
+  signal: AbortSignal;
+}
+export interface TrainResult {
+  prepared: Prepared;
+  learner: Learner;
+  tables: ResultTable[];
+}
+
+/** Where the results of a configuration go unless told: `output`, else runs/<name of the file>. */
+export function outputFolder(config: Config, path: string): string {
+  return config.output ?? resolve('runs', basename(path, extname(path)));
+}
+
+export async function runTraining({ config, output, start, console, signal }: TrainRun): Promise<TrainResult> {
+  const began = performance.now();
+  const path = (name: keyof typeof FILES) => join(output, FILES[name]);
+  await openFolder(output, start);
+
+  const prepared = await prepare(config, signal);
+  const { dataset, split, validation } = prepared;
+  const openSeconds = seconds(began);
+  for (const note of [...dataset.notes, ...split.notes]) console.note(note);
+  const tasks = trainingTasks(prepared, split.trainRows);
+  const { rows, users, items } = fingerprint(dataset);
+  console.note(`${rows} interactions of ${users} users with ${items} items; ${describeTasks('train', tasks)}`);
+
+  const trainStarted = performance.now();
+  let learner = newLearner(prepared, split.trainRows);
+  await epochs(learner, tasks, { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') }, 'train', path('metrics'), console);
+  const best = await bestEpoch(path('checkpoint'));
+  let modelRows = split.trainRows;
+  let decoders: Decoders | undefined;
+  if (config.training.refit) {
+    // After the refit the validation rows are training rows: decoders have to be fitted before it.
+    if (config.evaluation.calibration) decoders = await Decoders.fit(learner, await baselinesOf(prepared, modelRows, signal), validation!, signal);
+    modelRows = refitRows(prepared);
+    learner = newLearner(prepared, modelRows);
+    const all = trainingTasks(prepared, modelRows);
+    console.note(`refit for ${best.epoch} epochs; ${describeTasks('train and validation', all)}`);
+    await epochs(learner, all, { ...trainOptions(config, signal), epochs: best.epoch, checkpoint: path('refitCheckpoint') }, 'refit', path('metrics'), console);
+  }
+  const trainSeconds = seconds(trainStarted);
+  await saveLearner(learner, path('model'));
+
+  const evaluateStarted = performance.now();
+  const evaluations = await evaluateSets(prepared, learner, modelRows, reportedSets(prepared), decoders, signal);
+  const tables = evaluations.map(({ table }) => table);
+  const manifest = {
+    version: version(),
+    seed: config.seed,
+    config,
+    data: fingerprint(dataset),
+    model: { parameters: learner.model.size, tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })) },
+    best: { ...best, metric: metricName(config) },
+    isa: runtime().isa,
+    threads: learner.model.threads,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    seconds: { open: openSeconds, train: trainSeconds, evaluate: seconds(evaluateStarted), total: seconds(began) },
+  };
+  await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  await write(path('evaluation'), `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
+  await write(path('table'), tables.map((table) => renderMarkdown(table)).join('\n'));
+  // The run is complete: nothing is left to resume.
+  await rm(path('checkpoint'), { force: true });
+  await rm(path('refitCheckpoint'), { force: true });
+  for (const table of tables) console.result(renderText(table));
+  console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
+  console.json({ event: 'result', output, model: path('model'), best: manifest.best, seconds: manifest.seconds, tables });
+  return { prepared, learner, tables };
+}
+
+async function epochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
+  const progress = openProgress(label, options.metric ?? defaultMetric(learner.model.spec.head.loss));
+  try {
+    for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
+      progress.epoch(report);
+      const line = { event: 'epoch', phase: label, ...report };
+      console.json(line);
+      await attempt(metricsPath, () => appendFile(metricsPath, `${JSON.stringify(line)}\n`));
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function trainOptions({ training }: Config, signal: AbortSignal): TrainOptions {
+  const { epochs, metaBatch, redraw, hide, metric } = training;
+  return { epochs, metaBatch, redraw, hide, metric, signal };
+}
+
+/** The CLI names the metric where the library chooses it. */
+function metricName({ training, model }: Config): string {
+  return training.metric ?? defaultMetric(model.loss);
+}
+const defaultMetric = (loss: unknown) => (loss === 'bce' ? 'logloss' : 'mae');
+
+/** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
+async function bestEpoch(checkpoint: string): Promise<{ epoch: number; value: number | null }> {
+  const { metadata } = decodeSafetensors(await readWhole(checkpoint), checkpoint);
+  const { epoch, best, bestEpoch } = JSON.parse(metadata['run']!) as { epoch: number; best: number | null; bestEpoch: number };
+  return { epoch: bestEpoch > 0 ? bestEpoch : epoch, value: best };
+}
+
+function describeTasks(name: string, tasks: TaskSet): string {
+  const { tasks: size, support, query } = summary(tasks);
+  return `${name}: ${size} tasks, ${support.median} support and ${query.median} query rows at the median`;
+}
+
+async function openFolder(output: string, start: TrainRun['start']): Promise<void> {
+  await attempt(output, () => mkdir(output, { recursive: true }));
+  const checkpoint = join(output, FILES.checkpoint);
+  const exists = await stat(checkpoint).then(() => true, () => false);
+  if (start === 'new' && exists) {
+    throw invalid('output', 'holds the checkpoint of an unfinished run', output, '--resume to go on, or --fresh to start over');
+  }
+  if (start === 'resume' && exists) return;
+  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.metrics]) await attempt(output, () => rm(join(output, name), { force: true }));
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await attempt(path, () => writeFile(path, text));
+}
+
+/** A refusal of the operating system, as a typed error. */
+async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new InnerloopError('IO', (cause as Error).message, { field: path, expected: 'a folder that can be written to', cause });
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Makes a fresh clone runnable: dependencies, native core, TypeScript. Each step runs only if something changed since it last
+ * ran. Plain JavaScript without dependencies, since it runs before there are any.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...names) => join(root, ...names);
+const isWindows = process.platform === 'win32';
+
+checkNode();
+step('dependencies', needsDependencies, installDependencies);
+step('native core', needsNative, buildNative);
+step('TypeScript', needsTypeScript, buildTypeScript);
+
+function step(name, needed, run) {
+  if (!needed()) return;
+  const started = performance.now();
+  process.stderr.write(`setup: ${name} ... `);
+  run();
+  process.stderr.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24;
+  if (!fits) fail(`Node.js ${process.versions.node} is not supported.`, 'Install Node.js 20.19, 22.12, 24 or newer.');
+}
+
+// ----------------------------------------------------------------------------------------------------- dependencies
+
+/** Hash of the lock file that node_modules was installed by. */
+function installed() {
+  return at('node_modules', '.innerloop-lock');
+}
+function lockHash() {
+  return createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex');
+}
+
+function needsDependencies() {
+  if (!existsSync(at('node_modules', '.package-lock.json'))) return true;
+  if (existsSync(installed())) return readFileSync(installed(), 'utf8') !== lockHash();
+  // Installed by hand: good enough if it is not older than the lock file.
+  return statSync(at('node_modules', '.package-lock.json')).mtimeMs < statSync(at('package-lock.json')).mtimeMs;
+}
+
+function installDependencies() {
+  // No package needs its install script; the native core is built below.
+  const ran = run(isWindows ? 'npm.cmd' : 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (!ran.ok) fail('npm ci failed:', ran.output);
+  writeFileSync(installed(), lockHash());
+}
+
+// ------------------------------------------------------------------------------------------------------- native core
+
+const binary = at('build', 'Release', 'innerloop.node');
+
+function needsNative() {
+  if (!existsSync(binary)) return true;
+  const sources = [at('CMakeLists.txt'), at('binding.gyp'), ...filesBelow(at('native'))];
+  const built = statSync(binary).mtimeMs;
+  return sources.some((file) => statSync(file).mtimeMs > built);
+}
+
+function buildNative() {
+  const compilers = ['c++', 'g++', 'clang++', 'cl'];
+  if (!isWindows && process.env.CXX === undefined && !compilers.some(onPath)) noCompiler();
+  const useCMake = onPath('cmake') && (isWindows || onPath('make') || onPath('ninja'));
+  const build = useCMake ? cmakeBuild : gypBuild;
+  let ran = build();
+  // A cache of another folder or compiler makes CMake fail where a clean build would not.
+  if (!ran.ok && useCMake && existsSync(at('build', 'CMakeCache.txt'))) {
+    rmSync(at('build'), { recursive: true, force: true });
+    ran = build();
+  }
+  if (!ran.ok && useCMake) ran = gypBuild();
+  if (!ran.ok) fail('the native core did not build:', ran.output);
+  if (!existsSync(binary)) fail(`the build made no ${binary}:`, ran.output);
+  // A build that had nothing to do leaves an old time.
+  utimesSync(binary, new Date(), new Date());
+}
+
+function cmakeBuild() {
+  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release']);
+}
+
+function gypBuild() {
+  return run(process.execPath, [bin('node-gyp', 'node-gyp'), 'rebuild', '--release']);
+}
+
+function noCompiler() {
+  const hints = { linux: 'Debian, Ubuntu: apt install build-essential cmake   Fedora: dnf install gcc-c++ make cmake', darwin: 'xcode-select --install' };
+  fail('no C++ compiler was found; the native core needs one with C++20 (GCC 11, Clang 14, MSVC 2022 or newer).', hints[process.platform] ?? '');
+}
+
+// -------------------------------------------------------------------------------------------------------- TypeScript
+
+/** Written after a compilation without errors; tsc itself emits in spite of them. */
+const compiled = at('dist', '.compiled');
+
+function needsTypeScript() {
+  if (!existsSync(compiled) || !existsSync(at('dist', 'lib', 'cli', 'main.js'))) return true;
+  const sources = [at('tsconfig.json'), at('package.json'), ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name)))];
+  const built = statSync(compiled).mtimeMs;
+  return sources.some((file) => statSync(file).mtimeMs > built);
+}
+
+function buildTypeScript() {
+  const ran = run(process.execPath, [bin('typescript', 'tsc'), '-p', root]);
+  if (!ran.ok) fail('TypeScript found errors:', ran.output);
+  removeOrphans();
+  writeFileSync(compiled, '');
+}
+
+/** Compiled tests of sources that are gone would still run. */
+function removeOrphans() {
+  for (const file of filesBelow(at('dist', 'test'))) {
+    const source = file.replace(at('dist'), root).replace(/\.d\.ts$|\.js$/, '.ts');
+    if (/\.(js|d\.ts)$/.test(file) && !existsSync(source)) rmSync(file);
+  }
+}
+
+// ----------------------------------------------------------------------------------------------------------- helpers
+
+/** Runs quietly; the output is kept for the case that it fails. */
+function run(command, args) {
+  const options = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, shell: isWindows && command.endsWith('.cmd') };
+  const { status, stdout, stderr, error } = spawnSync(command, args, options);
+  return { ok: status === 0, output: [stdout, stderr, error?.message].filter(Boolean).join('\n') };
+}
+
+/** A package's program, by its own package.json: the links of node_modules/.bin differ by system. */
+function bin(name, command) {
+  const require = createRequire(at('package.json'));
+  const manifest = require.resolve(`${name}/package.json`);
+  return join(dirname(manifest), require(manifest).bin[command] ?? require(manifest).bin);
+}
+
+function onPath(name) {
+  const names = isWindows ? [`${name}.exe`, `${name}.cmd`] : [name];
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => names.some((file) => existsSync(join(folder, file))));
+}
+
+function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
+  );
+}
+
+function fail(what, details = '') {
+  process.stderr.write(`\nsetup: ${what}\n${details}\n`);
+  process.exit(1);
+}
