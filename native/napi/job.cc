@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include <exception>
+#include <mutex>
 #include <new>
 
 #include "../errors.h"
@@ -15,18 +16,29 @@ struct Completion {
   std::function<Napi::Value(Napi::Env)> finish;
 };
 
-struct Environment {
+// The way back into one environment. Node frees the thread-safe function when the environment ends, whoever still holds
+// it, so a pool thread may touch it only under this lock and only while the environment lives: the clean-up hook, which
+// runs before Node's own because it was added after it, closes the bridge first.
+struct Bridge {
+  std::mutex mutex;
+  bool closed = false;
   napi_threadsafe_function deliver = nullptr;
-  int in_flight = 0;
+  int in_flight = 0;  // of the environment's thread alone
 };
+
+// Takes the completion over, or says that nobody is left to take it.
+bool deliver(Bridge& bridge, Completion* done) {
+  const std::lock_guard lock(bridge.mutex);
+  return !bridge.closed && napi_call_threadsafe_function(bridge.deliver, done, napi_tsfn_nonblocking) == napi_ok;
+}
 
 void settle(napi_env raw, napi_value, void* context, void* data) {
   std::unique_ptr<Completion> done(static_cast<Completion*>(data));
   if (!raw) return;  // the environment is going away; nobody is left to tell
   Napi::Env env(raw);
   Napi::HandleScope scope(env);
-  auto* environment = static_cast<Environment*>(context);
-  if (--environment->in_flight == 0) napi_unref_threadsafe_function(raw, environment->deliver);
+  auto* bridge = static_cast<Bridge*>(context);
+  if (--bridge->in_flight == 0) napi_unref_threadsafe_function(raw, bridge->deliver);
   try {
     if (done->failure) std::rethrow_exception(done->failure);
     const Napi::Value value = done->finish(env);
@@ -64,32 +76,41 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure) {
 }
 
 void init_jobs(Napi::Env env) {
-  auto* environment = new Environment;
+  // Owned by the environment's instance data and by the jobs in flight.
+  auto* holder = new std::shared_ptr<Bridge>(std::make_shared<Bridge>());
+  Bridge* bridge = holder->get();
   napi_value name = Napi::String::New(env, "innerloop");
-  const auto finalize = [](napi_env, void* context, void*) { delete static_cast<Environment*>(context); };
-  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, environment, finalize, environment, settle,
-                                      &environment->deliver) != napi_ok)
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, bridge, settle, &bridge->deliver) != napi_ok) {
+    delete holder;
     throw Napi::Error::New(env, "cannot create the thread-safe function");
-  napi_unref_threadsafe_function(env, environment->deliver);
-  napi_set_instance_data(env, environment, [](napi_env, void*, void*) {}, nullptr);
+  }
+  napi_unref_threadsafe_function(env, bridge->deliver);
+  napi_add_env_cleanup_hook(
+      env,
+      [](void* data) {
+        auto* bridge = static_cast<Bridge*>(data);
+        const std::lock_guard lock(bridge->mutex);
+        bridge->closed = true;
+      },
+      bridge);
+  napi_set_instance_data(
+      env, holder, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, nullptr);
 }
 
 Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
                     std::function<void(const std::function<void()>&)> work, std::function<Napi::Value(Napi::Env)> finish) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
-  auto* environment = static_cast<Environment*>(data);
+  const std::shared_ptr<Bridge> bridge = *static_cast<std::shared_ptr<Bridge>*>(data);
 
   napi_deferred deferred;
   napi_value promise;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env, "cannot create a promise");
   auto* done = new Completion{deferred, nullptr, std::move(finish)};
-  const napi_threadsafe_function deliver = environment->deliver;
-  napi_acquire_threadsafe_function(deliver);
-  if (environment->in_flight++ == 0) napi_ref_threadsafe_function(env, deliver);
+  if (bridge->in_flight++ == 0) napi_ref_threadsafe_function(env, bridge->deliver);
 
   ThreadPool::instance().submit(
-      [deliver, done, token = std::move(token), work = std::move(work)]() mutable {
+      [bridge, done, token = std::move(token), work = std::move(work)]() mutable {
         try {
           const std::function<void()> poll = [&token] {
             if (token && token->aborted.load(std::memory_order_relaxed)) throw Aborted();
@@ -100,10 +121,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
           done->failure = std::current_exception();
         }
         work = nullptr;  // releases what the work held before the promise settles
-        if (napi_call_threadsafe_function(deliver, done, napi_tsfn_nonblocking) == napi_ok)
-          napi_release_threadsafe_function(deliver, napi_tsfn_release);
-        else
-          delete done;  // the environment is closing: the call has released its hold itself
+        if (!deliver(*bridge, done)) delete done;
       },
       threads);
   return Napi::Value(env, promise);
