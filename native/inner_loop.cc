@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "errors.h"
+#include "gram.h"
+#include "layers/linear.h"
 #include "ridge.h"
 #include "thread_pool.h"
 
@@ -28,6 +30,11 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       boundary = model.layers[l]->in;
     }
   }
+  prefix_learns = boundary > 0 || (boundary == 0 && !model.layers[0]->tensors.empty());
+  gram = nullptr;
+  if (first_fast == static_cast<int>(model.layers.size()) || inner.ridge) return;
+  const auto* linear = dynamic_cast<const Linear<T>*>(model.layers[first_fast].get());
+  if (linear && gram_pays(*linear, inner, batch, prefix_learns)) gram = linear;
 }
 
 template <class T>
@@ -45,8 +52,12 @@ Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena
   for (int t = 0; t < n; ++t) {
     const TensorInfo& info = model.tensors[t];
     base[t] = info.input < 0 ? parameters + info.offset : gather(parameters, t);
-    fast_offset[t] = plan.inner.fast[t] ? fast_size : -1;
-    if (plan.inner.fast[t]) fast_size += (tensor_size(t) + 15) / 16 * 16;
+    fast_offset[t] = -1;
+  }
+  for (int t = 0; t < n; ++t) {
+    if (!plan.inner.fast[t] || (plan.gram && (t == plan.gram->weight || t == plan.gram->bias))) continue;
+    fast_offset[t] = fast_size;
+    fast_size += (tensor_size(t) + 15) / 16 * 16;
   }
 
   theta = arena.take_zeroed<T*>(K + 1);
@@ -142,6 +153,7 @@ void Task<T>::adapt(bool keep) {
     ridge_solve(*this);
     return;
   }
+  if (plan.gram && support > 0) gram = new (arena.take<Gram<T>>(1)) Gram<T>(*this);
   for (int k = 0; k < K; ++k) {
     const bool fresh = keep || k == 0;
     steps[k] = fresh ? take_slots(support, plan.boundary + 1, slots, true) : steps[0];
@@ -152,12 +164,16 @@ void Task<T>::adapt(bool keep) {
 
     if (support > 0) {
       const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[k]), steps[k], fast_pointers(gradient[k]));
-      for (int l = plan.first_fast; l < L; ++l) layers[l]->forward(pass);
+      if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
+      for (int l = plan.first_fast + (gram ? 1 : 0); l < L; ++l) layers[l]->forward(pass);
       if (plan.first_fast < L) plan.loss.backward(support, pass.x[out], labels, support_weight(), pass.dx[out]);
-      for (int l = L - 1; l >= plan.first_fast; --l) layers[l]->backward(pass);
+      for (int l = L - 1; l >= plan.first_fast + (gram ? 1 : 0); --l) layers[l]->backward(pass);
+      if (gram) gram->step(k, pass.dx[plan.gram->out]);
     }
     switch (plan.inner.rate_kind) {
-      case RateKind::scalar: plan.kernels.add_scaled(fast_size, theta[k], -plan.inner.rate, gradient[k], theta[k + 1]); break;
+      case RateKind::scalar:
+        plan.kernels.add_scaled(fast_size, theta[k], -plan.inner.rate, gradient[k], theta[k + 1]);
+        break;
       case RateKind::per_tensor_step:
         for (std::size_t t = 0; t < plan.model.tensors.size(); ++t) {
           const Index at = fast_offset[t];
@@ -201,8 +217,17 @@ template <class T>
 const T* Task<T>::predict_query(int k) {
   const Slots<T> s = take_slots(query, 0, static_cast<int>(plan.model.slot_width.size()), false);
   const Pass<T> pass = make_pass(query_rows(), query, pointers(theta[k]), s, no_targets);
-  for (const auto& layer : plan.model.layers) layer->forward(pass);
+  query_forward(k, pass);
   return s.x[plan.model.output_slot];
+}
+
+template <class T>
+void Task<T>::query_forward(int k, const Pass<T>& pass) {
+  const int L = static_cast<int>(plan.model.layers.size());
+  for (int l = 0; l < L; ++l) {
+    if (gram && l == plan.first_fast) gram->query_forward(k, pass.x[plan.boundary], pass.x[plan.gram->out]);
+    else plan.model.layers[l]->forward(pass);
+  }
 }
 
 template <class T>
@@ -223,6 +248,14 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
     result.model = plan.batch.model;
     result.fast = plan.inner.fast;
     result.dense.resize(n), result.rows.resize(n), result.blocks.resize(n);
+    if (plan.gram) {
+      std::vector<T>&w = result.dense[plan.gram->weight], &b = result.dense[plan.gram->bias];
+      w.assign(task.base[plan.gram->weight], task.base[plan.gram->weight] + model.tensors[plan.gram->weight].size);
+      b.assign(task.base[plan.gram->bias], task.base[plan.gram->bias] + model.tensors[plan.gram->bias].size);
+      if (task.gram) task.gram->displace(T(1), w.data(), b.data());
+      for (const T x : w)
+        if (!std::isfinite(x)) throw Diverged(t, "adaptation gave a parameter that is not finite");
+    }
     for (std::size_t i = 0; i < n; ++i) {
       if (task.fast_offset[i] < 0) continue;
       const T* from = last + task.fast_offset[i];

@@ -14,6 +14,11 @@
 
 namespace innerloop {
 
+template <class T>
+struct Gram;
+template <class T>
+struct Linear;
+
 enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
 
 template <class T>
@@ -41,6 +46,8 @@ struct Plan {
   Loss<T> loss;
   int first_fast;  // first layer with a fast parameter; layers.size() if there is none
   int boundary;    // slot that layer reads, −1 if it is the first
+  bool prefix_learns;      // whether anything below the boundary has parameters
+  const Linear<T>* gram;   // that layer, where it runs in the Gram form (gram.h)
 };
 
 // Slots of one pass; arrays by slot.
@@ -72,6 +79,9 @@ struct Task {
   // Outputs [query rows, outputs] at step k's parameters.
   const T* predict_query(int k);
 
+  // All layers on the query rows at step k's parameters.
+  void query_forward(int k, const Pass<T>& pass);
+
   // Parameter pointers by tensor, with the fast ones at `fast` (layout: fast_offset).
   const T* const* pointers(const T* fast) const;
   // The entries of a flat fast vector by tensor, null for slow ones.
@@ -94,9 +104,10 @@ struct Task {
   Arena& arena;
   Index task, first, support, query;
   const T** base;      // by tensor: shared dense tensors, gathered blocks of embeddings
-  Index* fast_offset;  // by tensor, −1 if slow
+  Index* fast_offset;  // by tensor in the flat vectors; −1 if slow, or of the Gram layer, whose steps are never formed
   Index fast_size = 0;
   T** theta;        // flat fast parameters by step
+  Gram<T>* gram = nullptr;  // set by adapt where the plan says so
   double* factor = nullptr;  // ridge: Cholesky factor of the posterior precision
   T** gradient;     // flat inner gradients by step
   T** rates;        // by tensor: the per-parameter rates, where used

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "errors.h"
+#include "gram.h"
+#include "layers/linear.h"
 #include "ridge.h"
 #include "thread_pool.h"
 
@@ -45,11 +47,14 @@ struct Reverse {
     const Slots<T> s = task.take_slots(task.query, 0, slots, true);
     if (!embeds) s.dx[0] = nullptr;
     const Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.pointers(task.theta[k]), s, into);
-    for (const auto& layer : model.layers) layer->forward(pass);
+    task.query_forward(k, pass);
     const T* labels = plan.batch.labels.data() + task.first + task.support;
     const double loss = plan.loss.value(task.query, s.x[out], labels);
     plan.loss.backward(task.query, s.x[out], labels, weight, s.dx[out]);
-    for (int l = L - 1; l >= (embeds ? 0 : 1); --l) model.layers[l]->backward(pass);
+    for (int l = L - 1; l >= (embeds ? 0 : 1); --l) {
+      if (task.gram && l == plan.first_fast) task.gram->query_backward(k, s.x[plan.boundary], s.dx[plan.gram->out], s.dx[plan.boundary]);
+      else model.layers[l]->backward(pass);
+    }
     return loss;
   }
 
@@ -63,7 +68,9 @@ struct Reverse {
 
   void through_inner_loop() {
     if (task.support == 0 || plan.first_fast == L || plan.inner.steps == 0) return;
-    const bool prefix_learns = plan.boundary > 0 || (plan.boundary == 0 && !model.layers[0]->tensors.empty());
+    const bool prefix_learns = plan.prefix_learns;
+    Gram<T>* const gram = task.gram;
+    const int bottom = plan.first_fast + (gram ? 1 : 0);
     const Index boundary_size = plan.boundary >= 0 ? task.support * model.slot_width[plan.boundary] : 0;
     T* adjoint = prefix_learns ? task.arena.template take_zeroed<T>(boundary_size) : nullptr;
     T* adjoint_step = prefix_learns ? task.arena.template take<T>(boundary_size) : nullptr;
@@ -79,11 +86,14 @@ struct Reverse {
       Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.pointers(task.theta[k]), task.steps[k],
                                     task.no_targets);
       pass.v = v_pointers, pass.hv = into, pass.tx = tangent.x, pass.tdx = tangent.dx;
-      for (int l = plan.first_fast; l < L; ++l) model.layers[l]->tangent_forward(pass);
+      if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
+      for (int l = bottom; l < L; ++l) model.layers[l]->tangent_forward(pass);
       plan.loss.tangent(task.support, pass.x[out], pass.tx[out], task.support_weight(), pass.tdx[out]);
-      for (int l = L - 1; l >= plan.first_fast; --l) model.layers[l]->tangent_backward(pass);
-      if (prefix_learns) plan.kernels.axpy(boundary_size, T(1), adjoint_step, adjoint);
+      for (int l = L - 1; l >= bottom; --l) model.layers[l]->tangent_backward(pass);
+      if (gram) gram->tangent_backward(k, pass.dx[plan.gram->out], pass.tdx[plan.gram->out], prefix_learns);
+      else if (prefix_learns) plan.kernels.axpy(boundary_size, T(1), adjoint_step, adjoint);
     }
+    if (gram && prefix_learns) gram->support_adjoint(adjoint);
     if (prefix_learns) prefix_backward(adjoint);
   }
 
@@ -171,11 +181,13 @@ struct Blocks {
 };
 
 // Accumulators of consecutive tasks. Their number depends on the batch and the model alone, so the order of every sum does
-// not depend on the threads; at most 64 MiB of them.
+// not depend on the threads; at most 64 MiB of them. Four tasks share one where there are enough: clearing and summing an
+// accumulator costs about as much memory traffic as a small task.
 template <class T>
 Index chunk_count(const Plan<T>& plan) {
   const Index affordable = (Index{64} << 20) / (std::max<Index>(plan.model.dense_size, 1) * static_cast<Index>(sizeof(T)));
-  return std::min<Index>(plan.batch.tasks(), std::clamp<Index>(affordable, 2, 32));
+  const Index tasks = plan.batch.tasks();
+  return std::min({tasks, std::max<Index>(8, tasks / 4), std::clamp<Index>(affordable, 2, 64)});
 }
 
 template <class T>
@@ -246,6 +258,11 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
         if (task.fast_offset[i] < 0) continue;
         T* into = model.tensors[i].input < 0 ? targets.dense + model.tensors[i].offset : targets.blocks[i];
         plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i], into);
+      }
+      if (task.gram) {
+        T *dW = targets.dense + model.tensors[plan.gram->weight].offset, *db = targets.dense + model.tensors[plan.gram->bias].offset;
+        if (reptile) task.gram->displace(-weight, dW, db);
+        else task.gram->finish(dW, db);
       }
     }
   });

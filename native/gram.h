@@ -1,0 +1,64 @@
+// The Gram form of the inner loop for the first fast linear layer, whose support inputs A [S, D] do not change from step to
+// step. With Δ_k = ∂L_S/∂Z_k and R_k = Σ_{j<k} α Δ_j, the adapted weights W_k = W_0 − Aᵀ R_k are never formed:
+//
+//   support   Z_k = A W_0 + b_0 − (A Aᵀ + 1) R_k                 (1: the bias, a matrix of ones)
+//   query     Z_Q = X W_0 + b_0 − (X Aᵀ + 1) R_K
+//   backward  ∂X = P W_0ᵀ − (P R_Kᵀ) A                            P = ∂L_Q/∂Z_Q
+//
+// In reverse the adjoint of W stays in the span of the rows, v = Xᵀ P + Aᵀ U, with U = 0 at the end of the loop:
+//
+//   tangent   tZ_k = −α [(A Xᵀ + 1) P + (A Aᵀ + 1) U];   U += tΔ_k
+//   ∂A        = U W_0ᵀ − [Σ_k tΔ_k R_kᵀ + α Δ_k Uᵀ] A − (R_K Pᵀ) X
+//
+// so a step costs S² H instead of S D H. The same sums in another order: equal to the direct form to rounding.
+#pragma once
+#include "inner_loop.h"
+
+namespace innerloop {
+
+template <class T>
+struct Linear;
+
+// Whether the Gram form of `layer` takes fewer multiplications than the direct one on an average task of the batch.
+template <class T>
+bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool adjoint);
+
+template <class T>
+struct Gram {
+  // Products with the shared weights, and A Aᵀ + 1. The prefix must have run on the support rows.
+  explicit Gram(Task<T>& task);
+
+  void support_forward(int k, T* z);
+  // R_{k+1} from Δ_k.
+  void step(int k, const T* dz);
+  void query_forward(int k, const T* X, T* z);
+  // w += a (W_K − W_0) and b alike.
+  void displace(T a, T* w, T* b);
+
+  // P becomes part of the adjoint; dX [query, D] is set where it is not null.
+  void query_backward(int k, const T* X, const T* P, T* dX);
+  // tZ of a step; `tdz_done` takes what came back for it.
+  void tangent_forward(T* tz);
+  void tangent_backward(int k, const T* dz, const T* tdz, bool adjoint);
+  // ∂A [support, D] of the whole loop.
+  void support_adjoint(T* dA);
+  // dW += Xᵀ P + Aᵀ U;  db += 1ᵀ P + 1ᵀ U.
+  void finish(T* dW, T* db);
+
+ private:
+  Task<T>& task;
+  const Linear<T>& layer;
+  const Kernels<T>& kernels;
+  Index S, Q, D, H;
+  const T *A, *W, *b;
+  T *z0, *gram;                 // [S, H], [S, S]
+  T** R;                        // by step: [S, H]
+  const T *X = nullptr, *P = nullptr;
+  int last = 0;
+  T *cross = nullptr;           // X Aᵀ + 1: [Q, S]
+  T *cross_p = nullptr;         // (A Xᵀ + 1) P: [S, H]
+  T *U = nullptr, *mix = nullptr;  // [S, H], [S, S]
+  T* scratch;                   // for transposes: max(S, H) · max(D, H, S, Q)
+};
+
+}  // namespace innerloop
