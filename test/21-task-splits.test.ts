@@ -210,3 +210,28 @@ test("MovieLens-1M: MeLU's four partitions have their published sizes", async (t
     ]);
   }
 });
+
+test('split by partitions: the warm set holds query rows of training users out, and nothing else changes', () => {
+  const dataset = datasetOf(new Array<number>(60).fill(40));
+  const base: PartitionSplit = {
+    protocol: 'partitions',
+    newUsers: { column: 'group', in: ['g1'] },
+    newItems: { column: 'year', min: 2020 },
+    tasks: { query: 5 },
+    seed: 4,
+  };
+  const without = splitTasks(dataset, base);
+  const { sets, trainRows } = splitTasks(dataset, { ...base, warm: 0.25 });
+  const { warm, ...others } = sets;
+  assert.deepEqual(Object.keys(others), Object.keys(without.sets));
+  for (const name of ['userCold', 'itemCold', 'bothCold']) assert.deepEqual(others[name], without.sets[name], name);
+  assert.equal(warm!.size, 10);
+  assert.equal(warm!.queryRows.length, 50);
+  const train = new Set(trainRows);
+  for (const row of warm!.queryRows) assert.equal(train.has(row), false, 'a warm query row is trained on');
+  for (const row of warm!.supportRows) assert.equal(train.has(row), true, 'a warm support row is a training row');
+  assert.deepEqual([...trainRows, ...warm!.queryRows].sort((a, b) => a - b), [...without.trainRows]);
+  assert.ok(rowsOf(sets['train']!).every((row) => train.has(row)));
+  throws(() => splitTasks(dataset, { ...base, warm: 1.5 }), 'INVALID_OPTION', /split\.warm.*1\.5/);
+  throws(() => splitTasks(dataset, { ...base, warm: 0.001 }), 'EMPTY_DATA', /split\.warm/);
+});

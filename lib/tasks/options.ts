@@ -129,6 +129,11 @@ export interface PartitionSplit {
   newItems: Selector;
   /** Chosen among the existing users and items; their rows leave the training set. Default: no validation sets. */
   validation?: { users: Selector; items: Selector };
+  /**
+   * Share of the training tasks whose query rows are held out of training, as the set `warm`: existing users with existing
+   * items. Default: no such set.
+   */
+  warm?: number;
   /** Of the selections, and of the tasks unless they have one of their own. Default 0. */
   seed?: number;
   tasks: Omit<TaskOptions, 'rows'>;
@@ -138,7 +143,7 @@ export type SplitOptions = UserSplit | PartitionSplit;
 
 /** Validates split options; what depends on the data is checked where it is used. */
 export function checkSplit(dataset: Dataset, options: unknown): asserts options is SplitOptions {
-  checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'seed', 'tasks']);
+  checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'warm', 'seed', 'tasks']);
   const { protocol, seed, tasks, validation } = options;
   checkOneOf(protocol, 'split.protocol', ['users', 'partitions']);
   checkObject(
@@ -146,7 +151,7 @@ export function checkSplit(dataset: Dataset, options: unknown): asserts options 
     'split',
     protocol === 'users'
       ? ['protocol', 'validation', 'test', 'seed', 'tasks']
-      : ['protocol', 'newUsers', 'newItems', 'validation', 'seed', 'tasks'],
+      : ['protocol', 'newUsers', 'newItems', 'validation', 'warm', 'seed', 'tasks'],
   );
   if (seed !== undefined) checkSeed(seed, 'split.seed');
   checkObject(tasks, 'split.tasks', ['by', 'min', 'max', 'query', 'support', 'order', 'seed']);
@@ -167,6 +172,7 @@ export function checkSplit(dataset: Dataset, options: unknown): asserts options 
       throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user'");
     return;
   }
+  if (options['warm'] !== undefined) checkFraction(options['warm'], 'split.warm', true);
   checkSelector(options['newUsers'], 'split.newUsers');
   checkSelector(options['newItems'], 'split.newItems');
   if (validation === undefined) return;

@@ -3,13 +3,15 @@ import { random } from '../random.js';
 import { divide } from './build.js';
 import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
 import type { PartitionSplit, SplitOptions, UserSplit } from './options.js';
+import { subsetTasks } from './subset.js';
 import { rowsWhere, select } from './select.js';
 
 export interface Split {
   /**
    * Task sets by name. Protocol `users`: `train` and, where their fraction is above 0, `validation`, `test`. Protocol
    * `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
-   * `validationItemCold`, `validationBothCold`. No interaction is in two sets.
+   * `validationItemCold`, `validationBothCold`. No interaction is in two sets, but for `warm`: its support rows are
+   * training rows, as the users and items are known ones; its query rows are not.
    */
   sets: Record<string, TaskSet>;
   /** All interactions that may be trained on, ascending: also those of users with too few or too many rows for a task. */
@@ -121,7 +123,25 @@ function build(dataset: Dataset, options: SplitOptions, { names, set }: Assignme
     sets[name] = built;
     notes.push(...own.map((note) => `${name}: ${note}`));
   }
+  const warm = options.protocol === 'partitions' ? (options.warm ?? 0) : 0;
+  if (warm > 0) {
+    const train = sets['train']!;
+    const count = Math.round(warm * train.size);
+    if (count === 0) throw emptyError('split.warm', `the fraction is less than one of ${train.size} tasks`, 'a larger fraction');
+    const order = random(options.seed ?? DEFAULT_SEED, 'split.warm').shuffle(Int32Array.from({ length: train.size }, (_, t) => t));
+    sets['warm'] = subsetTasks(train, order.subarray(0, count).sort());
+    trainRows = withoutRows(dataset, trainRows, sets['warm'].queryRows);
+    const { notes: _, ...built } = divide(dataset, { ...tasks, rows: trainRows }, 'train');
+    sets['train'] = built;
+  }
   return { sets, trainRows, notes };
+}
+
+/** Rows that are not in `out`, in their order. */
+export function withoutRows(dataset: Dataset, rows: Int32Array, out: Int32Array): Int32Array {
+  const isOut = new Uint8Array(dataset.size);
+  for (const row of out) isOut[row] = 1;
+  return rows.filter((row) => isOut[row] === 0);
 }
 
 function present(keys: Int32Array, rows: number): Uint8Array {
