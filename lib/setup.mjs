@@ -11,6 +11,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
+/** Hash of the lock file that node_modules was installed by. */
+const installed = at('node_modules', '.innerloop-lock');
+const binary = at('build', 'Release', 'innerloop.node');
+/** Written after a compilation without errors; tsc itself emits in spite of them. */
+const compiled = at('dist', '.compiled');
 const isWindows = process.platform === 'win32';
 
 checkNode();
@@ -34,17 +39,13 @@ function checkNode() {
 
 // ----------------------------------------------------------------------------------------------------- dependencies
 
-/** Hash of the lock file that node_modules was installed by. */
-function installed() {
-  return at('node_modules', '.innerloop-lock');
-}
 function lockHash() {
   return createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex');
 }
 
 function needsDependencies() {
   if (!existsSync(at('node_modules', '.package-lock.json'))) return true;
-  if (existsSync(installed())) return readFileSync(installed(), 'utf8') !== lockHash();
+  if (existsSync(installed)) return readFileSync(installed, 'utf8') !== lockHash();
   // Installed by hand: good enough if it is not older than the lock file.
   return statSync(at('node_modules', '.package-lock.json')).mtimeMs < statSync(at('package-lock.json')).mtimeMs;
 }
@@ -53,12 +54,10 @@ function installDependencies() {
   // No package needs its install script; the native core is built below.
   const ran = run(isWindows ? 'npm.cmd' : 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   if (!ran.ok) fail('npm ci failed:', ran.output);
-  writeFileSync(installed(), lockHash());
+  writeFileSync(installed, lockHash());
 }
 
 // ------------------------------------------------------------------------------------------------------- native core
-
-const binary = at('build', 'Release', 'innerloop.node');
 
 function needsNative() {
   if (!existsSync(binary)) return true;
@@ -99,9 +98,6 @@ function noCompiler() {
 }
 
 // -------------------------------------------------------------------------------------------------------- TypeScript
-
-/** Written after a compilation without errors; tsc itself emits in spite of them. */
-const compiled = at('dist', '.compiled');
 
 function needsTypeScript() {
   if (!existsSync(compiled) || !existsSync(at('dist', 'lib', 'cli', 'main.js'))) return true;

@@ -18,6 +18,7 @@ interface Node {
     discriminator?: string;
     values?: readonly unknown[];
     entries?: Record<string, string>;
+    check?: string;
   };
 }
 
@@ -60,9 +61,9 @@ function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choi
       return oneOf(issue.values.map(String));
     case 'too_small':
       if (issue.origin === 'string') return { text: 'a non-empty text' };
-      return { text: `${noun(issue.origin)} ${issue.inclusive === false ? '>' : '≥'} ${issue.minimum}` };
+      return { text: `${noun(issue.origin, nodes)} ${issue.inclusive === false ? '>' : '≥'} ${issue.minimum}` };
     case 'too_big':
-      return { text: `${noun(issue.origin)} ${issue.inclusive === false ? '<' : '≤'} ${issue.maximum}` };
+      return { text: `${noun(issue.origin, nodes)} ${issue.inclusive === false ? '<' : '≤'} ${issue.maximum}` };
     default: {
       const values = nodes.flatMap(choicesOf);
       if (values.length > 0 && nodes.every((node) => choicesOf(node).length > 0)) return oneOf(values);
@@ -72,7 +73,8 @@ function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choi
 }
 
 const oneOf = (choices: string[]) => ({ text: `one of ${choices.join(', ')}`, choices });
-const noun = (origin: string) => ({ array: 'a list of length', int: 'an integer', number: 'a number' })[origin] ?? origin;
+const noun = (origin: string, nodes: readonly Node[]) => (origin === 'array' ? 'a list of length' : nodes.some(isInteger) ? 'an integer' : 'a number');
+const isInteger = ({ def }: Node) => def.type === 'number' && def.check === 'number_format';
 
 function choicesOf({ def }: Node): string[] {
   if (def.type === 'enum') return Object.values(def.entries ?? {});
@@ -84,7 +86,7 @@ function kindOf(node: Node): string {
   const choices = choicesOf(node);
   if (choices.length > 0) return choices.join(' or ');
   if (def.type === 'object') return `an object with the fields ${Object.keys(def.shape ?? {}).join(', ')}`;
-  if (def.type === 'number') return (node.def as { check?: string }).check === 'number_format' ? 'an integer' : 'a number';
+  if (def.type === 'number') return isInteger(node) ? 'an integer' : 'a number';
   return { string: 'a non-empty text', array: 'a list', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type;
 }
 

@@ -137,6 +137,7 @@ const gradientOptions = {
 /** Algorithms whose options are not those that all gradient-based ones share. */
 const OWN_OPTIONS: Partial<Record<AlgorithmName, z.ZodRawShape>> = {
   maml: { ...gradientOptions, order: z.literal([1, 2]).optional().describe('2 is the exact meta-gradient. Default 2.') },
+  ridge: {},
   reptile: (({ rates: _, ...shared }) => shared)(gradientOptions),
 };
 const algorithms = Object.keys(ALGORITHMS).map((name) =>

@@ -6,7 +6,7 @@ import { invalid } from '../check.js';
 import type { Dataset } from '../contract.js';
 import { readConfig } from './config.js';
 import type { Console } from './output.js';
-import { DEFAULT_COUNT, parseRatings, recommend, Titles } from './recommend.js';
+import { DEFAULT_COUNT, parseRatings, readRatings, recommend, Titles } from './recommend.js';
 import type { Rating } from './recommend.js';
 import { outputFolder, runTraining } from './train.js';
 
@@ -19,6 +19,7 @@ const QUESTIONS = 5;
 
 export async function runDemo(run: { ratings: string[]; output: string | undefined; threads: number | undefined; console: Console; signal: AbortSignal }): Promise<void> {
   const { console, signal, threads } = run;
+  readRatings(run.ratings); // before training, what can be said before
   const path = join(packageRoot(), 'data', 'ml-latest-small.json');
   const config = await readConfig(path);
   if (threads !== undefined) config.threads = threads;
@@ -45,13 +46,18 @@ async function ask(dataset: Dataset, counts: Int32Array, titles: Titles, signal:
   const rows = Int32Array.from(counts, (_, row) => row).sort((a, b) => counts[b]! - counts[a]! || a - b);
   const [low, high] = scale(dataset);
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
+  // In a prompt Ctrl-C and Ctrl-D are the prompt's: the one is an interrupt as ever, the other ends the questions.
+  prompt.on('SIGINT', () => process.emit('SIGINT'));
+  const closed = new Promise<undefined>((done) => prompt.once('close', () => done(undefined)));
   const ratings: Rating[] = [];
   process.stdout.write(`\nRate these films from ${low} to ${high}; Enter skips one.\n`);
   try {
     for (const row of rows.subarray(0, QUESTIONS)) {
       const item = dataset.items.keys.values[row]!;
       for (;;) {
-        const answer = (await prompt.question(`  ${titles.of(item) ?? item}: `, { signal })).trim();
+        const line = await Promise.race([prompt.question(`  ${titles.of(item) ?? item}: `, { signal }), closed]);
+        if (line === undefined) return ratings;
+        const answer = line.trim();
         if (answer === '') break;
         const value = Number(answer.replace(',', '.'));
         if (value >= low && value <= high) {

@@ -5,7 +5,11 @@ import { InnerloopError } from '../errors.js';
 import { openConsole } from './output.js';
 import { version } from './version.js';
 
-const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+/** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
+const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;
+
+const CONFIG = '-c, --config <file>';
+const MODEL = '-m, --model <file>';
 
 interface Shared {
   json?: true;
@@ -16,9 +20,12 @@ interface Shared {
 const interrupt = new AbortController();
 /** How to go on after an interrupt, where that is possible. */
 let resumeHint: string | undefined;
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+let interruptedBy: keyof typeof SIGNALS = 'SIGINT';
 
-function onInterrupt(): void {
-  if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+function onInterrupt(name: keyof typeof SIGNALS): void {
+  interruptedBy = name;
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted + SIGNALS[name]);
   process.stderr.write('\ninterrupted: finishing the step; again to quit at once\n');
   interrupt.abort();
 }
@@ -41,7 +48,7 @@ function build(): Command {
   program
     .command('train')
     .description('meta-train a model by a configuration file')
-    .requiredOption('-c, --config <file>', 'configuration (JSON; its schema: lib/cli/config.schema.json)')
+    .option(CONFIG, 'configuration (JSON; its schema: lib/cli/config.schema.json)')
     .option('-o, --output <folder>', 'folder for the model and the results')
     .option('--resume', 'go on from the checkpoint of an interrupted run')
     .option('--fresh', 'start over, whatever the folder holds')
@@ -54,8 +61,8 @@ function build(): Command {
   program
     .command('evaluate')
     .description('measure a saved model beside baselines')
-    .requiredOption('-m, --model <file>', 'model.safetensors of a training run')
-    .requiredOption('-c, --config <file>', 'the configuration it was trained by')
+    .option(MODEL, 'model.safetensors of a training run')
+    .option(CONFIG, 'the configuration it was trained by')
     .option('-s, --sets <names>', 'comma-separated sets of the split (default: the test sets)')
     .option('--threads <n>', 'threads to use', integer(1))
     .option('--json', 'one JSON document on stdout')
@@ -65,7 +72,7 @@ function build(): Command {
     .command('recommend')
     .description('adapt a saved model to a few ratings and rank all items')
     .argument('[ratings...]', 'item=rating: an item id, or a part of a title')
-    .requiredOption('-m, --model <file>', 'model.safetensors of a training run')
+    .option(MODEL, 'model.safetensors of a training run')
     .option('-r, --rating <item=rating>', 'the same, may be repeated', collect)
     .option('-n, --count <n>', 'how many items (default: 10)', integer(1))
     .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
@@ -83,28 +90,37 @@ function build(): Command {
   return program;
 }
 
-async function train(options: Shared & { config: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number }): Promise<void> {
+/** Checked here, so that a misspelt option is named before one that is missing. */
+function need(value: string | undefined, option: string): string {
+  if (value === undefined) throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
+  return value;
+}
+
+async function train(options: Shared & { config?: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number }): Promise<void> {
   const { resolve } = await import('node:path');
-  if (options.resume && options.fresh) throw new CommanderError(EXIT.usage, 'conflict', 'error: --resume and --fresh exclude each other');
-  const config = await readConfig(options);
+  if (options.resume && options.fresh) throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
+  const path = need(options.config, CONFIG);
+  const config = await readConfig(path, options.threads);
   if (options.epochs !== undefined) config.training.epochs = options.epochs;
   if (options.seed !== undefined) config.seed = options.seed;
   const { outputFolder, runTraining } = await import('./train.js');
-  const output = options.output === undefined ? outputFolder(config, options.config) : resolve(options.output);
+  const output = options.output === undefined ? outputFolder(config, path) : resolve(options.output);
   const overrides = (['output', 'epochs', 'seed', 'threads'] as const).flatMap((name) => (options[name] === undefined ? [] : [`--${name} ${options[name]}`]));
-  resumeHint = ['innerloop train', `--config ${options.config}`, ...overrides, '--resume'].join(' ');
+  resumeHint = ['innerloop train', `--config ${path}`, ...overrides, '--resume'].join(' ');
   await runTraining({ config, output, start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new', console: openConsole(options.json === true), signal: interrupt.signal });
 }
 
-async function evaluate(options: Shared & { model: string; config: string; sets?: string }): Promise<void> {
-  const config = await readConfig(options);
+async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
+  const model = need(options.model, MODEL);
+  const config = await readConfig(need(options.config, CONFIG), options.threads);
   const { runEvaluation } = await import('./evaluate.js');
-  await runEvaluation({ config, model: options.model, sets: options.sets?.split(',').map((name) => name.trim()), console: openConsole(options.json === true), signal: interrupt.signal });
+  await runEvaluation({ config, model, sets: options.sets?.split(',').map((name) => name.trim()), console: openConsole(options.json === true), signal: interrupt.signal });
 }
 
-async function recommend(positional: string[], options: Shared & { model: string; rating?: string[]; count?: number; title?: string }): Promise<void> {
+async function recommend(positional: string[], options: Shared & { model?: string; rating?: string[]; count?: number; title?: string }): Promise<void> {
   const { DEFAULT_COUNT, recommendFromFile } = await import('./recommend.js');
-  const { model, rating = [], count = DEFAULT_COUNT, title } = options;
+  const { rating = [], count = DEFAULT_COUNT, title } = options;
+  const model = need(options.model, MODEL);
   await recommendFromFile({ model, ratings: [...positional, ...rating], count, title, console: openConsole(options.json === true), signal: interrupt.signal });
 }
 
@@ -113,7 +129,7 @@ async function demo(ratings: string[], { output, threads, json }: Shared & { out
   await runDemo({ ratings, output, threads, console: openConsole(json === true), signal: interrupt.signal });
 }
 
-async function readConfig({ config: path, threads }: Shared & { config: string }) {
+async function readConfig(path: string, threads: number | undefined) {
   const config = await import('./config.js').then((module) => module.readConfig(path)).catch((error: unknown) => {
     throw error instanceof InnerloopError ? Object.assign(error, { isUsage: true }) : error;
   });
@@ -125,13 +141,13 @@ async function readConfig({ config: path, threads }: Shared & { config: string }
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     // Commander has printed its own; help and --version end here too.
-    if (error.code === 'conflict') process.stderr.write(`${error.message}\n`);
-    return error.exitCode === 0 || error.code === 'commander.help' ? error.exitCode : EXIT.usage;
+    if (error.code === 'innerloop.usage') process.stderr.write(`${error.message}\n`);
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   if (process.env['INNERLOOP_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (interrupt.signal.aborted) {
     process.stderr.write(resumeHint === undefined ? 'interrupted\n' : `interrupted; to go on: ${resumeHint}\n`);
-    return EXIT.interrupted;
+    return EXIT.interrupted + SIGNALS[interruptedBy];
   }
   if (error instanceof InnerloopError) {
     process.stderr.write(`innerloop: ${error.code} ${error.message}\n`);
@@ -142,8 +158,8 @@ function report(error: unknown): number {
   return EXIT.failure;
 }
 
-process.on('SIGINT', onInterrupt);
-process.on('SIGTERM', onInterrupt);
+process.on('SIGINT', () => onInterrupt('SIGINT'));
+process.on('SIGTERM', () => onInterrupt('SIGTERM'));
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader has gone (`| head`): there is no one left to write to.
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure);

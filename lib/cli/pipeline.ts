@@ -22,6 +22,7 @@ import { buildTasks, splitTasks } from '../tasks.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks.js';
 import type { Config } from './config.js';
 import { joinTasks } from './join-tasks.js';
+import { named } from './named.js';
 
 export interface Prepared {
   config: Config;
@@ -37,7 +38,9 @@ export interface Prepared {
 export async function prepare(config: Config, signal: AbortSignal): Promise<Prepared> {
   const { baseDirectory, ...source } = config.data;
   // The library checks what the schema leaves open (exactly one of from and sql, say).
-  const dataset = await openDataset(source as DataSource, { baseDirectory, threads: config.threads, signal });
+  const dataset = await named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () =>
+    openDataset(source as DataSource, { baseDirectory, threads: config.threads, signal }),
+  );
   const split = splitTasks(dataset, splitOptions(config));
   const validationNames = chooseValidation(config, split);
   const validation = validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
@@ -95,10 +98,13 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
 }
 
 /** A fresh learner whose id inputs know the users and items of `rows`. */
-export function newLearner({ config, dataset }: Prepared, rows: Int32Array): Learner {
+export async function newLearner({ config, dataset }: Prepared, rows: Int32Array): Promise<Learner> {
   const { inputs, hidden, activation, loss, precision } = config.model;
-  const head: HeadSpec = typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss };
-  const model = inModel(() =>
+  const isRidge = config.algorithm.name === 'ridge';
+  if (isRidge && loss !== 'mse') throw invalid('algorithm.name', 'solves least squares', 'ridge', 'model.loss mse');
+  const head: HeadSpec =
+    typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : loss === 'mse' && isRidge ? { loss, prior: 'gaussian' } : { loss };
+  const model = await named(/^inputs/, 'model.$&', async () =>
     defineModel(
       { inputs: describeInputs(dataset, inputs, rows), body: { kind: 'mlp', hidden, activation }, head },
       { ...(precision && { precision }), ...(config.threads && { threads: config.threads }) },
@@ -113,17 +119,6 @@ function optimizerOf({ optimizer }: Config): Optimizer | undefined {
   if (optimizer === undefined) return undefined;
   const { name, ...options } = optimizer;
   return name === 'adam' ? OPTIMIZERS.adam(options) : OPTIMIZERS.sgd(options);
-}
-
-/** Names the field as the configuration does. */
-function inModel<R>(define: () => R): R {
-  try {
-    return define();
-  } catch (error) {
-    if (!(error instanceof InnerloopError) || error.field?.startsWith('inputs') !== true) throw error;
-    const what = error.message.slice(error.field.length + 2).split('; got ')[0]!;
-    throw new InnerloopError(error.code, what, { field: `model.${error.field}`, value: error.value, expected: error.expected, cause: error });
-  }
 }
 
 /** Names of the sets to report on: all that neither train nor validate, unless named. */

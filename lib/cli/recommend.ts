@@ -76,16 +76,22 @@ export class Titles {
   }
 }
 
-/** Reads `id=value` or `title=value`. @throws {InnerloopError} INVALID_OPTION */
-export function parseRatings(texts: readonly string[], titles: Titles): Rating[] {
-  const ratings = texts.map((text): Rating => {
+/** Reads `id=value` or `title=value`; what the text before the last `=` means is another question. @throws INVALID_OPTION */
+export function readRatings(texts: readonly string[]): Rating[] {
+  return texts.map((text): Rating => {
     const at = text.lastIndexOf('=');
-    const value = Number(text.slice(at + 1).trim());
-    if (at <= 0 || text.slice(at + 1).trim() === '' || !Number.isFinite(value)) {
+    const number = text.slice(at + 1).trim();
+    const value = Number(number);
+    if (at <= 0 || number === '' || !Number.isFinite(value)) {
       throw invalid('rating', 'not a rating', text, 'item=number, such as 1=5 or "Toy Story=5"');
     }
-    return { item: titles.find(text.slice(0, at).trim()), value };
+    return { item: text.slice(0, at).trim(), value };
   });
+}
+
+/** The same with item ids. @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, or that comes twice */
+export function parseRatings(texts: readonly string[], titles: Titles): Rating[] {
+  const ratings = readRatings(texts).map(({ item, value }) => ({ item: titles.find(item), value }));
   const seen = new Set<string>();
   for (const { item } of ratings) {
     if (seen.has(item)) throw invalid('rating', 'rated twice', titles.of(item) ?? item, 'each item once');

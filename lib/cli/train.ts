@@ -17,6 +17,7 @@ import type { TrainOptions } from '../train.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
 import { evaluateSets, plain } from './evaluate.js';
+import { named } from './named.js';
 import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
 import { baselinesOf, fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
@@ -68,7 +69,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   console.note(`${rows} interactions of ${users} users with ${items} items; ${describeTasks('train', tasks)}`);
 
   const trainStarted = performance.now();
-  let learner = newLearner(prepared, split.trainRows);
+  let learner = await newLearner(prepared, split.trainRows);
   await epochs(learner, tasks, { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') }, 'train', path('metrics'), console);
   const best = await bestEpoch(path('checkpoint'));
   let modelRows = split.trainRows;
@@ -77,7 +78,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     // After the refit the validation rows are training rows: decoders have to be fitted before it.
     if (config.evaluation.calibration) decoders = await Decoders.fit(learner, await baselinesOf(prepared, modelRows, signal), validation!, signal);
     modelRows = refitRows(prepared);
-    learner = newLearner(prepared, modelRows);
+    learner = await newLearner(prepared, modelRows);
     const all = trainingTasks(prepared, modelRows);
     console.note(`refit for ${best.epoch} epochs; ${describeTasks('train and validation', all)}`);
     await epochs(learner, all, { ...trainOptions(config, signal), epochs: best.epoch, checkpoint: path('refitCheckpoint') }, 'refit', path('metrics'), console);
@@ -114,6 +115,10 @@ export async function runTraining({ config, output, start, console, signal }: Tr
 }
 
 async function epochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
+  await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, label, metricsPath, console));
+}
+
+async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
   const progress = openProgress(label, options.metric ?? defaultMetric(learner.model.spec.head.loss));
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {

@@ -1,0 +1,14 @@
+import { InnerloopError } from '../errors.js';
+
+/** Runs a stage; where it names an option in its own way, the error names it as the configuration does. */
+export async function named<R>(pattern: RegExp, replacement: string, stage: () => Promise<R>): Promise<R> {
+  try {
+    return await stage();
+  } catch (error) {
+    if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) throw error;
+    const { code, field, value, expected } = error;
+    const what = error.message.slice(`${field}: `.length).split('; got ')[0]!.split('; expected ')[0]!;
+    const details = { field: field.replace(pattern, replacement), expected, cause: error };
+    throw new InnerloopError(code, what, value === undefined ? details : { ...details, value });
+  }
+}
