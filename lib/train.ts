@@ -22,8 +22,10 @@ export interface TrainOptions {
   redraw?: boolean;
   /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
   hide?: HideIds;
-  /** Tasks to measure after every epoch. With them the best epoch's parameters are kept. */
+  /** Tasks to measure after every epoch. */
   validation?: TaskSet;
+  /** Parameters to end with: those of the `best` epoch on the validation tasks (default), or of the `last`. */
+  keep?: 'best' | 'last';
   /** What "best" means: a metric by name, such as `mae` or `ndcg@5`. Default `mae` for mse, `logloss` for bce. */
   metric?: string;
   /** Stop after so many epochs without a better one. Default: never; needs `validation`. */
@@ -51,11 +53,11 @@ export interface EpochReport {
   best: boolean;
 }
 
-const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true, weigh: 'tasks' } as const;
+const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true, weigh: 'tasks', keep: 'best' } as const;
 
 /**
  * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
- * the best epoch.
+ * the best epoch, unless `keep` says otherwise.
  *
  * The same learner, tasks and options give the same bytes, on any number of threads, and through any interruption when a
  * checkpoint is kept.
@@ -80,7 +82,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
   checkLabels(learner, tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, {
-    epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, patience: settings.patience ?? 0,
+    epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, keep: settings.keep, patience: settings.patience ?? 0,
   });
   try {
     const state = checkpoint.state;
@@ -114,7 +116,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
       if (improved) {
         state.best = value;
         state.bestEpoch = epoch;
-        state.bestState = checkpoint.capture();
+        if (settings.keep === 'best') state.bestState = checkpoint.capture();
       }
       if (settings.patience !== undefined && epoch - state.bestEpoch >= settings.patience) state.stopped = true;
       await checkpoint.save();
@@ -153,9 +155,9 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
   checkObject(options as unknown, field, [
-    'epochs', 'metaBatch', 'weigh', 'redraw', 'hide', 'validation', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
+    'epochs', 'metaBatch', 'weigh', 'redraw', 'hide', 'validation', 'keep', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
   ]);
-  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, hide, validation, patience, signal } = options;
+  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, hide, validation, keep = DEFAULTS.keep, patience, signal } = options;
   const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
   checkTaskSet(tasks, 'tasks');
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
@@ -167,6 +169,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     for (const side of ['user', 'item'] as const) if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
   }
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
+  checkOneOf(keep, `${field}.keep`, ['best', 'last']);
   checkString(metric, `${field}.metric`);
   parseMetric(metric);
   if (patience !== undefined) {
@@ -175,7 +178,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   }
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
-  return { epochs, metaBatch, weigh, redraw, hide, validation, metric, patience, signal };
+  return { epochs, metaBatch, weigh, redraw, hide, validation, keep, metric, patience, signal };
 }
 
 /** @internal */

@@ -96,6 +96,9 @@ const split = z.discriminatedUnion('protocol', [
         .strictObject({ users: selector, items: selector })
         .optional()
         .describe('Chosen among the existing users and items. Default: no validation sets.'),
+      warm: fraction
+        .optional()
+        .describe('Share of the training tasks whose query rows are held out as the set warm. Default: no such set.'),
       seed: splitSeed,
       tasks,
     })
@@ -116,7 +119,10 @@ const model = z.strictObject({
     .min(1)
     .describe('Concatenated in this order.'),
   hidden: z.array(count).describe('Widths of the hidden layers; [] is a linear model.'),
-  activation: z.enum(['relu', 'tanh', 'sigmoid', 'softplus']).optional().describe('Between the layers. Default relu.'),
+  activation: z
+    .enum(['relu', 'tanh', 'sigmoid', 'softplus', 'identity'])
+    .optional()
+    .describe('Between the layers; identity makes a factorised linear model. Default relu.'),
   loss: z
     .union([z.enum(['mse', 'bce']), z.strictObject({ softmax: z.int().min(2).describe('Number of classes.') })])
     .default('mse')
@@ -152,6 +158,10 @@ const optimizerOptions = {
     .union([z.number().min(0), z.record(z.string(), z.number().min(0))])
     .optional()
     .describe('One number, or numbers by parameter name with * at the end matching any rest. Default 0.'),
+  l2: z
+    .union([z.number().min(0), z.record(z.string(), z.number().min(0))])
+    .optional()
+    .describe('Adds l2 / 2 · ‖parameters‖² to every step’s loss, in the same form; rare embedding rows are held as strongly. Default 0.'),
   clipNorm: z.number().gt(0).optional().describe('Longest meta-gradient. Default: no clipping.'),
 };
 const optimizer = z.discriminatedUnion('name', [
@@ -168,12 +178,14 @@ const optimizer = z.discriminatedUnion('name', [
 const training = z.strictObject({
   epochs: count.optional().describe('Passes over the training tasks. Default 10.'),
   metaBatch: count.optional().describe('Tasks per outer step. Default 32.'),
+  weigh: z.enum(['tasks', 'rows']).optional().describe('What counts equally in the meta-loss: tasks or query rows. Default tasks.'),
   redraw: z.boolean().optional().describe('Draw support and query anew in every epoch. Default true.'),
   hide: z
     .strictObject({ user: fraction.optional(), item: fraction.optional() })
     .optional()
     .describe('Share of user and item ids hidden while training, so that the model can do without them. Default: none.'),
   metric: text.optional().describe('What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss).'),
+  keep: z.enum(['best', 'last']).optional().describe('Which epoch to keep, and to refit for: the best on the validation tasks, or the last. Default best.'),
   patience: count.optional().describe('Stop after so many epochs without a better one. Default: never.'),
   validation: z
     .union([text, z.array(text).min(1)])
@@ -192,7 +204,7 @@ const evaluation = z.strictObject({
   calibration: z
     .boolean()
     .default(false)
-    .describe('Report the MAE of median-decoded ratings too, with decoders fitted on the validation tasks.'),
+    .describe('Report the MAE of median-decoded ratings too. Decoders of a set xyz are fitted on validationXyz where there is one, else on all validation tasks.'),
 });
 
 export const configSchema = z

@@ -28,7 +28,11 @@ export async function runEvaluation({ config, model, sets, console, signal }: Ev
   if (names.length === 0) console.note('the split has no set to report on; name one with --sets');
   const { training, evaluation } = config;
   const rows = training.refit ? refitRows(prepared) : prepared.split.trainRows;
-  const decoders = training.refit && evaluation.calibration ? await storedDecoders(model, console) : undefined;
+  const decoders = !evaluation.calibration
+    ? undefined
+    : training.refit
+      ? await storedDecoders(model, console)
+      : await Decoders.fit(prepared, learner, await baselinesOf(prepared, rows, signal), signal);
   const results = await evaluateSets(prepared, learner, rows, names, decoders, signal);
   for (const { table } of results) console.result(renderText(table));
   console.json({ event: 'result', model, sets: results.map(plain), tables: results.map(({ table }) => table) });
@@ -53,7 +57,7 @@ export interface SetEvaluation {
   table: ResultTable;
 }
 
-/** Results of several sets. @param decoders for a refitted model; otherwise they are fitted on the validation tasks */
+/** Results of several sets. @param decoders to report median-decoded ratings too */
 export async function evaluateSets(
   prepared: Prepared,
   learner: Learner,
@@ -62,13 +66,11 @@ export async function evaluateSets(
   decoders: Decoders | undefined,
   signal: AbortSignal,
 ): Promise<SetEvaluation[]> {
-  const { training, evaluation } = prepared.config;
-  const calibration = evaluation.calibration && !training.refit ? prepared.validation : undefined;
   const baselines = names.length === 0 ? [] : await baselinesOf(prepared, rows, signal);
   const results: SetEvaluation[] = [];
   for (const set of names) {
-    const measured = await measure(prepared, learner, set, baselines, calibration, signal);
-    results.push({ set, ...(decoders === undefined ? measured : decoders.extend(measured, prepared.split.sets[set]!)) });
+    const measured = await measure(prepared, learner, set, baselines, signal);
+    results.push({ set, ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set]!)) });
   }
   return results;
 }

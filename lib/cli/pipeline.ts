@@ -20,6 +20,7 @@ import { OPTIMIZERS } from '../outer-update.js';
 import type { Optimizer } from '../outer-update.js';
 import { buildTasks, splitTasks } from '../tasks.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks.js';
+import { withoutRows } from '../tasks/split.js';
 import type { Config } from './config.js';
 import { joinTasks } from './join-tasks.js';
 import { named } from './named.js';
@@ -87,8 +88,10 @@ export function trainingTasks({ config, dataset }: Prepared, rows: Int32Array): 
  */
 export function refitRows({ config, dataset, split, validationNames }: Prepared): Int32Array {
   if (config.split.protocol === 'partitions') {
-    const { validation: _, ...options } = splitOptions(config) as Extract<SplitOptions, { protocol: 'partitions' }>;
-    return splitTasks(dataset, options).trainRows;
+    const { validation: _, warm: __, ...options } = splitOptions(config) as Extract<SplitOptions, { protocol: 'partitions' }>;
+    const { trainRows } = splitTasks(dataset, options);
+    const { warm } = split.sets;
+    return warm === undefined ? trainRows : withoutRows(dataset, trainRows, warm.queryRows);
   }
   const joins = new Uint8Array(dataset.users.rows);
   for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
@@ -136,9 +139,9 @@ export async function baselinesOf({ config, dataset }: Prepared, rows: Int32Arra
 }
 
 /** One set's results; the title of the table is its name. */
-export async function measure(prepared: Prepared, learner: Learner, name: string, baselines: Baseline[], calibration: TaskSet | undefined, signal: AbortSignal): Promise<Evaluation> {
+export async function measure(prepared: Prepared, learner: Learner, name: string, baselines: Baseline[], signal: AbortSignal): Promise<Evaluation> {
   const { metrics, threshold } = prepared.config.evaluation;
-  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { metrics, threshold, baselines, calibration, signal });
+  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { metrics, threshold, baselines, signal });
   return { ...evaluation, table: { ...evaluation.table, title: name } };
 }
 

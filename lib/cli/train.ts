@@ -71,12 +71,11 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);
   await epochs(learner, tasks, { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') }, 'train', path('metrics'), console);
-  const best = await bestEpoch(path('checkpoint'));
+  const best = await keptEpoch(path('checkpoint'), config.training.keep);
   let modelRows = split.trainRows;
-  let decoders: Decoders | undefined;
+  // Before a refit: after it, the validation rows are training rows.
+  const decoders = config.evaluation.calibration ? await Decoders.fit(prepared, learner, await baselinesOf(prepared, modelRows, signal), signal) : undefined;
   if (config.training.refit) {
-    // After the refit the validation rows are training rows: decoders have to be fitted before it.
-    if (config.evaluation.calibration) decoders = await Decoders.fit(learner, await baselinesOf(prepared, modelRows, signal), validation!, signal);
     modelRows = refitRows(prepared);
     learner = await newLearner(prepared, modelRows);
     const all = trainingTasks(prepared, modelRows);
@@ -133,8 +132,8 @@ async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOpti
 }
 
 function trainOptions({ training }: Config, signal: AbortSignal): TrainOptions {
-  const { epochs, metaBatch, redraw, hide, metric } = training;
-  return { epochs, metaBatch, redraw, hide, metric, signal };
+  const { epochs, metaBatch, weigh, redraw, hide, metric, keep } = training;
+  return { epochs, metaBatch, weigh, redraw, hide, metric, keep, signal };
 }
 
 /** The CLI names the metric where the library chooses it. */
@@ -144,9 +143,10 @@ function metricName({ training, model }: Config): string {
 const defaultMetric = (loss: unknown) => (loss === 'bce' ? 'logloss' : 'mae');
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
-async function bestEpoch(checkpoint: string): Promise<{ epoch: number; value: number | null }> {
+async function keptEpoch(checkpoint: string, keep: Config['training']['keep']): Promise<{ epoch: number; value: number | null }> {
   const { metadata } = decodeSafetensors(await readWhole(checkpoint), checkpoint);
   const { epoch, best, bestEpoch } = JSON.parse(metadata['run']!) as { epoch: number; best: number | null; bestEpoch: number };
+  if (keep === 'last') return { epoch, value: null };
   return { epoch: bestEpoch > 0 ? bestEpoch : epoch, value: best };
 }
 
