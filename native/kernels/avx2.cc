@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "../kernels.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -92,6 +94,8 @@ struct Vec<double> {
     return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
   }
 };
+
+#include "transpose_x86.inl"
 
 #include "generic.inl"
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "../kernels.h"
 #if defined(__x86_64__)
 // GCC 12 reports its own headers: _mm512_undefined_* is read on purpose (GCC bug 105593).
@@ -79,6 +81,8 @@ struct Vec<double> {
   static IL_INLINE R positive(R x, R y) { return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(x, zero(), _CMP_GT_OQ), y); }
   static IL_INLINE double sum(R a) { return _mm512_reduce_add_pd(a); }
 };
+
+#include "transpose_x86.inl"
 
 #include "generic.inl"
 

@@ -48,18 +48,20 @@ IL_INLINE void tile(Index K, const T* A, Index ars, Index aks, const T* B, Index
 template <class T, int NV, bool TAIL>
 IL_INLINE void panel(Index M, Index K, const T* A, Index ars, Index aks, const T* B, Index ldb, const T* bias, bool accumulate,
                      T* C, Index ldc, Index tail) {
-  Index i = 0;
-  for (; i + ROWS <= M; i += ROWS)
-    tile<T, ROWS, NV, TAIL>(K, A + i * ars, ars, aks, B, ldb, bias, accumulate, C + i * ldc, ldc, tail);
-  const T* a = A + i * ars;
-  T* c = C + i * ldc;
-  switch (M - i) {
-    case 1: tile<T, 1, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
-    case 2: tile<T, 2, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
-    case 3: tile<T, 3, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
-    case 4: tile<T, 4, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
-    case 5: tile<T, 5, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
-    default: break;
+  // Tiles of nearly equal height: 20 rows are 5 + 5 + 5 + 5, not 6 + 6 + 6 + 2, whose last would wait for its own sums.
+  const Index tiles = (M + ROWS - 1) / ROWS;
+  for (Index t = 0; t < tiles; ++t) {
+    const Index i = t * M / tiles;
+    const T* a = A + i * ars;
+    T* c = C + i * ldc;
+    switch ((t + 1) * M / tiles - i) {
+      case 1: tile<T, 1, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+      case 2: tile<T, 2, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+      case 3: tile<T, 3, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+      case 4: tile<T, 4, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+      case 5: tile<T, 5, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+      default: tile<T, ROWS, NV, TAIL>(K, a, ars, aks, B, ldb, bias, accumulate, c, ldc, tail); break;
+    }
   }
 }
 
@@ -129,8 +131,17 @@ template <class T>
 void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc,
              T* scratch) {
   if (K == 1 && ldb == 1) return gemm<T>(M, N, 1, A, lda, 1, B, N, nullptr, accumulate, C, ldc);
-  for (Index j = 0; j < N; ++j)
-    for (Index k = 0; k < K; ++k) scratch[k * N + j] = B[j * ldb + k];
+  constexpr Index S = Block<T>::SIZE;
+  for (Index j = 0; j < N; j += S) {
+    for (Index k = 0; k < K; k += S) {
+      if (j + S <= N && k + S <= K) {
+        Block<T>::transpose(B + j * ldb + k, ldb, scratch + k * N + j, N);
+        continue;
+      }
+      for (Index jj = j; jj < std::min(j + S, N); ++jj)
+        for (Index kk = k; kk < std::min(k + S, K); ++kk) scratch[kk * N + jj] = B[jj * ldb + kk];
+    }
+  }
   gemm<T>(M, N, K, A, lda, 1, scratch, N, nullptr, accumulate, C, ldc);
 }
 

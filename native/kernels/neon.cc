@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "../kernels.h"
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -81,6 +83,33 @@ struct Vec<double> {
     return vreinterpretq_f64_u64(vandq_u64(vcgtq_f64(x, zero()), vreinterpretq_u64_f64(y)));
   }
   static IL_INLINE double sum(R a) { return vaddvq_f64(a); }
+};
+
+template <class T>
+struct Block;
+
+template <>
+struct Block<float> {
+  static constexpr Index SIZE = 4;
+  static IL_INLINE void transpose(const float* from, Index ld, float* to, Index ldt) {
+    const float32x4_t a0 = vld1q_f32(from), a1 = vld1q_f32(from + ld), a2 = vld1q_f32(from + 2 * ld), a3 = vld1q_f32(from + 3 * ld);
+    const float64x2_t b0 = vreinterpretq_f64_f32(vtrn1q_f32(a0, a1)), b1 = vreinterpretq_f64_f32(vtrn2q_f32(a0, a1)),
+                      b2 = vreinterpretq_f64_f32(vtrn1q_f32(a2, a3)), b3 = vreinterpretq_f64_f32(vtrn2q_f32(a2, a3));
+    vst1q_f32(to, vreinterpretq_f32_f64(vtrn1q_f64(b0, b2)));
+    vst1q_f32(to + ldt, vreinterpretq_f32_f64(vtrn1q_f64(b1, b3)));
+    vst1q_f32(to + 2 * ldt, vreinterpretq_f32_f64(vtrn2q_f64(b0, b2)));
+    vst1q_f32(to + 3 * ldt, vreinterpretq_f32_f64(vtrn2q_f64(b1, b3)));
+  }
+};
+
+template <>
+struct Block<double> {
+  static constexpr Index SIZE = 2;
+  static IL_INLINE void transpose(const double* from, Index ld, double* to, Index ldt) {
+    const float64x2_t a0 = vld1q_f64(from), a1 = vld1q_f64(from + ld);
+    vst1q_f64(to, vtrn1q_f64(a0, a1));
+    vst1q_f64(to + ldt, vtrn2q_f64(a0, a1));
+  }
 };
 
 #include "generic.inl"
