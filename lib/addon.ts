@@ -117,6 +117,8 @@ export interface NativeOperations {
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
   applyActivation(activation: number, x: FloatArray): FloatArray;
+  /** Operations a second of one thread's fused multiply-adds; a multiply-add is two. */
+  measurePeak(): Promise<number>;
 }
 
 export interface NativeAddon {

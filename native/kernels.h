@@ -54,6 +54,10 @@ struct Kernels {
   //   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= step m / (sqrt(v) correction + epsilon) + decay p
   // where step = rate / (1 - b1^t), correction = 1 / sqrt(1 - b2^t), decay = rate * weight_decay, g scaled by `gradient_scale`.
   void (*adam)(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon, T decay);
+
+  // n rounds of independent fused multiply-adds in registers, for measuring the machine's peak; returns the operations done
+  // (a multiply-add is two).
+  double (*multiply_adds)(Index n);
 };
 
 template <class T>

@@ -389,6 +389,23 @@ void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T
       });
 }
 
+// ---------------------------------------------------------------------------------------------- peak
+
+template <class T>
+double multiply_adds(Index n) {
+  using V = Vec<T>;
+  constexpr int CHAINS = 12;  // enough to hide the latency of a fused multiply-add on two ports, few enough for 16 registers
+  typename V::R sum[CHAINS];
+  for (int c = 0; c < CHAINS; ++c) sum[c] = V::set1(T(c));
+  const typename V::R factor = V::set1(T(0.999)), term = V::set1(T(1e-3));
+  for (Index i = 0; i < n; ++i)
+    for (int c = 0; c < CHAINS; ++c) sum[c] = V::fma(sum[c], factor, term);
+  for (int c = 1; c < CHAINS; ++c) sum[0] = V::add(sum[0], sum[c]);
+  volatile T kept = V::sum(sum[0]);
+  (void)kept;
+  return 2.0 * CHAINS * static_cast<double>(V::W) * static_cast<double>(n);
+}
+
 template <class T>
 constexpr Kernels<T> make_table(const char* name) {
   return {name,
@@ -407,5 +424,6 @@ constexpr Kernels<T> make_table(const char* name) {
           activation_backward<T>,
           activation_backward<T>,  // ta = tz f'(z) is the same map as dz = da f'(z)
           activation_tangent_backward<T>,
-          adam<T>};
+          adam<T>,
+          multiply_adds<T>};
 }

@@ -148,6 +148,16 @@ void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T
   }
 }
 
+template <class T>
+double multiply_adds(Index n) {
+  T sum[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (Index i = 0; i < n; ++i)
+    for (T& s : sum) s = s * T(0.999) + T(1e-3);
+  volatile T kept = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+  (void)kept;
+  return 16.0 * static_cast<double>(n);
+}
+
 }  // namespace
 
 template <class T>
@@ -168,7 +178,8 @@ const Kernels<T>& reference_kernels() {
                                     activation_backward<T>,
                                     activation_tangent_forward<T>,
                                     activation_tangent_backward<T>,
-                                    adam<T>};
+                                    adam<T>,
+                                    multiply_adds<T>};
   return table;
 }
 
