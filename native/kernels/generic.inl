@@ -204,10 +204,10 @@ void sub_product_into(Index n, const T* x, const T* y, T* z) {
 
 // ---------------------------------------------------------------------------------------------- elementary functions
 
-// e^x - 1 for |x| within the exponent range, by x = n ln2 + r, |r| <= ln2/2, Taylor in r: the remainder after r^7 is below
-// 1e-8 (float), after r^13 below 1e-17 (double). Exact relative accuracy at 0, where tanh needs it.
+// x = n ln2 + r, |r| <= ln2/2; returns e^r - 1 and 2^n. Taylor in r: the remainder after r^7 is below 1e-8 (float), after
+// r^13 below 1e-17 (double). n must be in the exponent range.
 template <class T>
-IL_INLINE typename Vec<T>::R expm1_in_range(typename Vec<T>::R x) {
+IL_INLINE typename Vec<T>::R expm1_reduced(typename Vec<T>::R x, typename Vec<T>::R& power) {
   using V = Vec<T>;
   using R = typename V::R;
   constexpr bool f32 = sizeof(T) == 4;
@@ -219,17 +219,29 @@ IL_INLINE typename Vec<T>::R expm1_in_range(typename Vec<T>::R x) {
                      T(1) / T(120.0),        T(1) / T(24.0),        T(1) / T(6.0),        T(0.5)};
   R p = V::set1(c[f32 ? 6 : 0]);
   for (int i = f32 ? 7 : 1; i < 12; ++i) p = V::fma(p, r, V::set1(c[i]));
-  p = V::fma(V::mul(r, r), p, r);  // e^r - 1
-  const R s = V::exp2i(n);
+  power = V::exp2i(n);
+  return V::fma(V::mul(r, r), p, r);
+}
+
+// Exact relative accuracy at 0, where tanh needs it.
+template <class T>
+IL_INLINE typename Vec<T>::R expm1_in_range(typename Vec<T>::R x) {
+  using V = Vec<T>;
+  typename V::R s;
+  const typename V::R p = expm1_reduced<T>(x, s);
   return V::fma(s, p, V::sub(s, V::set1(T(1))));
 }
 
+// Results below the normal range are 0, above it the largest power that fits (what uses this saturates there); NaN stays.
 template <class T>
 IL_INLINE typename Vec<T>::R exp(typename Vec<T>::R x) {
   using V = Vec<T>;
   constexpr bool f32 = sizeof(T) == 4;
-  x = V::min(V::set1(f32 ? T(87) : T(708)), V::max(V::set1(f32 ? T(-86) : T(-707)), x));  // NaN stays: second operand
-  return V::add(expm1_in_range<T>(x), V::set1(T(1)));
+  const typename V::R low = V::set1(f32 ? T(-87.3) : T(-708.3)), high = V::set1(f32 ? T(88.3) : T(709.4));
+  typename V::R s;
+  const typename V::R p = expm1_reduced<T>(V::min(high, V::max(low, x)), s);
+  const typename V::R y = V::fma(s, p, s);
+  return V::sub(y, V::positive(V::sub(low, x), y));  // y - y where x < low
 }
 
 template <class T>
