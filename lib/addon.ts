@@ -168,7 +168,7 @@ function isUnsupported(error: unknown): error is Error {
 /** The folder of this package: compiled files lie two levels below it, sources one. */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;
 }
 
@@ -178,21 +178,40 @@ export async function runNative<R>(
   start: (token: NativeToken | undefined) => Promise<R>,
   nameTask: (task: number) => string = (task) => `task ${task}`,
 ): Promise<R> {
-  if (signal === undefined) return settle(start(undefined), undefined, nameTask);
+  if (signal === undefined) return settle(() => start(undefined), undefined, nameTask);
   if (signal.aborted) throw aborted(signal);
   const token = addon().createToken();
-  const abort = () => addon().abortToken(token);
-  signal.addEventListener('abort', abort, { once: true });
+  const release = onAbort(signal, token);
   try {
-    return await settle(start(token), signal, nameTask);
+    return await settle(() => start(token), signal, nameTask);
   } finally {
-    signal.removeEventListener('abort', abort);
+    release();
   }
 }
 
-async function settle<R>(call: Promise<R>, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<R> {
+const tokensOf = new WeakMap<AbortSignal, Set<NativeToken>>();
+
+/** One listener a signal, however many calls share it: Node warns of more than ten. */
+function onAbort(signal: AbortSignal, token: NativeToken): () => void {
+  let tokens = tokensOf.get(signal);
+  if (tokens === undefined) tokensOf.set(signal, (tokens = new Set()));
+  const waiting = tokens;
+  const abort = () => waiting.forEach((each) => addon().abortToken(each));
+  if (waiting.size === 0) {
+    signal.addEventListener('abort', abort, { once: true });
+    listeners.set(waiting, abort);
+  }
+  waiting.add(token);
+  return () => {
+    waiting.delete(token);
+    if (waiting.size === 0) signal.removeEventListener('abort', listeners.get(waiting)!);
+  };
+}
+const listeners = new WeakMap<Set<NativeToken>, () => void>();
+
+async function settle<R>(start: () => Promise<R>, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<R> {
   try {
-    return await call;
+    return await start();
   } catch (error) {
     const { code, message, task } = error as { code?: string; message: string; task?: number };
     if (code === 'ABORTED' && signal !== undefined) throw aborted(signal);

@@ -195,6 +195,8 @@ function checkId(id: unknown, cardinality: number, field: string): number {
 function lengthOf(value: unknown, field: string): number {
   if (value === undefined) throw invalid(field, 'missing', value, 'one entry a row');
   const { length } = (value ?? {}) as { length?: unknown };
-  if (typeof value !== 'object' || typeof length !== 'number') throw invalid(field, 'not a list', value, 'an array or typed array');
-  return length;
+  if (typeof value !== 'object' || !Number.isSafeInteger(length) || (length as number) < 0) {
+    throw invalid(field, 'not a list', value, 'an array or typed array');
+  }
+  return length as number;
 }

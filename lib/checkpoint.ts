@@ -36,10 +36,16 @@ export class Checkpoint {
   }
 
   /** Takes the file for this process and, if it exists, puts the learner where it left off. No path: nothing is kept. */
-  static async open(path: string | undefined, learner: Learner, tasks: TaskSet, settings: object): Promise<Checkpoint> {
+  static async open(
+    path: string | undefined,
+    learner: Learner,
+    tasks: TaskSet,
+    validation: TaskSet | undefined,
+    settings: object,
+  ): Promise<Checkpoint> {
     if (path === undefined) return new Checkpoint(undefined, learner, '');
     const lock = await lockFile(path);
-    const checkpoint = new Checkpoint(path, learner, fingerprint(learner, tasks, settings), lock);
+    const checkpoint = new Checkpoint(path, learner, fingerprint(learner, validation === undefined ? [tasks] : [tasks, validation], settings), lock);
     try {
       await checkpoint.#load(path);
     } catch (error) {
@@ -120,16 +126,17 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
 }
 
 /** Everything that decides what a run computes: model, algorithm, settings and data. */
-function fingerprint(learner: Learner, tasks: TaskSet, settings: object): string {
+function fingerprint(learner: Learner, taskSets: readonly TaskSet[], settings: object): string {
   const { model, algorithm, optimizer, seed } = learner;
   const hash = createHash('sha256');
   hash.update(JSON.stringify([VERSION, model.spec, model.precision, algorithm, optimizer, seed, settings]));
-  const { dataset } = tasks;
-  for (const array of [dataset.user, dataset.item, dataset.label, tasks.supportOffsets, tasks.supportRows, tasks.queryOffsets, tasks.queryRows]) {
-    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  }
-  for (const table of [dataset.users, dataset.items, dataset.context]) {
-    for (const { name, data } of table.columns) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } of taskSets) {
+    for (const array of [dataset.user, dataset.item, dataset.label, supportOffsets, supportRows, queryOffsets, queryRows]) {
+      hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    }
+    for (const table of [dataset.users, dataset.items, dataset.context]) {
+      for (const { name, data } of table.columns) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
   }
   return hash.digest('hex');
 }

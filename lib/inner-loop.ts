@@ -122,11 +122,7 @@ export async function predict(
   checkModel(model);
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
-  checkTensors(
-    adapted,
-    'adapted',
-    model.tensors.filter(({ name }) => Object.hasOwn(adapted, name)),
-  );
+  checkTensors(adapted, 'adapted', model.tensors, true);
   const store: NativeStore = model.store({ ...params, ...adapted });
   const batch = packRows(model, rows, 'rows');
   const call = { store, batch: batch.native, inner: noAdaptation(model), threads: model.threads, before: true, after: false };

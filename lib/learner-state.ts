@@ -15,24 +15,31 @@ export interface LearnerState {
 /** A copy of the learner's state. */
 export function captureState({ model, store, rateStore, stepRates, stepRateAdam }: Learner): LearnerState {
   const { ops } = model;
-  return {
-    store: ops.readState(store),
-    rates: rateStore && ops.readState(rateStore),
-    stepRates: stepRates && {
-      values: stepRates.slice(),
-      first: stepRateAdam!.first.slice(),
-      second: stepRateAdam!.second.slice(),
-      step: stepRateAdam!.step,
-    },
-  };
+  try {
+    return {
+      store: ops.readState(store),
+      rates: rateStore && ops.readState(rateStore),
+      stepRates: stepRates && {
+        values: stepRates.slice(),
+        first: stepRateAdam!.first.slice(),
+        second: stepRateAdam!.second.slice(),
+        step: stepRateAdam!.step,
+      },
+    };
+  } catch (error) {
+    throw nativeError(error);
+  }
 }
 
 /** @param field of the source, for messages */
 export function restoreState(learner: Learner, state: LearnerState, field: string): void {
   const { model, store, rateStore, stepRates, stepRateAdam } = learner;
   const { stepRates: steps } = state;
-  if ((rateStore === undefined) !== (state.rates === undefined) || stepRates?.length !== steps?.values.length) {
+  if ((rateStore === undefined) !== (state.rates === undefined) || [steps?.values, steps?.first, steps?.second].some((array) => array?.length !== stepRates?.length)) {
     throw new InnerloopError('MODEL_FILE', 'the inner rates do not fit the algorithm', { field });
+  }
+  if (steps !== undefined && !(Number.isInteger(steps.step) && steps.step >= 0)) {
+    throw new InnerloopError('MODEL_FILE', 'the number of steps is damaged', { field, value: steps.step });
   }
   try {
     model.ops.writeState(store, state.store);

@@ -3,7 +3,7 @@ import type { NativeBatch, NativeCall, NativeInnerLoop, NativeStep, NativeStore 
 import { innerLoopOf } from './algorithm.js';
 import type { Algorithm } from './algorithm.js';
 import { checkModel } from './batch.js';
-import { checkNumber, checkObject, checkSeed, invalid } from './check.js';
+import { checkNumber, checkObject, checkSeed, checkSignal, invalid } from './check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from './contract.js';
 import { bindDataset } from './features.js';
 import type { BoundDataset } from './features.js';
@@ -164,6 +164,7 @@ export class Learner {
    */
   async adapt(support: Support, options: { signal?: AbortSignal } = {}): Promise<PersonalModel> {
     checkObject(options as unknown, 'options', ['signal']);
+    checkSignal(options.signal, 'options.signal');
     if (this.catalog === undefined) throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
     const packed = packSupport(this, this.catalog, support);
     const [adapted] = await runNative(options.signal, (token) => this.model.ops.adapt({ ...this.call(packed.batch), token }));

@@ -1,4 +1,4 @@
-import { operations } from './addon.js';
+import { nativeError, operations } from './addon.js';
 import type { NativeModel, NativeModelSpec, NativeOperations, NativeStore } from './addon.js';
 import { addon } from './addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, checkString, invalid } from './check.js';
@@ -51,7 +51,11 @@ export class Model {
     this.ops = operations(precision);
     const native = toNative(spec);
     this.outputs = native.outputs;
-    this.native = this.ops.createModel(native);
+    try {
+      this.native = this.ops.createModel(native);
+    } catch (error) {
+      throw nativeError(error);
+    }
     this.tensors = this.ops.describeModel(this.native);
   }
 
@@ -125,7 +129,11 @@ export class Model {
 
   /** @internal Every value of a store as tensors. */
   read(store: NativeStore): Parameters {
-    return this.named(this.tensors.map((_, t) => this.ops.readTensor(store, t)));
+    try {
+      return this.named(this.tensors.map((_, t) => this.ops.readTensor(store, t)));
+    } catch (error) {
+      throw nativeError(error);
+    }
   }
 }
 
@@ -157,17 +165,18 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   checkArray(inputs, 'model.inputs', 'inputs');
   if (inputs.length === 0) throw invalid('model.inputs', 'empty', inputs, 'at least one input');
   const names = new Set<string>();
-  inputs.forEach((input: unknown, i) => {
+  // Not forEach, which passes over holes.
+  for (const [i, input] of inputs.entries()) {
     const field = `model.inputs[${i}]`;
     checkInput(input, field);
     if (names.has(input.name)) throw invalid(`${field}.name`, 'used twice', input.name, 'a name of its own for each input');
     names.add(input.name);
-  });
+  }
 
   checkObject(body, 'model.body', ['kind', 'hidden', 'activation']);
   checkOneOf(body['kind'], 'model.body.kind', ['mlp']);
   checkArray(body['hidden'], 'model.body.hidden', 'layer widths');
-  body['hidden'].forEach((width, i) => checkInteger(width, `model.body.hidden[${i}]`, 1, 65536));
+  for (const [i, width] of body['hidden'].entries()) checkInteger(width, `model.body.hidden[${i}]`, 1, 65536);
   if (body['activation'] !== undefined) checkOneOf(body['activation'], 'model.body.activation', ACTIVATIONS);
 
   checkObject(head, 'model.head', ['loss', 'classes', 'prior']);
@@ -221,8 +230,8 @@ function toNative({ inputs, body, head }: ModelSpec): NativeModelSpec {
   };
 }
 
-/** Checks that `parameters` holds exactly these tensors with these shapes and finite-length arrays. */
-export function checkTensors(parameters: unknown, field: string, tensors: readonly Omit<TensorSpec, 'embedding'>[]): asserts parameters is Parameters {
+/** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */
+export function checkTensors(parameters: unknown, field: string, tensors: readonly Omit<TensorSpec, 'embedding'>[], partial = false): asserts parameters is Parameters {
   if (typeof parameters !== 'object' || parameters === null) {
     throw invalid(field, 'not an object', parameters, 'tensors by parameter name');
   }
@@ -237,6 +246,7 @@ export function checkTensors(parameters: unknown, field: string, tensors: readon
     });
   }
   for (const { name, shape } of tensors) {
+    if (partial && !Object.hasOwn(given, name)) continue;
     const tensor = given[name] as Partial<Tensor> | undefined;
     const at = `${field}.${name}`;
     const expected = `a tensor of shape [${shape.join(', ')}]`;

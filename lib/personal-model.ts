@@ -1,6 +1,6 @@
 import { nativeError, runNative } from './addon.js';
 import type { NativeAdapted, NativeBatch } from './addon.js';
-import { checkArray, checkInteger, checkObject, invalid } from './check.js';
+import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, invalid } from './check.js';
 import type { Dataset } from './contract.js';
 import { InnerloopError, nearest } from './errors.js';
 import { SIDES } from './features.js';
@@ -120,6 +120,8 @@ export class PersonalModel {
    */
   predict(items: readonly (string | number)[], options: { signal?: AbortSignal } = {}): Promise<Float64Array> {
     checkArray(items, 'items', 'item ids');
+    checkObject(options as unknown, 'options', ['signal']);
+    checkSignal(options.signal, 'options.signal');
     return this.#score(itemRows(this.#catalog, items, 'items'), options.signal);
   }
 
@@ -128,9 +130,12 @@ export class PersonalModel {
     checkObject(options as unknown, 'options', ['count', 'among', 'excludeSupport', 'signal']);
     const { count = 10, among, excludeSupport = true, signal } = options;
     checkInteger(count, 'options.count', 1);
+    checkBoolean(excludeSupport, 'options.excludeSupport');
+    checkSignal(signal, 'options.signal');
+    if (among !== undefined) checkArray(among, 'options.among', 'item ids');
     const { items } = this.#catalog;
     let rows =
-      among === undefined ? Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1) : itemRows(this.#catalog, among, 'options.among');
+      among === undefined ? Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1) : Int32Array.from(new Set(itemRows(this.#catalog, among, 'options.among'))).sort();
     if (excludeSupport) {
       const met = new Set(this.#support.items);
       rows = rows.filter((row) => !met.has(row));

@@ -81,7 +81,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
   learner.labelOffset = isRating ? meanLabel(tasks) : 0;
   checkLabels(learner, tasks);
 
-  const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, {
+  const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
     epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, keep: settings.keep, patience: settings.patience ?? 0,
   });
   try {

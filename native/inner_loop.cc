@@ -241,8 +241,13 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
     Task<T> task(plan, t, parameters, arena);
     task.adapt(false);
     const T* last = task.theta[plan.inner.steps];
-    for (Index i = 0; i < task.fast_size; ++i)
-      if (!std::isfinite(last[i])) throw Diverged(t, "adaptation gave a parameter that is not finite");
+    // By tensor: what lies between tensors is whatever an earlier task left there.
+    for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+      if (task.fast_offset[i] < 0) continue;
+      const T* values = last + task.fast_offset[i];
+      for (Index j = 0; j < task.tensor_size(static_cast<int>(i)); ++j)
+        if (!std::isfinite(values[j])) throw Diverged(t, "adaptation gave a parameter that is not finite");
+    }
     Adapted<T>& result = results[t];
     const std::size_t n = model.tensors.size();
     result.model = plan.batch.model;
@@ -299,7 +304,10 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
     if (before) std::copy_n(task.predict_query(0), n, result.before.data() + offset[t]);
     if (!after) return;
     task.adapt(false);
-    std::copy_n(task.predict_query(plan.inner.steps), n, result.after.data() + offset[t]);
+    T* into = result.after.data() + offset[t];
+    std::copy_n(task.predict_query(plan.inner.steps), n, into);
+    for (Index i = 0; i < n; ++i)
+      if (!std::isfinite(into[i])) throw Diverged(t, "adaptation gave an output that is not finite");
   });
   return result;
 }

@@ -201,6 +201,19 @@ void reduce_dense(const std::vector<std::vector<T>>& chunks, int threads, const 
   });
 }
 
+template <class T>
+void require_finite(const std::vector<T>& x) {
+  T sum = 0;  // 0 · x is 0 or NaN
+  for (const T value : x) sum += 0 * value;
+  if (!(sum == 0)) throw Diverged(-1, "the meta-gradient is not finite");
+}
+
+template <class T>
+void require_finite(const SparseGradient<T>& gradient) {
+  require_finite(gradient.dense);
+  for (const auto& block : gradient.blocks) require_finite(block);
+}
+
 }  // namespace
 
 template <class T>
@@ -280,6 +293,10 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       for (std::size_t i = 0; i < n; ++i)
         for (int k = 0; k < inner.steps; ++k) result.step_rate_gradient[i][k] += chunk[i][k];
   }
+  // Before any update, so that one that is refused changes neither parameters nor rates.
+  require_finite(result.gradient);
+  require_finite(result.rate_gradient);
+  for (const auto& gradient : result.step_rate_gradient) require_finite(gradient);
   return result;
 }
 

@@ -1,4 +1,4 @@
-import { invalid } from '../check.js';
+import { checkObject, invalid } from '../check.js';
 import { gradientAlgorithm } from '../algorithm.js';
 import type { Algorithm, GradientOptions } from '../algorithm.js';
 
@@ -15,7 +15,9 @@ export interface MamlOptions extends GradientOptions {
  * const algorithm = maml({ steps: 5, learningRate: 0.05, adapt: ['mlp.*'] });
  * ```
  */
-export function maml({ order = 2, ...options }: MamlOptions = {}): Algorithm {
+export function maml(maml: MamlOptions = {}): Algorithm {
+  checkObject(maml as unknown, 'maml', ['steps', 'learningRate', 'adapt', 'rates', 'shrinkage', 'order']);
+  const { order = 2, ...options } = maml;
   if (order !== 1 && order !== 2) throw invalid('maml.order', 'not an order', order, '1 (first-order) or 2 (exact)');
   return gradientAlgorithm('maml', options, { order, direction: 'meta-gradient', solver: 'gradient' });
 }

@@ -21,7 +21,7 @@ struct Completion {
 // runs before Node's own because it was added after it, closes the bridge first.
 struct Bridge {
   std::mutex mutex;
-  bool closed = false;
+  std::atomic<bool> closed{false};  // also read without the lock, to stop work that nobody waits for
   napi_threadsafe_function deliver = nullptr;
   int in_flight = 0;  // of the environment's thread alone
 };
@@ -32,21 +32,29 @@ bool deliver(Bridge& bridge, Completion* done) {
   return !bridge.closed && napi_call_threadsafe_function(bridge.deliver, done, napi_tsfn_nonblocking) == napi_ok;
 }
 
+void settle_promise(Napi::Env env, Completion& done) {
+  Napi::HandleScope scope(env);
+  try {
+    if (done.failure) std::rethrow_exception(done.failure);
+    const Napi::Value value = done.finish(env);
+    napi_resolve_deferred(env, done.deferred, value);
+  } catch (const Napi::Error& error) {
+    napi_reject_deferred(env, done.deferred, error.Value());
+  } catch (...) {
+    napi_reject_deferred(env, done.deferred, to_js_error(env, std::current_exception()).Value());
+  }
+}
+
 void settle(napi_env raw, napi_value, void* context, void* data) {
   std::unique_ptr<Completion> done(static_cast<Completion*>(data));
   if (!raw) return;  // the environment is going away; nobody is left to tell
-  Napi::Env env(raw);
-  Napi::HandleScope scope(env);
   auto* bridge = static_cast<Bridge*>(context);
   if (--bridge->in_flight == 0) napi_unref_threadsafe_function(raw, bridge->deliver);
+  // While a worker is being terminated no JavaScript runs: every call fails, that which makes the error too. An exception
+  // that left this function would end the process.
   try {
-    if (done->failure) std::rethrow_exception(done->failure);
-    const Napi::Value value = done->finish(env);
-    napi_resolve_deferred(raw, done->deferred, value);
-  } catch (const Napi::Error& error) {
-    napi_reject_deferred(raw, done->deferred, error.Value());
+    settle_promise(Napi::Env(raw), *done);
   } catch (...) {
-    napi_reject_deferred(raw, done->deferred, to_js_error(env, std::current_exception()).Value());
   }
 }
 
@@ -112,8 +120,8 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   ThreadPool::instance().submit(
       [bridge, done, token = std::move(token), work = std::move(work)]() mutable {
         try {
-          const std::function<void()> poll = [&token] {
-            if (token && token->aborted.load(std::memory_order_relaxed)) throw Aborted();
+          const std::function<void()> poll = [&token, &bridge] {
+            if (bridge->closed.load(std::memory_order_relaxed) || (token && token->aborted.load(std::memory_order_relaxed))) throw Aborted();
           };
           poll();
           work(poll);

@@ -187,7 +187,7 @@ struct Operations {
     c->store = unwrap<Store<T>>(options.Get("store"));
     c->batch = unwrap<Batch<T>>(options.Get("batch"));
     require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
-    require(!labels || !c->batch->labels.empty(), "the batch has no labels");
+    require(!labels || static_cast<Index>(c->batch->labels.size()) == c->batch->begin.back(), "the batch has no labels");
     c->inner = build_inner_loop<T>(*c->store->model, object(options.Get("inner"), "inner"));
     if (c->inner.rate_kind == RateKind::per_parameter) {
       c->rates = unwrap<Store<T>>(object(options.Get("inner"), "inner").Get("rates"));
@@ -273,8 +273,14 @@ struct Operations {
       return run_job(
           info.Env(), c->threads, c->token,
           [c, way, optimizer, learn_rates, rate_optimizer, result](const std::function<void()>& poll) {
-            const std::unique_lock lock(c->store->mutex);
-            const auto rates_lock = c->rates ? std::unique_lock(c->rates->mutex) : std::unique_lock<std::shared_mutex>();
+            std::unique_lock lock(c->store->mutex, std::defer_lock);
+            std::unique_lock<std::shared_mutex> rates_lock;
+            if (c->rates) {
+              rates_lock = std::unique_lock(c->rates->mutex, std::defer_lock);
+              std::lock(lock, rates_lock);
+            } else {
+              lock.lock();
+            }
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
             MetaGradient<T> g = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
             result->norm = outer_update<T>(*c->store, g.gradient, optimizer, c->threads);
@@ -349,6 +355,8 @@ struct Operations {
       if (!options.Get("adapted").IsUndefined()) {
         start = unwrap<Adapted<T>>(options.Get("adapted"));
         require(start->model == c->store->model, "the adapted parameters belong to another model");
+        // Steps on another selection than the rates and the solver were checked for would read beyond them.
+        require(!after || start->fast == c->inner.fast, "the adapted parameters are of another selection");
         c->inner.fast = start->fast;
       }
       const auto result = std::make_shared<QueryOutputs<T>>();
