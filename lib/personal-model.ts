@@ -5,6 +5,8 @@ import type { Dataset } from './contract.js';
 import { InnerloopError, nearest } from './errors.js';
 import { SIDES } from './features.js';
 import type { Learner } from './learner.js';
+import { rowsWhere } from './tasks/select.js';
+import { topK } from './top-k.js';
 
 /** What is known of a new user. */
 export interface Support {
@@ -134,15 +136,12 @@ export class PersonalModel {
     checkSignal(signal, 'options.signal');
     if (among !== undefined) checkArray(among, 'options.among', 'item ids');
     const { items } = this.#catalog;
-    let rows =
-      among === undefined ? Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1) : Int32Array.from(new Set(itemRows(this.#catalog, among, 'options.among'))).sort();
-    if (excludeSupport) {
-      const met = new Set(this.#support.items);
-      rows = rows.filter((row) => !met.has(row));
-    }
+    const wanted = new Uint8Array(items.rows).fill(among === undefined ? 1 : 0, 1);
+    if (among !== undefined) for (const row of itemRows(this.#catalog, among, 'options.among')) wanted[row] = 1;
+    if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
+    const rows = rowsWhere(wanted);
     const scores = await this.#score(rows, signal);
-    const order = Int32Array.from(rows, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);
-    return Array.from(order.subarray(0, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
+    return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
   }
 
   async #score(rows: Int32Array, signal: AbortSignal | undefined): Promise<Float64Array> {
@@ -158,7 +157,11 @@ export class PersonalModel {
 
 /** One score a row: the output itself plus the offset, or the expected class of a softmax. @internal */
 export function scoresOf(head: { loss: string; classes?: number }, outputs: ArrayLike<number>, offset: number): Float64Array {
-  if (head.loss !== 'softmax') return Float64Array.from(outputs, (o) => o + offset);
+  if (head.loss !== 'softmax') {
+    const scores = new Float64Array(outputs.length);
+    for (let i = 0; i < scores.length; i++) scores[i] = outputs[i]! + offset;
+    return scores;
+  }
   const classes = head.classes!;
   return Float64Array.from({ length: outputs.length / classes }, (_, r) => {
     let top = -Infinity;

@@ -67,6 +67,10 @@ void index_input(const Batch<T>& batch, std::size_t i, int threads, typename Bat
     in.unique_begin.push_back(in.unique_begin.back() + static_cast<Index>(d.size()));
     in.unique.insert(in.unique.end(), d.begin(), d.end());
   }
+}
+
+template <class T>
+void index_rows(Index cardinality, typename BatchIndex<T>::Input& in) {
   in.unique_batch.resize(in.unique.size());
   in.rows = in.unique;
   std::sort(in.rows.begin(), in.rows.end());
@@ -92,6 +96,17 @@ const BatchIndex<T>& Batch<T>::index(int threads) const {
     for (std::size_t i = 0; i < frame->columns.size(); ++i)
       if (frame->columns[i].kind != InputKind::dense) index_input<T>(*this, i, threads, built->inputs[i]);
     index_ = std::move(built);
+  });
+  return *index_;
+}
+
+template <class T>
+const BatchIndex<T>& Batch<T>::index_with_rows(int threads) const {
+  index(threads);
+  std::call_once(rows_once_, [&] {
+    ThreadPool::instance().parallel_for(static_cast<Index>(frame->columns.size()), threads, [&](Index i) {
+      if (frame->columns[i].kind != InputKind::dense) index_rows<T>(model->spec.inputs[i].cardinality, index_->inputs[i]);
+    });
   });
   return *index_;
 }

@@ -23,6 +23,7 @@ struct Frame {
     std::vector<std::int32_t> ids;      // categorical: one a row; bag: concatenated
     std::vector<std::int32_t> offsets;  // bag: rows + 1
   };
+  std::shared_ptr<const Model<T>> model;  // whose vocabularies all ids were checked against
   std::vector<Index> side_rows;  // number of rows of each side
   std::vector<Column> columns;   // in the order of the model's inputs
 };
@@ -43,9 +44,11 @@ struct Batch {
 
   // Built by the first call that needs it, off the JavaScript thread.
   const BatchIndex<T>& index(int threads) const;
+  // The same with `rows` and `unique_batch`, which only gradients need.
+  const BatchIndex<T>& index_with_rows(int threads) const;
 
  private:
-  mutable std::once_flag once_;
+  mutable std::once_flag once_, rows_once_;
   mutable std::unique_ptr<BatchIndex<T>> index_;
 
  public:

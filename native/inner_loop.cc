@@ -14,11 +14,11 @@
 namespace innerloop {
 
 template <class T>
-Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads)
+Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient)
     : model(model),
       inner(inner),
       batch(batch),
-      index(batch.index(threads)),
+      index(gradient ? batch.index_with_rows(threads) : batch.index(threads)),
       kernels(innerloop::kernels<T>()),
       loss{model.spec.loss, model.spec.outputs},
       first_fast(static_cast<int>(model.layers.size())),

@@ -37,7 +37,8 @@ struct InnerLoop {
 // What is the same for every task of a call.
 template <class T>
 struct Plan {
-  Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads);
+  // gradient: the plan is for a gradient, which needs the batch's distinct rows.
+  Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false);
   const Model<T>& model;
   const InnerLoop<T>& inner;
   const Batch<T>& batch;

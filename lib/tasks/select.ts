@@ -97,7 +97,9 @@ function chooseIds(
 
 /** Indices with a non-zero flag, ascending. */
 export function rowsWhere(flags: Uint8Array): Int32Array {
-  const rows = new Int32Array(flags.reduce((sum, flag) => sum + (flag === 0 ? 0 : 1), 0));
+  let count = 0;
+  for (let row = 0; row < flags.length; row++) if (flags[row] !== 0) count++;
+  const rows = new Int32Array(count);
   for (let row = 0, k = 0; row < flags.length; row++) if (flags[row] !== 0) rows[k++] = row;
   return rows;
 }

@@ -34,8 +34,10 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
 
 // Ids of every column are checked against the model here, once; batches then only check row numbers.
 template <class T>
-std::shared_ptr<Frame<T>> build_frame(const Model<T>& model, const Napi::Object& from) {
+std::shared_ptr<Frame<T>> build_frame(std::shared_ptr<const Model<T>> for_model, const Napi::Object& from) {
+  const Model<T>& model = *for_model;
   auto frame = std::make_shared<Frame<T>>();
+  frame->model = std::move(for_model);
   const Napi::Array sides = array(from.Get("sides"), "sides"), columns = array(from.Get("columns"), "columns");
   for (std::uint32_t i = 0; i < sides.Length(); ++i)
     frame->side_rows.push_back(integer(sides.Get(i).ToNumber().DoubleValue(), 0, kMaxCount, "sides"));
@@ -80,6 +82,7 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
     const auto& column = batch->frame->columns[i];
     const InputSpec& input = batch->model->spec.inputs[i];
     require(column.kind == input.kind && column.width == input.width, "the frame belongs to another model");
+    if (batch->frame->model == batch->model) continue;
     for (const std::int32_t id : column.ids) require(id < input.cardinality, "the frame belongs to another model");
   }
   const std::vector<std::int32_t> begin = copy<std::int32_t>(from.Get("begin"), "begin");

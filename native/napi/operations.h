@@ -163,7 +163,7 @@ struct Operations {
 
   static Napi::Value create_frame(const Info& info) {
     return guarded(info.Env(),
-                   [&] { return wrap(info.Env(), build_frame<T>(*unwrap<Model<T>>(info[0]), object(info[1], "frame"))); });
+                   [&] { return wrap(info.Env(), build_frame<T>(unwrap<Model<T>>(info[0]), object(info[1], "frame"))); });
   }
 
   static Napi::Value create_batch(const Info& info) {
@@ -237,7 +237,7 @@ struct Operations {
           [c, way, result](const std::function<void()>& poll) {
             const std::shared_lock lock(c->store->mutex);
             const auto rates_lock = lock_rates(*c);
-            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
             *result = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
           },
           [c, result](Napi::Env env) -> Napi::Value {
@@ -281,7 +281,7 @@ struct Operations {
             } else {
               lock.lock();
             }
-            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
             MetaGradient<T> g = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
             result->norm = outer_update<T>(*c->store, g.gradient, optimizer, c->threads);
             if (learn_rates) outer_update<T>(*c->rates, g.rate_gradient, rate_optimizer, c->threads);
@@ -388,7 +388,7 @@ struct Operations {
           info.Env(), c->threads, c->token,
           [c, vector, result](const std::function<void()>&) {
             const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
-            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
+            const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
             *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data());
           },
           [c, result](Napi::Env env) -> Napi::Value {
