@@ -114,6 +114,7 @@ void Gram<T>::tangent_backward(int k, const T* dz, const T* tdz, bool adjoint) {
     kernels.gemm_nt(S, S, H, scaled, H, U, H, true, mix, S, scratch);
   }
   kernels.axpy(S * H, T(1), tdz, U);
+  second_order = true;
 }
 
 template <class T>
@@ -128,8 +129,9 @@ void Gram<T>::support_adjoint(T* dA) {
 template <class T>
 void Gram<T>::finish(T* dW, T* db) {
   kernels.gemm_tn(D, H, Q, X, D, P, H, true, dW, H);
-  kernels.gemm_tn(D, H, S, A, D, U, H, true, dW, H);
   kernels.column_sums(Q, H, P, H, db);
+  if (!second_order) return;
+  kernels.gemm_tn(D, H, S, A, D, U, H, true, dW, H);
   kernels.column_sums(S, H, U, H, db);
 }
 

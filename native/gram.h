@@ -55,6 +55,7 @@ struct Gram {
   T** R;                        // by step: [S, H]
   const T *X = nullptr, *P = nullptr;
   int last = 0;
+  bool second_order = false;    // whether U has become anything but 0
   T *cross = nullptr;           // X Aᵀ + 1: [Q, S]
   T *cross_p = nullptr;         // (A Xᵀ + 1) P: [S, H]
   T *U = nullptr, *mix = nullptr;  // [S, H], [S, S]

@@ -87,6 +87,19 @@ function build(): Command {
     .option('--threads <n>', 'threads to use', integer(1))
     .option('--json', 'JSON lines on stdout')
     .action(demo);
+
+  program
+    .command('bench')
+    .description('measure what first and second order cost on this machine')
+    .option('--vary <factors>', 'support, width, depth, steps, tasks, threads, comma-separated, or all (default: the base case only)')
+    .option('--adapt <names>', "what adapts: all (default), last, or names such as 'mlp.0.*', comma-separated")
+    .option('--precision <name>', 'float32 (default) or float64')
+    .option('--quick', 'few rounds: to see that it works')
+    .option('--html <file>', 'write a page with charts: one file, no network')
+    .option('--threads <n>', 'threads to use', integer(1))
+    .option('--seed <n>', 'of data and parameters (default: 1)', integer(0))
+    .option('--json', 'one JSON document on stdout')
+    .action(bench);
   return program;
 }
 
@@ -127,6 +140,11 @@ async function recommend(positional: string[], options: Shared & { model?: strin
 async function demo(ratings: string[], { output, threads, json }: Shared & { output?: string }): Promise<void> {
   const { runDemo } = await import('./demo.js');
   await runDemo({ ratings, output, threads, console: openConsole(json === true), signal: interrupt.signal });
+}
+
+async function bench({ json, quick, ...options }: Shared & { quick?: true; vary?: string; adapt?: string; precision?: string; html?: string; seed?: number }): Promise<void> {
+  const command = await import('./bench.js');
+  await command.bench({ ...options, quick: quick === true, console: openConsole(json === true), signal: interrupt.signal });
 }
 
 async function readConfig(path: string, threads: number | undefined) {
