@@ -5,6 +5,7 @@
 
 #include "../meta_gradient.h"
 #include "build.h"
+#include "layout.h"
 
 namespace innerloop {
 
@@ -67,25 +68,6 @@ struct Operations {
     return integer(value.ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "tensor");
   }
 
-  // Arena layout to JavaScript's and back: linear weights are held transposed.
-  static std::vector<T> outward(const TensorInfo& t, const T* data) {
-    std::vector<T> out(data, data + t.size);
-    if (!t.transposed) return out;
-    const Index rows = t.shape[0], columns = t.shape[1];
-    for (Index r = 0; r < rows; ++r)
-      for (Index c = 0; c < columns; ++c) out[r * columns + c] = data[c * rows + r];
-    return out;
-  }
-  static void inward(const TensorInfo& t, const T* from, T* to) {
-    if (!t.transposed) {
-      std::copy_n(from, t.size, to);
-      return;
-    }
-    const Index rows = t.shape[0], columns = t.shape[1];
-    for (Index r = 0; r < rows; ++r)
-      for (Index c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
-  }
-
   // The event loop must not wait for a running job, so a store in use refuses.
   template <class Lock>
   static Lock lock_now(const Store<T>& store) {
@@ -101,7 +83,7 @@ struct Operations {
       const std::vector<T> data = copy<T>(info[2], "tensor");
       require(static_cast<Index>(data.size()) == t.size, "a tensor must hold as many values as its shape says");
       const auto lock = lock_now<std::unique_lock<std::shared_mutex>>(*store);
-      inward(t, data.data(), store->values->data() + t.offset);
+      inward<T>(t, data.data(), store->values->data() + t.offset);
       return info.Env().Undefined();
     });
   }
@@ -111,7 +93,7 @@ struct Operations {
       const StorePtr store = unwrap<Store<T>>(info[0]);
       const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
       const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*store);
-      return to_typed_array(info.Env(), outward(t, store->values->data() + t.offset));
+      return to_typed_array(info.Env(), outward<T>(t, store->values->data() + t.offset));
     });
   }
 
@@ -215,7 +197,7 @@ struct Operations {
     for (std::size_t i = 0; i < model.tensors.size(); ++i) {
       const TensorInfo& t = model.tensors[i];
       if (t.input < 0) {
-        out.Set(static_cast<std::uint32_t>(i), to_typed_array(env, outward(t, gradient.dense.data() + t.offset)));
+        out.Set(static_cast<std::uint32_t>(i), to_typed_array(env, outward<T>(t, gradient.dense.data() + t.offset)));
         continue;
       }
       const Index dim = model.dim(static_cast<int>(i));
@@ -333,7 +315,7 @@ struct Operations {
         const TensorInfo& t = model.tensors[i];
         if (!adapted->fast[i]) continue;
         if (t.input < 0) {
-          out.Set(static_cast<std::uint32_t>(i), to_typed_array(info.Env(), outward(t, adapted->dense[i].data())));
+          out.Set(static_cast<std::uint32_t>(i), to_typed_array(info.Env(), outward<T>(t, adapted->dense[i].data())));
           continue;
         }
         std::vector<T> full(store->values->data() + t.offset, store->values->data() + t.offset + t.size);
