@@ -89,16 +89,23 @@ function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32
 
 function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: string): Int32Array {
   const { keys } = catalog.items;
-  return Int32Array.from(ids, (id, i) => {
+  const rows = new Int32Array(ids.length);
+  // A loop: `Int32Array.from` with a callback takes five times as long, and a catalog is long.
+  for (let i = 0; i < rows.length; i++) {
+    const id = ids[i]!;
     const row = keys.idOf(String(id));
-    if (row > 0) return row;
+    if (row > 0) {
+      rows[i] = row;
+      continue;
+    }
     const near = keys.values.length <= 100_000 ? nearest(String(id), keys.values) : undefined;
     throw new InnerloopError('INVALID_OPTION', 'no such item in the catalog', {
       field: `${field}[${i}]`,
       value: id,
       expected: near === undefined || near === '' ? 'an item id of the training data' : `an item id of the training data, ${near} perhaps`,
     });
-  });
+  }
+  return rows;
 }
 
 /** A model adapted to one user. Holds the adapted parameters only; the shared ones are the learner's. */

@@ -101,7 +101,7 @@ function noCompiler() {
 
 function needsTypeScript() {
   if (!existsSync(compiled) || !existsSync(at('dist', 'lib', 'cli', 'main.js'))) return true;
-  const sources = [at('tsconfig.json'), at('package.json'), ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name)))];
+  const sources = [at('tsconfig.json'), at('package.json'), ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name))).filter((file) => file.endsWith('.ts'))];
   const built = statSync(compiled).mtimeMs;
   return sources.some((file) => statSync(file).mtimeMs > built);
 }
@@ -145,7 +145,7 @@ function onPath(name) {
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
+    entry.name === 'node_modules' ? [] : entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
   );
 }
 
