@@ -69,7 +69,8 @@ struct BatchIndex {
   std::vector<Input> inputs;  // by input; dense inputs stay empty
 };
 
-// The rows [first, first + n) of a batch as layers see them.
+// The rows [first, first + n) of a batch as layers see them. Without an index, ids are table rows as they stand: enough
+// where no embedding is adapted and none needs a gradient.
 template <class T>
 struct RowsView {
   const Batch<T>* batch;
@@ -81,6 +82,12 @@ struct RowsView {
     return column.dense.data() + batch->sides[column.side][first + r] * column.width;
   }
   std::span<const std::int32_t> ids(std::size_t input, Index r) const {
+    if (!index) {
+      const auto& column = batch->frame->columns[input];
+      const std::int32_t row = batch->sides[column.side][first + r];
+      if (column.kind == InputKind::categorical) return {column.ids.data() + row, 1};
+      return {column.ids.data() + column.offsets[row], static_cast<std::size_t>(column.offsets[row + 1] - column.offsets[row])};
+    }
     const auto& in = index->inputs[input];
     const Index b = in.entry_begin[first + r], e = in.entry_begin[first + r + 1];
     return {in.local.data() + b, static_cast<std::size_t>(e - b)};

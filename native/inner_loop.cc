@@ -12,13 +12,24 @@
 #include "thread_pool.h"
 
 namespace innerloop {
+namespace {
+
+template <class T>
+const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient) {
+  if (gradient) return &batch.index_with_rows(threads);
+  for (std::size_t t = 0; t < model.tensors.size(); ++t)
+    if (inner.fast[t] && model.tensors[t].input >= 0) return &batch.index(threads);
+  return nullptr;
+}
+
+}  // namespace
 
 template <class T>
 Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient)
     : model(model),
       inner(inner),
       batch(batch),
-      index(gradient ? batch.index_with_rows(threads) : batch.index(threads)),
+      index(choose_index(model, inner, batch, threads, gradient)),
       kernels(innerloop::kernels<T>()),
       loss{model.spec.loss, model.spec.outputs},
       first_fast(static_cast<int>(model.layers.size())),
@@ -51,7 +62,7 @@ Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena
   fast_offset = arena.take<Index>(n);
   for (int t = 0; t < n; ++t) {
     const TensorInfo& info = model.tensors[t];
-    base[t] = info.input < 0 ? parameters + info.offset : gather(parameters, t);
+    base[t] = info.input < 0 || !plan.index ? parameters + info.offset : gather(parameters, t);
     fast_offset[t] = -1;
   }
   for (int t = 0; t < n; ++t) {
@@ -81,7 +92,7 @@ Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena
 
 template <class T>
 Index Task<T>::block_rows(int tensor) const {
-  const auto& in = plan.index.inputs[plan.model.tensors[tensor].input];
+  const auto& in = plan.index->inputs[plan.model.tensors[tensor].input];
   return in.unique_begin[task + 1] - in.unique_begin[task];
 }
 
@@ -94,7 +105,7 @@ Index Task<T>::tensor_size(int tensor) const {
 template <class T>
 T* Task<T>::gather(const T* storage, int tensor) const {
   const TensorInfo& info = plan.model.tensors[tensor];
-  const auto& in = plan.index.inputs[info.input];
+  const auto& in = plan.index->inputs[info.input];
   const Index rows = block_rows(tensor), dim = plan.model.dim(tensor);
   const std::int32_t* unique = in.unique.data() + in.unique_begin[task];
   T* block = arena.take<T>(rows * dim);
@@ -204,7 +215,7 @@ void Task<T>::start_from(const Adapted<T>& adapted) {
       continue;
     }
     const Index dim = plan.model.dim(static_cast<int>(t)), rows = block_rows(static_cast<int>(t));
-    const std::int32_t* unique = plan.index.inputs[input].unique.data() + plan.index.inputs[input].unique_begin[task];
+    const std::int32_t* unique = plan.index->inputs[input].unique.data() + plan.index->inputs[input].unique_begin[task];
     for (Index r = 0; r < rows; ++r) {
       const auto found = std::lower_bound(adapted.rows[t].begin(), adapted.rows[t].end(), unique[r]);
       if (found != adapted.rows[t].end() && *found == unique[r])
@@ -271,7 +282,7 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
         continue;
       }
       const Index dim = model.dim(static_cast<int>(i)), rows = task.block_rows(static_cast<int>(i));
-      const std::int32_t* unique = plan.index.inputs[input].unique.data() + plan.index.inputs[input].unique_begin[t];
+      const std::int32_t* unique = plan.index->inputs[input].unique.data() + plan.index->inputs[input].unique_begin[t];
       std::vector<Index> order(rows);
       std::iota(order.begin(), order.end(), Index{0});
       std::sort(order.begin(), order.end(), [&](Index a, Index b) { return unique[a] < unique[b]; });

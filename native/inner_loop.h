@@ -37,12 +37,12 @@ struct InnerLoop {
 // What is the same for every task of a call.
 template <class T>
 struct Plan {
-  // gradient: the plan is for a gradient, which needs the batch's distinct rows.
+  // gradient: the plan is for a gradient with respect to all parameters, which needs the batch's distinct embedding rows.
   Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false);
   const Model<T>& model;
   const InnerLoop<T>& inner;
   const Batch<T>& batch;
-  const BatchIndex<T>& index;
+  const BatchIndex<T>* index;  // null where tasks may read the embedding tables themselves
   const Kernels<T>& kernels;
   Loss<T> loss;
   int first_fast;  // first layer with a fast parameter; layers.size() if there is none
@@ -96,15 +96,15 @@ struct Task {
   T support_weight() const {
     return support > 0 ? static_cast<T>(support) / (static_cast<T>(support) + plan.inner.shrinkage) : T(1);
   }
-  RowsView<T> support_rows() const { return {&plan.batch, &plan.index, first}; }
-  RowsView<T> query_rows() const { return {&plan.batch, &plan.index, first + support}; }
+  RowsView<T> support_rows() const { return {&plan.batch, plan.index, first}; }
+  RowsView<T> query_rows() const { return {&plan.batch, plan.index, first + support}; }
   Slots<T> take_slots(Index n, int from, int to, bool with_gradient) const;
   Pass<T> make_pass(const RowsView<T>& rows, Index n, const T* const* theta, const Slots<T>& slots, T* const* grad) const;
 
   const Plan<T>& plan;
   Arena& arena;
   Index task, first, support, query;
-  const T** base;      // by tensor: shared dense tensors, gathered blocks of embeddings
+  const T** base;      // by tensor: shared dense tensors, gathered blocks of embeddings (without an index, whole tables)
   Index* fast_offset;  // by tensor in the flat vectors; −1 if slow, or of the Gram layer, whose steps are never formed
   Index fast_size = 0;
   T** theta;        // flat fast parameters by step

@@ -152,14 +152,14 @@ struct Blocks {
     if (!wanted) return;
     for (std::size_t t = 0; t < storage.size(); ++t) {
       const int input = plan.model.tensors[t].input;
-      if (input >= 0) storage[t].assign(plan.index.inputs[input].unique.size() * plan.model.dim(static_cast<int>(t)), T(0));
+      if (input >= 0) storage[t].assign(plan.index->inputs[input].unique.size() * plan.model.dim(static_cast<int>(t)), T(0));
     }
   }
   std::vector<T*> of_task(const Plan<T>& plan, Index task) {
     std::vector<T*> p(storage.size(), nullptr);
     for (std::size_t t = 0; t < storage.size(); ++t) {
       const int input = plan.model.tensors[t].input;
-      if (input >= 0) p[t] = storage[t].data() + plan.index.inputs[input].unique_begin[task] * plan.model.dim(static_cast<int>(t));
+      if (input >= 0) p[t] = storage[t].data() + plan.index->inputs[input].unique_begin[task] * plan.model.dim(static_cast<int>(t));
     }
     return p;
   }
@@ -169,7 +169,7 @@ struct Blocks {
     ThreadPool::instance().parallel_for(static_cast<Index>(storage.size()), threads, [&](Index t) {
       const int input = plan.model.tensors[t].input;
       if (input < 0) return;
-      const auto& in = plan.index.inputs[input];
+      const auto& in = plan.index->inputs[input];
       const Index dim = plan.model.dim(static_cast<int>(t));
       into.rows[t] = &in.rows;
       into.blocks[t].assign(in.rows.size() * dim, T(0));
