@@ -189,25 +189,24 @@ export async function runNative<R>(
   }
 }
 
-const tokensOf = new WeakMap<AbortSignal, Set<NativeToken>>();
+/** The calls that wait on a signal, and its one listener: Node warns of more than ten. */
+const waitingOn = new WeakMap<AbortSignal, { tokens: Set<NativeToken>; abort: () => void }>();
 
-/** One listener a signal, however many calls share it: Node warns of more than ten. */
 function onAbort(signal: AbortSignal, token: NativeToken): () => void {
-  let tokens = tokensOf.get(signal);
-  if (tokens === undefined) tokensOf.set(signal, (tokens = new Set()));
-  const waiting = tokens;
-  const abort = () => waiting.forEach((each) => addon().abortToken(each));
-  if (waiting.size === 0) {
-    signal.addEventListener('abort', abort, { once: true });
-    listeners.set(waiting, abort);
+  let waiting = waitingOn.get(signal);
+  if (waiting === undefined) {
+    const tokens = new Set<NativeToken>();
+    waiting = { tokens, abort: () => tokens.forEach((each) => addon().abortToken(each)) };
+    waitingOn.set(signal, waiting);
   }
-  waiting.add(token);
+  const { tokens, abort } = waiting;
+  if (tokens.size === 0) signal.addEventListener('abort', abort, { once: true });
+  tokens.add(token);
   return () => {
-    waiting.delete(token);
-    if (waiting.size === 0) signal.removeEventListener('abort', listeners.get(waiting)!);
+    tokens.delete(token);
+    if (tokens.size === 0) signal.removeEventListener('abort', abort);
   };
 }
-const listeners = new WeakMap<Set<NativeToken>, () => void>();
 
 async function settle<R>(start: () => Promise<R>, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<R> {
   try {

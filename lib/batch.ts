@@ -63,13 +63,18 @@ export function packRows(model: Model, rows: Rows, field: string, chunk = 256): 
   const first = model.spec.inputs[0]!.name;
   const count = lengthOf((rows.inputs as Record<string, unknown> | undefined)?.[first], `${field}.inputs.${first}`);
   if (count === 0) throw new InnerloopError('EMPTY_DATA', 'no rows', { field });
+  return pack(model, [{ rows, field }], [count], queryChunks(count, chunk), undefined);
+}
+
+/** @internal Offsets of tasks without support that share `count` query rows, `chunk` at most each. */
+export function queryChunks(count: number, chunk: number): Int32Array {
   const chunks = Math.ceil(count / chunk);
   const begin = new Int32Array(2 * chunks + 1);
   for (let c = 0; c < chunks; c++) {
     begin[2 * c + 1] = c * chunk;
     begin[2 * c + 2] = Math.min(count, (c + 1) * chunk);
   }
-  return pack(model, [{ rows, field }], [count], begin, undefined);
+  return begin;
 }
 
 /** @internal All labelled rows as the query of one task. */

@@ -1,4 +1,4 @@
-import { InnerloopError, nearest } from './errors.js';
+import { InnerloopError, suggesting } from './errors.js';
 
 /** Option checks shared by all stages. Each names the field, the value and what was expected. */
 
@@ -17,15 +17,10 @@ export function checkObject(
   }
   for (const key of Object.keys(value)) {
     if (allowed.includes(key)) continue;
-    const near = nearest(key, allowed);
-    throw new InnerloopError(
-      'UNKNOWN_OPTION',
-      near === undefined ? 'no such option' : `no such option; did you mean ${near}?`,
-      {
-        field: `${field}.${key}`,
-        expected: `one of ${allowed.join(', ')}`,
-      },
-    );
+    throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such option', key, allowed), {
+      field: `${field}.${key}`,
+      expected: `one of ${allowed.join(', ')}`,
+    });
   }
 }
 
@@ -37,13 +32,8 @@ export function checkString(value: unknown, field: string): asserts value is str
 
 export function checkOneOf<T extends string>(value: unknown, field: string, allowed: readonly T[]): asserts value is T {
   if (allowed.some((name) => name === value)) return;
-  const near = typeof value === 'string' ? nearest(value, allowed) : undefined;
-  throw invalid(
-    field,
-    near === undefined ? 'not one of the choices' : `not one of the choices; did you mean ${near}?`,
-    value,
-    `one of ${allowed.join(', ')}`,
-  );
+  const what = 'not one of the choices';
+  throw invalid(field, typeof value === 'string' ? suggesting(what, value, allowed) : what, value, `one of ${allowed.join(', ')}`);
 }
 
 export function checkInteger(

@@ -68,6 +68,12 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** `what`, with the candidate nearest to `name` where there is one near enough: the text of every such message. */
+export function suggesting(what: string, name: string, candidates: readonly string[]): string {
+  const near = nearest(name, candidates);
+  return near === undefined ? what : `${what}; did you mean ${near}?`;
+}
+
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -67,9 +67,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   const measure = (method: string, scores: Float64Array, names: string[], calibrationScores?: Float64Array) => {
     methods.push({ method, scores, metrics: evaluateScores(tasks, scores, { metrics: names, threshold, gain }) });
     if (calibrationScores === undefined) return;
-    const decoder = fitMedianDecoder(calibrationScores, queryLabels(calibration!));
-    const decoded = decoder.decode(scores);
-    methods.push({ method: `${method}, median`, scores: decoded, metrics: evaluateScores(tasks, decoded, { metrics: [DECODED] }) });
+    methods.push(decodedMethod({ method, scores }, fitMedianDecoder(calibrationScores, queryLabels(calibration!)), tasks));
   };
   for (const when of ['before', 'after'] as const) {
     const outputs = await learner.outputs(tasks, when, signal);
@@ -84,6 +82,12 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     measure(baseline.name, baseline.predict(tasks), metricsFor(baseline.scores, metrics), others);
   }
   return { methods, table: resultTable(methods) };
+}
+
+/** A method's ratings after decoding, and the one metric that decoding is for. @internal */
+export function decodedMethod({ method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>, decoder: MedianDecoder, tasks: TaskSet): MethodEvaluation {
+  const decoded = decoder.decode(scores);
+  return { method: `${method}, median`, scores: decoded, metrics: evaluateScores(tasks, decoded, { metrics: [DECODED] }) };
 }
 
 /** The learner's rating decoder for MAE, fitted on tasks that it was not trained on. */

@@ -3,7 +3,7 @@ import type { NativeColumn, NativeFrame } from './addon.js';
 import { nativeError } from './addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from './check.js';
 import type { Column, Dataset, InputSpec, Vocabulary } from './contract.js';
-import { InnerloopError, nearest } from './errors.js';
+import { InnerloopError, suggesting } from './errors.js';
 import type { Model } from './model.js';
 
 export interface InputChoice {
@@ -67,8 +67,7 @@ function findColumn(dataset: Dataset, name: string, field: string): { column: Co
     if (column !== undefined) return { column, side };
   }
   const known = ['user', 'item', ...tables.flatMap((table) => table.columns.map((c) => c.name))];
-  const near = nearest(name, known);
-  throw new InnerloopError('MISSING_COLUMN', near === undefined ? 'no such column' : `no such column; did you mean ${near}?`, {
+  throw new InnerloopError('MISSING_COLUMN', suggesting('no such column', name, known), {
     field,
     value: name,
     expected: `one of ${known.join(', ')}`,

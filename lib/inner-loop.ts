@@ -4,7 +4,7 @@ import { checkBatch, checkModel, packRows } from './batch.js';
 import type { TaskBatch } from './batch.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from './check.js';
 import type { InnerLoop, Parameters, Rows, Tensor } from './contract.js';
-import { InnerloopError, nearest } from './errors.js';
+import { InnerloopError, suggesting } from './errors.js';
 import { checkTensors } from './model.js';
 import type { Model } from './model.js';
 
@@ -28,8 +28,7 @@ export function selectTensors(model: Model, names: unknown, field: string): Uint
     checkString(name, `${field}[${i}]`);
     const matches = known.map((k) => (name.endsWith('*') ? k.startsWith(name.slice(0, -1)) : k === name));
     if (!matches.includes(true)) {
-      const near = nearest(name, known);
-      throw new InnerloopError('UNKNOWN_OPTION', near === undefined ? 'no such parameter' : `no such parameter; did you mean ${near}?`, {
+      throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such parameter', name, known), {
         field: `${field}[${i}]`,
         value: name,
         expected: `one of ${known.join(', ')}, or a prefix of them and *`,

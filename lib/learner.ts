@@ -1,5 +1,5 @@
 import { META_GRADIENT, REPTILE, runNative } from './addon.js';
-import type { NativeBatch, NativeCall, NativeInnerLoop, NativeStep, NativeStore } from './addon.js';
+import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativeStep, NativeStore } from './addon.js';
 import { innerLoopOf } from './algorithm.js';
 import type { Algorithm } from './algorithm.js';
 import { checkModel } from './batch.js';
@@ -8,7 +8,7 @@ import type { Dataset, FloatArray, Parameters, TaskSet } from './contract.js';
 import { bindDataset } from './features.js';
 import type { BoundDataset } from './features.js';
 import type { Model } from './model.js';
-import { adam, optimizerStep, SmallAdam } from './outer-update.js';
+import { adam, nativeOptimizer, scheduledRate, SmallAdam } from './outer-update.js';
 import type { Optimizer } from './outer-update.js';
 import { PersonalModel, packSupport } from './personal-model.js';
 import type { Support } from './personal-model.js';
@@ -50,6 +50,9 @@ export class Learner {
   /** @internal */
   stepRateAdam: SmallAdam | undefined;
   readonly #inner: NativeInnerLoop;
+  readonly #optimizer: NativeOptimizer;
+  /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
+  readonly #rateOptimizer: NativeOptimizer | undefined;
   readonly #bound = new WeakMap<Dataset, BoundDataset>();
 
   /** @internal */
@@ -60,9 +63,10 @@ export class Learner {
     this.seed = seed;
     this.store = model.store(parameters, 'parameters');
     this.#inner = innerLoopOf(algorithm, model);
-    optimizerStep(optimizer, model, 0); // checks the names of its weight decay
+    this.#optimizer = nativeOptimizer(optimizer, model);
     if (algorithm.rates === 'perParameter') {
       this.rateStore = model.ops.createStore(model.native);
+      this.#rateOptimizer = { ...nativeOptimizer(adam(), model), clipNorm: this.#optimizer.clipNorm };
       model.tensors.forEach(({ shape }, t) => {
         if (this.#inner.fast[t] === 0) return;
         model.ops.writeTensor(this.rateStore!, t, model.zeros(shape).data.fill(algorithm.learningRate));
@@ -98,19 +102,14 @@ export class Learner {
 
   /** @internal One outer step. @param progress share of the training done */
   async step(batch: NativeBatch, progress: number, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<NativeStep> {
-    const optimizer = optimizerStep(this.optimizer, this.model, progress);
+    const learningRate = scheduledRate(this.optimizer, progress);
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
-    const rateStep = optimizer.learningRate * this.algorithm.learningRate;
-    const none = new Float64Array(this.model.tensors.length);
-    const rateOptimizer =
-      this.rateStore === undefined
-        ? undefined
-        : { ...optimizer, kind: 1 as const, learningRate: rateStep, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: none, l2: none };
+    const rateStep = learningRate * this.algorithm.learningRate;
     const call = {
       ...this.call(batch),
       direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
-      optimizer,
-      rateOptimizer,
+      optimizer: { ...this.#optimizer, learningRate },
+      rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
     } as const;
     const result = await runNative(signal, (token) => this.model.ops.trainStep({ ...call, token }), nameTask);
     if (this.stepRates !== undefined) {

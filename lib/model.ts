@@ -3,7 +3,7 @@ import type { NativeModel, NativeModelSpec, NativeOperations, NativeStore } from
 import { addon } from './addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, checkString, invalid } from './check.js';
 import type { Activation, FloatArray, InputSpec, ModelSpec, Parameters, Precision, Tensor } from './contract.js';
-import { InnerloopError, nearest } from './errors.js';
+import { InnerloopError, suggesting } from './errors.js';
 import { random } from './random.js';
 
 export interface ModelOptions {
@@ -239,8 +239,7 @@ export function checkTensors(parameters: unknown, field: string, tensors: readon
   const names = tensors.map(({ name }) => name);
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
-    const near = nearest(name, names);
-    throw new InnerloopError('UNKNOWN_OPTION', near === undefined ? 'no such parameter' : `no such parameter; did you mean ${near}?`, {
+    throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such parameter', name, names), {
       field: `${field}.${name}`,
       expected: `one of ${names.join(', ')}`,
     });

@@ -49,12 +49,15 @@ export interface Optimizer {
   readonly momentum: number;
 }
 
+/** Kingma & Ba 2015. */
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+
 const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'clipNorm'];
 
 /** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
 export function adam(options: AdamOptions = {}): Optimizer {
   checkObject(options as unknown, 'adam', [...COMMON, 'beta1', 'beta2', 'epsilon']);
-  const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { learningRate = 1e-3, beta1 = ADAM.beta1, beta2 = ADAM.beta2, epsilon = ADAM.epsilon } = options;
   checkDecay(beta1, 'adam.beta1');
   checkDecay(beta2, 'adam.beta2');
   checkNumber(epsilon, 'adam.epsilon', 0, undefined, true);
@@ -104,13 +107,17 @@ function byTensor(values: ByName, model: Model, field: string): Float64Array {
   return result;
 }
 
-/** The native optimizer for one step. @param progress share of the training done, 0 ≤ progress < 1 @internal */
-export function optimizerStep(optimizer: Optimizer, model: Model, progress: number): NativeOptimizer {
-  const { schedule } = optimizer;
+/** The outer rate when a share of the training is done. @param progress 0 ≤ progress < 1 @internal */
+export function scheduledRate({ learningRate, schedule }: Optimizer, progress: number): number {
   const factor = schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
+  return learningRate * factor;
+}
+
+/** The native optimizer before any schedule; checks the parameter names that it mentions. @internal */
+export function nativeOptimizer(optimizer: Optimizer, model: Model): NativeOptimizer {
   return {
     kind: optimizer.name === 'adam' ? 1 : 0,
-    learningRate: optimizer.learningRate * factor,
+    learningRate: optimizer.learningRate,
     momentum: optimizer.momentum,
     beta1: optimizer.beta1,
     beta2: optimizer.beta2,
@@ -134,7 +141,7 @@ export class SmallAdam {
 
   /** Updates `values` in place along `gradient`. */
   update(values: FloatArray, gradient: ArrayLike<number>, rate: number): void {
-    const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
+    const { beta1, beta2, epsilon } = ADAM;
     this.step++;
     for (let i = 0; i < values.length; i++) {
       const g = gradient[i]!;

@@ -1,9 +1,11 @@
 import { nativeError, runNative } from './addon.js';
 import type { NativeAdapted, NativeBatch } from './addon.js';
 import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, invalid } from './check.js';
-import type { Dataset } from './contract.js';
+import { queryChunks } from './batch.js';
+import type { Dataset, FloatArray } from './contract.js';
 import { InnerloopError, nearest } from './errors.js';
 import { SIDES } from './features.js';
+import { noAdaptation } from './inner-loop.js';
 import type { Learner } from './learner.js';
 import { rowsWhere } from './tasks/select.js';
 import { topK } from './top-k.js';
@@ -62,16 +64,14 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   }
   const user = support.user === undefined ? 0 : catalog.users.keys.idOf(String(support.user));
   if (support.user !== undefined && user === 0) throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
-  return { batch: packRows(learner, catalog, user, items, items.length, labels), user, items };
+  return { batch: packRows(learner, catalog, user, items, Int32Array.of(0, items.length, items.length), labels), user, items };
 }
 
-/** One task of a single user: the first `support` items are its support rows, the rest its query rows. */
-function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32Array, support: number, labels?: Float32Array | Float64Array): NativeBatch {
-  const chunk = 512;
-  const query = items.length - support;
-  const begin = [0, support, Math.min(items.length, support + chunk)];
-  // Scoring many items is many tasks without support, so that all threads share them.
-  for (let r = support + chunk; query > chunk && r < items.length; r += chunk) begin.push(r, Math.min(items.length, r + chunk));
+/** Items scored by one task: enough to be worth a hand-over, few enough that all threads share a catalog. */
+const SCORING_CHUNK = 512;
+
+/** Rows of a single user. @param begin as in NativeRows */
+function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32Array, begin: Int32Array, labels?: FloatArray): NativeBatch {
   const users = new Int32Array(items.length).fill(user);
   const sides: Int32Array[] = [];
   sides[SIDES.users] = users;
@@ -81,7 +81,7 @@ function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32
   sides[SIDES.itemId] = items;
   const { model } = learner;
   try {
-    return model.ops.createBatch(model.native, learner.bind(catalog).frame, { begin: Int32Array.from(begin), sides, labels });
+    return model.ops.createBatch(model.native, learner.bind(catalog).frame, { begin, sides, labels });
   } catch (error) {
     throw nativeError(error);
   }
@@ -154,9 +154,8 @@ export class PersonalModel {
   async #score(rows: Int32Array, signal: AbortSignal | undefined): Promise<Float64Array> {
     const learner = this.#learner;
     if (rows.length === 0) return new Float64Array(0);
-    const batch = packRows(learner, this.#catalog, this.#support.user, rows, 0);
-    const inner = { ...learner.call(batch).inner, steps: 0, solver: 0 as const, rateKind: 0 as const, rate: 0, rates: undefined };
-    const call = { ...learner.call(batch), inner, adapted: this.#adapted, before: true, after: false };
+    const batch = packRows(learner, this.#catalog, this.#support.user, rows, queryChunks(rows.length, SCORING_CHUNK));
+    const call = { ...learner.call(batch), inner: noAdaptation(learner.model), adapted: this.#adapted, before: true, after: false };
     const { before } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
     return scoresOf(learner.model.spec.head, before!, learner.labelOffset);
   }

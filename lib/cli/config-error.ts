@@ -1,7 +1,7 @@
 /** What zod found wrong with a configuration, as the one error shape of this package. */
 import type { z } from 'zod';
 import { invalid } from '../check.js';
-import { InnerloopError, nearest } from '../errors.js';
+import { InnerloopError, nearest, suggesting } from '../errors.js';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -31,8 +31,7 @@ export function configError(schema: z.ZodType, issues: readonly Issue[], value: 
   if (issue.code === 'unrecognized_keys') {
     const known = [...new Set(nodes.flatMap((node) => Object.keys(node.def.shape ?? {})))];
     const key = issue.keys[0]!;
-    const near = nearest(key, known);
-    return new InnerloopError('UNKNOWN_OPTION', near === undefined ? 'no such option' : `no such option; did you mean ${near}?`, {
+    return new InnerloopError('UNKNOWN_OPTION', suggesting('no such option', key, known), {
       field: show([...path, key]),
       expected: `one of ${known.join(', ')}`,
     });

@@ -1,10 +1,10 @@
 /** Median decoders of every method for every reported set, fitted on validation tasks (before a refit takes their rows). */
 import type { Baseline } from '../baselines/index.js';
 import type { TaskSet } from '../contract.js';
-import { evaluate } from '../evaluation.js';
+import { decodedMethod, evaluate } from '../evaluation.js';
 import type { Evaluation, MethodEvaluation } from '../evaluation.js';
 import { fitMedianDecoder, medianDecoder } from '../evaluation/median-decode.js';
-import { evaluateScores, queryLabels } from '../evaluation/metrics.js';
+import { queryLabels } from '../evaluation/metrics.js';
 import { resultTable } from '../evaluation/table.js';
 import type { Learner } from '../learner.js';
 import { reportedSets } from './pipeline.js';
@@ -46,8 +46,7 @@ export class Decoders {
     const extended = methods.flatMap((result): MethodEvaluation[] => {
       const stored = this.#bySet[set]?.[result.method];
       if (stored === undefined) return [result];
-      const scores = medianDecoder(stored.levels, stored.thresholds).decode(result.scores);
-      return [result, { method: `${result.method}, median`, scores, metrics: evaluateScores(tasks, scores, { metrics: ['mae'] }) }];
+      return [result, decodedMethod(result, medianDecoder(stored.levels, stored.thresholds), tasks)];
     });
     return { methods: extended, table: resultTable(extended, table.title) };
   }

@@ -9,7 +9,7 @@ import { invalid } from '../check.js';
 import type { Dataset, HeadSpec, TaskSet } from '../contract.js';
 import { evaluate } from '../evaluation.js';
 import type { Evaluation } from '../evaluation.js';
-import { InnerloopError, nearest } from '../errors.js';
+import { InnerloopError, suggesting } from '../errors.js';
 import { describeInputs } from '../features.js';
 import { openDataset } from '../interactions.js';
 import type { DataSource } from '../interactions.js';
@@ -69,9 +69,8 @@ function chooseValidation({ training }: Config, { sets }: Split): string[] {
 
 export function checkSet(name: string, sets: Record<string, TaskSet>, field: string): void {
   if (Object.hasOwn(sets, name)) return;
-  const near = nearest(name, Object.keys(sets));
-  const what = near === undefined ? 'no such set' : `no such set; did you mean ${near}?`;
-  throw new InnerloopError('UNKNOWN_OPTION', what, { field, value: name, expected: `one of ${Object.keys(sets).join(', ')}` });
+  const known = Object.keys(sets);
+  throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such set', name, known), { field, value: name, expected: `one of ${known.join(', ')}` });
 }
 
 /** The training tasks over some rows, by `trainTasks` or else by the rules of the split. */

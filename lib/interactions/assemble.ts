@@ -1,19 +1,11 @@
-import type { Dataset, FeatureTable } from '../contract.js';
+import type { Dataset } from '../contract.js';
 import { InnerloopError } from '../errors.js';
 import { contextTable, gather, gatherColumn } from './columns.js';
 import { DEFAULT_DUPLICATES } from './source.js';
 import type { DataRules, DuplicateRule } from './source.js';
 
 /** Interactions in file order, before the rules for missing labels and duplicates. A missing label is NaN. */
-export interface RawInteractions {
-  user: Int32Array;
-  item: Int32Array;
-  label: Float32Array;
-  time: Float64Array | undefined;
-  users: FeatureTable;
-  items: FeatureTable;
-  context: FeatureTable;
-}
+export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
 
 /** Applies the rules for missing labels and duplicates; what remains keeps the file order. */
 export function assemble(raw: RawInteractions, rules: DataRules, notes: string[]): Dataset {

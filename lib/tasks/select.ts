@@ -1,5 +1,5 @@
 import type { FeatureTable } from '../contract.js';
-import { InnerloopError, nearest } from '../errors.js';
+import { InnerloopError, nearest, suggesting } from '../errors.js';
 import { invalid } from '../check.js';
 import { random } from '../random.js';
 import type { Selector } from './options.js';
@@ -26,16 +26,11 @@ export function select(
     const column = table.columns.find(({ name }) => name === selector.column);
     if (column === undefined) {
       const names = table.columns.map(({ name }) => name);
-      const near = nearest(selector.column, names);
-      throw new InnerloopError(
-        'MISSING_COLUMN',
-        near === undefined ? 'no such feature' : `no such feature; did you mean ${near}?`,
-        {
-          field: `${field}.column`,
-          value: selector.column,
-          expected: names.length === 0 ? 'a feature table' : `one of ${names.join(', ')}`,
-        },
-      );
+      throw new InnerloopError('MISSING_COLUMN', suggesting('no such feature', selector.column, names), {
+        field: `${field}.column`,
+        value: selector.column,
+        expected: names.length === 0 ? 'a feature table' : `one of ${names.join(', ')}`,
+      });
     }
     if (column.kind === 'dense') {
       throw invalid(
