@@ -16,6 +16,9 @@ namespace {
 // Where one task's gradient goes: dense tensors are added to its chunk's accumulator, embedding rows to its own blocks.
 template <class T>
 struct Targets {
+  T* at(const Model<T>& model, std::size_t tensor) const {
+    return model.tensors[tensor].input < 0 ? dense + model.tensors[tensor].offset : blocks[tensor];
+  }
   T* dense;
   std::vector<T*> blocks;  // by tensor, null for dense
 };
@@ -35,10 +38,8 @@ struct Reverse {
 
   void aim(const Targets<T>& targets) {
     into = task.fast_pointers(v);
-    for (int t = 0; t < n; ++t) {
-      if (into[t]) continue;
-      into[t] = model.tensors[t].input < 0 ? targets.dense + model.tensors[t].offset : targets.blocks[t];
-    }
+    for (int t = 0; t < n; ++t)
+      if (!into[t]) into[t] = targets.at(model, t);
   }
 
   // v, u ← gradient of weight · L_Q at step k; returns L_Q.
@@ -246,9 +247,8 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       const Targets<T> targets{dense[c].data(), blocks.of_task(plan, t)};
       reverse.aim(targets);
       if (parameter_rates) {
-        reverse.rate_into = rate_blocks.of_task(plan, t);
-        for (std::size_t i = 0; i < n; ++i)
-          if (model.tensors[i].input < 0) reverse.rate_into[i] = rate_dense[c].data() + model.tensors[i].offset;
+        const Targets<T> rate_targets{rate_dense[c].data(), rate_blocks.of_task(plan, t)};
+        for (std::size_t i = 0; i < n; ++i) reverse.rate_into.push_back(rate_targets.at(model, i));
       }
       if (step_rates) reverse.step_rate_into = &step_rate[c];
 
@@ -269,11 +269,10 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
         throw Diverged(t, "the query loss after adaptation is " + std::to_string(result.task_losses[t]));
       for (std::size_t i = 0; i < n; ++i) {
         if (task.fast_offset[i] < 0) continue;
-        T* into = model.tensors[i].input < 0 ? targets.dense + model.tensors[i].offset : targets.blocks[i];
-        plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i], into);
+        plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i], targets.at(model, i));
       }
       if (task.gram) {
-        T *dW = targets.dense + model.tensors[plan.gram->weight].offset, *db = targets.dense + model.tensors[plan.gram->bias].offset;
+        T *dW = targets.at(model, plan.gram->weight), *db = targets.at(model, plan.gram->bias);
         if (reptile) task.gram->displace(-weight, dW, db);
         else task.gram->finish(dW, db);
       }
