@@ -1,9 +1,12 @@
 import type { NativeBatch, NativeColumn, NativeFrame } from './addon.js';
 import { nativeError } from './addon.js';
-import { checkArray, checkObject, invalid } from './check.js';
-import type { FloatArray, InputSpec, InputValues, LabelledRows, Rows, TaskExample } from './contract.js';
+import { checkArray, checkNumber, checkObject, invalid } from './check.js';
+import type { FloatArray, InputSpec, InputValues, LabelledRows, LossSpec, Rows, TaskExample } from './contract.js';
 import { InnerloopError } from './errors.js';
+import { labelFits, labelsOf } from './labels.js';
 import { Model } from './model.js';
+
+const LABELLED = ['inputs', 'labels', 'also', 'weights'];
 
 /** Tasks packed for the native core: ragged columns, no padding. Immutable; use it for any number of calls. */
 export class TaskBatch {
@@ -42,28 +45,26 @@ export function packTasks(model: Model, tasks: readonly TaskExample[]): TaskBatc
     checkObject(task, `tasks[${t}]`, ['support', 'query']);
     for (const part of ['support', 'query'] as const) {
       const field = `tasks[${t}].${part}`;
-      checkObject(task[part], field, ['inputs', 'labels']);
+      checkObject(task[part], field, LABELLED);
       parts.push({ rows: task[part] as unknown as LabelledRows, field });
     }
   });
-  const counts = parts.map(({ rows, field }) => checkLabels(model, rows.labels, `${field}.labels`));
+  const counts = parts.map(({ rows, field }) => checkLabels(model.spec.head, rows.labels, `${field}.labels`));
   counts.forEach((count, p) => {
     if (p % 2 === 1 && count === 0) throw new InnerloopError('EMPTY_DATA', 'no query rows', { field: parts[p]!.field });
   });
   const begin = new Int32Array(counts.length + 1);
   counts.forEach((count, p) => (begin[p + 1] = begin[p]! + count));
-  const labels = model.floats(begin[counts.length]!);
-  parts.forEach(({ rows }, p) => labels.set(rows.labels as ArrayLike<number>, begin[p]!));
-  return pack(model, parts, counts, begin, labels);
+  return pack(model, parts, counts, begin, packLabels(model, parts, counts));
 }
 
 /** @internal Unlabelled rows as tasks of at most `chunk` query rows, so that many threads can share them. */
 export function packRows(model: Model, rows: Rows, field: string, chunk = 256): TaskBatch {
-  checkObject(rows, field, ['inputs', 'labels']);
+  checkObject(rows, field, LABELLED);
   const first = model.spec.inputs[0]!.name;
   const count = lengthOf((rows.inputs as Record<string, unknown> | undefined)?.[first], `${field}.inputs.${first}`);
   if (count === 0) throw new InnerloopError('EMPTY_DATA', 'no rows', { field });
-  return pack(model, [{ rows, field }], [count], queryChunks(count, chunk), undefined);
+  return pack(model, [{ rows, field }], [count], queryChunks(count, chunk));
 }
 
 /** @internal Offsets of tasks without support that share `count` query rows, `chunk` at most each. */
@@ -79,10 +80,10 @@ export function queryChunks(count: number, chunk: number): Int32Array {
 
 /** @internal All labelled rows as the query of one task. */
 export function packQuery(model: Model, rows: LabelledRows, field: string): TaskBatch {
-  checkObject(rows, field, ['inputs', 'labels']);
-  const count = checkLabels(model, rows.labels, `${field}.labels`);
+  checkObject(rows, field, LABELLED);
+  const count = checkLabels(model.spec.head, rows.labels, `${field}.labels`);
   if (count === 0) throw new InnerloopError('EMPTY_DATA', 'no rows', { field });
-  return pack(model, [{ rows, field }], [count], Int32Array.of(0, 0, count), model.floats(rows.labels));
+  return pack(model, [{ rows, field }], [count], Int32Array.of(0, 0, count), packLabels(model, [{ rows, field }], [count]));
 }
 
 /** @internal */
@@ -101,7 +102,7 @@ function pack(
   parts: { rows: Rows; field: string }[],
   counts: number[],
   begin: Int32Array,
-  labels: FloatArray | undefined,
+  targets: { labels?: FloatArray; rowWeights?: FloatArray } = {},
 ): TaskBatch {
   for (const { rows, field } of parts) {
     checkObject(
@@ -115,7 +116,7 @@ function pack(
   const identity = Int32Array.from({ length: total }, (_, r) => r);
   try {
     const frame: NativeFrame = model.ops.createFrame(model.native, { sides: [total], columns });
-    return new TaskBatch(model, begin, model.ops.createBatch(model.native, frame, { begin, sides: [identity], labels }));
+    return new TaskBatch(model, begin, model.ops.createBatch(model.native, frame, { begin, sides: [identity], ...targets }));
   } catch (error) {
     throw nativeError(error);
   }
@@ -176,16 +177,44 @@ function packDense(model: Model, size: number, values: { given: InputValues; at:
   return dense;
 }
 
-function checkLabels(model: Model, labels: unknown, field: string): number {
+/** Labels of all heads, row by row, and the rows' weights where any part has them. */
+function packLabels(model: Model, parts: { rows: LabelledRows; field: string }[], counts: readonly number[]): { labels: FloatArray; rowWeights?: FloatArray } {
+  const { also = [] } = model.spec.head;
+  const total = counts.reduce((a, b) => a + b, 0);
+  const width = 1 + also.length;
+  const labels = model.floats(total * width);
+  const rowWeights = parts.some(({ rows }) => rows.weights !== undefined) ? model.floats(total).fill(1) : undefined;
+  let first = 0;
+  parts.forEach(({ rows, field }, p) => {
+    const count = counts[p]!;
+    for (let i = 0; i < count; i++) labels[(first + i) * width] = rows.labels[i]!;
+    also.forEach((head, h) => {
+      const at = `${field}.also.${head.name}`;
+      const own = rows.also?.[head.name];
+      if (checkLabels(head, own, at, true) !== count) throw invalid(at, `has ${own!.length} rows`, own, `${count} rows, as the labels`);
+      for (let i = 0; i < count; i++) labels[(first + i) * width + 1 + h] = own![i]!;
+    });
+    if (rows.weights !== undefined) {
+      const at = `${field}.weights`;
+      if (lengthOf(rows.weights, at) !== count) throw invalid(at, `has ${rows.weights.length} rows`, rows.weights, `${count} rows, as the labels`);
+      for (let i = 0; i < count; i++) {
+        checkNumber(rows.weights[i], `${at}[${i}]`, 0);
+        rowWeights![first + i] = rows.weights[i]!;
+      }
+    }
+    first += count;
+  });
+  return rowWeights === undefined ? { labels } : { labels, rowWeights };
+}
+
+/** @param missing whether NaN may stand for no label */
+function checkLabels(head: LossSpec, labels: unknown, field: string, missing = false): number {
   const n = lengthOf(labels, field);
-  const { head } = model.spec;
   for (let i = 0; i < n; i++) {
     const y = (labels as ArrayLike<unknown>)[i];
+    if (missing && Number.isNaN(y)) continue;
     if (typeof y !== 'number' || !Number.isFinite(y)) throw invalid(`${field}[${i}]`, 'not a finite number', y, 'a finite number');
-    if (head.loss === 'bce' && (y < 0 || y > 1)) throw invalid(`${field}[${i}]`, 'not a probability', y, 'a number from 0 to 1');
-    if (head.loss === 'softmax' && (!Number.isInteger(y) || y < 0 || y >= head.classes)) {
-      throw invalid(`${field}[${i}]`, 'not a class', y, `an integer from 0 to ${head.classes - 1}`);
-    }
+    if (!labelFits(head, y)) throw invalid(`${field}[${i}]`, `not a label for ${head.loss}`, y, labelsOf(head));
   }
   return n;
 }

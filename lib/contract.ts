@@ -23,6 +23,8 @@ export interface DenseInput {
   kind: 'dense';
   /** Values per row. */
   size: number;
+  /** Factorization machines: width of each value's embedding. */
+  dim?: number;
 }
 export interface CategoricalInput {
   name: string;
@@ -43,7 +45,16 @@ export interface BagInput {
   pooling?: 'mean' | 'sum';
   vocabulary?: readonly string[];
 }
-export type InputSpec = DenseInput | CategoricalInput | BagInput;
+export interface SequenceInput {
+  name: string;
+  kind: 'sequence';
+  cardinality: number;
+  dim: number;
+  /** Ids a row may hold, oldest first; of longer lists the newest count. */
+  maxLength: number;
+  vocabulary?: readonly string[];
+}
+export type InputSpec = DenseInput | CategoricalInput | BagInput | SequenceInput;
 
 /** `identity` makes the layers a factorised linear model: on ratings, item factors under a user's weights. */
 export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'identity';
@@ -54,14 +65,71 @@ export interface MlpBody {
   hidden: number[];
   /** Between the layers, none after the last. Default `relu`. */
   activation?: Activation;
+  /** Share of each hidden layer's units that are left out of a training step, the same ones at every inner step. Default 0. */
+  dropout?: number;
 }
-export type BodySpec = MlpBody;
+/** Matrix factorization: ŷ = μ + b_u + b_i + ⟨p_u, q_i⟩ (Koren, Bell & Volinsky 2009). */
+export interface MfBody {
+  kind: 'mf';
+  /** Names of two categorical inputs of one `dim`. */
+  user: string;
+  item: string;
+}
+/** Factorization machine of the second order over all inputs, each with a `dim`, the same for all (Rendle 2010). */
+export interface FmBody {
+  kind: 'fm';
+}
+/** Neural matrix factorization: a generalised dot product beside a perceptron on all inputs (He et al. 2017). */
+export interface NeumfBody {
+  kind: 'neumf';
+  /** Names of two categorical inputs. */
+  user: string;
+  item: string;
+  /** Width of the factors p_u ∘ q_i, which have embeddings of their own. */
+  factors: number;
+  hidden: number[];
+  activation?: Activation;
+}
+/** Two perceptrons and the dot product of what they make of their inputs (Covington et al. 2016; Yi et al. 2019). */
+export interface TwoTowerBody {
+  kind: 'twoTower';
+  /** Names of the inputs of each tower; together all inputs, none in both. */
+  user: string[];
+  item: string[];
+  hidden: number[];
+  /** Width of the towers' outputs. */
+  width: number;
+  activation?: Activation;
+}
+/** A gated recurrent unit over the one sequence input, its last state in that input's place, then a perceptron (Cho et al. 2014). */
+export interface GruBody {
+  kind: 'gru';
+  /** Width of the recurrent state. */
+  gruHidden: number;
+  hidden: number[];
+  activation?: Activation;
+}
+export type BodySpec = MlpBody | MfBody | FmBody | NeumfBody | TwoTowerBody | GruBody;
 
 /**
- * `mse` and `bce` (on logits) have one output; `softmax` (cross-entropy on logits) has `classes` outputs. `prior` adds the
- * parameter `prior.logPrecision` [features + 1] for closed-form adaptation of the last layer, the bias last.
+ * `mse` and `bce` (on logits) have one output; `softmax` (cross-entropy on logits) has `classes` outputs. `bpr` and `listwise`
+ * rank: a row with label 1 opens a group and the rows with label 0 after it are its negatives.
+ *
+ *     bpr       mean over the negatives j of log(1 + exp(o_j − o_i))     (Rendle et al. 2009)
+ *     listwise  log Σ_{j in group} exp(o_j) − o_i                        (a sampled softmax)
  */
-export type HeadSpec = { loss: 'mse'; prior?: 'gaussian' } | { loss: 'bce' } | { loss: 'softmax'; classes: number };
+export type LossSpec = { loss: 'mse' } | { loss: 'bce' } | { loss: 'softmax'; classes: number } | { loss: 'bpr' } | { loss: 'listwise' };
+/** An auxiliary head: outputs of its own on the same body, with labels of its own (NaN where a row has none). */
+export type AuxiliaryHead = LossSpec & {
+  /** Names its labels: of the rows, or a dense column of the interactions. */
+  name: string;
+  /** Of its loss, beside the main one's 1. Default 1. */
+  weight?: number;
+};
+export type HeadSpec = LossSpec & {
+  /** Further heads, whose weighted losses are added. */
+  also?: AuxiliaryHead[];
+};
 
 export interface ModelSpec {
   /** Concatenated in this order. */
@@ -79,6 +147,10 @@ export interface Rows {
 }
 export interface LabelledRows extends Rows {
   labels: ArrayLike<number>;
+  /** Labels of auxiliary heads by their names, NaN where a row has none. */
+  also?: Record<string, ArrayLike<number>>;
+  /** Weight of each row in the losses, ≥ 0. Default: equal. */
+  weights?: ArrayLike<number>;
 }
 export interface TaskExample {
   support: LabelledRows;
@@ -99,6 +171,39 @@ export interface InnerLoop {
    * posterior mean would. Default 0, the plain mean.
    */
   shrinkage?: number;
+  /** What a step follows. Default `sgd`, the gradient itself. */
+  inner?: InnerRule;
+  /** λ ≥ 0: adds λ/2 ‖θ − θ_0‖² to L_S, over the adapted parameters. Default 0. */
+  proximal?: number;
+  /** Meta-loss Σ_k w_k L_Q(θ_k), one weight for each of the K steps (Antoniou et al. 2019). Default: the last step alone. */
+  lossWeights?: readonly number[];
+  /**
+   * Differentiates not the steps but what they approach, the minimum of L_S + λ/2 ‖θ − θ_0‖² (implicit MAML, Rajeswaran et al.
+   * 2019): ∂θ_0 = (I + H/λ)⁻¹ ∇L_Q at θ_K by conjugate gradients. Exact where θ_K is that minimum. Needs `proximal` > 0 and
+   * `order` 2; rates get no gradient.
+   */
+  implicit?: ImplicitGradient;
+}
+
+/**
+ * What an inner step θ_{k+1} = θ_k − α ∘ u_k follows, differentiated exactly at order 2 through its state, which starts at 0
+ * with every task: `sgd`, u_k = g_k; `momentum`, u_k = m_{k+1} = μ m_k + g_k (heavy ball), μ = `momentum` (default 0.9);
+ * `adam` (Kingma & Ba 2015), u_k = m̂ / (√ŝ + ε) with `beta1` (default 0.9), `beta2` (0.999), `epsilon` (1e-8). Adam's first
+ * step is nearly α · sign g: its derivative is large, up to α/ε, where gradients are small; a larger ε smooths it.
+ */
+export type InnerRule =
+  | 'sgd'
+  | 'momentum'
+  | 'adam'
+  | { kind: 'sgd' }
+  | { kind: 'momentum'; momentum?: number }
+  | { kind: 'adam'; beta1?: number; beta2?: number; epsilon?: number };
+
+export interface ImplicitGradient {
+  /** Most conjugate-gradient steps, each one Hessian-vector product. Default 5. */
+  cgSteps?: number;
+  /** Ends them at a residual of this share of ‖∇L_Q‖. Default 1e-6. */
+  cgTolerance?: number;
 }
 
 // ---------------------------------------------------------------------------------------------- columnar data
@@ -133,7 +238,20 @@ export interface BagColumn {
   offsets: Int32Array;
   data: Int32Array;
 }
-export type Column = DenseColumn | CategoricalColumn | BagColumn;
+/** Of interactions: for each row the items that its user had strictly before it, oldest first. */
+export interface SequenceColumn {
+  kind: 'sequence';
+  name: string;
+  vocabulary: Vocabulary;
+  /** No row has more ids; of a longer history the most recent ones. */
+  maxLength: number;
+  /** Only interactions with at least this label are part of a history; undefined: all are. */
+  minLabel: number | undefined;
+  /** rows + 1; row r holds `data[offsets[r]] … data[offsets[r + 1] − 1]`. No history = no ids. */
+  offsets: Int32Array;
+  data: Int32Array;
+}
+export type Column = DenseColumn | CategoricalColumn | BagColumn | SequenceColumn;
 
 /** A feature table. Row 0 stands for an unknown entity: every feature missing. Row i is the entity `keys.values[i]`. */
 export interface FeatureTable {

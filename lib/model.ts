@@ -1,10 +1,15 @@
-import { nativeError, operations } from './addon.js';
-import type { NativeModel, NativeModelSpec, NativeOperations, NativeStore } from './addon.js';
+import { LOSSES, nativeError, operations } from './addon.js';
+import type { NativeHead, NativeModel, NativeOperations, NativeStore } from './addon.js';
 import { addon } from './addon.js';
-import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, checkString, invalid } from './check.js';
-import type { Activation, FloatArray, InputSpec, ModelSpec, Parameters, Precision, Tensor } from './contract.js';
+import { BODY_KINDS, bodyOf } from './bodies/index.js';
+import { checkArray, checkInteger, checkNumber, checkObject, checkOneOf, checkSeed, checkString, invalid } from './check.js';
+import type { AuxiliaryHead, FloatArray, HeadSpec, InputSpec, LossSpec, ModelSpec, Parameters, Precision, Tensor } from './contract.js';
 import { InnerloopError, suggesting } from './errors.js';
+import { INPUT_KINDS, POOLINGS, Program } from './program.js';
+import type { LinearLayer, TensorSpec } from './program.js';
 import { random } from './random.js';
+
+export type { TensorSpec } from './program.js';
 
 export interface ModelOptions {
   /** Default `float32`; `float64` is for checks and research. */
@@ -13,22 +18,8 @@ export interface ModelOptions {
   threads?: number;
 }
 
-export interface TensorSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** An embedding table: its gradients are sparse rows. */
-  readonly embedding: boolean;
-}
-
-const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'];
-const LOSSES = ['mse', 'bce', 'softmax'] as const;
-const KINDS = ['dense', 'categorical', 'bag'] as const;
-const POOLINGS = ['mean', 'sum'] as const;
-const DEFAULT_ACTIVATION: Activation = 'relu';
-/** Standard deviation of a fresh embedding. */
-const EMBEDDING_SCALE = 0.1;
-/** Initial precision of the last layer's prior, in units of the noise's. */
-const PRIOR_PRECISION = 4;
+/** A parameter that an algorithm adds to a model for itself. */
+export type ExtraTensor = Omit<TensorSpec, 'embedding'>;
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
 export class Model {
@@ -36,27 +27,41 @@ export class Model {
   readonly precision: Precision;
   readonly threads: number;
   readonly tensors: readonly TensorSpec[];
-  /** Numbers per row of output: 1, or the classes of a softmax. */
+  /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
   readonly outputs: number;
+  /** Those of the main head, which come first. */
+  readonly mainOutputs: number;
+  /** The layer that writes the outputs, if it is linear: what closed-form solvers solve for, and `anil` adapts. */
+  readonly head: LinearLayer | undefined;
   /** @internal */
   readonly native: NativeModel;
   /** @internal */
   readonly ops: NativeOperations;
 
   /** @internal use {@link defineModel} */
-  constructor(spec: ModelSpec, precision: Precision, threads: number) {
+  constructor(spec: ModelSpec, precision: Precision, threads: number, extra: readonly ExtraTensor[] = []) {
     this.spec = spec;
     this.precision = precision;
     this.threads = threads;
     this.ops = operations(precision);
-    const native = toNative(spec);
-    this.outputs = native.outputs;
+    const heads = nativeHeads(spec.head);
+    this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
+    this.mainOutputs = heads[0]!.outputs;
+    const program = new Program(spec.inputs);
+    const output = bodyOf(spec.body.kind).build(program, spec.body, this.outputs);
+    this.head = program.linearOf(output);
+    for (const { name, shape, initial } of extra) program.tensor(name, shape, initial);
+    this.tensors = program.tensors;
     try {
-      this.native = this.ops.createModel(native);
+      this.native = this.ops.createModel(program.native(output, heads));
     } catch (error) {
       throw nativeError(error);
     }
-    this.tensors = this.ops.describeModel(this.native);
+  }
+
+  /** @internal The same model with parameters of an algorithm's own, which no layer reads. */
+  extend(extra: readonly ExtraTensor[]): Model {
+    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, extra);
   }
 
   /** Number of trainable values. */
@@ -72,26 +77,18 @@ export class Model {
   initialize(seed: number): Parameters {
     checkSeed(seed, 'seed');
     const parameters: Parameters = {};
-    for (const { name, shape, embedding } of this.tensors) {
-      const tensor = this.zeros(shape);
-      const stream = random(seed, `initialize.${name}`);
-      if (embedding) {
-        for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = EMBEDDING_SCALE * stream.normal();
-      } else if (name === 'prior.logPrecision') {
-        tensor.data.fill(Math.log(PRIOR_PRECISION));
-      } else {
-        const bound = 1 / Math.sqrt(this.#fanIn(name));
-        for (let i = 0; i < tensor.data.length; i++) tensor.data[i] = bound * (2 * stream.uniform() - 1);
+    for (const { name, shape, initial } of this.tensors) {
+      const { data } = (parameters[name] = this.zeros(shape));
+      if (initial.kind === 'constant') {
+        data.fill(initial.value);
+        continue;
       }
-      parameters[name] = tensor;
+      const stream = random(seed, `initialize.${name}`);
+      for (let i = 0; i < data.length; i++) {
+        data[i] = initial.kind === 'normal' ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);
+      }
     }
     return parameters;
-  }
-
-  /** Inputs of the linear layer a weight or bias belongs to. */
-  #fanIn(name: string): number {
-    const weight = this.tensors.find((t) => t.name === name.replace(/bias$/, 'weight'));
-    return weight?.shape[1] ?? 1;
   }
 
   /** @internal */
@@ -138,7 +135,7 @@ export class Model {
 }
 
 /**
- * Defines a model: inputs concatenated into a multilayer perceptron under a loss.
+ * Defines a model: inputs, a body of layers over them, and a loss.
  *
  * ```ts
  * const model = defineModel({
@@ -164,40 +161,72 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   const { inputs, body, head } = spec;
   checkArray(inputs, 'model.inputs', 'inputs');
   if (inputs.length === 0) throw invalid('model.inputs', 'empty', inputs, 'at least one input');
+  // Of a body that is no object, and of a kind that does not exist, below.
+  const embedsDense = (body as { kind?: unknown } | null | undefined)?.kind === 'fm';
   const names = new Set<string>();
   // Not forEach, which passes over holes.
   for (const [i, input] of inputs.entries()) {
     const field = `model.inputs[${i}]`;
-    checkInput(input, field);
+    checkInput(input, field, embedsDense);
     if (names.has(input.name)) throw invalid(`${field}.name`, 'used twice', input.name, 'a name of its own for each input');
     names.add(input.name);
   }
 
-  checkObject(body, 'model.body', ['kind', 'hidden', 'activation']);
-  checkOneOf(body['kind'], 'model.body.kind', ['mlp']);
-  checkArray(body['hidden'], 'model.body.hidden', 'layer widths');
-  for (const [i, width] of body['hidden'].entries()) checkInteger(width, `model.body.hidden[${i}]`, 1, 65536);
-  if (body['activation'] !== undefined) checkOneOf(body['activation'], 'model.body.activation', ACTIVATIONS);
+  checkObject(body, 'model.body', ['kind', ...BODY_KINDS.flatMap((each) => bodyOf(each).options)]);
+  checkOneOf(body['kind'], 'model.body.kind', BODY_KINDS);
+  const kind = bodyOf(body['kind']);
+  checkObject(body, 'model.body', ['kind', ...kind.options]);
+  kind.check(body, 'model.body', inputs as InputSpec[]);
 
-  checkObject(head, 'model.head', ['loss', 'classes', 'prior']);
-  checkOneOf(head['loss'], 'model.head.loss', LOSSES);
-  if (head['prior'] !== undefined) {
-    checkOneOf(head['prior'], 'model.head.prior', ['gaussian']);
-    if (head['loss'] !== 'mse') throw invalid('model.head.prior', `does not apply to ${head['loss']}`, head['prior'], 'loss mse');
+  checkObject(head, 'model.head', ['loss', 'classes', 'also']);
+  const { also, ...main } = head;
+  checkLoss(main, 'model.head');
+  if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax')) {
+    throw invalid('model.head', `has several outputs, but ${body['kind']} gives one`, head, 'one of mse, bce, bpr, listwise alone');
   }
-  if (head['loss'] === 'softmax') checkInteger(head['classes'], 'model.head.classes', 2, 65536);
-  else if (head['classes'] !== undefined) {
-    throw invalid('model.head.classes', `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
+  if (also === undefined) return;
+  checkArray(also, 'model.head.also', 'heads');
+  for (const [i, each] of also.entries()) {
+    const field = `model.head.also[${i}]`;
+    checkObject(each, field, ['name', 'weight', 'loss', 'classes']);
+    const { name, weight, ...loss } = each;
+    checkString(name, `${field}.name`);
+    if (weight !== undefined) checkNumber(weight, `${field}.weight`, 0);
+    checkLoss(loss, field);
   }
 }
 
-function checkInput(input: unknown, field: string): asserts input is InputSpec {
-  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling', 'vocabulary']);
+function checkLoss(head: Record<string, unknown>, field: string): asserts head is LossSpec {
+  checkOneOf(head['loss'], `${field}.loss`, LOSSES);
+  if (head['loss'] === 'softmax') checkInteger(head['classes'], `${field}.classes`, 2, 65536);
+  else if (head['classes'] !== undefined) throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
+}
+
+function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
+  return [main, ...also].map((head) => ({
+    loss: LOSSES.indexOf(head.loss),
+    outputs: head.loss === 'softmax' ? head.classes : 1,
+    weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
+  }));
+}
+
+const INPUT_FIELDS = {
+  dense: ['size'],
+  categorical: ['cardinality', 'dim', 'vocabulary'],
+  bag: ['cardinality', 'dim', 'pooling', 'vocabulary'],
+  sequence: ['cardinality', 'dim', 'maxLength', 'vocabulary'],
+} as const;
+
+function checkInput(input: unknown, field: string, embedsDense: boolean): asserts input is InputSpec {
+  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling', 'maxLength', 'vocabulary']);
   checkString(input['name'], `${field}.name`);
-  checkOneOf(input['kind'], `${field}.kind`, KINDS);
-  const fields = { dense: ['size'], categorical: ['cardinality', 'dim', 'vocabulary'], bag: ['cardinality', 'dim', 'pooling', 'vocabulary'] }[input['kind']];
-  checkObject(input, field, ['name', 'kind', ...fields]);
-  if (input['kind'] === 'dense') return checkInteger(input['size'], `${field}.size`, 1, 65536);
+  checkOneOf(input['kind'], `${field}.kind`, INPUT_KINDS);
+  checkObject(input, field, ['name', 'kind', ...INPUT_FIELDS[input['kind']], ...(embedsDense ? ['dim'] : [])]);
+  if (input['kind'] === 'dense') {
+    if (input['dim'] !== undefined) checkInteger(input['dim'], `${field}.dim`, 1, 65536);
+    return checkInteger(input['size'], `${field}.size`, 1, 65536);
+  }
+  if (input['kind'] === 'sequence') checkInteger(input['maxLength'], `${field}.maxLength`, 1, 65536);
   checkInteger(input['cardinality'], `${field}.cardinality`, 1, 2 ** 31 - 1);
   checkInteger(input['dim'], `${field}.dim`, 1, 65536);
   const { vocabulary } = input;
@@ -213,25 +242,8 @@ function checkInput(input: unknown, field: string): asserts input is InputSpec {
   if (input['pooling'] !== undefined) checkOneOf(input['pooling'], `${field}.pooling`, POOLINGS);
 }
 
-function toNative({ inputs, body, head }: ModelSpec): NativeModelSpec {
-  return {
-    inputs: inputs.map((input) => ({
-      name: input.name,
-      kind: KINDS.indexOf(input.kind),
-      width: input.kind === 'dense' ? input.size : input.dim,
-      cardinality: input.kind === 'dense' ? 0 : input.cardinality,
-      pooling: input.kind === 'bag' ? POOLINGS.indexOf(input.pooling ?? 'mean') : 0,
-    })),
-    hidden: body.hidden,
-    activation: ACTIVATIONS.indexOf(body.activation ?? DEFAULT_ACTIVATION),
-    loss: LOSSES.indexOf(head.loss),
-    outputs: head.loss === 'softmax' ? head.classes : 1,
-    prior: head.loss === 'mse' && head.prior !== undefined ? 1 : 0,
-  };
-}
-
 /** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */
-export function checkTensors(parameters: unknown, field: string, tensors: readonly Omit<TensorSpec, 'embedding'>[], partial = false): asserts parameters is Parameters {
+export function checkTensors(parameters: unknown, field: string, tensors: readonly Pick<TensorSpec, 'name' | 'shape'>[], partial = false): asserts parameters is Parameters {
   if (typeof parameters !== 'object' || parameters === null) {
     throw invalid(field, 'not an object', parameters, 'tensors by parameter name');
   }

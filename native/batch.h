@@ -37,10 +37,15 @@ struct Batch {
   std::shared_ptr<const Frame<T>> frame;
   std::vector<Index> begin;                      // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
   std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
-  std::vector<T> labels;                         // one a batch row, or empty
+  std::vector<T> labels;                         // [rows, heads], or empty
+  std::vector<T> row_weights;                    // of the rows in their losses; empty = equal
   std::vector<double> weights;                   // of the tasks in the meta-loss, summing to 1; empty = equal
 
   Index tasks() const { return static_cast<Index>(begin.size() - 1) / 2; }
+  Labels<T> labels_from(Index row) const {
+    const Index heads = static_cast<Index>(model->spec.heads.size());
+    return {labels.data() + row * heads, row_weights.empty() ? nullptr : row_weights.data() + row};
+  }
 
   // Built by the first call that needs it, off the JavaScript thread.
   const BatchIndex<T>& index(int threads) const;

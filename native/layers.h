@@ -3,6 +3,8 @@
 // Notation in every layer: x a value, dx the gradient of the loss with respect to it, tx its directional derivative along
 // the direction v in parameter space, tdx the directional derivative of dx. A Hessian-vector product is one tangent_forward
 // and one tangent_backward over what forward and backward left.
+//
+// A slot is read by at most one layer, so dx[in] is set, not added to; grad and hv are added to.
 #pragma once
 #include <vector>
 
@@ -11,7 +13,7 @@
 
 namespace innerloop {
 
-// One pass of one task over n rows. Slots are [n, width]; parameters are by tensor index, embeddings as gathered rows.
+// One pass of one task over n rows. Slots are [n, width]; parameters are by tensor index, tables as gathered rows.
 template <class T>
 struct Pass {
   const Kernels<T>* kernels;
@@ -26,6 +28,7 @@ struct Pass {
   T* const* tx;           // by slot; null entry = zero
   T* const* tdx;          // by slot; null entry = not wanted
   T* scratch;             // Model::scratch_size elements
+  std::uint64_t dropout;  // key of the masks; 0 = none
 };
 
 template <class T>
@@ -36,9 +39,16 @@ struct Layer {
   virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], v
   virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], v
 
-  int in = -1;               // slot read, −1 = the rows themselves
+  std::vector<int> in;       // slots read; none: the rows themselves
   int out = 0;               // slot written
   std::vector<int> tensors;  // parameters read
+  Index scratch = 0;         // elements of Pass::scratch it needs
+  Index work = 0;            // elements a row it keeps between its functions, in a slot of its own:
+  int work_slot = -1;        // with values, adjoints and tangents as any other
 };
+
+// Makes a layer after checking that its slots, tensors and options fit each other.
+template <class T>
+std::unique_ptr<Layer<T>> make_layer(const ModelSpec& model, const LayerSpec& spec);
 
 }  // namespace innerloop

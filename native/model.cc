@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "errors.h"
-#include "layers/activation.h"
-#include "layers/inputs.h"
+#include "layers.h"
 #include "layers/linear.h"
 
 namespace innerloop {
@@ -24,48 +23,53 @@ Index product(const std::vector<Index>& shape) {
   return size;
 }
 
+bool within(int i, std::size_t n) { return i >= 0 && i < static_cast<int>(n); }
+
+// Every slot is written by one layer before it is read, and read by at most one.
+void check_slots(const ModelSpec& spec) {
+  std::vector<int> written(spec.slots.size(), 0), read(spec.slots.size(), 0);
+  for (const Index width : spec.slots) require(width > 0 && width < kMaxElements, "a slot must have a width");
+  for (const LayerSpec& layer : spec.layers) {
+    for (const int s : layer.in)
+      require(within(s, spec.slots.size()) && written[s] == 1 && ++read[s] == 1, "a slot is read before it is written, or twice");
+    require(within(layer.out, spec.slots.size()) && ++written[layer.out] == 1, "a slot is written twice");
+    for (const int t : layer.tensors) require(t == -1 || within(t, spec.tensors.size()), "no such tensor");
+  }
+  require(within(spec.output, spec.slots.size()) && written[spec.output] == 1 && read[spec.output] == 0 &&
+              spec.slots[spec.output] == spec.outputs(),
+          "the outputs are not what the last layer writes");
+}
+
 }  // namespace
 
 template <class T>
 Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
-  const auto add = [&](std::string name, std::vector<Index> shape, int input, bool transposed) {
-    tensors.push_back({std::move(name), shape, product(shape), 0, input, transposed});
-    return static_cast<int>(tensors.size()) - 1;
-  };
-
-  Index width = 0;
-  for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
-    const InputSpec& input = spec.inputs[i];
-    width += input.width;
-    embedding_of_input.push_back(
-        input.kind == InputKind::dense
-            ? -1
-            : add("embedding." + input.name + ".weight", {input.cardinality, input.width}, static_cast<int>(i), false));
-  }
-  layers.push_back(std::make_unique<Inputs<T>>(0, spec.inputs, embedding_of_input));
-  slot_width.push_back(width);
-
-  for (std::size_t i = 0; i <= spec.hidden.size(); ++i) {
-    const bool last = i == spec.hidden.size();
-    const Index out = last ? spec.outputs : spec.hidden[i];
-    const std::string name = "mlp." + std::to_string(i);
-    const int weight = add(name + ".weight", {out, width}, -1, true);
-    const int bias = add(name + ".bias", {out}, -1, false);
-    const int from = static_cast<int>(slot_width.size()) - 1;
-    layers.push_back(std::make_unique<Linear<T>>(from, from + 1, weight, bias, width, out));
-    slot_width.push_back(out);
-    scratch_size = std::max(scratch_size, width * out);
-    if (!last && !spec.linear) {
-      layers.push_back(std::make_unique<ActivationLayer<T>>(from + 1, from + 2, spec.activation, out));
-      slot_width.push_back(out);
+  for (const TensorSpec& t : spec.tensors) {
+    require(!t.transposed || t.shape.size() == 2, "only a matrix can be transposed");
+    if (t.input >= 0) {
+      require(within(t.input, spec.inputs.size()) && spec.inputs[t.input].kind != InputKind::dense && t.shape.size() == 2 &&
+                  t.shape[0] == spec.inputs[t.input].cardinality && !t.transposed,
+              "a table must have a row for each id of its input");
     }
-    if (last) {
-      head_weight = weight, head_bias = bias;
-      if (spec.prior) log_precision = add("prior.logPrecision", {width + 1}, -1, false);
-    }
-    width = out;
+    tensors.push_back({t, product(t.shape), t.input >= 0 ? t.shape[1] : 0, 0});
   }
-  output_slot = static_cast<int>(slot_width.size()) - 1;
+  check_slots(spec);
+  slot_width = spec.slots;
+  slot_learns.assign(slot_width.size(), 0);
+  output_slot = spec.output;
+  for (const LayerSpec& layer : spec.layers) {
+    layers.push_back(make_layer<T>(spec, layer));
+    Layer<T>& made = *layers.back();
+    scratch_size = std::max(scratch_size, made.scratch);
+    slot_learns[made.out] = !made.tensors.empty() || std::any_of(made.in.begin(), made.in.end(), [&](int slot) { return slot_learns[slot] != 0; });
+    if (made.work > 0) {
+      made.work_slot = static_cast<int>(slot_width.size());
+      slot_width.push_back(made.work);
+      slot_learns.push_back(slot_learns[made.out]);
+    }
+    if (made.out == output_slot) head = dynamic_cast<const Linear<T>*>(&made);
+  }
+  require(slot_learns[output_slot] != 0, "a model needs parameters");
 
   for (TensorInfo& t : tensors) {
     if (t.input >= 0) continue;

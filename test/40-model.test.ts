@@ -103,6 +103,7 @@ test('fresh parameters are spread as documented', () => {
 test('a model keeps no hold of the specification', () => {
   const spec = structuredClone(SPEC);
   const own = defineModel(spec);
+  assert.ok(spec.body.kind === 'mlp');
   spec.body.hidden[0] = 99;
   assert.deepEqual(own.spec, SPEC);
 });
@@ -138,7 +139,7 @@ const BAD_MODELS: [path: (string | number)[], value: unknown, code: ErrorCode, f
   [['inputs', 1, 'vocabulary'], ['', 'a'], 'INVALID_OPTION', 'model.inputs[1].vocabulary', /2 texts/],
   [['inputs', 1, 'vocabulary'], ['', 'a', 'b', 'c', 4], 'INVALID_OPTION', 'model.inputs[1].vocabulary[4]'],
   [['body'], undefined, 'INVALID_OPTION', 'model.body'],
-  [['body', 'kind'], 'gru', 'INVALID_OPTION', 'model.body.kind', /mlp/],
+  [['body', 'kind'], 'grue', 'INVALID_OPTION', 'model.body.kind', /did you mean gru\?/],
   [['body', 'hidden'], 64, 'INVALID_OPTION', 'model.body.hidden'],
   [['body', 'activation'], 'rulu', 'INVALID_OPTION', 'model.body.activation', /did you mean relu\?/],
   [['body', 'layers'], 3, 'UNKNOWN_OPTION', 'model.body.layers'],

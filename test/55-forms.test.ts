@@ -1,7 +1,9 @@
 /** Two forms of one gradient: the Gram form against explicit weights, and the ridge solve against finite differences. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SOLVERS } from '../lib/addon.js';
 import type { NativeInnerLoop } from '../lib/addon.js';
+import { ridge } from '../lib/algorithms/ridge.js';
 import { chosenForm } from '../lib/bench/operations.js';
 import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../lib/contract.js';
 import { adapt, selectTensors } from '../lib/inner-loop.js';
@@ -87,11 +89,17 @@ for (const [kind, spec] of [['dense inputs', DENSE], ['embeddings below', EMBEDD
 
 // ------------------------------------------------------------------------------------------------------- ridge
 
-const RIDGE: ModelSpec = { ...EMBEDDED, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse', prior: 'gaussian' } };
+const RIDGE: ModelSpec = { ...EMBEDDED, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } };
+
+/** The model with what `ridge` adds to it. */
+const ridgeModel = (spec: ModelSpec) => {
+  const model = defineModel(spec, { precision: 'float64' });
+  return model.extend(ridge().extend!(model).tensors);
+};
 
 async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExample[]) {
   const fast = selectTensors(model, ['mlp.1.*'], 'adapt');
-  const inner: NativeInnerLoop = { steps: 1, order: 2, solver: 1, fast, shrinkage: 0, rateKind: 0, rate: 0 };
+  const inner: NativeInnerLoop = { steps: 1, order: 2, solver: SOLVERS.ridge, prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'), fast, shrinkage: 0, rateKind: 0, rate: 0 };
   const call = { store: model.store(params), batch: packTasks(model, tasks).native, inner, threads: 2, direction: 0 as const };
   const { loss, gradient } = await model.ops.metaGradient(call);
   return { loss, gradient: model.named(gradient) };
@@ -100,7 +108,7 @@ async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExampl
 test('ridge: the meta-gradient is that of finite differences, prior mean and precision included', async () => {
   for (let seed = 1; seed <= 12; seed++) {
     const stream = random(seed, 'ridge');
-    const model = defineModel(RIDGE, { precision: 'float64' });
+    const model = ridgeModel(RIDGE);
     const params = normals(model, 0.4, stream);
     const tasks = list(3, (t) => ({ support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t]!, stream), query: rowsOf(RIDGE, 1 + stream.below(6), stream) }));
     const { gradient } = await ridgeGradient(model, params, tasks);
@@ -121,8 +129,8 @@ test('ridge: the meta-gradient is that of finite differences, prior mean and pre
 
 test('ridge: the solution is that of the normal equations', async () => {
   // One feature and a bias, by hand: features are the dense input itself under a fixed linear layer.
-  const spec: ModelSpec = { inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: [1], activation: 'identity' }, head: { loss: 'mse', prior: 'gaussian' } };
-  const model = defineModel(spec, { precision: 'float64' });
+  const spec: ModelSpec = { inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: [1], activation: 'identity' }, head: { loss: 'mse' } };
+  const model = ridgeModel(spec);
   const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float64Array.from(data) });
   const [w0, b0, lw, lb] = [0.5, -1, Math.log(2), Math.log(3)];
   const params = {

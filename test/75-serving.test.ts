@@ -41,6 +41,8 @@ function catalog(label: (u: number, i: number) => number): Dataset {
 }
 
 const SCALES: Record<HeadSpec['loss'], (u: number, i: number) => number> = {
+  bpr: (u, i) => Number(Math.sin(u + i) > 0),
+  listwise: (u, i) => Number(Math.sin(u + i) > 0),
   mse: (u, i) => 3 + Math.sin(u + i),
   bce: (u, i) => Number(Math.sin(u + i) > 0),
   softmax: (u, i) => (u + i) % 3,

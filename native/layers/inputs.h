@@ -3,20 +3,29 @@
 
 #include "../layers.h"
 #include "../model.h"
+#include "shapes.h"
 
 namespace innerloop {
 
 // x = the inputs of a row, concatenated: dense values, embedding rows, pooled embedding bags. Linear in the embeddings, so
 // the tangent functions are the plain ones applied to v and to tdx.
+//
+// Options: the inputs, in order.  Tensors: the table of each, −1 for a dense one.
 template <class T>
 struct Inputs final : Layer<T> {
-  Inputs(int out_slot, const std::vector<InputSpec>& specs, const std::vector<int>& embedding) {
-    this->out = out_slot;
-    for (std::size_t i = 0; i < specs.size(); ++i) {
-      columns.push_back({specs[i].kind, embedding[i], width, specs[i].width, specs[i].pooling});
-      width += specs[i].width;
-      if (embedding[i] >= 0) this->tensors.push_back(embedding[i]);
+  static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
+    require_arity(spec, 0, spec.options.size());
+    auto layer = std::make_unique<Inputs>();
+    for (std::size_t i = 0; i < spec.options.size(); ++i) {
+      const int at = static_cast<int>(whole_option(spec, i, 0, static_cast<Index>(model.inputs.size()) - 1));
+      const InputSpec& input = model.inputs[at];
+      require((input.kind == InputKind::dense) == !has_tensor(spec, i), "a dense input has no table, any other has one");
+      const Index width = input.kind == InputKind::dense ? input.size : table_width(model, spec, i, at);
+      layer->columns.push_back({input.kind, static_cast<std::size_t>(at), spec.tensors[i], layer->width, width, input.pooling});
+      layer->width += width;
     }
+    require(layer->width == width_out(model, spec), "the inputs do not fill their slot");
+    return layer;
   }
 
   void forward(const Pass<T>& p) const override { gather(p, p.theta, true, p.x[this->out]); }
@@ -26,6 +35,7 @@ struct Inputs final : Layer<T> {
 
   struct Column {
     InputKind kind;
+    std::size_t input;
     int tensor;
     Index begin, width;
     Pooling pooling;
@@ -36,23 +46,22 @@ struct Inputs final : Layer<T> {
  private:
   // x[r] = [dense | E[id] | pool E[ids]]; a null table gives zeros, as does dense input where `dense` is false.
   void gather(const Pass<T>& p, const T* const* tables, bool dense, T* x) const {
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      const Column& column = columns[c];
+    for (const Column& column : columns) {
       const T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
       for (Index r = 0; r < p.n; ++r) {
         T* to = x + r * width + column.begin;
         if (column.kind == InputKind::dense) {
-          if (dense) std::copy_n(p.rows.dense(c, r), column.width, to);
+          if (dense) std::copy_n(p.rows.dense(column.input, r), column.width, to);
           else std::fill_n(to, column.width, T(0));
           continue;
         }
         if (column.kind == InputKind::categorical && table) {
-          std::copy_n(table + *p.rows.ids(c, r).begin() * column.width, column.width, to);
+          std::copy_n(table + *p.rows.ids(column.input, r).begin() * column.width, column.width, to);
           continue;
         }
         std::fill_n(to, column.width, T(0));
         if (!table) continue;
-        const auto ids = p.rows.ids(c, r);
+        const auto ids = p.rows.ids(column.input, r);
         const T weight = pool_weight(column, ids.size());
         for (const std::int32_t id : ids) p.kernels->axpy(column.width, weight, table + id * column.width, to);
       }
@@ -60,12 +69,11 @@ struct Inputs final : Layer<T> {
   }
 
   void scatter(const Pass<T>& p, const T* dx, T* const* tables) const {
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      const Column& column = columns[c];
+    for (const Column& column : columns) {
       T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
       if (!table) continue;
       for (Index r = 0; r < p.n; ++r) {
-        const auto ids = p.rows.ids(c, r);
+        const auto ids = p.rows.ids(column.input, r);
         const T weight = pool_weight(column, ids.size());
         for (const std::int32_t id : ids)
           p.kernels->axpy(column.width, weight, dx + r * width + column.begin, table + id * column.width);
@@ -74,7 +82,7 @@ struct Inputs final : Layer<T> {
   }
 
   static T pool_weight(const Column& column, std::size_t n) {
-    return column.kind == InputKind::bag && column.pooling == Pooling::mean ? T(1) / static_cast<T>(n) : T(1);
+    return column.kind != InputKind::categorical && column.pooling == Pooling::mean ? T(1) / static_cast<T>(n) : T(1);
   }
 };
 
