@@ -19,6 +19,11 @@ export interface OptimizerOptions {
    * steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them. Default 0.
    */
   l2?: number | Record<string, number>;
+  /**
+   * Longest row (Euclidean norm) of an embedding table: rows that a step makes longer are scaled back. One number for all
+   * tables, or numbers by parameter name as above. Default: no limit.
+   */
+  maxNorm?: number | Record<string, number>;
   /** The gradient is scaled down to this norm where it is longer. Default: no clipping. */
   clipNorm?: number;
 }
@@ -42,6 +47,8 @@ export interface Optimizer {
   readonly schedule: 'constant' | 'linear' | 'cosine';
   readonly weightDecay: number | Readonly<Record<string, number>>;
   readonly l2: number | Readonly<Record<string, number>>;
+  /** 0 is no limit. */
+  readonly maxNorm: number | Readonly<Record<string, number>>;
   readonly clipNorm: number | undefined;
   readonly beta1: number;
   readonly beta2: number;
@@ -52,7 +59,7 @@ export interface Optimizer {
 /** Kingma & Ba 2015. */
 const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'clipNorm'];
+const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'maxNorm', 'clipNorm'];
 
 /** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
 export function adam(options: AdamOptions = {}): Optimizer {
@@ -80,13 +87,14 @@ function checkDecay(value: number, field: string): void {
 }
 
 function common(name: string, options: OptimizerOptions, learningRate: number) {
-  const { schedule = 'constant', weightDecay = 0, l2 = 0, clipNorm } = options;
+  const { schedule = 'constant', weightDecay = 0, l2 = 0, maxNorm = 0, clipNorm } = options;
   checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
   checkOneOf(schedule, `${name}.schedule`, ['constant', 'linear', 'cosine']);
   if (clipNorm !== undefined) checkNumber(clipNorm, `${name}.clipNorm`, 0, undefined, true);
   checkByName(weightDecay, `${name}.weightDecay`);
   checkByName(l2, `${name}.l2`);
-  return { learningRate, schedule, weightDecay, l2, clipNorm };
+  checkByName(maxNorm, `${name}.maxNorm`);
+  return { learningRate, schedule, weightDecay, l2, maxNorm, clipNorm };
 }
 
 type ByName = number | Readonly<Record<string, number>>;
@@ -107,6 +115,18 @@ function byTensor(values: ByName, model: Model, field: string): Float64Array {
   return result;
 }
 
+/** Of tables alone: a number means all of them, a name must be one. */
+function maxNormOf({ maxNorm }: Optimizer, model: Model): Float64Array {
+  const field = 'optimizer.maxNorm';
+  const limits = byTensor(maxNorm, model, field);
+  model.tensors.forEach(({ name, embedding }, t) => {
+    if (embedding || limits[t] === 0) return;
+    if (typeof maxNorm !== 'number') throw invalid(field, `${name} is not an embedding table`, maxNorm, 'names of embedding tables');
+    limits[t] = 0;
+  });
+  return limits;
+}
+
 /** The outer rate when a share of the training is done. @param progress 0 ≤ progress < 1 @internal */
 export function scheduledRate({ learningRate, schedule }: Optimizer, progress: number): number {
   const factor = schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
@@ -125,6 +145,7 @@ export function nativeOptimizer(optimizer: Optimizer, model: Model): NativeOptim
     clipNorm: optimizer.clipNorm ?? 0,
     weightDecay: byTensor(optimizer.weightDecay, model, 'optimizer.weightDecay'),
     l2: byTensor(optimizer.l2, model, 'optimizer.l2'),
+    maxNorm: maxNormOf(optimizer, model),
   };
 }
 

@@ -60,6 +60,16 @@ struct Step {
                  static_cast<T>(options.learning_rate / (1 - std::pow(options.beta1, t))),
                  static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, t))), static_cast<T>(options.epsilon), shrink);
   }
+
+  // A row longer than the limit is shortened to it.
+  void limit(Index offset, Index n, int tensor) const {
+    const double longest = options.max_norm[tensor];
+    if (longest == 0) return;
+    T* p = store.values->data() + offset;
+    double squares = 0;
+    for (Index i = 0; i < n; ++i) squares += static_cast<double>(p[i]) * static_cast<double>(p[i]);
+    if (squares > longest * longest) kernels.scale(n, static_cast<T>(longest / std::sqrt(squares)), p, p);
+  }
 };
 
 }  // namespace
@@ -88,6 +98,7 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
     for (std::size_t r = 0; r < rows.size(); ++r) {
       std::int64_t& last = store.touched[t][rows[r]];
       step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, static_cast<int>(t));
+      step.limit(info.offset + rows[r] * dim, dim, static_cast<int>(t));
       last = store.step;
     }
   });

@@ -36,6 +36,7 @@ struct OptimizerOptions {
   double epsilon = 1e-8;              // adam
   double clip_norm = 0;               // of the whole gradient; 0 = no clipping
   std::vector<double> weight_decay;   // by tensor, decoupled
+  std::vector<double> max_norm;       // by tensor: longest row of a table after a step; 0 = no limit
   std::vector<double> l2;             // by tensor: l2 / 2 ‖p‖² added to the loss of every step
 };
 

@@ -175,6 +175,29 @@ test('learned rates follow Adam in proportion to where they start', async () => 
   }
 });
 
+test('rows longer than maxNorm are scaled back, others are left alone', async () => {
+  const LIMIT = 0.15;
+  for (const optimizer of [adam({ learningRate: 0.02, maxNorm: LIMIT }), sgd({ learningRate: 0.3, maxNorm: { 'embedding.*': LIMIT } })]) {
+    const limited = createLearner({ model, algorithm: maml({ steps: 1, learningRate: ALPHA }), optimizer, seed: SEED });
+    const free = createLearner({ model, algorithm: maml({ steps: 1, learningRate: ALPHA }), optimizer: { ...optimizer, maxNorm: 0 }, seed: SEED });
+    for (const learner of [limited, free]) for await (const report of train(learner, tasks, { epochs: 1, metaBatch: USERS, redraw: false })) assert.ok(report);
+    const table = (learner: typeof limited) => learner.parameters()['embedding.item.weight']!;
+    const [a, b] = [table(limited), table(free)];
+    const [, dim] = a.shape as [number, number];
+    let long = 0;
+    for (let r = 1; r * dim < a.data.length; r++) {
+      const [row, whole] = [a, b].map(({ data }) => data.subarray(r * dim, (r + 1) * dim));
+      const length = Math.hypot(...whole!);
+      const factor = length > LIMIT ? LIMIT / length : 1;
+      if (factor < 1) long++;
+      // One batch of all users touches every row but that of unknown items.
+      row!.forEach((x, i) => assert.ok(Math.abs(x - whole![i]! * factor) < 1e-12, `row ${r}: ${x}`));
+    }
+    assert.ok(long > 0, 'no row was long enough');
+  }
+  assert.throws(() => createLearner({ model, algorithm: maml(), optimizer: adam({ maxNorm: { 'mlp.*': 1 } }) }), /maxNorm.*mlp\.0\.weight is not an embedding table/);
+});
+
 test('rows that no batch touches keep their bits', async () => {
   for (const optimizer of [adam({ learningRate: 0.1, weightDecay: 0.5 }), sgd({ momentum: 0.9, weightDecay: 0.5 })]) {
     for (const precision of ['float32', 'float64'] as const) {
