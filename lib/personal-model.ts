@@ -5,8 +5,11 @@ import { queryChunks } from './batch.js';
 import type { Dataset, FloatArray } from './contract.js';
 import { InnerloopError, nearest } from './errors.js';
 import { SIDES } from './features.js';
-import { noAdaptation } from './inner-loop.js';
+import { preparedNoAdaptation } from './inner-loop.js';
+import { labelFits, labelsOf } from './labels.js';
 import type { Learner } from './learner.js';
+import { random } from './random.js';
+import { drawNegatives, userBias } from './rows.js';
 import { rowsWhere } from './tasks/select.js';
 import { topK } from './top-k.js';
 
@@ -41,6 +44,8 @@ export interface PackedSupport {
   batch: NativeBatch;
   user: number;
   items: Int32Array;
+  /** b_u, where labels are centred on biases. */
+  bias: number;
 }
 
 /** @internal */
@@ -49,22 +54,49 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   checkArray(support.items, 'support.items', 'item ids');
   const items = itemRows(catalog, support.items, 'support.items');
   const { head } = learner.model.spec;
-  const labels = learner.model.floats(items.length);
   if (support.labels?.length !== items.length) {
     throw invalid('support.labels', 'not one label an item', support.labels, `${items.length} labels`);
   }
+  const given = new Float64Array(items.length);
   for (let i = 0; i < items.length; i++) {
     const y = support.labels[i]!;
-    const fits =
-      typeof y === 'number' &&
-      Number.isFinite(y) &&
-      (head.loss === 'mse' || (y >= 0 && (head.loss === 'bce' ? y <= 1 : Number.isInteger(y) && y < head.classes)));
-    if (!fits) throw invalid(`support.labels[${i}]`, `not a label for ${head.loss}`, y, 'a finite label of the training data’s kind');
-    labels[i] = y - learner.labelOffset;
+    if (typeof y !== 'number' || !Number.isFinite(y) || !labelFits(head, y)) {
+      throw invalid(`support.labels[${i}]`, `not a label for ${head.loss}`, y, `${labelsOf(head)}, as in the training data`);
+    }
+    given[i] = y;
   }
   const user = support.user === undefined ? 0 : catalog.users.keys.idOf(String(support.user));
   if (support.user !== undefined && user === 0) throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
-  return { batch: packRows(learner, catalog, user, items, Int32Array.of(0, items.length, items.length), labels), user, items };
+  const rows = labelledRows(learner, catalog, items, given);
+  const begin = Int32Array.of(0, rows.items.length, rows.items.length);
+  return { batch: packRows(learner, catalog, user, rows.items, begin, rows.labels), user, items, bias: rows.bias };
+}
+
+/** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing. */
+function labelledRows(learner: Learner, catalog: Dataset, items: Int32Array, given: Float64Array) {
+  const context = learner.rows(catalog);
+  const { rules, state, candidates, seed } = context;
+  const bias = userBias(context, items, given);
+  let [rows, labels] = [items, given];
+  if (candidates.length > 0) {
+    const stream = random(seed, 'negatives.serving');
+    const held = new Set(items);
+    rows = new Int32Array(items.length * (1 + rules.negatives));
+    labels = new Float64Array(rows.length);
+    let n = 0;
+    items.forEach((item, i) => {
+      if (given[i] !== 1) return;
+      rows[n] = item;
+      labels[n++] = 1;
+      n += drawNegatives(context, rules.negatives, held, stream, rows, n);
+    });
+    [rows, labels] = [rows.subarray(0, n), labels.subarray(0, n)];
+  }
+  const width = 1 + (learner.model.spec.head.also?.length ?? 0);
+  const all = learner.model.floats(rows.length * width);
+  if (width > 1) all.fill(NaN);
+  for (let i = 0; i < rows.length; i++) all[i * width] = labels[i]! - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]!]! + bias);
+  return { items: rows, labels: all, bias };
 }
 
 /** Items scored by one task: enough to be worth a hand-over, few enough that all threads share a catalog. */
@@ -72,12 +104,11 @@ const SCORING_CHUNK = 512;
 
 /** Rows of a single user. @param begin as in NativeRows */
 function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32Array, begin: Int32Array, labels?: FloatArray): NativeBatch {
-  const users = new Int32Array(items.length).fill(user);
-  const sides: Int32Array[] = [];
-  sides[SIDES.users] = users;
+  const sides: (Int32Array | number)[] = [];
+  sides[SIDES.users] = user;
   sides[SIDES.items] = items;
-  sides[SIDES.interactions] = new Int32Array(items.length);
-  sides[SIDES.userId] = users;
+  sides[SIDES.interactions] = 0;
+  sides[SIDES.userId] = user;
   sides[SIDES.itemId] = items;
   const { model } = learner;
   try {
@@ -89,11 +120,15 @@ function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32
 
 function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: string): Int32Array {
   const { keys } = catalog.items;
+  const { values } = keys;
   const rows = new Int32Array(ids.length);
+  let next = 1;
   // A loop: `Int32Array.from` with a callback takes five times as long, and a catalog is long.
   for (let i = 0; i < rows.length; i++) {
     const id = ids[i]!;
-    const row = keys.idOf(String(id));
+    // Ids in catalog order, such as those of the whole catalog, need no look-up.
+    const row = typeof id === 'string' && id === values[next] ? next : keys.idOf(String(id));
+    next = row + 1;
     if (row > 0) {
       rows[i] = row;
       continue;
@@ -112,14 +147,18 @@ function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: st
 export class PersonalModel {
   readonly #learner: Learner;
   readonly #catalog: Dataset;
-  readonly #support: PackedSupport;
+  readonly #user: number;
+  readonly #supportItems: Int32Array;
+  readonly #bias: number;
   readonly #adapted: NativeAdapted;
 
   /** @internal */
   constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted) {
     this.#learner = learner;
     this.#catalog = catalog;
-    this.#support = support;
+    this.#user = support.user;
+    this.#supportItems = support.items;
+    this.#bias = support.bias;
     this.#adapted = adapted;
   }
 
@@ -145,7 +184,7 @@ export class PersonalModel {
     const { items } = this.#catalog;
     const wanted = new Uint8Array(items.rows).fill(among === undefined ? 1 : 0, 1);
     if (among !== undefined) for (const row of itemRows(this.#catalog, among, 'options.among')) wanted[row] = 1;
-    if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
+    if (excludeSupport) for (const row of this.#supportItems) wanted[row] = 0;
     const rows = rowsWhere(wanted);
     const scores = await this.#score(rows, signal);
     return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
@@ -154,10 +193,15 @@ export class PersonalModel {
   async #score(rows: Int32Array, signal: AbortSignal | undefined): Promise<Float64Array> {
     const learner = this.#learner;
     if (rows.length === 0) return new Float64Array(0);
-    const batch = packRows(learner, this.#catalog, this.#support.user, rows, queryChunks(rows.length, SCORING_CHUNK));
-    const call = { ...learner.call(batch), inner: noAdaptation(learner.model), adapted: this.#adapted, before: true, after: false };
+    const batch = packRows(learner, this.#catalog, this.#user, rows, queryChunks(rows.length, SCORING_CHUNK));
+    const call = { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false };
     const { before } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
-    return scoresOf(learner.model.spec.head, before!, learner.labelOffset);
+    const { outputs, mainOutputs, spec } = learner.model;
+    const main = outputs === mainOutputs ? before! : before!.filter((_, i) => i % outputs < mainOutputs);
+    const { mean, itemBias } = learner.rows(this.#catalog).state;
+    const scores = scoresOf(spec.head, main, mean);
+    if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#bias;
+    return scores;
   }
 }
 

@@ -22,16 +22,18 @@ export function topK(scores: Float64Array, k: number): Int32Array {
   for (let i = 0; i < size; i++) heap[i] = i;
   for (let at = (size >> 1) - 1; at >= 0; at--) sink(at, size);
   // The root is the worst kept; an index after it with an equal score ranks below it.
-  for (let i = size; size > 0 && i < n; i++) {
-    if (scores[i]! > scores[heap[0]!]!) {
+  let worst = size > 0 ? scores[heap[0]!]! : Infinity;
+  for (let i = size; i < n; i++) {
+    if (scores[i]! > worst) {
       heap[0] = i;
       sink(0, size);
+      worst = scores[heap[0]]!;
     }
   }
   for (let end = size - 1; end > 0; end--) {
-    const worst = heap[0]!;
+    const last = heap[0]!;
     heap[0] = heap[end]!;
-    heap[end] = worst;
+    heap[end] = last;
     sink(0, end);
   }
   return heap;

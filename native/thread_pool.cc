@@ -1,6 +1,12 @@
 #include "thread_pool.h"
 
 #include <algorithm>
+#include <condition_variable>
+#if defined(__linux__) && !defined(__ANDROID__)
+#include <pthread.h>
+#include <sched.h>
+#define INNERLOOP_AFFINITY 1
+#endif
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -20,7 +26,62 @@ void flush_denormals() {
 #endif
 }
 
+// Keeps a sleeping thread off the waker's processor until it has woken. In a virtual machine Linux takes a halted processor
+// for one that is in use elsewhere and puts the woken thread behind its waker, where it waits for a time slice: longer than
+// most calls take, which then run on one thread.
+class Bar {
+ public:
+#if defined(INNERLOOP_AFFINITY)
+  // By the waker.
+  void set() {
+    cpu_set_t elsewhere;
+    const int here = sched_getcpu();
+    if (here < 0 || here >= CPU_SETSIZE || pthread_getaffinity_np(thread_, sizeof allowed_, &allowed_) != 0) return;
+    elsewhere = allowed_;
+    CPU_CLR(here, &elsewhere);
+    barred_ = CPU_COUNT(&elsewhere) > 0 && pthread_setaffinity_np(thread_, sizeof elsewhere, &elsewhere) == 0;
+  }
+  // By the woken thread.
+  void lift() {
+    if (barred_) pthread_setaffinity_np(thread_, sizeof allowed_, &allowed_);
+    barred_ = false;
+  }
+
+ private:
+  const pthread_t thread_ = pthread_self();
+  cpu_set_t allowed_;  // before it was barred
+  bool barred_ = false;
+#else
+  void set() {}
+  void lift() {}
+#endif
+};
+
 }  // namespace
+
+// One thread of the pool, on its own stack; it never ends.
+struct ThreadPool::Worker {
+  void call() {
+    {
+      std::lock_guard lock(mutex);
+      called = true;
+    }
+    wake.notify_one();  // once the lock is free, or the thread would wake to wait for it
+  }
+  void sleep() {
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [this] { return called; });
+    called = false;
+    bar.lift();
+  }
+
+  Bar bar;
+
+ private:
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool called = false;
+};
 
 struct ThreadPool::Loop {
   Loop(Index count, const std::function<void(Index)>& body) : count(count), body(body) {}
@@ -62,13 +123,23 @@ void ThreadPool::ensure(int threads) {
   for (; threads_ < threads; ++threads_) std::thread([this] { work(); }).detach();
 }
 
+// Under the lock.
+ThreadPool::Worker* ThreadPool::take_idle() {
+  if (idle_.empty()) return nullptr;
+  Worker* worker = idle_.back();
+  idle_.pop_back();
+  return worker;
+}
+
 void ThreadPool::submit(std::function<void()> driver, int threads) {
+  Worker* worker;
   {
     std::lock_guard lock(mutex_);
     ensure(threads);
     queue_.push_back(std::move(driver));
+    worker = take_idle();
   }
-  wake_.notify_one();
+  if (worker) worker->call();
 }
 
 void ThreadPool::parallel_for(Index count, int threads, const std::function<void(Index)>& body) {
@@ -78,12 +149,19 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
     return;
   }
   const auto loop = std::make_shared<Loop>(count, body);
+  std::vector<Worker*> workers;
   {
     std::lock_guard lock(mutex_);
-    // Before waiting drivers: finishing what has begun keeps memory in flight low.
-    for (int i = 0; i < helpers; ++i) queue_.push_front([loop] { loop->take_part(); });
+    for (int i = 0; i < helpers; ++i) {
+      // Before waiting drivers: finishing what has begun keeps memory in flight low.
+      queue_.push_front([loop] { loop->take_part(); });
+      if (Worker* worker = take_idle()) workers.push_back(worker);
+    }
   }
-  for (int i = 0; i < helpers; ++i) wake_.notify_one();
+  for (Worker* worker : workers) {
+    worker->bar.set();
+    worker->call();
+  }
   loop->take_part();
   std::unique_lock lock(loop->mutex);
   loop->closed = true;  // entries still queued become no-ops
@@ -93,9 +171,16 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
 
 void ThreadPool::work() {
   flush_denormals();
+  Worker self;
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return !queue_.empty(); });
+    if (queue_.empty()) {
+      idle_.push_back(&self);
+      lock.unlock();
+      self.sleep();
+      lock.lock();
+      continue;
+    }
     std::function<void()> entry = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();

@@ -1,9 +1,9 @@
 // One pool for the process. A driver (one asynchronous call from JavaScript) runs on a pool thread and may fan out with
 // parallel_for, in which it takes part itself: any number of concurrent drivers makes progress on any number of threads.
-// Idle threads sleep on a condition variable.
+// Idle threads sleep, each on a condition variable of its own; the one that slept last is called first, because its arena
+// and its processor are warm.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -33,12 +33,14 @@ class ThreadPool {
 
  private:
   struct Loop;
+  struct Worker;
   void ensure(int threads);
+  Worker* take_idle();
   void work();
 
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
+  std::vector<Worker*> idle_;  // asleep, with nothing in the queue for them
   int threads_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <napi.h>
 
+#include <algorithm>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -58,6 +59,20 @@ std::vector<X> copy(const Napi::Value& value, const char* name) {
     throw Error("INVALID_OPTION", std::string(name) + " must be a typed array of the right element type");
   const X* first = static_cast<const X*>(data);
   return first ? std::vector<X>(first, first + length) : std::vector<X>();
+}
+
+// One row number below `limit` for each of `rows` rows; a single number stands for all of them.
+inline std::vector<std::int32_t> row_numbers(const Napi::Value& value, Index rows, Index limit, const char* name) {
+  if (value.IsNumber()) {
+    const double row = value.As<Napi::Number>().DoubleValue();
+    return std::vector<std::int32_t>(rows, static_cast<std::int32_t>(integer(row, 0, static_cast<double>(limit) - 1, name)));
+  }
+  std::vector<std::int32_t> numbers = copy<std::int32_t>(value, name);
+  require(static_cast<Index>(numbers.size()) == rows, "a side must name one row for each batch row");
+  std::uint32_t largest = 0;  // of negative numbers too: one pass without a branch
+  for (const std::int32_t r : numbers) largest = std::max(largest, static_cast<std::uint32_t>(r));
+  require(rows == 0 || static_cast<Index>(largest) < limit, "a row number is outside its side");
+  return numbers;
 }
 
 template <class X>

@@ -12,6 +12,14 @@
 
 namespace innerloop {
 
+// An inner loop that has been read, for any number of calls.
+template <class T>
+struct PreparedInnerLoop {
+  std::shared_ptr<const Model<T>> model;
+  InnerLoop<T> inner;
+  std::shared_ptr<Store<T>> rates;  // where the rates are parameters
+};
+
 template <class X>
 constexpr napi_type_tag kTag{0, 0};
 #define INNERLOOP_TAG(X, id) \
@@ -28,6 +36,10 @@ INNERLOOP_TAG(Batch<double>, 8)
 INNERLOOP_TAG(Adapted<float>, 9)
 INNERLOOP_TAG(Adapted<double>, 10)
 INNERLOOP_TAG(Token, 11)
+INNERLOOP_TAG(Episode<float>, 12)
+INNERLOOP_TAG(Episode<double>, 13)
+INNERLOOP_TAG(PreparedInnerLoop<float>, 14)
+INNERLOOP_TAG(PreparedInnerLoop<double>, 15)
 
 template <class X>
 Napi::Object wrap(Napi::Env env, std::shared_ptr<X> x) {
@@ -43,11 +55,15 @@ Napi::Object wrap(Napi::Env env, std::shared_ptr<X> x) {
 }
 
 template <class X>
-std::shared_ptr<X> unwrap(const Napi::Value& value) {
+bool is_handle(const Napi::Value& value) {
   bool match = false;
+  return value.IsObject() && napi_check_object_type_tag(value.Env(), value, &kTag<X>, &match) == napi_ok && match;
+}
+
+template <class X>
+std::shared_ptr<X> unwrap(const Napi::Value& value) {
   void* p = nullptr;
-  if (!value.IsObject() || napi_check_object_type_tag(value.Env(), value, &kTag<X>, &match) != napi_ok || !match ||
-      napi_unwrap(value.Env(), value, &p) != napi_ok)
+  if (!is_handle<X>(value) || napi_unwrap(value.Env(), value, &p) != napi_ok)
     throw Napi::TypeError::New(value.Env(), "a native handle of another kind was given");
   return *static_cast<std::shared_ptr<X>*>(p);
 }
