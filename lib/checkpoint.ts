@@ -1,15 +1,16 @@
 /** Exact resume: the whole state of a training run in one file, replaced as a whole after every epoch. */
-import { createHash } from 'node:crypto';
-import { addon } from './addon.js';
 import type { TaskSet } from './contract.js';
 import { lockFile, readWhole, writeDurable } from './durable.js';
 import { InnerloopError } from './errors.js';
 import type { Learner } from './learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from './learner-state.js';
 import type { LearnerState } from './learner-state.js';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+import { identityOf, manifestOfRun, setRunManifest } from './manifest.js';
+import type { RunManifest } from './manifest.js';
+import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from './safetensors.js';
 
-const VERSION = '1';
+const VERSION = '2';
+const TASK_LOSSES = 'sampling.taskLosses';
 
 export interface TrainState {
   /** Epochs done. */
@@ -19,20 +20,23 @@ export interface TrainState {
   bestState: LearnerState | undefined;
   /** Early stopping has ended the training. */
   stopped: boolean;
+  /** Running mean query loss of each task, where tasks are sampled by it. */
+  taskLosses?: Float64Array;
 }
 
 export class Checkpoint {
   readonly state: TrainState = { epoch: 0, best: undefined, bestEpoch: 0, bestState: undefined, stopped: false };
   readonly #path: string | undefined;
   readonly #learner: Learner;
-  readonly #fingerprint: string;
+  readonly #manifest: RunManifest;
   readonly #lock: { release(): Promise<void> } | undefined;
 
-  private constructor(path: string | undefined, learner: Learner, fingerprint: string, lock?: { release(): Promise<void> }) {
+  private constructor(path: string | undefined, learner: Learner, manifest: RunManifest, lock?: { release(): Promise<void> }) {
     this.#path = path;
     this.#learner = learner;
-    this.#fingerprint = fingerprint;
+    this.#manifest = manifest;
     this.#lock = lock;
+    setRunManifest(learner, manifest);
   }
 
   /** Takes the file for this process and, if it exists, puts the learner where it left off. No path: nothing is kept. */
@@ -43,9 +47,10 @@ export class Checkpoint {
     validation: TaskSet | undefined,
     settings: object,
   ): Promise<Checkpoint> {
-    if (path === undefined) return new Checkpoint(undefined, learner, '');
+    const manifest = manifestOfRun(learner, validation === undefined ? [tasks] : [tasks, validation], settings);
+    if (path === undefined) return new Checkpoint(undefined, learner, manifest);
     const lock = await lockFile(path);
-    const checkpoint = new Checkpoint(path, learner, fingerprint(learner, validation === undefined ? [tasks] : [tasks, validation], settings), lock);
+    const checkpoint = new Checkpoint(path, learner, manifest, lock);
     try {
       await checkpoint.#load(path);
     } catch (error) {
@@ -65,16 +70,21 @@ export class Checkpoint {
 
   async save(): Promise<void> {
     if (this.#path === undefined) return;
-    const { epoch, best, bestEpoch, bestState, stopped } = this.state;
-    const tensors = { ...stateTensors(captureState(this.#learner), 'state.'), ...(bestState && stateTensors(bestState, 'best.')) };
+    const { epoch, best, bestEpoch, bestState, stopped, taskLosses } = this.state;
+    const tensors = {
+      ...stateTensors(captureState(this.#learner), 'state.'),
+      ...(bestState && stateTensors(bestState, 'best.')),
+      ...(taskLosses && { [TASK_LOSSES]: { shape: [taskLosses.length], data: taskLosses } }),
+    };
     const run = { epoch, best: best ?? null, bestEpoch, stopped };
     await writeDurable(
       this.#path,
       encodeSafetensors(tensors, {
         format: 'innerloop-checkpoint',
         version: VERSION,
-        fingerprint: this.#fingerprint,
-        isa: addon().isa,
+        checksum: checksumOf(tensors),
+        fingerprint: identityOf(this.#manifest),
+        manifest: JSON.stringify(this.#manifest),
         run: JSON.stringify(run),
       }),
     );
@@ -96,7 +106,8 @@ export class Checkpoint {
     if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
       throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', { field: path, value: metadata['format'] });
     }
-    if (metadata['fingerprint'] !== this.#fingerprint) {
+    verifyChecksum(tensors, metadata['checksum'], path);
+    if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
       throw new InnerloopError('MODEL_FILE', 'the checkpoint belongs to another model, configuration or data', {
         field: path,
         expected: 'the run it was made by; delete the file to start anew',
@@ -106,8 +117,11 @@ export class Checkpoint {
     const current = stateFrom(tensors, 'state.', precision, path);
     if (current === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field: path });
     const run = parseRun(metadata['run'], path);
+    const { isa } = this.#manifest;
+    isa.unshift(...instructionSets(metadata['manifest'], path).filter((name) => name !== isa[0]));
     restoreState(this.#learner, current, path);
-    Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path) });
+    const taskLosses = tensors[TASK_LOSSES]?.data as Float64Array | undefined;
+    Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses });
   }
 }
 
@@ -119,24 +133,22 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
     // An unreadable text is refused below, as an incomplete one is.
   }
   const { epoch, best, bestEpoch, stopped } = run ?? {};
-  if (!Number.isInteger(epoch) || !Number.isInteger(bestEpoch) || typeof stopped !== 'boolean') {
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  if (!isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
   return { epoch: epoch as number, best: typeof best === 'number' ? best : undefined, bestEpoch: bestEpoch as number, stopped };
 }
 
-/** Everything that decides what a run computes: model, algorithm, settings and data. */
-function fingerprint(learner: Learner, taskSets: readonly TaskSet[], settings: object): string {
-  const { model, algorithm, optimizer, seed } = learner;
-  const hash = createHash('sha256');
-  hash.update(JSON.stringify([VERSION, model.spec, model.precision, algorithm, optimizer, seed, settings]));
-  for (const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } of taskSets) {
-    for (const array of [dataset.user, dataset.item, dataset.label, supportOffsets, supportRows, queryOffsets, queryRows]) {
-      hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-    }
-    for (const table of [dataset.users, dataset.items, dataset.context]) {
-      for (const { name, data } of table.columns) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
+/** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */
+function instructionSets(text: string | undefined, field: string): string[] {
+  let manifest: { isa?: unknown } | null = null;
+  try {
+    manifest = JSON.parse(text ?? '') as { isa?: unknown } | null;
+  } catch {
+    // Refused below.
   }
-  return hash.digest('hex');
+  const isa = manifest?.isa;
+  if (Array.isArray(isa) && isa.every((name): name is string => typeof name === 'string')) return isa;
+  throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
 }

@@ -1,14 +1,17 @@
-import { checkBoolean, checkFraction, checkInteger, checkNumber, checkObject, checkOneOf, checkSignal, checkString, invalid } from './check.js';
+import { checkBoolean, checkFraction, checkInteger, checkObject, checkOneOf, checkSignal, checkString, invalid } from './check.js';
 import { Checkpoint } from './checkpoint.js';
 import type { Dataset, TaskSet } from './contract.js';
 import { InnerloopError } from './errors.js';
 import { meanInterval } from './evaluation/intervals.js';
 import { evaluateScores, parseMetric } from './evaluation/metrics.js';
+import { labelFits, labelsOf } from './labels.js';
 import { Learner } from './learner.js';
 import { scoresOf } from './personal-model.js';
-import { random } from './random.js';
+import { fitRows, translateRows } from './rows.js';
 import { packTaskSet } from './task-batch.js';
 import type { HideIds } from './task-batch.js';
+import { checkSampling, checkTaskWeights, TaskSampler } from './task-sampling.js';
+import type { TaskSampling } from './task-sampling.js';
 import { redrawQuery } from './tasks.js';
 
 export interface TrainOptions {
@@ -18,7 +21,14 @@ export interface TrainOptions {
   metaBatch?: number;
   /** What counts equally in the meta-loss: `tasks` (default) or query `rows`, so that users with many rows weigh more. */
   weigh?: 'tasks' | 'rows';
-  /** Draw support and query anew in every epoch, keeping their sizes. Default true. */
+  /** Which tasks an epoch draws. Default `uniform`: every task once. */
+  sampling?: TaskSampling;
+  /** Factor of each task in the meta-loss: positive numbers, one a task, of which only the ratios within a meta-batch matter. */
+  weights?: Float64Array;
+  /**
+   * Draw support and query anew in every epoch, keeping their sizes. Default true. The draw is random: set it to false for tasks
+   * whose query has to stay what it is (the last in time, another domain).
+   */
   redraw?: boolean;
   /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
   hide?: HideIds;
@@ -41,7 +51,7 @@ export interface EpochReport {
   /** From 1. */
   epoch: number;
   epochs: number;
-  /** Mean query loss after adaptation over the epoch's tasks. */
+  /** Mean query loss after adaptation over the epoch's draws. */
   loss: number;
   /** Mean norm of the meta-gradient before clipping. */
   gradientNorm: number;
@@ -53,7 +63,9 @@ export interface EpochReport {
   best: boolean;
 }
 
-const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true, weigh: 'tasks', keep: 'best' } as const;
+/** Which rows beside its own a task's support or query set takes. */
+const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
+const DEFAULTS = { epochs: 10, metaBatch: 32, sampling: 'uniform', redraw: true, weigh: 'tasks', keep: 'best' } as const;
 
 /**
  * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
@@ -71,41 +83,46 @@ const DEFAULTS = { epochs: 10, metaBatch: 32, redraw: true, weigh: 'tasks', keep
  */
 export async function* train(learner: Learner, tasks: TaskSet, options: TrainOptions = {}): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
-  const { epochs, metaBatch, weigh, redraw, hide, validation, metric, signal } = settings;
+  const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
   const { better } = parseMetric(metric);
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.catalog ??= catalogOf(tasks.dataset);
-  const isRating = model.spec.head.loss === 'mse';
-  learner.labelOffset = isRating ? meanLabel(tasks) : 0;
+  learner.rowState = translateRows(fitRows(learner.rowRules, model.spec.head.loss, tasks), tasks.dataset, learner.catalog);
   checkLabels(learner, tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
     epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, keep: settings.keep, patience: settings.patience ?? 0,
+    ...(sampling !== 'uniform' && { sampling }), ...(weights && { weights: Array.from(weights) }),
   });
   try {
-    const state = checkpoint.state;
+    const { state } = checkpoint;
+    const sampler = new TaskSampler(tasks, sampling, seed, 'train.sampling', state.taskLosses);
+    state.taskLosses = sampler.losses;
     const steps = Math.ceil(tasks.size / metaBatch);
     for (let epoch = state.epoch + 1; epoch <= epochs && !state.stopped; epoch++) {
       const started = performance.now();
       const epochTasks = redraw ? redrawQuery(tasks, seed, epoch) : tasks;
-      const order = random(seed, 'train.order', epoch).shuffle(Int32Array.from({ length: tasks.size }, (_, t) => t));
+      const order = sampler.draw(epoch);
       const losses = new Float64Array(tasks.size);
       let norms = 0;
       for (let s = 0; s < steps; s++) {
         const from = s * metaBatch;
         const to = Math.min(tasks.size, from + metaBatch);
         const batch = packTaskSet(model, bound, epochTasks, order, from, to, {
-          offset: learner.labelOffset,
+          rows: learner.rows(tasks.dataset),
+          epoch,
           weighByRows: weigh === 'rows',
-          allRows: learner.algorithm.direction === 'reptile',
+          weights,
+          allRows: ROWS_OF[learner.algorithm.direction],
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
         });
         const progress = (epoch - 1 + s / steps) / epochs;
         const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]!]!}`;
-        const step = await learner.step(batch, progress, signal, nameTask);
+        const step = await learner.step(batch, progress, signal, nameTask, epoch);
         losses.set(step.taskLosses, from);
+        sampler.update(order.subarray(from, to), step.taskLosses);
         norms += step.gradientNorm;
         options.onProgress?.((epoch - 1 + (s + 1) / steps) / epochs, epoch);
       }
@@ -155,14 +172,16 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
   checkObject(options as unknown, field, [
-    'epochs', 'metaBatch', 'weigh', 'redraw', 'hide', 'validation', 'keep', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
+    'epochs', 'metaBatch', 'weigh', 'sampling', 'weights', 'redraw', 'hide', 'validation', 'keep', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
   ]);
-  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, hide, validation, keep = DEFAULTS.keep, patience, signal } = options;
+  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, sampling = DEFAULTS.sampling, weights, hide, validation, keep = DEFAULTS.keep, patience, signal } = options;
   const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
   checkTaskSet(tasks, 'tasks');
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
   checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
   checkOneOf(weigh, `${field}.weigh`, ['tasks', 'rows']);
+  checkSampling(sampling, `${field}.sampling`);
+  if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
   checkBoolean(redraw, `${field}.redraw`);
   if (hide !== undefined) {
     checkObject(hide as unknown, `${field}.hide`, ['user', 'item']);
@@ -178,7 +197,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   }
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
-  return { epochs, metaBatch, weigh, redraw, hide, validation, keep, metric, patience, signal };
+  return { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, keep, metric, patience, signal };
 }
 
 /** @internal */
@@ -197,20 +216,10 @@ function checkLabels(learner: Learner, tasks: TaskSet): void {
   for (const rows of [tasks.supportRows, tasks.queryRows]) {
     for (const row of rows) {
       const y = label[row]!;
-      const fits = head.loss === 'bce' ? y >= 0 && y <= 1 : Number.isInteger(y) && y >= 0 && y < head.classes;
-      if (fits) continue;
-      const expected = head.loss === 'bce' ? 'labels from 0 to 1' : `classes from 0 to ${head.classes - 1}`;
-      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, { field: 'label', value: y, expected });
+      if (labelFits(head, y)) continue;
+      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, { field: 'label', value: y, expected: labelsOf(head) });
     }
   }
-}
-
-function meanLabel({ dataset, supportRows, queryRows }: TaskSet): number {
-  let sum = 0;
-  for (const rows of [supportRows, queryRows]) for (const row of rows) sum += dataset.label[row]!;
-  const mean = sum / (supportRows.length + queryRows.length);
-  checkNumber(mean, 'labels');
-  return mean;
 }
 
 /** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. */

@@ -1,9 +1,11 @@
 import type { Dataset, TaskSet } from '../contract.js';
-import { groupRows } from '../interactions/assemble.js';
 import { random } from '../random.js';
 import type { Random } from '../random.js';
+import { groupByKey, nameKey } from './key.js';
+import type { Grouping } from './key.js';
 import { emptyError, resolveTaskOptions } from './options.js';
 import type { ResolvedTaskOptions, TaskOptions } from './options.js';
+import { sortByTime, TaskSetBuilder } from './rows.js';
 
 /** A task set, and what the rules left out of it. */
 export interface BuiltTasks extends TaskSet {
@@ -13,14 +15,16 @@ export interface BuiltTasks extends TaskSet {
 /**
  * Groups interactions into tasks and divides each into support and query rows.
  *
- * The draw of a task depends on (seed, its user or item, its rows) only, not on which other tasks there are. Within
- * support and query, rows ascend by index, or by time with order `time`. Tasks are in the order of the vocabulary.
+ * The draw of a task depends on (seed, its key, its rows) only, not on which other tasks there are. Within support and
+ * query, rows ascend by index, or by time with order `time`. Tasks are in the order of the vocabulary.
  *
  * ```ts
  * const tasks = buildTasks(dataset, { min: 13, max: 100, query: 10, seed: 1 });
+ * const genres = buildTasks(dataset, { by: { column: 'genres' }, query: { fraction: 0.5 }, shots: 20 });
+ * const next = buildTasks(dataset, { query: { leaveOneOut: 'last' } });
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA if no user (or item) has enough rows
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN, EMPTY_DATA if no user (item, value) has enough rows
  */
 export function buildTasks(dataset: Dataset, options: TaskOptions): BuiltTasks {
   return divide(dataset, resolveTaskOptions(dataset, options, 'tasks'), 'tasks');
@@ -28,29 +32,39 @@ export function buildTasks(dataset: Dataset, options: TaskOptions): BuiltTasks {
 
 /** {@link buildTasks} on checked options. @param name of the set, for messages */
 export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: string): BuiltTasks {
-  const isUser = options.by === 'user';
-  const table = isUser ? dataset.users : dataset.items;
-  const { order, offsets } = groupRows(isUser ? dataset.user : dataset.item, table.rows, options.rows);
-  const owners = selectOwners(offsets, options);
-  const { kept, notes } = owners;
+  const grouping = groupByKey(dataset, options.by, options.rows);
+  const { order, offsets, names, plural } = grouping;
+  const { kept, notes } = selectOwners(grouping, options);
   if (kept.length === 0) {
     const limit = options.max === Number.POSITIVE_INFINITY ? 'or more' : `to ${options.max}`;
-    const expected = `${options.by}s with ${Math.max(options.min, smallest(options))} ${limit} rows (min is ${options.min})`;
-    throw emptyError(name, `no ${options.by} makes a task; ${distribution(offsets, options.by)}`, expected);
+    const expected = `${plural} with ${Math.max(options.min, smallest(options))} ${limit} rows (min is ${options.min})`;
+    throw emptyError(name, `no ${nameKey(options.by)} makes a task; ${distribution(grouping)}`, expected);
+  }
+  const isUser = options.by === 'user';
+  const rowsOf = (owner: number): Int32Array => {
+    const rows = order.subarray(offsets[owner], offsets[owner + 1]);
+    return options.order === 'time' ? sortByTime(rows, dataset.time!) : rows;
+  };
+  const streamOf = (owner: number) => (options.order === 'time' ? undefined : random(options.seed, 'tasks', owner));
+  const { query } = options;
+  if (query === 'each') {
+    const tasks = new TaskSetBuilder();
+    for (const owner of kept) leaveEachOut(tasks, names[owner]!, isUser ? owner : 0, rowsOf(owner), options, streamOf(owner));
+    return { ...tasks.build(dataset), notes };
   }
 
   const supportOffsets = new Int32Array(kept.length + 1);
   const queryOffsets = new Int32Array(kept.length + 1);
   for (let t = 0; t < kept.length; t++) {
     const size = offsets[kept[t]! + 1]! - offsets[kept[t]!]!;
-    const query = queryRows(size, options);
-    queryOffsets[t + 1] = queryOffsets[t]! + query;
-    supportOffsets[t + 1] = supportOffsets[t]! + Math.min(options.support, size - query);
+    const queries = queryRows(size, query, options.leastSupport);
+    queryOffsets[t + 1] = queryOffsets[t]! + queries;
+    supportOffsets[t + 1] = supportOffsets[t]! + Math.min(options.support, size - queries);
   }
   const tasks: BuiltTasks = {
     dataset,
     size: kept.length,
-    keys: Array.from(kept, (owner) => table.keys.values[owner]!),
+    keys: Array.from(kept, (owner) => names[owner]!),
     users: isUser ? kept : new Int32Array(kept.length),
     supportOffsets,
     supportRows: new Int32Array(supportOffsets[kept.length]!),
@@ -58,12 +72,7 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
     queryRows: new Int32Array(queryOffsets[kept.length]!),
     notes,
   };
-  for (let t = 0; t < kept.length; t++) {
-    const rows = order.subarray(offsets[kept[t]!], offsets[kept[t]! + 1]);
-    if (options.order === 'time') sortByTime(rows, dataset.time!);
-    const stream = options.order === 'time' ? undefined : random(options.seed, 'tasks', kept[t]!);
-    fillTask(tasks, t, rows, stream);
-  }
+  for (let t = 0; t < kept.length; t++) fillTask(tasks, t, rowsOf(kept[t]!), streamOf(kept[t]!));
   return tasks;
 }
 
@@ -80,49 +89,60 @@ function fillTask(tasks: TaskSet, t: number, rows: Int32Array, stream: Random | 
   support.sort();
 }
 
-function queryRows(size: number, { query }: ResolvedTaskOptions): number {
+/** A task for each of an owner's rows; in time order, for each that has enough rows before it. */
+function leaveEachOut(
+  tasks: TaskSetBuilder,
+  key: string,
+  user: number,
+  rows: Int32Array,
+  { support, leastSupport }: ResolvedTaskOptions,
+  stream: Random | undefined,
+): void {
+  for (let i = stream === undefined ? leastSupport : 0; i < rows.length; i++) {
+    const others = new Int32Array(stream === undefined ? i : rows.length - 1);
+    others.set(rows.subarray(0, i));
+    if (stream !== undefined) {
+      others.set(rows.subarray(i + 1), i);
+      if (support < others.length) stream.child('leave', i).sample(others, support);
+    }
+    const kept = others.subarray(Math.max(0, others.length - support));
+    tasks.add(`${key}:${i + 1}`, user, stream === undefined ? kept : kept.sort(), rows.subarray(i, i + 1));
+  }
+}
+
+function queryRows(size: number, query: number | { fraction: number }, leastSupport: number): number {
   if (typeof query === 'number') return query;
-  return Math.max(1, Math.min(size - 1, Math.round(size * query.fraction)));
+  return Math.max(1, Math.min(size - leastSupport, Math.round(size * query.fraction)));
 }
 
-/** Fewest rows that leave one for the support. */
-function smallest({ query }: ResolvedTaskOptions): number {
-  return typeof query === 'number' ? query + 1 : 2;
+/** Fewest rows that leave enough for the support. */
+function smallest({ query, leastSupport }: ResolvedTaskOptions): number {
+  return (typeof query === 'number' ? query : 1) + leastSupport;
 }
 
-function selectOwners(offsets: Int32Array, options: ResolvedTaskOptions): { kept: Int32Array; notes: string[] } {
+function selectOwners({ offsets, plural }: Grouping, options: ResolvedTaskOptions): { kept: Int32Array; notes: string[] } {
   const least = Math.max(options.min, smallest(options));
   const kept: number[] = [];
   let few = 0;
   let many = 0;
   for (let owner = 1; owner + 1 < offsets.length; owner++) {
     const size = offsets[owner + 1]! - offsets[owner]!;
-    if (size === 0) continue;
+    if (size === 0 || options.only?.[owner] === 0) continue;
     if (size < least) few++;
     else if (size > options.max) many++;
     else kept.push(owner);
   }
   const notes: string[] = [];
   const total = kept.length + few + many;
-  if (few > 0) notes.push(`${few} of ${total} ${options.by}s left out: fewer than ${least} rows`);
-  if (many > 0) notes.push(`${many} of ${total} ${options.by}s left out: more than ${options.max} rows`);
+  if (few > 0) notes.push(`${few} of ${total} ${plural} left out: fewer than ${least} rows`);
+  if (many > 0) notes.push(`${many} of ${total} ${plural} left out: more than ${options.max} rows`);
   return { kept: Int32Array.from(kept), notes };
-}
-
-/** Stable by time; a sort of indices rather than of pairs, since most users have few rows. */
-function sortByTime(rows: Int32Array, time: Float64Array): void {
-  for (let i = 1; i < rows.length; i++) {
-    // Files are often in time order already.
-    if (time[rows[i]!]! >= time[rows[i - 1]!]!) continue;
-    rows.sort((a, b) => time[a]! - time[b]! || a - b);
-    return;
-  }
 }
 
 const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** How many users have how many rows, for the message that none has enough. */
-function distribution(offsets: Int32Array, by: string): string {
+function distribution({ offsets, plural }: Grouping): string {
   const counts = new Array<number>(BOUNDS.length).fill(0);
   for (let owner = 1; owner + 1 < offsets.length; owner++) {
     const size = offsets[owner + 1]! - offsets[owner]!;
@@ -138,7 +158,7 @@ function distribution(offsets: Int32Array, by: string): string {
       `${count} with ${high === undefined ? `${low} or more` : high === low + 1 ? String(low) : `${low} to ${high - 1}`}`,
     ];
   });
-  return parts.length === 0 ? `there are no rows` : `${by}s by number of rows: ${parts.join(', ')}`;
+  return parts.length === 0 ? `there are no rows` : `${plural} by number of rows: ${parts.join(', ')}`;
 }
 
 /**

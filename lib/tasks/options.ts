@@ -1,16 +1,24 @@
 import type { Dataset } from '../contract.js';
 import { InnerloopError } from '../errors.js';
 import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../check.js';
+import { checkKey } from './key.js';
+import type { TaskKey } from './key.js';
 
 export interface TaskOptions {
-  /** What a task is. Default `user`. */
-  by?: 'user' | 'item';
+  /** What a task is: users, items, or the values of a column. Default `user`. */
+  by?: TaskKey;
   /** A task needs at least this many rows, query and support together. Default 2. */
   min?: number;
   /** Users (or items) with more rows than this are left out. Default: no limit. */
   max?: number;
-  /** Query rows per task; as a fraction of the task's rows it is rounded, at least 1, and leaves 1 for the support. */
-  query: number | { fraction: number };
+  /**
+   * Query rows per task; as a fraction of the task's rows it is rounded, at least 1, and leaves 1 (or `shots`) for the support.
+   * Leave-one-out: the `last` row by time is the query (needs a time column), or `each` row in turn is that of a task of its
+   * own, named `key:1`, `key:2` …, whose support are the other rows; with order `time`, those before it.
+   */
+  query: QuerySize;
+  /** Exactly this many support rows (k-shot), drawn as `support` is; tasks with too few rows are left out. */
+  shots?: number;
   /**
    * At most this many support rows: with order `time` the most recent before the query, else drawn at random.
    * Default: all rows that are not in the query.
@@ -24,15 +32,21 @@ export interface TaskOptions {
   rows?: Int32Array;
 }
 
+export type QuerySize = number | { fraction: number } | { leaveOneOut: 'last' | 'each' };
+
 export interface ResolvedTaskOptions {
-  by: 'user' | 'item';
+  by: TaskKey;
   min: number;
   max: number;
-  query: number | { fraction: number };
+  query: number | { fraction: number } | 'each';
+  /** At most, and at least, so many support rows. */
   support: number;
+  leastSupport: number;
   order: 'random' | 'time';
   seed: number;
   rows: Int32Array | undefined;
+  /** 1 for the keys that become tasks. Default: all. */
+  only?: Uint8Array;
 }
 
 export const DEFAULT_SEED = 0;
@@ -44,19 +58,26 @@ export function resolveTaskOptions(
   field: string,
   defaultSeed = DEFAULT_SEED,
 ): ResolvedTaskOptions {
-  checkObject(options, field, ['by', 'min', 'max', 'query', 'support', 'order', 'seed', 'rows']);
-  const { by = 'user', min = 2, max, query, support, order = 'random', seed = defaultSeed, rows } = options;
-  checkOneOf(by, `${field}.by`, ['user', 'item']);
+  checkObject(options, field, ['by', 'min', 'max', 'query', 'shots', 'support', 'order', 'seed', 'rows']);
+  const { by = 'user', min = 2, max, shots, support, seed = defaultSeed, rows } = options;
+  checkKey(dataset, by, `${field}.by`);
   checkInteger(min, `${field}.min`, 2);
   if (max !== undefined) checkInteger(max, `${field}.max`, min);
   if (support !== undefined) checkInteger(support, `${field}.support`, 1);
-  checkOneOf(order, `${field}.order`, ['random', 'time']);
+  if (shots !== undefined) {
+    checkInteger(shots, `${field}.shots`, 1);
+    if (support !== undefined) throw invalid(`${field}.shots`, 'does not go with support', shots, 'one of them');
+  }
   checkSeed(seed, `${field}.seed`);
+  const query = resolveQuery(options['query'], `${field}.query`);
+  const { order = query === 'last' ? 'time' : 'random' } = options;
+  checkOneOf(order, `${field}.order`, ['random', 'time']);
+  if (query === 'last' && order !== 'time') throw invalid(`${field}.order`, 'does not go with the last row by time', order, "'time'");
   if (order === 'time' && dataset.time === undefined) {
     throw invalid(
-      `${field}.order`,
+      query === 'last' ? `${field}.query.leaveOneOut` : `${field}.order`,
       'the dataset has no time',
-      order,
+      query === 'last' ? query : order,
       "order: 'random', or interactions.time mapped to a column",
     );
   }
@@ -64,22 +85,28 @@ export function resolveTaskOptions(
     by,
     min,
     max: max ?? Number.POSITIVE_INFINITY,
-    query: resolveQuery(query, `${field}.query`),
-    support: support ?? Number.POSITIVE_INFINITY,
+    query: query === 'last' ? 1 : query,
+    support: shots ?? support ?? Number.POSITIVE_INFINITY,
+    leastSupport: shots ?? 1,
     order,
     seed,
     rows: checkRows(dataset, rows, `${field}.rows`),
   };
 }
 
-function resolveQuery(query: unknown, field: string): number | { fraction: number } {
+function resolveQuery(query: unknown, field: string): number | { fraction: number } | 'last' | 'each' {
   if (typeof query === 'object' && query !== null) {
-    checkObject(query, field, ['fraction']);
-    const { fraction } = query;
+    checkObject(query, field, ['fraction', 'leaveOneOut']);
+    const { fraction, leaveOneOut } = query;
+    if (leaveOneOut !== undefined) {
+      checkOneOf(leaveOneOut, `${field}.leaveOneOut`, ['last', 'each']);
+      if (fraction !== undefined) throw invalid(field, 'has both fraction and leaveOneOut', query, 'one of them');
+      return leaveOneOut;
+    }
     checkFraction(fraction, `${field}.fraction`);
     return { fraction };
   }
-  if (query === undefined) throw invalid(field, 'missing', query, 'a number of rows, or { fraction }');
+  if (query === undefined) throw invalid(field, 'missing', query, 'a number of rows, { fraction } or { leaveOneOut }');
   checkInteger(query, field, 1);
   return query;
 }
@@ -139,37 +166,67 @@ export interface PartitionSplit {
   tasks: Omit<TaskOptions, 'rows'>;
 }
 
-export type SplitOptions = UserSplit | PartitionSplit;
+/** Every task belongs to one set: known and new users, items or values of a column, by `tasks.by`. */
+export interface TaskSplit {
+  protocol: 'tasks';
+  /** Fraction of the tasks' keys. Default: no validation set. */
+  validation?: number;
+  /** Fraction of the tasks' keys. Default: no test set. */
+  test?: number;
+  /** Of the shuffle, and of the tasks unless they have one of their own. Default 0. */
+  seed?: number;
+  tasks: Omit<TaskOptions, 'rows'>;
+}
+
+/**
+ * The past is trained on, the future is predicted: one cut in time for all tasks. A test task's query are its rows from the
+ * cut on, its support the rows before, the last `support` of them.
+ */
+export interface TimeSplit {
+  protocol: 'time';
+  /** Fraction of the interactions, the last ones before the test set. Default: no validation set. */
+  validation?: number;
+  /** Fraction of the interactions, the last ones; rows of one time stay together. Default: no test set. */
+  test?: number;
+  /** Of the training tasks, unless they have one of their own. Default 0. */
+  seed?: number;
+  /** `query` and `order` are those of the training tasks. */
+  tasks: Omit<TaskOptions, 'rows'>;
+}
+
+export type SplitOptions = UserSplit | PartitionSplit | TaskSplit | TimeSplit;
 
 /** Validates split options; what depends on the data is checked where it is used. */
 export function checkSplit(dataset: Dataset, options: unknown): asserts options is SplitOptions {
   checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'warm', 'seed', 'tasks']);
   const { protocol, seed, tasks, validation } = options;
-  checkOneOf(protocol, 'split.protocol', ['users', 'partitions']);
+  checkOneOf(protocol, 'split.protocol', ['users', 'partitions', 'tasks', 'time']);
   checkObject(
     options,
     'split',
-    protocol === 'users'
-      ? ['protocol', 'validation', 'test', 'seed', 'tasks']
-      : ['protocol', 'newUsers', 'newItems', 'validation', 'warm', 'seed', 'tasks'],
+    protocol === 'partitions'
+      ? ['protocol', 'newUsers', 'newItems', 'validation', 'warm', 'seed', 'tasks']
+      : ['protocol', 'validation', 'test', 'seed', 'tasks'],
   );
   if (seed !== undefined) checkSeed(seed, 'split.seed');
-  checkObject(tasks, 'split.tasks', ['by', 'min', 'max', 'query', 'support', 'order', 'seed']);
+  checkObject(tasks, 'split.tasks', ['by', 'min', 'max', 'query', 'shots', 'support', 'order', 'seed']);
   resolveTaskOptions(dataset, tasks, 'split.tasks');
-  if (protocol === 'users') {
+  if (protocol !== 'partitions') {
     const { test } = options;
     if (validation !== undefined) checkFraction(validation, 'split.validation', true);
     if (test !== undefined) checkFraction(test, 'split.test', true);
     if (Number(validation ?? 0) + Number(test ?? 0) >= 1) {
       throw invalid(
         'split',
-        'validation and test leave no user to train on',
+        `validation and test leave no ${protocol === 'users' ? 'user' : protocol === 'time' ? 'row' : 'task'} to train on`,
         Number(validation ?? 0) + Number(test ?? 0),
         'fractions that sum to less than 1',
       );
     }
-    if (tasks['by'] === 'item')
-      throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user'");
+    if (protocol === 'users' && tasks['by'] === 'item')
+      throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user', or protocol: 'tasks'");
+    if (protocol === 'time' && dataset.time === undefined)
+      throw invalid('split.protocol', 'the dataset has no time', protocol, 'interactions.time mapped to a column');
     return;
   }
   if (options['warm'] !== undefined) checkFraction(options['warm'], 'split.warm', true);

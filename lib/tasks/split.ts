@@ -1,21 +1,31 @@
 import type { Dataset, TaskSet } from '../contract.js';
 import { random } from '../random.js';
 import { divide } from './build.js';
+import { groupByKey } from './key.js';
 import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
-import type { PartitionSplit, SplitOptions, UserSplit } from './options.js';
+import type { PartitionSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './options.js';
+import { splitTime } from './split-time.js';
 import { subsetTasks } from './subset.js';
 import { rowsWhere, select } from './select.js';
 
 export interface Split {
   /**
-   * Task sets by name. Protocol `users`: `train` and, where their fraction is above 0, `validation`, `test`. Protocol
-   * `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
-   * `validationItemCold`, `validationBothCold`. No interaction is in two sets, but for `warm`: its support rows are
-   * training rows, as the users and items are known ones; its query rows are not.
+   * Task sets by name. Protocols `users`, `tasks`, `time`: `train` and, where their fraction is above 0, `validation`, `test`.
+   * Protocol `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
+   * `validationItemCold`, `validationBothCold`.
+   *
+   * No interaction is in two sets, but that support rows of `warm`, and of the sets of protocol `time`, may be rows that
+   * training or validation used: what was known by then. No query row of another set is ever among `trainRows`, nor is a row
+   * of a task held out by protocol `tasks`, if another of the row's tasks is trained on.
    */
   sets: Record<string, TaskSet>;
   /** All interactions that may be trained on, ascending: also those of users with too few or too many rows for a task. */
   trainRows: Int32Array;
+  /**
+   * All interactions of each set, ascending, each in one set: what the sets' tasks are made of, and the rows of users with too
+   * few or too many for a task. `train` is `trainRows`; `warm` has its query rows.
+   */
+  rows: Record<string, Int32Array>;
   notes: string[];
 }
 
@@ -24,6 +34,8 @@ export interface Split {
  *
  * ```ts
  * splitTasks(dataset, { protocol: 'users', validation: 0.1, test: 0.1, tasks: { query: 10 } });
+ * splitTasks(dataset, { protocol: 'time', test: 0.2, tasks: { query: { fraction: 0.3 } } });
+ * splitTasks(dataset, { protocol: 'tasks', test: 0.2, tasks: { by: { column: 'genres' }, query: 20 } });
  * splitTasks(dataset, {                                     // MeLU, KDD 2019
  *   protocol: 'partitions',
  *   newUsers: { column: 'status', in: ['new'] },
@@ -37,31 +49,58 @@ export interface Split {
  */
 export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
   checkSplit(dataset, options);
-  const names = options.protocol === 'users' ? splitUsers(dataset, options) : splitPartitions(dataset, options);
-  return build(dataset, options, names);
+  switch (options.protocol) {
+    case 'users':
+      return build(dataset, options, splitUsers(dataset, options));
+    case 'partitions':
+      return build(dataset, options, splitPartitions(dataset, options));
+    case 'tasks':
+      return build(dataset, options, splitKeys(dataset, options));
+    case 'time':
+      return splitTime(dataset, options);
+  }
 }
 
 /** Names of the sets, and for every interaction the number of its set; the first set is trained on. */
 interface Assignment {
   names: string[];
   set: Uint8Array;
+  /** For every key of a task the number of its set, where the sets divide the keys. */
+  keys?: Uint8Array;
 }
 
 function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit): Assignment {
   const users = rowsWhere(present(dataset.user, dataset.users.rows));
   random(seed, 'split.users').shuffle(users);
-  const sizes = [validation, test].map((fraction) => Math.round(fraction * users.length));
+  const { names, set } = deal(users, dataset.users.rows, validation, test, 'users');
+  return { names, set: Uint8Array.from(dataset.user, (user) => set[user]!) };
+}
+
+/** Set numbers of shuffled keys: first those of validation, then of test, the rest trains. @param total number of all keys */
+function deal(keys: Int32Array, total: number, validation: number, test: number, plural: string): Assignment {
   const names = ['train'];
-  const setOfUser = new Uint8Array(dataset.users.rows);
+  const set = new Uint8Array(total);
   let next = 0;
-  for (const [k, name] of (['validation', 'test'] as const).entries()) {
-    if ([validation, test][k] === 0) continue;
-    if (sizes[k] === 0)
-      throw emptyError(`split.${name}`, `the fraction is less than one of ${users.length} users`, 'a larger fraction');
+  for (const [name, fraction] of [['validation', validation], ['test', test]] as const) {
+    if (fraction === 0) continue;
+    const size = Math.round(fraction * keys.length);
+    if (size === 0) throw emptyError(`split.${name}`, `the fraction is less than one of ${keys.length} ${plural}`, 'a larger fraction');
     names.push(name);
-    for (const end = next + sizes[k]!; next < end; next++) setOfUser[users[next]!] = names.length - 1;
+    for (const end = next + size; next < end; next++) set[keys[next]!] = names.length - 1;
   }
-  return { names, set: Uint8Array.from(dataset.user, (user) => setOfUser[user]!) };
+  return { names, set };
+}
+
+/** A row with several keys goes to the last of their sets, so that no row of a held-out task is trained on. */
+function splitKeys(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED, tasks }: TaskSplit): Assignment {
+  const { order, offsets, names: texts, plural } = groupByKey(dataset, tasks.by ?? 'user', undefined);
+  const keys = rowsWhere(Uint8Array.from(texts, (_, key) => (key > 0 && offsets[key + 1]! > offsets[key]! ? 1 : 0)));
+  random(seed, 'split.tasks').shuffle(keys);
+  const { names, set: setOfKey } = deal(keys, texts.length, validation, test, plural);
+  const set = new Uint8Array(dataset.size);
+  for (let key = 1; key < texts.length; key++)
+    for (let k = offsets[key]!; k < offsets[key + 1]!; k++) set[order[k]!] = Math.max(set[order[k]!]!, setOfKey[key]!);
+  return { names, set, keys: setOfKey };
 }
 
 /** What a user or an item is in a partition split. */
@@ -111,15 +150,15 @@ function splitPartitions(dataset: Dataset, options: PartitionSplit): Assignment 
   return { names: validation === undefined ? PARTITIONS.slice(0, 4) : PARTITIONS, set };
 }
 
-function build(dataset: Dataset, options: SplitOptions, { names, set }: Assignment): Split {
+function build(dataset: Dataset, options: Exclude<SplitOptions, TimeSplit>, { names, set, keys }: Assignment): Split {
   const tasks = resolveTaskOptions(dataset, options.tasks, 'split.tasks', options.seed);
   const sets: Record<string, TaskSet> = {};
   const notes: string[] = [];
-  let trainRows: Int32Array = new Int32Array(0);
+  const rows: Record<string, Int32Array> = {};
   for (const [k, name] of names.entries()) {
-    const rows = rowsWhere(set.map((other) => (other === k ? 1 : 0)));
-    if (k === 0) trainRows = rows;
-    const { notes: own, ...built } = divide(dataset, { ...tasks, rows }, name);
+    rows[name] = rowsWhere(set.map((other) => (other === k ? 1 : 0)));
+    const only = keys?.map((other) => (other === k ? 1 : 0));
+    const { notes: own, ...built } = divide(dataset, { ...tasks, rows: rows[name], only }, name);
     sets[name] = built;
     notes.push(...own.map((note) => `${name}: ${note}`));
   }
@@ -130,11 +169,12 @@ function build(dataset: Dataset, options: SplitOptions, { names, set }: Assignme
     if (count === 0) throw emptyError('split.warm', `the fraction is less than one of ${train.size} tasks`, 'a larger fraction');
     const order = random(options.seed ?? DEFAULT_SEED, 'split.warm').shuffle(Int32Array.from({ length: train.size }, (_, t) => t));
     sets['warm'] = subsetTasks(train, order.subarray(0, count).sort());
-    trainRows = withoutRows(dataset, trainRows, sets['warm'].queryRows);
-    const { notes: _, ...built } = divide(dataset, { ...tasks, rows: trainRows }, 'train');
+    rows['warm'] = sets['warm'].queryRows.slice().sort();
+    rows['train'] = withoutRows(dataset, rows['train']!, rows['warm']);
+    const { notes: _, ...built } = divide(dataset, { ...tasks, rows: rows['train'] }, 'train');
     sets['train'] = built;
   }
-  return { sets, trainRows, notes };
+  return { sets, trainRows: rows['train']!, rows, notes };
 }
 
 /** Rows that are not in `out`, in their order. */

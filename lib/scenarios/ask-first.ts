@@ -1,0 +1,97 @@
+import { checkArray, checkInteger, checkObject, checkSeed, checkSignal } from '../check.js';
+import type { TaskSet } from '../contract.js';
+import { InnerloopError } from '../errors.js';
+import { pairedDifference } from '../evaluation/intervals.js';
+import type { Learner } from '../learner.js';
+import { random } from '../random.js';
+import { TaskSetBuilder } from '../tasks/rows.js';
+import { checkTaskSet } from '../train.js';
+import type { EvidenceCandidate } from './evidence.js';
+import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import type { Metrics, Scenario } from './scenario.js';
+
+export interface AskFirstOptions {
+  /** Questions a user is asked. Default 5, 10, 20, 50. */
+  questions?: readonly number[];
+  /** Default `mae`, `ndcg@5`; of clicks `logloss`, `auc`. */
+  metrics?: readonly string[];
+  /** Of the random order. Default 0. */
+  seed?: number;
+  signal?: AbortSignal;
+}
+
+const DEFAULT_QUESTIONS = [5, 10, 20, 50];
+
+/**
+ * Do the questions of {@link evidenceCandidates} serve new users better than others? Every user is asked about the first items
+ * of an order and answers those among the support rows of their task, since a log answers only what it holds; the answers are
+ * the support. The orders compared are by score, by popularity alone, by norm alone, and at random, a draw for each user.
+ *
+ * @param candidates all items that may be asked about, as `evidenceCandidates` gives them
+ * @param tasks that were not trained on
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
+ */
+export async function askFirst(learner: Learner, candidates: readonly EvidenceCandidate[], tasks: TaskSet, options: AskFirstOptions = {}): Promise<Scenario> {
+  const field = 'askFirst';
+  checkObject(options as unknown, field, ['questions', 'metrics', 'seed', 'signal']);
+  checkLearner(learner);
+  checkTaskSet(tasks, 'tasks');
+  checkArray(candidates as unknown, 'candidates', 'evidence candidates');
+  const { questions = DEFAULT_QUESTIONS, seed = 0, signal } = options;
+  checkArray(questions, `${field}.questions`, 'numbers of questions');
+  questions.forEach((count, k) => checkInteger(count, `${field}.questions[${k}]`, 1));
+  checkSeed(seed, `${field}.seed`);
+  checkSignal(signal, `${field}.signal`);
+  const metrics = metricsOf(learner, options.metrics, `${field}.metrics`);
+  const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
+  if (candidates.length === 0) {
+    throw new InnerloopError('EMPTY_DATA', 'no candidates', { field: 'candidates', expected: 'what evidenceCandidates returned' });
+  }
+  const items = Int32Array.from(candidates, ({ item }) => dataset.items.keys.idOf(item));
+  /** Position of each item in an order of the candidates; beyond all questions for an item that is none. */
+  const positions = (order: Int32Array): Int32Array => {
+    const position = new Int32Array(dataset.items.rows).fill(candidates.length);
+    order.forEach((candidate, at) => (position[items[candidate]!] = at));
+    return position;
+  };
+  const all = Int32Array.from(candidates.keys());
+  const by = (value: (candidate: EvidenceCandidate) => number) => {
+    const position = positions(all.slice().sort((a, b) => value(candidates[b]!) - value(candidates[a]!) || a - b));
+    return () => position;
+  };
+  const orders: [name: string, positionsOf: (task: number) => Int32Array][] = [
+    ['popularity × norm', by(({ score }) => score)],
+    ['popularity', by(({ popularity }) => popularity)],
+    ['norm', by(({ norm }) => norm)],
+    ['random', (t) => positions(random(seed, 'scenario.askFirst', t).shuffle(all.slice()))],
+  ];
+  const notes: string[] = [];
+  const measured: Metrics[][] = [];
+  for (const [name, positionsOf] of orders) {
+    const sets = questions.map(() => new TaskSetBuilder());
+    for (let t = 0; t < tasks.size; t++) {
+      const position = positionsOf(t);
+      const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
+      const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
+      questions.forEach((count, k) => sets[k]!.add(tasks.keys[t]!, tasks.users[t]!, support.filter((row) => position[dataset.item[row]!]! < count), query));
+    }
+    const built = sets.map((set) => set.build(dataset));
+    notes.push(`${name}: ${built.map(({ supportRows: { length }, size }, k) => `${(length / size).toFixed(1)} answers to ${questions[k]}`).join(', ')}`);
+    const results: Metrics[] = [];
+    for (const set of built) results.push(await measure(learner, set, metrics, { when: 'after' }, signal));
+    measured.push(results);
+  }
+  const scenario: Scenario = { name: 'ask-first', tables: [], charts: [], notes };
+  for (const metric of metrics) {
+    const title = `${metric} by questions asked`;
+    const columns = questions.map((count) => ({ metric: `${metric}, ${count} asked`, better: betterOf(metric) }));
+    scenario.tables.push(tableOf(title, columns, orders.map(([name], o) => [name, measured[o]!.map((result) => result[metric])])));
+    const series = orders.map(([name], o) => seriesOf(name, measured[o]!.map((result, k) => [questions[k]!, result[metric]!])));
+    scenario.charts.push({ title, x: 'questions', y: metric, series });
+    questions.forEach((count, k) => {
+      const { mean, low, high } = pairedDifference(measured[0]![k]![metric]!, measured[3]![k]![metric]!);
+      notes.push(`${count} asked, popularity × norm − random: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`);
+    });
+  }
+  return scenario;
+}

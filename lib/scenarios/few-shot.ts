@@ -1,0 +1,100 @@
+import type { Baseline } from '../baselines/index.js';
+import { checkArray, checkInteger, checkObject, checkSignal } from '../check.js';
+import type { TaskSet } from '../contract.js';
+import type { Interval } from '../evaluation/intervals.js';
+import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
+import type { Learner } from '../learner.js';
+import { nestedSupport } from '../tasks.js';
+import type { NestedOptions } from '../tasks.js';
+import { checkTaskSet } from '../train.js';
+import { takesSteps } from './outputs.js';
+import { betterOf, checkLearner, entriesOf, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import type { Scenario } from './scenario.js';
+
+export interface FewShotOptions extends NestedOptions {
+  /** Support rows a task, ascending. Default 1, 3, 5, 10, 20. */
+  shots?: readonly number[];
+  /** Inner steps, for algorithms that take steps, at the largest number of shots. Default 0 … 10. */
+  steps?: readonly number[];
+  /** Default `mae`, `ndcg@5`; of clicks `logloss`, `auc`. */
+  metrics?: readonly string[];
+  /** Methods to stand beside, from `fitBaselines`. */
+  baselines?: readonly Baseline[];
+  signal?: AbortSignal;
+}
+
+const DEFAULT_SHOTS = [1, 3, 5, 10, 20];
+const DEFAULT_STEPS = Array.from({ length: 11 }, (_, k) => k);
+
+/**
+ * How good a learner is after few interactions: a curve over the number of support rows, and one over the inner steps. The
+ * query rows of all points are the same and support sets are nested ({@link nestedSupport}), so that a point differs from the
+ * next in nothing but the rows added.
+ *
+ * ```ts
+ * const { tables, charts } = await fewShot({ maml, ridge }, test, { shots: [1, 3, 5, 10, 20] });
+ * ```
+ *
+ * @param learners by the name to show
+ * @param tasks with at least as many support rows as the largest number of shots; others are left out
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA (no task has so many rows), DIVERGED, ABORTED
+ */
+export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet, options: FewShotOptions = {}): Promise<Scenario> {
+  const field = 'fewShot';
+  checkObject(options as unknown, field, ['shots', 'steps', 'metrics', 'baselines', 'order', 'seed', 'signal']);
+  checkTaskSet(tasks, 'tasks');
+  const { shots = DEFAULT_SHOTS, steps = DEFAULT_STEPS, baselines = [], order, seed, signal } = options;
+  const named = entriesOf(learners, 'learners', 'learners');
+  for (const [name, learner] of named) checkLearner(learner, `learners.${name}`);
+  checkArray(steps, `${field}.steps`, 'numbers of steps');
+  steps.forEach((count, k) => checkInteger(count, `${field}.steps[${k}]`, 0, 10000));
+  checkSignal(signal, `${field}.signal`);
+  const metrics = metricsOf(named[0]![1], options.metrics, `${field}.metrics`);
+  const sets = nestedSupport(tasks, shots, { order, seed });
+  const [first] = sets;
+
+  const curves: { name: string; points: [shots: number, results: Record<string, Interval>][] }[] = [];
+  for (const [name, learner] of named) {
+    const points: (typeof curves)[number]['points'] = [[0, await measure(learner, first!, metrics, { when: 'before' }, signal)]];
+    for (const [k, set] of sets.entries()) points.push([shots[k]!, await measure(learner, set, metrics, { when: 'after' }, signal)]);
+    curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
+  }
+  for (const baseline of baselines) {
+    const fits = metricsFor(baseline.scores, metrics);
+    if (fits.length === 0) continue;
+    const points: (typeof curves)[number]['points'] = [];
+    sets.forEach((set, k) => shots[k]! > 0 && points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits })]));
+    curves.push({ name: baseline.name, points });
+  }
+  const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
+  const note = `${first!.size} of ${tasks.size} tasks have ${shots[shots.length - 1]} support rows or more; ${first!.queryRows.length} query rows`;
+  const scenario: Scenario = { name: 'few-shot', tables: [], charts: [], notes: [note] };
+  for (const metric of metrics) {
+    const known = curves.filter(({ points }) => points.some(([, results]) => metric in results));
+    const columns = xs.map((x) => ({ metric: `${metric}, ${x} ${x === 1 ? 'shot' : 'shots'}`, better: betterOf(metric) }));
+    const title = `${metric} by support rows`;
+    const at = (points: (typeof known)[number]['points'], x: number) => points.find(([each]) => each === x)?.[1][metric];
+    scenario.tables.push(tableOf(title, columns, known.map(({ name, points }) => [name, xs.map((x) => at(points, x))])));
+    const series = known.map(({ name, points }) => seriesOf(name, points.map(([x, results]) => [x, results[metric]!])));
+    scenario.charts.push({ title, x: 'support rows', y: metric, series });
+  }
+
+  const stepping = named.filter(([, learner]) => takesSteps(learner));
+  if (stepping.length === 0 || steps.length === 0) return scenario;
+  const largest = sets[sets.length - 1]!;
+  const rows: { name: string; results: Record<string, Interval>[] }[] = [];
+  for (const [name, learner] of stepping) {
+    const results: Record<string, Interval>[] = [];
+    for (const count of steps) results.push(await measure(learner, largest, metrics, count === 0 ? { when: 'before' } : { when: 'after', steps: count }, signal));
+    rows.push({ name, results });
+  }
+  for (const metric of metrics) {
+    const title = `${metric} by inner steps, ${shots[shots.length - 1]} support rows`;
+    const columns = steps.map((count) => ({ metric: `${metric}, ${count} ${count === 1 ? 'step' : 'steps'}`, better: betterOf(metric) }));
+    scenario.tables.push(tableOf(title, columns, rows.map(({ name, results }) => [name, results.map((result) => result[metric])])));
+    const series = rows.map(({ name, results }) => seriesOf(name, results.map((result, k) => [steps[k]!, result[metric]!])));
+    scenario.charts.push({ title, x: 'inner steps', y: metric, series });
+  }
+  return scenario;
+}
+

@@ -1,0 +1,143 @@
+import { checkFraction, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from '../check.js';
+import type { Dataset, TaskSet } from '../contract.js';
+import { InnerloopError } from '../errors.js';
+import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
+import type { Learner } from '../learner.js';
+import { captureState, restoreState } from '../learner-state.js';
+import { buildTasks } from '../tasks.js';
+import type { TaskOptions } from '../tasks.js';
+import { resolveTaskOptions } from '../tasks/options.js';
+import { windowTasks } from '../tasks/split-time.js';
+import { train } from '../train.js';
+import type { TrainOptions } from '../train.js';
+import { withRecency } from './recency.js';
+import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import type { Scenario } from './scenario.js';
+
+export interface DriftOptions {
+  /** A fresh learner, told the rows of the warm-up; the same one at every call. */
+  learner: (warmUp: Int32Array) => Learner | Promise<Learner>;
+  /** The training tasks of the warm-up; their `support` is also the most history that a task is adapted to. */
+  tasks: Omit<TaskOptions, 'rows'>;
+  /** Share of the interactions, the first ones, that training starts from. Default 0.5. */
+  warmUp?: number;
+  /** The rest is replayed in so many blocks of equally many rows; rows of one time stay together. Default 8. */
+  blocks?: number;
+  /** Half-life of the weight of a support row, in units of the dataset's time. Default: a tenth of the time replayed. */
+  halfLife?: number;
+  /** Of the training on the warm-up. */
+  train?: Omit<TrainOptions, 'checkpoint'>;
+  /** Epochs over a block, after it was predicted. Default 1. */
+  updateEpochs?: number;
+  /** Default `mae`, of clicks `logloss`. */
+  metric?: string;
+  signal?: AbortSignal;
+}
+
+const DEFAULTS = { warmUp: 0.5, blocks: 8, updateEpochs: 1 } as const;
+
+/**
+ * Interest drift: the past is replayed in time order, and every block is predicted before anything learns from it. Compared are
+ *
+ * - `static`: shared parameters trained on the warm-up, no adaptation;
+ * - `adapted`: the same, adapted to what each user did before the block;
+ * - `adapted, recent`: the same with weights that halve with every half-life, see {@link withRecency};
+ * - `learning on`, and `learning on, recent`: adapted likewise, and the shared parameters train on each block after predicting
+ *   it, with the users' history as support and the block as query.
+ *
+ * Only users with a history can be told apart, so only their rows are predicted; notes say how many.
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
+ */
+export async function interestDrift(dataset: Dataset, options: DriftOptions): Promise<Scenario> {
+  const field = 'drift';
+  checkObject(options, field, ['learner', 'tasks', 'warmUp', 'blocks', 'halfLife', 'train', 'updateEpochs', 'metric', 'signal']);
+  const { warmUp = DEFAULTS.warmUp, blocks = DEFAULTS.blocks, updateEpochs = DEFAULTS.updateEpochs, signal } = options;
+  if (typeof options.learner !== 'function') throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
+  checkFraction(warmUp, `${field}.warmUp`);
+  checkInteger(blocks, `${field}.blocks`, 1, 10000);
+  checkInteger(updateEpochs, `${field}.updateEpochs`, 1);
+  checkSignal(signal, `${field}.signal`);
+  const { time } = dataset;
+  if (time === undefined) throw invalid('dataset.time', 'missing', time, 'interactions.time mapped to a column');
+  const tasks = resolveTaskOptions(dataset, { min: 2, ...options.tasks }, `${field}.tasks`);
+  const cuts = cutsOf(time, warmUp, blocks);
+  const halfLife = options.halfLife ?? (cuts[cuts.length - 1]! - cuts[0]!) / 10;
+  checkNumber(halfLife, `${field}.halfLife`, 0, undefined, true);
+
+  const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => time[row]! < cuts[0]!);
+  const fixed = await options.learner(rows);
+  checkLearner(fixed, `${field}.learner()`);
+  const metric = options.metric ?? metricsOf(fixed, undefined, field)[0]!;
+  checkString(metric, `${field}.metric`);
+  await finish(fixed, buildTasks(dataset, { ...options.tasks, rows }), { ...options.train, signal });
+  const [moving, movingRecent] = [await twin(fixed, await options.learner(rows)), await twin(fixed, await options.learner(rows))];
+
+  const METHODS = ['static', 'adapted', 'adapted, recent', 'learning on', 'learning on, recent'] as const;
+  const perBlock: { x: number; perTask: Float64Array[] }[] = [];
+  const notes = [`warm-up: ${rows.length} of ${dataset.size} interactions; half-life ${halfLife}`];
+  let predicted = 0;
+  for (let b = 0; b < cuts.length; b++) {
+    const to = cuts[b + 1] ?? Number.POSITIVE_INFINITY;
+    const block = windowTasks(dataset, tasks, cuts[b]!, to);
+    if (block.size === 0) continue;
+    predicted += block.queryRows.length;
+    const recent = { ...block, dataset: withRecency(dataset, cuts[b]!, halfLife) };
+    const at = async (learner: Learner, set: TaskSet, when: 'before' | 'after') => (await measure(learner, set, [metric], { when }, signal))[metric]!.perTask;
+    perBlock.push({
+      x: b + 1,
+      perTask: [
+        await at(fixed, block, 'before'),
+        await at(fixed, block, 'after'),
+        await at(fixed, recent, 'after'),
+        await at(moving, block, 'after'),
+        await at(movingRecent, recent, 'after'),
+      ],
+    });
+    // Learned from only now. The query has to stay the block: no redraw.
+    await finish(moving, block, { ...updateOptions(options.train), epochs: updateEpochs, redraw: false, signal });
+    await finish(movingRecent, recent, { ...updateOptions(options.train), epochs: updateEpochs, redraw: false, signal });
+  }
+  if (perBlock.length === 0) {
+    throw new InnerloopError('EMPTY_DATA', 'no block has a user with a history', {
+      field: `${field}.tasks.min`, value: tasks.min, expected: 'users with rows before and in a block',
+    });
+  }
+  const all = METHODS.map((_, m) => Float64Array.from(perBlock.flatMap(({ perTask }) => [...perTask[m]!])));
+  notes.push(`${predicted} interactions predicted, of users with a history; ${dataset.size - rows.length - predicted} others only pass by`);
+  for (const [a, b] of [[1, 0], [2, 1], [3, 1], [4, 3]] as const) {
+    const { mean, low, high } = pairedDifference(all[a]!, all[b]!);
+    notes.push(`${METHODS[a]} − ${METHODS[b]}: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`);
+  }
+  return {
+    name: 'interest-drift',
+    tables: [tableOf(`${metric}, predicted before learned from`, [{ metric, better: betterOf(metric) }], METHODS.map((method, m) => [method, [meanInterval(all[m]!)]]))],
+    charts: [{
+      title: `${metric} by block`, x: 'block', y: metric,
+      series: METHODS.map((method, m) => seriesOf(method, perBlock.map(({ x, perTask }) => [x, meanInterval(perTask[m]!)]))),
+    }],
+    notes,
+  };
+}
+
+/** Times where blocks start: the first after `warmUp` of the rows, the others at equal counts; equal times make one block. */
+function cutsOf(time: Float64Array, warmUp: number, blocks: number): number[] {
+  const sorted = time.slice().sort();
+  const first = Math.floor(warmUp * sorted.length);
+  const cuts = Array.from({ length: blocks }, (_, b) => sorted[first + Math.floor((b * (sorted.length - first)) / blocks)]!);
+  return cuts.filter((cut, b) => b === 0 || cut > cuts[b - 1]!);
+}
+
+const updateOptions = (options: TrainOptions = {}): TrainOptions => ({ metaBatch: options.metaBatch, weigh: options.weigh, hide: options.hide });
+
+async function finish(learner: Learner, tasks: TaskSet, options: TrainOptions): Promise<void> {
+  for await (const _ of train(learner, tasks, options)) continue;
+}
+
+/** Puts a fresh learner where a trained one is. */
+async function twin(trained: Learner, fresh: Learner): Promise<Learner> {
+  restoreState(fresh, captureState(trained), 'drift.learner()');
+  fresh.rowState = trained.rowState;
+  fresh.catalog = trained.catalog;
+  return fresh;
+}

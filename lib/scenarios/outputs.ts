@@ -1,0 +1,31 @@
+import type { NativeInnerLoop } from '../addon.js';
+import type { TaskSet } from '../contract.js';
+import type { Learner } from '../learner.js';
+import type { Model } from '../model.js';
+
+/** How a learner adapts to the tasks of a scenario: not at all, or by its algorithm, with other inner options where given. */
+export interface Adaptation {
+  when: 'before' | 'after';
+  /** Inner steps instead of the algorithm's; learned rates of the last step serve for all further ones. */
+  steps?: number;
+  /** Shrinkage of the inner loss instead of the algorithm's. */
+  shrinkage?: number;
+}
+
+/** As `learner.outputs`, under another inner loop where `adaptation` asks for one. */
+export async function adaptedOutputs(learner: Learner, tasks: TaskSet, adaptation: Adaptation, signal?: AbortSignal): Promise<Float64Array> {
+  const { when, steps, shrinkage } = adaptation;
+  if (steps === undefined && shrinkage === undefined) return learner.outputs(tasks, when, signal);
+  const inner = withSteps(learner.model, { ...learner.innerLoop(), ...(shrinkage !== undefined && { shrinkage }) }, steps);
+  return learner.outputs(tasks, when, signal, inner);
+}
+
+/** Whether the number of inner steps means anything to the learner's algorithm. */
+export const takesSteps = ({ algorithm }: Learner) => algorithm.solver === 'gradient';
+
+function withSteps(model: Model, inner: NativeInnerLoop, steps: number | undefined): NativeInnerLoop {
+  if (steps === undefined || steps === inner.steps) return inner;
+  if (!Array.isArray(inner.rates)) return { ...inner, steps };
+  const rates = inner.rates.map((rate) => rate && model.floats(steps).map((_, k) => rate[Math.min(k, rate.length - 1)]!));
+  return { ...inner, steps, rates };
+}

@@ -1,0 +1,98 @@
+/** What every scenario returns: tables as `evaluate` makes them, series to plot, and what a reader has to know. */
+import { checkArray, invalid } from '../check.js';
+import type { TaskSet } from '../contract.js';
+import type { Interval } from '../evaluation/intervals.js';
+import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
+import type { MetricResult } from '../evaluation/metrics.js';
+import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
+import { Learner } from '../learner.js';
+import { metricScores } from '../train.js';
+import { adaptedOutputs } from './outputs.js';
+import type { Adaptation } from './outputs.js';
+
+/** A line of a chart; `low` and `high` are the ends of 95 % intervals, null where there is none. */
+export interface Series {
+  name: string;
+  x: number[];
+  y: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+}
+export interface Chart {
+  title: string;
+  /** Names of the axes. */
+  x: string;
+  y: string;
+  series: Series[];
+}
+/** Plain JSON: no NaN, no typed arrays. */
+export interface Scenario {
+  name: string;
+  tables: ResultTable[];
+  charts: Chart[];
+  notes: string[];
+}
+
+export type Metrics = Record<string, MetricResult>;
+
+const DEFAULT_METRICS = { mse: ['mae', 'ndcg@5'], bce: ['logloss', 'auc'], bpr: ['auc', 'ndcg@5'], listwise: ['auc', 'ndcg@5'] };
+
+/** Checked metric names, or those that suit the learner. */
+export function metricsOf(learner: Learner, metrics: readonly string[] | undefined, field: string): readonly string[] {
+  const { loss } = learner.model.spec.head;
+  if (metrics === undefined) return loss in DEFAULT_METRICS ? DEFAULT_METRICS[loss as keyof typeof DEFAULT_METRICS] : DEFAULT_METRICS.mse;
+  checkArray(metrics, field, 'metric names');
+  if (metrics.length === 0) throw invalid(field, 'empty', metrics, 'at least one metric');
+  for (const name of metrics) parseMetric(name as string);
+  return metrics;
+}
+
+export function checkLearner(learner: unknown, field = 'learner'): asserts learner is Learner {
+  if (!(learner instanceof Learner)) throw invalid(field, 'not a learner', learner, 'what createLearner returned');
+}
+
+/** The entries of an object with one at least. */
+export function entriesOf<T>(given: Record<string, T>, field: string, what: string): [string, T][] {
+  const entries = typeof given === 'object' && given !== null ? Object.entries(given) : [];
+  if (entries.length === 0) throw invalid(field, 'empty', given, `${what} by name`);
+  return entries;
+}
+
+/** The metrics of a learner's predictions, adapted as `adaptation` says. */
+export async function measure(learner: Learner, tasks: TaskSet, metrics: readonly string[], adaptation: Adaptation, signal?: AbortSignal): Promise<Metrics> {
+  return measureOutputs(learner, tasks, await adaptedOutputs(learner, tasks, adaptation, signal), metrics);
+}
+
+/** The metrics of outputs, one a query row. */
+export function measureOutputs(learner: Learner, tasks: TaskSet, outputs: Float64Array, metrics: readonly string[]): Metrics {
+  const threshold = ['bce', 'bpr', 'listwise'].includes(learner.model.spec.head.loss) ? 0.5 : undefined;
+  const measured: Metrics = {};
+  for (const metric of metrics) {
+    Object.assign(measured, evaluateScores(tasks, metricScores(learner, outputs, metric), { metrics: [metric], threshold }));
+  }
+  return measured;
+}
+
+export function cellOf({ mean, low, high, tasks }: Interval): TableCell | null {
+  if (!Number.isFinite(mean)) return null;
+  const half = (high - low) / 2;
+  return { mean, half: Number.isFinite(half) ? half : null, tasks };
+}
+
+export function tableOf(title: string, columns: TableColumn[], rows: [method: string, results: (Interval | undefined)[]][]): ResultTable {
+  return { title, columns, rows: rows.map(([method, results]) => ({ method, cells: results.map((result) => (result === undefined ? null : cellOf(result))) })) };
+}
+
+export function seriesOf(name: string, points: readonly (readonly [x: number, result: Interval])[]): Series {
+  const number = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    name,
+    x: points.map(([x]) => x),
+    y: points.map(([, { mean }]) => number(mean)),
+    low: points.map(([, { low }]) => number(low)),
+    high: points.map(([, { high }]) => number(high)),
+  };
+}
+
+/** Which way a metric improves. */
+export const betterOf = (metric: string): TableColumn['better'] => parseMetric(metric).better;
