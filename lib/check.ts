@@ -24,6 +24,11 @@ export function checkObject(
   }
 }
 
+/** The error for a name that does not exist: the nearest that does, and all that there are. */
+export function unknownName(field: string, what: string, name: string, known: readonly string[]): InnerloopError {
+  return new InnerloopError('UNKNOWN_OPTION', suggesting(what, name, known), { field, value: name, expected: `one of ${known.join(', ')}` });
+}
+
 export function checkString(value: unknown, field: string): asserts value is string {
   if (typeof value !== 'string' || value === '') {
     throw invalid(field, value === undefined ? 'missing' : 'not a name', value, 'a non-empty string');

@@ -1,19 +1,31 @@
 import type { Baseline } from './baselines/index.js';
 import { checkArray, checkObject, checkSignal, invalid } from './check.js';
 import type { TaskSet } from './contract.js';
-import { evaluateScores, metricsFor, parseMetric } from './evaluation/metrics.js';
-import type { MetricOptions, MetricResult } from './evaluation/metrics.js';
+import { compareGroups, groupsOf } from './evaluation/groups.js';
+import type { GroupComparison } from './evaluation/groups.js';
+import { evaluateLists, parseListMetric } from './evaluation/list-metrics.js';
+import { rankCatalog } from './evaluation/lists.js';
+import type { Scorer } from './evaluation/lists.js';
 import { fitMedianDecoder } from './evaluation/median-decode.js';
 import type { MedianDecoder } from './evaluation/median-decode.js';
-import { queryLabels } from './evaluation/metrics.js';
+import { evaluateScores, metricsFor, parseMetric, queryLabels } from './evaluation/metrics.js';
+import type { MetricOptions, MetricResult } from './evaluation/metrics.js';
+import { isListMetric } from './evaluation/names.js';
+import { reliability } from './evaluation/probability.js';
+import type { Reliability } from './evaluation/probability.js';
 import { resultTable } from './evaluation/table.js';
 import type { ResultTable } from './evaluation/table.js';
 import { Learner } from './learner.js';
+import { scoresOf } from './personal-model.js';
 import { checkTaskSet, metricScores } from './train.js';
 
 export interface EvaluateOptions extends MetricOptions {
-  /** Default `['mae', 'rmse', 'ndcg@5']` for ratings, `['logloss', 'auc']` for clicks. */
-  metrics?: string[];
+  /**
+   * Names: of the query rows (`mae`, `ndcg@5` …; see `evaluateScores`), and of lists of recommendations from the whole catalog
+   * (`coverage@10`, `novelty@10` …; see `evaluateLists`). Default `['mae', 'rmse', 'ndcg@5']` for ratings,
+   * `['logloss', 'auc']` for clicks.
+   */
+  metrics?: readonly string[];
   /** Methods to stand beside, from `fitBaselines`. */
   baselines?: readonly Baseline[];
   /**
@@ -21,6 +33,12 @@ export interface EvaluateOptions extends MetricOptions {
    * decoded ratings is reported as well, for the learner and the baselines alike. See `fitMedianDecoder`.
    */
   calibration?: TaskSet;
+  /** Groups of users: a categorical feature of theirs, or one name a task. Every metric is reported by group too. */
+  groups?: string | readonly string[];
+  /** Interactions trained on, which metrics of popularity and novelty count. */
+  trainRows?: Int32Array;
+  /** Item feature for `diversity@k` and `miscalibration@k`. Default: the bag column with the fewest values. */
+  features?: string;
   signal?: AbortSignal;
 }
 
@@ -29,6 +47,10 @@ export interface MethodEvaluation {
   /** Predicted rating, probability or ranking score of every query row, in task order. */
   scores: Float64Array;
   metrics: Record<string, MetricResult>;
+  /** By metric, where groups were asked for. */
+  groups?: Record<string, GroupComparison>;
+  /** Of a learner's probabilities (`bce`): how well they match what happened. */
+  reliability?: Reliability;
 }
 
 export interface Evaluation {
@@ -45,44 +67,67 @@ const DECODED = 'mae';
  * adaptation to the support rows, beside baselines.
  *
  * ```ts
- * const { table } = await evaluate(learner, tasks, { metrics: ['mae', 'ndcg@5'], baselines });
+ * const { table } = await evaluate(learner, tasks, { metrics: ['mae', 'ndcg@5', 'coverage@10'], baselines, groups: 'gender' });
  * console.log(renderText(table));
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), DIVERGED naming the task, ABORTED
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), MISSING_COLUMN, DIVERGED naming the task, ABORTED
  */
 export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
-  checkObject(options as unknown, 'evaluate', ['metrics', 'baselines', 'calibration', 'signal', 'threshold', 'gain']);
+  checkObject(options as unknown, 'evaluate', [
+    'metrics', 'baselines', 'calibration', 'groups', 'trainRows', 'features', 'signal', 'threshold', 'gain',
+  ]);
   checkTaskSet(tasks, 'tasks');
-  const isClick = learner.model.spec.head.loss === 'bce';
-  const { baselines = [], calibration, signal, threshold = isClick ? 0.5 : undefined, gain } = options;
-  const metrics = options.metrics ?? (isClick ? ['logloss', 'auc'] : ['mae', 'rmse', 'ndcg@5']);
-  checkArray(metrics, 'evaluate.metrics', 'metric names');
+  const { head } = learner.model.spec;
+  const isClick = head.loss === 'bce';
+  const { baselines = [], calibration, trainRows, features, signal, threshold = isClick ? 0.5 : undefined, gain } = options;
+  const names = options.metrics ?? (isClick ? ['logloss', 'auc'] : ['mae', 'rmse', 'ndcg@5']);
+  checkArray(names, 'evaluate.metrics', 'metric names');
   checkSignal(signal, 'evaluate.signal');
   if (calibration !== undefined) checkTaskSet(calibration, 'evaluate.calibration');
+  const metrics = names.filter((name) => !isListMetric(name));
+  const listMetrics = names.filter(isListMetric);
   for (const name of metrics) parseMetric(name);
+  const count = Math.max(0, ...listMetrics.map((name) => parseListMetric(name).k));
+  const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
 
   const methods: MethodEvaluation[] = [];
-  const measure = (method: string, scores: Float64Array, names: string[], calibrationScores?: Float64Array) => {
-    methods.push({ method, scores, metrics: evaluateScores(tasks, scores, { metrics: names, threshold, gain }) });
-    if (calibrationScores === undefined) return;
-    methods.push(decodedMethod({ method, scores }, fitMedianDecoder(calibrationScores, queryLabels(calibration!)), tasks));
+  const measure = async (method: string, scores: Float64Array, own: string[], rank: Scorer, decoding?: Float64Array) => {
+    const results = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain });
+    const lists = count === 0 ? undefined : await rankCatalog(rank, tasks, { count, signal });
+    if (lists !== undefined) Object.assign(results, evaluateLists(lists, { metrics: listMetrics, trainRows, features, threshold }));
+    methods.push({ method, scores, metrics: results });
+    if (decoding !== undefined) methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
   };
   for (const when of ['before', 'after'] as const) {
     const outputs = await learner.outputs(tasks, when, signal);
     const others = calibration && (await learner.outputs(calibration, when, signal));
-    const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0]!;
+    const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0] ?? 'auc';
     const name = when === 'before' ? `${learner.algorithm.name}, not adapted` : learner.algorithm.name;
-    measure(name, metricScores(learner, outputs, metric), metrics, others && metricScores(learner, others, metric));
+    const rank: Scorer = async (candidates) => scoresOf(head, await learner.outputs(candidates, when, signal), 0);
+    await measure(name, metricScores(learner, outputs, metric), metrics, rank, others && metricScores(learner, others, metric));
+    const labels = queryLabels(tasks);
+    if (isClick && labels.every((y) => y === 0 || y === 1)) {
+      methods[methods.length - 1]!.reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
+    }
   }
   for (const baseline of baselines) {
     const isRating = baseline.scores === 'label';
     const others = isRating && calibration !== undefined ? baseline.predict(calibration) : undefined;
-    measure(baseline.name, baseline.predict(tasks), metricsFor(baseline.scores, metrics), others);
+    await measure(baseline.name, baseline.predict(tasks), metricsFor(baseline.scores, metrics), baseline.predict, others);
   }
+  if (groups !== undefined) for (const one of methods) one.groups = byGroup(one.metrics, groups);
   return { methods, table: resultTable(methods) };
 }
+
+/** Metrics that have a value for each task, by group. */
+function byGroup(metrics: Record<string, MetricResult>, groups: readonly string[]): Record<string, GroupComparison> {
+  const perTask = Object.entries(metrics).filter(([, { perTask }]) => perTask.some((value) => !Number.isNaN(value)));
+  return Object.fromEntries(perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]));
+}
+/** Enough for two digits of an interval; every method, metric and group is drawn this often. */
+const GROUP_RESAMPLES = 1000;
 
 /** A method's ratings after decoding, and the one metric that decoding is for. @internal */
 export function decodedMethod({ method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>, decoder: MedianDecoder, tasks: TaskSet): MethodEvaluation {

@@ -99,6 +99,29 @@ test('ranking metrics by hand', () => {
   near(of('precision@1', labels, scores, { threshold: 3 }), 1);
 });
 
+test('nDCG takes any labels: below 0 and far above a rating scale, linearly from the lowest', () => {
+  interface Case {
+    labels: number[];
+    scores: number[];
+    k: number;
+    ndcg: number;
+  }
+  const { negativeGains } = JSON.parse(readFileSync(join(root(), 'test/fixtures/evaluation.json'), 'utf8')) as { negativeGains: Case[] };
+  for (const { labels, scores, k, ndcg } of negativeGains) near(of(`ndcg@${k}`, labels, scores), ndcg);
+  assert.ok(negativeGains.some(({ labels }) => Math.min(...labels) < 0));
+  near(of('ndcg@2', [900, 100, 0], [1, 2, 3]), 100 / Math.log2(3) / (900 + 100 / Math.log2(3)));
+  near(of('ndcg@2', [5, 1, 3], [1, 2, 3]), of('ndcg@2', [5, 1, 3], [1, 2, 3], { gain: 'exponential' }));
+  // The lowest label of all tasks counts, so that a label has the same gain in each of them.
+  const together = evaluateScores(tasksOf([2, 1], [-1, 0]), Float64Array.of(1, 2, 1, 2), { metrics: ['ndcg@1'] });
+  assert.deepEqual([...together['ndcg@1'].perTask], [2 / 3, 1]);
+});
+
+test('the Brier score of a task is its mean squared error', () => {
+  near(of('brier', [1, 0], [0.8, 0.4]), (0.04 + 0.16) / 2);
+  assert.equal(parseMetric('brier').better, 'lower');
+  assert.throws(() => of('brier', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
+});
+
 test('a threshold that float32 cannot hold still meets its own label', () => {
   near(of('precision@1', [0.7, 0.1], [2, 1], { threshold: 0.7 }), 1);
 });
@@ -173,10 +196,12 @@ test('names and options are checked', () => {
   assert.equal(parseMetric('mae').better, 'lower');
   assert.deepEqual(metricsFor('order', ['mae', 'ndcg@3', 'logloss', 'auc']), ['ndcg@3', 'auc']);
   assert.deepEqual(metricsFor('label', ['mae', 'ndcg@3', 'logloss']), ['mae', 'ndcg@3']);
-  assert.throws(() => parseMetric('ndgc@3'), code('UNKNOWN_OPTION', /"ndgc@3".*"ndcg@3"/));
-  assert.throws(() => parseMetric('MAE'), code('UNKNOWN_OPTION', /"mae"/));
+  assert.throws(() => parseMetric('ndgc@3'), code('UNKNOWN_OPTION', /did you mean ndcg@3\?.*"ndgc@3"/));
+  assert.throws(() => parseMetric('MAE'), code('UNKNOWN_OPTION', /did you mean mae\?/));
   assert.throws(() => parseMetric('zzzzzzzz'), code('UNKNOWN_OPTION', /one of mae, rmse/));
-  assert.throws(() => parseMetric('toString'), code('UNKNOWN_OPTION', /unknown metric/));
+  assert.throws(() => parseMetric('toString'), code('UNKNOWN_OPTION', /no such metric/));
+  assert.throws(() => parseMetric('covrage@10'), code('UNKNOWN_OPTION', /did you mean coverage@10\?/));
+  assert.throws(() => parseMetric('coverage@10'), code('INVALID_OPTION', /lists of recommendations/));
   for (const name of ['ndcg', 'ndcg@0', 'ndcg@1.5', 'ndcg@-1', 'ndcg@', 'ndcg@1e3', 'mae@3']) {
     assert.throws(() => parseMetric(name), code('INVALID_OPTION', /cut-off/), name);
   }
@@ -185,10 +210,12 @@ test('names and options are checked', () => {
   assert.throws(() => evaluateScores(tasks, Float64Array.of(1, 2, NaN, 4)), code('DIVERGED', /task "user 1", query row 0/));
   assert.throws(() => evaluateScores(tasks, fine.slice(1)), code('INVALID_OPTION', /Float64Array\(4\)/));
   assert.throws(() => evaluateScores(tasks, fine, { metrics: [] }), code('INVALID_OPTION', /metrics/));
-  assert.throws(() => evaluateScores(tasks, fine, { treshold: 3 } as object), code('UNKNOWN_OPTION', /"threshold"/));
+  assert.throws(() => evaluateScores(tasks, fine, { treshold: 3 } as object), code('UNKNOWN_OPTION', /did you mean threshold\?/));
   assert.throws(() => evaluateScores(tasks, fine, { threshold: NaN }), code('INVALID_OPTION', /threshold/));
-  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2]), code('INVALID_DATA', /labels ≥ 0/));
-  assert.throws(() => of('ndcg@1', [2000, 2], [1, 2]), code('INVALID_DATA', /gain: 'linear'/));
+  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /labels ≥ 0/));
+  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'linear' }), code('INVALID_DATA', /labels ≥ 0/));
+  assert.throws(() => of('ndcg@1', [2000, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /gain: 'linear'/));
+  assert.throws(() => of('ndcg@1', [1, 2], [1, 2], { gain: 'exponental' }), code('INVALID_OPTION', /did you mean exponential\?/));
   assert.throws(() => of('logloss', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
   assert.throws(() => of('logloss', [1, 4], [0.5, 0.5]), code('INVALID_DATA', /0 or 1/));
 });
@@ -224,7 +251,7 @@ test('the median decoder at its limits', () => {
   assert.throws(() => fitMedianDecoder(Float64Array.of(1), []), code('INVALID_DATA', /one label per score/));
   const many = Float64Array.from({ length: 100 }, (_, i) => i);
   assert.throws(() => fitMedianDecoder(many, many), code('INVALID_DATA', /at most 64/));
-  assert.throws(() => fitMedianDecoder(many, many, { bandwith: 1 } as object), code('UNKNOWN_OPTION', /"bandwidth"/));
+  assert.throws(() => fitMedianDecoder(many, many, { bandwith: 1 } as object), code('UNKNOWN_OPTION', /did you mean bandwidth\?/));
 });
 
 test('a result table prints aligned, marks the best, and is JSON', () => {

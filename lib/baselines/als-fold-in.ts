@@ -1,5 +1,5 @@
+import { checkInteger, checkNumber, checkObject, checkSeed } from '../check.js';
 import type { Dataset } from '../contract.js';
-import { numberOption, rejectUnknown } from '../evaluation/options.js';
 import { random } from '../random.js';
 import { checkTasks, checkTraining, groupRows, meanLabel, yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
@@ -41,13 +41,19 @@ export async function alsFoldIn(
   options: AlsOptions = {},
   signal?: AbortSignal,
 ): Promise<Baseline> {
-  rejectUnknown('alsFoldIn', options, ['factors', 'regularization', 'biasRegularization', 'sweeps', 'seed']);
-  const factors = numberOption('alsFoldIn.factors', options.factors, DEFAULT_FACTORS, 1, 1024, true);
-  const ridge = numberOption('alsFoldIn.regularization', options.regularization, DEFAULT_REGULARIZATION, 0);
-  const biasRidge =
-    numberOption('alsFoldIn.biasRegularization', options.biasRegularization, DEFAULT_BIAS_REGULARIZATION, 0);
-  const sweeps = numberOption('alsFoldIn.sweeps', options.sweeps, DEFAULT_SWEEPS, 1, Infinity, true);
-  const seed = numberOption('alsFoldIn.seed', options.seed, DEFAULT_SEED, 0, Number.MAX_SAFE_INTEGER, true);
+  checkObject(options as unknown, 'alsFoldIn', ['factors', 'regularization', 'biasRegularization', 'sweeps', 'seed']);
+  const {
+    factors = DEFAULT_FACTORS,
+    regularization: ridge = DEFAULT_REGULARIZATION,
+    biasRegularization: biasRidge = DEFAULT_BIAS_REGULARIZATION,
+    sweeps = DEFAULT_SWEEPS,
+    seed = DEFAULT_SEED,
+  } = options;
+  checkInteger(factors, 'alsFoldIn.factors', 1, 1024);
+  checkNumber(ridge, 'alsFoldIn.regularization', 0);
+  checkNumber(biasRidge, 'alsFoldIn.biasRegularization', 0);
+  checkInteger(sweeps, 'alsFoldIn.sweeps', 1);
+  checkSeed(seed, 'alsFoldIn.seed');
   checkTraining(dataset, trainRows);
 
   const mean = meanLabel(dataset, trainRows);

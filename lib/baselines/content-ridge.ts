@@ -1,5 +1,5 @@
+import { checkNumber, checkObject } from '../check.js';
 import type { Dataset } from '../contract.js';
-import { numberOption, rejectUnknown } from '../evaluation/options.js';
 import { checkTasks } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';
@@ -35,14 +35,17 @@ const DEFAULT_TASTE_REGULARIZATION = 20;
  * @throws UNKNOWN_OPTION or INVALID_OPTION for an option or a taste column that does not fit, EMPTY_DATA without rows.
  */
 export function contentRidge(dataset: Dataset, trainRows: Int32Array, options: ContentRidgeOptions = {}): Baseline {
-  rejectUnknown('contentRidge', options,
-    ['regularization', 'shrinkage', 'userRegularization', 'tasteRegularization', 'tasteColumn']);
-  const regularization = numberOption('contentRidge.regularization', options.regularization, DEFAULT_REGULARIZATION, 0);
-  const shrinkage = numberOption('contentRidge.shrinkage', options.shrinkage, DEFAULT_SHRINKAGE, Number.MIN_VALUE);
-  const userRidge =
-    numberOption('contentRidge.userRegularization', options.userRegularization, DEFAULT_USER_REGULARIZATION, 0);
-  const tasteRidge =
-    numberOption('contentRidge.tasteRegularization', options.tasteRegularization, DEFAULT_TASTE_REGULARIZATION, 0);
+  checkObject(options as unknown, 'contentRidge', ['regularization', 'shrinkage', 'userRegularization', 'tasteRegularization', 'tasteColumn']);
+  const {
+    regularization = DEFAULT_REGULARIZATION,
+    shrinkage = DEFAULT_SHRINKAGE,
+    userRegularization: userRidge = DEFAULT_USER_REGULARIZATION,
+    tasteRegularization: tasteRidge = DEFAULT_TASTE_REGULARIZATION,
+  } = options;
+  checkNumber(regularization, 'contentRidge.regularization', 0);
+  checkNumber(shrinkage, 'contentRidge.shrinkage', 0, undefined, true);
+  checkNumber(userRidge, 'contentRidge.userRegularization', 0);
+  checkNumber(tasteRidge, 'contentRidge.tasteRegularization', 0);
   const bag = bagColumn(dataset.items, options.tasteColumn);
   const biases = fitBiases(dataset, trainRows);
 

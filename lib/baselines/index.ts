@@ -1,5 +1,5 @@
+import { checkObject, unknownName } from '../check.js';
 import type { Dataset } from '../contract.js';
-import { rejectUnknown, unknown } from '../evaluation/options.js';
 import { alsFoldIn } from './als-fold-in.js';
 import type { AlsOptions } from './als-fold-in.js';
 import { yieldToEventLoop } from './baseline.js';
@@ -41,10 +41,10 @@ export async function fitBaselines(
   trainRows: Int32Array,
   options: BaselineOptions = {},
 ): Promise<Baseline[]> {
-  rejectUnknown('baselines', options, ['include', 'itemMean', 'userItemBias', 'alsFoldIn', 'contentRidge', 'signal']);
+  checkObject(options as unknown, 'baselines', ['include', 'itemMean', 'userItemBias', 'alsFoldIn', 'contentRidge', 'signal']);
   const { include = BASELINES, signal } = options;
   for (const name of include) {
-    if (!BASELINES.includes(name)) throw unknown('baselines.include', name, BASELINES, 'baseline');
+    if (!BASELINES.includes(name)) throw unknownName('baselines.include', 'no such baseline', name, BASELINES);
   }
   const fitted: Baseline[] = [];
   for (const name of include) {

@@ -1,6 +1,6 @@
+import { unknownName } from '../check.js';
 import type { BagColumn, FeatureTable } from '../contract.js';
 import { InnerloopError } from '../errors.js';
-import { unknown } from '../evaluation/options.js';
 
 /** A sparse matrix by rows: row r has `value[e]` in column `column[e]`, e from `offsets[r]` to `offsets[r + 1] − 1`. */
 export interface SparseMatrix {
@@ -68,7 +68,7 @@ export function bagColumn(items: FeatureTable, name: string | undefined): BagCol
       field: 'contentRidge.tasteColumn', value: name, expected: 'an item column that holds lists',
     });
   }
-  throw unknown('contentRidge.tasteColumn', name, bags.map((bag) => bag.name), 'item bag column');
+  throw unknownName('contentRidge.tasteColumn', 'no such item bag column', name, bags.map((bag) => bag.name));
 }
 
 /** Of the residual, relative to the first, where conjugate gradients stop. */

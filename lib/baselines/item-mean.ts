@@ -1,5 +1,5 @@
+import { checkNumber, checkObject } from '../check.js';
 import type { Dataset } from '../contract.js';
-import { numberOption, rejectUnknown } from '../evaluation/options.js';
 import { checkTraining, itemScores, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 
@@ -11,8 +11,9 @@ const DEFAULT_SHRINKAGE = 5;
 
 /** μ + Σ(y − μ) / (n + λ) over the item's n training labels; μ for an item never seen. */
 export function itemMean(dataset: Dataset, trainRows: Int32Array, options: ItemMeanOptions = {}): Baseline {
-  rejectUnknown('itemMean', options, ['shrinkage']);
-  const shrinkage = numberOption('itemMean.shrinkage', options.shrinkage, DEFAULT_SHRINKAGE, 0);
+  checkObject(options as unknown, 'itemMean', ['shrinkage']);
+  const { shrinkage = DEFAULT_SHRINKAGE } = options;
+  checkNumber(shrinkage, 'itemMean.shrinkage', 0);
   checkTraining(dataset, trainRows);
   const mean = meanLabel(dataset, trainRows);
   const sums = new Float64Array(dataset.items.rows);

@@ -1,5 +1,5 @@
+import { checkInteger, checkNumber, checkObject } from '../check.js';
 import type { Dataset } from '../contract.js';
-import { numberOption, rejectUnknown } from '../evaluation/options.js';
 import { checkTasks, checkTraining, groupRows, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 
@@ -55,12 +55,15 @@ export function userItemBias(dataset: Dataset, trainRows: Int32Array, options: U
 
 /** The fit behind {@link userItemBias}, which the factor and content baselines start from. */
 export function fitBiases(dataset: Dataset, trainRows: Int32Array, options: UserItemBiasOptions = {}): Biases {
-  rejectUnknown('userItemBias', options, ['itemRegularization', 'userRegularization', 'sweeps']);
-  const itemRegularization =
-    numberOption('userItemBias.itemRegularization', options.itemRegularization, DEFAULT_ITEM_REGULARIZATION, 0);
-  const userRegularization =
-    numberOption('userItemBias.userRegularization', options.userRegularization, DEFAULT_USER_REGULARIZATION, 0);
-  const sweeps = numberOption('userItemBias.sweeps', options.sweeps, DEFAULT_SWEEPS, 1, Infinity, true);
+  checkObject(options as unknown, 'userItemBias', ['itemRegularization', 'userRegularization', 'sweeps']);
+  const {
+    itemRegularization = DEFAULT_ITEM_REGULARIZATION,
+    userRegularization = DEFAULT_USER_REGULARIZATION,
+    sweeps = DEFAULT_SWEEPS,
+  } = options;
+  checkNumber(itemRegularization, 'userItemBias.itemRegularization', 0);
+  checkNumber(userRegularization, 'userItemBias.userRegularization', 0);
+  checkInteger(sweeps, 'userItemBias.sweeps', 1);
   checkTraining(dataset, trainRows);
   const mean = meanLabel(dataset, trainRows);
   const user = new Float64Array(dataset.users.rows);

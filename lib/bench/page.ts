@@ -1,12 +1,13 @@
 /** The report as one HTML file that needs nothing else: style and charts are inside, and it holds no script. */
 import type { BenchReport, Point } from '../bench.js';
-import { escape, figure } from './charts.js';
-import type { Chart, Mark, Series } from './charts.js';
+import { drawLines } from '../charts/lines.js';
+import type { LineSeries } from '../charts/lines.js';
+import { STYLE } from '../charts/style.js';
+import { escape, figure } from '../charts/svg.js';
 import type { Sweep } from './cases.js';
 import { networkOf } from './cases.js';
 import { digits, duration, FACTOR_NAMES, rate } from './format.js';
 import { groups, HEADER, WORDS } from './rows.js';
-import { STYLE } from './style.js';
 import type { Quantiles } from './timing.js';
 
 export function renderPage(report: BenchReport): string {
@@ -63,10 +64,20 @@ function card({ case: { steps }, first, second, ratio }: Point): string {
 
 // ---------------------------------------------------------------------------------------------------------- charts
 
+/** A value at each point of a sweep, with the ends of its bar where it has one. */
+interface Mark {
+  y: number;
+  low?: number;
+  high?: number;
+}
+interface Marks extends Pick<LineSeries, 'name' | 'tone' | 'dashed'> {
+  marks: readonly Mark[];
+}
+
 function section({ factor, values, series }: Sweep, points: readonly Point[]): string {
   const name = FACTOR_NAMES[factor];
   const own = series.map(({ steps, points: of }) => ({ suffix: steps === undefined ? '' : `, K = ${steps}`, steps, points: of.map((p) => points[p]) }));
-  const orders = (marks: (point: Point, order: 'first' | 'second') => Mark): Series[] =>
+  const orders = (marks: (point: Point, order: 'first' | 'second') => Mark): Marks[] =>
     own.flatMap(({ suffix, points: of }, s) =>
       (['first', 'second'] as const).map((order) => ({
         name: `${order} order${suffix}`,
@@ -75,7 +86,10 @@ function section({ factor, values, series }: Sweep, points: readonly Point[]): s
         marks: of.map((point) => marks(point, order)),
       })),
     );
-  const chart = (title: string, unit: string, drawn: Series[], reference?: number): Chart => ({ title, unit, factor: name, values, series: drawn, reference });
+  const chart = (title: string, unit: string, drawn: Marks[], reference?: number): string => {
+    const lines = drawn.map(({ marks, ...line }) => ({ ...line, x: values, y: marks.map(({ y }) => y), low: marks.map(({ low }) => low ?? null), high: marks.map(({ high }) => high ?? null) }));
+    return figure(drawLines({ title, x: name, y: unit, series: lines, reference, spacing: 'even', from: 'zero' }));
+  };
   const last = own[own.length - 1];
   const charts = [
     chart('Time per task', 'µs', orders((point, order) => quantileMark(point[order].time, 1e6))),
@@ -96,12 +110,12 @@ function section({ factor, values, series }: Sweep, points: readonly Point[]): s
       ? chart('Tasks per second', 'thousand', orders((point, order) => ({ y: 1e-3 / point[order].time.q50 })))
       : chart(`Operations per task${last.suffix}`, 'million', [...forms('first', last.points), ...forms('second', last.points)]),
   ];
-  return `<section><h2>By ${escape(name)}</h2><div class="charts">${charts.map(figure).join('')}</div></section>`;
+  return `<section><h2>By ${escape(name)}</h2><div class="charts">${charts.join('')}</div></section>`;
 }
 
 const quantileMark = ({ q10, q50, q90 }: Quantiles, scale: number): Mark => ({ y: scale * q50, low: scale * q10, high: scale * q90 });
 
-const forms = (order: 'first' | 'second', points: readonly Point[]): Series[] => [
+const forms = (order: 'first' | 'second', points: readonly Point[]): Marks[] => [
   { name: `${order} order, as run`, tone: order, marks: points.map((point) => ({ y: point[order].operations / 1e6 })) },
   { name: `${order} order, direct form`, tone: order, dashed: true, marks: points.map((point) => ({ y: point[order].directOperations / 1e6 })) },
 ];

@@ -1,4 +1,4 @@
-import { InnerloopError } from '../errors.js';
+import { invalid } from '../check.js';
 
 /** A mean over tasks with its 95 % confidence interval. */
 export interface Interval {
@@ -65,14 +65,13 @@ export type PerTask = Float64Array | { perTask: Float64Array };
  * @throws INVALID_OPTION if the two do not cover the same number of tasks.
  */
 export function pairedDifference(a: PerTask, b: PerTask): Interval {
-  const left = a instanceof Float64Array ? a : a.perTask;
-  const right = b instanceof Float64Array ? b : b.perTask;
-  if (left.length !== right.length) {
-    throw new InnerloopError('INVALID_OPTION', 'two methods compared on different task sets', {
-      field: 'pairedDifference',
-      value: right.length,
-      expected: `${left.length} tasks`,
-    });
-  }
+  const [left, right] = perTaskOf(a, b);
   return meanInterval(left.map((value, t) => value - right[t]));
+}
+
+/** The values of two methods on the same tasks. @internal */
+export function perTaskOf(a: PerTask, b: PerTask): [Float64Array, Float64Array] {
+  const [left, right] = [a, b].map((each) => (each instanceof Float64Array ? each : each.perTask)) as [Float64Array, Float64Array];
+  if (left.length === right.length) return [left, right];
+  throw invalid('perTask', 'two methods compared on different task sets', right.length, `${left.length} tasks`);
 }

@@ -1,5 +1,5 @@
+import { checkNumber, checkObject } from '../check.js';
 import { InnerloopError } from '../errors.js';
-import { numberOption, rejectUnknown } from './options.js';
 
 export interface MedianDecoderOptions {
   /** Standard deviation of the Gaussian kernel, in units of the score. Default 1.06 · sd(scores) · n^(−1/5). */
@@ -40,9 +40,10 @@ export function fitMedianDecoder(
   labels: ArrayLike<number>,
   options: MedianDecoderOptions = {},
 ): MedianDecoder {
-  rejectUnknown('medianDecoder', options, ['bandwidth']);
+  checkObject(options as unknown, 'medianDecoder', ['bandwidth']);
   const levels = distinctLabels(scores, labels);
-  const bandwidth = numberOption('medianDecoder.bandwidth', options.bandwidth, silverman(scores), 0);
+  const { bandwidth = silverman(scores) } = options;
+  checkNumber(bandwidth, 'medianDecoder.bandwidth', 0);
   const order = Int32Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b]);
   const cells = cellEnds(scores, order);
   const thresholds: number[] = [];

@@ -1,19 +1,24 @@
+import { checkNumber, checkObject, checkOneOf, invalid } from '../check.js';
 import type { TaskSet } from '../contract.js';
 import { InnerloopError, show } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 import { meanInterval } from './intervals.js';
 import type { Interval } from './intervals.js';
-import { numberOption, rejectUnknown, unknown } from './options.js';
+import { isListMetric, splitName } from './names.js';
+import type { RANKING_METRICS, ROW_METRICS } from './names.js';
 import { auc, hitRate, ndcg, precision, recall, reciprocalRank } from './ranking.js';
 import type { Gain } from './ranking.js';
-import { logLoss, meanAbsoluteError, rootMeanSquaredError } from './rating.js';
+import { brierScore, logLoss, meanAbsoluteError, rootMeanSquaredError } from './rating.js';
 import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
 export interface MetricOptions {
   /** A row is relevant if its label is at least this: auc, precision, recall, hitrate, mrr. Default 4. */
   threshold?: number;
-  /** Gain of a label in nDCG: 2^label − 1 or the label itself. Default `exponential`. */
+  /**
+   * Gain of a label y in nDCG: `exponential` is 2^y − 1, `linear` is y; both refuse labels below 0. Default: exponential
+   * where all labels measured are in 0 … 30, as ratings are; else y − min(0, lowest label measured), which any labels have.
+   */
   gain?: Gain;
 }
 export interface EvaluationOptions extends MetricOptions {
@@ -22,7 +27,8 @@ export interface EvaluationOptions extends MetricOptions {
 }
 const DEFAULT_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'] as const;
 const DEFAULT_THRESHOLD = 4;
-const DEFAULT_GAIN: Gain = 'exponential';
+/** Beyond this 2^y − 1 no longer tells labels apart but by their order; rating scales end far below. */
+const HIGHEST_RATING = 30;
 
 export interface Metric {
   /** As written: `mae`, `ndcg@3`. */
@@ -40,21 +46,27 @@ export interface MetricResult extends Interval {
   perTask: Float64Array;
 }
 
-type Settings = Required<MetricOptions>;
+/** A gain, and what is subtracted from labels before it. */
+interface Settings {
+  threshold: number;
+  gain: Gain;
+  floor: number;
+}
 type Build = (k: number, settings: Settings) => Omit<Metric, 'name'>;
 type Cut = (window: TaskWindow, k: number, threshold: number) => number;
 
 const cut = (compute: Cut): Build => (k, { threshold }) =>
   ({ better: 'higher', score: 'order', compute: (window) => compute(window, k, threshold) });
 
-const PLAIN: Record<string, Build> = {
+const PLAIN: Record<string, Build> & Record<(typeof ROW_METRICS)[number], Build> = {
   mae: () => ({ better: 'lower', score: 'label', compute: meanAbsoluteError }),
   rmse: () => ({ better: 'lower', score: 'label', compute: rootMeanSquaredError }),
   logloss: () => ({ better: 'lower', score: 'probability', compute: logLoss }),
+  brier: () => ({ better: 'lower', score: 'probability', compute: brierScore }),
   auc: (_, { threshold }) => ({ better: 'higher', score: 'order', compute: (window) => auc(window, threshold) }),
 };
-const AT_K: Record<string, Build> = {
-  ndcg: (k, { gain }) => ({ better: 'higher', score: 'order', compute: (window) => ndcg(window, k, gain) }),
+const AT_K: Record<string, Build> & Record<(typeof RANKING_METRICS)[number], Build> = {
+  ndcg: (k, { gain, floor }) => ({ better: 'higher', score: 'order', compute: (window) => ndcg(window, k, gain, floor) }),
   precision: cut(precision),
   recall: cut(recall),
   hitrate: cut(hitRate),
@@ -62,46 +74,41 @@ const AT_K: Record<string, Build> = {
 };
 
 /**
- * Reads a metric's name: `mae`, `rmse`, `logloss`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`, `mrr@k`
- * with an integer k ≥ 1.
+ * Reads a metric's name: `mae`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
+ * `mrr@k` with an integer k ≥ 1.
  *
  * @throws UNKNOWN_OPTION for another name (the message holds the nearest), INVALID_OPTION for a bad k or option.
  */
 export function parseMetric(name: string, options: MetricOptions = {}): Metric {
-  rejectUnknown('evaluation', options, ['threshold', 'gain']);
-  // Labels are float32: 0.7 must be relevant at threshold 0.7 although float32(0.7) < 0.7.
-  const threshold = Math.fround(numberOption('evaluation.threshold', options.threshold, DEFAULT_THRESHOLD));
-  const gain = options.gain ?? DEFAULT_GAIN;
-  if (gain !== 'exponential' && gain !== 'linear') {
-    throw new InnerloopError('INVALID_OPTION', 'not a gain', {
-      field: 'evaluation.gain', value: gain, expected: "'exponential' or 'linear'",
-    });
-  }
-  if (typeof name !== 'string') {
-    throw new InnerloopError('INVALID_OPTION', 'not a metric name', {
-      field: 'evaluation.metrics', value: name, expected: 'a text such as "ndcg@3"',
-    });
-  }
-  const at = name.indexOf('@');
-  const base = at < 0 ? name : name.slice(0, at);
-  const known = Object.keys(PLAIN).concat(Object.keys(AT_K));
-  if (!known.includes(base)) {
-    const names = known.map((each) => (each in PLAIN ? each : each + (at < 0 ? '@k' : name.slice(at))));
-    throw unknown('evaluation.metrics', name, names, 'metric');
-  }
-  const takesK = base in AT_K;
-  const k = at < 0 ? NaN : Number(name.slice(at + 1));
-  if (takesK ? !/^@[1-9]\d*$/.test(name.slice(base.length)) || !Number.isSafeInteger(k) : at >= 0) {
-    throw new InnerloopError('INVALID_OPTION', takesK ? 'no valid cut-off' : 'takes no cut-off', {
-      field: 'evaluation.metrics', value: name, expected: takesK ? `${base}@k with an integer k ≥ 1` : base,
-    });
-  }
-  return { name, ...(takesK ? AT_K[base] : PLAIN[base])(k, { threshold, gain }) };
+  return build(name, settingsOf(options, new Float32Array(0)));
+}
+
+/** @param labels all that are measured: the default gain depends on their range */
+function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
+  checkObject(options as unknown, 'evaluation', ['threshold', 'gain']);
+  const { threshold = DEFAULT_THRESHOLD, gain } = options;
+  checkNumber(threshold, 'evaluation.threshold');
+  if (gain !== undefined) checkOneOf(gain, 'evaluation.gain', ['exponential', 'linear']);
+  let [low, high] = [0, 0];
+  for (const label of labels) [low, high] = [Math.min(low, label), Math.max(high, label)];
+  const isRating = low === 0 && high <= HIGHEST_RATING;
+  return {
+    // Labels are float32: 0.7 must be relevant at threshold 0.7 although float32(0.7) < 0.7.
+    threshold: Math.fround(threshold),
+    gain: gain ?? (isRating ? 'exponential' : 'linear'),
+    floor: gain === undefined ? low : 0,
+  };
+}
+
+function build(name: string, settings: Settings): Metric {
+  const { base, k } = splitName(name);
+  if (isListMetric(name)) throw invalid('evaluation.metrics', 'is measured on lists of recommendations, by evaluate or evaluateLists', name, 'a metric of query rows');
+  return { name, ...(k === undefined ? PLAIN[base] : AT_K[base])(k ?? NaN, settings) };
 }
 
 /**
  * The metrics among `names` that mean something for a method with this kind of score: a ranking score has no mae, and
- * only a probability has a logloss.
+ * only a probability has a logloss. Metrics of lists are left out.
  */
 export function metricsFor(score: Metric['score'], names: readonly string[]): string[] {
   const fits: Record<Metric['score'], readonly string[]> = {
@@ -109,7 +116,7 @@ export function metricsFor(score: Metric['score'], names: readonly string[]): st
     label: ['order', 'label'],
     probability: ['order', 'label', 'probability'],
   };
-  return names.filter((name) => fits[score].includes(parseMetric(name).score));
+  return names.filter((name) => !isListMetric(name) && fits[score].includes(parseMetric(name).score));
 }
 
 /** Labels of all query rows, in task order: beside these, position by position, stand a method's scores. */
@@ -125,7 +132,8 @@ export function queryLabels(tasks: TaskSet): Float32Array {
  * @param score one number per query row, in the order of `tasks.queryRows`.
  * @returns by metric name, in the order asked for; `tasks` of a metric counts the tasks in its mean.
  * @throws DIVERGED for a score that is not finite (the task is named), UNKNOWN_OPTION and INVALID_OPTION for options,
- *   INVALID_DATA where labels or scores do not fit a metric (logloss: labels 0/1, scores in [0, 1]; ndcg: labels ≥ 0).
+ *   INVALID_DATA where labels or scores do not fit a metric (logloss, brier: labels 0/1, scores in [0, 1]; ndcg with a gain: labels
+ *   ≥ 0).
  */
 export function evaluateScores(
   tasks: TaskSet,
@@ -150,14 +158,11 @@ interface ScoredRows {
 }
 
 function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, MetricResult> {
-  rejectUnknown('evaluation', options, ['metrics', 'threshold', 'gain']);
+  checkObject(options as unknown, 'evaluation', ['metrics', 'threshold', 'gain']);
   const { metrics: names = DEFAULT_METRICS, ...rest } = options;
-  if (!Array.isArray(names) || names.length === 0) {
-    throw new InnerloopError('INVALID_OPTION', 'no metrics', {
-      field: 'evaluation.metrics', value: names, expected: 'a list of metric names',
-    });
-  }
-  const metrics = names.map((name: string) => parseMetric(name, rest));
+  if (!Array.isArray(names) || names.length === 0) throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
+  const settings = settingsOf(rest, rows.labels);
+  const metrics = names.map((name: string) => build(name, settings));
   checkScores(rows, metrics);
 
   const { labels, scores, offsets } = rows;
@@ -176,9 +181,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
 
 function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Metric[]): void {
   if (!(scores instanceof Float64Array) || scores.length !== labels.length) {
-    throw new InnerloopError('INVALID_OPTION', 'not one score per query row', {
-      field: 'score', value: scores, expected: `Float64Array(${labels.length})`,
-    });
+    throw invalid('score', 'not one score per query row', scores, `Float64Array(${labels.length})`);
   }
   const probabilities = metrics.some((metric) => metric.score === 'probability');
   for (let t = 0; t < offsets.length - 1; t++) {
@@ -188,10 +191,10 @@ function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Met
       if (!Number.isFinite(scores[i])) throw fail('DIVERGED', 'score is not finite', scores[i], 'a finite number');
       if (!probabilities) continue;
       if (scores[i] < 0 || scores[i] > 1) {
-        throw fail('INVALID_DATA', 'logloss of a score that is no probability', scores[i], 'a number in [0, 1]');
+        throw fail('INVALID_DATA', 'probability metric of a score that is none', scores[i], 'a number in [0, 1]');
       }
       if (labels[i] !== 0 && labels[i] !== 1) {
-        throw fail('INVALID_DATA', 'logloss of a label that is not binary', labels[i], '0 or 1');
+        throw fail('INVALID_DATA', 'probability metric of a label that is not binary', labels[i], '0 or 1');
       }
     }
   }

@@ -10,13 +10,13 @@ import type { TaskWindow } from './window.js';
 export type Gain = 'exponential' | 'linear';
 
 /**
- * nDCG@k with discount 1 / log2(place + 1); NaN if no row has a gain (Järvelin & Kekäläinen 2002; ties: McSherry & Najork
- * 2008).
+ * nDCG@k with discount 1 / log2(place + 1) and the gain of label − floor; NaN if no row has a gain (Järvelin & Kekäläinen
+ * 2002; ties: McSherry & Najork 2008).
  */
-export function ndcg(window: TaskWindow, k: number, gain: Gain): number {
+export function ndcg(window: TaskWindow, k: number, gain: Gain, floor = 0): number {
   const { labels, order, start, end } = window;
   const gains = new Float64Array(end - start);
-  for (let i = start; i < end; i++) gains[i - start] = gainOf(labels[i], gain);
+  for (let i = start; i < end; i++) gains[i - start] = gainOf(labels[i] - floor, gain);
   let dcg = 0;
   for (let from = start; from < end && from - start < k; ) {
     const to = tieEnd(window, from);

@@ -26,3 +26,10 @@ export function logLoss({ labels, scores, start, end }: TaskWindow): number {
   }
   return sum / (end - start);
 }
+
+/** Mean of (p − y)² for labels y of 0 and 1 (Brier 1950). */
+export function brierScore({ labels, scores, start, end }: TaskWindow): number {
+  let sum = 0;
+  for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
+  return sum / (end - start);
+}

@@ -1,5 +1,7 @@
 import type { Interval } from './intervals.js';
+import { parseListMetric } from './list-metrics.js';
 import { parseMetric } from './metrics.js';
+import { isListMetric } from './names.js';
 
 /** Mean and half the width of its interval; `half` is null with fewer than two tasks. */
 export interface TableCell {
@@ -9,7 +11,8 @@ export interface TableCell {
 }
 export interface TableColumn {
   metric: string;
-  better: 'lower' | 'higher';
+  /** Popularity, say, is `neither`: no method is marked as best. */
+  better: 'lower' | 'higher' | 'neither';
 }
 /** Methods by metrics. Plain JSON: no NaN, no typed arrays; a metric a method does not have is null. */
 export interface ResultTable {
@@ -32,10 +35,12 @@ const DEFAULT_DIGITS = 4;
 /** Collects results into one table; columns are the metrics in order of first appearance. */
 export function resultTable(results: readonly MethodResult[], title = ''): ResultTable {
   const names = [...new Set(results.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const columns = names.map((metric) => ({ metric, better: parseMetric(metric).better }));
+  const columns = names.map((metric) => ({ metric, better: betterOf(metric) }));
   const rows = results.map(({ method, metrics }) => ({ method, cells: names.map((name) => cellOf(metrics[name])) }));
   return { title, columns, rows };
 }
+
+const betterOf = (metric: string) => (isListMetric(metric) ? parseListMetric : parseMetric)(metric).better;
 
 function cellOf(result: Interval | undefined): TableCell | null {
   if (result === undefined || !Number.isFinite(result.mean)) return null;
@@ -70,7 +75,7 @@ function layout(table: ResultTable, options: RenderOptions, mark: (text: string,
   const digits = options.digits ?? DEFAULT_DIGITS;
   const best = table.columns.map(({ better }, c) => {
     const means = table.rows.flatMap(({ cells }) => cells[c]?.mean ?? []);
-    if (means.length === 0) return undefined;
+    if (means.length === 0 || better === 'neither') return undefined;
     return (better === 'lower' ? Math.min(...means) : Math.max(...means)).toFixed(digits);
   });
   const header = ['method', ...table.columns.map(({ metric }) => mark(metric, false))];

@@ -1,7 +1,28 @@
-/** The page's style sheet. Colours are told apart with red–green colour blindness too, and by dashes. */
-export const STYLE = `
-:root{color-scheme:light dark;--paper:#fbfaf7;--card:#fff;--ink:#1d2430;--soft:#5f6875;--rule:#e3e1da;--first:#1f6fd6;--second:#d0541c;--warn:#8a5a00;--warnback:#fdf3dc}
-@media (prefers-color-scheme:dark){:root{--paper:#12161d;--card:#1a2029;--ink:#e7eaf0;--soft:#9aa4b2;--rule:#2d3542;--first:#6aa9ff;--second:#ff9a63;--warn:#ffd28a;--warnback:#33290f}}
+/** Style sheets. Colours are told apart with red–green colour blindness too, and by dashes. */
+
+const COLOURS = `
+:root{color-scheme:light dark;--paper:#fbfaf7;--card:#fff;--ink:#1d2430;--soft:#5f6875;--rule:#e3e1da;--first:#1f6fd6;--second:#d0541c;--third:#0b8a5f;--fourth:#a4409a;--fifth:#9a7400;--warn:#8a5a00;--warnback:#fdf3dc}
+@media (prefers-color-scheme:dark){:root{--paper:#12161d;--card:#1a2029;--ink:#e7eaf0;--soft:#9aa4b2;--rule:#2d3542;--first:#6aa9ff;--second:#ff9a63;--third:#45c796;--fourth:#e08fd8;--fifth:#d9b64a;--warn:#ffd28a;--warnback:#33290f}}
+`;
+
+/** Of the charts alone. */
+export const CHART_STYLE = `${COLOURS}
+text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}
+.name{font-size:12px}
+.grid{stroke:var(--rule);stroke-width:1}
+.axis{stroke:var(--soft);stroke-width:1}
+.reference{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}
+.line{fill:none;stroke:var(--soft);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.bar{fill:none;stroke:var(--soft);stroke-width:1.3;opacity:.65}
+.dashed{stroke-dasharray:5 4}
+.dot{fill:var(--soft);stroke:var(--card);stroke-width:1}
+.line.first,.bar.first{stroke:var(--first)}.dot.first{fill:var(--first)}.line.second,.bar.second{stroke:var(--second)}.dot.second{fill:var(--second)}.line.third,.bar.third{stroke:var(--third)}.dot.third{fill:var(--third)}.line.fourth,.bar.fourth{stroke:var(--fourth)}.dot.fourth{fill:var(--fourth)}.line.fifth,.bar.fifth{stroke:var(--fifth)}.dot.fifth{fill:var(--fifth)}
+.dot.hollow{fill:var(--card);stroke:var(--soft);stroke-width:2}.dot.first.hollow{fill:var(--card);stroke:var(--first)}.dot.second.hollow{fill:var(--card);stroke:var(--second)}.dot.third.hollow{fill:var(--card);stroke:var(--third)}.dot.fourth.hollow{fill:var(--card);stroke:var(--fourth)}.dot.fifth.hollow{fill:var(--card);stroke:var(--fifth)}
+.row{font-size:11.5px}.row.own{fill:var(--ink);font-weight:600}.title{font-size:13px;font-weight:600;fill:var(--ink)}.title .tick{font-weight:400;fill:var(--soft)}.paper{fill:var(--card)}
+`;
+
+/** Of a page with charts, tables and cards. */
+export const STYLE = `${CHART_STYLE}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
@@ -26,19 +47,6 @@ figcaption{padding:0 4px 6px;font-size:.95rem}
 figure svg[role]{display:block;width:100%;height:auto}
 .legend{display:flex;flex-wrap:wrap;gap:2px 16px;padding:4px;font-size:.8rem;color:var(--soft)}
 .key{display:inline-flex;align-items:center;gap:6px}
-text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}
-.name{font-size:12px}
-.grid{stroke:var(--rule);stroke-width:1}
-.axis{stroke:var(--soft);stroke-width:1}
-.reference{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}
-.line{fill:none;stroke:var(--soft);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-.bar{fill:none;stroke:var(--soft);stroke-width:1.3;opacity:.65}
-.line.first,.bar.first{stroke:var(--first)}.line.second,.bar.second{stroke:var(--second)}
-.dashed{stroke-dasharray:5 4}
-.dot{fill:var(--soft);stroke:var(--card);stroke-width:1}
-.dot.first{fill:var(--first)}.dot.second{fill:var(--second)}
-.dot.hollow{fill:var(--card);stroke:var(--soft);stroke-width:2}
-.dot.first.hollow{stroke:var(--first)}.dot.second.hollow{stroke:var(--second)}
 .warn{background:var(--warnback);color:var(--warn);border-radius:10px;padding:10px 14px;font-size:.9rem;max-width:none}
 .table{overflow-x:auto;border:1px solid var(--rule);border-radius:14px;background:var(--card);margin-top:12px}
 table{border-collapse:collapse;width:100%;font-size:.82rem;font-variant-numeric:tabular-nums}
@@ -55,4 +63,11 @@ dl{columns:2 400px;column-gap:40px;margin:0}
 dl div{break-inside:avoid;padding-top:10px}
 dt{font-weight:600}dd{margin:0;color:var(--soft)}
 footer{margin-top:48px;color:var(--soft);font-size:.82rem}
+.best{font-weight:700}
+details{margin-top:12px}summary{cursor:pointer;color:var(--soft)}
+pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:14px;padding:14px 16px;font:.78rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+.facts{columns:auto;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr));gap:0 24px}
+.facts dd{overflow-wrap:anywhere}
+@media (max-width:480px){figure text,figure .name,figure .row{font-size:13px}}
+@media print{body{background:#fff}figure,.card,.table{break-inside:avoid}}
 `;

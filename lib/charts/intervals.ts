@@ -1,0 +1,56 @@
+/** Means with their intervals, one below the other: what a table's column looks like. */
+import { linearScale, tickLabel, valueText } from './scale.js';
+import { clipped, escape, round } from './svg.js';
+import type { Drawing, Tone } from './svg.js';
+
+export interface IntervalRow {
+  name: string;
+  mean: number;
+  low: number | null;
+  high: number | null;
+  /** Default `plain`. */
+  tone?: Tone;
+}
+export interface IntervalChart {
+  title: string;
+  unit: string;
+  rows: readonly IntervalRow[];
+  /** A line down, such as difference 0. */
+  reference?: number;
+}
+
+const WIDTH = 400;
+const LEFT = 164;
+const RIGHT = 16;
+const ROW = 24;
+const TOP = 8;
+const BOTTOM = 28;
+const NAME_LENGTH = 22;
+
+export function drawIntervals({ title, unit, rows, reference }: IntervalChart): Drawing {
+  const ends = rows.flatMap(({ mean, low, high }) => [mean, low ?? mean, high ?? mean]);
+  if (reference !== undefined) ends.push(reference);
+  const scale = linearScale(Math.min(...ends), Math.max(...ends));
+  const x = (value: number) => round(LEFT + (WIDTH - LEFT - RIGHT) * scale.share(value));
+  const base = TOP + ROW * rows.length;
+  const grid = scale.ticks.map((tick) => {
+    const name = `<text class="tick" x="${x(tick)}" y="${base + 18}" text-anchor="middle">${tickLabel(tick)}</text>`;
+    return `<path class="grid" d="M${x(tick)} ${TOP}V${base}"/>${name}`;
+  });
+  const down = reference === undefined ? '' : `<path class="reference" d="M${x(reference)} ${TOP}V${base}"/>`;
+  const marks = rows.map(({ name, mean, low, high, tone = 'plain' }, r) => {
+    const y = TOP + ROW * (r + 0.5);
+    const bar = low === null || high === null ? '' : `<path class="bar ${tone}" d="M${x(low)} ${y}H${x(high)}M${x(low)} ${y - 4}v8M${x(high)} ${y - 4}v8"/>`;
+    const dot = `<circle class="dot ${tone}" cx="${x(mean)}" cy="${y}" r="4.2"><title>${escape(`${name}: ${valueText(mean, low, high)} ${unit}`)}</title></circle>`;
+    return `<text class="row${tone === 'plain' ? '' : ' own'}" x="${LEFT - 8}" y="${y + 4}" text-anchor="end">${clipped(name, NAME_LENGTH)}</text>${bar}${dot}`;
+  });
+  return {
+    title,
+    unit,
+    width: WIDTH,
+    height: base + BOTTOM,
+    content: [...grid, down, ...marks].join(''),
+    description: `${title} (${unit}): ${rows.map(({ name, mean, low, high }) => `${name} ${valueText(mean, low, high)}`).join('; ')}`,
+    legend: [],
+  };
+}

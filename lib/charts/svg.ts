@@ -1,0 +1,43 @@
+/** What all charts share: no script, no font and no colour of their own, only classes (see style.ts). */
+
+export const escape = (text: string) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+export const round = (value: number) => Math.round(value * 10) / 10;
+
+/** Colour classes, told apart with red–green colour blindness too; series beyond the last start again, dashed. */
+export const TONES = ['first', 'second', 'third', 'fourth', 'fifth'] as const;
+export type Tone = (typeof TONES)[number] | 'plain';
+
+/** Size and content of an SVG, and the text that stands for it. */
+export interface Drawing {
+  title: string;
+  /** What the numbers are in. */
+  unit: string;
+  width: number;
+  height: number;
+  content: string;
+  /** For those who cannot see it. */
+  description: string;
+  legend: readonly Key[];
+}
+export interface Key {
+  name: string;
+  tone: Tone;
+  dashed?: boolean;
+}
+
+export const line = (d: string, { tone, dashed }: { tone: Tone; dashed?: boolean }) => `<path class="line ${tone}${dashed ? ' dashed' : ''}" d="${d}"/>`;
+
+/** Text cut to what has room; the whole of it is shown on hover. */
+export function clipped(text: string, most: number): string {
+  const points = [...text];
+  if (points.length <= most) return escape(text);
+  return `${escape(points.slice(0, most - 1).join(''))}…<title>${escape(text)}</title>`;
+}
+
+/** A figure of a page: title, SVG and legend. */
+export function figure({ title, unit, width, height, content, description, legend }: Drawing): string {
+  const keys = legend.map((key) => `<span class="key"><svg width="26" height="10" aria-hidden="true">${line('M1 5H25', key)}</svg>${escape(key.name)}</span>`);
+  const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(description)}">${content}</svg>`;
+  const below = keys.length === 0 ? '' : `<div class="legend">${keys.join('')}</div>`;
+  return `<figure><figcaption><b>${escape(title)}</b> <span class="unit">${escape(unit)}</span></figcaption>${svg}${below}</figure>`;
+}

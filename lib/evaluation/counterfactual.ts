@@ -1,0 +1,201 @@
+import { itemCounts } from '../baselines/baseline.js';
+import { checkNumber, checkObject, invalid } from '../check.js';
+import type { Dataset } from '../contract.js';
+import { studentT } from './intervals.js';
+import type { Interval } from './intervals.js';
+import type { RankedLists } from './lists.js';
+
+/**
+ * What a policy would have earned, estimated from what another one logged. Row i: in context x_i the logging policy took action
+ * a_i with probability p_i and earned r_i; the policy to be valued takes a_i there with probability π_i. All arrays have one
+ * entry a row.
+ */
+export interface LoggedRows {
+  reward: Float64Array;
+  /** p_i > 0: what the logging policy did with probability 0 cannot be valued. */
+  propensity: Float64Array;
+  /** π_i. All ones with the chances of being observed as propensities: errors on all items from those rated (Schnabel et al. 2016). */
+  target: Float64Array;
+  /** For the doubly robust estimate: a model's reward of the logged action, and its mean over the valued policy's actions. */
+  model?: { logged: Float64Array; expected: Float64Array };
+  /** Cluster c owns rows `offsets[c]` … `offsets[c + 1] − 1`: rows of one user are not independent. Default: each row alone. */
+  offsets?: Int32Array;
+}
+export interface CounterfactualOptions {
+  /** Weights π_i / p_i are cut to this: less variance, some bias. Default Infinity. */
+  clip?: number;
+}
+export interface CounterfactualEstimate {
+  /** Inverse propensity scores, mean of w_i r_i (Horvitz & Thompson 1952): unbiased, and the widest. */
+  ips: Interval;
+  /** Self-normalised, Σ w_i r_i / Σ w_i (Swaminathan & Joachims 2015): a little biased, within the range of rewards. */
+  snips: Interval;
+  /** Mean of E_π q + w_i (r_i − q_i) (Dudík, Langford & Li 2011): unbiased if the propensities or the model are right. */
+  doublyRobust: Interval | undefined;
+  /** Mean reward of the logging policy, for comparison. */
+  logged: Interval;
+  /** (Σ w)² / Σ w²: how many rows of the valued policy's own log these are worth. */
+  effectiveRows: number;
+  /** Mean weight: near 1 if propensities and policy fit each other. */
+  meanWeight: number;
+  largestWeight: number;
+  /** Share of rows whose weight was cut. */
+  clipped: number;
+}
+
+/**
+ * Values a policy from logged data by three estimators with 95 % intervals, each a ratio of sums over clusters, Σ n_c / Σ d_c,
+ * with the delta method's variance C/(C − 1) · Σ (n_c − V d_c)² / (Σ d_c)² and Student's t.
+ *
+ * @throws INVALID_OPTION naming the array and row
+ */
+export function counterfactual(rows: LoggedRows, options: CounterfactualOptions = {}): CounterfactualEstimate {
+  checkObject(options as unknown, 'counterfactual', ['clip']);
+  checkObject(rows as unknown, 'rows', ['reward', 'propensity', 'target', 'model', 'offsets']);
+  const { clip = Infinity } = options;
+  if (clip !== Infinity) checkNumber(clip, 'counterfactual.clip', 0, undefined, true);
+  const { reward, propensity, target, model } = rows;
+  const n = checkRows(rows);
+  const offsets = rows.offsets ?? Int32Array.from({ length: n + 1 }, (_, i) => i);
+
+  let clipped = 0;
+  let largestWeight = 0;
+  const weight = target.map((pi, i) => {
+    const full = pi / propensity[i]!;
+    if (full > clip) clipped++;
+    largestWeight = Math.max(largestWeight, Math.min(full, clip));
+    return Math.min(full, clip);
+  });
+  const one = new Float64Array(n).fill(1);
+  const weighted = weight.map((w, i) => w * reward[i]!);
+  const sum = weight.reduce((a, b) => a + b, 0);
+  return {
+    ips: ratio(weighted, one, offsets),
+    snips: ratio(weighted, weight, offsets),
+    doublyRobust: model && ratio(weight.map((w, i) => model.expected[i]! + w * (reward[i]! - model.logged[i]!)), one, offsets),
+    logged: ratio(reward, one, offsets),
+    effectiveRows: sum ** 2 / weight.reduce((a, w) => a + w * w, 0),
+    meanWeight: sum / n,
+    largestWeight,
+    clipped: clipped / n,
+  };
+}
+
+function checkRows({ reward, propensity, target, model, offsets }: LoggedRows): number {
+  const n = reward?.length;
+  const arrays = { reward, propensity, target, ...(model && { 'model.logged': model.logged, 'model.expected': model.expected }) };
+  for (const [name, array] of Object.entries(arrays)) {
+    if (!(array instanceof Float64Array) || array.length !== n || n === 0) throw invalid(`rows.${name}`, 'not one number a row', array, `Float64Array(${n || 'rows'})`);
+    const low = name === 'propensity' || name === 'target' ? 0 : -Infinity;
+    const bad = array.findIndex((value) => !Number.isFinite(value) || value < low || (name === 'propensity' && value === 0));
+    const expected = name === 'propensity' ? 'a number > 0' : low === 0 ? 'a number ≥ 0' : 'a finite number';
+    if (bad >= 0) throw invalid(`rows.${name}[${bad}]`, `not a ${name}`, array[bad], expected);
+  }
+  if (offsets !== undefined && (offsets[0] !== 0 || offsets[offsets.length - 1] !== n || offsets.some((end, c) => c > 0 && end < offsets[c - 1]!))) {
+    throw invalid('rows.offsets', 'does not divide the rows', offsets, `rising from 0 to ${n}`);
+  }
+  return n;
+}
+
+/** Σ numerator / Σ denominator; clusters without rows are not counted. */
+function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int32Array): Interval {
+  const clusters = offsets.length - 1;
+  const [n, d] = [new Float64Array(clusters), new Float64Array(clusters)];
+  let tasks = 0;
+  for (let c = 0; c < clusters; c++) {
+    if (offsets[c + 1]! > offsets[c]!) tasks++;
+    for (let i = offsets[c]!; i < offsets[c + 1]!; i++) [n[c], d[c]] = [n[c]! + numerator[i]!, d[c]! + denominator[i]!];
+  }
+  const total = d.reduce((a, b) => a + b, 0);
+  const mean = n.reduce((a, b) => a + b, 0) / total;
+  if (tasks < 2) return { mean, low: NaN, high: NaN, tasks };
+  const squares = n.reduce((sum, value, c) => sum + (value - mean * d[c]!) ** 2, 0);
+  const half = studentT(tasks - 1) * (Math.sqrt((tasks / (tasks - 1)) * squares) / Math.abs(total));
+  return { mean, low: mean - half, high: mean + half, tasks };
+}
+
+export interface PropensityOptions {
+  /** γ in p ∝ (n + 1)^γ: 1 shows items as often as they were taken, 0 all alike. Default 1. */
+  power?: number;
+}
+const DEFAULT_POWER = 1;
+
+/**
+ * The logging policy where it was not recorded: one that shows item i, whoever looks, with probability
+ * (n_i + 1)^γ / Σ_j (n_j + 1)^γ, n_i the training interactions of i (Yang et al. 2018 use powers of popularity). A model of the
+ * log, not the log: estimates that rest on it are as good as it is.
+ *
+ * @returns one a row of `dataset.items`; row 0, the unknown item, has 0
+ */
+export function popularityPropensity(dataset: Dataset, trainRows: Int32Array, options: PropensityOptions = {}): Float64Array {
+  checkObject(options as unknown, 'popularityPropensity', ['power']);
+  const { power = DEFAULT_POWER } = options;
+  checkNumber(power, 'popularityPropensity.power', 0);
+  const mass = itemCounts(dataset, trainRows).map((n, item) => (item === 0 ? 0 : (n + 1) ** power));
+  const total = mass.reduce((a, b) => a + b, 0);
+  return mass.map((value) => value / total);
+}
+
+export interface PolicyOptions extends CounterfactualOptions {
+  /** The logged chances: one a row of the dataset (of each interaction), or one a row of its items. */
+  propensity: Float64Array;
+  /** Reward 1 for a label of at least this, else 0. Default: the label itself. */
+  threshold?: number;
+  /** Interactions for the doubly robust model, an item's mean reward shrunk to the overall mean. Default: no such estimate. */
+  trainRows?: Int32Array;
+  /** Interactions at the overall mean that each item is given. Default 5. */
+  shrinkage?: number;
+}
+const DEFAULT_SHRINKAGE = 5;
+
+/**
+ * Values the policy "show a random one of the list" from what users did in their query rows: π = 1/k for the k items of the
+ * task's list. Rows of a task are one cluster.
+ *
+ * ```ts
+ * const lists = await rankCatalog(scorer, tasks, { count: 10 });
+ * const { snips } = policyValue(lists, { propensity: popularityPropensity(dataset, trainRows), threshold: 4 });
+ * ```
+ *
+ * @throws INVALID_OPTION (a propensity of 0 for a row that was logged, too)
+ */
+export function policyValue(lists: RankedLists, options: PolicyOptions): CounterfactualEstimate {
+  checkObject(options as unknown, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
+  const { propensity, threshold, trainRows, shrinkage = DEFAULT_SHRINKAGE, clip } = options;
+  const { tasks, offsets, items } = lists;
+  const { dataset, queryOffsets, queryRows } = tasks;
+  if (threshold !== undefined) checkNumber(threshold, 'policy.threshold');
+  checkNumber(shrinkage, 'policy.shrinkage', 0);
+  const perItem = propensity?.length === dataset.items.rows;
+  if (!(propensity instanceof Float64Array) || (!perItem && propensity.length !== dataset.size)) {
+    throw invalid('policy.propensity', 'not one number an interaction or an item', propensity, `Float64Array of ${dataset.size} or ${dataset.items.rows}`);
+  }
+  const rewardOf = (row: number) => (threshold === undefined ? dataset.label[row]! : Number(dataset.label[row]! >= Math.fround(threshold)));
+  const n = queryRows.length;
+  const rows = { reward: new Float64Array(n), propensity: new Float64Array(n), target: new Float64Array(n), offsets: queryOffsets };
+  const quality = trainRows && itemRewards(dataset, trainRows, rewardOf, shrinkage);
+  const model = quality && { logged: new Float64Array(n), expected: new Float64Array(n) };
+  for (let t = 0; t < tasks.size; t++) {
+    const list = items.subarray(offsets[t], offsets[t + 1]);
+    const expected = quality === undefined ? 0 : list.reduce((sum, item) => sum + quality[item]!, 0) / Math.max(1, list.length);
+    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++) {
+      const row = queryRows[i]!;
+      const item = dataset.item[row]!;
+      rows.reward[i] = rewardOf(row);
+      rows.propensity[i] = propensity[perItem ? item : row]!;
+      rows.target[i] = list.includes(item) ? 1 / list.length : 0;
+      if (model === undefined) continue;
+      model.logged[i] = quality![item]!;
+      model.expected[i] = expected;
+    }
+  }
+  return counterfactual({ ...rows, ...(model && { model }) }, clip === undefined ? {} : { clip });
+}
+
+function itemRewards(dataset: Dataset, rows: Int32Array, rewardOf: (row: number) => number, shrinkage: number): Float64Array {
+  const counts = itemCounts(dataset, rows);
+  const sums = new Float64Array(counts.length);
+  for (const row of rows) sums[dataset.item[row]!]! += rewardOf(row);
+  const mean = sums.reduce((a, b) => a + b, 0) / rows.length;
+  return sums.map((sum, item) => (counts[item] === 0 ? mean : (sum + shrinkage * mean) / (counts[item]! + shrinkage)));
+}

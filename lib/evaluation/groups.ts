@@ -1,0 +1,117 @@
+import { checkInteger, checkObject, invalid } from '../check.js';
+import type { TaskSet } from '../contract.js';
+import { InnerloopError, suggesting } from '../errors.js';
+import { random } from '../random.js';
+import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
+import type { ResampleOptions } from './bootstrap.js';
+import type { Interval, PerTask } from './intervals.js';
+
+export interface GroupInterval extends Interval {
+  group: string;
+}
+export interface Gap extends Interval {
+  /** The groups with the highest and the lowest mean; `mean` is the distance between them. */
+  highest: string;
+  lowest: string;
+  /** Share of random regroupings of the tasks with as wide a gap: of "no group differs", whichever pair stands out. */
+  p: number;
+}
+export interface GroupComparison {
+  /** One mean a group with its percentile bootstrap interval (NaN with fewer than two tasks), in order of first appearance. */
+  groups: GroupInterval[];
+  /** Undefined unless two groups have `minimum` tasks. */
+  gap: Gap | undefined;
+}
+export interface GroupOptions extends ResampleOptions {
+  /** Groups with fewer tasks are shown, but are no part of the gap. Default 5. */
+  minimum?: number;
+}
+const DEFAULT_MINIMUM = 5;
+
+/**
+ * How a metric differs between groups of tasks (of users): the mean of each group, and the gap between the best and the worst
+ * served, max_g m_g − min_g m_g (Ekstrand et al. 2018 report metrics by group; the gap is their largest difference).
+ *
+ * Intervals are percentile bootstraps over the tasks of each group. The pair is chosen by its means, so with many small groups
+ * the gap's interval lies too high: `p` is the permutation test of the same statistic, which is valid for any number of groups.
+ *
+ * @param values one a task, NaN where undefined
+ * @param groups one name a task
+ * @throws INVALID_OPTION if the two differ in length
+ */
+export function compareGroups(values: PerTask, groups: readonly string[], options: GroupOptions = {}): GroupComparison {
+  checkObject(options as unknown, 'groups', ['minimum', 'resamples', 'seed']);
+  const { minimum = DEFAULT_MINIMUM, ...rest } = options;
+  checkInteger(minimum, 'groups.minimum', 2);
+  const settings = resampling(rest, 'groups');
+  const all = values instanceof Float64Array ? values : values.perTask;
+  if (groups.length !== all.length) throw invalid('groups', 'not one group a task', groups.length, `${all.length} names`);
+  const names = [...new Set(groups)];
+  const parts = names.map((name) => defined(all.filter((_, t) => groups[t] === name)));
+  const draws = parts.map((part, g) => (part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]!}`)));
+  const intervals = names.map((group, g): GroupInterval => {
+    const ends = draws[g] === undefined ? { low: NaN, high: NaN } : percentiles(draws[g]);
+    return { group, mean: meanOf(parts[g]!), ...ends, tasks: parts[g]!.length };
+  });
+  const compared = names.flatMap((_, g) => (parts[g]!.length >= minimum ? [g] : []));
+  if (compared.length < 2) return { groups: intervals, gap: undefined };
+
+  const means = compared.map((g) => intervals[g]!.mean);
+  const best = compared[means.indexOf(Math.max(...means))]!;
+  const worst = compared[means.indexOf(Math.min(...means))]!;
+  const gaps = draws[best]!.map((draw, b) => draw - draws[worst]![b]!);
+  const mean = intervals[best]!.mean - intervals[worst]!.mean;
+  return {
+    groups: intervals,
+    gap: {
+      highest: names[best]!,
+      lowest: names[worst]!,
+      mean,
+      ...percentiles(gaps),
+      tasks: parts[best]!.length + parts[worst]!.length,
+      p: permutationTest(compared.map((g) => parts[g]!), mean, settings),
+    },
+  };
+}
+
+/** Share of regroupings into the same sizes whose largest difference of means is at least `observed`. */
+function permutationTest(parts: readonly Float64Array[], observed: number, { resamples, seed }: Required<ResampleOptions>): number {
+  const values = Float64Array.from(parts.flatMap((part) => [...part]));
+  const order = Int32Array.from(values, (_, i) => i);
+  let extreme = 1;
+  for (let r = 0; r < resamples; r++) {
+    random(seed, 'group permutation', r).shuffle(order);
+    let at = 0;
+    let [low, high] = [Infinity, -Infinity];
+    for (const { length } of parts) {
+      let sum = 0;
+      for (const end = at + length; at < end; at++) sum += values[order[at]!]!;
+      [low, high] = [Math.min(low, sum / length), Math.max(high, sum / length)];
+    }
+    if (high - low >= observed * (1 - 1e-12)) extreme++;
+  }
+  return extreme / (resamples + 1);
+}
+
+/**
+ * The group of each task: given as one name a task, or as the name of a categorical feature of the users.
+ * @throws MISSING_COLUMN, INVALID_OPTION for a column that is not categorical or a list of another length
+ */
+export function groupsOf(tasks: TaskSet, groups: string | readonly string[], field: string): readonly string[] {
+  if (typeof groups !== 'string') {
+    if (!Array.isArray(groups) || groups.length !== tasks.size || groups.some((name) => typeof name !== 'string')) {
+      throw invalid(field, 'not one name a task', groups, `the name of a user feature, or ${tasks.size} names`);
+    }
+    return groups;
+  }
+  const { columns } = tasks.dataset.users;
+  const column = columns.find(({ name }) => name === groups);
+  if (column === undefined) {
+    const names = columns.map(({ name }) => name);
+    throw new InnerloopError('MISSING_COLUMN', suggesting('no such user feature', groups, names), {
+      field, value: groups, expected: names.length === 0 ? 'a table of users' : `one of ${names.join(', ')}`,
+    });
+  }
+  if (column.kind !== 'categorical') throw invalid(field, `is a ${column.kind} feature`, groups, 'a categorical feature of the users');
+  return Array.from(tasks.users, (user) => column.vocabulary.values[column.data[user]!] || 'unknown');
+}

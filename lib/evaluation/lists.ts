@@ -1,0 +1,143 @@
+import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../check.js';
+import type { Column, Dataset, TaskSet } from '../contract.js';
+import { InnerloopError } from '../errors.js';
+import { topK } from '../top-k.js';
+
+/** The best items of the catalog for each task. */
+export interface RankedLists {
+  tasks: TaskSet;
+  /** Items asked for; a list is shorter where a task has fewer candidates. */
+  count: number;
+  /** Task t's list is `items[offsets[t]] … items[offsets[t + 1] − 1]`, best first. */
+  offsets: Int32Array;
+  /** Rows of `tasks.dataset.items`. */
+  items: Int32Array;
+  scores: Float64Array;
+  /** Rows of the items that could be recommended. */
+  candidates: Int32Array;
+}
+
+export interface RankOptions {
+  /** Items a list. Default 10. */
+  count?: number;
+  /** Rows of the items that may be recommended. Default: the whole catalog. */
+  among?: Int32Array;
+  signal?: AbortSignal;
+}
+
+/** One score for every query row of a task set, after adaptation to its support rows: a baseline's `predict`, say. */
+export type Scorer = (tasks: TaskSet) => Float64Array | Promise<Float64Array>;
+
+const DEFAULT_COUNT = 10;
+/** Candidates scored by one call: memory does not grow with the number of tasks. */
+const ROWS_A_CALL = 200_000;
+
+/**
+ * Ranks the catalog for every task: all candidates but the items of its support, by falling score, equal scores in catalog
+ * order. What is recommended has happened to nobody yet, so features of interactions count as missing.
+ *
+ * ```ts
+ * const lists = await rankCatalog((tasks) => learner.outputs(tasks, 'after'), sets.test, { count: 10 });
+ * ```
+ *
+ * @throws INVALID_OPTION, DIVERGED for a score that is not finite, ABORTED
+ */
+export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOptions = {}): Promise<RankedLists> {
+  checkObject(options as unknown, 'lists', ['count', 'among', 'signal']);
+  const { count = DEFAULT_COUNT, signal } = options;
+  checkInteger(count, 'lists.count', 1);
+  checkSignal(signal, 'lists.signal');
+  const { dataset } = tasks;
+  const candidates = candidateItems(dataset, options.among);
+  const width = candidates.length;
+  const chunk = Math.max(1, Math.min(tasks.size, Math.floor(ROWS_A_CALL / width)));
+  const extended = withCandidates(dataset, candidates, chunk);
+
+  const offsets = new Int32Array(tasks.size + 1);
+  const items: number[] = [];
+  const scores: number[] = [];
+  const isSupport = new Uint8Array(dataset.items.rows);
+  for (let from = 0; from < tasks.size; from += chunk) {
+    if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
+    const to = Math.min(tasks.size, from + chunk);
+    for (let t = from; t < to; t++) extended.user.fill(tasks.users[t]!, dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
+    const scored = await score(candidateTasks(tasks, extended, from, to, width));
+    for (let t = from; t < to; t++) {
+      const { supportOffsets, supportRows } = tasks;
+      const own = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
+      for (const row of own) isSupport[dataset.item[row]!] = 1;
+      const ranked = scored.slice((t - from) * width, (t - from + 1) * width);
+      for (let c = 0; c < width; c++) {
+        if (!Number.isFinite(ranked[c]!)) {
+          throw new InnerloopError('DIVERGED', 'score is not finite', { field: `task ${tasks.keys[t]!}`, value: ranked[c], expected: 'a finite number' });
+        }
+        if (isSupport[candidates[c]!] === 1) ranked[c] = -Infinity;
+      }
+      for (const c of topK(ranked, count)) {
+        if (ranked[c] === -Infinity) break;
+        items.push(candidates[c]!);
+        scores.push(ranked[c]!);
+      }
+      offsets[t + 1] = items.length;
+      for (const row of own) isSupport[dataset.item[row]!] = 0;
+    }
+  }
+  return { tasks, count, offsets, items: Int32Array.from(items), scores: Float64Array.from(scores), candidates };
+}
+
+function candidateItems({ items }: Dataset, among: Int32Array | undefined): Int32Array {
+  const every = Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1);
+  if (among === undefined) return every;
+  if (!(among instanceof Int32Array)) checkArray(among, 'lists.among', 'item rows');
+  for (const [i, row] of among.entries()) {
+    if (!Number.isInteger(row) || row < 1 || row >= items.rows) throw invalid(`lists.among[${i}]`, 'not an item', row, `a row from 1 to ${items.rows - 1}`);
+  }
+  const picked = new Set(among);
+  return every.filter((row) => picked.has(row));
+}
+
+/** The dataset with room for interactions of `tasks` users with all candidates, at its end; their users are filled in later. */
+function withCandidates(dataset: Dataset, candidates: Int32Array, tasks: number): Dataset {
+  const { size, context } = dataset;
+  const more = tasks * candidates.length;
+  const extend = <A extends Int32Array | Float32Array | Float64Array>(array: A, length = size + more): A => {
+    const longer = new (array.constructor as new (length: number) => A)(length);
+    longer.set(array);
+    return longer;
+  };
+  const item = extend(dataset.item);
+  for (let t = 0; t < tasks; t++) item.set(candidates, size + t * candidates.length);
+  const columns = context.columns.map((column): Column => {
+    if (column.kind === 'dense') return { ...column, data: extend(column.data, (size + more) * column.size) };
+    if (column.kind === 'categorical') return { ...column, data: extend(column.data) };
+    return { ...column, offsets: extend(column.offsets, size + more + 1).fill(column.data.length, size) };
+  });
+  // What is recommended is recommended now.
+  const now = dataset.time?.reduce((a, b) => Math.max(a, b), -Infinity);
+  return {
+    ...dataset,
+    size: size + more,
+    user: extend(dataset.user),
+    item,
+    label: extend(dataset.label),
+    time: dataset.time === undefined ? undefined : extend(dataset.time).fill(now!, size),
+    context: { ...context, rows: size + more, columns },
+  };
+}
+
+/** Tasks from … to − 1 with their support, and the candidates as query rows. */
+function candidateTasks(tasks: TaskSet, dataset: Dataset, from: number, to: number, width: number): TaskSet {
+  const base = tasks.supportOffsets[from]!;
+  const first = tasks.dataset.size;
+  return {
+    ...tasks,
+    dataset,
+    size: to - from,
+    keys: tasks.keys.slice(from, to),
+    users: tasks.users.slice(from, to),
+    supportOffsets: tasks.supportOffsets.slice(from, to + 1).map((offset) => offset - base),
+    supportRows: tasks.supportRows.slice(base, tasks.supportOffsets[to]),
+    queryOffsets: Int32Array.from({ length: to - from + 1 }, (_, t) => t * width),
+    queryRows: Int32Array.from({ length: (to - from) * width }, (_, i) => first + i),
+  };
+}

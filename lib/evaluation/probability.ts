@@ -1,0 +1,82 @@
+import { checkInteger, checkObject, checkOneOf, invalid } from '../check.js';
+
+/** Rows whose predicted probabilities are alike: what was predicted, and what happened. */
+export interface ReliabilityBin {
+  rows: number;
+  /** Mean predicted probability. */
+  predicted: number;
+  /** Share of label 1. */
+  observed: number;
+}
+export interface Reliability {
+  /** Bins that hold rows, by rising probability. */
+  bins: ReliabilityBin[];
+  /** Expected calibration error Σ_b n_b/n · |observed_b − predicted_b| (Naeini, Cooper & Hauskrecht 2015). */
+  ece: number;
+  /** The largest of those differences. */
+  mce: number;
+  /** Mean of (p − y)² (Brier 1950). */
+  brier: number;
+}
+export interface ReliabilityOptions {
+  /** Default 10. */
+  bins?: number;
+  /** Bins of equal `width` in probability (default), or of equal numbers of rows. */
+  by?: 'width' | 'rows';
+}
+const DEFAULT_BINS = 10;
+
+/**
+ * How well predicted probabilities match what happened, over all rows together.
+ *
+ * Equal width: bin b of B holds p in (b/B, (b + 1)/B], the first one 0 too. The error is biased upwards by chance where bins
+ * hold few rows: compare methods at the same number of rows.
+ *
+ * @param labels 0 or 1; @param probabilities one a label, in [0, 1]
+ * @throws INVALID_OPTION naming the row
+ */
+export function reliability(labels: ArrayLike<number>, probabilities: Float64Array, options: ReliabilityOptions = {}): Reliability {
+  checkObject(options as unknown, 'reliability', ['bins', 'by']);
+  const { bins = DEFAULT_BINS, by = 'width' } = options;
+  checkInteger(bins, 'reliability.bins', 1, 10_000);
+  checkOneOf(by, 'reliability.by', ['width', 'rows']);
+  const n = probabilities.length;
+  if (labels.length !== n || n === 0) throw invalid('labels', 'not one label a probability', labels.length, `${n || 'some'} labels`);
+  for (let i = 0; i < n; i++) {
+    if (labels[i] !== 0 && labels[i] !== 1) throw invalid(`labels[${i}]`, 'not binary', labels[i], '0 or 1');
+    if (!(probabilities[i]! >= 0 && probabilities[i]! <= 1)) throw invalid(`probabilities[${i}]`, 'not a probability', probabilities[i], 'a number in [0, 1]');
+  }
+  const [rows, predicted, observed] = [new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
+  const binOf = by === 'width' ? equalWidth(probabilities, bins) : equalRows(probabilities, bins);
+  let brier = 0;
+  for (let i = 0; i < n; i++) {
+    const b = binOf[i]!;
+    rows[b]!++;
+    predicted[b]! += probabilities[i]!;
+    observed[b]! += labels[i]!;
+    brier += (probabilities[i]! - labels[i]!) ** 2 / n;
+  }
+  const filled: ReliabilityBin[] = [];
+  rows.forEach((count, b) => {
+    if (count > 0) filled.push({ rows: count, predicted: predicted[b]! / count, observed: observed[b]! / count });
+  });
+  const errors = filled.map((bin) => Math.abs(bin.observed - bin.predicted));
+  return { bins: filled, ece: filled.reduce((sum, bin, b) => sum + (bin.rows / n) * errors[b]!, 0), mce: Math.max(...errors), brier };
+}
+
+function equalWidth(probabilities: Float64Array, bins: number): Int32Array {
+  return Int32Array.from(probabilities, (p) => Math.max(0, Math.ceil(p * bins) - 1));
+}
+
+/** Equal probabilities share a bin. */
+function equalRows(probabilities: Float64Array, bins: number): Int32Array {
+  const order = Int32Array.from(probabilities, (_, i) => i).sort((i, j) => probabilities[i]! - probabilities[j]!);
+  const binOf = new Int32Array(order.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1;
+    while (to < order.length && probabilities[order[to]!] === probabilities[order[from]!]) to++;
+    for (let i = from; i < to; i++) binOf[order[i]!] = Math.floor((from * bins) / order.length);
+    from = to;
+  }
+  return binOf;
+}

@@ -1,0 +1,224 @@
+import { checkArray, checkObject, checkString, invalid, unknownName } from '../check.js';
+import { random } from '../random.js';
+import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
+import type { ResampleOptions } from './bootstrap.js';
+import { pairedDifference, perTaskOf } from './intervals.js';
+import type { Interval, PerTask } from './intervals.js';
+import { normalTail } from './normal.js';
+
+/**
+ * Tests of "two methods are equally good" on the same tasks, from the difference d_t = a_t − b_t of each task where both are
+ * defined. All are two-sided, and all are about other tasks of the same kind, not about other training seeds.
+ */
+
+const TEST_RESAMPLES = 10_000;
+
+export interface BootstrapTest extends Interval {
+  /** P(|d̄* − d̄| ≥ |d̄|) over resamples: the bootstrap distribution moved to where both methods are equal. */
+  p: number;
+}
+
+/**
+ * Paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16): tasks are drawn with replacement; the percentile interval of
+ * the mean difference, and the test by the distribution shifted to mean 0, p = (1 + #{|d̄* − d̄| ≥ |d̄|}) / (resamples + 1).
+ *
+ * @throws INVALID_OPTION if the two do not cover the same number of tasks
+ */
+export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions = {}): BootstrapTest {
+  const settings = resampling(options, 'pairedBootstrap', TEST_RESAMPLES);
+  const d = differences(a, b);
+  const mean = meanOf(d);
+  if (d.length < 2) return { mean, low: NaN, high: NaN, tasks: d.length, p: NaN };
+  const means = bootstrapMeans(d, settings, 'paired bootstrap');
+  let extreme = 0;
+  for (const draw of means) if (Math.abs(draw - mean) >= Math.abs(mean) * (1 - ROUNDING)) extreme++;
+  return { mean, ...percentiles(means), tasks: d.length, p: (extreme + 1) / (settings.resamples + 1) };
+}
+
+/** Sums of the same differences in another order may differ by rounding: a tie must count as one. */
+const ROUNDING = 1e-12;
+
+export interface RandomizationTest {
+  mean: number;
+  p: number;
+  tasks: number;
+  /** Whether all 2ⁿ sign patterns were counted, or a sample of them. */
+  exact: boolean;
+}
+
+/**
+ * Paired randomisation test (Fisher 1935; for retrieval: Smucker, Allan & Carterette 2007): if the methods were equal, each
+ * d_t would as likely have the other sign. p is the share of sign patterns with |mean| at least that observed: all 2ⁿ where
+ * that is no more than `resamples`, else (1 + count) / (resamples + 1) over that many random ones.
+ *
+ * @throws INVALID_OPTION if the two do not cover the same number of tasks
+ */
+export function randomizationTest(a: PerTask, b: PerTask, options: ResampleOptions = {}): RandomizationTest {
+  const { resamples, seed } = resampling(options, 'randomizationTest', TEST_RESAMPLES);
+  const d = differences(a, b);
+  const mean = meanOf(d);
+  const n = d.length;
+  if (n === 0) return { mean, p: NaN, tasks: 0, exact: true };
+  const bound = Math.abs(mean * n) - ROUNDING * d.reduce((sum, value) => sum + Math.abs(value), 0);
+  const exact = 2 ** n <= resamples;
+  const patterns = exact ? 2 ** n : resamples;
+  let extreme = 0;
+  for (let r = 0; r < patterns; r++) {
+    const stream = exact ? undefined : random(seed, 'randomization test', r);
+    let bits = r;
+    let sum = 0;
+    for (let t = 0; t < n; t++) {
+      if (stream !== undefined && t % 32 === 0) bits = stream.uint32();
+      sum += (bits & 1) === 1 ? d[t] : -d[t];
+      bits >>>= 1;
+    }
+    if (Math.abs(sum) >= bound) extreme++;
+  }
+  return { mean, p: exact ? extreme / patterns : (extreme + 1) / (patterns + 1), tasks: n, exact };
+}
+
+export interface WilcoxonTest {
+  /** The smaller of the rank sums of positive and negative differences. */
+  statistic: number;
+  p: number;
+  /** Differences that are not 0. */
+  tasks: number;
+  exact: boolean;
+}
+/** Above this many the normal approximation is good to a few per cent of p. */
+const EXACT_WILCOXON = 50;
+
+/**
+ * Wilcoxon's signed-rank test (Wilcoxon 1945): ranks of |d_t|, ties sharing their mean rank, zero differences dropped. The
+ * exact distribution up to 50 tasks without ties; else normal with variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 over ties of
+ * size t, without continuity correction.
+ *
+ * @throws INVALID_OPTION if the two do not cover the same number of tasks
+ */
+export function wilcoxon(a: PerTask, b: PerTask): WilcoxonTest {
+  const d = differences(a, b).filter((value) => value !== 0);
+  const n = d.length;
+  if (n === 0) return { statistic: 0, p: 1, tasks: 0, exact: true };
+  const order = Int32Array.from(d, (_, i) => i).sort((i, j) => Math.abs(d[i]) - Math.abs(d[j]));
+  let positive = 0;
+  let tied = 0;
+  for (let from = 0; from < n; ) {
+    let to = from + 1;
+    while (to < n && Math.abs(d[order[to]]) === Math.abs(d[order[from]])) to++;
+    for (let i = from; i < to; i++) if (d[order[i]] > 0) positive += (from + 1 + to) / 2;
+    tied += (to - from) ** 3 - (to - from);
+    from = to;
+  }
+  const total = (n * (n + 1)) / 2;
+  const statistic = Math.min(positive, total - positive);
+  const exact = n <= EXACT_WILCOXON && tied === 0;
+  if (exact) return { statistic, p: Math.min(1, 2 * signedRankCdf(n, statistic)), tasks: n, exact };
+  const deviation = Math.sqrt((n * (n + 1) * (2 * n + 1)) / 24 - tied / 48);
+  return { statistic, p: normalTail((statistic - total / 2) / deviation), tasks: n, exact };
+}
+
+/** P(rank sum ≤ w) where each of the ranks 1 … n counts with probability ½. */
+function signedRankCdf(n: number, w: number): number {
+  const share = new Float64Array((n * (n + 1)) / 2 + 1);
+  share[0] = 1;
+  for (let rank = 1, top = 0; rank <= n; rank++) {
+    top += rank;
+    for (let sum = top; sum >= 0; sum--) share[sum] = (share[sum] + (sum >= rank ? share[sum - rank] : 0)) / 2;
+  }
+  let p = 0;
+  for (let sum = 0; sum <= w; sum++) p += share[sum];
+  return p;
+}
+
+/**
+ * Holm's step-down correction (Holm 1979): adjusted p_(i) = max over j ≤ i of min(1, (m − j + 1) p_(j)). Rejecting where the
+ * adjusted p is at most 0.05 keeps the probability of any false rejection among all m at 5 %. NaN stays NaN and is not counted.
+ */
+export function holm(p: ArrayLike<number>): Float64Array {
+  const adjusted = Float64Array.from(p);
+  const order = Int32Array.from(adjusted, (_, i) => i).filter((i) => !Number.isNaN(adjusted[i]));
+  order.sort((i, j) => adjusted[i] - adjusted[j]);
+  let highest = 0;
+  order.forEach((i, rank) => {
+    highest = Math.max(highest, Math.min(1, (order.length - rank) * adjusted[i]));
+    adjusted[i] = highest;
+  });
+  return adjusted;
+}
+
+/** A method's values by metric, as `evaluate` and `evaluateScores` return them. */
+export interface ComparedMethod {
+  method: string;
+  metrics: Record<string, PerTask>;
+}
+export interface Comparison {
+  metric: string;
+  method: string;
+  against: string;
+  /** Mean of method − against, with the t interval of `pairedDifference`. */
+  difference: Interval;
+  /** As tested, and (`adjusted`) by Holm over all comparisons made with this metric. */
+  p: TestValues;
+  adjusted: TestValues;
+}
+export type TestValues = Record<'bootstrap' | 'randomization' | 'wilcoxon', number>;
+const TESTS = ['bootstrap', 'randomization', 'wilcoxon'] as const;
+
+export interface CompareOptions extends ResampleOptions {
+  /** Default: every metric of the method compared against. */
+  metrics?: readonly string[];
+  /** Name of the method that all others are compared against. Default: the first. */
+  against?: string;
+}
+
+/**
+ * Compares methods measured on the same tasks with one of them, by three paired tests with Holm's correction over the methods.
+ *
+ * ```ts
+ * const { methods } = await evaluate(learner, tasks, { baselines });
+ * for (const { method, difference, adjusted } of compareMethods(methods, { against: 'ALS', metrics: ['mae'] })) …
+ * ```
+ *
+ * @throws UNKNOWN_OPTION for a method or metric that is not there, INVALID_OPTION for methods of different task sets
+ */
+export function compareMethods(methods: readonly ComparedMethod[], options: CompareOptions = {}): Comparison[] {
+  checkObject(options as unknown, 'compare', ['metrics', 'against', 'resamples', 'seed']);
+  checkArray(methods, 'methods', 'evaluated methods');
+  const names = methods.map(({ method }) => method);
+  if (names.length < 2) throw invalid('methods', 'nothing to compare', names, 'two methods or more');
+  const { against = names[0], metrics, ...rest } = options;
+  checkString(against, 'compare.against');
+  const settings = resampling(rest, 'compare', TEST_RESAMPLES);
+  const reference = methods.find(({ method }) => method === against);
+  if (reference === undefined) throw unknownName('compare.against', 'no such method', against, names);
+  const known = Object.keys(reference.metrics);
+  if (metrics !== undefined) {
+    checkArray(metrics, 'compare.metrics', 'metric names');
+    for (const name of metrics) if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
+  }
+  return (metrics ?? known).flatMap((metric) => {
+    const base = reference.metrics[metric]!;
+    const others = methods.filter((one) => one !== reference && one.metrics[metric] !== undefined);
+    const compared = others.map(({ method, metrics: { [metric]: own } }) => ({
+      metric,
+      method,
+      against,
+      difference: pairedDifference(own!, base),
+      p: {
+        bootstrap: pairedBootstrap(own!, base, settings).p,
+        randomization: randomizationTest(own!, base, settings).p,
+        wilcoxon: wilcoxon(own!, base).p,
+      },
+    }));
+    const corrected = Object.fromEntries(TESTS.map((test) => [test, holm(compared.map(({ p }) => p[test]))]));
+    return compared.map((one, i) => ({
+      ...one,
+      adjusted: { bootstrap: corrected['bootstrap']![i]!, randomization: corrected['randomization']![i]!, wilcoxon: corrected['wilcoxon']![i]! },
+    }));
+  });
+}
+
+function differences(a: PerTask, b: PerTask): Float64Array {
+  const [left, right] = perTaskOf(a, b);
+  return defined(left.map((value, t) => value - right[t]));
+}

@@ -1,0 +1,172 @@
+/** The report as one HTML file that needs nothing else: style and charts are inside, and it holds no script. */
+import { duration } from '../bench/format.js';
+import { drawLines } from '../charts/lines.js';
+import { STYLE } from '../charts/style.js';
+import { escape, figure } from '../charts/svg.js';
+import { resultTable } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/table.js';
+import { groupFigures, learningFigures, reliabilityFigure, resultFigures } from './figures.js';
+import type { Figure } from './figures.js';
+import type { RunFolder, StoredInterval, StoredMethod, StoredScenario, StoredSet } from './read.js';
+import { capital, slug, whole, words } from './words.js';
+
+/** A page and the figures on it. */
+export interface Report {
+  html: string;
+  figures: Figure[];
+}
+
+export function renderReport(run: RunFolder): Report {
+  const figures: Figure[] = [];
+  const draw = (drawn: readonly Figure[]) => {
+    figures.push(...drawn);
+    return drawn.length === 0 ? '' : `<div class="charts">${drawn.map(({ drawing }) => figure(drawing)).join('')}</div>`;
+  };
+  const own = ownMethod(run);
+  const body = [
+    `<h1>${escape(run.name)}</h1>`,
+    introduction(run),
+    run.sets.length === 0 && run.scenarios.length === 0 ? '<p class="warn">The run has no results yet: it is at work, or was interrupted.</p>' : '',
+    cards(run, own),
+    ...run.sets.map((set) => results(set, own, draw)),
+    learning(run, draw),
+    ...run.scenarios.map((scenario) => scenarioSection(scenario, draw)),
+    reading(run),
+    configuration(run),
+  ];
+  const html = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${escape(run.name)}: innerloop report</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+${body.filter((part) => part !== '').join('\n')}
+</main>
+</body>
+</html>
+`;
+  return { html, figures };
+}
+
+/** The learner's name in the results: what its algorithm is called. */
+function ownMethod({ manifest, sets }: RunFolder): string | undefined {
+  const first = sets[0]?.methods[0]?.method.replace(/, not adapted.*$/, '');
+  return first ?? manifest?.config?.algorithm?.name;
+}
+
+function introduction({ manifest, epochs }: RunFolder): string {
+  if (manifest === undefined) return epochs.length === 0 ? '' : `<p>${epochs.length} epochs done; no manifest yet.</p>`;
+  const { data, model, best, seconds, seed, config } = manifest;
+  const facts = [
+    config?.algorithm?.name && `Algorithm ${config.algorithm.name}`,
+    data?.rows !== undefined && `${whole(data.rows)} interactions of ${whole(data.users ?? NaN)} users with ${whole(data.items ?? NaN)} items`,
+    model?.parameters !== undefined && `${whole(model.parameters)} parameters`,
+    best?.epoch !== undefined && `epoch ${best.epoch} kept`,
+    seconds?.['train'] !== undefined && `trained in ${duration(seconds['train'])}`,
+    seed !== undefined && `seed ${seed}`,
+  ].filter((fact) => typeof fact === 'string');
+  return facts.length === 0 ? '' : `<p>${escape(facts.join('; '))}.</p>`;
+}
+
+const number = (value: number) => (Math.abs(value) >= 1000 ? whole(value) : value.toFixed(3)).replace('-', '−');
+const half = ({ low, high }: StoredInterval) => (low === null || high === null ? undefined : (high - low) / 2);
+
+/** For each set the first metric: adapted, not adapted, and the best of the others. */
+function cards({ sets }: RunFolder, own: string | undefined): string {
+  const drawn = sets.flatMap(({ set, methods }) => {
+    const metric = Object.keys(methods[0]?.metrics ?? {})[0];
+    const [column] = metric === undefined ? [] : tableOf({ set, methods }).columns;
+    if (metric === undefined || column === undefined) return [];
+    const cell = (method: StoredMethod | undefined, what: string, tone: string) => {
+      const result = method?.metrics[metric];
+      if (result?.mean === null || result === undefined) return '';
+      const margin = half(result);
+      return `<div><div class="big ${tone}">${number(result.mean)}</div><div class="what">${escape(what)}${margin === undefined ? '' : ` ± ${number(margin)}`}</div></div>`;
+    };
+    const named = (name: string) => methods.find(({ method }) => method === name);
+    const rivals = methods.filter(({ method, metrics }) => own !== undefined && method !== own && !method.startsWith(`${own},`) && !method.endsWith(', median') && typeof metrics[metric]?.mean === 'number');
+    const sign = column.better === 'higher' ? -1 : 1;
+    const best = column.better === 'neither' ? undefined : [...rivals].sort((a, b) => sign * (a.metrics[metric]!.mean! - b.metrics[metric]!.mean!))[0];
+    const cells = [cell(named(own ?? ''), own ?? '', 'first-ink'), cell(named(`${own ?? ''}, not adapted`), 'not adapted', 'second-ink'), cell(best, best?.method ?? '', '')];
+    return [`<section class="card"><h3>${escape(capital(words(set)))}: ${escape(metric)}${column.better === 'neither' ? '' : `, ${column.better} is better`}</h3><div class="pair">${cells.join('')}</div></section>`];
+  });
+  return drawn.length === 0 ? '' : `<div class="cards">${drawn.join('')}</div>`;
+}
+
+/** JSON has null where a number was NaN. */
+function tableOf({ methods }: StoredSet): ResultTable {
+  const numbered = ({ mean, low, high, tasks }: StoredInterval) => ({ mean: mean ?? NaN, low: low ?? NaN, high: high ?? NaN, tasks });
+  return resultTable(methods.map(({ method, metrics }) => ({ method, metrics: Object.fromEntries(Object.entries(metrics).map(([name, result]) => [name, numbered(result)])) })));
+}
+
+type Draw = (figures: readonly Figure[]) => string;
+
+function results(stored: StoredSet, own: string | undefined, draw: Draw): string {
+  const { set, methods } = stored;
+  const adapted = methods.find(({ method }) => method === own);
+  // Drawn in the order of the page, which is that of the files.
+  const charts = `${draw(resultFigures(stored, own))}${draw(reliabilityFigure(stored))}`;
+  const grouped = adapted === undefined ? [] : groupFigures(set, adapted);
+  const gaps = Object.entries(adapted?.groups ?? {}).flatMap(([metric, { gap }]) =>
+    gap === undefined || gap.mean === null ? [] : [`<li>${escape(metric)}: ${escape(gap.highest)} is ${number(gap.mean)} above ${escape(gap.lowest)}${gap.low === null || gap.high === null ? '' : ` (${number(gap.low)} to ${number(gap.high)})`}, p = ${gap.p.toFixed(3)}</li>`],
+  );
+  const groups = grouped.length === 0 && gaps.length === 0 ? '' : `<h3>Groups of users</h3>${gaps.length === 0 ? '' : `<ul class="soft">${gaps.join('')}</ul>`}${draw(grouped)}`;
+  return `<section><h2>Results on ${escape(words(set))}</h2>${tableHtml(tableOf(stored))}${charts}${groups}</section>`;
+}
+
+/** The best mean of a column in bold; equal as printed is equally best. */
+function tableHtml({ columns, rows, title }: ResultTable): string {
+  const best = columns.map(({ better }, c) => {
+    const means = rows.flatMap(({ cells }) => cells[c]?.mean ?? []);
+    if (means.length === 0 || better === 'neither') return undefined;
+    return number(better === 'lower' ? Math.min(...means) : Math.max(...means));
+  });
+  const arrow = { higher: ' ↑', lower: ' ↓', neither: '' } as const;
+  const head = columns.map(({ metric, better }) => `<th scope="col">${escape(metric)}${arrow[better] ?? ''}</th>`).join('');
+  const body = rows.map(({ method, cells }) => {
+    const columnsOf = columns.map((_, c) => {
+      const cell = cells[c];
+      if (cell === null || cell === undefined) return '<td>–</td>';
+      const mean = number(cell.mean);
+      return `<td${mean === best[c] ? ' class="best"' : ''}>${mean}${cell.half === null ? '' : ` <span class="soft">± ${number(cell.half)}</span>`}</td>`;
+    });
+    return `<tr><th scope="row">${escape(method)}</th>${columnsOf.join('')}</tr>`;
+  });
+  const caption = title === '' ? '' : `<h3>${escape(title)}</h3>`;
+  return `${caption}<div class="table" tabindex="0"><table><thead><tr><th scope="col" class="word">method</th>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+}
+
+function learning(run: RunFolder, draw: Draw): string {
+  const figures = learningFigures(run);
+  return figures.length === 0 ? '' : `<section><h2>Learning curves</h2>${draw(figures)}</section>`;
+}
+
+function scenarioSection({ name, tables, charts, notes = [] }: StoredScenario, draw: Draw): string {
+  const drawn = charts.map((chart): Figure => ({ name: `${name}-${chart.title}`, drawing: drawLines(chart) }));
+  const remarks = notes.length === 0 ? '' : `<ul class="soft">${notes.map((note) => `<li>${escape(note)}</li>`).join('')}</ul>`;
+  return `<section id="${slug(name)}"><h2>${escape(capital(words(name)))}</h2>${tables.map(tableHtml).join('')}${draw(drawn)}${remarks}</section>`;
+}
+
+function reading({ sets }: RunFolder): string {
+  if (sets.length === 0) return '';
+  return `<section><h2>How to read it</h2><dl>
+<div><dt>± and bars</dt><dd>95 % intervals of the mean over tasks. They are about other tasks of the same kind, and do not hold the spread between training seeds. Two methods were measured on the same tasks: their difference is surer than their bars suggest.</dd></div>
+<div><dt>Not adapted</dt><dd>The same model without the task’s support rows: what adaptation is worth.</dd></div>
+<div><dt>Median</dt><dd>Predicted means decoded to the median of the ratings that validation tasks showed for them, which is what the mean absolute error rewards.</dd></div>
+<div><dt>↑ ↓</dt><dd>Whether higher or lower is better; the best of a column is bold.</dd></div>
+</dl></section>`;
+}
+
+function configuration({ manifest }: RunFolder): string {
+  if (manifest === undefined) return '';
+  const { config, data, model: _, best: __, ...facts } = manifest;
+  const rows = Object.entries({ ...facts, ...data }).filter(([, value]) => value !== undefined && value !== null);
+  const text = (value: unknown) => (typeof value === 'object' ? Object.entries(value as object).map(([k, v]) => (Array.isArray(value) ? String(v) : `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : String(v)}`)).join(', ') : String(value));
+  const list = rows.map(([name, value]) => `<div><dt>${escape(words(name))}</dt><dd>${escape(text(value))}</dd></div>`);
+  const json = config === undefined ? '' : `<details><summary>Configuration</summary><pre tabindex="0">${escape(JSON.stringify(config, undefined, 2))}</pre></details>`;
+  return `<section><h2>The run</h2><dl class="facts">${list.join('')}</dl>${json}</section>`;
+}
