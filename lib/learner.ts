@@ -1,10 +1,11 @@
 import { META_GRADIENT, REPTILE, runNative } from './addon.js';
-import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativeStep, NativeStore } from './addon.js';
-import { innerLoopOf } from './algorithm.js';
-import type { Algorithm } from './algorithm.js';
+import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativePreparedLoop, NativeStep, NativeStore } from './addon.js';
+import { innerLoopOf, innerLoopOfEpoch } from './algorithm.js';
+import type { Algorithm, Extension } from './algorithm.js';
 import { checkModel } from './batch.js';
 import { checkNumber, checkObject, checkSeed, checkSignal, invalid } from './check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from './contract.js';
+import { InnerloopError } from './errors.js';
 import { bindDataset } from './features.js';
 import type { BoundDataset } from './features.js';
 import type { Model } from './model.js';
@@ -12,7 +13,12 @@ import { adam, nativeOptimizer, scheduledRate, SmallAdam } from './outer-update.
 import type { Optimizer } from './outer-update.js';
 import { PersonalModel, packSupport } from './personal-model.js';
 import type { Support } from './personal-model.js';
-import { packTaskSet } from './task-batch.js';
+import { random } from './random.js';
+import { rowContext, rowRules, translateRows } from './rows.js';
+import type { RowContext, RowOptions, RowRules, RowState } from './rows.js';
+import { packTaskSet, queryCenters } from './task-batch.js';
+import { moderate, noiseOf, withNoise } from './uncertainty.js';
+import type { Uncertain } from './uncertainty.js';
 
 export interface LearnerOptions {
   model: Model;
@@ -23,6 +29,8 @@ export interface LearnerOptions {
   seed?: number;
   /** Start from these instead of fresh parameters. */
   parameters?: Parameters;
+  /** How labels are centred and negatives drawn. */
+  rows?: RowOptions;
 }
 
 /** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
@@ -37,8 +45,12 @@ export class Learner {
   readonly algorithm: Algorithm;
   readonly optimizer: Optimizer;
   readonly seed: number;
-  /** Added to the model's outputs: the mean label of the training tasks under `mse`, else 0. Set by `train`. */
-  labelOffset = 0;
+  /** How labels are centred and negatives drawn. */
+  readonly rowRules: RowRules;
+  /** @internal What training fixed of rows, by item row of the catalog; set by `train`. */
+  rowState: RowState = { mean: 0, itemBias: undefined, seen: undefined };
+  /** Variance σ² of the ratings' noise, where the algorithm is `ridge`; set by {@link estimateNoise}, which `train` ends with. */
+  noiseVariance: number | undefined;
   /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */
   catalog: Dataset | undefined;
   /** @internal */
@@ -50,19 +62,25 @@ export class Learner {
   /** @internal */
   stepRateAdam: SmallAdam | undefined;
   readonly #inner: NativeInnerLoop;
+  /** The inner loop as the native core has read it, unless its rates change from step to step. */
+  #prepared: NativePreparedLoop | undefined;
   readonly #optimizer: NativeOptimizer;
   /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
   readonly #rateOptimizer: NativeOptimizer | undefined;
   readonly #bound = new WeakMap<Dataset, BoundDataset>();
+  readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
 
   /** @internal */
-  constructor(model: Model, algorithm: Algorithm, optimizer: Optimizer, seed: number, parameters: Parameters) {
+  constructor(given: Model, algorithm: Algorithm, optimizer: Optimizer, seed: number, parameters: Parameters | undefined, rows: RowOptions | undefined) {
+    const extension = algorithm.extend?.(given);
+    const model = given.extend(extension?.tensors ?? []);
     this.model = model;
     this.algorithm = algorithm;
     this.optimizer = optimizer;
     this.seed = seed;
-    this.store = model.store(parameters, 'parameters');
-    this.#inner = innerLoopOf(algorithm, model);
+    this.rowRules = rowRules(rows, model.spec.head.loss, 'learner.rows');
+    this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
+    this.#inner = innerLoopOf(algorithm, model, extension);
     this.#optimizer = nativeOptimizer(optimizer, model);
     if (algorithm.rates === 'perParameter') {
       this.rateStore = model.ops.createStore(model.native);
@@ -100,13 +118,32 @@ export class Learner {
     return bound;
   }
 
-  /** @internal One outer step. @param progress share of the training done */
-  async step(batch: NativeBatch, progress: number, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<NativeStep> {
+  /** Added to the model's outputs: the mean label of the training tasks under `mse`, else 0. */
+  get labelOffset(): number {
+    return this.rowState.mean;
+  }
+  set labelOffset(mean: number) {
+    this.rowState = { ...this.rowState, mean };
+  }
+
+  /** @internal How the rows of a dataset go into batches. */
+  rows(dataset: Dataset): RowContext {
+    const known = this.#contexts.get(dataset);
+    if (known?.state === this.rowState) return known.context;
+    const state = this.catalog === undefined ? this.rowState : translateRows(this.rowState, this.catalog, dataset);
+    const context = rowContext(this.rowRules, state, this.seed);
+    this.#contexts.set(dataset, { state: this.rowState, context });
+    return context;
+  }
+
+  /** @internal One outer step. @param progress share of the training done @param epoch from 1, for what changes with it */
+  async step(batch: NativeBatch, progress: number, signal: AbortSignal | undefined, nameTask: (task: number) => string, epoch = Infinity): Promise<NativeStep> {
     const learningRate = scheduledRate(this.optimizer, progress);
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
     const rateStep = learningRate * this.algorithm.learningRate;
     const call = {
       ...this.call(batch),
+      inner: { ...this.innerLoop(), ...innerLoopOfEpoch(this.algorithm, this.model, epoch), dropout: stepKey(this.seed, progress), ...(this.algorithm.direction === 'joint' && { steps: 0 }) },
       direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
       optimizer: { ...this.#optimizer, learningRate },
       rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
@@ -121,33 +158,88 @@ export class Learner {
 
   /** @internal */
   call(batch: NativeBatch): NativeCall {
-    return { store: this.store, batch, inner: this.innerLoop(), threads: this.model.threads };
+    const { store, model, stepRates } = this;
+    const inner = stepRates === undefined ? (this.#prepared ??= model.ops.createInnerLoop(model.native, this.innerLoop())) : this.innerLoop();
+    return { store, batch, inner, threads: model.threads };
   }
 
   /**
-   * Model outputs for every query row of a task set, `outputs` numbers a row, in task order, with the label offset added:
+   * Model outputs for every query row of a task set, `mainOutputs` numbers a row, in task order, with the label offset added:
    * ratings under `mse`, logits under `bce` and `softmax`.
    *
    * @param when before or after adaptation to each task's support rows
+   * @param inner in place of the algorithm's inner loop
+   * @param variances takes aᵀ M⁻¹ a of every row, of a last layer in closed form after adaptation
    */
-  async outputs(tasks: TaskSet, when: 'before' | 'after', signal?: AbortSignal): Promise<Float64Array> {
+  async outputs(tasks: TaskSet, when: 'before' | 'after', signal?: AbortSignal, inner?: NativeInnerLoop, variances?: Float64Array): Promise<Float64Array> {
     const bound = this.bind(tasks.dataset);
-    const { outputs } = this.model;
-    const result = new Float64Array(tasks.queryRows.length * outputs);
+    const rows = this.rows(tasks.dataset);
+    const { outputs, mainOutputs } = this.model;
+    const result = new Float64Array(tasks.queryRows.length * mainOutputs);
+    const moderated = this.isModerated && when === 'after' && inner === undefined;
+    if (moderated) variances ??= new Float64Array(tasks.queryRows.length);
     const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
     for (let from = 0; from < tasks.size; from += EVALUATION_CHUNK) {
       const to = Math.min(tasks.size, from + EVALUATION_CHUNK);
-      const batch = packTaskSet(this.model, bound, tasks, order, from, to, { offset: this.labelOffset });
-      const call = { ...this.call(batch), before: when === 'before', after: when === 'after' };
+      const batch = packTaskSet(this.model, bound, tasks, order, from, to, { rows });
+      const call = { ...this.call(batch), ...(inner && { inner }), before: when === 'before', after: when === 'after', variance: variances !== undefined };
       const chunk = await runNative(
         signal,
         (token) => this.model.ops.predict({ ...call, token }),
         (task) => `task ${tasks.keys[from + task]!}`,
       );
-      result.set((when === 'before' ? chunk.before : chunk.after)!, tasks.queryOffsets[from]! * outputs);
+      const all = (when === 'before' ? chunk.before : chunk.after)!;
+      result.set(mainOutputs === outputs ? all : all.filter((_, i) => i % outputs < mainOutputs), tasks.queryOffsets[from]! * mainOutputs);
+      variances?.set(chunk.variance!, tasks.queryOffsets[from]!);
     }
-    if (this.labelOffset !== 0) for (let i = 0; i < result.length; i++) result[i]! += this.labelOffset;
+    if (moderated) moderate(result, variances!);
+    if (this.model.spec.head.loss !== 'mse') return result;
+    const centers = queryCenters(rows, tasks);
+    for (let i = 0; i < result.length; i++) result[i]! += centers[i]!;
     return result;
+  }
+
+  /** @internal Whether predictions are MacKay's (`laplace` with `probit`). */
+  get isModerated(): boolean {
+    return this.algorithm.options['probit'] === true;
+  }
+
+  /**
+   * Predictions after adaptation and their variances for every query row of a task set, in task order, where the algorithm
+   * solves for the last layer (`ridge`, `laplace`).
+   *
+   * @throws {InnerloopError} UNSUPPORTED for other algorithms and for `ridge` before its noise is known; DIVERGED; ABORTED
+   */
+  async uncertainty(tasks: TaskSet, signal?: AbortSignal): Promise<Uncertain> {
+    this.checkUncertainty();
+    const variance = new Float64Array(tasks.queryRows.length);
+    const mean = await this.outputs(tasks, 'after', signal, undefined, variance);
+    if (this.noiseVariance !== undefined) withNoise(variance, this.noiseVariance);
+    return { mean, variance };
+  }
+
+  /**
+   * Estimates σ² of `ridge` from the query rows of tasks: the mean of r² / (1 + aᵀ M⁻¹ a), r the residuals after adaptation, which
+   * is the likeliest σ² under r ~ N(0, σ² (1 + aᵀ M⁻¹ a)). `train` does so with the training tasks at its end.
+   *
+   * @returns σ², kept in {@link noiseVariance}
+   */
+  async estimateNoise(tasks: TaskSet, signal?: AbortSignal): Promise<number> {
+    if (this.algorithm.solver !== 'ridge') throw new InnerloopError('UNSUPPORTED', 'has no noise to estimate', { field: 'learner.algorithm', value: this.algorithm.name, expected: 'ridge' });
+    const variance = new Float64Array(tasks.queryRows.length);
+    const outputs = await this.outputs(tasks, 'after', signal, undefined, variance);
+    return (this.noiseVariance = noiseOf(tasks, outputs, variance));
+  }
+
+  /** @internal */
+  checkUncertainty(): void {
+    const { solver, name } = this.algorithm;
+    if (solver !== 'ridge' && solver !== 'laplace') {
+      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', { field: 'learner.algorithm', value: name, expected: 'ridge or laplace' });
+    }
+    if (solver === 'ridge' && this.noiseVariance === undefined) {
+      throw new InnerloopError('UNSUPPORTED', 'unknown', { field: 'learner.noiseVariance', expected: 'a learner trained to the end, or estimateNoise(tasks)' });
+    }
   }
 
   /**
@@ -171,6 +263,20 @@ export class Learner {
   }
 }
 
+/** Key of everything random in an outer step but its tasks: of 53 bits and never 0, which is no training. */
+function stepKey(seed: number, progress: number): number {
+  const stream = random(seed, 'train.step', Math.floor(progress * 2 ** 52));
+  return stream.uint32() * 2 ** 21 + (stream.uint32() >>> 12) * 2 + 1;
+}
+
+/** Fresh parameters, or the given ones with fresh ones of the algorithm's own where those are missing. */
+function startingFrom(given: Parameters | undefined, seed: number, model: Model, extension: Extension | undefined): Parameters {
+  const fresh = model.initialize(seed);
+  if (given === undefined) return fresh;
+  const own = Object.fromEntries((extension?.tensors ?? []).map(({ name }) => [name, fresh[name]!]));
+  return { ...own, ...given };
+}
+
 /**
  * Makes a learner.
  *
@@ -181,13 +287,13 @@ export class Learner {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
-  checkObject(options as unknown, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters']);
-  const { model, algorithm, optimizer = adam(), seed = 0, parameters } = options;
+  checkObject(options as unknown, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
+  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
   checkModel(model);
   checkSeed(seed, 'learner.seed');
   if (typeof algorithm !== 'object' || algorithm === null || typeof algorithm.name !== 'string') {
     throw invalid('learner.algorithm', 'not an algorithm', algorithm, 'what maml, fomaml, anil or reptile returned');
   }
   checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
-  return new Learner(model, algorithm, optimizer, seed, parameters ?? model.initialize(seed));
+  return new Learner(model, algorithm, optimizer, seed, parameters, rows);
 }

@@ -1,30 +1,39 @@
 import type { Algorithm } from './algorithm.js';
-import { gradientAlgorithm } from './algorithm.js';
+import { ALGORITHMS } from './algorithms/index.js';
+import { checkInteger, checkObject } from './check.js';
 import type { BagColumn, CategoricalColumn, Column, Dataset, DenseColumn, FeatureTable, ModelSpec, Parameters, Precision } from './contract.js';
+import { unknownName } from './check.js';
 import { readWhole, writeDurable } from './durable.js';
 import { InnerloopError } from './errors.js';
 import { createVocabulary } from './interactions/vocabulary.js';
 import { createLearner } from './learner.js';
 import type { Learner } from './learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from './learner-state.js';
+import { runManifest, setRunManifest } from './manifest.js';
+import type { RunManifest } from './manifest.js';
 import { defineModel } from './model.js';
 import type { Optimizer } from './outer-update.js';
+import { isRanking } from './rows.js';
+import type { RowOptions, RowRules, RowState } from './rows.js';
 import { adam, sgd } from './outer-update.js';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from './safetensors.js';
 import type { NamedArray } from './safetensors.js';
 
 const FORMAT = 'innerloop-learner';
-const VERSION = '1';
+const VERSION = '2';
 
 /** What is stored as JSON; the numbers are tensors. */
 interface Manifest {
   model: ModelSpec;
   precision: Precision;
-  algorithm: Algorithm;
+  algorithm: Pick<Algorithm, 'name' | 'options'>;
   optimizer: Optimizer;
   seed: number;
-  labelOffset: number;
+  /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`. */
+  rows: RowRules & { mean: number };
   catalog: { users: StoredTable; items: StoredTable; context: StoredTable } | null;
+  /** How the learner was trained; null if it was not. */
+  run: RunManifest | null;
 }
 interface StoredTable {
   rows: number;
@@ -40,51 +49,60 @@ interface StoredTable {
  * @throws {InnerloopError} IO
  */
 export async function saveLearner(learner: Learner, path: string): Promise<void> {
-  const { model, algorithm, optimizer, seed, labelOffset, catalog } = learner;
+  const { model, algorithm, optimizer, seed, rowRules, rowState, catalog } = learner;
   const tensors: Record<string, NamedArray> = stateTensors(captureState(learner), 'state.');
   for (const [name, tensor] of Object.entries(learner.parameters())) tensors[`parameters.${name}`] = tensor;
+  for (const [name, data] of [['itemBias', rowState.itemBias], ['seen', rowState.seen]] as const) {
+    if (data !== undefined) tensors[`rows.${name}`] = { shape: [data.length], data };
+  }
   const manifest: Manifest = {
     model: model.spec,
     precision: model.precision,
-    algorithm,
+    algorithm: { name: algorithm.name, options: algorithm.options },
     optimizer,
     seed,
-    labelOffset,
+    rows: { ...rowRules, mean: rowState.mean },
     catalog: catalog === undefined ? null : { users: store('users', catalog.users, tensors), items: store('items', catalog.items, tensors), context: store('context', catalog.context, tensors) },
+    run: runManifest(learner) ?? null,
   };
-  await writeDurable(path, encodeSafetensors(tensors, { format: FORMAT, version: VERSION, manifest: JSON.stringify(manifest) }));
+  const metadata = { format: FORMAT, version: VERSION, checksum: checksumOf(tensors), manifest: JSON.stringify(manifest) };
+  await writeDurable(path, encodeSafetensors(tensors, metadata));
 }
 
 /**
  * Loads a learner that {@link saveLearner} wrote, ready to adapt, evaluate or train on.
  *
  * @param options threads: as in `defineModel`
- * @throws {InnerloopError} MISSING_FILE, IO, MODEL_FILE for a file that is damaged or something else
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; MISSING_FILE, IO; MODEL_FILE for a file that is damaged or something else
  */
 export async function loadLearner(path: string, options: { threads?: number } = {}): Promise<Learner> {
+  checkObject(options as unknown, 'options', ['threads']);
+  if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
   const { tensors, metadata } = decodeSafetensors(await readWhole(path), path);
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
     throw new InnerloopError('MODEL_FILE', 'not a learner of this version', { field: path, value: metadata['format'], expected: `${FORMAT} version ${VERSION}` });
   }
+  verifyChecksum(tensors, metadata['checksum'], path);
   try {
     const manifest = JSON.parse(metadata['manifest'] ?? '') as Manifest;
     const model = defineModel(manifest.model, { precision: manifest.precision, threads: options.threads });
     const learner = createLearner({
       model,
-      algorithm: checkedAlgorithm(manifest.algorithm),
+      algorithm: remade(manifest.algorithm),
       optimizer: checkedOptimizer(manifest.optimizer),
       seed: manifest.seed,
-      parameters: parametersFrom(model.tensors.map(({ name }) => name), tensors),
+      parameters: parametersFrom(tensors),
+      rows: rowOptions(manifest),
     });
     const state = stateFrom(tensors, 'state.', manifest.precision, path);
     if (state === undefined) throw new InnerloopError('MODEL_FILE', 'holds no state', { field: path });
     restoreState(learner, state, path);
-    if (!Number.isFinite(manifest.labelOffset)) throw new InnerloopError('MODEL_FILE', 'bad label offset', { field: path, value: manifest.labelOffset });
-    learner.labelOffset = manifest.labelOffset;
     if (manifest.catalog !== null) {
       learner.catalog = restoreCatalog(manifest.catalog, tensors);
+      learner.rowState = restoreRows(manifest, learner.catalog, tensors, path);
       learner.bind(learner.catalog);
     }
+    if (manifest.run) setRunManifest(learner, manifest.run);
     return learner;
   } catch (cause) {
     if (cause instanceof InnerloopError && (cause.code === 'MODEL_FILE' || cause.code === 'UNSUPPORTED')) throw cause;
@@ -92,22 +110,34 @@ export async function loadLearner(path: string, options: { threads?: number } = 
   }
 }
 
-function checkedAlgorithm({ name, steps, learningRate, adapt, rates, shrinkage, order, direction, solver }: Algorithm): Algorithm {
-  return gradientAlgorithm(name, { steps, learningRate, adapt: adapt as 'all' | string[], rates, shrinkage }, { order, direction, solver });
+function rowOptions({ rows: { center, damping, negatives }, model: { head } }: Manifest): RowOptions {
+  return { center, damping, ...(isRanking(head.loss) && { negatives }) };
 }
 
-function checkedOptimizer({ name, learningRate, schedule, weightDecay, l2, clipNorm, beta1, beta2, epsilon, momentum }: Optimizer): Optimizer {
-  const common = { learningRate, schedule, weightDecay, l2, ...(clipNorm === undefined ? {} : { clipNorm }) };
+function restoreRows({ rows: { mean } }: Manifest, { items }: Dataset, tensors: Record<string, NamedArray>, field: string): RowState {
+  const [itemBias, seen] = [tensors['rows.itemBias']?.data, tensors['rows.seen']?.data];
+  const fits =
+    Number.isFinite(mean) &&
+    (itemBias === undefined || (itemBias instanceof Float64Array && itemBias.length === items.rows && itemBias.every(Number.isFinite))) &&
+    (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
+  if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
+  return { mean, itemBias: itemBias as Float64Array | undefined, seen: seen as Uint8Array | undefined };
+}
+
+function remade({ name, options }: Manifest['algorithm']): Algorithm {
+  if (!Object.hasOwn(ALGORITHMS, name)) throw unknownName('algorithm.name', 'no such algorithm', name, Object.keys(ALGORITHMS));
+  return (ALGORITHMS[name as keyof typeof ALGORITHMS] as (options: object) => Algorithm)(options);
+}
+
+function checkedOptimizer({ name, learningRate, schedule, weightDecay, l2, maxNorm, clipNorm, beta1, beta2, epsilon, momentum }: Optimizer): Optimizer {
+  const common = { learningRate, schedule, weightDecay, l2, maxNorm, ...(clipNorm === undefined ? {} : { clipNorm }) };
   return name === 'adam' ? adam({ ...common, beta1, beta2, epsilon }) : sgd({ ...common, momentum });
 }
 
-function parametersFrom(names: string[], tensors: Record<string, NamedArray>): Parameters {
-  const parameters: Parameters = {};
-  for (const name of names) {
-    const tensor = tensors[`parameters.${name}`];
-    if (tensor !== undefined) parameters[name] = tensor as Parameters[string];
-  }
-  return parameters;
+function parametersFrom(tensors: Record<string, NamedArray>): Parameters {
+  const prefix = 'parameters.';
+  const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor as Parameters[string]]));
 }
 
 function store(side: string, table: FeatureTable, tensors: Record<string, NamedArray>): StoredTable {

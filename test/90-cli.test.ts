@@ -7,9 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { packageRoot } from '../lib/addon.js';
 import { jsonSchema, readConfig } from '../lib/cli/config.js';
-import { joinTasks } from '../lib/cli/join-tasks.js';
 import { newLearner, prepare, refitRows, trainingTasks } from '../lib/cli/pipeline.js';
-import { subsetTasks } from '../lib/tasks.js';
+import { joinTasks, subsetTasks } from '../lib/tasks.js';
 
 const root = packageRoot();
 const main = join(root, 'dist', 'lib', 'cli', 'main.js');
@@ -156,10 +155,23 @@ test('every algorithm, loss and protocol of the configuration trains', () => {
     (c) => (c['algorithm'] = { name: 'reptile', learningRate: 0.05 }),
     (c) => (part(c, 'model')['loss'] = { softmax: 6 }),
     (c) => {
+      c['model'] = { inputs: part(c, 'model')['inputs']!, body: { kind: 'mlp', hidden: [4, 4], activation: 'tanh' } };
+      part(c, 'evaluation')['sets'] = ['test', 'validation'];
+    },
+    (c) => {
       part(part(c, 'data'), 'interactions')['from'] = undefined;
       part(part(c, 'data'), 'interactions')['sql'] = `SELECT who, what, (stars > 3)::INTEGER AS stars, "at" FROM 'ratings.csv'`;
       part(c, 'model')['loss'] = 'bce';
       c['evaluation'] = {};
+    },
+    (c) => {
+      c['split'] = { protocol: 'time', validation: 0.2, test: 0.2, tasks: { min: 4, query: 2 } };
+      c['training'] = { epochs: 1, refit: true, sampling: 'size' };
+    },
+    (c) => {
+      c['split'] = { protocol: 'tasks', validation: 0.2, test: 0.2, tasks: { by: 'item', shots: 4, query: { leaveOneOut: 'last' } } };
+      c['model'] = { inputs: [{ name: 'user', dim: 4 }, { name: 'item', dim: 4 }], body: { kind: 'mf', user: 'user', item: 'item' } };
+      c['training'] = { epochs: 1, refit: true, sampling: { by: 'loss', floor: 0.5 } };
     },
     (c) => {
       c['split'] = { protocol: 'partitions', newUsers: { fraction: 0.2 }, newItems: { column: 'kind', in: ['odd'] }, validation: { users: { fraction: 0.2 }, items: { fraction: 0.3 } }, tasks: { min: 3, query: 2 } };
@@ -212,7 +224,7 @@ test('the published schema is the one of the code, and the bundled configuration
 test('--version, help and a start that is quick', () => {
   const { version } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   assert.equal(ok('--version').stdout, `${version}\n`);
-  assert.match(ok('help').stdout, /train[^]*evaluate[^]*recommend[^]*demo/);
+  assert.match(ok('help').stdout, /train[^]*compare[^]*evaluate[^]*recommend[^]*demo/);
   assert.match(ok('help', 'train').stdout, /--resume/);
   assert.equal(run().code, 2, 'no command is a usage error');
 });
@@ -326,10 +338,14 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
     [/INVALID_OPTION training\.epochs: .*got 0; expected an integer ≥ 1/, (c) => (part(c, 'training')['epochs'] = 0)],
     [/INVALID_OPTION training\.epochs: .*got 1\.5; expected an integer/, (c) => (part(c, 'training')['epochs'] = 1.5)],
     [/INVALID_OPTION model\.hidden: missing/, (c) => (part(c, 'model')['hidden'] = undefined)],
+    [/INVALID_OPTION model\.hidden: stands beside model\.body/, (c) => (part(c, 'model')['body'] = { kind: 'mlp', hidden: [4] })],
+    [/INVALID_OPTION model\.body\.kind: .*did you mean mlp\?/, (c) => (part(c, 'model')['body'] = { kind: 'mpl' })],
+    [/UNKNOWN_OPTION model\.body\.hiden: .*did you mean hidden\?/, (c) => (part(c, 'model')['body'] = { kind: 'mlp', hiden: [4] })],
+    [/UNKNOWN_OPTION evaluation\.sets: no such set; did you mean test\?/, (c) => (part(c, 'evaluation')['sets'] = ['tset'])],
     [/INVALID_OPTION model\.activation: .*did you mean relu\?.*one of relu, tanh/, (c) => (part(c, 'model')['activation'] = 'rellu')],
     [/INVALID_OPTION model\.loss: .*got "mes".*mse or bce or an object with the fields softmax/, (c) => (part(c, 'model')['loss'] = 'mes')],
     [/INVALID_OPTION evaluation\.baselines\[0\]: .*did you mean itemMean\?/, (c) => (part(c, 'evaluation')['baselines'] = ['itemMeen'])],
-    [/UNKNOWN_OPTION evaluation\.metrics: unknown metric; got "mea"/, (c) => (part(c, 'evaluation')['metrics'] = ['mea'])],
+    [/UNKNOWN_OPTION evaluation\.metrics: no such metric; did you mean mae\?; got "mea"/, (c) => (part(c, 'evaluation')['metrics'] = ['mea'])],
     [/INVALID_OPTION split: missing/, (c) => (c['split'] = undefined)],
     [/UNKNOWN_OPTION training\.validation: no such set; did you mean validation\?/, (c) => (part(c, 'training')['validation'] = 'validaton')],
     [/INVALID_OPTION evaluation\.calibration: needs validation tasks/, (c) => {

@@ -1,12 +1,10 @@
 /** Median decoders of every method for every reported set, fitted on validation tasks (before a refit takes their rows). */
-import type { Baseline } from '../baselines/index.js';
 import type { TaskSet } from '../contract.js';
-import { decodedMethod, evaluate } from '../evaluation.js';
+import { decodedMethod } from '../evaluation.js';
 import type { Evaluation, MethodEvaluation } from '../evaluation.js';
 import { fitMedianDecoder, medianDecoder } from '../evaluation/median-decode.js';
 import { queryLabels } from '../evaluation/metrics.js';
 import { resultTable } from '../evaluation/table.js';
-import type { Learner } from '../learner.js';
 import { reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
@@ -14,6 +12,7 @@ interface Stored {
   levels: number[];
   thresholds: number[];
 }
+type Scored = Pick<MethodEvaluation, 'method' | 'scores'>;
 /** By reported set, then by method. */
 type BySet = Record<string, Record<string, Stored>>;
 
@@ -24,14 +23,13 @@ export class Decoders {
     this.#bySet = bySet;
   }
 
-  /** @param learner and baselines, not trained on the validation tasks */
-  static async fit(prepared: Prepared, learner: Learner, baselines: Baseline[], signal: AbortSignal): Promise<Decoders> {
-    const rated = baselines.filter(({ scores }) => scores === 'label');
+  /** @param score methods that were not trained on the validation tasks, by their ratings of a set's query rows */
+  static async fit(prepared: Prepared, score: (tasks: TaskSet) => Promise<Scored[]>): Promise<Decoders> {
     const fitted = new Map<TaskSet, Record<string, Stored>>();
     const bySet: BySet = {};
     for (const name of reportedSets(prepared)) {
       const tasks = calibrationTasks(prepared, name);
-      if (!fitted.has(tasks)) fitted.set(tasks, await fitAll(learner, rated, tasks, signal));
+      if (!fitted.has(tasks)) fitted.set(tasks, fitAll(await score(tasks), tasks));
       bySet[name] = fitted.get(tasks)!;
     }
     return new Decoders(bySet);
@@ -41,14 +39,18 @@ export class Decoders {
     return this.#bySet;
   }
 
-  /** The results with, after each method, its decoded ratings' MAE. */
   extend({ methods, table }: Evaluation, set: string, tasks: TaskSet): Evaluation {
-    const extended = methods.flatMap((result): MethodEvaluation[] => {
+    const extended = this.decode(methods, set, tasks);
+    return { methods: extended, table: resultTable(extended, table.title) };
+  }
+
+  /** The results with, after each method that has a decoder, its decoded ratings' MAE. */
+  decode(methods: readonly MethodEvaluation[], set: string, tasks: TaskSet): MethodEvaluation[] {
+    return methods.flatMap((result): MethodEvaluation[] => {
       const stored = this.#bySet[set]?.[result.method];
       if (stored === undefined) return [result];
       return [result, decodedMethod(result, medianDecoder(stored.levels, stored.thresholds), tasks)];
     });
-    return { methods: extended, table: resultTable(extended, table.title) };
   }
 }
 
@@ -58,8 +60,7 @@ function calibrationTasks({ split, validation }: Prepared, set: string): TaskSet
   return split.sets[twin] ?? validation!;
 }
 
-async function fitAll(learner: Learner, baselines: Baseline[], tasks: TaskSet, signal: AbortSignal): Promise<Record<string, Stored>> {
-  const { methods } = await evaluate(learner, tasks, { metrics: ['mae'], baselines, signal });
+function fitAll(methods: Scored[], tasks: TaskSet): Record<string, Stored> {
   const labels = queryLabels(tasks);
   const byMethod: Record<string, Stored> = {};
   for (const { method, scores } of methods) {

@@ -1,6 +1,7 @@
 /** `innerloop evaluate`: a saved model on the task sets of a configuration. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { evaluate } from '../evaluation.js';
 import type { MethodEvaluation } from '../evaluation.js';
 import { renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
@@ -32,10 +33,16 @@ export async function runEvaluation({ config, model, sets, console, signal }: Ev
     ? undefined
     : training.refit
       ? await storedDecoders(model, console)
-      : await Decoders.fit(prepared, learner, await baselinesOf(prepared, rows, signal), signal);
+      : await fitDecoders(prepared, learner, rows, signal);
   const results = await evaluateSets(prepared, learner, rows, names, decoders, signal);
   for (const { table } of results) console.result(renderText(table));
   console.json({ event: 'result', model, sets: results.map(plain), tables: results.map(({ table }) => table) });
+}
+
+/** Decoders of the learner and of the baselines. @param rows that the baselines are fitted on, none of a validation task */
+export async function fitDecoders(prepared: Prepared, learner: Learner, rows: Int32Array, signal: AbortSignal): Promise<Decoders> {
+  const baselines = (await baselinesOf(prepared, rows, signal)).filter(({ scores }) => scores === 'label');
+  return Decoders.fit(prepared, async (tasks) => (await evaluate(learner, tasks, { metrics: ['mae'], baselines, signal })).methods);
 }
 
 /** A refitted model was trained on the validation rows; its decoders were fitted before, and lie beside it. */
@@ -69,7 +76,7 @@ export async function evaluateSets(
   const baselines = names.length === 0 ? [] : await baselinesOf(prepared, rows, signal);
   const results: SetEvaluation[] = [];
   for (const set of names) {
-    const measured = await measure(prepared, learner, set, baselines, signal);
+    const measured = await measure(prepared, learner, rows, set, baselines, signal);
     results.push({ set, ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set]!)) });
   }
   return results;
@@ -79,9 +86,11 @@ export async function evaluateSets(
 export function plain({ set, methods }: SetEvaluation): object {
   return {
     set,
-    methods: methods.map(({ method, metrics }) => ({
+    methods: methods.map(({ method, metrics, groups, reliability }) => ({
       method,
       metrics: Object.fromEntries(Object.entries(metrics).map(([name, { perTask: _, ...result }]) => [name, result])),
+      ...(groups && { groups }),
+      ...(reliability && { reliability }),
     })),
   };
 }

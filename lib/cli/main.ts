@@ -59,6 +59,18 @@ function build(): Command {
     .action(train);
 
   program
+    .command('compare')
+    .description('train many learners on the same tasks, beside baselines: one table of accuracy and cost')
+    .option(CONFIG, 'configuration with learners; each overrides the rest of it')
+    .option('-o, --output <folder>', 'folder for the table and the results of every run; runs that are done are not done again')
+    .option('--only <names>', 'comma-separated learners of the configuration')
+    .option('--fresh', 'run again what is done')
+    .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
+    .option('--threads <n>', 'threads to use; accuracy does not depend on it', integer(1))
+    .option('--json', 'JSON lines on stdout: one a run, then the comparison')
+    .action(compare);
+
+  program
     .command('evaluate')
     .description('measure a saved model beside baselines')
     .option(MODEL, 'model.safetensors of a training run')
@@ -67,6 +79,14 @@ function build(): Command {
     .option('--threads <n>', 'threads to use', integer(1))
     .option('--json', 'one JSON document on stdout')
     .action(evaluate);
+
+  program
+    .command('report')
+    .description('write a page about a run: results, intervals, learning curves, configuration; its figures as SVG files')
+    .argument('<run>', 'folder of a training run, such as runs/demo')
+    .option('-o, --output <file>', 'HTML file (default: report.html in that folder)')
+    .option('--json', 'one JSON document on stdout')
+    .action(report);
 
   program
     .command('recommend')
@@ -79,7 +99,7 @@ function build(): Command {
     .option('--json', 'one JSON document on stdout')
     .action(recommend);
 
-  program
+  const demos = program
     .command('demo')
     .description('train on the bundled MovieLens data, compare with baselines, recommend for you')
     .argument('[ratings...]', 'item=rating, such as 1=5 or "Toy Story=5"')
@@ -87,6 +107,13 @@ function build(): Command {
     .option('--threads <n>', 'threads to use', integer(1))
     .option('--json', 'JSON lines on stdout')
     .action(demo);
+  demos
+    .command('sinusoid')
+    .description('the sinusoid regression of the MAML paper: 5 and 10 shots, under a minute')
+    .option('--iterations <n>', 'outer steps of 25 tasks (default: 70000)', integer(1))
+    .option('--seed <n>', 'of tasks and parameters (default: 1)', integer(0))
+    .option('--json', 'one JSON document on stdout')
+    .action(sinusoid);
 
   program
     .command('bench')
@@ -118,9 +145,24 @@ async function train(options: Shared & { config?: string; output?: string; resum
   if (options.seed !== undefined) config.seed = options.seed;
   const { outputFolder, runTraining } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(config, path) : resolve(options.output);
-  const overrides = (['output', 'epochs', 'seed', 'threads'] as const).flatMap((name) => (options[name] === undefined ? [] : [`--${name} ${options[name]}`]));
-  resumeHint = ['innerloop train', `--config ${path}`, ...overrides, '--resume'].join(' ');
+  resumeHint = ['innerloop train', `--config ${path}`, ...given(options, ['output', 'epochs', 'seed', 'threads']), '--resume'].join(' ');
   await runTraining({ config, output, start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new', console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function compare(options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number }): Promise<void> {
+  const { resolve } = await import('node:path');
+  const path = need(options.config, CONFIG);
+  const { chooseLearners, readComparison } = await import('./learners.js');
+  const comparison = await asUsage(readComparison(path));
+  const { base, learners } = comparison;
+  if (options.threads !== undefined) base.threads = options.threads;
+  for (const { config } of learners) if (options.epochs !== undefined) config.training.epochs = options.epochs;
+  const chosen = options.only === undefined ? learners : chooseLearners(learners, options.only.split(',').map((name) => name.trim()));
+  const { runComparison } = await import('./compare.js');
+  const { outputFolder } = await import('./train.js');
+  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
+  resumeHint = ['innerloop compare', `--config ${path}`, ...given(options, ['output', 'only', 'epochs', 'threads'])].join(' ');
+  await runComparison({ comparison, learners: chosen, output, fresh: options.fresh === true, console: openConsole(options.json === true), signal: interrupt.signal });
 }
 
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
@@ -128,6 +170,11 @@ async function evaluate(options: Shared & { model?: string; config?: string; set
   const config = await readConfig(need(options.config, CONFIG), options.threads);
   const { runEvaluation } = await import('./evaluate.js');
   await runEvaluation({ config, model, sets: options.sets?.split(',').map((name) => name.trim()), console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function report(run: string, { output, json }: { output?: string; json?: true }): Promise<void> {
+  const command = await import('./report.js');
+  await command.report({ run, output, console: openConsole(json === true) });
 }
 
 async function recommend(positional: string[], options: Shared & { model?: string; rating?: string[]; count?: number; title?: string }): Promise<void> {
@@ -142,21 +189,36 @@ async function demo(ratings: string[], { output, threads, json }: Shared & { out
   await runDemo({ ratings, output, threads, console: openConsole(json === true), signal: interrupt.signal });
 }
 
+async function sinusoid({ json, ...options }: { json?: true; iterations?: number; seed?: number }): Promise<void> {
+  const { demoSinusoid } = await import('./demo-sinusoid.js');
+  await demoSinusoid({ ...options, console: openConsole(json === true), signal: interrupt.signal });
+}
+
 async function bench({ json, quick, ...options }: Shared & { quick?: true; vary?: string; adapt?: string; precision?: string; html?: string; seed?: number }): Promise<void> {
   const command = await import('./bench.js');
   await command.bench({ ...options, quick: quick === true, console: openConsole(json === true), signal: interrupt.signal });
 }
 
-async function readConfig(path: string, threads: number | undefined) {
-  const config = await import('./config.js').then((module) => module.readConfig(path)).catch((error: unknown) => {
+/** Options as they were given, to be given again. */
+function given<O extends object>(options: O, names: readonly (keyof O & string)[]): string[] {
+  return names.flatMap((name) => (options[name] === undefined ? [] : [`--${name} ${/^[\w./,=-]+$/.test(String(options[name])) ? String(options[name]) : `'${String(options[name])}'`}`]));
+}
+
+/** What is wrong with a configuration is wrong use. */
+async function asUsage<R>(reading: Promise<R>): Promise<R> {
+  return reading.catch((error: unknown) => {
     throw error instanceof InnerloopError ? Object.assign(error, { isUsage: true }) : error;
   });
+}
+
+async function readConfig(path: string, threads: number | undefined) {
+  const config = await asUsage(import('./config.js').then((module) => module.readConfig(path)));
   if (threads !== undefined) config.threads = threads;
   return config;
 }
 
 /** Prints an error as one line and says how to exit. */
-function report(error: unknown): number {
+function exitWith(error: unknown): number {
   if (error instanceof CommanderError) {
     // Commander has printed its own; help and --version end here too.
     if (error.code === 'innerloop.usage') process.stderr.write(`${error.message}\n`);
@@ -186,5 +248,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await build().parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = exitWith(error);
 }

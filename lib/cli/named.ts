@@ -5,10 +5,23 @@ export async function named<R>(pattern: RegExp, replacement: string, stage: () =
   try {
     return await stage();
   } catch (error) {
-    if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) throw error;
-    const { code, field, value, expected } = error;
-    const what = error.message.slice(`${field}: `.length).split('; got ')[0]!.split('; expected ')[0]!;
-    const details = { field: field.replace(pattern, replacement), expected, cause: error };
-    throw new InnerloopError(code, what, value === undefined ? details : { ...details, value });
+    throw withField(error, pattern, replacement);
   }
+}
+
+/** The same for a stage that does not wait. */
+export function renamed<R>(pattern: RegExp, replacement: string, stage: () => R): R {
+  try {
+    return stage();
+  } catch (error) {
+    throw withField(error, pattern, replacement);
+  }
+}
+
+function withField(error: unknown, pattern: RegExp, replacement: string): unknown {
+  if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) return error;
+  const { code, field, value, expected } = error;
+  const what = error.message.slice(`${field}: `.length).split('; got ')[0]!.split('; expected ')[0]!;
+  const details = { field: field.replace(pattern, replacement), expected, cause: error };
+  return new InnerloopError(code, what, value === undefined ? details : { ...details, value });
 }

@@ -6,23 +6,23 @@ import type { Algorithm } from '../algorithm.js';
 import { fitBaselines } from '../baselines/index.js';
 import type { Baseline } from '../baselines/index.js';
 import { invalid } from '../check.js';
-import type { Dataset, HeadSpec, TaskSet } from '../contract.js';
+import type { BodySpec, Dataset, HeadSpec, LossSpec, TaskSet } from '../contract.js';
 import { evaluate } from '../evaluation.js';
 import type { Evaluation } from '../evaluation.js';
+import { splitName } from '../evaluation/names.js';
 import { InnerloopError, suggesting } from '../errors.js';
 import { describeInputs } from '../features.js';
-import { openDataset } from '../interactions.js';
+import { openDataset, rowWeights } from '../interactions.js';
 import type { DataSource } from '../interactions.js';
 import { createLearner } from '../learner.js';
 import type { Learner } from '../learner.js';
 import { defineModel } from '../model.js';
 import { OPTIMIZERS } from '../outer-update.js';
 import type { Optimizer } from '../outer-update.js';
-import { buildTasks, splitTasks } from '../tasks.js';
+import { buildTasks, joinTasks, splitTasks } from '../tasks.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks.js';
 import { withoutRows } from '../tasks/split.js';
 import type { Config } from './config.js';
-import { joinTasks } from './join-tasks.js';
 import { named } from './named.js';
 
 export interface Prepared {
@@ -38,11 +38,15 @@ export interface Prepared {
 /** Opens the data and divides it. */
 export async function prepare(config: Config, signal: AbortSignal): Promise<Prepared> {
   const { baseDirectory, ...source } = config.data;
+  // Before the training that they would be found after.
+  for (const name of config.evaluation.metrics ?? []) splitName(name);
   // The library checks what the schema leaves open (exactly one of from and sql, say).
   const dataset = await named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () =>
     openDataset(source as DataSource, { baseDirectory, threads: config.threads, signal }),
   );
   const split = splitTasks(dataset, splitOptions(config));
+  const { weights } = config.rows ?? {};
+  if (weights !== undefined) dataset.weight = await named(/^weights/, 'rows.$&', async () => rowWeights(dataset, { ...weights, rows: split.trainRows }));
   const validationNames = chooseValidation(config, split);
   const validation = validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
   const { refit } = config.training;
@@ -81,16 +85,22 @@ export function trainingTasks({ config, dataset }: Prepared, rows: Int32Array): 
 }
 
 /**
- * The rows that a refit trains on: training and validation, never a test row. Protocol `users`: all rows of the validation
- * users join. (Splitting again without validation would draw other test users.) Protocol `partitions`: the split without
- * validation, which leaves the test sets as they are.
+ * The rows that a refit trains on: training and validation, never a test row. Protocols `users` and `tasks`: the rows of the
+ * validation users, or tasks, join. (Splitting again without validation would draw other test sets.) Protocols `partitions`
+ * and `time`: the split without validation, which leaves the test sets as they are.
  */
 export function refitRows({ config, dataset, split, validationNames }: Prepared): Int32Array {
-  if (config.split.protocol === 'partitions') {
-    const { validation: _, warm: __, ...options } = splitOptions(config) as Extract<SplitOptions, { protocol: 'partitions' }>;
-    const { trainRows } = splitTasks(dataset, options);
+  const { protocol } = config.split;
+  if (protocol === 'partitions' || protocol === 'time') {
+    const { validation: _, ...options } = splitOptions(config);
+    const { warm: __, ...cold } = options as Extract<SplitOptions, { protocol: 'partitions' }>;
+    const { trainRows } = splitTasks(dataset, cold);
     const { warm } = split.sets;
     return warm === undefined ? trainRows : withoutRows(dataset, trainRows, warm.queryRows);
+  }
+  if (protocol === 'tasks') {
+    const rows = validationNames.flatMap((name) => [split.sets[name]!.supportRows, split.sets[name]!.queryRows]);
+    return Int32Array.from(new Set([split.trainRows, ...rows].flatMap((part) => [...part]))).sort();
   }
   const joins = new Uint8Array(dataset.users.rows);
   for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
@@ -101,20 +111,25 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
 
 /** A fresh learner whose id inputs know the users and items of `rows`. */
 export async function newLearner({ config, dataset }: Prepared, rows: Int32Array): Promise<Learner> {
-  const { inputs, hidden, activation, loss, precision } = config.model;
-  const isRidge = config.algorithm.name === 'ridge';
-  if (isRidge && loss !== 'mse') throw invalid('algorithm.name', 'solves least squares', 'ridge', 'model.loss mse');
-  const head: HeadSpec =
-    typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : loss === 'mse' && isRidge ? { loss, prior: 'gaussian' } : { loss };
+  const { inputs, loss, also, precision } = config.model;
+  const head: HeadSpec = { ...lossSpec(loss), ...(also && { also: also.map((each) => ({ ...each, ...lossSpec(each.loss) })) }) };
   const model = await named(/^inputs/, 'model.$&', async () =>
     defineModel(
-      { inputs: describeInputs(dataset, inputs, rows), body: { kind: 'mlp', hidden, activation }, head },
+      { inputs: describeInputs(dataset, inputs, rows), body: bodyOf(config.model), head },
       { ...(precision && { precision }), ...(config.threads && { threads: config.threads }) },
     ),
   );
   const { name, ...options } = config.algorithm;
   const algorithm = (ALGORITHMS[name as AlgorithmName] as (options: object) => Algorithm)(options);
-  return createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed });
+  const { weights: _, ...rowOptions } = config.rows ?? {};
+  return named(/^learner\./, '', async () => createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed, rows: rowOptions }));
+}
+
+type Loss = Config['model']['loss'];
+const lossSpec = (loss: Loss): LossSpec => (typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss });
+
+function bodyOf({ body, hidden, activation }: Config['model']): BodySpec {
+  return body === undefined ? { kind: 'mlp', hidden: hidden!, activation } : (body as BodySpec);
 }
 
 function optimizerOf({ optimizer }: Config): Optimizer | undefined {
@@ -123,10 +138,11 @@ function optimizerOf({ optimizer }: Config): Optimizer | undefined {
   return name === 'adam' ? OPTIMIZERS.adam(options) : OPTIMIZERS.sgd(options);
 }
 
-/** Names of the sets to report on: all that neither train nor validate, unless named. */
-export function reportedSets({ split, validationNames }: Prepared, named?: readonly string[]): string[] {
+/** Names of the sets to report on: all that neither train nor validate, unless named there or in the configuration. */
+export function reportedSets({ config, split, validationNames }: Prepared, names?: readonly string[]): string[] {
+  const named = names ?? config.evaluation.sets;
   if (named === undefined) return Object.keys(split.sets).filter((name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'));
-  for (const name of named) checkSet(name, split.sets, 'sets');
+  for (const name of named) checkSet(name, split.sets, names === undefined ? 'evaluation.sets' : 'sets');
   return [...named];
 }
 
@@ -137,10 +153,16 @@ export async function baselinesOf({ config, dataset }: Prepared, rows: Int32Arra
   return fitBaselines(dataset, rows, include === undefined ? { signal } : { include, signal });
 }
 
-/** One set's results; the title of the table is its name. */
-export async function measure(prepared: Prepared, learner: Learner, name: string, baselines: Baseline[], signal: AbortSignal): Promise<Evaluation> {
-  const { metrics, threshold } = prepared.config.evaluation;
-  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { metrics, threshold, baselines, signal });
+/** What to measure; the defaults are those of `evaluate`, which a baseline without a learner has to know too. */
+export function measures({ model, evaluation: { metrics, threshold } }: Config): { metrics: string[]; threshold: number | undefined } {
+  const isClick = model.loss === 'bce';
+  return { metrics: metrics ?? (isClick ? ['logloss', 'auc'] : ['mae', 'rmse', 'ndcg@5']), threshold: threshold ?? (isClick ? 0.5 : undefined) };
+}
+
+/** One set's results; the title of the table is its name. @param rows trained on */
+export async function measure(prepared: Prepared, learner: Learner, rows: Int32Array, name: string, baselines: Baseline[], signal: AbortSignal): Promise<Evaluation> {
+  const { groups, features } = prepared.config.evaluation;
+  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { ...measures(prepared.config), baselines, groups, features, trainRows: rows, signal });
   return { ...evaluation, table: { ...evaluation.table, title: name } };
 }
 

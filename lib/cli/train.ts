@@ -15,12 +15,11 @@ import { summary } from '../tasks.js';
 import { train } from '../train.js';
 import type { TrainOptions } from '../train.js';
 import type { Config } from './config.js';
-import { Decoders } from './decoders.js';
-import { evaluateSets, plain } from './evaluate.js';
+import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { named } from './named.js';
 import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
-import { baselinesOf, fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
+import { fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { version } from './version.js';
 
@@ -74,7 +73,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const best = await keptEpoch(path('checkpoint'), config.training.keep);
   let modelRows = split.trainRows;
   // Before a refit: after it, the validation rows are training rows.
-  const decoders = config.evaluation.calibration ? await Decoders.fit(prepared, learner, await baselinesOf(prepared, modelRows, signal), signal) : undefined;
+  const decoders = config.evaluation.calibration ? await fitDecoders(prepared, learner, modelRows, signal) : undefined;
   if (config.training.refit) {
     modelRows = refitRows(prepared);
     learner = await newLearner(prepared, modelRows);
@@ -131,13 +130,13 @@ async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOpti
   }
 }
 
-function trainOptions({ training }: Config, signal: AbortSignal): TrainOptions {
-  const { epochs, metaBatch, weigh, redraw, hide, metric, keep } = training;
-  return { epochs, metaBatch, weigh, redraw, hide, metric, keep, signal };
+export function trainOptions({ training }: Config, signal: AbortSignal): TrainOptions {
+  const { patience: _, validation: __, refit: ___, ...options } = training;
+  return { ...options, signal };
 }
 
 /** The CLI names the metric where the library chooses it. */
-function metricName({ training, model }: Config): string {
+export function metricName({ training, model }: Config): string {
   return training.metric ?? defaultMetric(model.loss);
 }
 const defaultMetric = (loss: unknown) => (loss === 'bce' ? 'logloss' : 'mae');

@@ -1,0 +1,202 @@
+/**
+ * One run of `innerloop compare` in a process of its own, so that its time and its memory are its own: reads the data, trains a
+ * learner or fits a baseline, measures it on the reported sets, sends the result to the parent and ends.
+ */
+import { readFileSync } from 'node:fs';
+import type { BaselineName } from '../baselines/index.js';
+import type { MethodRun } from '../compare.js';
+import { median } from '../compare.js';
+import type { TaskSet } from '../contract.js';
+import { InnerloopError } from '../errors.js';
+import { evaluate } from '../evaluation.js';
+import type { MethodEvaluation } from '../evaluation.js';
+import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
+import type { Learner } from '../learner.js';
+import { subsetTasks } from '../tasks.js';
+import { train } from '../train.js';
+import type { EpochReport } from '../train.js';
+import type { Config } from './config.js';
+import { Decoders } from './decoders.js';
+import { baselinesOf, measures, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
+import type { Prepared } from './pipeline.js';
+import { metricName, trainOptions } from './train.js';
+
+/** What to run: the seed of the configuration is that of the run, the split has its own. */
+export interface Job {
+  method: string;
+  config: Config;
+  /** A baseline by name in place of the learner. */
+  baseline: BaselineName | undefined;
+}
+export type Message =
+  | { event: 'progress'; phase: string; share: number }
+  | { event: 'epoch'; phase: string; report: EpochReport; metric: string }
+  | { event: 'result'; run: MethodRun };
+
+type Measured = Omit<MethodRun, 'method' | 'kind' | 'seed' | 'memory'> & { method?: string };
+const NOTHING: Measured = { sets: {}, validation: {}, trainSeconds: 0, adaptMicroseconds: null, parameters: null, epoch: null };
+
+/** Tasks to time one at a time, after some to warm up. */
+const TIMED = 200;
+const WARM_UP = 20;
+
+const send = (message: Message) => void process.send?.(message);
+/** Never aborted: the parent ends the process. */
+const { signal } = new AbortController();
+
+process.once('message', (job: Job) => void run(job));
+// An interrupt at the terminal reaches the whole group: what becomes of this run is the parent's to say.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
+process.on('disconnect', () => process.exit());
+
+async function run({ method, config, baseline }: Job): Promise<void> {
+  const kind = baseline === undefined ? 'learner' : 'baseline';
+  const head = { method, kind, seed: kind === 'learner' ? config.seed : null } as const;
+  let data = 0;
+  const memory = () => ({ peak: peakMemory(), data });
+  let result: MethodRun;
+  try {
+    const prepared = await prepare(config, signal);
+    data = peakMemory();
+    const measured = kind === 'learner' ? await runLearner(prepared) : await runBaseline(prepared);
+    result = { ...head, ...measured, memory: memory() };
+  } catch (error) {
+    const { code, message } = error instanceof InnerloopError ? error : { code: 'FAILED', message: error instanceof Error ? error.message : String(error) };
+    result = { ...head, ...NOTHING, memory: memory(), failed: { code, message } };
+  }
+  process.send!({ event: 'result', run: result } satisfies Message, () => process.disconnect());
+}
+
+async function runLearner(prepared: Prepared): Promise<Measured> {
+  const { config, split, validation } = prepared;
+  const evaluated = async (learner: Learner, tasks: TaskSet) => [(await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER]!];
+  let learner = await newLearner(prepared, split.trainRows);
+  const { patience, refit } = config.training;
+  const first = await trained(prepared, learner, split.trainRows, { validation, patience }, 'train');
+  // Before a refit, after which the validation rows are training rows.
+  const valid = validation === undefined ? [] : await evaluated(learner, validation);
+  const decoders = config.evaluation.calibration ? await Decoders.fit(prepared, (tasks) => evaluated(learner, tasks)) : undefined;
+  let trainSeconds = first.seconds;
+  if (refit) {
+    const rows = refitRows(prepared);
+    learner = await newLearner(prepared, rows);
+    trainSeconds += (await trained(prepared, learner, rows, { epochs: first.epoch }, 'refit')).seconds;
+  }
+  return {
+    sets: await reported(prepared, (tasks) => evaluated(learner, tasks), decoders),
+    validation: means(valid),
+    trainSeconds,
+    adaptMicroseconds: await adaptationCost(prepared, (task) => learner.outputs(task, 'after')),
+    parameters: learner.model.size,
+    epoch: first.epoch,
+  };
+}
+/** Of the two that `evaluate` gives for a learner. */
+const AFTER = 1;
+
+interface Trained {
+  /** Of the outer steps. */
+  seconds: number;
+  /** Whose parameters were kept. */
+  epoch: number;
+}
+
+async function trained(prepared: Prepared, learner: Learner, rows: Int32Array, options: { validation?: TaskSet; patience?: number; epochs?: number }, phase: string): Promise<Trained> {
+  const tasks = trainingTasks(prepared, rows);
+  const { config } = prepared;
+  let [seconds, best, last] = [0, 0, 0];
+  const onProgress = throttled((share) => send({ event: 'progress', phase, share }));
+  for await (const report of train(learner, tasks, { ...trainOptions(config, signal), ...options, onProgress })) {
+    seconds += tasks.size / report.tasksPerSecond;
+    last = report.epoch;
+    if (report.best && config.training.keep !== 'last') best = report.epoch;
+    send({ event: 'epoch', phase, report, metric: metricName(config) });
+  }
+  return { seconds, epoch: best || last };
+}
+
+async function runBaseline(prepared: Prepared): Promise<Measured> {
+  const { config, split, validation } = prepared;
+  const started = performance.now();
+  let [baseline] = await baselinesOf(prepared, split.trainRows, signal);
+  const trainSeconds = (performance.now() - started) / 1000;
+  const { threshold, ...rest } = measures(config);
+  const evaluated = async (tasks: TaskSet): Promise<MethodEvaluation[]> => {
+    const { name, scores: kind } = baseline!;
+    const scores = baseline!.predict(tasks);
+    const metrics = metricsFor(kind, rest.metrics);
+    return [{ method: name, scores, metrics: metrics.length === 0 ? {} : evaluateScores(tasks, scores, { metrics, threshold }) }];
+  };
+  const valid = validation === undefined ? [] : await evaluated(validation);
+  const isDecoded = config.evaluation.calibration && baseline!.scores === 'label';
+  const decoders = isDecoded ? await Decoders.fit(prepared, evaluated) : undefined;
+  if (config.training.refit) [baseline] = await baselinesOf(prepared, refitRows(prepared), signal);
+  return {
+    method: baseline!.name,
+    sets: await reported(prepared, evaluated, decoders),
+    validation: means(valid),
+    trainSeconds,
+    adaptMicroseconds: await adaptationCost(prepared, (task) => baseline!.predict(task)),
+    parameters: null,
+    epoch: null,
+  };
+}
+
+/** Every metric of every reported set, task by task. */
+async function reported(prepared: Prepared, evaluated: (tasks: TaskSet) => Promise<MethodEvaluation[]>, decoders: Decoders | undefined): Promise<MethodRun['sets']> {
+  const sets: MethodRun['sets'] = {};
+  for (const name of reportedSets(prepared)) {
+    const tasks = prepared.split.sets[name]!;
+    const plain = await evaluated(tasks);
+    const [own, decoded] = decoders?.decode(plain, name, tasks) ?? plain;
+    sets[name] = { ...perTask(own!), ...(decoded && { 'mae, median': perTask(decoded)['mae']! }) };
+  }
+  return sets;
+}
+
+/** The mean of every metric. */
+function means(evaluations: MethodEvaluation[]): Record<string, number> {
+  return Object.fromEntries(evaluations.flatMap(({ metrics }) => Object.entries(metrics).map(([name, { mean }]) => [name, mean])));
+}
+
+function perTask({ metrics }: MethodEvaluation): Record<string, (number | null)[]> {
+  return Object.fromEntries(Object.entries(metrics).map(([name, { perTask: values }]) => [name, Array.from(values, (value) => (Number.isFinite(value) ? value : null))]));
+}
+
+/** Median microseconds to adapt to one task of the first reported set and to score its query. */
+async function adaptationCost(prepared: Prepared, once: (task: TaskSet) => unknown): Promise<number | null> {
+  const [name] = reportedSets(prepared);
+  const tasks = name === undefined ? prepared.validation : prepared.split.sets[name];
+  if (tasks === undefined) return null;
+  const single = Array.from({ length: Math.min(TIMED, tasks.size) }, (_, t) => subsetTasks(tasks, [t]));
+  for (const task of single.slice(0, WARM_UP)) await once(task);
+  const times: number[] = [];
+  for (const task of single) {
+    const started = performance.now();
+    await once(task);
+    times.push((performance.now() - started) * 1000);
+  }
+  return median(times);
+}
+
+/** At most ten calls a second. */
+function throttled(show: (share: number) => void): (share: number) => void {
+  let last = 0;
+  return (share) => {
+    if (performance.now() - last < 100) return;
+    last = performance.now();
+    show(share);
+  };
+}
+
+/**
+ * Largest resident memory of this process so far, in bytes. On Linux not by getrusage: its maximum survives exec, so a child
+ * would start with that of its parent.
+ */
+function peakMemory(): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024;
+  } catch {
+    return process.resourceUsage().maxRSS * 1024;
+  }
+}

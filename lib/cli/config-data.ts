@@ -1,0 +1,122 @@
+/** The parts of a configuration that say what the data is, and how it becomes tasks. */
+import { z } from 'zod';
+
+export const count = z.int().min(1);
+export const fraction = z.number().min(0).lt(1);
+export const text = z.string().min(1);
+
+// ------------------------------------------------------------------------------------------------------------- data
+
+const table = {
+  from: text.optional().describe('Path or glob of .csv, .tsv, .parquet, .json, .ndjson or .jsonl files, text ones also as .gz. Either this or sql.'),
+  sql: text.optional().describe('A SELECT that DuckDB can run. Either this or from.'),
+};
+const feature = z.strictObject({
+  name: text.describe('Name of the feature, as in model.inputs.'),
+  kind: z
+    .enum(['categorical', 'bag', 'dense', 'sequence'])
+    .describe('categorical: one text; bag: a list of texts; dense: numbers; sequence: of interactions, the items that the user had before.'),
+  column: text.optional().describe('Column of the table. Default: the name.'),
+  sql: text.optional().describe('SQL expression over the table’s columns, in place of column.'),
+  separator: text.optional().describe('Between the entries of a bag held in text. Default "|".'),
+  minCount: count.optional().describe('Texts that occur fewer times become "unknown". Default 1.'),
+  standardize: z.boolean().optional().describe('Dense: shift and scale to mean 0 and variance 1. Default true, without normalize.'),
+  normalize: z.boolean().optional().describe('Dense: first scale every row to length 1. Default false.'),
+  present: z.boolean().optional().describe('Dense: a second feature <name>.present, 0 where this one is missing. Default false.'),
+  size: count.optional().describe('Dense lists: numbers per row. Default: the length of the first list.'),
+  file: text.optional().describe('Dense: a matrix in a .npy or .safetensors file, in place of column and sql.'),
+  tensor: text.optional().describe('The tensor of a .safetensors file. Default: its only one of two dimensions.'),
+  ids: z
+    .union([text, z.strictObject({ ...table, column: text }), z.strictObject({ tensor: text })])
+    .optional()
+    .describe('Whose features the rows of file are: a .txt, .json or .npy file, the column of a table, or a tensor. Default: those of the table, row by row.'),
+  maxLength: count.optional().describe('Sequences: at most so many items, the most recent ones. Default 20.'),
+  minLabel: z.number().optional().describe('Sequences: leave out interactions with a smaller label. Default: none.'),
+});
+const entity = z.strictObject({
+  ...table,
+  id: text.optional().describe('Column that holds the id. Not needed where all features are files with ids.'),
+  features: z.array(feature).describe('Features of the user or item.'),
+});
+export const data = z.strictObject({
+  baseDirectory: text.optional().describe('Folder that relative data paths start from, itself relative to the configuration file. Default: the folder of the configuration file.'),
+  interactions: z
+    .strictObject({
+      ...table,
+      user: text.describe('Column that holds the user id.'),
+      item: text.describe('Column that holds the item id.'),
+      label: text.describe('Column that holds the rating, or 0/1.'),
+      time: text.optional().describe('Column that holds a number, a timestamp or a date.'),
+      features: z.array(feature).optional().describe('Features of the interaction itself.'),
+    })
+    .describe('Who rated what, and how.'),
+  users: entity.optional().describe('Features of users.'),
+  items: entity.optional().describe('Features of items.'),
+  duplicates: z.enum(['last', 'first', 'mean', 'error']).optional().describe('One user and one item more than once. Default last.'),
+  missingLabel: z.enum(['error', 'drop']).optional().describe('A row without a label. Default error.'),
+});
+
+// ------------------------------------------------------------------------------------------------------------ tasks
+
+const query = z.union([
+  count,
+  z.strictObject({ fraction: z.number().gt(0).lt(1) }),
+  z.strictObject({ leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.') }),
+]);
+export const taskSizes = {
+  min: z.int().min(2).optional().describe('A task needs at least this many rows, support and query together. Default 2.'),
+  max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
+  query: query.describe('Query rows per task, { fraction } of its rows, or { leaveOneOut }.'),
+  shots: count.optional().describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),
+  support: count.optional().describe('At most this many support rows. Default: all that are not in the query.'),
+};
+const tasks = z
+  .strictObject({
+    by: z
+      .union([z.enum(['user', 'item']), z.strictObject({ column: text.describe('A categorical or bag feature.') })])
+      .optional()
+      .describe('What a task is: a user, an item, or a value of a column. Default user.'),
+    ...taskSizes,
+    order: z.enum(['random', 'time']).optional().describe('time takes the last rows as the query. Default random.'),
+    seed: z.int().min(0).optional().describe('Seed of the draw. Default: the seed of the split.'),
+  })
+  .describe('How the rows of a user become support and query.');
+const selector = z.strictObject({
+  fraction: z.number().gt(0).lt(1).optional().describe('So many of them, drawn at random.'),
+  column: text.optional().describe('A feature, with in, or with min and max.'),
+  in: z.array(z.union([z.string(), z.number()])).min(1).optional().describe('Those with one of these values.'),
+  min: z.number().optional().describe('Those with at least this number.'),
+  max: z.number().optional().describe('Those with at most this number.'),
+});
+const splitSeed = z.int().min(0).optional().describe('Seed of the split. Default: the seed of the configuration.');
+const fractionSplit = <P extends string>(protocol: P, of: string, description: string) =>
+  z
+    .strictObject({
+      protocol: z.literal(protocol),
+      validation: fraction.optional().describe(`Fraction of the ${of}. Default: no validation set.`),
+      test: fraction.optional().describe(`Fraction of the ${of}. Default: no test set.`),
+      seed: splitSeed,
+      tasks,
+    })
+    .describe(description);
+export const split = z.discriminatedUnion('protocol', [
+  fractionSplit('users', 'users', 'Every user belongs to one set: train, validation or test.'),
+  fractionSplit('tasks', 'tasks’ keys', 'Every task belongs to one set, whatever tasks.by makes a task.'),
+  fractionSplit('time', 'interactions, the last ones', 'The past is trained on, the future is predicted: one cut in time for all tasks.'),
+  z
+    .strictObject({
+      protocol: z.literal('partitions'),
+      newUsers: selector.describe('Users that training does not see.'),
+      newItems: selector.describe('Items that training does not see.'),
+      validation: z
+        .strictObject({ users: selector, items: selector })
+        .optional()
+        .describe('Chosen among the existing users and items. Default: no validation sets.'),
+      warm: fraction
+        .optional()
+        .describe('Share of the training tasks whose query rows are held out as the set warm. Default: no such set.'),
+      seed: splitSeed,
+      tasks,
+    })
+    .describe('Users × items, each existing or new: train, userCold, itemCold, bothCold (MeLU’s protocol).'),
+]);

@@ -1,0 +1,77 @@
+/** The learners of a configuration for `innerloop compare`: each a configuration of its own, the rest of the file with its changes. */
+import { invalid } from '../check.js';
+import { InnerloopError } from '../errors.js';
+import { parseConfig, placed, readJson } from './config.js';
+import type { Config } from './config.js';
+import { renamed } from './named.js';
+
+export interface NamedLearner {
+  name: string;
+  /** What the files of its results are called: the name in letters, digits and hyphens. */
+  file: string;
+  config: Config;
+}
+export interface ComparisonConfig {
+  base: Config;
+  learners: NamedLearner[];
+  /** Of the learners; the split keeps that of `base`. */
+  seeds: number[];
+}
+
+/**
+ * Reads a configuration with learners.
+ * @throws {InnerloopError} MISSING_FILE, IO; INVALID_OPTION, UNKNOWN_OPTION with the path of the option, in a learner too
+ */
+export async function readComparison(path: string): Promise<ComparisonConfig> {
+  const value = await readJson(path);
+  const base = placed(parseConfig(value), path);
+  const { learners, seeds = [base.seed], ...rest } = value as Config;
+  if (learners === undefined) throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
+  if (new Set(seeds).size < seeds.length) throw invalid('seeds', 'one of them twice', seeds, 'different seeds');
+  // Merged before defaults are filled in, so that a default never stands above an option of the file.
+  const named = learners.map(({ name, ...changes }, i) => {
+    const config = renamed(/^/, `learners[${i}].`, () => parseConfig(merged(rest, changes)));
+    return { name, file: fileNameOf(name, i), config: placed(config, path) };
+  });
+  named.forEach(({ file, name }, i) => {
+    const same = named.findIndex((other) => other.file === file);
+    if (same < i) throw invalid(`learners[${i}].name`, `as that of learners[${same}] in letters and digits`, name, 'different names');
+  });
+  return { base, learners: named, seeds };
+}
+
+/** Those of the learners that are named. @throws {InnerloopError} UNKNOWN_OPTION */
+export function chooseLearners(learners: readonly NamedLearner[], only: readonly string[]): NamedLearner[] {
+  const known = learners.map(({ name }) => name);
+  for (const name of only) {
+    if (!learners.some((learner) => isCalled(learner, name))) {
+      throw new InnerloopError('UNKNOWN_OPTION', 'no such learner', { field: '--only', value: name, expected: `one of ${known.join('; ')}` });
+    }
+  }
+  return learners.filter((learner) => only.some((name) => isCalled(learner, name)));
+}
+
+/** A name may hold commas; its file name is what a command line takes without quotes. */
+const isCalled = ({ name, file }: NamedLearner, wanted: string) => name === wanted || file === wanted;
+
+function fileNameOf(name: string, i: number): string {
+  const file = name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
+  if (file === '') throw invalid(`learners[${i}].name`, 'without a letter or digit', name, 'a name');
+  return file;
+}
+
+/**
+ * `changes` on top of `base`, objects option by option. Lists and single values replace; so does an object of another `name`
+ * or `kind`, since an algorithm's options mean nothing to another one; and a `body` replaces `hidden`, and the other way round.
+ */
+export function merged(base: unknown, changes: unknown): unknown {
+  if (!isObject(base) || !isObject(changes)) return changes;
+  for (const tag of ['name', 'kind']) if (changes[tag] !== undefined && changes[tag] !== base[tag]) return changes;
+  const result = { ...base };
+  if (changes['body'] !== undefined) for (const short of ['hidden', 'activation']) delete result[short];
+  if (changes['hidden'] !== undefined) delete result['body'];
+  for (const [key, value] of Object.entries(changes)) result[key] = key in result ? merged(result[key], value) : value;
+  return result;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
