@@ -117,8 +117,16 @@ export type BodySpec = MlpBody | MfBody | FmBody | NeumfBody | TwoTowerBody | Gr
  *
  *     bpr       mean over the negatives j of log(1 + exp(o_j − o_i))     (Rendle et al. 2009)
  *     listwise  log Σ_{j in group} exp(o_j) − o_i                        (a sampled softmax)
+ *
+ * `episode`: the outputs are an embedding of `classes` numbers, which has no loss of its own, for `episodeGradient`.
  */
-export type LossSpec = { loss: 'mse' } | { loss: 'bce' } | { loss: 'softmax'; classes: number } | { loss: 'bpr' } | { loss: 'listwise' };
+export type LossSpec =
+  | { loss: 'mse' }
+  | { loss: 'bce' }
+  | { loss: 'softmax'; classes: number }
+  | { loss: 'bpr' }
+  | { loss: 'listwise' }
+  | { loss: 'episode'; classes: number };
 /** An auxiliary head: outputs of its own on the same body, with labels of its own (NaN where a row has none). */
 export type AuxiliaryHead = LossSpec & {
   /** Names its labels: of the rows, or a dense column of the interactions. */
@@ -136,6 +144,8 @@ export interface ModelSpec {
   inputs: InputSpec[];
   body: BodySpec;
   head: HeadSpec;
+  /** Classes of the labels under the head `episode`. Default: up to the largest label of a batch. */
+  episode?: { classes: number };
 }
 
 // ---------------------------------------------------------------------------------------------- tasks as plain objects
@@ -183,6 +193,11 @@ export interface InnerLoop {
    * `order` 2; rates get no gradient.
    */
   implicit?: ImplicitGradient;
+  /**
+   * Seed of the masks of a body with dropout, the same ones at every step of a task, so that the gradient is exact at both
+   * orders; 0 drops nothing. Default 0.
+   */
+  dropout?: number;
 }
 
 /**
@@ -268,6 +283,8 @@ export interface Dataset {
   label: Float32Array;
   /** Any increasing number (Unix seconds, file position); undefined if no time column was mapped. */
   time: Float64Array | undefined;
+  /** Weight ≥ 0 of each interaction in the losses, support and query alike; see `rowWeights`. Default: equal. */
+  weight?: Float32Array;
   users: FeatureTable;
   items: FeatureTable;
   /** Per-interaction features; `rows === size`, `keys` is empty and no row is reserved. */

@@ -9,10 +9,12 @@ import type { Model } from './model.js';
 export interface InputChoice {
   /** A column of the users, items or interactions, or `user` / `item` for the id itself. */
   name: string;
-  /** Embedding width; required for ids, categorical and bag columns, refused for dense ones. */
+  /** Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have one. */
   dim?: number;
   /** Bags only. Default `mean`. */
   pooling?: 'mean' | 'sum';
+  /** Sequences only: at most so many ids, the most recent ones. Default: as many as the column has. */
+  maxLength?: number;
 }
 
 /** Sides of a frame: what the row numbers of a batch point into. Ids have sides of their own, so that they can be hidden. */
@@ -20,8 +22,8 @@ export const SIDES = { users: 0, items: 1, interactions: 2, userId: 3, itemId: 4
 const ID_INPUTS = { user: SIDES.userId, item: SIDES.itemId } as const;
 
 /**
- * Input specifications for columns of a dataset, with their vocabularies. The ids of users and items get the vocabulary of
- * those that occur in `rows`; all others share id 0, "unknown".
+ * Input specifications for columns of a dataset, with their vocabularies. The ids of users and items, and of the items in
+ * sequences, get the vocabulary of those that occur in `rows`; all others share id 0, "unknown".
  *
  * ```ts
  * const inputs = describeInputs(dataset, [{ name: 'item', dim: 16 }, { name: 'genres', dim: 8 }], split.trainRows);
@@ -34,30 +36,39 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
   checkArray(choices, 'inputs', 'input choices');
   return choices.map((choice: unknown, i) => {
     const field = `inputs[${i}]`;
-    checkObject(choice, field, ['name', 'dim', 'pooling']);
+    checkObject(choice, field, ['name', 'dim', 'pooling', 'maxLength']);
     checkString(choice['name'], `${field}.name`);
-    const { name, dim, pooling } = choice;
+    const { name, dim, pooling, maxLength } = choice;
+    if (dim !== undefined) checkInteger(dim, `${field}.dim`, 1, 65536);
     if (name === 'user' || name === 'item') {
       checkInteger(dim, `${field}.dim`, 1, 65536);
-      const table = name === 'user' ? dataset.users : dataset.items;
-      const seen = new Uint8Array(table.rows);
-      const ids = dataset[name];
-      for (const row of rows) seen[ids[row]!] = 1;
-      const vocabulary = [''];
-      for (let id = 1; id < table.rows; id++) if (seen[id] === 1) vocabulary.push(table.keys.values[id]!);
+      const vocabulary = seenIds(dataset, name, rows);
       return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
     }
     const { column } = findColumn(dataset, name, `${field}.name`);
     if (column.kind === 'dense') {
-      if (dim !== undefined) throw invalid(`${field}.dim`, 'does not apply to a dense column', dim, 'no dim');
-      return { name, kind: 'dense', size: column.size };
+      return { name, kind: 'dense', size: column.size, ...(dim === undefined ? {} : { dim }) };
     }
     checkInteger(dim, `${field}.dim`, 1, 65536);
+    if (column.kind === 'sequence') {
+      if (maxLength !== undefined) checkInteger(maxLength, `${field}.maxLength`, 1, column.maxLength);
+      const vocabulary = seenIds(dataset, 'item', rows);
+      return { name, kind: 'sequence', cardinality: vocabulary.length, dim, maxLength: maxLength ?? column.maxLength, vocabulary };
+    }
     const vocabulary = [...column.vocabulary.values];
     if (column.kind === 'categorical') return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
     if (pooling !== undefined) checkOneOf(pooling, `${field}.pooling`, ['mean', 'sum']);
     return { name, kind: 'bag', cardinality: vocabulary.length, dim, pooling: pooling as 'mean' | 'sum' | undefined, vocabulary };
   });
+}
+
+/** The ids of users or items that occur in `rows`, after "unknown". */
+function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array): string[] {
+  const table = name === 'user' ? dataset.users : dataset.items;
+  const seen = new Uint8Array(table.rows);
+  const ids = dataset[name];
+  for (const row of rows) seen[ids[row]!] = 1;
+  return table.keys.values.filter((_, id) => id === 0 || seen[id] === 1);
 }
 
 function findColumn(dataset: Dataset, name: string, field: string): { column: Column; side: number } {
@@ -110,7 +121,9 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
     }
     const map = translate(column.vocabulary, index!);
     const ids = column.data.map((id) => map[id]!);
-    return column.kind === 'bag' ? { side, ids, offsets: column.offsets } : { side, ids };
+    if (column.kind === 'categorical') return { side, ids };
+    if (input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
+    return { side, ...lastIds(ids, column.offsets, input.maxLength) };
   });
   const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
   try {
@@ -118,6 +131,16 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
   } catch (error) {
     throw nativeError(error);
   }
+}
+
+/** The last `count` ids of every row. */
+function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: Int32Array; offsets: Int32Array } {
+  const kept = new Int32Array(offsets.length);
+  for (let r = 0; r + 1 < offsets.length; r++) kept[r + 1] = kept[r]! + Math.min(count, offsets[r + 1]! - offsets[r]!);
+  if (kept[kept.length - 1] === ids.length) return { ids, offsets };
+  const last = new Int32Array(kept[kept.length - 1]!);
+  for (let r = 0; r + 1 < offsets.length; r++) last.set(ids.subarray(offsets[r + 1]! - (kept[r + 1]! - kept[r]!), offsets[r + 1]), kept[r]);
+  return { ids: last, offsets: kept };
 }
 
 /** For each id of a vocabulary, the model's id of the same text; 0 where it has none. */

@@ -5,7 +5,11 @@ export type { ErrorCode, ErrorDetails } from './errors.js';
 
 // interactions -> tasks
 export { datasetFromColumns, openDataset, rowWeights } from './interactions.js';
-export type { ColumnSource, DataSource, FeatureSpec, OpenOptions, PopularityPropensity, RowWeightOptions, TableSource } from './interactions.js';
+export { readNpy } from './npy.js';
+export type { NpyArray } from './npy.js';
+export { withHistory } from './history.js';
+export type { HistoryOptions } from './history.js';
+export type { ColumnSource, DataSource, EntitySource, IdSource, FeatureSpec, OpenOptions, PopularityPropensity, RowWeightOptions, TableSource } from './interactions.js';
 export { buildTasks, joinTasks, nestedSupport, redrawQuery, splitTasks, subsetTasks, summary, taskGroups } from './tasks.js';
 export type { NestedOptions, QuerySize, Selector, Split, SplitOptions, TaskGroups, TaskKey, TaskOptions, TaskSplit, TaskSummary, TimeSplit } from './tasks.js';
 

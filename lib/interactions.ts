@@ -1,25 +1,31 @@
 import { resolve } from 'node:path';
 import type { Column, Dataset, FeatureTable } from './contract.js';
+import { withHistory } from './history.js';
 import { InnerloopError } from './errors.js';
 import { assemble } from './interactions/assemble.js';
 import { checkInteger, checkObject, checkSignal, checkString } from './check.js';
-import { contextTable } from './interactions/columns.js';
+import { contextTable, placeMatrix } from './interactions/columns.js';
 import { DuckSession, scatter } from './interactions/duckdb.js';
+import { resolveFeatures } from './interactions/feature-spec.js';
+import type { ResolvedFeature } from './interactions/feature-spec.js';
 import { createDictionary, readFeatures } from './interactions/features.js';
-import { ingestEntities, ingestInteractions } from './interactions/ingest.js';
-import type { RawTable } from './interactions/ingest.js';
+import { ingestEntities, ingestIds, ingestInteractions } from './interactions/ingest.js';
+import { readIds, readMatrix } from './interactions/matrix.js';
 import { checkSource } from './interactions/source.js';
-import type { DataSource } from './interactions/source.js';
+import type { DataSource, EntitySource } from './interactions/source.js';
 import { createVocabulary } from './interactions/vocabulary.js';
 
 export { datasetFromColumns } from './interactions/columnar.js';
 export type { ColumnFeature, ColumnSource, EntityColumns } from './interactions/columnar.js';
+export { rowWeights } from './interactions/weights.js';
+export type { PopularityPropensity, RowWeightOptions } from './interactions/weights.js';
 export type {
   DataRules,
   DataSource,
   DuplicateRule,
   EntitySource,
   FeatureSpec,
+  IdSource,
   InteractionSource,
   TableSource,
 } from './interactions/source.js';
@@ -68,19 +74,10 @@ export async function openDataset(source: DataSource, options: OpenOptions = {})
 
 async function read(session: DuckSession, source: DataSource): Promise<Dataset> {
   const notes: string[] = [];
-  const interactions = await ingestInteractions(session, source.interactions, source.missingLabel === 'drop');
-  const users = await readEntities(
-    session,
-    'user',
-    source.users && (await ingestEntities(session, source.users, 'users')),
-    notes,
-  );
-  const items = await readEntities(
-    session,
-    'item',
-    source.items && (await ingestEntities(session, source.items, 'items')),
-    notes,
-  );
+  const features = resolveFeatures(source.interactions.features, 'interactions.features', 'interactions');
+  const interactions = await ingestInteractions(session, source.interactions, features.filter(isInTable), source.missingLabel === 'drop');
+  const users = await readEntities(session, 'user', source.users, notes);
+  const items = await readEntities(session, 'item', source.items, notes);
 
   const { rows } = interactions;
   const user = new Int32Array(rows);
@@ -94,32 +91,55 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
     [scatter(user), scatter(item), scatter(label), ...(time === undefined ? [] : [scatter(time)])],
     'interactions',
   );
-  let context: Column[] = [];
-  if (interactions.features.length > 0) {
-    await session.run(
-      'CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions',
-      'interactions.features',
-    );
-    context = await readFeatures(session, 'context', interactions.features, rows, 0, notes);
-  }
-  return assemble({ user, item, label, time, users, items, context: contextTable(context, rows) }, source, notes);
+  await session.run('CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions', 'interactions.features');
+  const columns = await readFeatures(session, 'context', interactions.features, rows, 0, notes);
+  const inOrder = () => Promise.resolve(Int32Array.from({ length: rows }, (_, row) => row));
+  for (const feature of features.filter(isInFile)) columns.set(feature.name, await readFile(session, feature, inOrder, rows, 0, notes));
+  const context = contextTable(ordered(features, columns), rows);
+  const dataset = assemble({ user, item, label, time, users, items, context }, source, notes);
+  return withHistories(dataset, features);
+}
+
+function withHistories(dataset: Dataset, features: readonly ResolvedFeature[]): Dataset {
+  for (const { kind, name, maxLength, minLabel } of features) if (kind === 'sequence') dataset = withHistory(dataset, { name, maxLength, minLabel });
+  return dataset;
+}
+
+const isInFile = ({ file }: ResolvedFeature): boolean => file !== undefined;
+const isInTable = (feature: ResolvedFeature): boolean => !isInFile(feature) && feature.kind !== 'sequence';
+
+/** The columns of all features, in the order in which they were asked for. */
+function ordered(features: readonly ResolvedFeature[], columns: ReadonlyMap<string, Column[]>): Column[] {
+  return features.flatMap(({ name }) => columns.get(name) ?? []);
 }
 
 /** Creates `<name>_ids` (key of the interactions, row), and the feature table in the vocabulary's order. */
 async function readEntities(
   session: DuckSession,
   name: 'user' | 'item',
-  table: RawTable | undefined,
+  source: EntitySource | undefined,
   notes: string[],
 ): Promise<FeatureTable> {
+  const side = `${name}s` as const;
+  const field = `${side}.features`;
+  const features = resolveFeatures(source?.features, field, side);
+  const ids = new Map<ResolvedFeature, string[]>();
+  for (const feature of features) if (feature.ids !== undefined) ids.set(feature, await readIds(session, feature, feature.ids));
+  const table =
+    source === undefined
+      ? undefined
+      : source.id === undefined
+        ? await ingestIds(session, [...ids.values()], side)
+        : await ingestEntities(session, source, features.filter(isInTable), side);
+
   const dictionary = `${name}_dictionary`;
   const keysTable = `${name}_keys`;
   await session.run(
     `CREATE TEMP TABLE ${keysTable} AS SELECT key, CAST(key AS VARCHAR) AS value FROM (SELECT DISTINCT ${name} AS key FROM raw_interactions)`,
     'interactions',
   );
-  const ids = `SELECT value FROM ${keysTable}${table === undefined ? '' : ` UNION ALL SELECT id FROM ${table.name}`}`;
-  const values = await createDictionary(session, dictionary, ids, 1, 'interactions');
+  const texts = `SELECT value FROM ${keysTable}${table === undefined ? '' : ` UNION ALL SELECT id FROM ${table.name}`}`;
+  const values = await createDictionary(session, dictionary, texts, 1, 'interactions');
   await session.run(
     `CREATE TEMP TABLE ${name}_ids AS SELECT k.key, d.id FROM ${keysTable} k JOIN ${dictionary} d ON d.value = k.value`,
     'interactions',
@@ -127,17 +147,40 @@ async function readEntities(
   const rows = values.length;
   const keys = createVocabulary(values);
   if (table === undefined) return { rows, keys, columns: [] };
-  const field = `${name}s.features`;
   const known = `${name}_features`;
   await session.run(
-    `CREATE TEMP TABLE ${known} AS SELECT d.id AS position, r.* EXCLUDE (id) FROM ${table.name} r JOIN ${dictionary} d ON d.value = r.id`,
+    `CREATE TEMP TABLE ${known} AS SELECT d.id AS position, r.rowid AS origin, r.* EXCLUDE (id) FROM ${table.name} r JOIN ${dictionary} d ON d.value = r.id`,
     field,
   );
   if (rows - 1 > table.rows)
     notes.push(
       `${rows - 1 - table.rows} of ${rows - 1} ${name}s have no row in the ${name} table; their features are missing`,
     );
-  return { rows, keys, columns: await readFeatures(session, known, table.features, rows, 1, notes) };
+  const columns = await readFeatures(session, known, table.features, rows, 1, notes);
+  const inOrder = async () => {
+    const positions = new Int32Array(table.rows);
+    await session.transfer(`SELECT origin::INTEGER, position::INTEGER FROM ${known}`, [scatter(positions)], field);
+    return positions;
+  };
+  for (const feature of features.filter(isInFile)) {
+    // Id 0 is no entity: features of ids that no table has stay out.
+    const byId = () => Promise.resolve(Int32Array.from(ids.get(feature)!, (id) => keys.idOf(id) || -1));
+    columns.set(feature.name, await readFile(session, feature, ids.has(feature) ? byId : inOrder, rows, 1, notes));
+  }
+  return { rows, keys, columns: ordered(features, columns) };
+}
+
+/** @param positions the row of the dataset's table that each row of the file becomes */
+async function readFile(
+  session: DuckSession,
+  feature: ResolvedFeature,
+  positions: () => Promise<Int32Array>,
+  rows: number,
+  reserved: number,
+  notes: string[],
+): Promise<Column[]> {
+  const matrix = await readMatrix(session.options.baseDirectory, feature);
+  return placeMatrix(feature.name, matrix, await positions(), rows, feature, feature.field, reserved, notes);
 }
 
 function checkOptions(options: unknown): void {

@@ -1,28 +1,22 @@
-import type { Column, Dataset, FeatureTable, Vocabulary } from '../contract.js';
+import type { Dataset, FeatureTable, Vocabulary } from '../contract.js';
 import { InnerloopError } from '../errors.js';
+import { withHistory } from '../history.js';
+import type { HistoryOptions } from '../history.js';
 import { assemble } from './assemble.js';
-import { checkBoolean, checkInteger, checkObject, checkOneOf, invalid } from '../check.js';
-import { bagFromOwners, contextTable, denseColumn } from './columns.js';
+import { checkObject } from '../check.js';
+import { contextTable } from './columns.js';
+import { checkLength, featureColumns, ownIds } from './columnar-features.js';
+import type { ColumnFeature } from './columnar-features.js';
+import { idTexts, uniqueIdTexts } from './ids.js';
 import { checkRules } from './source.js';
 import type { DataRules } from './source.js';
 import { createVocabulary, sortTexts } from './vocabulary.js';
 
-type Text = string | number | null | undefined;
-
-/** A feature in memory; entry r belongs to row r of its table. `null`, `undefined` and `''` are missing. */
-export type ColumnFeature =
-  | { kind: 'categorical'; values: ArrayLike<Text>; minCount?: number }
-  | { kind: 'bag'; values: ArrayLike<ArrayLike<Text> | null | undefined>; minCount?: number }
-  | {
-      kind: 'dense';
-      /** A number per row, or a list of `size` numbers per row; NaN is missing too. */
-      values: ArrayLike<number | null | undefined> | ArrayLike<ArrayLike<number> | null | undefined>;
-      /** Default true. */
-      standardize?: boolean;
-    };
+export type { ColumnFeature } from './columnar-features.js';
 
 export interface EntityColumns {
-  id: ArrayLike<string | number>;
+  /** The ids of all features' entries that have no `ids` of their own; left out if every feature has. */
+  id?: ArrayLike<string | number>;
   /** By feature name. */
   features: Record<string, ColumnFeature>;
 }
@@ -35,8 +29,8 @@ export interface ColumnSource extends DataRules {
   time?: ArrayLike<number>;
   userFeatures?: EntityColumns;
   itemFeatures?: EntityColumns;
-  /** Features of the interaction itself, by name. */
-  features?: Record<string, ColumnFeature>;
+  /** Features of the interaction itself, by name; `sequence` is the user's history (see `withHistory`). */
+  features?: Record<string, ColumnFeature | ({ kind: 'sequence' } & Omit<HistoryOptions, 'name'>)>;
 }
 
 /**
@@ -75,9 +69,13 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
   const notes: string[] = [];
   const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes);
   const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes);
+  const { features = {} } = source as ColumnSource;
+  const isHistory = ([, feature]: [string, unknown]) => (feature as { kind?: unknown } | null | undefined)?.kind === 'sequence';
+  const histories = typeof features === 'object' && features !== null ? Object.entries(features).filter(isHistory) : [];
+  const rowFeatures = histories.length === 0 ? features : Object.fromEntries(Object.entries(features).filter((entry) => !isHistory(entry)));
   const identity = Int32Array.from({ length: rows }, (_, row) => row);
-  const context = featureColumns((source as ColumnSource).features ?? {}, 'features', identity, rows, 0, notes);
-  return assemble(
+  const context = featureColumns(rowFeatures, 'features', identity, undefined, rows, 0, notes);
+  const dataset = assemble(
     {
       user: users.codes,
       item: items.codes,
@@ -90,13 +88,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     source as ColumnSource,
     notes,
   );
-}
-
-function checkLength(values: unknown, field: string, rows: number | undefined): void {
-  const length: unknown =
-    typeof values === 'object' && values !== null && 'length' in values ? values.length : undefined;
-  if (typeof length !== 'number') throw invalid(field, 'not an array', values, 'an array or typed array');
-  if (rows !== undefined && length !== rows) throw invalid(field, `has ${length} entries`, values, `${rows} entries`);
+  return histories.reduce((before, [name, { kind: _, ...options }]) => withHistory(before, { name, ...(options as HistoryOptions) }), dataset);
 }
 
 function entityTable(
@@ -114,20 +106,8 @@ function entityTable(
   }
   checkObject(entities, entityField, ['id', 'features']);
   const table: EntityColumns = entities;
-  checkLength(table.id, `${entityField}.id`, undefined);
-  const own = idTexts(table.id, `${entityField}.id`);
-  const seen = new Map<string, number>();
-  own.forEach((text, row) => {
-    const first = seen.get(text);
-    if (first !== undefined) {
-      throw new InnerloopError('INVALID_DATA', `the id is in rows ${first + 1} and ${row + 1}`, {
-        field: `${entityField}.id`,
-        value: text,
-        expected: 'each id once',
-      });
-    }
-    seen.set(text, row);
-  });
+  if (table.id !== undefined) checkLength(table.id, `${entityField}.id`, undefined);
+  const own = table.id === undefined ? ownIds(table.features, `${entityField}.features`) : uniqueIdTexts(table.id, `${entityField}.id`);
   const values = ['', ...sortTexts([...new Set([...texts, ...own])])];
   const keys = createVocabulary(values);
   const missing = values.length - 1 - own.length;
@@ -135,19 +115,9 @@ function entityTable(
     notes.push(
       `${missing} of ${values.length - 1} ${field}s have no row in the ${field} table; their features are missing`,
     );
-  const columns = featureColumns(table.features, `${entityField}.features`, encode(own, keys), values.length, 1, notes);
+  const positions = table.id === undefined ? undefined : encode(own, keys);
+  const columns = featureColumns(table.features, `${entityField}.features`, positions, keys, values.length, 1, notes);
   return { codes: encode(texts, keys), table: { rows: values.length, keys, columns } };
-}
-
-function idTexts(ids: ArrayLike<string | number>, field: string): string[] {
-  return Array.from(ids, (id: unknown, row) => {
-    if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return String(id);
-    throw new InnerloopError('INVALID_DATA', `not an id in row ${row + 1}`, {
-      field,
-      value: id,
-      expected: 'a non-empty text or a number',
-    });
-  });
 }
 
 function encode(texts: readonly string[], keys: Vocabulary): Int32Array {
@@ -182,140 +152,4 @@ function readTimes(time: ArrayLike<number>): Float64Array {
       expected: 'a finite number',
     });
   });
-}
-
-/** @param positions the row of the dataset's table that each row of the source becomes */
-function featureColumns(
-  features: unknown,
-  field: string,
-  positions: Int32Array,
-  rows: number,
-  reserved: number,
-  notes: string[],
-): Column[] {
-  if (typeof features !== 'object' || features === null || Array.isArray(features)) {
-    throw invalid(field, 'not an object', features, 'an object of features by name');
-  }
-  return Object.entries(features as Record<string, ColumnFeature>).map(([name, feature]) => {
-    const path = `${field}.${name}`;
-    checkOneOf((feature as { kind?: unknown } | undefined)?.kind, `${path}.kind`, ['categorical', 'bag', 'dense']);
-    checkObject(
-      feature,
-      path,
-      feature.kind === 'dense' ? ['kind', 'values', 'standardize'] : ['kind', 'values', 'minCount'],
-    );
-    checkLength(feature.values, `${path}.values`, positions.length);
-    const { minCount, standardize } = feature as { minCount?: unknown; standardize?: unknown };
-    if (minCount !== undefined) checkInteger(minCount, `${path}.minCount`, 1);
-    if (standardize !== undefined) checkBoolean(standardize, `${path}.standardize`);
-    const typed = feature as ColumnFeature;
-    if (typed.kind === 'dense') return dense(name, typed, path, positions, rows, reserved, notes);
-    return discrete(name, typed, path, positions, rows);
-  });
-}
-
-function discrete(
-  name: string,
-  feature: Exclude<ColumnFeature, { kind: 'dense' }>,
-  field: string,
-  positions: Int32Array,
-  rows: number,
-): Column {
-  const source = new Int32Array(rows).fill(-1);
-  positions.forEach((position, row) => {
-    source[position] = row;
-  });
-  const lists: string[][] = Array.from(source, (row) => {
-    if (row < 0) return [];
-    const value: unknown = feature.values[row];
-    if (feature.kind === 'categorical') return entryTexts([value], field, row, false);
-    if (value === null || value === undefined) return [];
-    if (typeof value !== 'object' || !('length' in value)) {
-      throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
-        field,
-        value,
-        expected: 'a list of texts',
-      });
-    }
-    return entryTexts(value as ArrayLike<unknown>, field, row, true);
-  });
-  const counts = new Map<string, number>();
-  for (const list of lists) for (const text of list) counts.set(text, (counts.get(text) ?? 0) + 1);
-  const minCount = feature.minCount ?? 1;
-  const vocabulary = createVocabulary([
-    '',
-    ...sortTexts([...counts.keys()].filter((text) => counts.get(text)! >= minCount)),
-  ]);
-  if (feature.kind === 'categorical') {
-    return {
-      kind: 'categorical',
-      name,
-      vocabulary,
-      data: Int32Array.from(lists, ([text]) => (text === undefined ? 0 : vocabulary.idOf(text))),
-    };
-  }
-  const owners = Int32Array.from(lists.flatMap((list, row) => list.map(() => row)));
-  return bagFromOwners(
-    name,
-    vocabulary,
-    owners,
-    Int32Array.from(lists.flat(), (text) => vocabulary.idOf(text)),
-    rows,
-  );
-}
-
-function entryTexts(values: ArrayLike<unknown>, field: string, row: number, trim: boolean): string[] {
-  const texts: string[] = [];
-  for (let k = 0; k < values.length; k++) {
-    const value = values[k];
-    if (value === null || value === undefined) continue;
-    if (typeof value !== 'string' && (typeof value !== 'number' || Number.isNaN(value))) {
-      throw new InnerloopError('INVALID_DATA', `neither text nor number in row ${row + 1}`, {
-        field,
-        value,
-        expected: 'text or a number',
-      });
-    }
-    const text = trim ? String(value).trim() : String(value);
-    if (text !== '') texts.push(text);
-  }
-  return texts;
-}
-
-function dense(
-  name: string,
-  feature: Extract<ColumnFeature, { kind: 'dense' }>,
-  field: string,
-  positions: Int32Array,
-  rows: number,
-  reserved: number,
-  notes: string[],
-): Column {
-  const values: unknown[] = Array.from<unknown>(feature.values as ArrayLike<unknown>);
-  const first = values.find((value) => value !== null && value !== undefined);
-  const size = typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
-  const raw = new Float64Array(rows * size).fill(Number.NaN);
-  values.forEach((value, row) => {
-    if (value === null || value === undefined) return;
-    const list = (typeof value === 'object' ? value : [value]) as ArrayLike<unknown>;
-    if (list.length !== size) {
-      throw new InnerloopError('INVALID_DATA', `${list.length} numbers in row ${row + 1}`, {
-        field,
-        value,
-        expected: `${size} numbers in every row`,
-      });
-    }
-    for (let c = 0; c < size; c++) {
-      const number = list[c];
-      if (typeof number !== 'number') {
-        throw new InnerloopError('INVALID_DATA', `not a number in row ${row + 1}`, {
-          field,
-          value: number,
-          expected: 'a number',
-        });
-      }
-      raw[positions[row]! * size + c] = number;
-    }
-  });
-  return denseColumn(name, size, raw, feature.standardize ?? true, field, reserved, notes);
 }

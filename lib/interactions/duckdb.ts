@@ -75,8 +75,8 @@ export class DuckSession {
     this.#instance.closeSync();
   }
 
-  async run(sql: string, field: string): Promise<void> {
-    await this.#guard(field, () => this.#connection.run(sql));
+  async run(sql: string, field: string, values: string[] = []): Promise<void> {
+    await this.#guard(field, () => this.#connection.run(sql, values));
   }
 
   /** Runs with one thread, so that rows come in the same order in every run whatever the query does. */

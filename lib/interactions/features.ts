@@ -1,11 +1,11 @@
 import type { Column } from '../contract.js';
 import { InnerloopError } from '../errors.js';
-import { bagFromOwners, denseColumn } from './columns.js';
+import { bagFromOwners, denseColumns } from './columns.js';
 import { quoteLiteral, scatter, scatterRows } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { columnOf, describeExpression, isList, numberExpression, textExpression } from './relation.js';
 import type { Relation } from './relation.js';
-import type { ResolvedFeature } from './source.js';
+import type { ResolvedFeature } from './feature-spec.js';
 import { createVocabulary } from './vocabulary.js';
 
 /** A feature as DuckDB computes it: VARCHAR (categorical), VARCHAR[] (bag), DOUBLE or DOUBLE[] (dense). */
@@ -57,7 +57,8 @@ export async function featureExpression(
 }
 
 /**
- * Reads the features of a table that has a column `position`: the row of the dataset's table that each row becomes.
+ * Reads the features of a table that has a column `position`: the row of the dataset's table that each row becomes. The
+ * columns come by name of their feature.
  * @param rows rows of the dataset's table; those that no position names have every feature missing
  * @param reserved rows at the start that stand for no entity
  */
@@ -68,13 +69,13 @@ export async function readFeatures(
   rows: number,
   reserved: number,
   notes: string[],
-): Promise<Column[]> {
-  const columns: Column[] = [];
+): Promise<Map<string, Column[]>> {
+  const columns = new Map<string, Column[]>();
   for (const [k, { feature, isList: list }] of features.entries()) {
     const value = `f${k}`;
-    if (feature.kind === 'categorical') columns.push(await readCategorical(session, table, value, feature, rows));
-    else if (feature.kind === 'bag') columns.push(await readBag(session, table, value, feature, rows));
-    else columns.push(await readDense(session, table, value, feature, list, rows, reserved, notes));
+    if (feature.kind === 'categorical') columns.set(feature.name, [await readCategorical(session, table, value, feature, rows)]);
+    else if (feature.kind === 'bag') columns.set(feature.name, [await readBag(session, table, value, feature, rows)]);
+    else columns.set(feature.name, await readDense(session, table, value, feature, list, rows, reserved, notes));
   }
   return columns;
 }
@@ -141,7 +142,7 @@ async function readDense(
   rows: number,
   reserved: number,
   notes: string[],
-): Promise<Column> {
+): Promise<Column[]> {
   const { field, name } = feature;
   let size = 1;
   if (list) {
@@ -169,7 +170,7 @@ async function readDense(
     [list ? scatterRows(raw, size) : scatter(raw)],
     field,
   );
-  return denseColumn(name, size, raw, feature.standardize, field, reserved, notes);
+  return denseColumns(name, size, raw, feature, field, reserved, notes);
 }
 
 /**

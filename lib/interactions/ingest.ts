@@ -5,24 +5,27 @@ import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
 import { columnOf, isInteger, numberExpression, openRelation, textExpression } from './relation.js';
 import type { Relation } from './relation.js';
-import { resolveFeatures } from './source.js';
-import type { EntitySource, InteractionSource } from './source.js';
+import type { ResolvedFeature } from './feature-spec.js';
+import type { InteractionSource, TableSource } from './source.js';
 
 /** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
 export interface RawTable {
   name: string;
   rows: number;
-  relation: Relation;
   features: FeatureExpression[];
+}
+/** One that was read through a relation, which messages quote from. */
+interface CopiedTable extends RawTable {
+  relation: Relation;
 }
 
 /** Copies the interactions: `user`, `item` (VARCHAR, or the source's integer type), `label`, `time` (DOUBLE), `f0` … (features). Checks every value. */
 export async function ingestInteractions(
   session: DuckSession,
   source: InteractionSource,
+  features: readonly ResolvedFeature[],
   dropMissing: boolean,
 ): Promise<RawTable> {
-  const features = resolveFeatures(source.features, 'interactions.features');
   const textual = features.filter((feature) => feature.kind !== 'dense' && feature.sql === undefined);
   const text = [source.user, source.item, ...textual.map((feature) => feature.column)];
   const relation = await openRelation(
@@ -61,10 +64,10 @@ export async function ingestInteractions(
 /** Copies a feature table: `id` (VARCHAR, each once), `f0` … (features). */
 export async function ingestEntities(
   session: DuckSession,
-  source: EntitySource,
+  source: TableSource & { id: string },
+  features: readonly ResolvedFeature[],
   name: 'users' | 'items',
 ): Promise<RawTable> {
-  const features = resolveFeatures(source.features, `${name}.features`);
   const textual = features.filter((feature) => feature.kind !== 'dense' && feature.sql === undefined);
   const text = [source.id, ...textual.map((feature) => feature.column)];
   const relation = await openRelation(
@@ -99,6 +102,18 @@ export async function ingestEntities(
   return table;
 }
 
+/** The feature table of entities that only files of features name: `id` (VARCHAR, each once). */
+export async function ingestIds(session: DuckSession, lists: readonly (readonly string[])[], name: 'users' | 'items'): Promise<RawTable> {
+  const field = `${name}.features`;
+  const table = `raw_${name}`;
+  await session.run(`CREATE TEMP TABLE ${table} (id VARCHAR)`, field);
+  for (const ids of lists) {
+    await session.run(`INSERT INTO ${table} SELECT DISTINCT id FROM (SELECT unnest(from_json($1, '["VARCHAR"]')) AS id) WHERE id NOT IN (FROM ${table})`, field, [JSON.stringify(ids)]);
+  }
+  const [rows] = await session.row(`SELECT count(*)::DOUBLE FROM ${table}`, field);
+  return { name: table, rows: Number(rows), features: [] };
+}
+
 function idExpression(relation: Relation, name: string, field: string): string {
   return textExpression(columnOf(relation, name, field), relation.types.get(name)!);
 }
@@ -123,7 +138,7 @@ async function copy(
   relation: Relation,
   features: FeatureExpression[],
   columns: string[],
-): Promise<RawTable> {
+): Promise<CopiedTable> {
   const selected = [...columns, ...features.map(({ expression }, k) => `${expression} AS f${k}`)].join(', ');
   const statement = `CREATE TEMP TABLE raw_${name} AS SELECT ${selected} FROM ${relation.sql}`;
   const field = relation.userSql ? `${name}.sql` : `${name}.from`;
@@ -142,7 +157,7 @@ async function copy(
 
 async function checkPresent(
   session: DuckSession,
-  table: RawTable,
+  table: CopiedTable,
   column: string,
   source: string,
   field: string,
@@ -163,7 +178,7 @@ async function checkPresent(
 /** Throws for the first row where `condition` holds, quoting what the source has there. */
 async function checkNumbers(
   session: DuckSession,
-  table: RawTable,
+  table: CopiedTable,
   condition: string,
   source: string,
   field: string,
@@ -187,7 +202,7 @@ async function checkNumbers(
   );
 }
 
-async function checkDense(session: DuckSession, table: RawTable): Promise<void> {
+async function checkDense(session: DuckSession, table: CopiedTable): Promise<void> {
   for (const [k, { feature, isList, source }] of table.features.entries()) {
     if (feature.kind !== 'dense' || isList) continue;
     const name = feature.sql ?? feature.column;
