@@ -12,17 +12,28 @@ export type NativeModel = Handle<'model'>;
 export type NativeStore = Handle<'store'>;
 export type NativeFrame = Handle<'frame'>;
 export type NativeBatch = Handle<'batch'>;
+export type NativePreparedLoop = Handle<'inner loop'>;
 export type NativeAdapted = Handle<'adapted'>;
 export type NativeToken = Handle<'token'>;
+export type NativeEpisode = Handle<'episode'>;
 
 export interface NativeModelSpec {
-  inputs: { name: string; kind: number; width: number; cardinality: number; pooling: number }[];
-  hidden: number[];
-  activation: number;
+  inputs: { kind: number; size: number; cardinality: number; pooling: number }[];
+  tensors: { name: string; shape: readonly number[]; input: number; transposed: 0 | 1 }[];
+  layers: { kind: number; in: readonly number[]; out: number; tensors: readonly number[]; options: readonly number[] }[];
+  /** Width of every slot. */
+  slots: number[];
+  output: number;
+  /** Of the outputs, side by side: `loss` one of {@link LOSSES}. */
+  heads: readonly NativeHead[];
+}
+export interface NativeHead {
   loss: number;
   outputs: number;
-  prior: 0 | 1;
+  weight: number;
 }
+/** In the order of native/losses.h. */
+export const LOSSES = ['mse', 'bce', 'softmax', 'bpr', 'listwise'] as const;
 export interface NativeColumn {
   side: number;
   dense?: FloatArray;
@@ -32,24 +43,71 @@ export interface NativeColumn {
 export interface NativeRows {
   /** 2 × tasks + 1 row numbers: support of task t is [begin[2t], begin[2t + 1]), its query goes up to begin[2t + 2]. */
   begin: Int32Array;
-  /** For each side of the frame, its row of every batch row. */
-  sides: Int32Array[];
+  /** For each side of the frame, its row of every batch row, or one row for all of them. */
+  sides: (Int32Array | number)[];
+  /** [rows, heads]; NaN where a head among several has no label. */
   labels?: FloatArray;
+  /** Of the rows in their losses. Default: equal. */
+  rowWeights?: FloatArray;
   /** Of the tasks in the meta-loss, summing to 1. Default: equal. */
   weights?: Float64Array;
+  /** Bags and sequences of the batch's own in place of the frame's; the k-th reads the k-th side after those of the frame. */
+  own?: (NativeColumn & { input: number })[];
 }
+/** How a task gets its own parameters; the numbers of native/solvers/. */
+export const SOLVERS = { gradient: 0, ridge: 1, laplace: 2, implicit: 3, lstm: 4 } as const;
 export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
-  /** 0: gradient steps; 1: ridge regression of the last layer. */
-  solver: 0 | 1;
+  /** One of {@link SOLVERS}. */
+  solver: number;
+  /** Ridge, laplace: the tensor of the prior's log precisions. */
+  prior?: number;
+  /** And of its triangular factor, where the prior's precision is full. */
+  priorFactor?: number;
+  /** Default: plain gradient steps. */
+  update?: NativeUpdate;
+  /** λ of λ/2 ‖θ − θ_0‖² beside L_S. Default 0. */
+  proximal?: number;
+  /** Of L_Q(θ_1) … L_Q(θ_K) in the meta-loss. Default: the last alone. */
+  lossWeights?: FloatArray;
+  /** Implicit: of the conjugate gradients. */
+  cgSteps?: number;
+  cgTolerance?: number;
+  /** Lstm: its tensors, as native/solvers/lstm.cc lists them. */
+  own?: readonly number[];
   fast: Uint8Array;
   /** Rows added to the support count in the inner loss: L_S = Σ / (n + shrinkage). */
   shrinkage: number;
+  /** Key of an outer step's dropout masks and noise, an integer; 0: no training, neither. Default 0. */
+  dropout?: number;
+  /** A program instead of the inner loop, or one that makes its starts. */
+  episode?: NativeEpisode;
+  /** What is differentiated in its place. Default: the same. */
+  training?: NativeEpisode;
   /** 0: `rate`; 1: `rates[tensor]` by step; 2: `rates` is a store in the parameters' layout. */
   rateKind: 0 | 1 | 2;
   rate?: number;
   rates?: (FloatArray | undefined)[] | NativeStore;
+}
+/** The rule of an inner step: 1, momentum (its factor is `beta1`); 2, Adam. */
+export interface NativeUpdate {
+  kind: 1 | 2;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+}
+/** As native/episode/program.h has it. */
+export interface NativeProgram {
+  nodes: readonly { op: number; in: readonly number[]; tensors: readonly number[]; options: readonly number[] }[];
+  /** −1 where the program makes starts only. */
+  output: number;
+  /** Of a softmax loss on the outputs; 0: the model's own loss. */
+  classes: number;
+  auxiliary: readonly { node: number; weight: number }[];
+  starts: readonly { tensor: number; node: number }[];
+  /** Starts: share of the query loss before adaptation in the meta-loss. */
+  cold: number;
 }
 export interface NativeOptimizer {
   /** 0: SGD; 1: Adam. */
@@ -62,11 +120,13 @@ export interface NativeOptimizer {
   clipNorm: number;
   weightDecay: Float64Array;
   l2: Float64Array;
+  maxNorm: Float64Array;
 }
 export interface NativeCall {
   store: NativeStore;
   batch: NativeBatch;
-  inner: NativeInnerLoop;
+  /** Read at every call, or once by `createInnerLoop`. */
+  inner: NativeInnerLoop | NativePreparedLoop;
   threads: number;
   token?: NativeToken;
 }
@@ -96,7 +156,6 @@ export const REPTILE = 1;
 
 export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
-  describeModel(model: NativeModel): { name: string; shape: number[]; embedding: boolean }[];
   createStore(model: NativeModel): NativeStore;
   writeTensor(store: NativeStore, tensor: number, data: FloatArray): void;
   readTensor(store: NativeStore, tensor: number): FloatArray;
@@ -104,6 +163,8 @@ export interface NativeOperations {
   writeState(store: NativeStore, state: NativeState): void;
   createFrame(model: NativeModel, frame: { sides: number[]; columns: NativeColumn[] }): NativeFrame;
   createBatch(model: NativeModel, frame: NativeFrame, rows: NativeRows): NativeBatch;
+  createEpisode(model: NativeModel, program: NativeProgram): NativeEpisode;
+  createInnerLoop(model: NativeModel, inner: NativeInnerLoop): NativePreparedLoop;
   metaGradient(options: NativeCall & { direction: 0 | 1 }): Promise<NativeGradient>;
   trainStep(
     options: NativeCall & { direction: 0 | 1; optimizer: NativeOptimizer; rateOptimizer?: NativeOptimizer },
@@ -111,8 +172,8 @@ export interface NativeOperations {
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
   readAdapted(adapted: NativeAdapted, store: NativeStore): (FloatArray | undefined)[];
   predict(
-    options: NativeCall & { adapted?: NativeAdapted; before: boolean; after: boolean },
-  ): Promise<{ before?: FloatArray; after?: FloatArray }>;
+    options: NativeCall & { adapted?: NativeAdapted; before: boolean; after: boolean; variance?: boolean },
+  ): Promise<{ before?: FloatArray; after?: FloatArray; variance?: FloatArray }>;
   hessianVectorProduct(
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;

@@ -15,12 +15,15 @@ export class TaskBatch {
   readonly size: number;
   /** Query rows of each task. */
   readonly queryRows: Int32Array;
+  /** Under the head `episode`: one more than the largest label. @internal */
+  readonly classes: number = 0;
   /** @internal */
   readonly native: NativeBatch;
 
   /** @internal */
-  constructor(model: Model, begin: Int32Array, native: NativeBatch) {
+  constructor(model: Model, begin: Int32Array, native: NativeBatch, labels: ArrayLike<number> = []) {
     this.model = model;
+    if (model.spec.head.loss === 'episode') for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r]! + 1);
     this.size = (begin.length - 1) / 2;
     this.queryRows = new Int32Array(this.size);
     for (let t = 0; t < this.size; t++) this.queryRows[t] = begin[2 * t + 2]! - begin[2 * t + 1]!;
@@ -91,6 +94,11 @@ export function checkModel(model: unknown): asserts model is Model {
   if (!(model instanceof Model)) throw invalid('model', 'not a model', model, 'what defineModel returned');
 }
 
+/** @internal What has an embedding for its outputs has no loss of its own. */
+export function checkHasLoss({ spec: { head } }: Model): void {
+  if (head.loss === 'episode') throw invalid('model.head.loss', 'is for episodeGradient', head.loss, 'a loss of the rows');
+}
+
 /** @internal The batch must have been packed for this model. */
 export function checkBatch(model: Model, batch: unknown): asserts batch is TaskBatch {
   if (!(batch instanceof TaskBatch)) throw invalid('batch', 'not a batch', batch, 'what packTasks returned');
@@ -116,7 +124,7 @@ function pack(
   const identity = Int32Array.from({ length: total }, (_, r) => r);
   try {
     const frame: NativeFrame = model.ops.createFrame(model.native, { sides: [total], columns });
-    return new TaskBatch(model, begin, model.ops.createBatch(model.native, frame, { begin, sides: [identity], ...targets }));
+    return new TaskBatch(model, begin, model.ops.createBatch(model.native, frame, { begin, sides: [identity], ...targets }), targets.labels);
   } catch (error) {
     throw nativeError(error);
   }

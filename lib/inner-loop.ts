@@ -1,10 +1,11 @@
-import { runNative } from './addon.js';
-import type { NativeInnerLoop, NativeStore } from './addon.js';
-import { checkBatch, checkModel, packRows } from './batch.js';
+import { runNative, SOLVERS } from './addon.js';
+import type { NativeInnerLoop, NativePreparedLoop, NativeStore } from './addon.js';
+import { checkBatch, checkHasLoss, checkModel, packRows } from './batch.js';
 import type { TaskBatch } from './batch.js';
-import { checkArray, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from './check.js';
+import { checkArray, checkInteger, checkNumber, checkObject, checkSeed, checkSignal, checkString, invalid } from './check.js';
 import type { InnerLoop, Parameters, Rows, Tensor } from './contract.js';
 import { InnerloopError, suggesting } from './errors.js';
+import { resolveRule } from './inner-rule.js';
 import { checkTensors } from './model.js';
 import type { Model } from './model.js';
 
@@ -16,6 +17,15 @@ export interface CallOptions {
 /** An inner loop that adapts nothing: for calls that only predict. @internal */
 export function noAdaptation(model: Model): NativeInnerLoop {
   return { steps: 0, order: 1, solver: 0, fast: new Uint8Array(model.tensors.length), shrinkage: 0, rateKind: 0, rate: 0 };
+}
+
+const prepared = new WeakMap<Model, NativePreparedLoop>();
+
+/** The same, read by the native core once a model. @internal */
+export function preparedNoAdaptation(model: Model): NativePreparedLoop {
+  let loop = prepared.get(model);
+  if (loop === undefined) prepared.set(model, (loop = model.ops.createInnerLoop(model.native, noAdaptation(model))));
+  return loop;
 }
 
 /** Which tensors the names select: `all`, or names with a trailing `*` matching any rest. @internal */
@@ -42,18 +52,51 @@ export function selectTensors(model: Model, names: unknown, field: string): Uint
 /** Checks an inner loop against the model and gives its native form. @internal */
 export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerLoop {
   const field = 'innerLoop';
-  checkObject(innerLoop, field, ['steps', 'learningRate', 'adapt', 'order', 'shrinkage']);
-  const { steps, learningRate, adapt, order, shrinkage = 0 } = innerLoop;
+  checkObject(innerLoop, field, ['steps', 'learningRate', 'adapt', 'order', 'shrinkage', 'inner', 'proximal', 'lossWeights', 'implicit', 'dropout']);
+  const { steps, learningRate, adapt, order, shrinkage = 0, inner, proximal = 0, lossWeights, implicit, dropout = 0 } = innerLoop;
   checkInteger(steps, `${field}.steps`, 0, 10000);
   if (order !== 1 && order !== 2) throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
   checkNumber(shrinkage, `${field}.shrinkage`, 0);
   const fast = selectTensors(model, adapt, `${field}.adapt`);
-  const common = { steps, order, solver: 0, fast, shrinkage } as const;
+  checkNumber(proximal, `${field}.proximal`, 0);
+  checkSeed(dropout, `${field}.dropout`);
+  const common: NativeInnerLoop = {
+    ...{ steps, order, solver: 0, fast, shrinkage, dropout, rateKind: 0, update: resolveRule(inner, `${field}.inner`), proximal },
+    ...(lossWeights !== undefined && { lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)) }),
+    ...(implicit !== undefined && resolveImplicit(implicit, `${field}.implicit`)),
+  };
+  if (implicit !== undefined) {
+    if (proximal === 0) throw invalid(`${field}.proximal`, 'has no minimum to differentiate', proximal, 'a number > 0 with implicit');
+    if (order !== 2) throw invalid(`${field}.order`, 'not an implicit gradient', order, '2 with implicit');
+    if (lossWeights !== undefined) throw invalid(`${field}.lossWeights`, 'are of steps, which implicit does not differentiate', lossWeights, 'no weights');
+    if (typeof learningRate !== 'number') throw invalid(`${field}.learningRate`, 'has no implicit gradient', learningRate, 'a number with implicit');
+  }
   if (typeof learningRate === 'number') {
     checkNumber(learningRate, `${field}.learningRate`);
     return { ...common, rateKind: 0, rate: learningRate };
   }
   return { ...common, ...resolveRates(model, learningRate, fast, steps, `${field}.learningRate`) };
+}
+
+const CG_STEPS = 5;
+const CG_TOLERANCE = 1e-6;
+
+/** The conjugate gradients of an implicit meta-gradient. @internal */
+export function resolveImplicit(options: unknown, field: string): Pick<NativeInnerLoop, 'solver' | 'cgSteps' | 'cgTolerance'> {
+  checkObject(options, field, ['cgSteps', 'cgTolerance']);
+  const { cgSteps = CG_STEPS, cgTolerance = CG_TOLERANCE } = options;
+  checkInteger(cgSteps, `${field}.cgSteps`, 1, 10000);
+  checkNumber(cgTolerance, `${field}.cgTolerance`, 0);
+  return { solver: SOLVERS.implicit, cgSteps, cgTolerance };
+}
+
+function checkLossWeights(weights: unknown, steps: number, field: string): number[] {
+  checkArray(weights, field, 'numbers');
+  if (weights.length !== steps) throw invalid(field, `has ${weights.length} weights`, weights, `${steps}, one for each step`);
+  return weights.map((weight, k) => {
+    checkNumber(weight, `${field}[${k}]`);
+    return weight;
+  });
 }
 
 /** Rates as tensors: all in the parameters' shapes, or all `[steps]`. */
@@ -98,6 +141,7 @@ export async function adapt(
 /** What `adapt` and `metaGradient` check and hand to the native core. @internal */
 export function prepare(model: Model, params: Parameters, batch: TaskBatch, innerLoop: InnerLoop, options: CallOptions) {
   checkModel(model);
+  checkHasLoss(model);
   checkBatch(model, batch);
   checkObject(options, 'options', ['signal', 'direction']);
   checkSignal(options.signal, 'options.signal');

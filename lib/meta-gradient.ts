@@ -1,5 +1,5 @@
 import { META_GRADIENT, REPTILE, runNative } from './addon.js';
-import { checkModel, packQuery } from './batch.js';
+import { checkHasLoss, checkModel, packQuery } from './batch.js';
 import type { TaskBatch } from './batch.js';
 import { checkObject, checkOneOf, checkSignal } from './check.js';
 import type { InnerLoop, LabelledRows, Parameters } from './contract.js';
@@ -85,6 +85,7 @@ export async function hessianVectorProduct(
   options: CallOptions = {},
 ): Promise<HessianVectorProduct> {
   checkModel(model);
+  checkHasLoss(model);
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
   checkTensors(vector, 'vector', model.tensors);

@@ -19,7 +19,7 @@ export interface ModelOptions {
 }
 
 /** A parameter that an algorithm adds to a model for itself. */
-export type ExtraTensor = Omit<TensorSpec, 'embedding'>;
+export type ExtraTensor = Omit<TensorSpec, 'embedding'> & { /** A linear weight [out, in], held the way its layer reads it. */ readonly transposed?: boolean };
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
 export class Model {
@@ -50,7 +50,7 @@ export class Model {
     const program = new Program(spec.inputs);
     const output = bodyOf(spec.body.kind).build(program, spec.body, this.outputs);
     this.head = program.linearOf(output);
-    for (const { name, shape, initial } of extra) program.tensor(name, shape, initial);
+    for (const { name, shape, initial, transposed } of extra) program.tensor(name, shape, initial, transposed);
     this.tensors = program.tensors;
     try {
       this.native = this.ops.createModel(program.native(output, heads));
@@ -157,7 +157,7 @@ export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model 
 }
 
 function checkSpec(spec: unknown): asserts spec is ModelSpec {
-  checkObject(spec, 'model', ['inputs', 'body', 'head']);
+  checkObject(spec, 'model', ['inputs', 'body', 'head', 'episode']);
   const { inputs, body, head } = spec;
   checkArray(inputs, 'model.inputs', 'inputs');
   if (inputs.length === 0) throw invalid('model.inputs', 'empty', inputs, 'at least one input');
@@ -181,10 +181,12 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   checkObject(head, 'model.head', ['loss', 'classes', 'also']);
   const { also, ...main } = head;
   checkLoss(main, 'model.head');
-  if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax')) {
+  checkEpisode(spec['episode'], main['loss']);
+  if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax' || main['loss'] === 'episode')) {
     throw invalid('model.head', `has several outputs, but ${body['kind']} gives one`, head, 'one of mse, bce, bpr, listwise alone');
   }
   if (also === undefined) return;
+  if (main['loss'] === 'episode') throw invalid('model.head.also', 'does not apply to the loss episode', also, 'a loss of the rows');
   checkArray(also, 'model.head.also', 'heads');
   for (const [i, each] of also.entries()) {
     const field = `model.head.also[${i}]`;
@@ -196,16 +198,25 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   }
 }
 
+function checkEpisode(episode: unknown, loss: LossSpec['loss']): void {
+  if (episode === undefined) return;
+  checkObject(episode, 'model.episode', ['classes']);
+  if (loss !== 'episode') throw invalid('model.episode', `does not apply to the loss ${loss}`, episode, 'loss episode');
+  checkInteger(episode['classes'], 'model.episode.classes', 2, 65536);
+}
+
 function checkLoss(head: Record<string, unknown>, field: string): asserts head is LossSpec {
-  checkOneOf(head['loss'], `${field}.loss`, LOSSES);
+  checkOneOf(head['loss'], `${field}.loss`, field === 'model.head' ? [...LOSSES, 'episode'] : LOSSES);
   if (head['loss'] === 'softmax') checkInteger(head['classes'], `${field}.classes`, 2, 65536);
+  else if (head['loss'] === 'episode') checkInteger(head['classes'], `${field}.classes`, 1, 65536);
   else if (head['classes'] !== undefined) throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
 }
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
   return [main, ...also].map((head) => ({
-    loss: LOSSES.indexOf(head.loss),
-    outputs: head.loss === 'softmax' ? head.classes : 1,
+    // An embedding is never asked for a loss, but has to have one.
+    loss: LOSSES.indexOf(head.loss === 'episode' ? 'mse' : head.loss),
+    outputs: head.loss === 'softmax' || head.loss === 'episode' ? head.classes : 1,
     weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
   }));
 }

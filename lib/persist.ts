@@ -1,6 +1,6 @@
 import type { Algorithm } from './algorithm.js';
 import { ALGORITHMS } from './algorithms/index.js';
-import { checkInteger, checkObject } from './check.js';
+import { checkInteger, checkNumber, checkObject } from './check.js';
 import type { BagColumn, CategoricalColumn, Column, Dataset, DenseColumn, FeatureTable, ModelSpec, Parameters, Precision } from './contract.js';
 import { unknownName } from './check.js';
 import { readWhole, writeDurable } from './durable.js';
@@ -31,6 +31,8 @@ interface Manifest {
   seed: number;
   /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`. */
   rows: RowRules & { mean: number };
+  /** σ² of the ratings, where it is known. */
+  noise?: number;
   catalog: { users: StoredTable; items: StoredTable; context: StoredTable } | null;
   /** How the learner was trained; null if it was not. */
   run: RunManifest | null;
@@ -62,6 +64,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     optimizer,
     seed,
     rows: { ...rowRules, mean: rowState.mean },
+    ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
     catalog: catalog === undefined ? null : { users: store('users', catalog.users, tensors), items: store('items', catalog.items, tensors), context: store('context', catalog.context, tensors) },
     run: runManifest(learner) ?? null,
   };
@@ -97,6 +100,8 @@ export async function loadLearner(path: string, options: { threads?: number } = 
     const state = stateFrom(tensors, 'state.', manifest.precision, path);
     if (state === undefined) throw new InnerloopError('MODEL_FILE', 'holds no state', { field: path });
     restoreState(learner, state, path);
+    if (manifest.noise !== undefined) checkNumber(manifest.noise, 'noise', 0);
+    learner.noiseVariance = manifest.noise;
     if (manifest.catalog !== null) {
       learner.catalog = restoreCatalog(manifest.catalog, tensors);
       learner.rowState = restoreRows(manifest, learner.catalog, tensors, path);

@@ -4,7 +4,10 @@ import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, inval
 import { queryChunks } from './batch.js';
 import type { Dataset, FloatArray } from './contract.js';
 import { InnerloopError, nearest } from './errors.js';
+import { explain } from './explain.js';
+import type { ExplainOptions, Explanation } from './explain.js';
 import { SIDES } from './features.js';
+import { servedHistories } from './history.js';
 import { preparedNoAdaptation } from './inner-loop.js';
 import { labelFits, labelsOf } from './labels.js';
 import type { Learner } from './learner.js';
@@ -12,6 +15,8 @@ import { random } from './random.js';
 import { drawNegatives, userBias } from './rows.js';
 import { rowsWhere } from './tasks/select.js';
 import { topK } from './top-k.js';
+import { moderate, withNoise } from './uncertainty.js';
+import type { Uncertain } from './uncertainty.js';
 
 /** What is known of a new user. */
 export interface Support {
@@ -44,6 +49,8 @@ export interface PackedSupport {
   batch: NativeBatch;
   user: number;
   items: Int32Array;
+  /** As given. */
+  labels: Float64Array;
   /** b_u, where labels are centred on biases. */
   bias: number;
 }
@@ -69,7 +76,8 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   if (support.user !== undefined && user === 0) throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
   const rows = labelledRows(learner, catalog, items, given);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
-  return { batch: packRows(learner, catalog, user, rows.items, begin, rows.labels), user, items, bias: rows.bias };
+  const known = { user, items, labels: given };
+  return { batch: packRows(learner, catalog, known, rows.items, begin, rows.labels, rows.places), ...known, bias: rows.bias };
 }
 
 /** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing. */
@@ -78,41 +86,51 @@ function labelledRows(learner: Learner, catalog: Dataset, items: Int32Array, giv
   const { rules, state, candidates, seed } = context;
   const bias = userBias(context, items, given);
   let [rows, labels] = [items, given];
+  let places = Int32Array.from(items.keys());
   if (candidates.length > 0) {
     const stream = random(seed, 'negatives.serving');
     const held = new Set(items);
     rows = new Int32Array(items.length * (1 + rules.negatives));
     labels = new Float64Array(rows.length);
+    places = new Int32Array(rows.length);
     let n = 0;
     items.forEach((item, i) => {
       if (given[i] !== 1) return;
+      const first = n;
       rows[n] = item;
       labels[n++] = 1;
       n += drawNegatives(context, rules.negatives, held, stream, rows, n);
+      places.fill(i, first, n);
     });
-    [rows, labels] = [rows.subarray(0, n), labels.subarray(0, n)];
+    [rows, labels, places] = [rows.subarray(0, n), labels.subarray(0, n), places.subarray(0, n)];
   }
   const width = 1 + (learner.model.spec.head.also?.length ?? 0);
   const all = learner.model.floats(rows.length * width);
   if (width > 1) all.fill(NaN);
   for (let i = 0; i < rows.length; i++) all[i * width] = labels[i]! - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]!]! + bias);
-  return { items: rows, labels: all, bias };
+  return { items: rows, labels: all, bias, places };
 }
 
 /** Items scored by one task: enough to be worth a hand-over, few enough that all threads share a catalog. */
 const SCORING_CHUNK = 512;
 
-/** Rows of a single user. @param begin as in NativeRows */
-function packRows(learner: Learner, catalog: Dataset, user: number, items: Int32Array, begin: Int32Array, labels?: FloatArray): NativeBatch {
+/** What is known of a user, which a history is made of. */
+type Known = Pick<PackedSupport, 'user' | 'items' | 'labels'>;
+
+/** Rows of a single user. @param begin as in NativeRows @param places in the support; undefined: the rows come after it */
+function packRows(learner: Learner, catalog: Dataset, known: Known, items: Int32Array, begin: Int32Array, labels?: FloatArray, places?: Int32Array): NativeBatch {
+  const { user } = known;
+  const { frame, sequences } = learner.bind(catalog);
   const sides: (Int32Array | number)[] = [];
   sides[SIDES.users] = user;
   sides[SIDES.items] = items;
   sides[SIDES.interactions] = 0;
   sides[SIDES.userId] = user;
   sides[SIDES.itemId] = items;
+  const histories = servedHistories(sequences, known.items, known.labels, sides.length, places);
   const { model } = learner;
   try {
-    return model.ops.createBatch(model.native, learner.bind(catalog).frame, { begin, sides, labels });
+    return model.ops.createBatch(model.native, frame, { begin, sides: [...sides, ...histories.sides], own: histories.own, labels });
   } catch (error) {
     throw nativeError(error);
   }
@@ -147,18 +165,15 @@ function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: st
 export class PersonalModel {
   readonly #learner: Learner;
   readonly #catalog: Dataset;
-  readonly #user: number;
-  readonly #supportItems: Int32Array;
-  readonly #bias: number;
+  readonly #support: Omit<PackedSupport, 'batch'>;
   readonly #adapted: NativeAdapted;
 
   /** @internal */
   constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted) {
     this.#learner = learner;
     this.#catalog = catalog;
-    this.#user = support.user;
-    this.#supportItems = support.items;
-    this.#bias = support.bias;
+    const { batch: _, ...kept } = support;
+    this.#support = kept;
     this.#adapted = adapted;
   }
 
@@ -166,11 +181,25 @@ export class PersonalModel {
    * Scores of items, in the order given: ratings under `mse`, logits under `bce`, the expected class under `softmax`.
    * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, ABORTED
    */
-  predict(items: readonly (string | number)[], options: { signal?: AbortSignal } = {}): Promise<Float64Array> {
+  predict(items: readonly (string | number)[], options?: { signal?: AbortSignal; uncertainty?: false }): Promise<Float64Array>;
+  /**
+   * Scores and their variances, where the algorithm solves for the last layer (`ridge`, `laplace`).
+   * @throws {InnerloopError} UNSUPPORTED for other algorithms, and for `ridge` before its noise is known
+   */
+  predict(items: readonly (string | number)[], options: { signal?: AbortSignal; uncertainty: true }): Promise<Uncertain>;
+  async predict(items: readonly (string | number)[], options: { signal?: AbortSignal; uncertainty?: boolean } = {}): Promise<Float64Array | Uncertain> {
     checkArray(items, 'items', 'item ids');
-    checkObject(options as unknown, 'options', ['signal']);
-    checkSignal(options.signal, 'options.signal');
-    return this.#score(itemRows(this.#catalog, items, 'items'), options.signal);
+    checkObject(options as unknown, 'options', ['signal', 'uncertainty']);
+    const { signal, uncertainty = false } = options;
+    checkSignal(signal, 'options.signal');
+    checkBoolean(uncertainty, 'options.uncertainty');
+    const rows = itemRows(this.#catalog, items, 'items');
+    if (!uncertainty) return this.#score(rows, signal);
+    this.#learner.checkUncertainty();
+    const variance = new Float64Array(rows.length);
+    const mean = await this.#score(rows, signal, variance);
+    if (this.#learner.noiseVariance !== undefined) withNoise(variance, this.#learner.noiseVariance);
+    return { mean, variance };
   }
 
   /** The best items of the catalog for this user, best first; equal scores in catalog order. */
@@ -184,23 +213,44 @@ export class PersonalModel {
     const { items } = this.#catalog;
     const wanted = new Uint8Array(items.rows).fill(among === undefined ? 1 : 0, 1);
     if (among !== undefined) for (const row of itemRows(this.#catalog, among, 'options.among')) wanted[row] = 1;
-    if (excludeSupport) for (const row of this.#supportItems) wanted[row] = 0;
+    if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
     const rows = rowsWhere(wanted);
     const scores = await this.#score(rows, signal);
     return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
   }
 
-  async #score(rows: Int32Array, signal: AbortSignal | undefined): Promise<Float64Array> {
+  /**
+   * Which interactions of the support set moved the score of an item, and by how much, the strongest first.
+   *
+   * ```ts
+   * const [strongest] = await me.explain('858');   // { item: '1221', label: 5, influence: 0.31 }
+   * ```
+   *
+   * `influence` is what the score would lose without the interaction: by the gradients of the inner loop to first order,
+   * exactly for `ridge`, or by adapting again (`method: 'leaveOneOut'`).
+   *
+   * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks or a method that the algorithm has not, ABORTED
+   */
+  async explain(item: string | number, options: ExplainOptions = {}): Promise<Explanation[]> {
+    const [row] = itemRows(this.#catalog, [item], 'item');
+    return explain(this.#learner, this.#catalog, this.#support, row!, options);
+  }
+
+  /** @param variances takes aᵀ M⁻¹ a of every row */
+  async #score(rows: Int32Array, signal: AbortSignal | undefined, variances?: Float64Array): Promise<Float64Array> {
     const learner = this.#learner;
     if (rows.length === 0) return new Float64Array(0);
-    const batch = packRows(learner, this.#catalog, this.#user, rows, queryChunks(rows.length, SCORING_CHUNK));
-    const call = { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false };
-    const { before } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
+    if (learner.isModerated) variances ??= new Float64Array(rows.length);
+    const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
+    const call = { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false, variance: variances !== undefined };
+    const { before, variance } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
     const { outputs, mainOutputs, spec } = learner.model;
     const main = outputs === mainOutputs ? before! : before!.filter((_, i) => i % outputs < mainOutputs);
     const { mean, itemBias } = learner.rows(this.#catalog).state;
     const scores = scoresOf(spec.head, main, mean);
-    if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#bias;
+    variances?.set(variance!);
+    if (learner.isModerated) moderate(scores, variances!);
+    if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;
     return scores;
   }
 }

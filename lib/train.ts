@@ -149,6 +149,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
       };
     }
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
+    if (learner.algorithm.solver === 'ridge') await learner.estimateNoise(tasks, signal);
   } finally {
     await checkpoint.close();
   }

@@ -54,7 +54,7 @@ std::vector<std::int32_t> index_task(const Batch<T>& batch, const typename Frame
 
 template <class T>
 void index_input(const Batch<T>& batch, std::size_t i, int threads, typename BatchIndex<T>::Input& in) {
-  const auto& column = batch.frame->columns[i];
+  const auto& column = batch.column(i);
   const Index tasks = batch.tasks(), cardinality = batch.model->spec.inputs[i].cardinality;
   lay_out<T>(batch, column, in);
 

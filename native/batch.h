@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels.h"
@@ -37,10 +38,16 @@ struct Batch {
   std::shared_ptr<const Frame<T>> frame;
   std::vector<Index> begin;                      // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
   std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
+  std::vector<std::pair<std::size_t, typename Frame<T>::Column>> own;  // columns in place of the frame's, by input; few
   std::vector<T> labels;                         // [rows, heads], or empty
   std::vector<T> row_weights;                    // of the rows in their losses; empty = equal
   std::vector<double> weights;                   // of the tasks in the meta-loss, summing to 1; empty = equal
 
+  const typename Frame<T>::Column& column(std::size_t input) const {
+    for (const auto& [i, column] : own)
+      if (i == input) return column;
+    return frame->columns[input];
+  }
   Index tasks() const { return static_cast<Index>(begin.size() - 1) / 2; }
   Labels<T> labels_from(Index row) const {
     const Index heads = static_cast<Index>(model->spec.heads.size());
@@ -83,12 +90,12 @@ struct RowsView {
   Index first;
 
   const T* dense(std::size_t input, Index r) const {
-    const auto& column = batch->frame->columns[input];
+    const auto& column = batch->column(input);
     return column.dense.data() + batch->sides[column.side][first + r] * column.width;
   }
   std::span<const std::int32_t> ids(std::size_t input, Index r) const {
     if (!index) {
-      const auto& column = batch->frame->columns[input];
+      const auto& column = batch->column(input);
       const std::int32_t row = batch->sides[column.side][first + r];
       if (column.kind == InputKind::categorical) return {column.ids.data() + row, 1};
       return {column.ids.data() + column.offsets[row], static_cast<std::size_t>(column.offsets[row + 1] - column.offsets[row])};

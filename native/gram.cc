@@ -32,7 +32,7 @@ Gram<T>::Gram(Task<T>& task)
       Q(task.query),
       D(layer.I),
       H(layer.O),
-      A(task.prefix.x[task.plan.boundary]),
+      A(task.prefix.x[task.plan.gram_in]),
       W(task.base[layer.weight]),
       b(task.base[layer.bias]) {
   Arena& arena = task.arena;

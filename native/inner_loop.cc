@@ -5,10 +5,12 @@
 #include <functional>
 #include <numeric>
 
+#include "episode/run.h"
 #include "errors.h"
 #include "gram.h"
 #include "layers/linear.h"
-#include "ridge.h"
+#include "solvers/posterior.h"
+#include "solvers/solver.h"
 #include "thread_pool.h"
 
 namespace innerloop {
@@ -22,6 +24,25 @@ const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inn
   return nullptr;
 }
 
+template <class T>
+const Episode<T>* program_of(const InnerLoop<T>& inner, bool gradient) {
+  return gradient && inner.training ? inner.training.get() : inner.episode.get();
+}
+
+// Of the program where it has classes of its own, else the model's.
+template <class T>
+std::vector<HeadSpec> heads_of(const Model<T>& model, const Episode<T>* program) {
+  if (program && program->spec.classes > 0) return {{LossKind::softmax, program->spec.classes, 1.0}};
+  return model.spec.heads;
+}
+
+// A program's own classes are not known when a batch is made.
+template <class T>
+void check_classes(const Batch<T>& batch, const Episode<T>& program) {
+  for (const T y : batch.labels)
+    require(y >= 0 && y < static_cast<T>(program.spec.classes) && y == static_cast<T>(static_cast<Index>(y)), "labels must be classes from 0");
+}
+
 }  // namespace
 
 template <class T>
@@ -31,21 +52,38 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       batch(batch),
       index(choose_index(model, inner, batch, threads, gradient)),
       kernels(innerloop::kernels<T>()),
-      loss{model.spec.loss, model.spec.outputs},
-      first_fast(static_cast<int>(model.layers.size())),
-      boundary(model.output_slot) {
-  for (int l = static_cast<int>(model.layers.size()) - 1; l >= 0; --l) {
-    for (const int t : model.layers[l]->tensors) {
-      if (!inner.fast[t]) continue;
-      first_fast = l;
-      boundary = model.layers[l]->in;
-    }
+      solver(innerloop::solver<T>(inner.solver)),
+      loss(heads_of(model, program_of(inner, gradient))) {
+  if (const Episode<T>* program = program_of(inner, gradient)) {
+    (program->spec.starts.empty() ? episode : starts) = program;
+    require(gradient || !program->reads_query_labels, "a program for predictions must not read the labels of query rows");
+    if (program->spec.classes > 0) check_classes(batch, *program);
   }
-  prefix_learns = boundary > 0 || (boundary == 0 && !model.layers[0]->tensors.empty());
+  std::vector<std::uint8_t> moves(model.slot_width.size(), 0);
+  for (const auto& layer : model.layers) {
+    const auto is_fast = [&](int t) { return inner.fast[t] != 0; };
+    const auto is_moving = [&](int s) { return moves[s] != 0; };
+    moves[layer->out] = std::any_of(layer->tensors.begin(), layer->tensors.end(), is_fast) ||
+                        std::any_of(layer->in.begin(), layer->in.end(), is_moving);
+    (moves[layer->out] ? suffix : prefix).push_back(layer.get());
+    for (const int slot : {layer->out, layer->work_slot}) {
+      if (slot < 0) continue;
+      (moves[layer->out] ? suffix_slots : prefix_slots).push_back(slot);
+      all_slots.push_back(slot);
+    }
+    if (!moves[layer->out]) continue;
+    for (const int s : layer->in)
+      if (!moves[s]) boundary.push_back(s);
+  }
+  if (suffix.empty()) boundary.push_back(model.output_slot);
+  prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   gram = nullptr;
-  if (first_fast == static_cast<int>(model.layers.size()) || inner.ridge) return;
-  const auto* linear = dynamic_cast<const Linear<T>*>(model.layers[first_fast].get());
-  if (linear && gram_pays(*linear, inner, batch, prefix_learns)) gram = linear;
+  // The Gram form takes θ_0 for the shared values, which generated starts are not.
+  if (suffix.empty() || !inner.is_plain() || starts) return;
+  const auto* linear = dynamic_cast<const Linear<T>*>(suffix[0]);
+  if (!linear || moves[linear->in[0]] || !gram_pays(*linear, inner, batch, model.slot_learns[linear->in[0]] != 0)) return;
+  gram = linear;
+  gram_in = linear->in[0];
 }
 
 template <class T>
@@ -88,6 +126,7 @@ Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena
     }
   }
   steps = arena.take<Slots<T>>(K + 1);
+  if (plan.starts) run = generate_starts(*this, *plan.starts);
 }
 
 template <class T>
@@ -130,82 +169,54 @@ T** Task<T>::fast_pointers(T* flat) const {
 }
 
 template <class T>
-Slots<T> Task<T>::take_slots(Index n, int from, int to, bool with_gradient) const {
-  const int slots = static_cast<int>(plan.model.slot_width.size());
-  Slots<T> s{arena.take_zeroed<T*>(slots), arena.take_zeroed<T*>(slots)};
-  for (int i = std::max(from, 0); i < to; ++i) {
+Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const {
+  const int count = static_cast<int>(plan.model.slot_width.size());
+  Slots<T> s{arena.take_zeroed<T*>(count), arena.take_zeroed<T*>(count)};
+  for (const int i : slots) {
     s.x[i] = arena.take<T>(n * plan.model.slot_width[i]);
-    if (with_gradient) s.dx[i] = arena.take<T>(n * plan.model.slot_width[i]);
+    if (with_gradient && plan.model.slot_learns[i]) s.dx[i] = arena.take<T>(n * plan.model.slot_width[i]);
   }
   return s;
 }
 
 template <class T>
 Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const T* const* theta, const Slots<T>& s, T* const* grad) const {
-  return {&plan.kernels, rows, n, theta, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch};
+  return {&plan.kernels, rows, n, theta, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.inner.dropout};
 }
 
 template <class T>
 void Task<T>::adapt(bool keep) {
-  const auto& layers = plan.model.layers;
-  const int L = static_cast<int>(layers.size()), slots = static_cast<int>(plan.model.slot_width.size()), K = plan.inner.steps;
+  if (plan.episode) {
+    run = new (arena.take<EpisodeRun<T>>(1)) EpisodeRun<T>(*this, *plan.episode, support);
+    return run->forward_support();
+  }
+  if (plan.inner.steps == 0) return;
+  prefix = take_slots(support, plan.prefix_slots, false);
+  const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[0]), prefix, no_targets);
+  for (const Layer<T>* layer : plan.prefix) layer->forward(pass);
+  plan.solver.adapt(*this, keep);
+}
+
+template <class T>
+void Task<T>::support_gradient(int k) {
+  std::fill_n(gradient[k], fast_size, T(0));
+  if (support == 0 || plan.suffix.empty()) return;
   const int out = plan.model.output_slot;
-  const T* labels = plan.batch.labels.data() + first;
-  const bool store_gradients = keep && plan.inner.rate_kind != RateKind::scalar;
-  if (K == 0) return;
-
-  prefix = take_slots(support, 0, plan.boundary + 1, false);
-  {
-    const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[0]), prefix, no_targets);
-    for (int l = 0; l < plan.first_fast; ++l) layers[l]->forward(pass);
-  }
-  if (plan.inner.ridge) {
-    theta[1] = arena.take<T>(fast_size);
-    ridge_solve(*this);
-    return;
-  }
-  if (plan.gram && support > 0) gram = new (arena.take<Gram<T>>(1)) Gram<T>(*this);
-  for (int k = 0; k < K; ++k) {
-    const bool fresh = keep || k == 0;
-    steps[k] = fresh ? take_slots(support, plan.boundary + 1, slots, true) : steps[0];
-    if (fresh && plan.boundary >= 0) steps[k].x[plan.boundary] = prefix.x[plan.boundary];
-    gradient[k] = k == 0 || store_gradients ? arena.take<T>(fast_size) : gradient[0];
-    std::fill_n(gradient[k], fast_size, T(0));
-    theta[k + 1] = keep || k == 0 ? arena.take<T>(fast_size) : theta[k];
-
-    if (support > 0) {
-      const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[k]), steps[k], fast_pointers(gradient[k]));
-      if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
-      for (int l = plan.first_fast + (gram ? 1 : 0); l < L; ++l) layers[l]->forward(pass);
-      if (plan.first_fast < L) plan.loss.backward(support, pass.x[out], labels, support_weight(), pass.dx[out]);
-      for (int l = L - 1; l >= plan.first_fast + (gram ? 1 : 0); --l) layers[l]->backward(pass);
-      if (gram) gram->step(k, pass.dx[plan.gram->out]);
-    }
-    switch (plan.inner.rate_kind) {
-      case RateKind::scalar:
-        plan.kernels.add_scaled(fast_size, theta[k], -plan.inner.rate, gradient[k], theta[k + 1]);
-        break;
-      case RateKind::per_tensor_step:
-        for (std::size_t t = 0; t < plan.model.tensors.size(); ++t) {
-          const Index at = fast_offset[t];
-          if (at >= 0)
-            plan.kernels.add_scaled(tensor_size(static_cast<int>(t)), theta[k] + at, -plan.inner.step_rates[t][k],
-                                    gradient[k] + at, theta[k + 1] + at);
-        }
-        break;
-      case RateKind::per_parameter:
-        for (std::size_t t = 0; t < plan.model.tensors.size(); ++t) {
-          const Index at = fast_offset[t];
-          if (at >= 0)
-            plan.kernels.sub_product(tensor_size(static_cast<int>(t)), theta[k] + at, rates[t], gradient[k] + at,
-                                     theta[k + 1] + at);
-        }
-    }
-  }
+  const std::size_t bottom = gram ? 1 : 0;
+  const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[k]), steps[k], fast_pointers(gradient[k]));
+  if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
+  for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(pass);
+  plan.loss.backward(support, pass.x[out], support_labels(), support_weight(), pass.dx[out]);
+  for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->backward(pass);
+  if (gram) gram->step(k, pass.dx[plan.gram->out]);
 }
 
 template <class T>
 void Task<T>::start_from(const Adapted<T>& adapted) {
+  if (plan.episode && adapted.episode.get() == plan.episode) {
+    run = new (arena.take<EpisodeRun<T>>(1)) EpisodeRun<T>(*this, *plan.episode, adapted.support);
+    return run->restore(adapted);
+  }
   for (std::size_t t = 0; t < plan.model.tensors.size(); ++t) {
     if (fast_offset[t] < 0 || !adapted.fast[t]) continue;
     T* to = theta[0] + fast_offset[t];
@@ -225,19 +236,32 @@ void Task<T>::start_from(const Adapted<T>& adapted) {
 }
 
 template <class T>
-const T* Task<T>::predict_query(int k) {
-  const Slots<T> s = take_slots(query, 0, static_cast<int>(plan.model.slot_width.size()), false);
+const T* Task<T>::predict_query(int k, const T** features) {
+  if (plan.episode) return run ? run->outputs() : EpisodeRun<T>::of_unknown(*this, *plan.episode);
+  const Slots<T> s = take_slots(query, plan.all_slots, false);
   const Pass<T> pass = make_pass(query_rows(), query, pointers(theta[k]), s, no_targets);
   query_forward(k, pass);
+  if (features) *features = s.x[plan.model.head->in[0]];
   return s.x[plan.model.output_slot];
 }
 
 template <class T>
 void Task<T>::query_forward(int k, const Pass<T>& pass) {
-  const int L = static_cast<int>(plan.model.layers.size());
-  for (int l = 0; l < L; ++l) {
-    if (gram && l == plan.first_fast) gram->query_forward(k, pass.x[plan.boundary], pass.x[plan.gram->out]);
-    else plan.model.layers[l]->forward(pass);
+  for (const auto& layer : plan.model.layers) {
+    if (gram && layer.get() == plan.gram) gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
+    else layer->forward(pass);
+  }
+}
+
+template <class T>
+static void keep_episode(const Task<T>& task, Adapted<T>& result) {
+  result.episode = task.plan.inner.episode;
+  result.support = task.support;
+  for (const int node : task.plan.episode->kept) {
+    const T* values = task.run->x[node];
+    result.kept.emplace_back(values, values + task.run->size(node));
+    for (const T value : result.kept.back())
+      if (!std::isfinite(value)) throw Diverged(task.task, "adaptation gave a value that is not finite");
   }
 }
 
@@ -250,6 +274,7 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
     Arena& arena = Arena::of_this_thread();
     arena.reset();
     Task<T> task(plan, t, parameters, arena);
+    task.wants_factor = true;
     task.adapt(false);
     const T* last = task.theta[plan.inner.steps];
     // By tensor: what lies between tensors is whatever an earlier task left there.
@@ -260,10 +285,12 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
         if (!std::isfinite(values[j])) throw Diverged(t, "adaptation gave a parameter that is not finite");
     }
     Adapted<T>& result = results[t];
+    if (plan.episode) keep_episode(task, result);
     const std::size_t n = model.tensors.size();
     result.model = plan.batch.model;
     result.fast = plan.inner.fast;
     result.dense.resize(n), result.rows.resize(n), result.blocks.resize(n);
+    if (task.factor) result.factor.assign(task.factor, task.factor + (model.head->I + 1) * (model.head->I + 1));
     if (plan.gram) {
       std::vector<T>&w = result.dense[plan.gram->weight], &b = result.dense[plan.gram->bias];
       w.assign(task.base[plan.gram->weight], task.base[plan.gram->weight] + model.tensors[plan.gram->weight].size);
@@ -297,14 +324,15 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
 
 template <class T>
 QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before, bool after,
-                              int threads, const std::function<void()>& poll) {
-  const Index tasks = plan.batch.tasks(), outputs = plan.model.spec.outputs;
+                              int threads, const std::function<void()>& poll, bool variance) {
+  const Index tasks = plan.batch.tasks(), outputs = plan.loss.outputs;
   std::vector<Index> offset(tasks + 1, 0);
   for (Index t = 0; t < tasks; ++t)
     offset[t + 1] = offset[t] + (plan.batch.begin[2 * t + 2] - plan.batch.begin[2 * t + 1]) * outputs;
   QueryOutputs<T> result;
   if (before) result.before.resize(offset[tasks]);
   if (after) result.after.resize(offset[tasks]);
+  if (variance) result.variance.resize(offset[tasks]);  // solvers with one have a single output
   ThreadPool::instance().parallel_for(tasks, threads, [&](Index t) {
     poll();
     Arena& arena = Arena::of_this_thread();
@@ -312,11 +340,21 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
     Task<T> task(plan, t, parameters, arena);
     if (start) task.start_from(*start);
     const Index n = offset[t + 1] - offset[t];
-    if (before) std::copy_n(task.predict_query(0), n, result.before.data() + offset[t]);
-    if (!after) return;
+    const T* features = nullptr;
+    const T** const wanted = variance ? &features : nullptr;
+    const auto variances = [&](const double* factor) {
+      posterior_variance(factor, plan.model.head->I, n, features, result.variance.data() + offset[t]);
+    };
+    if (before) std::copy_n(task.predict_query(0, wanted), n, result.before.data() + offset[t]);
+    if (!after) {
+      if (variance) variances(start->factor.data());
+      return;
+    }
+    task.wants_factor = variance;
     task.adapt(false);
     T* into = result.after.data() + offset[t];
-    std::copy_n(task.predict_query(plan.inner.steps), n, into);
+    std::copy_n(task.predict_query(plan.inner.steps, wanted), n, into);
+    if (variance) variances(task.factor);
     for (Index i = 0; i < n; ++i)
       if (!std::isfinite(into[i])) throw Diverged(t, "adaptation gave an output that is not finite");
   });
@@ -328,7 +366,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
   template struct Task<T>;                                                                                           \
   template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, int, const std::function<void()>&);         \
   template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Adapted<T>*, bool, bool, int,             \
-                                         const std::function<void()>&);
+                                         const std::function<void()>&, bool);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
 

@@ -1,10 +1,11 @@
 // The inner loop of one task:  θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ),  k = 0 … K−1.
 //
-// The program of layers is cut in two. Layers below the first fast one (the prefix) see only slow parameters, so they
-// run once per task, not once per step; the rest (the suffix) runs at every step. Meta-learning only a head (ANIL) or only
+// The program of layers is cut in two. Layers that no fast parameter reaches (the prefix) run once per task, not once per
+// step; the rest (the suffix) runs at every step. Meta-learning only a head (ANIL) or only
 // the network above the embeddings (MeLU) then costs what it should.
 #pragma once
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "arena.h"
@@ -18,37 +19,73 @@ template <class T>
 struct Gram;
 template <class T>
 struct Linear;
+template <class T>
+struct Solver;
+template <class T>
+struct Episode;
+template <class T>
+struct EpisodeRun;
 
 enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
+enum class SolverKind : int { gradient = 0, ridge = 1, laplace = 2, implicit = 3, lstm = 4 };
+enum class UpdateKind : int { sgd = 0, momentum = 1, adam = 2 };
+
+// What an inner step follows (solvers/update.h).
+template <class T>
+struct UpdateRule {
+  UpdateKind kind = UpdateKind::sgd;
+  T beta1 = 0, beta2 = 0, epsilon = 0;  // momentum: its factor is beta1
+};
 
 template <class T>
 struct InnerLoop {
   int steps = 0;
   int order = 2;
-  bool ridge = false;  // the last layer in closed form (ridge.h) instead of gradient steps
+  SolverKind solver = SolverKind::gradient;
   T shrinkage = 0;  // L_S = Σ / (n + shrinkage): a task with few rows moves less, as a posterior mean does
   std::vector<std::uint8_t> fast;  // by tensor: adapted or not
   RateKind rate_kind = RateKind::scalar;
   T rate = 0;
   std::vector<std::vector<T>> step_rates;            // per_tensor_step: [tensor][steps]
   std::shared_ptr<const std::vector<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
+  std::uint64_t dropout = 0;  // key of the masks; 0 = none
+  UpdateRule<T> update;
+  T proximal = 0;                // λ of λ/2 ‖θ − θ_0‖² beside L_S
+  std::vector<T> loss_weights;   // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
+  int cg_steps = 0;              // implicit
+  T cg_tolerance = 0;
+  int prior = -1;                // ridge, laplace: tensor of the log precisions
+  int prior_factor = -1;         // and of the precision's triangular factor, where it is full
+  std::vector<int> own;          // lstm: its tensors (solvers/lstm.cc)
+  std::shared_ptr<const Episode<T>> episode;   // a program instead of the inner loop, or one that makes its starts
+  std::shared_ptr<const Episode<T>> training;  // what is differentiated in its place, if it is another
+
+  // Nothing but θ − α g towards the last query loss.
+  bool is_plain() const { return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 && loss_weights.empty(); }
 };
 
 // What is the same for every task of a call.
 template <class T>
 struct Plan {
-  // gradient: the plan is for a gradient with respect to all parameters, which needs the batch's distinct embedding rows.
+  // gradient: the plan is for a gradient with respect to all parameters, which needs the batch's distinct table rows.
   Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false);
   const Model<T>& model;
   const InnerLoop<T>& inner;
   const Batch<T>& batch;
   const BatchIndex<T>* index;  // null where tasks may read the embedding tables themselves
   const Kernels<T>& kernels;
+  const Solver<T>& solver;
   Loss<T> loss;
-  int first_fast;  // first layer with a fast parameter; layers.size() if there is none
-  int boundary;    // slot that layer reads, −1 if it is the first
-  bool prefix_learns;      // whether anything below the boundary has parameters
-  const Linear<T>* gram;   // that layer, where it runs in the Gram form (gram.h)
+
+  std::vector<const Layer<T>*> prefix, suffix;  // layers that see no fast parameter, and the others, as they run
+  std::vector<int> prefix_slots, suffix_slots;  // written by them
+  std::vector<int> boundary;                    // written by the prefix and read by the suffix (or the outputs)
+  std::vector<int> all_slots;
+  const Episode<T>* episode = nullptr;  // what replaces the inner loop
+  const Episode<T>* starts = nullptr;   // what makes θ_0
+  bool prefix_learns;     // whether anything below the boundary has parameters
+  const Linear<T>* gram;  // the first layer of the suffix, where it runs in the Gram form (gram.h)
+  int gram_in = -1;       // slot that it reads
 };
 
 // Slots of one pass; arrays by slot.
@@ -66,6 +103,10 @@ struct Adapted {
   std::vector<std::vector<T>> dense;            // by tensor: [size], fast dense tensors
   std::vector<std::vector<std::int32_t>> rows;  // by tensor: table rows of a fast embedding, ascending
   std::vector<std::vector<T>> blocks;           // by tensor: [rows, dim]
+  std::shared_ptr<const Episode<T>> episode;    // of an episode learner, and what its query rows read of the support rows:
+  std::vector<std::vector<T>> kept;             // by Episode::kept
+  Index support = 0;
+  std::vector<double> factor;                   // ridge, laplace: Cholesky factor of the posterior precision
 };
 
 // One task at work in the arena of its thread; everything it takes is gone at the next reset.
@@ -73,12 +114,15 @@ template <class T>
 struct Task {
   Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena);
 
-  // Runs the inner loop, leaving theta[0 … steps] (all of them if `keep`, else only the last in theta[steps]).
+  // Runs the solver, leaving theta[0 … steps] (all of them if `keep`, else only the last in theta[steps]).
   void adapt(bool keep);
+  // Support loss at theta[k]: forward over the suffix, leaving its slots in steps[k], and the gradient of the weighted loss by
+  // fast tensor in gradient[k]. Returns nothing if there are no rows.
+  void support_gradient(int k);
   // Takes the fast parameters of an adapted task for theta[0]; embedding rows it never met stay the shared ones.
   void start_from(const Adapted<T>& adapted);
-  // Outputs [query rows, outputs] at step k's parameters.
-  const T* predict_query(int k);
+  // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.
+  const T* predict_query(int k, const T** features = nullptr);
 
   // All layers on the query rows at step k's parameters.
   void query_forward(int k, const Pass<T>& pass);
@@ -92,13 +136,23 @@ struct Task {
   Index block_rows(int tensor) const;  // distinct rows of an embedding in this task
   Index tensor_size(int tensor) const; // elements of a tensor as this task sees it
 
+  // f(tensor, offset in the flat vectors, elements) for each fast tensor that has a place there.
+  template <class F>
+  void each_fast(const F& f) const {
+    for (int t = 0; t < static_cast<int>(plan.model.tensors.size()); ++t)
+      if (fast_offset[t] >= 0) f(t, fast_offset[t], tensor_size(t));
+  }
+
   // Weight of the mean support loss in the inner loop.
   T support_weight() const {
     return support > 0 ? static_cast<T>(support) / (static_cast<T>(support) + plan.inner.shrinkage) : T(1);
   }
   RowsView<T> support_rows() const { return {&plan.batch, plan.index, first}; }
+  Labels<T> support_labels() const { return plan.batch.labels_from(first); }
+  Labels<T> query_labels() const { return plan.batch.labels_from(first + support); }
   RowsView<T> query_rows() const { return {&plan.batch, plan.index, first + support}; }
-  Slots<T> take_slots(Index n, int from, int to, bool with_gradient) const;
+  // Adjoints are taken only for slots with parameters below.
+  Slots<T> take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const;
   Pass<T> make_pass(const RowsView<T>& rows, Index n, const T* const* theta, const Slots<T>& slots, T* const* grad) const;
 
   const Plan<T>& plan;
@@ -109,11 +163,16 @@ struct Task {
   Index fast_size = 0;
   T** theta;        // flat fast parameters by step
   Gram<T>* gram = nullptr;  // set by adapt where the plan says so
-  double* factor = nullptr;  // ridge: Cholesky factor of the posterior precision
+  EpisodeRun<T>* run = nullptr;  // of the plan's program: what adapt left, or the starts
+  bool wants_factor = false;     // ridge, laplace: whether adapt leaves `factor`, of the posterior precision (solvers/posterior.h)
+  double *factor = nullptr, *dual_factor = nullptr, *dual_rows = nullptr;
+  const double* mode = nullptr;  // and the solution
+  T **first_moment = nullptr, **second_moment = nullptr;  // momentum, adam: flat, by step
+  T* losses = nullptr;           // lstm: support loss by step
   T** gradient;     // flat inner gradients by step
   T** rates;        // by tensor: the per-parameter rates, where used
   Slots<T> prefix;  // support rows below the boundary
-  Slots<T>* steps;  // support rows above it, by step
+  Slots<T>* steps;  // support rows above it, by step; their boundary slots are the prefix's
   T** no_targets;   // by tensor, all null
   T* scratch;
 };
@@ -123,13 +182,15 @@ template <class T>
 std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll);
 
 // Query outputs of every task, before and after adaptation, [query rows of all tasks, outputs] in task order; either may
-// be left out. With `start`, every task starts from those fast parameters.
+// be left out. With `start`, every task starts from those fast parameters. With `variance`, for a last layer in closed form,
+// aᵀ M⁻¹ a of every query row after adaptation (solvers/posterior.h), or of `start` where only `before` is wanted.
 template <class T>
 struct QueryOutputs {
   std::vector<T> before, after;
+  std::vector<T> variance;  // [query rows of all tasks]
 };
 template <class T>
 QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before, bool after,
-                              int threads, const std::function<void()>& poll);
+                              int threads, const std::function<void()>& poll, bool variance = false);
 
 }  // namespace innerloop

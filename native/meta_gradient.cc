@@ -4,147 +4,16 @@
 #include <cmath>
 #include <string>
 
+#include "episode/run.h"
 #include "errors.h"
 #include "gram.h"
 #include "layers/linear.h"
-#include "ridge.h"
+#include "reverse.h"
+#include "solvers/solver.h"
 #include "thread_pool.h"
 
 namespace innerloop {
 namespace {
-
-// Where one task's gradient goes: dense tensors are added to its chunk's accumulator, embedding rows to its own blocks.
-template <class T>
-struct Targets {
-  T* at(const Model<T>& model, std::size_t tensor) const {
-    return model.tensors[tensor].input < 0 ? dense + model.tensors[tensor].offset : blocks[tensor];
-  }
-  T* dense;
-  std::vector<T*> blocks;  // by tensor, null for dense
-};
-
-template <class T>
-struct Reverse {
-  explicit Reverse(Task<T>& task) : task(task) {}
-  Task<T>& task;
-  const Plan<T>& plan = task.plan;
-  const Model<T>& model = plan.model;
-  const int L = static_cast<int>(model.layers.size());
-  const int slots = static_cast<int>(model.slot_width.size());
-  const int n = static_cast<int>(model.tensors.size());
-  const int out = model.output_slot;
-  T* v = task.arena.template take_zeroed<T>(task.fast_size);
-  T** into = nullptr;  // by tensor: v for fast, the targets for slow
-
-  void aim(const Targets<T>& targets) {
-    into = task.fast_pointers(v);
-    for (int t = 0; t < n; ++t)
-      if (!into[t]) into[t] = targets.at(model, t);
-  }
-
-  // v, u ← gradient of weight · L_Q at step k; returns L_Q.
-  double query(int k, T weight) {
-    const bool embeds = !model.layers[0]->tensors.empty();
-    const Slots<T> s = task.take_slots(task.query, 0, slots, true);
-    if (!embeds) s.dx[0] = nullptr;
-    const Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.pointers(task.theta[k]), s, into);
-    task.query_forward(k, pass);
-    const T* labels = plan.batch.labels.data() + task.first + task.support;
-    const double loss = plan.loss.value(task.query, s.x[out], labels);
-    plan.loss.backward(task.query, s.x[out], labels, weight, s.dx[out]);
-    for (int l = L - 1; l >= (embeds ? 0 : 1); --l) {
-      if (task.gram && l == plan.first_fast) task.gram->query_backward(k, s.x[plan.boundary], s.dx[plan.gram->out], s.dx[plan.boundary]);
-      else model.layers[l]->backward(pass);
-    }
-    return loss;
-  }
-
-  // The same through the closed-form solve; v becomes the gradient of the prior mean.
-  void through_ridge() {
-    if (task.support == 0) return;
-    T* adjoint = task.arena.template take<T>(task.support * model.slot_width[plan.boundary]);
-    ridge_reverse(task, v, adjoint, into[model.log_precision]);
-    prefix_backward(adjoint);
-  }
-
-  void through_inner_loop() {
-    if (task.support == 0 || plan.first_fast == L || plan.inner.steps == 0) return;
-    const bool prefix_learns = plan.prefix_learns;
-    Gram<T>* const gram = task.gram;
-    const int bottom = plan.first_fast + (gram ? 1 : 0);
-    const Index boundary_size = plan.boundary >= 0 ? task.support * model.slot_width[plan.boundary] : 0;
-    T* adjoint = prefix_learns ? task.arena.template take_zeroed<T>(boundary_size) : nullptr;
-    T* adjoint_step = prefix_learns ? task.arena.template take<T>(boundary_size) : nullptr;
-
-    const Slots<T> tangent = task.take_slots(task.support, plan.boundary + 1, slots, true);
-    if (plan.boundary >= 0) tangent.dx[plan.boundary] = adjoint_step;
-    if (plan.boundary < 0 && model.layers[0]->tensors.empty()) tangent.dx[0] = nullptr;
-    T* d = task.arena.template take<T>(task.fast_size);
-    T** const v_pointers = task.fast_pointers(d);
-
-    for (int k = plan.inner.steps - 1; k >= 0; --k) {
-      direction(k, d);
-      Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.pointers(task.theta[k]), task.steps[k],
-                                    task.no_targets);
-      pass.v = v_pointers, pass.hv = into, pass.tx = tangent.x, pass.tdx = tangent.dx;
-      if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
-      for (int l = bottom; l < L; ++l) model.layers[l]->tangent_forward(pass);
-      plan.loss.tangent(task.support, pass.x[out], pass.tx[out], task.support_weight(), pass.tdx[out]);
-      for (int l = L - 1; l >= bottom; --l) model.layers[l]->tangent_backward(pass);
-      if (gram) gram->tangent_backward(k, pass.dx[plan.gram->out], pass.tdx[plan.gram->out], prefix_learns);
-      else if (prefix_learns) plan.kernels.axpy(boundary_size, T(1), adjoint_step, adjoint);
-    }
-    if (gram && prefix_learns) gram->support_adjoint(adjoint);
-    if (prefix_learns) prefix_backward(adjoint);
-  }
-
-  // Slow parameters of the prefix, from the summed adjoints of the boundary activations of the support rows.
-  void prefix_backward(T* adjoint) {
-    Slots<T> s = task.take_slots(task.support, 0, plan.boundary, true);
-    s.x = task.prefix.x;
-    s.dx[plan.boundary] = adjoint;
-    const bool embeds = !model.layers[0]->tensors.empty();
-    if (!embeds) s.dx[0] = nullptr;
-    const Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.pointers(task.theta[0]), s, into);
-    for (int l = plan.first_fast - 1; l >= (embeds ? 0 : 1); --l) model.layers[l]->backward(pass);
-  }
-
-  // ∂α += −v ∘ g_k at order 1, where v does not change from step to step; order 2 does this inside direction().
-  void rates_only() {
-    for (int k = plan.inner.steps - 1; k >= 0; --k) rate_gradient(k);
-  }
-
-  std::vector<T*> rate_into;                    // per_parameter: by tensor
-  std::vector<std::vector<T>>* step_rate_into = nullptr;  // per_tensor_step
-
- private:
-  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u.
-  void direction(int k, T* d) {
-    rate_gradient(k);
-    if (plan.inner.rate_kind == RateKind::scalar) return plan.kernels.scale(task.fast_size, -plan.inner.rate, v, d);
-    for (int t = 0; t < n; ++t) {
-      const Index at = task.fast_offset[t];
-      if (at < 0) continue;
-      const Index size = task.tensor_size(t);
-      if (plan.inner.rate_kind == RateKind::per_tensor_step)
-        plan.kernels.scale(size, -plan.inner.step_rates[t][k], v + at, d + at);
-      else
-        plan.kernels.negative_product(size, task.rates[t], v + at, d + at);
-    }
-  }
-
-  void rate_gradient(int k) {
-    if (plan.inner.rate_kind == RateKind::scalar) return;
-    for (int t = 0; t < n; ++t) {
-      const Index at = task.fast_offset[t];
-      if (at < 0) continue;
-      const Index size = task.tensor_size(t);
-      const T *g = task.gradient[k] + at, *vt = v + at;
-      if (plan.inner.rate_kind == RateKind::per_tensor_step) (*step_rate_into)[t][k] -= plan.kernels.dot(size, vt, g);
-      else plan.kernels.sub_product_into(size, vt, g, rate_into[t]);
-    }
-  }
-};
 
 // Blocks of all tasks for one gradient, and their sum by batch row in task order: the same for any number of threads.
 template <class T>
@@ -243,9 +112,8 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       Arena& arena = Arena::of_this_thread();
       arena.reset();
       Task<T> task(plan, t, parameters, arena);
-      Reverse<T> reverse(task);
       const Targets<T> targets{dense[c].data(), blocks.of_task(plan, t)};
-      reverse.aim(targets);
+      Reverse<T> reverse(task, targets);
       if (parameter_rates) {
         const Targets<T> rate_targets{rate_dense[c].data(), rate_blocks.of_task(plan, t)};
         for (std::size_t i = 0; i < n; ++i) reverse.rate_into.push_back(rate_targets.at(model, i));
@@ -253,17 +121,18 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       if (step_rates) reverse.step_rate_into = &step_rate[c];
 
       const bool reptile = direction == Direction::reptile;
-      task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar));
-      if (reptile) {
-        const T* labels = plan.batch.labels.data() + task.first + task.support;
-        result.task_losses[t] = plan.loss.value(task.query, task.predict_query(inner.steps), labels);
+      if (!plan.episode) task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
+      if (plan.episode) {
+        result.task_losses[t] = episode_gradient(reverse, weight);
+      } else if (reptile) {
+        result.task_losses[t] = plan.loss.value(task.query, task.predict_query(inner.steps), task.query_labels());
         const T* last = task.theta[inner.steps];
         for (Index i = 0; i < task.fast_size; ++i) reverse.v[i] = weight * (task.theta[0][i] - last[i]);
       } else {
-        result.task_losses[t] = reverse.query(inner.steps, weight);
-        if (inner.ridge) reverse.through_ridge();
-        else if (inner.order == 2) reverse.through_inner_loop();
-        else reverse.rates_only();
+        const T cold = plan.starts ? static_cast<T>(plan.starts->spec.cold) : T(0);
+        result.task_losses[t] = plan.solver.meta_gradient(reverse, (1 - cold) * weight);
+        if (cold > 0) result.task_losses[t] = (1 - cold) * result.task_losses[t] + cold * reverse.query(0, cold * weight);
+        if (plan.starts) start_gradient(reverse, *task.run);
       }
       if (!std::isfinite(result.task_losses[t]))
         throw Diverged(t, "the query loss after adaptation is " + std::to_string(result.task_losses[t]));
@@ -302,7 +171,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
 template <class T>
 HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector) {
   const Model<T>& model = plan.model;
-  const int n = static_cast<int>(model.tensors.size()), slots = static_cast<int>(model.slot_width.size()), out = model.output_slot;
+  const int n = static_cast<int>(model.tensors.size()), out = model.output_slot;
   Arena& arena = Arena::of_this_thread();
   arena.reset();
   Task<T> task(plan, 0, parameters, arena);
@@ -320,17 +189,20 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
     grad[t] = result.gradient.dense.data() + info.offset;
     hv[t] = result.product.dense.data() + info.offset;
   }
-  const Slots<T> s = task.take_slots(task.query, 0, slots, true), tangent = task.take_slots(task.query, 0, slots, true);
+  const Slots<T> s = task.take_slots(task.query, plan.all_slots, true), tangent = task.take_slots(task.query, plan.all_slots, true);
   Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.pointers(task.theta[0]), s, grad.data());
   pass.v = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
-  const T* labels = plan.batch.labels.data() + task.first + task.support;
+  const Labels<T> labels = task.query_labels();
+  const auto learns = [&](const Layer<T>& layer) { return s.dx[layer.out] != nullptr; };
   for (const auto& layer : model.layers) layer->forward(pass);
   result.loss = plan.loss.value(task.query, s.x[out], labels);
   plan.loss.backward(task.query, s.x[out], labels, T(1), s.dx[out]);
-  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) (*layer)->backward(pass);
+  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
+    if (learns(**layer)) (*layer)->backward(pass);
   for (const auto& layer : model.layers) layer->tangent_forward(pass);
-  plan.loss.tangent(task.query, s.x[out], tangent.x[out], T(1), tangent.dx[out]);
-  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) (*layer)->tangent_backward(pass);
+  plan.loss.tangent(task.query, s.x[out], labels, tangent.x[out], T(1), tangent.dx[out]);
+  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
+    if (learns(**layer)) (*layer)->tangent_backward(pass);
   gradient_blocks.reduce(plan, 1, result.gradient);
   product_blocks.reduce(plan, 1, result.product);
   return result;

@@ -46,6 +46,7 @@ const SCALES: Record<HeadSpec['loss'], (u: number, i: number) => number> = {
   mse: (u, i) => 3 + Math.sin(u + i),
   bce: (u, i) => Number(Math.sin(u + i) > 0),
   softmax: (u, i) => (u + i) % 3,
+  episode: (u, i) => (u + i) % 3,
 };
 
 async function learnerOf(head: HeadSpec, precision: Precision = 'float32'): Promise<Learner> {

@@ -1,17 +1,40 @@
-import { checkObject } from '../check.js';
+import { checkObject, checkOneOf, invalid } from '../check.js';
 import { gradientAlgorithm, LAST_LAYER } from '../algorithm.js';
-import type { Algorithm } from '../algorithm.js';
+import type { Algorithm, Extension } from '../algorithm.js';
+import { gaussianPrior } from '../gaussian-prior.js';
+import type { Model } from '../model.js';
+
+export interface RidgeOptions {
+  /**
+   * Of the prior: `diagonal`, Λ = diag(exp ℓ), or `full`, Λ = L Lᵀ with L = diag(exp ℓ/2) + the strictly lower triangle of F;
+   * ℓ = `prior.logPrecision` [features + 1], F = `prior.factor` [features + 1, features + 1], the bias last. Default `diagonal`.
+   */
+  covariance?: 'diagonal' | 'full';
+}
+
+/** Initial precision of the last layer's prior, in units of the noise's. */
+const PRIOR_PRECISION = 4;
 
 /**
  * Closed-form adaptation of the last layer (R2-D2, Bertinetto et al. 2019; ALPaCA, Harrison, Sharma & Pavone 2018):
- * w = w̄ + (AᵀA + Λ)⁻¹ Aᵀ(y − A w̄) on the features A of the support rows, differentiated exactly through the solve. The
- * features, the prior mean w̄ (the last layer itself) and the prior precision Λ = exp(`prior.logPrecision`) are
- * meta-learned. On ratings this is matrix factorisation whose fold-in is what training optimises.
+ * w = w̄ + M⁻¹ Aᵀ(y − A w̄), M = AᵀA + Λ, on the features A of the support rows, differentiated exactly through the solve. The
+ * features, the prior mean w̄ (the last layer itself) and the prior precision Λ are meta-learned. On ratings this is matrix
+ * factorisation whose fold-in is what training optimises.
  *
- * Needs `head: { loss: 'mse', prior: 'gaussian' }`.
+ * The same factorisation gives the uncertainty of a prediction: σ² (1 + aᵀ M⁻¹ a) at features a, σ² the noise variance that
+ * `learner.estimateNoise` finds.
+ *
+ * Needs the loss `mse`. Adds the parameters of the prior to the model.
  */
-export function ridge(options: Record<string, never> = {}): Algorithm {
-  checkObject(options as unknown, 'ridge', []);
-  const fixed = { order: 2, direction: 'meta-gradient', solver: 'ridge' } as const;
-  return gradientAlgorithm('ridge', { steps: 1 }, fixed, [LAST_LAYER]);
+export function ridge(options: RidgeOptions = {}): Algorithm {
+  checkObject(options as unknown, 'ridge', ['covariance']);
+  if (options.covariance !== undefined) checkOneOf(options.covariance, 'ridge.covariance', ['diagonal', 'full']);
+  const fixed = { order: 2, direction: 'meta-gradient', solver: 'ridge', extend } as const;
+  return gradientAlgorithm('ridge', { steps: 1 }, fixed, [LAST_LAYER], options);
+}
+
+function extend(this: Algorithm, model: Model): Extension {
+  const { loss } = model.spec.head;
+  if (loss !== 'mse') throw invalid('model.head.loss', 'is not what ridge solves', loss, 'mse');
+  return gaussianPrior(this, model, PRIOR_PRECISION);
 }

@@ -5,6 +5,7 @@
 
 #include "../meta_gradient.h"
 #include "build.h"
+#include "episode.h"
 #include "layout.h"
 
 namespace innerloop {
@@ -21,7 +22,6 @@ struct Operations {
       exports.Set(name, Napi::Function::New(env, f, name));
     };
     add("createModel", create_model);
-    add("describeModel", describe_model);
     add("createStore", create_store);
     add("writeTensor", write_tensor);
     add("readTensor", read_tensor);
@@ -29,6 +29,8 @@ struct Operations {
     add("writeState", write_state);
     add("createFrame", create_frame);
     add("createBatch", create_batch);
+    add("createEpisode", create_episode);
+    add("createInnerLoop", create_inner_loop);
     add("metaGradient", meta_gradient_);
     add("trainStep", train_step);
     add("adapt", adapt);
@@ -41,23 +43,6 @@ struct Operations {
  private:
   static Napi::Value create_model(const Info& info) {
     return guarded(info.Env(), [&] { return wrap(info.Env(), build_model<T>(object(info[0], "spec"))); });
-  }
-
-  static Napi::Value describe_model(const Info& info) {
-    return guarded(info.Env(), [&]() -> Napi::Value {
-      const auto model = unwrap<Model<T>>(info[0]);
-      Napi::Array tensors = Napi::Array::New(info.Env());
-      for (const TensorInfo& t : model->tensors) {
-        Napi::Object entry = Napi::Object::New(info.Env());
-        Napi::Array shape = Napi::Array::New(info.Env());
-        for (const Index n : t.shape) shape.Set(shape.Length(), Napi::Number::New(info.Env(), static_cast<double>(n)));
-        entry.Set("name", Napi::String::New(info.Env(), t.name));
-        entry.Set("shape", shape);
-        entry.Set("embedding", Napi::Boolean::New(info.Env(), t.input >= 0));
-        tensors.Set(tensors.Length(), entry);
-      }
-      return tensors;
-    });
   }
 
   static Napi::Value create_store(const Info& info) {
@@ -154,6 +139,23 @@ struct Operations {
     });
   }
 
+  static Napi::Value create_episode(const Info& info) {
+    return guarded(info.Env(), [&] { return wrap(info.Env(), build_episode<T>(unwrap<Model<T>>(info[0]), object(info[1], "program"))); });
+  }
+
+  static Napi::Value create_inner_loop(const Info& info) {
+    return guarded(info.Env(), [&] {
+      return wrap(info.Env(), std::make_shared<PreparedInnerLoop<T>>(prepare(unwrap<Model<T>>(info[0]), object(info[1], "inner"))));
+    });
+  }
+  static PreparedInnerLoop<T> prepare(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
+    PreparedInnerLoop<T> loop{std::move(model), {}, nullptr};
+    loop.inner = build_inner_loop<T>(*loop.model, from);
+    build_programs(*loop.model, from, loop.inner);
+    if (loop.inner.rate_kind == RateKind::per_parameter) loop.rates = unwrap<Store<T>>(from.Get("rates"));
+    return loop;
+  }
+
   // What every compute call takes: parameters, batch, inner loop, threads, abort token.
   struct Call {
     StorePtr store;
@@ -169,12 +171,14 @@ struct Operations {
     c->store = unwrap<Store<T>>(options.Get("store"));
     c->batch = unwrap<Batch<T>>(options.Get("batch"));
     require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
-    require(!labels || static_cast<Index>(c->batch->labels.size()) == c->batch->begin.back(), "the batch has no labels");
-    c->inner = build_inner_loop<T>(*c->store->model, object(options.Get("inner"), "inner"));
-    if (c->inner.rate_kind == RateKind::per_parameter) {
-      c->rates = unwrap<Store<T>>(object(options.Get("inner"), "inner").Get("rates"));
-      require(c->rates != c->store, "the rates must have a store of their own");
-    }
+    require(!labels || !c->batch->labels.empty() || c->batch->begin.back() == 0, "the batch has no labels");
+    const Napi::Object inner = object(options.Get("inner"), "inner");
+    const PreparedInnerLoop<T> loop =
+        is_handle<PreparedInnerLoop<T>>(inner) ? *unwrap<PreparedInnerLoop<T>>(inner) : prepare(c->store->model, inner);
+    require(loop.model == c->store->model, "the inner loop belongs to another model");
+    c->inner = loop.inner;
+    c->rates = loop.rates;
+    require(!c->rates || c->rates != c->store, "the rates must have a store of their own");
     c->threads = static_cast<int>(integer(options, "threads", 1, 1024));
     if (!options.Get("token").IsUndefined()) c->token = unwrap<Token>(options.Get("token"));
     return c;
@@ -340,20 +344,25 @@ struct Operations {
         // Steps on another selection than the rates and the solver were checked for would read beyond them.
         require(!after || start->fast == c->inner.fast, "the adapted parameters are of another selection");
         c->inner.fast = start->fast;
+        c->inner.episode = start->episode;
       }
+      const bool variance = options.Get("variance").ToBoolean();
+      const bool solved = c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace;
+      require(!variance || (after ? solved : before && start && !start->factor.empty()), "only a last layer in closed form has a variance");
       const auto result = std::make_shared<QueryOutputs<T>>();
       return run_job(
           info.Env(), c->threads, c->token,
-          [c, before, after, start, result](const std::function<void()>& poll) {
+          [c, before, after, variance, start, result](const std::function<void()>& poll) {
             const std::shared_lock lock(c->store->mutex);
             const auto rates_lock = lock_rates(*c);
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll);
+            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll, variance);
           },
-          [before, after, result](Napi::Env env) -> Napi::Value {
+          [before, after, variance, result](Napi::Env env) -> Napi::Value {
             Napi::Object out = Napi::Object::New(env);
             if (before) out.Set("before", to_typed_array(env, result->before));
             if (after) out.Set("after", to_typed_array(env, result->after));
+            if (variance) out.Set("variance", to_typed_array(env, result->variance));
             return out;
           });
     });

@@ -1,0 +1,13 @@
+import { checkObject } from '../check.js';
+import { gradientAlgorithm } from '../algorithm.js';
+import type { Algorithm } from '../algorithm.js';
+
+/**
+ * Plain joint training, the baseline without any meta-learning: the outer step follows ∇ L over all rows of the tasks, support
+ * and query alike, and nothing adapts to a task. With `weigh: 'rows'` in training this is ordinary empirical risk
+ * minimisation; with the default every task counts equally.
+ */
+export function joint(options: Record<string, never> = {}): Algorithm {
+  checkObject(options as unknown, 'joint', []);
+  return gradientAlgorithm('joint', { steps: 0 }, { order: 1, direction: 'joint', solver: 'gradient' }, 'all', options);
+}

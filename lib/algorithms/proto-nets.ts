@@ -1,0 +1,66 @@
+import type { Algorithm, Extension } from '../algorithm.js';
+import { checkArray, checkNumber, invalid } from '../check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
+import { shrunkMeans } from '../episode/metric.js';
+import type { Model } from '../model.js';
+
+export interface ProtoNetsOptions {
+  /**
+   * Ascending boundaries between the classes of a label: dislike and like with one. Under `mse` they are relative to the mean
+   * label of training. Default [0] under `mse`, [0.5] under `bce`, `bpr` and `listwise`; `softmax` has its own classes.
+   */
+  thresholds?: number[];
+}
+
+/** Rows of a class that its prior is worth before training. */
+const PRIOR_ROWS = 1;
+
+/**
+ * Prototypical networks (Snell, Swersky & Zemel 2017). With e(x) the features below the model's last layer, a class is the mean
+ * of its support rows, shrunk to a learned prior m_c worth κ rows, so that every class, and an empty support set, has one:
+ *
+ *     c_c = (Σ_{s of class c} e(x_s) + κ m_c) / (n_c + κ)      p(c | x) = softmax_c(−‖e(x) − c_c‖²)
+ *
+ * Under `softmax` the outputs are these logits; under `bce`, `bpr` and `listwise` log p(like) − log p(dislike); under `mse` the
+ * expected rating Σ_c p(c | x) r_c, r_c being the mean support label of the class, shrunk alike to a learned r̄_c. The model's last
+ * layer itself is not used. Before adaptation: the same with no support rows.
+ *
+ * Adds `prototypes.mean` [classes, features], `prototypes.rating` [classes, 1] (mse) and `prototypes.logRows` [1, 1] = log κ.
+ *
+ * @throws {InnerloopError} INVALID_OPTION (a model without a linear last layer, too), UNKNOWN_OPTION
+ */
+export function protoNets(options: ProtoNetsOptions = {}): Algorithm {
+  const algorithm = episodeAlgorithm('protoNets', options, ['thresholds'], extend);
+  if (options.thresholds !== undefined) checkThresholds(options.thresholds, 'protoNets.thresholds');
+  return algorithm;
+}
+
+/** @internal */
+export function checkThresholds(thresholds: unknown, field: string): void {
+  checkArray(thresholds, field, 'labels');
+  if (thresholds.length === 0) throw invalid(field, 'empty', thresholds, 'at least one label');
+  for (const [i, threshold] of thresholds.entries()) {
+    checkNumber(threshold, `${field}[${i}]`);
+    if (i > 0 && threshold <= (thresholds[i - 1] as number)) throw invalid(`${field}[${i}]`, 'not above the one before', threshold, 'ascending labels');
+  }
+}
+
+function extend(this: Algorithm, model: Model): Extension {
+  const head = lossOf(model, 'protoNets', ['mse', 'bce', 'softmax', 'bpr', 'listwise']);
+  const { thresholds = [head.loss === 'mse' ? 0 : 0.5] } = this.options as ProtoNetsOptions;
+  if (head.loss === 'softmax' && this.options['thresholds'] !== undefined) throw invalid('protoNets.thresholds', 'softmax has its own classes', thresholds, 'none');
+  if (head.loss !== 'softmax' && head.loss !== 'mse' && thresholds.length !== 1) throw invalid('protoNets.thresholds', `are more than ${head.loss} needs`, thresholds, 'one');
+  const classes = head.loss === 'softmax' ? head.classes : thresholds.length + 1;
+
+  return episodeExtension(model, (p) => {
+    const [support, query] = [p.features('support', 'protoNets'), p.features('query', 'protoNets')];
+    const labels = head.loss === 'softmax' ? p.oneHot('support', classes) : p.byThreshold(thresholds);
+    const kappa = p.exp(p.parameter('prototypes.logRows', 1, 1, { kind: 'constant', value: Math.log(PRIOR_ROWS) }));
+    const prior = p.parameter('prototypes.mean', classes, support.columns as number, { kind: 'normal', deviation: 0.1 });
+    const logits = p.distance(query, shrunkMeans(p, support, labels, prior, kappa));
+    if (head.loss === 'softmax') return p.output(logits);
+    if (head.loss !== 'mse') return p.output(p.subtract(p.columns(logits, 1, 1), p.columns(logits, 0, 1)));
+    const rating = p.parameter('prototypes.rating', classes, 1, { kind: 'constant', value: 0 });
+    p.output(p.product('nn', p.softmax(logits), shrunkMeans(p, p.labels('support'), labels, rating, kappa)));
+  });
+}

@@ -1,0 +1,40 @@
+// Standard normal numbers by their position: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011) under the key that lib/random.ts
+// gives to an outer step, and Box & Muller's transform. Neither the number of threads nor the other tasks of a batch change a
+// draw. Key 0 is no training: all zeros.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+namespace innerloop {
+
+using Words = std::array<std::uint32_t, 4>;
+
+inline Words philox4x32(Words c, std::array<std::uint32_t, 2> k) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t{0xd2511f53u} * c[0], b = std::uint64_t{0xcd9e8d57u} * c[2];
+    c = {static_cast<std::uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<std::uint32_t>(b),
+         static_cast<std::uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<std::uint32_t>(a)};
+    k[0] += 0x9e3779b9u, k[1] += 0xbb67ae85u;
+  }
+  return c;
+}
+
+// out[n] of one node of one task.
+template <class T>
+void normal(std::int64_t n, std::uint64_t key, std::int64_t task, int node, T* out) {
+  std::fill_n(out, n, T(0));
+  for (std::int64_t i = 0; key != 0 && i < n; i += 4) {
+    const Words words = philox4x32({static_cast<std::uint32_t>(i / 4), static_cast<std::uint32_t>(node), static_cast<std::uint32_t>(task), 0},
+                                   {static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)});
+    for (int pair = 0; pair < 2; ++pair) {
+      const double u = (words[2 * pair] + 0.5) / 4294967296.0, v = (words[2 * pair + 1] + 0.5) / 4294967296.0;
+      const double radius = std::sqrt(-2 * std::log(u)), angle = 6.283185307179586 * v;
+      if (i + 2 * pair < n) out[i + 2 * pair] = static_cast<T>(radius * std::cos(angle));
+      if (i + 2 * pair + 1 < n) out[i + 2 * pair + 1] = static_cast<T>(radius * std::sin(angle));
+    }
+  }
+}
+
+}  // namespace innerloop

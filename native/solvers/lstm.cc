@@ -1,0 +1,270 @@
+// The LSTM meta-learner (Ravi & Larochelle 2017). The cell state of an LSTM is the learner's parameters, one cell a coordinate:
+//
+//   θ_t = f_t ∘ θ_{t−1} − i_t ∘ g_t,  g_t = ∇_θ L_S(θ_{t−1}, φ),  t = 1 … K
+//   f_t = σ(w_f · [h_t, θ_{t−1}, f_{t−1}] + b_f),  i_t = σ(w_i · [h_t, θ_{t−1}, i_{t−1}] + b_i),  f_0 = i_0 = 0
+//   h_t = a plain LSTM's output on x_t, the gradient's coordinate and the loss, each as two numbers (Andrychowicz et al. 2016):
+//         (log|x| / 10, sign x) where |x| ≥ e^−10, else (−1, e^10 x)
+//
+// All coordinates share the weights. As in the paper (section 3.2), g_t and the loss are held constant in the derivative, which
+// is exact otherwise. Coordinates then depend on each other only through the given gradients: the way back runs over blocks of
+// them, forward through all steps once more and back, so that only θ_t and g_t are kept. Rows of tables that no support row
+// reaches stay at θ_0: a task that is served has no query rows to tell which they are.
+#include <algorithm>
+#include <cmath>
+
+#include "../reverse.h"
+#include "solver.h"
+
+namespace innerloop {
+namespace {
+
+constexpr Index kBlock = 256;
+constexpr double kLogScale = 10;
+
+// Tensors of inner.own, in this order; rows of the gates i, f, g, o.
+enum Own { weight_ih, weight_hh, bias, forget_weight, forget_bias, input_weight, input_bias };
+constexpr int kInputs = 4, kGates = 4;
+
+template <class T>
+void preprocess(T x, T* to) {
+  const T size = std::abs(x);
+  const bool large = size >= static_cast<T>(std::exp(-kLogScale));
+  to[0] = large ? std::log(size) / static_cast<T>(kLogScale) : T(-1);
+  to[1] = large ? (x > 0 ? T(1) : T(-1)) : static_cast<T>(std::exp(kLogScale)) * x;
+}
+
+// What one step of one block of coordinates computes.
+template <class T>
+struct Step {
+  T *x, *gates, *c, *tanh_c, *h;  // [B, 4], [4, B, H], three of [B, H]
+  T* cell;                        // f and i: [B, 2]
+};
+
+template <class T>
+struct Lstm {
+  explicit Lstm(const Task<T>& task) : task(task), kernels(task.plan.kernels) {
+    const std::vector<int>& own = task.plan.inner.own;
+    const auto base = [&](Own which) { return task.base[own[which]]; };
+    H = task.plan.model.tensors[own[bias]].size / kGates;
+    w_ih = base(weight_ih), w_hh = base(weight_hh), b = base(bias), w_f = base(forget_weight), w_i = base(input_weight);
+    cell_bias[0] = base(forget_bias)[0], cell_bias[1] = base(input_bias)[0];
+    w_ih_t = transposed(w_ih, kInputs), w_hh_t = transposed(w_hh, H);
+    cell_weight = take(2 * H);
+    for (Index i = 0; i < H; ++i) cell_weight[2 * i] = w_f[i], cell_weight[2 * i + 1] = w_i[i];
+  }
+
+  T* take(Index n) const { return task.arena.template take<T>(n); }
+  Step<T> take_step(Index B) const { return {take(B * kInputs), take(kGates * B * H), take(B * H), take(B * H), take(B * H), take(2 * B)}; }
+  // What stands before the first step: all zero, and nothing computed.
+  Step<T> first_step(Index B) const {
+    const auto zeros = [&](Index n) { return task.arena.template take_zeroed<T>(n); };
+    return {nullptr, nullptr, zeros(B * H), nullptr, zeros(B * H), zeros(2 * B)};
+  }
+
+  // `to` from what stood before; to.h and to.c may be before's.
+  void forward(Index B, const T* theta, const T* g, T loss, const Step<T>& before, const Step<T>& to) const {
+    T of_loss[2];
+    preprocess(loss, of_loss);
+    for (Index i = 0; i < B; ++i) {
+      preprocess(g[i], to.x + i * kInputs);
+      to.x[i * kInputs + 2] = of_loss[0], to.x[i * kInputs + 3] = of_loss[1];
+    }
+    const Index n = B * H;
+    for (int q = 0; q < kGates; ++q) {
+      kernels.gemm_nn(B, H, kInputs, to.x, kInputs, w_ih_t + q * H, kGates * H, b + q * H, false, to.gates + q * n, H);
+      kernels.gemm_nn(B, H, H, before.h, H, w_hh_t + q * H, kGates * H, nullptr, true, to.gates + q * n, H);
+    }
+    T *i = to.gates, *f = i + n, *c = f + n, *o = c + n;
+    kernels.activation_forward(Activation::sigmoid, 2 * n, i, i);
+    kernels.activation_forward(Activation::tanh, n, c, c);
+    kernels.activation_forward(Activation::sigmoid, n, o, o);
+    for (Index j = 0; j < n; ++j) to.c[j] = f[j] * before.c[j] + i[j] * c[j];
+    kernels.activation_forward(Activation::tanh, n, to.c, to.tanh_c);
+    for (Index j = 0; j < n; ++j) to.h[j] = o[j] * to.tanh_c[j];
+    T* cell = to.cell;
+    const T previous[2] = {w_f[H + 1], w_i[H + 1]}, own[2] = {w_f[H], w_i[H]};
+    for (Index j = 0; j < 2 * B; ++j) cell[j] = cell_bias[j % 2] + own[j % 2] * theta[j / 2] + previous[j % 2] * before.cell[j];
+    kernels.gemm_nn(B, 2, H, to.h, H, cell_weight, 2, nullptr, true, cell, 2);
+    kernels.activation_forward(Activation::sigmoid, 2 * B, cell, cell);
+  }
+
+  // θ_t from θ_{t−1}.
+  static void update(Index B, const T* theta, const T* g, const T* cell, T* to) {
+    for (Index j = 0; j < B; ++j) to[j] = cell[2 * j] * theta[j] - cell[2 * j + 1] * g[j];
+  }
+
+  // The weights as [columns, 4H].
+  T* transposed(const T* from, Index columns) const {
+    T* to = take(kGates * H * columns);
+    for (Index r = 0; r < kGates * H; ++r)
+      for (Index c = 0; c < columns; ++c) to[c * kGates * H + r] = from[r * columns + c];
+    return to;
+  }
+
+  const Task<T>& task;
+  const Kernels<T>& kernels;
+  Index H;
+  const T *w_ih, *w_hh, *b, *w_f, *w_i;
+  T cell_bias[2];
+  T *w_ih_t, *w_hh_t, *cell_weight;  // [4, 4H], [H, 4H], [H, 2]
+};
+
+// Coordinates [at, at + size) of the flat vectors, at most kBlock of them.
+struct Range {
+  Index at, size;
+};
+
+// All that support rows reach. Those of a table are the first rows of its block.
+template <class T>
+std::vector<Range> reached(const Task<T>& task) {
+  std::vector<Range> ranges;
+  const Plan<T>& plan = task.plan;
+  task.each_fast([&](int t, Index at, Index size) {
+    const int input = plan.model.tensors[t].input;
+    if (input >= 0) {
+      const auto& in = plan.index->inputs[input];
+      std::int32_t rows = 0;
+      for (Index e = in.entry_begin[task.first]; e < in.entry_begin[task.first + task.support]; ++e) rows = std::max(rows, in.local[e] + 1);
+      size = rows * plan.model.dim(t);
+    }
+    for (Index from = 0; from < size; from += kBlock) ranges.push_back({at + from, std::min(kBlock, size - from)});
+  });
+  return ranges;
+}
+
+template <class T>
+struct LstmSolver final : Solver<T> {
+  void adapt(Task<T>& task, bool keep) const override {
+    const Plan<T>& plan = task.plan;
+    const int K = plan.inner.steps;
+    const Index n = task.fast_size;
+    Arena& arena = task.arena;
+    if (task.support == 0 || plan.suffix.empty()) {
+      for (int k = 0; k < K; ++k) task.theta[k + 1] = task.theta[0];  // nothing to learn from
+      return;
+    }
+    const Lstm<T> lstm(task);
+    const std::vector<Range> ranges = reached(task);
+    const Step<T> state = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
+    task.steps[0] = task.take_slots(task.support, plan.suffix_slots, true);
+    for (const int s : plan.boundary) task.steps[0].x[s] = task.prefix.x[s];
+    task.losses = arena.take<T>(K);
+    for (int k = 0; k < K; ++k) {
+      task.steps[k] = task.steps[0];
+      task.gradient[k] = keep || k == 0 ? arena.take<T>(n) : task.gradient[0];
+      task.theta[k + 1] = keep || k == 0 ? arena.take<T>(n) : task.theta[k];
+      task.support_gradient(k);
+      const T* outputs = task.steps[k].x[plan.model.output_slot];
+      task.losses[k] = task.support_weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
+      if (task.theta[k + 1] != task.theta[k]) std::copy_n(task.theta[k], n, task.theta[k + 1]);
+      for (const auto [at, B] : ranges) {
+        const Step<T> own{work.x, work.gates, state.c + at * lstm.H, work.tanh_c, state.h + at * lstm.H, work.cell};
+        const Step<T> before{nullptr, nullptr, own.c, nullptr, own.h, state.cell + 2 * at};
+        lstm.forward(B, task.theta[k] + at, task.gradient[k] + at, task.losses[k], before, own);
+        lstm.update(B, task.theta[k] + at, task.gradient[k] + at, own.cell, task.theta[k + 1] + at);
+        std::copy_n(own.cell, 2 * B, state.cell + 2 * at);
+      }
+    }
+  }
+
+  double meta_gradient(Reverse<T>& reverse, T weight) const override {
+    Task<T>& task = reverse.task;
+    const int K = task.plan.inner.steps;
+    const double loss = reverse.query(K, weight);
+    if (K == 0 || task.support == 0 || task.plan.suffix.empty()) return loss;
+    const Lstm<T> lstm(task);
+    const Index B = std::min(task.fast_size, kBlock);
+    std::vector<Step<T>> steps{lstm.first_step(B)};
+    for (int k = 0; k < K; ++k) steps.push_back(lstm.take_step(B));
+    Back back(reverse, lstm, B);
+    for (const auto [at, size] : reached(task)) {
+      for (int k = 0; k < K; ++k) lstm.forward(size, task.theta[k] + at, task.gradient[k] + at, task.losses[k], steps[k], steps[k + 1]);
+      back.block(at, size, steps);
+    }
+    back.finish();
+    return loss;
+  }
+
+ private:
+  struct Back {
+    Back(Reverse<T>& reverse, const Lstm<T>& lstm, Index B)
+        : reverse(reverse), lstm(lstm), kernels(lstm.kernels), H(lstm.H), d_cell(lstm.take(2 * B)), carry(lstm.take(2 * B)),
+          dh(lstm.take(B * H)), dc(lstm.take(B * H)), d_gates(lstm.take(kGates * B * H)), scratch(lstm.take(2 * H)),
+          d_weight(reverse.task.arena.template take_zeroed<T>(2 * H)) {}
+
+    T* into(Own which) const { return reverse.into[reverse.plan.inner.own[which]]; }
+
+    // v of the coordinates [at, at + B) from θ_K to θ_0, adding to the gradients of the weights.
+    void block(Index at, Index B, const std::vector<Step<T>>& steps) {
+      const Task<T>& task = reverse.task;
+      const Index n = B * H;
+      T* v = reverse.v + at;
+      std::fill_n(carry, 2 * B, T(0));
+      std::fill_n(dh, n, T(0));
+      std::fill_n(dc, n, T(0));
+      for (int k = task.plan.inner.steps - 1; k >= 0; --k) {
+        const Step<T>&now = steps[k + 1], &before = steps[k];
+        cell_back(B, task.theta[k] + at, task.gradient[k] + at, now, before, v);
+        kernels.gemm_tn(H, 2, B, now.h, H, d_cell, 2, true, d_weight, 2);
+        kernels.gemm_nt(B, H, 2, d_cell, 2, lstm.cell_weight, 2, true, dh, H, scratch);
+        const T *i = now.gates, *f = i + n, *c = f + n, *o = c + n;
+        T *di = d_gates, *df = di + n, *dg = df + n, *d_o = dg + n;
+        for (Index j = 0; j < n; ++j) {
+          const T t = now.tanh_c[j], d = dc[j] + dh[j] * o[j] * (1 - t * t);
+          d_o[j] = dh[j] * t * o[j] * (1 - o[j]);
+          di[j] = d * c[j] * i[j] * (1 - i[j]);
+          df[j] = d * before.c[j] * f[j] * (1 - f[j]);
+          dg[j] = d * i[j] * (1 - c[j] * c[j]);
+          dc[j] = d * f[j];
+        }
+        for (int q = 0; q < kGates; ++q) {
+          const T* dz = d_gates + q * n;
+          kernels.gemm_tn(H, kInputs, B, dz, H, now.x, kInputs, true, into(weight_ih) + q * H * kInputs, kInputs);
+          kernels.gemm_tn(H, H, B, dz, H, before.h, H, true, into(weight_hh) + q * H * H, H);
+          kernels.column_sums(B, H, dz, H, into(bias) + q * H);
+          kernels.gemm_nn(B, H, H, dz, H, lstm.w_hh + q * H * H, H, nullptr, q > 0, dh, H);
+        }
+      }
+    }
+
+    void finish() const {
+      T *to_f = into(forget_weight), *to_i = into(input_weight);
+      for (Index i = 0; i < H; ++i) to_f[i] += d_weight[2 * i], to_i[i] += d_weight[2 * i + 1];
+    }
+
+   private:
+    // d_cell from v, and v of the step before.
+    void cell_back(Index B, const T* theta, const T* g, const Step<T>& now, const Step<T>& before, T* v) {
+      T *to_f = into(forget_weight), *to_i = into(input_weight), *b_f = into(forget_bias), *b_i = into(input_bias);
+      for (Index j = 0; j < B; ++j) {
+        const T f = now.cell[2 * j], i = now.cell[2 * j + 1];
+        const T a = (v[j] * theta[j] + carry[2 * j]) * f * (1 - f), b = (carry[2 * j + 1] - v[j] * g[j]) * i * (1 - i);
+        d_cell[2 * j] = a, d_cell[2 * j + 1] = b;
+        v[j] = v[j] * f + a * lstm.w_f[H] + b * lstm.w_i[H];
+        carry[2 * j] = a * lstm.w_f[H + 1], carry[2 * j + 1] = b * lstm.w_i[H + 1];
+        to_f[H] += a * theta[j], to_i[H] += b * theta[j];
+        to_f[H + 1] += a * before.cell[2 * j], to_i[H + 1] += b * before.cell[2 * j + 1];
+        *b_f += a, *b_i += b;
+      }
+    }
+
+    Reverse<T>& reverse;
+    const Lstm<T>& lstm;
+    const Kernels<T>& kernels;
+    Index H;
+    T *d_cell, *carry, *dh, *dc, *d_gates, *scratch, *d_weight;
+  };
+};
+
+}  // namespace
+
+template <class T>
+const Solver<T>& lstm_solver() {
+  static const LstmSolver<T> solver;
+  return solver;
+}
+
+template const Solver<float>& lstm_solver();
+template const Solver<double>& lstm_solver();
+
+}  // namespace innerloop
