@@ -128,7 +128,7 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
       }
       const trained = (performance.now() - started) / 1000;
       const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
-      const improved = value !== undefined && (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
+      const improved = value !== undefined && Number.isFinite(value) && (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
       state.epoch = epoch;
       if (improved) {
         state.best = value;
@@ -159,7 +159,9 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
 async function validate(learner: Learner, tasks: TaskSet, metric: string, signal: AbortSignal | undefined): Promise<number> {
   const outputs = await learner.outputs(tasks, 'after', signal);
   const scores = metricScores(learner, outputs, metric);
-  return evaluateScores(tasks, scores, { metrics: [metric] })[metric]!.mean;
+  // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
+  const threshold = ['bce', 'bpr', 'listwise'].includes(learner.model.spec.head.loss) ? 0.5 : undefined;
+  return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric]!.mean;
 }
 
 /** Outputs as what a metric takes: probabilities for `logloss`, else ratings or scores to rank by. @internal */
@@ -233,6 +235,6 @@ function catalogOf(dataset: Dataset): Dataset {
 /** One row with every feature missing: a recommendation has no interaction yet. */
 function emptyColumn(column: Dataset['context']['columns'][number]): typeof column {
   if (column.kind === 'dense') return { ...column, data: new Float32Array(column.size) };
-  if (column.kind === 'bag') return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
+  if (column.kind === 'bag' || column.kind === 'sequence') return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
   return { ...column, data: new Int32Array(1) };
 }

@@ -343,7 +343,7 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
     [/UNKNOWN_OPTION model\.body\.hiden: .*did you mean hidden\?/, (c) => (part(c, 'model')['body'] = { kind: 'mlp', hiden: [4] })],
     [/UNKNOWN_OPTION evaluation\.sets: no such set; did you mean test\?/, (c) => (part(c, 'evaluation')['sets'] = ['tset'])],
     [/INVALID_OPTION model\.activation: .*did you mean relu\?.*one of relu, tanh/, (c) => (part(c, 'model')['activation'] = 'rellu')],
-    [/INVALID_OPTION model\.loss: .*got "mes".*mse or bce or an object with the fields softmax/, (c) => (part(c, 'model')['loss'] = 'mes')],
+    [/INVALID_OPTION model\.loss: .*got "mes".*mse or bce or bpr or listwise or an object with the fields softmax/, (c) => (part(c, 'model')['loss'] = 'mes')],
     [/INVALID_OPTION evaluation\.baselines\[0\]: .*did you mean itemMean\?/, (c) => (part(c, 'evaluation')['baselines'] = ['itemMeen'])],
     [/UNKNOWN_OPTION evaluation\.metrics: no such metric; did you mean mae\?; got "mea"/, (c) => (part(c, 'evaluation')['metrics'] = ['mea'])],
     [/INVALID_OPTION split: missing/, (c) => (c['split'] = undefined)],

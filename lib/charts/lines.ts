@@ -17,6 +17,8 @@ export interface LineSeries {
 }
 export interface LineChart {
   title: string;
+  /** Of the values 0, 1 … of x, in place of the numbers. */
+  names?: readonly string[];
   /** Names of the axes. */
   x: string;
   y: string;
@@ -61,7 +63,7 @@ export function drawLines(chart: LineChart): Drawing {
     const at = round(y(tick));
     return `<path class="grid" d="M${LEFT} ${at}H${WIDTH - RIGHT}"/><text class="tick" x="${LEFT - 7}" y="${at + 4}" text-anchor="end">${tickLabel(tick)}</text>`;
   });
-  const names = horizontal.ticks.map((tick) => `<text class="tick" x="${round(horizontal.at(tick))}" y="${BASE + 17}" text-anchor="middle">${tickLabel(tick)}</text>`);
+  const names = horizontal.ticks.map((tick) => `<text class="tick" x="${round(horizontal.at(tick))}" y="${BASE + 17}" text-anchor="middle">${chart.names === undefined ? tickLabel(tick) : escape(chart.names[tick] ?? '')}</text>`);
   const across = reference === undefined ? '' : `<path class="reference" d="M${LEFT} ${round(y(reference))}H${WIDTH - RIGHT}"/>`;
   const axis = `<path class="axis" d="M${LEFT} ${BASE}H${WIDTH - RIGHT}"/><text class="name" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${escape(chart.x)}</text>`;
   const keys = series.map((one, s): Key => ({

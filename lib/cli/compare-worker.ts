@@ -13,13 +13,13 @@ import type { MethodEvaluation } from '../evaluation.js';
 import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
 import type { Learner } from '../learner.js';
 import { subsetTasks } from '../tasks.js';
-import { train } from '../train.js';
-import type { EpochReport } from '../train.js';
+import type { EpochReport, TrainOptions } from '../train.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
-import { baselinesOf, measures, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
+import { trainEpochs } from './fit.js';
+import type { Trained } from './fit.js';
+import { baselinesOf, measures, newLearner, prepare, refitRows, reportedSets, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-import { metricName, trainOptions } from './train.js';
 
 /** What to run: the seed of the configuration is that of the run, the split has its own. */
 export interface Job {
@@ -94,25 +94,10 @@ async function runLearner(prepared: Prepared): Promise<Measured> {
 /** Of the two that `evaluate` gives for a learner. */
 const AFTER = 1;
 
-interface Trained {
-  /** Of the outer steps. */
-  seconds: number;
-  /** Whose parameters were kept. */
-  epoch: number;
-}
-
-async function trained(prepared: Prepared, learner: Learner, rows: Int32Array, options: { validation?: TaskSet; patience?: number; epochs?: number }, phase: string): Promise<Trained> {
-  const tasks = trainingTasks(prepared, rows);
-  const { config } = prepared;
-  let [seconds, best, last] = [0, 0, 0];
+function trained(prepared: Prepared, learner: Learner, rows: Int32Array, options: TrainOptions, phase: string): Promise<Trained> {
+  const metric = validationMetric(prepared.config);
   const onProgress = throttled((share) => send({ event: 'progress', phase, share }));
-  for await (const report of train(learner, tasks, { ...trainOptions(config, signal), ...options, onProgress })) {
-    seconds += tasks.size / report.tasksPerSecond;
-    last = report.epoch;
-    if (report.best && config.training.keep !== 'last') best = report.epoch;
-    send({ event: 'epoch', phase, report, metric: metricName(config) });
-  }
-  return { seconds, epoch: best || last };
+  return trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) => send({ event: 'epoch', phase, report, metric }));
 }
 
 async function runBaseline(prepared: Prepared): Promise<Measured> {

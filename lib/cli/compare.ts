@@ -89,7 +89,7 @@ export async function runComparison({ comparison, learners, output, fresh, conso
 
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
 function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner[], data: string): Planned[] {
-  const fixed = (config: Config): Config => ({ ...config, split: { ...config.split, seed: base.split.seed ?? base.seed }, threads: base.threads, learners: undefined, seeds: undefined, output: undefined });
+  const fixed = (config: Config): Config => ({ ...config, split: { ...config.split, seed: base.split.seed ?? base.seed }, threads: base.threads, learners: undefined, seeds: undefined, scenarios: undefined, output: undefined });
   const job = (method: string, file: string, config: Config, baseline: BaselineName | undefined): Planned => {
     // Results do not depend on the threads, but times do.
     const key = createHash('sha256').update(JSON.stringify([version(), runtime().isa, data, config, baseline])).digest('hex');

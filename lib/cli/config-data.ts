@@ -30,6 +30,7 @@ const feature = z.strictObject({
     .union([text, z.strictObject({ ...table, column: text }), z.strictObject({ tensor: text })])
     .optional()
     .describe('Whose features the rows of file are: a .txt, .json or .npy file, the column of a table, or a tensor. Default: those of the table, row by row.'),
+  of: z.enum(['before', 'support']).optional().describe('Sequences: all items strictly before the interaction, or those of its task’s support set. Default before.'),
   maxLength: count.optional().describe('Sequences: at most so many items, the most recent ones. Default 20.'),
   minLabel: z.number().optional().describe('Sequences: leave out interactions with a smaller label. Default: none.'),
 });

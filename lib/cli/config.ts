@@ -8,6 +8,7 @@ import { InnerloopError } from '../errors.js';
 import { count, data, fraction, split, taskSizes, text } from './config-data.js';
 import { configError } from './config-error.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
+import { scenarios } from './config-scenarios.js';
 
 const training = z.strictObject({
   epochs: count.optional().describe('Passes over the training tasks. Default 10.'),
@@ -32,7 +33,7 @@ const training = z.strictObject({
     .strictObject({ user: fraction.optional(), item: fraction.optional() })
     .optional()
     .describe('Share of user and item ids hidden while training, so that the model can do without them. Default: none.'),
-  metric: text.optional().describe('What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss).'),
+  metric: text.optional().describe('What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss; bpr, listwise: auc).'),
   keep: z.enum(['best', 'last']).optional().describe('Which epoch to keep, and to refit for: the best on the validation tasks, or the last. Default best.'),
   patience: count.optional().describe('Stop after so many epochs without a better one. Default: never.'),
   validation: z
@@ -46,12 +47,12 @@ const training = z.strictObject({
 });
 
 const evaluation = z.strictObject({
-  metrics: z.array(text).min(1).optional().describe('mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k; of recommendations from the whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k. Default mae, rmse, ndcg@5 (bce: logloss, auc).'),
+  metrics: z.array(text).min(1).optional().describe('mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k; of recommendations from the whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k. Default mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5).'),
   sets: z.array(text).min(1).optional().describe('Sets of the split to report on. Default: all that neither train nor validate.'),
   baselines: z.union([z.boolean(), z.array(z.enum(BASELINES)).min(1)]).default(true).describe('Methods to stand beside: all, none, or these.'),
   groups: text.optional().describe('Categorical feature of the users: every metric by its groups too, with the gap between them.'),
   features: text.optional().describe('Item feature for diversity@k and miscalibration@k. Default: the bag with the fewest values.'),
-  threshold: z.number().optional().describe('A row is relevant if its label is at least this. Default 4 (bce: 0.5).'),
+  threshold: z.number().optional().describe('A row is relevant if its label is at least this. Default 4 (bce, bpr, listwise: 0.5).'),
   calibration: z
     .boolean()
     .default(false)
@@ -104,12 +105,13 @@ export const configSchema = z
     rows: rows.optional().describe('How labels are centred, interactions weighted, negatives drawn.'),
     training: training.prefault({}).describe('How long to train, on what, and which epoch to keep.'),
     evaluation: evaluation.prefault({}).describe('What to measure.'),
+    scenarios: scenarios.optional().describe('For innerloop scenario: options of each. The others ignore it.'),
     seed: z.int().min(0).default(0).describe('Of everything random: split, parameters, order of tasks.'),
     learners: z
       .array(learner)
       .min(1)
       .optional()
-      .describe('For innerloop compare: learners to train on the same tasks. The others ignore it.'),
+      .describe('For innerloop compare and scenario: learners to train on the same tasks. The others ignore it.'),
     seeds: z
       .array(z.int().min(0))
       .min(1)

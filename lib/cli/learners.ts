@@ -1,4 +1,4 @@
-/** The learners of a configuration for `innerloop compare`: each a configuration of its own, the rest of the file with its changes. */
+/** The learners of a configuration for `innerloop compare` and `innerloop scenario`: each a configuration of its own, the rest of the file with its changes. */
 import { invalid } from '../check.js';
 import { InnerloopError } from '../errors.js';
 import { parseConfig, placed, readJson } from './config.js';
@@ -7,7 +7,7 @@ import { renamed } from './named.js';
 
 export interface NamedLearner {
   name: string;
-  /** What the files of its results are called: the name in letters, digits and hyphens. */
+  /** What the files of its results are called: the name in letters, digits and hyphens, + as plus. */
   file: string;
   config: Config;
 }
@@ -23,10 +23,16 @@ export interface ComparisonConfig {
  * @throws {InnerloopError} MISSING_FILE, IO; INVALID_OPTION, UNKNOWN_OPTION with the path of the option, in a learner too
  */
 export async function readComparison(path: string): Promise<ComparisonConfig> {
+  const comparison = await readLearners(path);
+  if (comparison.base.learners === undefined) throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
+  return comparison;
+}
+
+/** The same of any configuration: without `learners` it has one, called as its algorithm. */
+export async function readLearners(path: string): Promise<ComparisonConfig> {
   const value = await readJson(path);
   const base = placed(parseConfig(value), path);
-  const { learners, seeds = [base.seed], ...rest } = value as Config;
-  if (learners === undefined) throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
+  const { learners = [{ name: base.algorithm.name }], seeds = [base.seed], ...rest } = value as Config;
   if (new Set(seeds).size < seeds.length) throw invalid('seeds', 'one of them twice', seeds, 'different seeds');
   // Merged before defaults are filled in, so that a default never stands above an option of the file.
   const named = learners.map(({ name, ...changes }, i) => {
@@ -55,7 +61,7 @@ export function chooseLearners(learners: readonly NamedLearner[], only: readonly
 const isCalled = ({ name, file }: NamedLearner, wanted: string) => name === wanted || file === wanted;
 
 function fileNameOf(name: string, i: number): string {
-  const file = name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
+  const file = name.toLowerCase().replaceAll('+', ' plus ').replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
   if (file === '') throw invalid(`learners[${i}].name`, 'without a letter or digit', name, 'a name');
   return file;
 }

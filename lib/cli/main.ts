@@ -2,6 +2,8 @@
 /** The command line: a thin shell over the API. Commands load their modules when they run, so that --version is quick. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { InnerloopError } from '../errors.js';
+import type { Config } from './config.js';
+import type { NamedLearner } from './learners.js';
 import { openConsole } from './output.js';
 import { version } from './version.js';
 
@@ -69,6 +71,18 @@ function build(): Command {
     .option('--threads <n>', 'threads to use; accuracy does not depend on it', integer(1))
     .option('--json', 'JSON lines on stdout: one a run, then the comparison')
     .action(compare);
+
+  program
+    .command('scenario')
+    .description('play a scenario: cold-start, few-shot, drift, cross-domain, negative-transfer, evidence')
+    .argument('<name>', 'the scenario')
+    .option(CONFIG, 'configuration; its learners where it has some, and scenarios for options')
+    .option('-o, --output <folder>', 'folder for tables and figures')
+    .option('--only <names>', 'comma-separated learners of the configuration')
+    .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
+    .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
+    .option('--json', 'JSON lines on stdout: one an epoch, then the result')
+    .action(scenario);
 
   program
     .command('evaluate')
@@ -152,17 +166,39 @@ async function train(options: Shared & { config?: string; output?: string; resum
 async function compare(options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number }): Promise<void> {
   const { resolve } = await import('node:path');
   const path = need(options.config, CONFIG);
-  const { chooseLearners, readComparison } = await import('./learners.js');
+  const { readComparison } = await import('./learners.js');
   const comparison = await asUsage(readComparison(path));
   const { base, learners } = comparison;
-  if (options.threads !== undefined) base.threads = options.threads;
-  for (const { config } of learners) if (options.epochs !== undefined) config.training.epochs = options.epochs;
-  const chosen = options.only === undefined ? learners : chooseLearners(learners, options.only.split(',').map((name) => name.trim()));
+  const chosen = await overridden(base, learners, options);
   const { runComparison } = await import('./compare.js');
   const { outputFolder } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
   resumeHint = ['innerloop compare', `--config ${path}`, ...given(options, ['output', 'only', 'epochs', 'threads'])].join(' ');
   await runComparison({ comparison, learners: chosen, output, fresh: options.fresh === true, console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+async function scenario(given: string, options: Shared & { config?: string; output?: string; only?: string; epochs?: number }): Promise<void> {
+  const { resolve } = await import('node:path');
+  const { runScenario, scenarioName } = await import('./scenario.js');
+  const name = scenarioName(given);
+  const path = need(options.config, CONFIG);
+  const { readLearners } = await import('./learners.js');
+  const { base, learners } = await asUsage(readLearners(path));
+  const chosen = await overridden(base, learners, options);
+  const { outputFolder } = await import('./train.js');
+  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
+  await runScenario({ name, base, learners: chosen, output, console: openConsole(options.json === true), signal: interrupt.signal });
+}
+
+/** Applies what the command line says of all learners, and chooses some. */
+async function overridden(base: Config, learners: NamedLearner[], { only, epochs, threads }: { only?: string; epochs?: number; threads?: number }): Promise<NamedLearner[]> {
+  for (const config of [base, ...learners.map((learner) => learner.config)]) {
+    if (threads !== undefined) config.threads = threads;
+    if (epochs !== undefined) config.training.epochs = epochs;
+  }
+  if (only === undefined) return learners;
+  const { chooseLearners } = await import('./learners.js');
+  return chooseLearners(learners, only.split(',').map((name) => name.trim()));
 }
 
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {

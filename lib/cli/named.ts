@@ -18,7 +18,8 @@ export function renamed<R>(pattern: RegExp, replacement: string, stage: () => R)
   }
 }
 
-function withField(error: unknown, pattern: RegExp, replacement: string): unknown {
+/** The same error with its field as the configuration names it; any other error as it is. */
+export function withField(error: unknown, pattern: RegExp, replacement: string): unknown {
   if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) return error;
   const { code, field, value, expected } = error;
   const what = error.message.slice(`${field}: `.length).split('; got ')[0]!.split('; expected ')[0]!;

@@ -37,13 +37,19 @@ export interface Prepared {
 
 /** Opens the data and divides it. */
 export async function prepare(config: Config, signal: AbortSignal): Promise<Prepared> {
-  const { baseDirectory, ...source } = config.data;
+  return divide(config, await openData(config, signal));
+}
+
+export async function openData({ data, evaluation, threads }: Config, signal: AbortSignal): Promise<Dataset> {
+  const { baseDirectory, ...source } = data;
   // Before the training that they would be found after.
-  for (const name of config.evaluation.metrics ?? []) splitName(name);
+  for (const name of evaluation.metrics ?? []) splitName(name);
   // The library checks what the schema leaves open (exactly one of from and sql, say).
-  const dataset = await named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () =>
-    openDataset(source as DataSource, { baseDirectory, threads: config.threads, signal }),
-  );
+  return named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () => openDataset(source as DataSource, { baseDirectory, threads, signal }));
+}
+
+/** Divides opened data; the dataset gets the weights that the configuration asks for. */
+export async function divide(config: Config, dataset: Dataset): Promise<Prepared> {
   const split = splitTasks(dataset, splitOptions(config));
   const { weights } = config.rows ?? {};
   if (weights !== undefined) dataset.weight = await named(/^weights/, 'rows.$&', async () => rowWeights(dataset, { ...weights, rows: split.trainRows }));
@@ -79,9 +85,12 @@ export function checkSet(name: string, sets: Record<string, TaskSet>, field: str
 
 /** The training tasks over some rows, by `trainTasks` or else by the rules of the split. */
 export function trainingTasks({ config, dataset }: Prepared, rows: Int32Array): TaskSet {
-  const { by, order, seed, ...sizes } = config.split.tasks;
-  const options: TaskOptions = { by, order, seed: seed ?? config.split.seed ?? config.seed, ...(config.trainTasks ?? sizes), rows };
-  return buildTasks(dataset, options);
+  return buildTasks(dataset, { ...trainingTaskOptions(config), rows });
+}
+
+export function trainingTaskOptions({ split, seed: own, trainTasks }: Config): Omit<TaskOptions, 'rows'> {
+  const { by, order, seed, ...sizes } = split.tasks;
+  return { by, order, seed: seed ?? split.seed ?? own, ...(trainTasks ?? sizes) };
 }
 
 /**
@@ -99,8 +108,7 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
     return warm === undefined ? trainRows : withoutRows(dataset, trainRows, warm.queryRows);
   }
   if (protocol === 'tasks') {
-    const rows = validationNames.flatMap((name) => [split.sets[name]!.supportRows, split.sets[name]!.queryRows]);
-    return Int32Array.from(new Set([split.trainRows, ...rows].flatMap((part) => [...part]))).sort();
+    return Int32Array.from([split.trainRows, ...validationNames.map((name) => split.rows[name]!)].flatMap((rows) => [...rows])).sort();
   }
   const joins = new Uint8Array(dataset.users.rows);
   for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
@@ -110,7 +118,7 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
 }
 
 /** A fresh learner whose id inputs know the users and items of `rows`. */
-export async function newLearner({ config, dataset }: Prepared, rows: Int32Array): Promise<Learner> {
+export async function newLearner({ config, dataset }: Pick<Prepared, 'config' | 'dataset'>, rows: Int32Array): Promise<Learner> {
   const { inputs, loss, also, precision } = config.model;
   const head: HeadSpec = { ...lossSpec(loss), ...(also && { also: also.map((each) => ({ ...each, ...lossSpec(each.loss) })) }) };
   const model = await named(/^inputs/, 'model.$&', async () =>
@@ -139,10 +147,10 @@ function optimizerOf({ optimizer }: Config): Optimizer | undefined {
 }
 
 /** Names of the sets to report on: all that neither train nor validate, unless named there or in the configuration. */
-export function reportedSets({ config, split, validationNames }: Prepared, names?: readonly string[]): string[] {
+export function reportedSets({ config, split, validationNames }: Prepared, names?: readonly string[], field = 'sets'): string[] {
   const named = names ?? config.evaluation.sets;
   if (named === undefined) return Object.keys(split.sets).filter((name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'));
-  for (const name of named) checkSet(name, split.sets, names === undefined ? 'evaluation.sets' : 'sets');
+  for (const name of named) checkSet(name, split.sets, names === undefined ? 'evaluation.sets' : field);
   return [...named];
 }
 
@@ -153,10 +161,30 @@ export async function baselinesOf({ config, dataset }: Prepared, rows: Int32Arra
   return fitBaselines(dataset, rows, include === undefined ? { signal } : { include, signal });
 }
 
-/** What to measure; the defaults are those of `evaluate`, which a baseline without a learner has to know too. */
-export function measures({ model, evaluation: { metrics, threshold } }: Config): { metrics: string[]; threshold: number | undefined } {
-  const isClick = model.loss === 'bce';
-  return { metrics: metrics ?? (isClick ? ['logloss', 'auc'] : ['mae', 'rmse', 'ndcg@5']), threshold: threshold ?? (isClick ? 0.5 : undefined) };
+interface Measures {
+  metrics: string[];
+  /** A row is relevant from this label on; undefined leaves it to the metrics, which think of five stars. */
+  threshold: number | undefined;
+}
+const RANKING = { validation: 'auc', metrics: ['auc', 'ndcg@5'], threshold: 0.5 };
+/** Defaults by loss: those of `train` and `evaluate`, which a baseline without a learner has to know too. */
+const BY_LOSS: Readonly<Record<string, Measures & { validation: string }>> = {
+  mse: { validation: 'mae', metrics: ['mae', 'rmse', 'ndcg@5'], threshold: undefined },
+  bce: { validation: 'logloss', metrics: ['logloss', 'auc'], threshold: 0.5 },
+  bpr: RANKING,
+  listwise: RANKING,
+};
+const standardOf = ({ loss }: Config['model']) => BY_LOSS[typeof loss === 'string' ? loss : 'mse']!;
+
+/** What to measure. */
+export function measures({ model, evaluation: { metrics, threshold } }: Config): Measures {
+  const standard = standardOf(model);
+  return { metrics: metrics ?? standard.metrics, threshold: threshold ?? standard.threshold };
+}
+
+/** What the best epoch is chosen by. */
+export function validationMetric({ training, model }: Config): string {
+  return training.metric ?? standardOf(model).validation;
 }
 
 /** One set's results; the title of the table is its name. @param rows trained on */

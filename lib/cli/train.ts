@@ -16,10 +16,11 @@ import { train } from '../train.js';
 import type { TrainOptions } from '../train.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
+import { trainOptions } from './fit.js';
 import { named } from './named.js';
 import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
-import { fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks } from './pipeline.js';
+import { fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { version } from './version.js';
 
@@ -93,7 +94,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     config,
     data: fingerprint(dataset),
     model: { parameters: learner.model.size, tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })) },
-    best: { ...best, metric: metricName(config) },
+    best: { ...best, metric: validationMetric(config) },
     isa: runtime().isa,
     threads: learner.model.threads,
     node: process.version,
@@ -117,7 +118,7 @@ async function epochs(learner: Learner, tasks: TaskSet, options: TrainOptions, l
 }
 
 async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
-  const progress = openProgress(label, options.metric ?? defaultMetric(learner.model.spec.head.loss));
+  const progress = openProgress(label, options.metric!);
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
       progress.epoch(report);
@@ -129,17 +130,6 @@ async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOpti
     progress.stop();
   }
 }
-
-export function trainOptions({ training }: Config, signal: AbortSignal): TrainOptions {
-  const { patience: _, validation: __, refit: ___, ...options } = training;
-  return { ...options, signal };
-}
-
-/** The CLI names the metric where the library chooses it. */
-export function metricName({ training, model }: Config): string {
-  return training.metric ?? defaultMetric(model.loss);
-}
-const defaultMetric = (loss: unknown) => (loss === 'bce' ? 'logloss' : 'mae');
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
 async function keptEpoch(checkpoint: string, keep: Config['training']['keep']): Promise<{ epoch: number; value: number | null }> {

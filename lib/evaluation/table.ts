@@ -54,7 +54,8 @@ export function renderText(table: ResultTable, options: RenderOptions = {}): str
   const widths = columnWidths(lines);
   const body = lines.map((line) => line.map((text, c) => pad(text, widths[c], c > 0)).join('  ').trimEnd());
   body.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
-  const note = `mean ± half the 95 % interval over tasks; * best of the column (${directions(table)})`;
+  const best = directions(table);
+  const note = `mean ± half the 95 % interval over tasks${best === '' ? '' : `; * best of the column (${best})`}`;
   return [...(table.title === '' ? [] : [table.title, '']), ...body, '', note].join('\n') + '\n';
 }
 
@@ -68,7 +69,7 @@ export function renderMarkdown(table: ResultTable, options: RenderOptions = {}):
   const rule = widths.map((width, c) => (c > 0 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
   body.splice(1, 0, `| ${rule.join(' | ')} |`);
   const title = table.title === '' ? [] : [`**${table.title}**`, ''];
-  return [...title, ...body, '', `Mean ± half the 95 % interval over tasks (${directions(table)}).`].join('\n') + '\n';
+  return [...title, ...body, '', `Mean ± half the 95 % interval over tasks${directions(table) === '' ? '' : ` (${directions(table)})`}.`].join('\n') + '\n';
 }
 
 function layout(table: ResultTable, options: RenderOptions, mark: (text: string, best: boolean) => string): string[][] {

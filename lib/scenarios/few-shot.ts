@@ -59,11 +59,13 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
     for (const [k, set] of sets.entries()) points.push([shots[k]!, await measure(learner, set, metrics, { when: 'after' }, signal)]);
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
+  // What is relevant: as `evaluate` has it for the learners.
+  const threshold = named[0]![1].model.spec.head.loss === 'mse' ? undefined : 0.5;
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;
     const points: (typeof curves)[number]['points'] = [];
-    sets.forEach((set, k) => shots[k]! > 0 && points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits })]));
+    sets.forEach((set, k) => shots[k]! > 0 && points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]));
     curves.push({ name: baseline.name, points });
   }
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);

@@ -50,7 +50,7 @@ export async function coldStart(learner: Learner, sets: Record<string, TaskSet>,
     const known = methods.filter((method) => names.some((_, k) => result(method, k, metric) !== undefined));
     scenario.tables.push(tableOf(metric, columns, known.map((method) => [method, names.map((_, k) => result(method, k, metric))])));
     const points = (method: string) => names.flatMap((_, k): [number, Interval][] => { const at = result(method, k, metric); return at === undefined ? [] : [[k, at]]; });
-    scenario.charts.push({ title: `${metric} by partition`, x: names.join(', '), y: metric, series: known.map((method) => seriesOf(method, points(method))) });
+    scenario.charts.push({ title: `${metric} by partition`, names: [...names], x: 'set', y: metric, series: known.map((method) => seriesOf(method, points(method))) });
   }
   return scenario;
 }

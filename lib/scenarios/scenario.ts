@@ -20,6 +20,8 @@ export interface Series {
 }
 export interface Chart {
   title: string;
+  /** Of the values 0, 1 … of x, where they stand for names. */
+  names?: string[];
   /** Names of the axes. */
   x: string;
   y: string;
