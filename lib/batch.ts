@@ -8,6 +8,9 @@ import { Model } from './model.js';
 
 const LABELLED = ['inputs', 'labels', 'also', 'weights'];
 
+/** Rows are numbered by 32-bit integers. */
+const MOST_ROWS = 2 ** 31 - 1;
+
 /** Tasks packed for the native core: ragged columns, no padding. Immutable; use it for any number of calls. */
 export class TaskBatch {
   readonly model: Model;
@@ -239,6 +242,10 @@ function lengthOf(value: unknown, field: string): number {
   const { length } = (value ?? {}) as { length?: unknown };
   if (typeof value !== 'object' || !Number.isSafeInteger(length) || (length as number) < 0) {
     throw invalid(field, 'not a list', value, 'an array or typed array');
+  }
+  // An object may state any length: found out before anything of that size is made. Short lists are checked entry by entry.
+  if ((length as number) > MOST_ROWS || ((length as number) > 65536 && !((length as number) - 1 in (value as object)))) {
+    throw invalid(field, `states ${String(length)} entries`, value, `an array or typed array of at most ${MOST_ROWS} entries`);
   }
   return length as number;
 }

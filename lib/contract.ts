@@ -253,7 +253,7 @@ export interface BagColumn {
   offsets: Int32Array;
   data: Int32Array;
 }
-/** Of interactions: for each row the items that its user had strictly before it, oldest first. */
+/** Of interactions: for each row items that its user had, oldest first. */
 export interface SequenceColumn {
   kind: 'sequence';
   name: string;
@@ -262,6 +262,11 @@ export interface SequenceColumn {
   maxLength: number;
   /** Only interactions with at least this label are part of a history; undefined: all are. */
   minLabel: number | undefined;
+  /**
+   * `before`: those strictly before the row, whatever they are. `support`: those of the support set of the row's task; the rows
+   * here are empty, as only a batch knows the tasks.
+   */
+  of: 'before' | 'support';
   /** rows + 1; row r holds `data[offsets[r]] … data[offsets[r + 1] − 1]`. No history = no ids. */
   offsets: Int32Array;
   data: Int32Array;

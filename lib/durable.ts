@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, open, readFile, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { copyFile, link, open, readFile, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -15,8 +15,8 @@ const MAX_CALL = 1 << 30;
  * Replaces a file as a whole: whoever reads `path`, at any time and after any crash or power loss, finds the old bytes
  * or the new ones, complete. When the promise resolves the new ones are on the disk.
  *
- * A process killed half way leaves a file `.<name>.<pid>.<random>.tmp` beside the target, which may be deleted. A
- * symbolic link is followed, and the permissions of an old file are kept.
+ * A process killed half way leaves a file `.<name>.<pid>.<random>.tmp` beside the target; the next process of this host
+ * that writes the target removes it. A symbolic link is followed, and the permissions of an old file are kept.
  *
  * @param chunks - the contents in order; do not change them until the promise settles
  * @throws InnerloopError `IO`, with the old file intact and the temporary one removed (or, should only the last step
@@ -31,6 +31,7 @@ export async function writeDurable(path: string, chunks: Uint8Array[]): Promise<
     // A rename would replace a device or a pipe (/dev/null) by a regular file.
     if (old !== undefined && !old.isFile()) throw notAFile(path, old.isDirectory());
 
+    await sweep(target);
     const name = temporaryName(target);
     const file = await open(name, 'wx');
     temporary = name;
@@ -113,13 +114,39 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** The first half of what is random in a temporary name: on which host its pid means something. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
 /** Beside the target, because a rename is atomic only within a file system; at most 255 bytes of any name are legal. */
 function temporaryName(target: string): string {
-  const name = Buffer.from(basename(target)).length > 180 ? 'file' : basename(target);
-  return join(dirname(target), `.${name}.${process.pid}.${randomBytes(8).toString('hex')}.tmp`);
+  return join(dirname(target), `${temporaryPrefix(target)}${process.pid}.${HOST}${randomBytes(4).toString('hex')}.tmp`);
+}
+
+function temporaryPrefix(target: string): string {
+  return `.${Buffer.from(basename(target)).length > 180 ? 'file' : basename(target)}.`;
+}
+
+/** Targets beside which this process has looked for what others left. */
+const swept = new Set<string>();
+
+/**
+ * Removes the temporary files of killed writers of a target, once in a process. Only a pid of this host that certainly
+ * has ended counts: age says nothing where clocks jump, and a file of a living writer taken away would fail its rename.
+ */
+async function sweep(target: string): Promise<void> {
+  if (swept.has(target)) return;
+  swept.add(target);
+  const prefix = temporaryPrefix(target);
+  for (const file of await readdir(dirname(target)).catch(() => [])) {
+    if (!file.startsWith(prefix)) continue;
+    const [, pid, host] = /^(\d+)\.([0-9a-f]{8})[0-9a-f]{8}\.tmp$/.exec(file.slice(prefix.length)) ?? [];
+    if (host === HOST && !isRunning(Number(pid))) await unlink(join(dirname(target), file)).catch(() => undefined);
+  }
 }
 
 // -------------------------------------------------------------------------------------------------------- locks
+
+const TOKEN = /^[0-9a-f]{32}$/;
 
 /** Who holds a lock. */
 interface Owner {
@@ -144,9 +171,10 @@ export async function lockFile(path: string): Promise<{ release(): Promise<void>
   //   2. A dead owner's lock is never deleted first ("unlink, then create" lets a slow process unlink the new lock).
   //      The successor of acquisition T is whoever links `<lock>.T`; tokens are never reused, so T has one successor.
   //      A successor that dies before the next step has a token and hence a successor of its own: a chain.
-  //   3. The successor renames its file over the lock, and only then removes the chain's links. So a process that read
-  //      the old lock and could link a removed `<lock>.T` again finds, when it walks the chain once more from the lock,
-  //      that the walk no longer ends in its own token; it withdraws.
+  //   3. The successor renames its file over the lock, and only then removes the chain's links (and those that a dead
+  //      one did not come to remove). So a process that read the old lock and could link a removed `<lock>.T` again
+  //      finds, when it walks the chain once more from the lock, that the walk no longer ends in its own token; it
+  //      withdraws.
   // Beyond plain files: file systems whose link or rename is not atomic (some network ones), two machines or containers
   // with one host name, and people who delete lock files by hand.
   const lock = `${resolve(path)}.lock`;
@@ -158,6 +186,7 @@ export async function lockFile(path: string): Promise<{ release(): Promise<void>
   };
   const own = temporaryName(lock);
   try {
+    await sweep(lock);
     const file = await open(own, 'wx');
     try {
       await writeWhole(file, Buffer.from(`${JSON.stringify(mine)}\n`));
@@ -173,6 +202,7 @@ export async function lockFile(path: string): Promise<{ release(): Promise<void>
       if (await isAlive(last.owner)) throw held(path, lock, last.owner);
       if (await succeed(lock, own, mine, last.owner)) break;
     }
+    await removeClaims(lock, mine);
   } catch (error) {
     throw refused(error, path, 'cannot lock it');
   } finally {
@@ -197,15 +227,23 @@ async function succeed(lock: string, own: string, mine: Owner, dead: Owner): Pro
   try {
     const chain = await chainOf(lock);
     if (chain.at(-1)?.owner.token !== mine.token) {
-      await unlink(claim);
+      await unlink(claim).catch(ignoring(['ENOENT'], undefined));
       return false;
     }
     await rename(own, lock);
-    for (const { file } of chain.slice(1)) await unlink(file).catch(() => undefined);
     return true;
   } catch (error) {
     await unlink(claim).catch(() => undefined);
     throw error;
+  }
+}
+
+/** Whoever holds the lock removes all claims on its past: none can end in it any more. */
+async function removeClaims(lock: string, mine: Owner): Promise<void> {
+  const prefix = `${basename(lock)}.`;
+  for (const file of await readdir(dirname(lock)).catch(() => [])) {
+    const token = file.startsWith(prefix) ? file.slice(prefix.length) : '';
+    if (TOKEN.test(token) && token !== mine.token) await unlink(join(dirname(lock), file)).catch(() => undefined);
   }
 }
 
@@ -248,20 +286,26 @@ function parseOwner(text: string): Owner | undefined {
   if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0) return undefined;
   if (typeof host !== 'string' || typeof started !== 'string') return undefined;
   // The token becomes part of a file name.
-  if (typeof token !== 'string' || !/^[0-9a-f]{32}$/.test(token)) return undefined;
+  if (typeof token !== 'string' || !TOKEN.test(token)) return undefined;
   return { pid, host, started, token };
 }
 
 /** False only if the owner has certainly ended. */
 async function isAlive(owner: Owner): Promise<boolean> {
   if (owner.host !== hostname()) return true;
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false;
-  }
+  if (!isRunning(owner.pid)) return false;
   const started = await startOf(owner.pid);
   return started === undefined || owner.started === '' || started === owner.started;
+}
+
+/** False only if this host has no such process. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH';
+  }
+  return true;
 }
 
 /**

@@ -17,6 +17,7 @@ import { resultTable } from './evaluation/table.js';
 import type { ResultTable } from './evaluation/table.js';
 import { Learner } from './learner.js';
 import { scoresOf } from './personal-model.js';
+import { isRanking } from './rows.js';
 import { checkTaskSet, metricScores } from './train.js';
 
 export interface EvaluateOptions extends MetricOptions {
@@ -81,8 +82,8 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
   const isClick = head.loss === 'bce';
-  const { baselines = [], calibration, trainRows, features, signal, threshold = isClick ? 0.5 : undefined, gain } = options;
-  const names = options.metrics ?? (isClick ? ['logloss', 'auc'] : ['mae', 'rmse', 'ndcg@5']);
+  const { baselines = [], calibration, trainRows, features, signal, threshold = isClick || isRanking(head.loss) ? 0.5 : undefined, gain } = options;
+  const names = options.metrics ?? (isClick ? ['logloss', 'auc'] : isRanking(head.loss) ? ['auc', 'ndcg@5'] : ['mae', 'rmse', 'ndcg@5']);
   checkArray(names, 'evaluate.metrics', 'metric names');
   checkSignal(signal, 'evaluate.signal');
   if (calibration !== undefined) checkTaskSet(calibration, 'evaluate.calibration');

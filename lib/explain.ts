@@ -19,7 +19,7 @@ export interface Explanation {
 export interface ExplainOptions {
   /**
    * `gradient`: to first order, from the gradients of the inner loop, exactly for `ridge`. `leaveOneOut`: by adapting again
-   * without each interaction. Default `gradient` where the algorithm and the loss have one, else `leaveOneOut`.
+   * without each interaction. Default `gradient` where the algorithm, the loss and the inputs have one, else `leaveOneOut`.
    */
   method?: 'gradient' | 'leaveOneOut';
   signal?: AbortSignal;
@@ -76,12 +76,14 @@ const ROW_LOSSES: readonly string[] = ['mse', 'bce', 'softmax'];
 
 /**
  * The support loss must be one sum over rows whose labels do not depend on each other, and the inner loop plain gradient steps
- * on nothing but the model's own parameters, or ridge.
+ * on nothing but the model's own parameters, or ridge. A row that is left out must leave the inputs of the others as they are,
+ * which a history does not.
  */
 function hasGradient(learner: Learner, catalog: Dataset): boolean {
   const { algorithm, model } = learner;
   const { head } = model.spec;
   if (!ROW_LOSSES.includes(head.loss) || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined) return false;
+  if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;
   if (algorithm.solver === 'ridge') return true;
   const { update, proximal = 0, episode } = learner.innerLoop();
   return algorithm.solver === 'gradient' && update === undefined && proximal === 0 && episode === undefined && twin(model).tensors.length === model.tensors.length;

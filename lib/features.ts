@@ -2,7 +2,7 @@
 import type { NativeColumn, NativeFrame } from './addon.js';
 import { nativeError } from './addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from './check.js';
-import type { Column, Dataset, InputSpec, Vocabulary } from './contract.js';
+import type { Column, Dataset, InputSpec, SequenceColumn, Vocabulary } from './contract.js';
 import { InnerloopError, suggesting } from './errors.js';
 import type { Model } from './model.js';
 
@@ -92,13 +92,25 @@ export interface BoundDataset {
   /** By user (item) row of the dataset: 1 if the model knows its id. */
   knownUsers: Uint8Array;
   knownItems: Uint8Array;
+  sequences: BoundSequence[];
+}
+
+/** @internal A sequence input, for batches that bring their own. */
+export interface BoundSequence {
+  column: SequenceColumn;
+  /** Its position among the model's inputs. */
+  input: number;
+  maxLength: number;
+  /** The model's id of every item row. */
+  ids: Int32Array;
 }
 
 /** @internal Translates the dataset's columns into the model's vocabularies and copies them to the native core. */
 export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
   const knownUsers = new Uint8Array(dataset.users.rows);
   const knownItems = new Uint8Array(dataset.items.rows);
-  const columns = model.spec.inputs.map((input): NativeColumn => {
+  const sequences: BoundSequence[] = [];
+  const columns = model.spec.inputs.map((input, i): NativeColumn => {
     const { name } = input;
     if (input.kind !== 'dense' && input.vocabulary === undefined) {
       throw invalid(`model.inputs.${name}.vocabulary`, 'missing', undefined, 'inputs made by describeInputs');
@@ -122,12 +134,13 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
     const map = translate(column.vocabulary, index!);
     const ids = column.data.map((id) => map[id]!);
     if (column.kind === 'categorical') return { side, ids };
-    if (input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
+    if (column.kind !== 'sequence' || input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
+    sequences.push({ column, input: i, maxLength: input.maxLength, ids: map });
     return { side, ...lastIds(ids, column.offsets, input.maxLength) };
   });
   const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
   try {
-    return { dataset, frame: model.ops.createFrame(model.native, { sides, columns }), knownUsers, knownItems };
+    return { dataset, frame: model.ops.createFrame(model.native, { sides, columns }), knownUsers, knownItems, sequences };
   } catch (error) {
     throw nativeError(error);
   }

@@ -93,6 +93,12 @@ export type { Recommendation, RecommendOptions, Support } from './personal-model
 export type { ExplainOptions, Explanation } from './explain.js';
 export { loadLearner, saveLearner } from './persist.js';
 
+// reliability
+export { fingerprintData, runManifest } from './manifest.js';
+export type { DataFingerprint, RunManifest } from './manifest.js';
+export { availableMemory, describeEstimate, estimateTraining } from './estimate.js';
+export type { MemoryEstimate } from './estimate.js';
+
 import { addon } from './addon.js';
 
 /** What the native core runs on: the instruction set in use, those available, and the hardware threads. */

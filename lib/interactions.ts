@@ -101,7 +101,7 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
 }
 
 function withHistories(dataset: Dataset, features: readonly ResolvedFeature[]): Dataset {
-  for (const { kind, name, maxLength, minLabel } of features) if (kind === 'sequence') dataset = withHistory(dataset, { name, maxLength, minLabel });
+  for (const { kind, name, of, maxLength, minLabel } of features) if (kind === 'sequence') dataset = withHistory(dataset, { name, of, maxLength, minLabel });
   return dataset;
 }
 

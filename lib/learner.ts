@@ -3,6 +3,7 @@ import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativeP
 import { innerLoopOf, innerLoopOfEpoch } from './algorithm.js';
 import type { Algorithm, Extension } from './algorithm.js';
 import { checkModel } from './batch.js';
+import { parameterBytes, requireMemory } from './estimate.js';
 import { checkNumber, checkObject, checkSeed, checkSignal, invalid } from './check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from './contract.js';
 import { InnerloopError } from './errors.js';
@@ -271,10 +272,11 @@ function stepKey(seed: number, progress: number): number {
 
 /** Fresh parameters, or the given ones with fresh ones of the algorithm's own where those are missing. */
 function startingFrom(given: Parameters | undefined, seed: number, model: Model, extension: Extension | undefined): Parameters {
-  const fresh = model.initialize(seed);
-  if (given === undefined) return fresh;
-  const own = Object.fromEntries((extension?.tensors ?? []).map(({ name }) => [name, fresh[name]!]));
-  return { ...own, ...given };
+  requireMemory(parameterBytes(model.tensors, model.precision), 'parameters');
+  if (given === undefined) return model.initialize(seed);
+  // No others: the given ones may come from a file, whose sizes are not believed before its tensors fit them.
+  const missing = (extension?.tensors ?? []).map(({ name }) => name).filter((name) => !Object.hasOwn(given, name));
+  return { ...model.initialize(seed, missing), ...given };
 }
 
 /**

@@ -73,11 +73,13 @@ export class Model {
    * Fresh parameters: linear layers uniform in ±1/√(inputs), embeddings normal with standard deviation 0.1. The same seed
    * gives the same numbers on every platform; float32 values are the rounded float64 ones.
    * @param seed an integer ≥ 0
+   * @param names of the parameters to make; each has a random stream of its own. Default: all
    */
-  initialize(seed: number): Parameters {
+  initialize(seed: number, names?: readonly string[]): Parameters {
     checkSeed(seed, 'seed');
     const parameters: Parameters = {};
     for (const { name, shape, initial } of this.tensors) {
+      if (names?.includes(name) === false) continue;
       const { data } = (parameters[name] = this.zeros(shape));
       if (initial.kind === 'constant') {
         data.fill(initial.value);

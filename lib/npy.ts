@@ -9,6 +9,7 @@
 import { endianness } from 'node:os';
 import { readWhole } from './durable.js';
 import { InnerloopError } from './errors.js';
+import { fromHalf } from './halves.js';
 
 export interface NpyArray {
   /** `[]` is a scalar; a dimension may be 0. */
@@ -112,20 +113,4 @@ function parseHeader(text: string, fail: (what: string, value: unknown, expected
   else if (dimensions.length === 1) throw malformed();
   if (descr === undefined || fortran === undefined || shape === undefined || !dimensions.every((part) => /^\d+$/.test(part))) throw malformed();
   return { descr, fortran: fortran === 'True', dimensions };
-}
-
-/** IEEE 754 binary16: 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. */
-function fromHalf(halves: Uint16Array): Float32Array {
-  const values = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    let magnitude: number;
-    if (exponent === 31) magnitude = fraction === 0 ? Infinity : NaN;
-    else if (exponent === 0) magnitude = fraction * 2 ** -24;
-    else magnitude = (1024 + fraction) * 2 ** (exponent - 25);
-    values[i] = half & 0x8000 ? -magnitude : magnitude;
-  }
-  return values;
 }

@@ -1,7 +1,7 @@
 import type { Algorithm } from './algorithm.js';
 import { ALGORITHMS } from './algorithms/index.js';
 import { checkInteger, checkNumber, checkObject } from './check.js';
-import type { BagColumn, CategoricalColumn, Column, Dataset, DenseColumn, FeatureTable, ModelSpec, Parameters, Precision } from './contract.js';
+import type { BagColumn, CategoricalColumn, Column, Dataset, DenseColumn, FeatureTable, ModelSpec, Parameters, Precision, SequenceColumn, Vocabulary } from './contract.js';
 import { unknownName } from './check.js';
 import { readWhole, writeDurable } from './durable.js';
 import { InnerloopError } from './errors.js';
@@ -40,7 +40,7 @@ interface Manifest {
 interface StoredTable {
   rows: number;
   keys: readonly string[];
-  columns: { name: string; kind: Column['kind']; size?: number; vocabulary?: readonly string[] }[];
+  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: readonly string[] } & Partial<Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>>)[];
 }
 
 /**
@@ -148,6 +148,8 @@ function parametersFrom(tensors: Record<string, NamedArray>): Parameters {
 function store(side: string, table: FeatureTable, tensors: Record<string, NamedArray>): StoredTable {
   const columns = table.columns.map((column) => {
     const { name, kind, data } = column;
+    // Empty in a catalog: the histories of those to come are their support sets.
+    if (kind === 'sequence') return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
     tensors[`${side}.${name}`] = { shape: [data.length], data };
     if (kind === 'dense') return { name, kind, size: column.size };
     if (kind === 'bag') tensors[`${side}.${name}.offsets`] = { shape: [column.offsets.length], data: column.offsets };
@@ -158,6 +160,7 @@ function store(side: string, table: FeatureTable, tensors: Record<string, NamedA
 
 function restoreCatalog(catalog: NonNullable<Manifest['catalog']>, tensors: Record<string, NamedArray>): Dataset {
   const none = new Int32Array(0);
+  const items = restoreTable('items', catalog.items, tensors);
   return {
     size: 1,
     user: none,
@@ -165,14 +168,14 @@ function restoreCatalog(catalog: NonNullable<Manifest['catalog']>, tensors: Reco
     label: new Float32Array(0),
     time: undefined,
     users: restoreTable('users', catalog.users, tensors),
-    items: restoreTable('items', catalog.items, tensors),
-    context: restoreTable('context', catalog.context, tensors),
+    items,
+    context: restoreTable('context', catalog.context, tensors, items.keys),
     notes: [],
   };
 }
 
 /** Ids, lengths and offsets are checked again when the table is bound to the model. */
-function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensors: Record<string, NamedArray>): FeatureTable {
+function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensors: Record<string, NamedArray>, items?: Vocabulary): FeatureTable {
   const damaged = (name: string) => new InnerloopError('MODEL_FILE', 'a column is missing or does not fit its table', { field: `${side}.${name}` });
   const array = <A>(name: string, type: new (n: number) => A): A => {
     const data = tensors[`${side}.${name}`]?.data;
@@ -180,7 +183,11 @@ function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensor
     return data;
   };
   if (!Array.isArray(keys) || (keys.length !== rows && keys.length > 1)) throw damaged('keys');
-  const restored = columns.map(({ name, kind, size, vocabulary }): Column => {
+  const restored = columns.map(({ name, kind, size, vocabulary, maxLength, minLabel, of }): Column => {
+    if (kind === 'sequence') {
+      if (items === undefined || rows !== 1 || !Number.isInteger(maxLength) || (of !== 'before' && of !== 'support') || (minLabel !== undefined && typeof minLabel !== 'number')) throw damaged(name);
+      return { kind, name, vocabulary: items, maxLength: maxLength!, minLabel, of, offsets: new Int32Array(2), data: new Int32Array(0) };
+    }
     if (kind === 'dense') {
       const column: DenseColumn = { kind, name, size: size ?? 0, data: array(name, Float32Array) };
       if (column.data.length !== rows * column.size) throw damaged(name);

@@ -7,7 +7,11 @@
  * `__metadata__` to a map of strings.
  */
 import { endianness } from 'node:os';
+import { crc32 } from 'node:zlib';
 import { InnerloopError, show } from './errors.js';
+import { fromBfloat16, fromHalf } from './halves.js';
+import { HeaderParser, LONE_SURROGATE, METADATA, record } from './safetensors-header.js';
+import type { ArrayType, Fail, Reader, Readers, TensorInfo } from './safetensors-header.js';
 
 /** A dense row-major array of one of the four element types that a model or checkpoint holds. */
 export interface NamedArray {
@@ -16,20 +20,23 @@ export interface NamedArray {
   data: Float32Array | Float64Array | Int32Array | Uint8Array;
 }
 
-type ArrayType = typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof Uint8Array;
-
 const DTYPES: ReadonlyMap<string, ArrayType> = new Map<string, ArrayType>([
   ['F32', Float32Array],
   ['F64', Float64Array],
   ['I32', Int32Array],
   ['U8', Uint8Array],
 ]);
-const METADATA = '__metadata__';
+const OWN: Readers<NamedArray['data']> = new Map([...DTYPES].map(([dtype, type]) => [dtype, { type, read: (...view) => new type(...view) }]));
+/** What files of others hold too. */
+const ANY: Readers<NamedArray['data'] | BigInt64Array> = new Map<string, Reader<NamedArray['data'] | BigInt64Array>>([
+  ...OWN,
+  ['F16', { type: Uint16Array, read: (...view) => fromHalf(new Uint16Array(...view)) }],
+  ['BF16', { type: Uint16Array, read: (...view) => fromBfloat16(new Uint16Array(...view)) }],
+  ['I64', { type: BigInt64Array, read: (...view) => new BigInt64Array(...view) }],
+]);
 const PREFIX = 8;
 /** The limit of the reference implementation, in bytes. */
 const MAX_HEADER = 100_000_000;
-/** Text with a lone surrogate has no UTF-8 form, so no other reader could name the tensor. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 // ------------------------------------------------------------------------------------------------------- encode
 
@@ -138,15 +145,6 @@ function refuseBigEndian(): void {
 
 // ------------------------------------------------------------------------------------------------------- decode
 
-/** One entry of the header; `shape` has `(end − begin) / BYTES_PER_ELEMENT` elements. */
-interface TensorInfo {
-  name: string;
-  type: ArrayType;
-  shape: number[];
-  begin: number;
-  end: number;
-}
-
 /**
  * Reads a safetensors file that may come from anywhere: nothing in it is believed before it is checked, and memory is
  * never taken by a size that the file states but does not fill.
@@ -159,10 +157,16 @@ interface TensorInfo {
  * @throws InnerloopError `MODEL_FILE` for anything but a complete, well-formed file of F32, F64, I32 and U8 tensors;
  *   `UNSUPPORTED` on a big-endian machine
  */
-export function decodeSafetensors(
-  bytes: Uint8Array,
-  field: string,
-): { tensors: Record<string, NamedArray>; metadata: Record<string, string> } {
+export function decodeSafetensors(bytes: Uint8Array, field: string): { tensors: Record<string, NamedArray>; metadata: Record<string, string> } {
+  return decode(bytes, field, OWN);
+}
+
+/** The same for files of others, which may hold I64 tensors too, and F16 and BF16 ones, which become float32. */
+export function decodeTensors(bytes: Uint8Array, field: string) {
+  return decode(bytes, field, ANY).tensors;
+}
+
+function decode<A>(bytes: Uint8Array, field: string, readers: Readers<A>) {
   refuseBigEndian();
   const fail: Fail = (what, value, expected) => {
     throw new InnerloopError('MODEL_FILE', what, { field, value, expected });
@@ -183,23 +187,40 @@ export function decodeSafetensors(
   } catch {
     fail('the header is not text', 'invalid UTF-8', 'JSON in UTF-8');
   }
-  const { infos, metadata } = new HeaderParser(text, fail).parse();
+  const { infos, metadata } = new HeaderParser(text, readers, fail).parse();
   checkRanges(infos, bytes.length - start, fail);
 
-  const tensors = record<NamedArray>();
-  for (const { name, type, shape, begin, end } of infos) {
+  const tensors = record<{ shape: number[]; data: A }>();
+  for (const { name, type, read, shape, begin, end } of infos) {
     const view = bytes.subarray(start + begin, start + end);
     // Not slice(): that of a Buffer does not copy.
     const { buffer, byteOffset } = view.byteOffset % type.BYTES_PER_ELEMENT === 0 ? view : new Uint8Array(view);
-    tensors[name] = { shape, data: new type(buffer as ArrayBuffer, byteOffset, view.length / type.BYTES_PER_ELEMENT) };
+    tensors[name] = { shape, data: read(buffer as ArrayBuffer, byteOffset, view.length / type.BYTES_PER_ELEMENT) };
   }
   return { tensors, metadata };
 }
 
-type Fail = (what: string, value: unknown, expected: string) => never;
+/** CRC-32 over the names and bytes of all tensors, to be kept as the metadata entry `checksum`: the format has none. */
+export function checksumOf(tensors: Record<string, NamedArray>): string {
+  let sum = 0;
+  for (const name of Object.keys(tensors).sort(order)) {
+    const { data } = tensors[name];
+    sum = crc32(name, sum);
+    // zlib takes an array without memory for a call to start over.
+    if (data.length > 0) sum = crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), sum);
+  }
+  return sum.toString(16).padStart(8, '0');
+}
+
+/** @throws InnerloopError `MODEL_FILE` if a bit of the tensors changed since {@link checksumOf}; files without the entry pass */
+export function verifyChecksum(tensors: Record<string, NamedArray>, stated: string | undefined, field: string): void {
+  if (stated === undefined || stated === checksumOf(tensors)) return;
+  const details = { field, value: checksumOf(tensors), expected: `${stated}, as when it was written` };
+  throw new InnerloopError('MODEL_FILE', 'damaged: the checksum of the tensors does not fit', details);
+}
 
 /** Every tensor's bytes fit its shape, and together they cover the data exactly once. */
-function checkRanges(infos: TensorInfo[], dataBytes: number, fail: Fail): void {
+function checkRanges(infos: TensorInfo<unknown>[], dataBytes: number, fail: Fail): void {
   for (const { name, type, shape, begin, end } of infos) {
     const tensor = `tensor ${show(name)}`;
     if (begin > end || end > dataBytes) {
@@ -222,149 +243,5 @@ function checkRanges(infos: TensorInfo[], dataBytes: number, fail: Fail): void {
   }
   if (covered !== dataBytes) {
     fail('bytes after the last tensor', `${dataBytes} bytes of data`, `the ${covered} that the header describes`);
-  }
-}
-
-/** No prototype: a key of the file can neither read nor replace anything inherited. */
-function record<T>(): Record<string, T> {
-  return Object.create(null) as Record<string, T>;
-}
-
-/**
- * Reads the header's JSON by its one grammar and stops at the first surprise. JSON.parse would build whatever tree the
- * file asks for (100 MB of `[[],[],…` exhausts the heap), keep the last of duplicate keys, and round large integers.
- */
-class HeaderParser {
-  private at = 0;
-
-  constructor(
-    private readonly text: string,
-    private readonly fail: Fail,
-  ) {}
-
-  parse(): { infos: TensorInfo[]; metadata: Record<string, string> } {
-    const infos: TensorInfo[] = [];
-    let metadata: Record<string, string> | undefined;
-    if (this.text[0] !== '{') this.unexpected('the header', '"{" as its first byte');
-    this.object('the header', (name) => {
-      if (name === METADATA) metadata = this.metadata();
-      else infos.push(this.info(name));
-    });
-    this.space();
-    if (this.at < this.text.length) this.unexpected('the header', 'nothing but spaces after its last "}"');
-    return { infos, metadata: metadata ?? record<string>() };
-  }
-
-  private metadata(): Record<string, string> {
-    const metadata = record<string>();
-    this.object(METADATA, (key) => {
-      metadata[key] = this.string(`${METADATA} ${show(key)}`);
-    });
-    return metadata;
-  }
-
-  private info(name: string): TensorInfo {
-    const tensor = `tensor ${show(name)}`;
-    const found: { type?: ArrayType; shape?: number[]; offsets?: number[] } = {};
-    this.object(tensor, (key) => {
-      if (key === 'dtype') {
-        const dtype = this.string(`${tensor}: dtype`);
-        found.type = DTYPES.get(dtype);
-        if (!found.type) this.fail(`${tensor}: unsupported dtype`, dtype, [...DTYPES.keys()].join(', '));
-      } else if (key === 'shape') {
-        found.shape = this.integers(`${tensor}: shape`, Infinity);
-      } else if (key === 'data_offsets') {
-        found.offsets = this.integers(`${tensor}: data_offsets`, 2);
-      } else {
-        this.fail(`${tensor}: unknown field`, key, 'dtype, shape, data_offsets');
-      }
-    });
-    const { type, shape, offsets } = found;
-    if (type === undefined) return this.fail(`${tensor}: no dtype`, type, [...DTYPES.keys()].join(', '));
-    if (shape === undefined) return this.fail(`${tensor}: no shape`, shape, 'a list of dimensions');
-    if (offsets?.length !== 2) return this.fail(`${tensor}: no data_offsets`, offsets, '[begin, end]');
-    return { name, type, shape, begin: offsets[0], end: offsets[1] };
-  }
-
-  /** An object without duplicate keys; `value` reads what follows each colon. */
-  private object(what: string, value: (key: string) => void): void {
-    this.expect('{', what);
-    if (this.take('}')) return;
-    const keys = new Set<string>();
-    do {
-      const key = this.string(`a name in ${what}`);
-      if (keys.has(key)) this.fail(`${what}: a name occurs twice`, key, 'each name once');
-      keys.add(key);
-      this.expect(':', what);
-      value(key);
-    } while (this.take(','));
-    this.expect('}', what);
-  }
-
-  private integers(what: string, atMost: number): number[] {
-    const values: number[] = [];
-    this.expect('[', what);
-    if (this.take(']')) return values;
-    do {
-      if (values.length === atMost) this.unexpected(what, `${atMost} numbers`);
-      values.push(this.integer(what));
-    } while (this.take(','));
-    this.expect(']', what);
-    return values;
-  }
-
-  private integer(what: string): number {
-    this.space();
-    const begin = this.at;
-    let value = 0;
-    for (; this.at < this.text.length; this.at++) {
-      const digit = this.text.charCodeAt(this.at) - 0x30;
-      if (!(digit >= 0 && digit <= 9)) break;
-      value = value * 10 + digit;
-      if (!Number.isSafeInteger(value)) this.fail(`${what} is too large`, value, 'less than 2^53');
-    }
-    const leadingZero = this.text[begin] === '0' && this.at - begin > 1;
-    // What follows the digits ('.', 'e') is refused by the caller, who expects a comma or a bracket.
-    if (this.at === begin || leadingZero) this.unexpected(what, 'non-negative integers', begin);
-    return value;
-  }
-
-  private string(what: string): string {
-    this.space();
-    const begin = this.at;
-    if (this.text[begin] !== '"') this.unexpected(what, 'a string');
-    for (this.at++; this.text[this.at] !== '"'; this.at++) {
-      if (this.text[this.at] === '\\') this.at++;
-      if (this.at >= this.text.length) this.unexpected(what, 'a closing quote');
-    }
-    this.at++;
-    let value = '';
-    try {
-      value = JSON.parse(this.text.slice(begin, this.at)) as string;
-    } catch {
-      this.unexpected(what, 'a JSON string', begin);
-    }
-    if (LONE_SURROGATE.test(value)) this.fail(`${what} is not well-formed text`, value, 'no lone surrogates');
-    return value;
-  }
-
-  private expect(token: string, what: string): void {
-    if (!this.take(token)) this.unexpected(what, `"${token}"`);
-  }
-
-  private take(token: string): boolean {
-    this.space();
-    if (this.text[this.at] !== token) return false;
-    this.at++;
-    return true;
-  }
-
-  private space(): void {
-    while (this.at < this.text.length && ' \n\r\t'.includes(this.text[this.at])) this.at++;
-  }
-
-  private unexpected(what: string, expected: string, at = this.at): never {
-    const rest = this.text.slice(at, at + 20);
-    return this.fail(`${what} is malformed at character ${at}`, rest === '' ? 'the end of the header' : rest, expected);
   }
 }

@@ -3,6 +3,7 @@ import { nativeError } from './addon.js';
 import type { NativeBatch } from './addon.js';
 import type { Dataset, FloatArray, TaskSet } from './contract.js';
 import type { BoundDataset } from './features.js';
+import { SupportHistories } from './history.js';
 import { auxiliaryLabels } from './labels.js';
 import type { Model } from './model.js';
 import { random } from './random.js';
@@ -52,7 +53,7 @@ export function packTaskSet(
     const query = queryOffsets[t + 1]! - queryOffsets[t]!;
     total += supportOffsets[t + 1]! - supportOffsets[t]! + (allRows === 'support' ? 2 : 1) * query;
   }
-  const writer = new RowWriter(model, bound.dataset, context, total);
+  const writer = new RowWriter(model, bound, context, total);
   for (let k = from; k < to; k++) {
     const t = indices[k]!;
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
@@ -89,13 +90,16 @@ class RowWriter {
   readonly #labels: FloatArray;
   readonly #weights: FloatArray | undefined;
   readonly #heads: (ArrayLike<number> | undefined)[];
+  /** Histories that are the task's support set, with the row of every batch row in them. */
+  readonly #histories: { lists: SupportHistories; rows: Int32Array; own: Int32Array; whole: number }[];
+  #support: Int32Array | undefined;
   #bias = 0;
   #showUser = true;
   #showItem = true;
   #negatives: Random | undefined;
 
   /** @param rows at most so many, negatives apart */
-  constructor(model: Model, dataset: Dataset, context: RowContext, rows: number) {
+  constructor(model: Model, { dataset, sequences }: BoundDataset, context: RowContext, rows: number) {
     const capacity = rows * (context.candidates.length === 0 ? 1 : 1 + context.rules.negatives);
     const { also = [] } = model.spec.head;
     this.#dataset = dataset;
@@ -107,13 +111,22 @@ class RowWriter {
     this.#itemIds = new Int32Array(capacity);
     this.#labels = model.floats(capacity * (1 + also.length));
     this.#weights = dataset.weight === undefined ? undefined : model.floats(capacity);
+    const none = new Int32Array(0);
+    this.#histories = sequences
+      .filter(({ column }) => column.of === 'support')
+      .map((sequence) => ({ lists: new SupportHistories(sequence), rows: new Int32Array(capacity), own: none, whole: 0 }));
     this.#heads = also.map((head) => auxiliaryLabels(dataset, head));
   }
 
   /** Begins a task, whose support rows say how its labels are centred. */
   task(t: number, support: Int32Array, showUser: boolean, showItem: boolean, epoch: number | undefined): void {
-    const { item, label } = this.#dataset;
+    const { item, label, time } = this.#dataset;
     const { state, candidates, seed } = this.#context;
+    this.#support = support;
+    for (const history of this.#histories) {
+      const times = Float64Array.from(support, (row) => time![row]!);
+      Object.assign(history, history.lists.add(support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!), times));
+    }
     this.#bias = state.itemBias === undefined ? 0 : userBias(this.#context, support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!));
     this.#showUser = showUser;
     this.#showItem = showItem;
@@ -124,23 +137,26 @@ class RowWriter {
   put(rows: Int32Array, taken: readonly Int32Array[] | undefined): void {
     const { label, item } = this.#dataset;
     if (this.#negatives === undefined || taken === undefined) {
-      for (let i = 0; i < rows.length; i++) this.#row(rows[i]!, item[rows[i]!]!, label[rows[i]!]!);
+      for (let i = 0; i < rows.length; i++) this.#row(rows[i]!, item[rows[i]!]!, label[rows[i]!]!, rows, i);
       return;
     }
     const held = new Set(taken.flatMap((each) => Array.from(each, (row) => item[row]!)));
     const { negatives } = this.#context.rules;
     const drawn = new Int32Array(negatives);
-    for (const row of rows) {
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
       if (label[row] !== 1) continue;
-      this.#row(row, item[row]!, 1);
+      this.#row(row, item[row]!, 1, rows, i);
       const count = drawNegatives(this.#context, negatives, held, this.#negatives, drawn, 0);
       // In the context of the interaction that they did not win.
-      for (let j = 0; j < count; j++) this.#row(row, drawn[j]!, 0);
+      for (let j = 0; j < count; j++) this.#row(row, drawn[j]!, 0, rows, i);
     }
   }
 
-  #row(row: number, item: number, label: number): void {
+  /** @param i its place in `rows`, the support or the query of the task */
+  #row(row: number, item: number, label: number, rows: Int32Array, i: number): void {
     const r = this.length++;
+    for (const history of this.#histories) history.rows[r] = rows === this.#support ? history.own[i]! : history.whole;
     const { mean, itemBias } = this.#context.state;
     const user = this.#dataset.user[row]!;
     this.#interactions[r] = row;
@@ -156,9 +172,11 @@ class RowWriter {
 
   columns() {
     const n = this.length;
-    const sides = [this.#users, this.#items, this.#interactions, this.#userIds, this.#itemIds].map((side) => side.subarray(0, n));
+    const shared = [this.#users, this.#items, this.#interactions, this.#userIds, this.#itemIds];
+    const sides = [...shared, ...this.#histories.map(({ rows }) => rows)].map((side) => side.subarray(0, n));
+    const own = this.#histories.map(({ lists }, k) => lists.column(shared.length + k));
     const labels = this.#labels.subarray(0, n * (1 + this.#heads.length));
-    return { sides, labels, ...(this.#weights && { rowWeights: this.#weights.subarray(0, n) }) };
+    return { sides, labels, own, ...(this.#weights && { rowWeights: this.#weights.subarray(0, n) }) };
   }
 }
 

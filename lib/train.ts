@@ -2,6 +2,7 @@ import { checkBoolean, checkFraction, checkInteger, checkObject, checkOneOf, che
 import { Checkpoint } from './checkpoint.js';
 import type { Dataset, TaskSet } from './contract.js';
 import { InnerloopError } from './errors.js';
+import { estimateTraining, requireMemory } from './estimate.js';
 import { meanInterval } from './evaluation/intervals.js';
 import { evaluateScores, parseMetric } from './evaluation/metrics.js';
 import { labelFits, labelsOf } from './labels.js';
@@ -79,13 +80,15 @@ const DEFAULTS = { epochs: 10, metaBatch: 32, sampling: 'uniform', redraw: true,
  * ```
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED (the checkpoint stays);
- * MODEL_FILE or IO for the checkpoint
+ * MODEL_FILE or IO for the checkpoint; UNSUPPORTED where the run cannot fit in memory
  */
 export async function* train(learner: Learner, tasks: TaskSet, options: TrainOptions = {}): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
   const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
   const { better } = parseMetric(metric);
+  const snapshots = Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
+  requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.catalog ??= catalogOf(tasks.dataset);

@@ -57,6 +57,33 @@ test('ids from lists, tables, arrays of integers and tensors read the same', asy
   }
 });
 
+/** A safetensors file of tensors of any element type. */
+function tensorsFile(name: string, tensors: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }>): string {
+  let end = 0;
+  const header = Object.entries(tensors).map(([key, { dtype, shape, bytes }]) => [key, { dtype, shape, data_offsets: [end, (end += bytes.length)] }] as const);
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(join(folder, name), Buffer.concat([prefix, text, ...Object.values(tensors).map(({ bytes }) => bytes)]));
+  return name;
+}
+
+test('safetensors of others: float16 and bfloat16 features, int64 ids', async () => {
+  const bytes = (array: Uint16Array | BigInt64Array) => new Uint8Array(array.buffer);
+  const ids = { dtype: 'I64', shape: [2], bytes: bytes(BigInt64Array.of(10n, 7n)) };
+  const halves = {
+    F16: Uint16Array.of(0x3c00, 0xc000, 0x4200, 0x3555), // 1, −2, 3, 0.333251953125
+    BF16: Uint16Array.of(0x3f80, 0xc000, 0x4040, 0x3eab), // 1, −2, 3, 0.333984375
+  };
+  for (const [dtype, third] of [['F16', 0.333251953125], ['BF16', 0.333984375]] as const) {
+    const name = tensorsFile(`${dtype}.safetensors`, { text: { dtype, shape: [2, 2], bytes: bytes(halves[dtype]) }, ids });
+    const d = await withItems({ features: [{ name: 'text', kind: 'dense', file: name, standardize: false, ids: { tensor: 'ids' } }] });
+    assert.deepEqual(byId(d, 'text'), { '': [0, 0], '07': [0, 0], 7: [3, third], 10: [1, -2] }, dtype);
+  }
+  const whole = tensorsFile('whole.safetensors', { text: { ...ids, shape: [2, 1] }, ids });
+  await rejects(withItems({ features: [{ name: 'text', kind: 'dense', file: whole, ids: { tensor: 'ids' } }] }), 'INVALID_DATA', /BigInt64 of shape/);
+});
+
 test('beside a table: rows in its order without ids, strangers left out with them; modalities are inputs of their own', async () => {
   const from = file('id,genres\n10,a|b\n9,b\n7,a\n', 'movies.csv');
   const text = file(matrix(Float32Array.of(1, 2, 3), 1), 'column.npy');

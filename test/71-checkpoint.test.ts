@@ -156,10 +156,12 @@ test('a checkpoint whose arrays do not fit is refused', async () => {
   const learner = () => learnerOf(make('maml', { rates: 'perStep' }));
   await run(learner(), tiny.train, { epochs: 1, checkpoint: file });
   const { tensors, metadata } = decodeSafetensors(readFileSync(file), file);
+  // Arrays of another length, not a damaged file.
+  const { checksum: _, ...unsigned } = metadata;
   for (const [name, { data }] of Object.entries(tensors)) {
     for (const length of [data.length + 1, data.length - 1, 0]) {
       const changed = data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
-      writeFileSync(file, Buffer.concat(encodeSafetensors({ ...tensors, [name]: { shape: [length], data: changed } }, metadata)));
+      writeFileSync(file, Buffer.concat(encodeSafetensors({ ...tensors, [name]: { shape: [length], data: changed } }, unsigned)));
       const resumed = run(learner(), tiny.train, { epochs: 1, checkpoint: file });
       if (name.endsWith('.step') && length > 0) await resumed;
       else await assert.rejects(resumed, (error: unknown) => isTyped(error, 'MODEL_FILE'), `${name} of ${length}`);

@@ -168,3 +168,13 @@ test('row options are checked', () => {
   refuses(make({ loss: 'mse' }, { damping: NaN }), 'INVALID_OPTION', /learner\.rows\.damping/);
   refuses(make({ loss: 'mse' }, { centre: 'bias' }), 'UNKNOWN_OPTION', /did you mean center/);
 });
+
+test('labels of 0 and 1 are relevant from one half on: the validation AUC of their losses is a number', async () => {
+  const data = dataset((_, i) => Number(itemTaste(i) > 0));
+  const tasks = buildTasks(data, { query: 6 });
+  for (const loss of ['bce', 'bpr', 'listwise'] as const) {
+    for await (const { validation } of train(learnerOf(data, { loss }), tasks, { epochs: 2, metric: 'auc', validation: tasks })) {
+      assert.ok(validation! > 0.5 && validation! <= 1, `${loss}: ${validation}`);
+    }
+  }
+});

@@ -131,6 +131,7 @@ export function jsonSchema(): string {
 
 /** @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION with the path of the option */
 export function parseConfig(value: unknown): Config {
+  refusePrototypes(value, '');
   const result = configSchema.safeParse(value);
   if (!result.success) throw configError(configSchema, result.error.issues, value);
   const { body, hidden, activation } = result.data.model;
@@ -138,6 +139,16 @@ export function parseConfig(value: unknown): Config {
   if (body !== undefined && hidden !== undefined) throw invalid('model.hidden', 'stands beside model.body', hidden, 'one of the two');
   if (body !== undefined && activation !== undefined) throw invalid('model.activation', 'stands beside model.body', activation, 'model.body.activation');
   return result.data;
+}
+
+/** The schema would pass over `__proto__`, which JSON.parse makes a property like any other. */
+function refusePrototypes(value: unknown, field: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, entry] of Object.entries(value)) {
+    const at = Array.isArray(value) ? `${field}[${key}]` : field === '' ? key : `${field}.${key}`;
+    if (key === '__proto__') throw new InnerloopError('UNKNOWN_OPTION', 'no such option', { field: at });
+    refusePrototypes(entry, at);
+  }
 }
 
 /**

@@ -1,14 +1,16 @@
 /** `innerloop train`: data, tasks, training, optional refit, model file, results. */
-import { appendFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { readWhole } from '../durable.js';
+import type { Dataset, TaskSet } from '../contract.js';
+import { readWhole, writeDurable } from '../durable.js';
 import { InnerloopError } from '../errors.js';
+import { describeEstimate, estimateTraining } from '../estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
 import { runtime } from '../index.js';
 import type { Learner } from '../learner.js';
+import { fingerprintData, runManifest } from '../manifest.js';
 import { saveLearner } from '../persist.js';
 import { decodeSafetensors } from '../safetensors.js';
 import { summary } from '../tasks.js';
@@ -70,6 +72,8 @@ export async function runTraining({ config, output, start, console, signal }: Tr
 
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);
+  console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
+  await write(path('manifest'), `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`);
   await epochs(learner, tasks, { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') }, 'train', path('metrics'), console);
   const best = await keptEpoch(path('checkpoint'), config.training.keep);
   let modelRows = split.trainRows;
@@ -89,16 +93,9 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const evaluations = await evaluateSets(prepared, learner, modelRows, reportedSets(prepared), decoders, signal);
   const tables = evaluations.map(({ table }) => table);
   const manifest = {
-    version: version(),
-    seed: config.seed,
-    config,
-    data: fingerprint(dataset),
-    model: { parameters: learner.model.size, tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })) },
+    ...runOf(config, learner, dataset),
+    run: runManifest(learner),
     best: { ...best, metric: validationMetric(config) },
-    isa: runtime().isa,
-    threads: learner.model.threads,
-    node: process.version,
-    platform: `${process.platform}-${process.arch}`,
     seconds: { open: openSeconds, train: trainSeconds, evaluate: seconds(evaluateStarted), total: seconds(began) },
   };
   await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);
@@ -111,6 +108,21 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
   console.json({ event: 'result', output, model: path('model'), best: manifest.best, seconds: manifest.seconds, tables });
   return { prepared, learner, tables };
+}
+
+/** What decides the result, and what it runs on: written before the training, so that a run that is killed has it too. */
+function runOf(config: Config, learner: Learner, dataset: Dataset): object {
+  return {
+    version: version(),
+    seed: config.seed,
+    config,
+    data: { ...fingerprint(dataset), ...fingerprintData(dataset) },
+    model: { parameters: learner.model.size, tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })) },
+    isa: runtime().isa,
+    threads: learner.model.threads,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+  };
 }
 
 async function epochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
@@ -156,7 +168,7 @@ async function openFolder(output: string, start: TrainRun['start']): Promise<voi
 }
 
 async function write(path: string, text: string): Promise<void> {
-  await attempt(path, () => writeFile(path, text));
+  await writeDurable(path, [Buffer.from(text)]);
 }
 
 /** A refusal of the operating system, as a typed error. */

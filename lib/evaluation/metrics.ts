@@ -162,7 +162,8 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
   const { metrics: names = DEFAULT_METRICS, ...rest } = options;
   if (!Array.isArray(names) || names.length === 0) throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
   const settings = settingsOf(rest, rows.labels);
-  const metrics = names.map((name: string) => build(name, settings));
+  // Not map, which passes over holes.
+  const metrics = Array.from(names, (name: string) => build(name, settings));
   checkScores(rows, metrics);
 
   const { labels, scores, offsets } = rows;

@@ -32,7 +32,7 @@ export type ColumnFeature =
 export function checkLength(values: unknown, field: string, rows: number | undefined): void {
   const length: unknown =
     typeof values === 'object' && values !== null && 'length' in values ? values.length : undefined;
-  if (typeof length !== 'number') throw invalid(field, 'not an array', values, 'an array or typed array');
+  if (typeof length !== 'number' || !isList(values as object)) throw invalid(field, 'not an array', values, 'an array or typed array');
   if (rows !== undefined && length !== rows) throw invalid(field, `has ${length} entries`, values, `${rows} entries`);
 }
 
@@ -107,7 +107,7 @@ function discrete(
     const value: unknown = feature.values[row];
     if (feature.kind === 'categorical') return entryTexts([value], field, row, false);
     if (value === null || value === undefined) return [];
-    if (typeof value !== 'object' || !('length' in value)) {
+    if (typeof value !== 'object' || !isList(value)) {
       throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
         field,
         value,
@@ -139,6 +139,12 @@ function discrete(
     Int32Array.from(lists.flat(), (text) => vocabulary.idOf(text)),
     rows,
   );
+}
+
+/** An object may state any length: a long one must have its last entry. */
+function isList(value: object): value is ArrayLike<unknown> {
+  const { length } = value as { length?: unknown };
+  return typeof length === 'number' && Number.isSafeInteger(length) && length >= 0 && (length <= 65536 || length - 1 in value);
 }
 
 function entryTexts(values: ArrayLike<unknown>, field: string, row: number, trim: boolean): string[] {

@@ -10,7 +10,7 @@ export interface FeatureSpec {
    * `categorical`: one text (numbers are read as text), 0 = missing or rarer than `minCount`.
    * `bag`: a list of texts: a list column, or text split at `separator`.
    * `dense`: a number, a list column of `size` numbers, or the rows of a matrix in a file.
-   * `sequence`: of interactions: the items that the user had strictly before, oldest first (see `withHistory`).
+   * `sequence`: of interactions: the items that the user had, oldest first (see `withHistory`).
    */
   kind: 'categorical' | 'bag' | 'dense' | 'sequence';
   /** Column of the table. Default: `name`. */
@@ -38,6 +38,8 @@ export interface FeatureSpec {
   tensor?: string;
   /** Whose features the rows of `file` are. Default: row r belongs to row r of the table. */
   ids?: IdSource;
+  /** Sequences: all items strictly before the interaction, or those of the task's support set. Default `before`. */
+  of?: 'before' | 'support';
   /** Sequences: at most so many items, the most recent ones. Default 20. */
   maxLength?: number;
   /** Sequences: leave out interactions with a smaller label. Default: none are left out. */
@@ -65,6 +67,7 @@ export interface ResolvedFeature extends DenseOptions {
   file: string | undefined;
   tensor: string | undefined;
   ids: IdSource | undefined;
+  of: 'before' | 'support';
   maxLength: number;
   minLabel: number | undefined;
   /** Path of the option, for messages. */
@@ -83,7 +86,7 @@ const KEYS = {
   categorical: ['column', 'sql', 'minCount'],
   bag: ['column', 'sql', 'minCount', 'separator'],
   dense: ['column', 'sql', ...DENSE_KEYS],
-  sequence: ['maxLength', 'minLabel'],
+  sequence: ['of', 'maxLength', 'minLabel'],
 } as const satisfies Record<FeatureSpec['kind'], readonly (keyof FeatureSpec)[]>;
 const KINDS = Object.keys(KEYS) as FeatureSpec['kind'][];
 const ALL_KEYS = ['name', 'kind', ...new Set(KINDS.flatMap((kind) => KEYS[kind] as readonly string[]))];
@@ -105,7 +108,7 @@ export function resolveFeatures(features: unknown, field: string, side: 'users' 
 
 function resolveFeature(feature: unknown, path: string, side: string): ResolvedFeature {
   checkObject(feature, path, ALL_KEYS);
-  const { name, kind, column, sql, separator, minCount, size, file, tensor, ids, maxLength, minLabel } = feature;
+  const { name, kind, column, sql, separator, minCount, size, file, tensor, ids, of = 'before', maxLength, minLabel } = feature;
   checkString(name, `${path}.name`);
   checkOneOf(kind, `${path}.kind`, KINDS);
   for (const key of Object.keys(feature)) {
@@ -120,6 +123,7 @@ function resolveFeature(feature: unknown, path: string, side: string): ResolvedF
   }
   if (minCount !== undefined) checkInteger(minCount, `${path}.minCount`, 1);
   if (size !== undefined) checkInteger(size, `${path}.size`, 1, 65536);
+  checkOneOf(of, `${path}.of`, ['before', 'support']);
   if (maxLength !== undefined) checkInteger(maxLength, `${path}.maxLength`, 1, 65536);
   if (minLabel !== undefined) checkNumber(minLabel, `${path}.minLabel`);
   checkFile(feature, path, side);
@@ -134,6 +138,7 @@ function resolveFeature(feature: unknown, path: string, side: string): ResolvedF
     file: file as string | undefined,
     tensor: tensor as string | undefined,
     ids: ids as IdSource | undefined,
+    of,
     maxLength: maxLength ?? DEFAULT_MAX_LENGTH,
     minLabel,
     field: path,

@@ -2,7 +2,7 @@ import { extname, resolve } from 'node:path';
 import { readWhole } from '../durable.js';
 import { InnerloopError, show, suggesting } from '../errors.js';
 import { decodeNpy } from '../npy.js';
-import { decodeSafetensors } from '../safetensors.js';
+import { decodeTensors } from '../safetensors.js';
 import type { Matrix } from './columns.js';
 import type { DuckSession } from './duckdb.js';
 import type { IdSource, ResolvedFeature } from './feature-spec.js';
@@ -74,7 +74,7 @@ async function readBytes(baseDirectory: string, path: string, field: string): Pr
 }
 
 function pickTensor(bytes: Uint8Array, path: string, name: string | undefined, field: string) {
-  const tensors = decodeTensors(bytes, path, field);
+  const tensors = tensorsOf(bytes, path, field);
   const names = Object.keys(tensors);
   const found = name === undefined ? names.filter((other) => tensors[other]!.shape.length === 2) : names.filter((other) => other === name);
   if (found.length === 1) return tensors[found[0]!]!;
@@ -84,9 +84,9 @@ function pickTensor(bytes: Uint8Array, path: string, name: string | undefined, f
   });
 }
 
-function decodeTensors(bytes: Uint8Array, path: string, field: string) {
+function tensorsOf(bytes: Uint8Array, path: string, field: string) {
   try {
-    return decodeSafetensors(bytes, path).tensors;
+    return decodeTensors(bytes, path);
   } catch (error) {
     if (!(error instanceof InnerloopError) || error.code !== 'MODEL_FILE') throw error;
     throw new InnerloopError('INVALID_DATA', error.message, { field, cause: error });
