@@ -1,6 +1,8 @@
 #include "outer_update.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "errors.h"
 #include "thread_pool.h"
@@ -79,6 +81,10 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   const Model<T>& model = *store.model;
   const double norm = std::sqrt(squared_norm(model, gradient));
   if (!std::isfinite(norm)) throw Diverged(-1, "the meta-gradient is not finite");
+  const double scale = options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1;
+  // A finite gradient is not enough: its square is kept as a moment, and the step itself must fit the numbers.
+  const double length = std::max(norm * scale, 1.0), limit = std::sqrt(static_cast<double>(std::numeric_limits<T>::max()));
+  if (!(length < limit && options.learning_rate * length < limit)) throw Diverged(-1, "the step on the parameters is out of range");
   if (store.first_moment.empty()) {
     store.first_moment.assign(model.arena_size, T(0));
     store.second_moment.assign(model.arena_size, T(0));
@@ -87,7 +93,6 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
       if (model.tensors[t].input >= 0) store.touched[t].assign(model.tensors[t].shape[0], 0);
   }
   ++store.step;
-  const double scale = options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1;
   const Step<T> step{store, options, kernels<T>(), static_cast<T>(scale)};
   ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), threads, [&](Index t) {
     const TensorInfo& info = model.tensors[t];

@@ -89,6 +89,9 @@ test('lists that lie about their length are refused before memory is taken', asy
         await rejects(predict(model, params, { inputs }), 'INVALID_OPTION');
       }
       refuses(() => packTasks(model, [{ support: part(), query: { ...part(), labels: list } }]), 'INVALID_OPTION');
+      refuses(() => datasetFromColumns({ user: list, item: list, label: list }), 'INVALID_OPTION');
+      const tags = { kind: 'bag' as const, values: [list as unknown as ArrayLike<string>] };
+      refuses(() => datasetFromColumns({ user: [1], item: [1], label: [1], itemFeatures: { id: [1], features: { tags } } }), 'INVALID_DATA');
     }
   });
 });
