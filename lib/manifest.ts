@@ -39,9 +39,11 @@ export interface RunManifest {
   platform: string;
 }
 
-/** The version in package.json. */
+let known: string | undefined;
+
+/** The version in package.json, as it was when it was first asked for. */
 export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+  return (known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version);
 }
 
 /** Says whether two datasets hold the same, whatever files they came from. Reads all of it: about a second for 1 GB. */

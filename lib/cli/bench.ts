@@ -12,7 +12,7 @@ import { checkOneOf } from '../check.js';
 import type { Precision } from '../contract.js';
 import { InnerloopError } from '../errors.js';
 import type { Console } from './output.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../manifest.js';
 
 export interface BenchCommand {
   /** Comma-separated factors, or `all`. */

@@ -20,7 +20,7 @@ import { openProgress, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { fingerprint, measures, prepare, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../manifest.js';
 
 /** In the output folder; the results of single runs are in the folder beside. */
 const FILES = { json: 'compare.json', table: 'compare.md', runs: 'compare' } as const;

@@ -5,7 +5,7 @@ import { InnerloopError } from '../errors.js';
 import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';
 import { openConsole } from './output.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../manifest.js';
 
 /** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
 const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;

@@ -19,7 +19,7 @@ import type { Console, Progress } from './output.js';
 import { fingerprint, openData, validationMetric } from './pipeline.js';
 import { SCENARIOS } from './scenarios.js';
 import type { Part, ScenarioName } from './scenarios.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../manifest.js';
 
 export interface ScenarioRun {
   name: ScenarioName;

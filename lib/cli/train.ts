@@ -24,7 +24,7 @@ import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
 import { fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-import { version } from './version.js';
+import { packageVersion as version } from '../manifest.js';
 
 /** Files of an output folder. */
 export const FILES = {

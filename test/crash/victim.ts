@@ -5,6 +5,7 @@
  *     node victim.js <checkpoint> <epochs> [threads] [width]
  */
 import { createLearner, datasetFromColumns, defineModel, describeInputs, InnerloopError, maml, saveLearner, splitTasks, train } from '../../lib/index.js';
+import { packageVersion } from '../../lib/manifest.js';
 import { adam } from '../../lib/outer-update.js';
 import { random } from '../../lib/random.js';
 
@@ -24,6 +25,13 @@ const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', validation:
 const inputs = describeInputs(dataset, [{ name: 'item', dim: Number(width) }], trainRows);
 const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [8] }, head: { loss: 'mse' } }, { threads: Number(threads) });
 const learner = createLearner({ model, algorithm: maml({ steps: 2, learningRate: 0.1, rates: 'perStep' }), optimizer: adam({ learningRate: 0.01 }), seed: 3 });
+
+// Not before: another user may not be able to read the program, or its version.
+packageVersion();
+if (process.env['VICTIM_UID'] !== undefined) {
+  process.setgid!(Number(process.env['VICTIM_UID']));
+  process.setuid!(Number(process.env['VICTIM_UID']));
+}
 
 try {
   process.stdout.write('begins\n');

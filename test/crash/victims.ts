@@ -46,7 +46,7 @@ export interface Outcome {
 
 /** Runs a victim to its end; a crash that was not asked for is a failure. */
 export async function run(checkpoint: string, { epochs, threads = 2, width = 24, env = {}, killAfter, uid, onOutput }: VictimOptions): Promise<Outcome> {
-  const options: SpawnOptions = { env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) };
+  const options: SpawnOptions = { env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...(uid !== undefined && { VICTIM_UID: String(uid) }), ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
   const child = spawn(process.execPath, [VICTIM, checkpoint, String(epochs), String(threads), String(width)], options);
   let [text, problems, begun] = ['', '', 0];
   child.stderr!.on('data', (chunk: Buffer) => (problems += chunk.toString()));

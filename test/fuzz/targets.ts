@@ -125,8 +125,10 @@ const resume: Target = async (stream) => {
 
 const lock: Target = async (stream) => {
   const path = file('locked');
-  const owner = JSON.stringify({ pid: 2 ** 30, host: pick(stream, ['elsewhere', hostname()]), started: '', token: '0'.repeat(32) });
-  const text = stream.below(2) === 0 ? mutateBytes(stream, Buffer.from(owner), FILES) : JSON.stringify(mutateValue(stream, JSON.parse(owner))) ?? '';
+  // Of a process of this host that has ended: such a lock is taken over.
+  const owner = { pid: 2 ** 30, host: hostname(), started: '', token: '0'.repeat(32) };
+  const spoil = [(): string | Uint8Array => JSON.stringify(owner), () => mutateBytes(stream, Buffer.from(JSON.stringify(owner)), FILES), () => JSON.stringify(mutateValue(stream, owner)) ?? ''];
+  const text = pick(stream, spoil)();
   writeFileSync(`${path}.lock`, text);
   const accepted = await attempt(['IO'], async () => (await lockFile(path)).release());
   if (!accepted) rmSync(`${path}.lock`);
