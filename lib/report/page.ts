@@ -163,7 +163,7 @@ function reading({ sets }: RunFolder): string {
 
 function configuration({ manifest }: RunFolder): string {
   if (manifest === undefined) return '';
-  const { config, data, model: _, best: __, ...facts } = manifest;
+  const { config, data, model: _, best: __, run: ___, ...facts } = manifest;
   const rows = Object.entries({ ...facts, ...data }).filter(([, value]) => value !== undefined && value !== null);
   const text = (value: unknown) => (typeof value === 'object' ? Object.entries(value as object).map(([k, v]) => (Array.isArray(value) ? String(v) : `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : String(v)}`)).join(', ') : String(value));
   const list = rows.map(([name, value]) => `<div><dt>${escape(words(name))}</dt><dd>${escape(text(value))}</dd></div>`);

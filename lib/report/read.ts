@@ -12,6 +12,8 @@ export interface Manifest {
   config?: { algorithm?: { name?: string } } & Record<string, unknown>;
   data?: { rows?: number; users?: number; items?: number } & Record<string, unknown>;
   model?: { parameters?: number };
+  /** What decides the bytes of the run, in full; the page shows the short form beside it. */
+  run?: unknown;
   best?: { epoch?: number; value?: number | null; metric?: string };
   isa?: string | string[];
   threads?: number;
