@@ -8,7 +8,7 @@ import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const NUMERIC = /^(30|40|50|55)-/;
+const NUMERIC = /^(30|40|50|52-inner|52-solvers|55|57)-/;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'test');
