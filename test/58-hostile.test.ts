@@ -92,6 +92,8 @@ test('lists that lie about their length are refused before memory is taken', asy
       refuses(() => datasetFromColumns({ user: list, item: list, label: list }), 'INVALID_OPTION');
       const tags = { kind: 'bag' as const, values: [list as unknown as ArrayLike<string>] };
       refuses(() => datasetFromColumns({ user: [1], item: [1], label: [1], itemFeatures: { id: [1], features: { tags } } }), 'INVALID_DATA');
+      const numbers = { kind: 'dense' as const, values: [lists as unknown as ArrayLike<number>] };
+      refuses(() => datasetFromColumns({ user: [1], item: [1], label: [1], itemFeatures: { id: [1], features: { numbers } } }), 'INVALID_DATA');
     }
   });
 });

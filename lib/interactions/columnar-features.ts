@@ -186,7 +186,11 @@ function dense(
   }
   checkLength(values, `${field}.values`, positions.length);
   const list: unknown[] = Array.from<unknown>(values);
-  const first = list.find((value) => value !== null && value !== undefined);
+  const at = list.findIndex((value) => value !== null && value !== undefined);
+  const first = list[at];
+  if (typeof first === 'object' && first !== null && !isList(first)) {
+    throw new InnerloopError('INVALID_DATA', `not a list in row ${at + 1}`, { field, value: first, expected: 'a number or a list of numbers' });
+  }
   const size = typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
   const raw = new Float64Array(rows * size).fill(Number.NaN);
   list.forEach((value, row) => {
