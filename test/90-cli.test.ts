@@ -1,6 +1,6 @@
 /** The command line as a stranger uses it: real processes, real files. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,26 +9,14 @@ import { packageRoot } from '../lib/addon.js';
 import { jsonSchema, readConfig } from '../lib/cli/config.js';
 import { newLearner, prepare, refitRows, trainingTasks } from '../lib/cli/pipeline.js';
 import { joinTasks, subsetTasks } from '../lib/tasks.js';
+import { commandIn, main } from './fixtures/command.js';
+import type { Ended } from './fixtures/command.js';
 
 const root = packageRoot();
-const main = join(root, 'dist', 'lib', 'cli', 'main.js');
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-cli-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-function run(...args: string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', timeout: 120_000 });
-  return { code: status, stdout, stderr };
-}
-function ok(...args: string[]): Ended {
-  const ended = run(...args);
-  assert.equal(ended.code, 0, `${args.join(' ')}\n${ended.stdout}${ended.stderr}`);
-  return ended;
-}
+const { run, ok } = commandIn(folder);
 /** The command fails with this code, one error line, and no stack. */
 function fails(code: number, pattern: RegExp, ...args: string[]): void {
   const ended = run(...args);

@@ -1,6 +1,6 @@
 /** Comparisons: intervals, the table, the learners of a configuration, and `innerloop compare` as a stranger uses it. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,9 +27,10 @@ import { adam, sgd } from '../lib/outer-update.js';
 import { random } from '../lib/random.js';
 import { splitTasks } from '../lib/tasks.js';
 import { train } from '../lib/train.js';
+import { commandIn, main } from './fixtures/command.js';
+import type { Ended } from './fixtures/command.js';
 
 const root = packageRoot();
-const main = join(root, 'dist', 'lib', 'cli', 'main.js');
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-compare-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
@@ -208,20 +209,7 @@ test('a training step on packed tasks: the loss falls, other models and options 
 
 // ------------------------------------------------------------------------------------------------------ the command line
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-function run(...args: string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: 'utf8', timeout: 120_000 });
-  return { code: status, stdout, stderr };
-}
-function ok(...args: string[]): Ended {
-  const ended = run(...args);
-  assert.equal(ended.code, 0, `${args.join(' ')}\n${ended.stdout}${ended.stderr}`);
-  return ended;
-}
+const { run, ok } = commandIn(folder);
 
 function ratings(): string {
   const stream = random(5, 'ratings');
