@@ -13,11 +13,11 @@ import type { MetricOptions, MetricResult } from './evaluation/metrics.js';
 import { isListMetric } from './evaluation/names.js';
 import { reliability } from './evaluation/probability.js';
 import type { Reliability } from './evaluation/probability.js';
+import { standardOf } from './evaluation/standard.js';
 import { resultTable } from './evaluation/table.js';
 import type { ResultTable } from './evaluation/table.js';
 import { Learner } from './learner.js';
 import { scoresOf } from './personal-model.js';
-import { isRanking } from './rows.js';
 import { checkTaskSet, metricScores } from './train.js';
 
 export interface EvaluateOptions extends MetricOptions {
@@ -82,8 +82,9 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
   const isClick = head.loss === 'bce';
-  const { baselines = [], calibration, trainRows, features, signal, threshold = isClick || isRanking(head.loss) ? 0.5 : undefined, gain } = options;
-  const names = options.metrics ?? (isClick ? ['logloss', 'auc'] : isRanking(head.loss) ? ['auc', 'ndcg@5'] : ['mae', 'rmse', 'ndcg@5']);
+  const standard = standardOf(head.loss);
+  const { baselines = [], calibration, trainRows, features, signal, threshold = standard.threshold, gain } = options;
+  const names = options.metrics ?? standard.metrics;
   checkArray(names, 'evaluate.metrics', 'metric names');
   checkSignal(signal, 'evaluate.signal');
   if (calibration !== undefined) checkTaskSet(calibration, 'evaluate.calibration');

@@ -175,7 +175,7 @@ export class Learner {
   async outputs(tasks: TaskSet, when: 'before' | 'after', signal?: AbortSignal, inner?: NativeInnerLoop, variances?: Float64Array): Promise<Float64Array> {
     const bound = this.bind(tasks.dataset);
     const rows = this.rows(tasks.dataset);
-    const { outputs, mainOutputs } = this.model;
+    const { mainOutputs } = this.model;
     const result = new Float64Array(tasks.queryRows.length * mainOutputs);
     const moderated = this.isModerated && when === 'after' && inner === undefined;
     if (moderated) variances ??= new Float64Array(tasks.queryRows.length);
@@ -190,7 +190,7 @@ export class Learner {
         (task) => `task ${tasks.keys[from + task]!}`,
       );
       const all = (when === 'before' ? chunk.before : chunk.after)!;
-      result.set(mainOutputs === outputs ? all : all.filter((_, i) => i % outputs < mainOutputs), tasks.queryOffsets[from]! * mainOutputs);
+      result.set(this.model.mainOf(all), tasks.queryOffsets[from]! * mainOutputs);
       variances?.set(chunk.variance!, tasks.queryOffsets[from]!);
     }
     if (moderated) moderate(result, variances!);

@@ -64,6 +64,11 @@ export class Model {
     return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, extra);
   }
 
+  /** @internal Outputs of rows without those of auxiliary heads. */
+  mainOf(outputs: FloatArray): FloatArray {
+    return this.mainOutputs === this.outputs ? outputs : outputs.filter((_, i) => i % this.outputs < this.mainOutputs);
+  }
+
   /** Number of trainable values. */
   get size(): number {
     return this.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -244,10 +244,8 @@ export class PersonalModel {
     const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
     const call = { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false, variance: variances !== undefined };
     const { before, variance } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
-    const { outputs, mainOutputs, spec } = learner.model;
-    const main = outputs === mainOutputs ? before! : before!.filter((_, i) => i % outputs < mainOutputs);
     const { mean, itemBias } = learner.rows(this.#catalog).state;
-    const scores = scoresOf(spec.head, main, mean);
+    const scores = scoresOf(learner.model.spec.head, learner.model.mainOf(before!), mean);
     variances?.set(variance!);
     if (learner.isModerated) moderate(scores, variances!);
     if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;

@@ -116,6 +116,12 @@ export function userBias({ rules, state: { mean, itemBias } }: RowContext, items
   return sum / (items.length + rules.damping);
 }
 
+/** The same from rows of a dataset. @internal */
+export function userBiasOfRows(context: RowContext, { item, label }: Dataset, rows: Int32Array): number {
+  if (context.state.itemBias === undefined) return 0;
+  return userBias(context, rows.map((row) => item[row]!), Float64Array.from(rows, (row) => label[row]!));
+}
+
 /** `count` candidates that are not `taken`, with replacement; fewer where nearly all are taken. @internal */
 export function drawNegatives({ candidates }: RowContext, count: number, taken: ReadonlySet<number>, stream: Random, into: Int32Array, at: number): number {
   let drawn = 0;

@@ -8,7 +8,7 @@ import { auxiliaryLabels } from './labels.js';
 import type { Model } from './model.js';
 import { random } from './random.js';
 import type { Random } from './random.js';
-import { drawNegatives, userBias } from './rows.js';
+import { drawNegatives, userBiasOfRows } from './rows.js';
 import type { RowContext } from './rows.js';
 
 export interface BatchOptions {
@@ -121,13 +121,13 @@ class RowWriter {
   /** Begins a task, whose support rows say how its labels are centred. */
   task(t: number, support: Int32Array, showUser: boolean, showItem: boolean, epoch: number | undefined): void {
     const { item, label, time } = this.#dataset;
-    const { state, candidates, seed } = this.#context;
+    const { candidates, seed } = this.#context;
     this.#support = support;
     for (const history of this.#histories) {
       const times = Float64Array.from(support, (row) => time![row]!);
       Object.assign(history, history.lists.add(support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!), times));
     }
-    this.#bias = state.itemBias === undefined ? 0 : userBias(this.#context, support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!));
+    this.#bias = userBiasOfRows(this.#context, this.#dataset, support);
     this.#showUser = showUser;
     this.#showItem = showItem;
     this.#negatives = candidates.length === 0 ? undefined : random(seed, `negatives.${epoch ?? 'evaluation'}`, t);
@@ -185,10 +185,10 @@ export function queryCenters(context: RowContext, { dataset, size, supportOffset
   const { mean, itemBias } = context.state;
   const centers = new Float64Array(queryRows.length).fill(mean);
   if (itemBias === undefined) return centers;
-  const { item, label } = dataset;
+  const { item } = dataset;
   for (let t = 0; t < size; t++) {
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
-    const bias = userBias(context, support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!));
+    const bias = userBiasOfRows(context, dataset, support);
     for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++) centers[i] = mean + itemBias[item[queryRows[i]!]!]! + bias;
   }
   return centers;

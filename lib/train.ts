@@ -5,6 +5,7 @@ import { InnerloopError } from './errors.js';
 import { estimateTraining, requireMemory } from './estimate.js';
 import { meanInterval } from './evaluation/intervals.js';
 import { evaluateScores, parseMetric } from './evaluation/metrics.js';
+import { standardOf } from './evaluation/standard.js';
 import { labelFits, labelsOf } from './labels.js';
 import { Learner } from './learner.js';
 import { scoresOf } from './personal-model.js';
@@ -163,7 +164,7 @@ async function validate(learner: Learner, tasks: TaskSet, metric: string, signal
   const outputs = await learner.outputs(tasks, 'after', signal);
   const scores = metricScores(learner, outputs, metric);
   // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
-  const threshold = ['bce', 'bpr', 'listwise'].includes(learner.model.spec.head.loss) ? 0.5 : undefined;
+  const { threshold } = standardOf(learner.model.spec.head.loss);
   return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric]!.mean;
 }
 

@@ -39,8 +39,7 @@ std::vector<HeadSpec> heads_of(const Model<T>& model, const Episode<T>* program)
 // A program's own classes are not known when a batch is made.
 template <class T>
 void check_classes(const Batch<T>& batch, const Episode<T>& program) {
-  for (const T y : batch.labels)
-    require(y >= 0 && y < static_cast<T>(program.spec.classes) && y == static_cast<T>(static_cast<Index>(y)), "labels must be classes from 0");
+  for (const T y : batch.labels) require(is_class(y, program.spec.classes), "labels must be classes from 0");
 }
 
 }  // namespace

@@ -27,6 +27,12 @@ struct HeadSpec {
   double weight;  // in the sum
 };
 
+// Whether a label is the number of a class.
+template <class T>
+bool is_class(T y, Index classes) {
+  return y >= 0 && y < static_cast<T>(classes) && y == static_cast<T>(static_cast<Index>(y));
+}
+
 // What n rows of a batch should have given.
 template <class T>
 struct Labels {

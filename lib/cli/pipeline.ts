@@ -10,6 +10,7 @@ import type { BodySpec, Dataset, HeadSpec, LossSpec, TaskSet } from '../contract
 import { evaluate } from '../evaluation.js';
 import type { Evaluation } from '../evaluation.js';
 import { splitName } from '../evaluation/names.js';
+import { standardOf } from '../evaluation/standard.js';
 import { InnerloopError, suggesting } from '../errors.js';
 import { describeInputs } from '../features.js';
 import { openDataset, rowWeights } from '../interactions.js';
@@ -166,25 +167,18 @@ interface Measures {
   /** A row is relevant from this label on; undefined leaves it to the metrics, which think of five stars. */
   threshold: number | undefined;
 }
-const RANKING = { validation: 'auc', metrics: ['auc', 'ndcg@5'], threshold: 0.5 };
-/** Defaults by loss: those of `train` and `evaluate`, which a baseline without a learner has to know too. */
-const BY_LOSS: Readonly<Record<string, Measures & { validation: string }>> = {
-  mse: { validation: 'mae', metrics: ['mae', 'rmse', 'ndcg@5'], threshold: undefined },
-  bce: { validation: 'logloss', metrics: ['logloss', 'auc'], threshold: 0.5 },
-  bpr: RANKING,
-  listwise: RANKING,
-};
-const standardOf = ({ loss }: Config['model']) => BY_LOSS[typeof loss === 'string' ? loss : 'mse']!;
+/** A baseline without a learner has to know them too. */
+const standardOfModel = ({ loss }: Config['model']) => standardOf(typeof loss === 'string' ? loss : 'softmax');
 
 /** What to measure. */
 export function measures({ model, evaluation: { metrics, threshold } }: Config): Measures {
-  const standard = standardOf(model);
-  return { metrics: metrics ?? standard.metrics, threshold: threshold ?? standard.threshold };
+  const standard = standardOfModel(model);
+  return { metrics: metrics ?? [...standard.metrics], threshold: threshold ?? standard.threshold };
 }
 
 /** What the best epoch is chosen by. */
 export function validationMetric({ training, model }: Config): string {
-  return training.metric ?? standardOf(model).validation;
+  return training.metric ?? standardOfModel(model).validation;
 }
 
 /** One set's results; the title of the table is its name. @param rows trained on */

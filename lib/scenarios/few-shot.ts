@@ -3,6 +3,7 @@ import { checkArray, checkInteger, checkObject, checkSignal } from '../check.js'
 import type { TaskSet } from '../contract.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
+import { standardOf } from '../evaluation/standard.js';
 import type { Learner } from '../learner.js';
 import { nestedSupport } from '../tasks.js';
 import type { NestedOptions } from '../tasks.js';
@@ -60,7 +61,7 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
   // What is relevant: as `evaluate` has it for the learners.
-  const threshold = named[0]![1].model.spec.head.loss === 'mse' ? undefined : 0.5;
+  const { threshold } = standardOf(named[0]![1].model.spec.head.loss);
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;

@@ -5,6 +5,7 @@ import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
 import type { MetricResult } from '../evaluation/metrics.js';
 import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
+import { standardOf } from '../evaluation/standard.js';
 import { Learner } from '../learner.js';
 import { metricScores } from '../train.js';
 import { adaptedOutputs } from './outputs.js';
@@ -67,7 +68,7 @@ export async function measure(learner: Learner, tasks: TaskSet, metrics: readonl
 
 /** The metrics of outputs, one a query row. */
 export function measureOutputs(learner: Learner, tasks: TaskSet, outputs: Float64Array, metrics: readonly string[]): Metrics {
-  const threshold = ['bce', 'bpr', 'listwise'].includes(learner.model.spec.head.loss) ? 0.5 : undefined;
+  const { threshold } = standardOf(learner.model.spec.head.loss);
   const measured: Metrics = {};
   for (const metric of metrics) {
     Object.assign(measured, evaluateScores(tasks, metricScores(learner, outputs, metric), { metrics: [metric], threshold }));

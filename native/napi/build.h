@@ -161,7 +161,7 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
       for (Index r = 0; r < rows; ++r) {
         const T y = batch->labels[r * static_cast<Index>(heads.size()) + static_cast<Index>(h)];
         if (heads.size() > 1 && y != y) continue;
-        require(y >= 0 && y < static_cast<T>(heads[h].outputs) && y == static_cast<T>(static_cast<Index>(y)), "softmax labels must be classes from 0");
+        require(is_class(y, heads[h].outputs), "softmax labels must be classes from 0");
       }
     }
   }
