@@ -13,6 +13,16 @@ using Index = std::int64_t;
 
 enum class Activation : int { relu = 0, tanh = 1, sigmoid = 2, softplus = 3 };
 
+// A product A[M,K] B[K,N], with element (i, k) of A at A[i*row_stride + k*k_stride]: {A, lda, 1} is A, {A, 1, lda} its transpose.
+template <class T>
+struct Factors {
+  const T* A;
+  Index row_stride, k_stride;
+  const T* B;
+  Index ldb;
+  Index K;
+};
+
 // Matrices are row-major with a leading dimension in elements.
 template <class T>
 struct Kernels {
@@ -26,6 +36,11 @@ struct Kernels {
   // C[M,N] (+)= A[M,K] B[N,K]^T; scratch holds N*K elements.
   void (*gemm_nt)(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc,
                   T* scratch);
+  // C[M,N] = init[M,N] + A B of each of `count` factors, in one pass over C. init has C's layout and may be C; without it the
+  // rows start from bias[N], or from 0.
+  void (*gemm)(Index M, Index N, const Factors<T>* factors, int count, const T* bias, const T* init, T* C, Index ldc);
+  // B[N,M] = A[M,N]^T.
+  void (*transpose)(Index M, Index N, const T* A, Index lda, T* B, Index ldb);
 
   // y[N] += sum of the rows of A[M,N].
   void (*column_sums)(Index M, Index N, const T* A, Index lda, T* y);

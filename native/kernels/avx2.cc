@@ -11,6 +11,7 @@ namespace innerloop {
 namespace avx2 {
 
 constexpr int ROWS = 3, COLS = 4;  // 12 accumulators, 4 of B and 1 of A: 17 names for 16 registers, A is folded into the FMA
+constexpr int DOT_ROWS = 3;
 
 template <class T>
 struct Vec;
@@ -48,6 +49,10 @@ struct Vec<float> {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   }
   static IL_INLINE R positive(R x, R y) { return _mm256_and_ps(_mm256_cmp_ps(x, zero(), _CMP_GT_OQ), y); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, float* to) {
+    const __m256 all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
+  }
   static IL_INLINE float sum(R a) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
@@ -89,6 +94,10 @@ struct Vec<double> {
     return _mm256_castsi256_pd(_mm256_slli_epi64(bits, 52));
   }
   static IL_INLINE R positive(R x, R y) { return _mm256_and_pd(_mm256_cmp_pd(x, zero(), _CMP_GT_OQ), y); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, double* to) {
+    const __m256d ab = _mm256_hadd_pd(a, b), cd = _mm256_hadd_pd(c, d);
+    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_permute2f128_pd(ab, cd, 0x20), _mm256_permute2f128_pd(ab, cd, 0x31)));
+  }
   static IL_INLINE double sum(R a) {
     const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));

@@ -16,6 +16,7 @@ namespace innerloop {
 namespace avx512 {
 
 constexpr int ROWS = 6, COLS = 4;  // 24 accumulators, 4 of B, 1 of A: 29 of 32 registers
+constexpr int DOT_ROWS = 4;
 
 template <class T>
 struct Vec;
@@ -49,6 +50,11 @@ struct Vec<float> {
   static IL_INLINE R exp2i(R n) { return _mm512_scalef_ps(_mm512_set1_ps(1.0f), n); }
   static IL_INLINE R positive(R x, R y) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, zero(), _CMP_GT_OQ), y); }
   static IL_INLINE float sum(R a) { return _mm512_reduce_add_ps(a); }
+  static IL_INLINE __m256 half(R x) { return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, float* to) {
+    const __m256 ab = _mm256_hadd_ps(half(a), half(b)), cd = _mm256_hadd_ps(half(c), half(d)), all = _mm256_hadd_ps(ab, cd);
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
+  }
 };
 
 template <>
@@ -80,8 +86,15 @@ struct Vec<double> {
   static IL_INLINE R exp2i(R n) { return _mm512_scalef_pd(_mm512_set1_pd(1.0), n); }
   static IL_INLINE R positive(R x, R y) { return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(x, zero(), _CMP_GT_OQ), y); }
   static IL_INLINE double sum(R a) { return _mm512_reduce_add_pd(a); }
+  static IL_INLINE __m256d half(R x) { return _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1)); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, double* to) {
+    const __m256d ab = _mm256_hadd_pd(half(a), half(b)), cd = _mm256_hadd_pd(half(c), half(d));
+    const __m256d low = _mm256_permute2f128_pd(ab, cd, 0x20), high = _mm256_permute2f128_pd(ab, cd, 0x31);
+    _mm256_storeu_pd(to, _mm256_add_pd(low, high));
+  }
 };
 
+#define IL_AVX512
 #include "transpose_x86.inl"
 
 #include "generic.inl"

@@ -11,6 +11,7 @@ namespace innerloop {
 namespace neon {
 
 constexpr int ROWS = 6, COLS = 4;  // 24 accumulators, 4 of B, 1 of A: 29 of 32 registers
+constexpr int DOT_ROWS = 4;
 
 template <class T>
 struct Vec;
@@ -52,6 +53,7 @@ struct Vec<float> {
     return vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(x, zero()), vreinterpretq_u32_f32(y)));
   }
   static IL_INLINE float sum(R a) { return vaddvq_f32(a); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, float* to) { vst1q_f32(to, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))); }
 };
 
 template <>
@@ -83,6 +85,10 @@ struct Vec<double> {
     return vreinterpretq_f64_u64(vandq_u64(vcgtq_f64(x, zero()), vreinterpretq_u64_f64(y)));
   }
   static IL_INLINE double sum(R a) { return vaddvq_f64(a); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, double* to) {
+    vst1q_f64(to, vpaddq_f64(a, b));
+    vst1q_f64(to + 2, vpaddq_f64(c, d));
+  }
 };
 
 template <class T>

@@ -42,6 +42,24 @@ void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
 }
 
 template <class T>
+void gemm(Index M, Index N, const Factors<T>* factors, int count, const T* bias, const T* init, T* C, Index ldc) {
+  for (Index i = 0; i < M; ++i) {
+    for (Index j = 0; j < N; ++j) {
+      T sum = init ? init[i * ldc + j] : bias ? bias[j] : T(0);
+      for (const Factors<T>* f = factors; f < factors + count; ++f)
+        for (Index k = 0; k < f->K; ++k) sum += f->A[i * f->row_stride + k * f->k_stride] * f->B[k * f->ldb + j];
+      C[i * ldc + j] = sum;
+    }
+  }
+}
+
+template <class T>
+void transpose(Index M, Index N, const T* A, Index lda, T* B, Index ldb) {
+  for (Index i = 0; i < M; ++i)
+    for (Index j = 0; j < N; ++j) B[j * ldb + i] = A[i * lda + j];
+}
+
+template <class T>
 void column_sums(Index M, Index N, const T* A, Index lda, T* y) {
   for (Index i = 0; i < M; ++i)
     for (Index j = 0; j < N; ++j) y[j] += A[i * lda + j];
@@ -166,6 +184,8 @@ const Kernels<T>& reference_kernels() {
                                     gemm_nn<T>,
                                     gemm_tn<T>,
                                     gemm_nt<T>,
+                                    gemm<T>,
+                                    transpose<T>,
                                     column_sums<T>,
                                     axpy<T>,
                                     scale<T>,

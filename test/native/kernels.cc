@@ -73,6 +73,21 @@ struct Check {
       r.gemm_nt(M, N, K, A.data(), K, Bt.data(), K, accumulate, y.data(), N, scratch.data());
       same(x, y, K, "packed gemm_nt");
     }
+    // Up to three products into one result: A, its transpose and A again, each with a K of its own.
+    const Factors<T> factors[3] = {{A.data(), lda, 1, B.data(), ldb, K}, {At.data(), 1, M + 2, B.data(), ldb, (K + 1) / 2}, {A.data(), lda, 1, B.data(), ldb, 1}};
+    for (int count = 0; count <= 3; ++count) {
+      for (int start = 0; start < 3; ++start) {
+        auto x = C0, y = C0;
+        const T* b = start == 1 ? bias.data() : nullptr;
+        a.gemm(M, N, factors, count, b, start == 2 ? x.data() : nullptr, x.data(), ldc);
+        r.gemm(M, N, factors, count, b, start == 2 ? y.data() : nullptr, y.data(), ldc);
+        same(x, y, 2 * K, "gemm");
+      }
+    }
+    auto turned = noise(K * (M + 3)), expected = turned;
+    a.transpose(M, K, A.data(), lda, turned.data(), M + 3);
+    r.transpose(M, K, A.data(), lda, expected.data(), M + 3);
+    same(turned, expected, 0, "transpose");
     auto x = bias, y = bias;
     a.column_sums(K, N, B.data(), ldb, x.data());
     r.column_sums(K, N, B.data(), ldb, y.data());
@@ -118,7 +133,7 @@ struct Check {
   void all() {
     for (const Index M : {1, 2, 5, 6, 7, 13})
       for (const Index N : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33, 48, 63, 64, 65, 70})
-        for (const Index K : {1, 2, 9, 64}) products(M, N, K);
+        for (const Index K : {1, 2, 9, 64, 150}) products(M, N, K);
     for (Index n = 1; n <= 40; ++n) flat(n);
   }
 };

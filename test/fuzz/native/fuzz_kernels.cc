@@ -75,13 +75,25 @@ void products(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
     const auto A = strided(K, M + pa, M), B = strided(K, N + pb, N);
     k.gemm_tn(M, N, K, A.data(), M + pa, B.data(), N + pb, accumulate, x.data(), N + pc);
     r.gemm_tn(M, N, K, A.data(), M + pa, B.data(), N + pb, accumulate, y.data(), N + pc);
-  } else {
+  } else if (which == 2) {
     const auto A = strided(M, K + pa, K), B = strided(N, K + pb, K);
     std::vector<T> s(static_cast<std::size_t>(N * K)), t = s;
     k.gemm_nt(M, N, K, A.data(), K + pa, B.data(), K + pb, accumulate, x.data(), N + pc, s.data());
     r.gemm_nt(M, N, K, A.data(), K + pa, B.data(), K + pb, accumulate, y.data(), N + pc, t.data());
+  } else if (which == 3) {
+    const auto A = strided(M, K + pa, K), At = strided(K, M + pa, M), B = strided(K, N + pb, N);
+    const Factors<T> f[2] = {{A.data(), K + pa, 1, B.data(), N + pb, K}, {At.data(), 1, M + pa, B.data(), N + pb, K}};
+    const int count = in.byte() % 3;
+    k.gemm(M, N, f, count, nullptr, accumulate ? x.data() : nullptr, x.data(), N + pc);
+    r.gemm(M, N, f, count, nullptr, accumulate ? y.data() : nullptr, y.data(), N + pc);
+  } else {
+    const auto A = strided(M, N + pa, N);
+    x = y = strided(N, M + pc, M);
+    k.transpose(M, N, A.data(), N + pa, x.data(), M + pc);
+    r.transpose(M, N, A.data(), N + pa, y.data(), M + pc);
   }
-  same(k, which == 0 ? "gemm_nn" : which == 1 ? "gemm_tn" : "gemm_nt", x, y, static_cast<double>(K));
+  static constexpr const char* names[] = {"gemm_nn", "gemm_tn", "gemm_nt", "gemm", "transpose"};
+  same(k, names[which], x, y, static_cast<double>(which == 3 ? 2 * K : K));
 }
 
 template <class T>
@@ -126,9 +138,9 @@ void flat(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
 
 template <class T>
 void one(Input in, const Kernels<T>& k) {
-  const int which = in.byte() % 15;
-  if (which < 3) products<T>(in, k, reference_kernels<T>(), which);
-  else flat<T>(in, k, reference_kernels<T>(), which - 3);
+  const int which = in.byte() % 17;
+  if (which < 5) products<T>(in, k, reference_kernels<T>(), which);
+  else flat<T>(in, k, reference_kernels<T>(), which - 5);
 }
 
 }  // namespace
