@@ -6,18 +6,17 @@
 #include <new>
 #include <vector>
 
+#include "aligned.h"
 #include "kernels.h"
 
 namespace innerloop {
 
 class Arena {
  public:
-  static constexpr std::size_t kAlign = 64;
-
   // Memory for n elements, aligned to a cache line; contents are whatever an earlier task left.
   template <class T>
   T* take(Index n) {
-    const std::size_t bytes = (static_cast<std::size_t>(n) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
+    const std::size_t bytes = (static_cast<std::size_t>(n) * sizeof(T) + kCacheLine - 1) / kCacheLine * kCacheLine;
     if (blocks_.empty() || used_ + bytes > blocks_.back().size) grow(bytes);
     void* p = blocks_.back().data.get() + used_;
     used_ += bytes;
@@ -43,14 +42,19 @@ class Arena {
     used_ = total_ = 0;
   }
 
+  // Of one task; what several tasks leave behind them goes to the other.
   static Arena& of_this_thread() {
+    static thread_local Arena arena;
+    return arena;
+  }
+  static Arena& of_this_chunk() {
     static thread_local Arena arena;
     return arena;
   }
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(kAlign)); }
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(kCacheLine)); }
   };
   struct Block {
     std::unique_ptr<std::byte, Free> data;
@@ -59,7 +63,7 @@ class Arena {
 
   void grow(std::size_t bytes) {
     const std::size_t size = std::max<std::size_t>(bytes, std::size_t{1} << 18);
-    blocks_.push_back({std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(::operator new(size, std::align_val_t(kAlign)))), size});
+    blocks_.push_back({std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(::operator new(size, std::align_val_t(kCacheLine)))), size});
     used_ = 0;
   }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "aligned.h"
 #include "kernels.h"
 #include "model.h"
 
@@ -20,7 +21,7 @@ struct Frame {
     InputKind kind;
     int side;
     Index width;                        // dense
-    std::vector<T> dense;               // [rows, width]
+    Aligned<T> dense;                   // [rows, width]
     std::vector<std::int32_t> ids;      // categorical: one a row; bag: concatenated
     std::vector<std::int32_t> offsets;  // bag: rows + 1
   };

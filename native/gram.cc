@@ -34,6 +34,7 @@ Gram<T>::Gram(Task<T>& task)
       H(layer.O),
       A(task.prefix.x[task.plan.gram_in]),
       W(task.base[layer.weight]),
+      W_transposed(task.shared.transposed[layer.weight]),
       b(task.base[layer.bias]) {
   Arena& arena = task.arena;
   scratch = arena.take<T>(std::max(std::max(S, Q) * std::max(D, H), std::max(D * H, S * std::max(S, Q))));
@@ -48,10 +49,13 @@ Gram<T>::Gram(Task<T>& task)
 
 template <class T>
 void Gram<T>::support_forward(int k, T* z) {
-  std::copy_n(z0, S * H, z);
-  if (k == 0) return;
-  // −R_k is held in R[k], so the product accumulates straight into z.
-  kernels.gemm_nn(S, H, S, gram, S, R[k], H, nullptr, true, z, H);
+  if (k == 0) {
+    std::copy_n(z0, S * H, z);
+    return;
+  }
+  // −R_k is held in R[k], so the product adds straight to Z_0.
+  const Factors<T> f{gram, S, 1, R[k], H, S};
+  kernels.gemm(S, H, &f, 1, nullptr, z0, z, H);
 }
 
 template <class T>
@@ -62,15 +66,18 @@ void Gram<T>::step(int k, const T* dz) {
 
 template <class T>
 void Gram<T>::query_forward(int k, const T* x, T* z) {
-  kernels.gemm_nn(Q, H, D, x, D, W, H, b, false, z, H);
-  if (k == 0) return;
+  if (k == 0) {
+    kernels.gemm_nn(Q, H, D, x, D, W, H, b, false, z, H);
+    return;
+  }
   if (X != x) {
     cross = task.arena.template take<T>(Q * S);
     kernels.gemm_nt(Q, S, D, x, D, A, D, false, cross, S, scratch);
     for (Index i = 0; i < Q * S; ++i) cross[i] += 1;
     X = x;
   }
-  kernels.gemm_nn(Q, H, S, cross, S, R[k], H, nullptr, true, z, H);
+  const Factors<T> f[2] = {{x, D, 1, W, H, D}, {cross, S, 1, R[k], H, S}};
+  kernels.gemm(Q, H, f, 2, b, nullptr, z, H);
 }
 
 template <class T>
@@ -86,10 +93,10 @@ void Gram<T>::query_backward(int k, const T* x, const T* p, T* dX) {
   X = x, P = p, last = k;
   U = task.arena.template take_zeroed<T>(S * H);
   if (!dX) return;
-  kernels.gemm_nt(Q, D, H, P, H, W, H, false, dX, D, scratch);
   T* pr = task.arena.template take<T>(Q * S);
   kernels.gemm_nt(Q, S, H, P, H, R[k], H, false, pr, S, scratch);
-  kernels.gemm_nn(Q, D, S, pr, S, A, D, nullptr, true, dX, D);
+  const Factors<T> f[2] = {{P, H, 1, W_transposed, D, H}, {pr, S, 1, A, D, S}};
+  kernels.gemm(Q, D, f, 2, nullptr, nullptr, dX, D);
 }
 
 template <class T>
@@ -98,9 +105,13 @@ void Gram<T>::tangent_forward(T* tz) {
     cross_p = task.arena.template take<T>(S * H);
     kernels.gemm_tn(S, H, Q, cross, S, P, H, false, cross_p, H);
   }
-  std::copy_n(cross_p, S * H, tz);
-  kernels.gemm_nn(S, H, S, gram, S, U, H, nullptr, true, tz, H);
-  kernels.scale(S * H, -task.plan.inner.rate, tz, tz);
+  const T* sum = cross_p;
+  if (second_order) {
+    const Factors<T> f{gram, S, 1, U, H, S};
+    kernels.gemm(S, H, &f, 1, nullptr, cross_p, tz, H);
+    sum = tz;
+  }
+  kernels.scale(S * H, -task.plan.inner.rate, sum, tz);
 }
 
 template <class T>
@@ -119,20 +130,24 @@ void Gram<T>::tangent_backward(int k, const T* dz, const T* tdz, bool adjoint) {
 
 template <class T>
 void Gram<T>::support_adjoint(T* dA) {
-  kernels.gemm_nt(S, D, H, U, H, W, H, false, dA, D, scratch);
-  kernels.gemm_nn(S, D, S, mix, S, A, D, nullptr, true, dA, D);
   T* rp = task.arena.template take<T>(S * Q);
   kernels.gemm_nt(S, Q, H, R[last], H, P, H, false, rp, Q, scratch);
-  kernels.gemm_nn(S, D, Q, rp, Q, X, D, nullptr, true, dA, D);
+  const Factors<T> f[3] = {{U, H, 1, W_transposed, D, H}, {mix, S, 1, A, D, S}, {rp, Q, 1, X, D, Q}};
+  kernels.gemm(S, D, f, 3, nullptr, nullptr, dA, D);
 }
 
 template <class T>
-void Gram<T>::finish(T* dW, T* db) {
-  kernels.gemm_tn(D, H, Q, X, D, P, H, true, dW, H);
-  kernels.column_sums(Q, H, P, H, db);
-  if (!second_order) return;
-  kernels.gemm_tn(D, H, S, A, D, U, H, true, dW, H);
-  kernels.column_sums(S, H, U, H, db);
+bool Gram<T>::finish(Arena& keep, std::vector<Factors<T>>& products, T* db) {
+  const auto add = [&](const T* rows, const T* adjoint, Index n) {
+    kernels.column_sums(n, H, adjoint, H, db);
+    T* kept = keep.take<T>(n * H);
+    std::copy_n(adjoint, n * H, kept);
+    products.push_back({rows, 1, D, kept, H, n});
+  };
+  add(X, P, Q);
+  if (second_order) add(A, U, S);
+  const Layer<T>& source = *task.plan.gram_source;
+  return source.in_place(task.query_rows(), Q) == X && source.in_place(task.support_rows(), S) == A;
 }
 
 #define INNERLOOP_INSTANTIATE(T) \

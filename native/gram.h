@@ -12,6 +12,8 @@
 //
 // so a step costs S² H instead of S D H. The same sums in another order: equal to the direct form to rounding.
 #pragma once
+#include <vector>
+
 #include "inner_loop.h"
 
 namespace innerloop {
@@ -42,15 +44,16 @@ struct Gram {
   void tangent_backward(int k, const T* dz, const T* tdz, bool adjoint);
   // ∂A [support, D] of the whole loop.
   void support_adjoint(T* dA);
-  // dW += Xᵀ P + Aᵀ U;  db += 1ᵀ P + 1ᵀ U.
-  void finish(T* dW, T* db);
+  // The gradient of the weights, dW = Xᵀ P + Aᵀ U, as products for `gemm`, and db += 1ᵀ P + 1ᵀ U. The products read the rows
+  // where they are and copies of P and U in `keep`. True where they outlast the task: the rows lie in the batch itself.
+  bool finish(Arena& keep, std::vector<Factors<T>>& products, T* db);
 
  private:
   Task<T>& task;
   const Linear<T>& layer;
   const Kernels<T>& kernels;
   Index S, Q, D, H;
-  const T *A, *W, *b;
+  const T *A, *W, *W_transposed, *b;
   T *z0, *gram;                 // [S, H], [S, S]
   T** R;                        // by step: [S, H]
   const T *X = nullptr, *P = nullptr;

@@ -75,6 +75,8 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       if (!moves[s]) boundary.push_back(s);
   }
   if (suffix.empty()) boundary.push_back(model.output_slot);
+  for (const Layer<T>* layer : suffix)
+    if (const auto* linear = dynamic_cast<const Linear<T>*>(layer); linear && moves[linear->in[0]]) turned.push_back(linear);
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   gram = nullptr;
   // The Gram form takes θ_0 for the shared values, which generated starts are not.
@@ -83,10 +85,32 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   if (!linear || moves[linear->in[0]] || !gram_pays(*linear, inner, batch, model.slot_learns[linear->in[0]] != 0)) return;
   gram = linear;
   gram_in = linear->in[0];
+  for (const Layer<T>* layer : prefix)
+    if (layer->out == gram_in) gram_source = layer;
 }
 
 template <class T>
-Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena) : plan(plan), arena(arena), task(task) {
+Shared<T>::Shared(const Plan<T>& plan, const T* values, bool backward) : values(values), transposed(plan.model.tensors.size(), nullptr) {
+  if (!backward) return;
+  const auto each = [&](const auto& f) {
+    for (const auto& layer : plan.model.layers)
+      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && plan.model.slot_learns[linear->in[0]]) f(*linear);
+  };
+  Index size = 0;
+  each([&](const Linear<T>& linear) { size += aligned(plan.model.tensors[linear.weight].size); });
+  storage.resize(size);
+  T* to = storage.data();
+  each([&](const Linear<T>& linear) {
+    const TensorInfo& info = plan.model.tensors[linear.weight];
+    plan.kernels.transpose(linear.I, linear.O, values + info.offset, linear.O, to, linear.I);
+    transposed[linear.weight] = to;
+    to += aligned(info.size);
+  });
+}
+
+template <class T>
+Task<T>::Task(const Plan<T>& plan, Index task, const Shared<T>& shared, Arena& arena)
+    : plan(plan), shared(shared), arena(arena), task(task), starts_shared(!plan.starts) {
   const Model<T>& model = plan.model;
   const int n = static_cast<int>(model.tensors.size()), K = plan.inner.steps;
   first = plan.batch.begin[2 * task];
@@ -99,16 +123,17 @@ Task<T>::Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena
   fast_offset = arena.take<Index>(n);
   for (int t = 0; t < n; ++t) {
     const TensorInfo& info = model.tensors[t];
-    base[t] = info.input < 0 || !plan.index ? parameters + info.offset : gather(parameters, t);
+    base[t] = info.input < 0 || !plan.index ? shared.values + info.offset : gather(shared.values, t);
     fast_offset[t] = -1;
   }
   for (int t = 0; t < n; ++t) {
     if (!plan.inner.fast[t] || (plan.gram && (t == plan.gram->weight || t == plan.gram->bias))) continue;
     fast_offset[t] = fast_size;
-    fast_size += (tensor_size(t) + 15) / 16 * 16;
+    fast_size += aligned(tensor_size(t));
   }
 
   theta = arena.take_zeroed<T*>(K + 1);
+  transposes = arena.take_zeroed<T**>(K + 1);
   gradient = arena.take_zeroed<T*>(K + 1);
   theta[0] = arena.take_zeroed<T>(fast_size);
   for (int t = 0; t < n; ++t)
@@ -152,11 +177,26 @@ T* Task<T>::gather(const T* storage, int tensor) const {
 }
 
 template <class T>
-const T* const* Task<T>::pointers(const T* fast) const {
+View<T> Task<T>::at(int k) {
   const int n = static_cast<int>(plan.model.tensors.size());
   const T** p = arena.take<const T*>(n);
-  for (int t = 0; t < n; ++t) p[t] = fast_offset[t] >= 0 ? fast + fast_offset[t] : base[t];
-  return p;
+  for (int t = 0; t < n; ++t) p[t] = fast_offset[t] >= 0 ? theta[k] + fast_offset[t] : base[t];
+  if (k == 0 && starts_shared) return {p, shared.transposed.data()};
+  if (!transposes[k]) {
+    T** made = transposes[k] = arena.take_zeroed<T*>(n);
+    // Steps that overwrite each other's parameters share their transposes too.
+    T** const before = k > 0 && theta[k] == theta[k - 1] ? transposes[k - 1] : nullptr;
+    for (const Linear<T>* linear : plan.turned) {
+      const int w = linear->weight;
+      if (fast_offset[w] < 0) continue;
+      made[w] = before ? before[w] : arena.take<T>(linear->I * linear->O);
+      plan.kernels.transpose(linear->I, linear->O, p[w], linear->O, made[w], linear->I);
+    }
+    // Only ever read through the view.
+    for (int t = 0; t < n; ++t)
+      if (fast_offset[t] < 0) made[t] = const_cast<T*>(shared.transposed[t]);
+  }
+  return {p, transposes[k]};
 }
 
 template <class T>
@@ -179,8 +219,8 @@ Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_g
 }
 
 template <class T>
-Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const T* const* theta, const Slots<T>& s, T* const* grad) const {
-  return {&plan.kernels, rows, n, theta, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.inner.dropout};
+Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& s, T* const* grad) const {
+  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.inner.dropout};
 }
 
 template <class T>
@@ -191,8 +231,8 @@ void Task<T>::adapt(bool keep) {
   }
   if (plan.inner.steps == 0) return;
   prefix = take_slots(support, plan.prefix_slots, false);
-  const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[0]), prefix, no_targets);
-  for (const Layer<T>* layer : plan.prefix) layer->forward(pass);
+  const Pass<T> pass = make_pass(support_rows(), support, at(0), prefix, no_targets);
+  for (const Layer<T>* layer : plan.prefix) forward_or_find(*layer, pass, prefix);
   plan.solver.adapt(*this, keep);
 }
 
@@ -202,7 +242,7 @@ void Task<T>::support_gradient(int k) {
   if (support == 0 || plan.suffix.empty()) return;
   const int out = plan.model.output_slot;
   const std::size_t bottom = gram ? 1 : 0;
-  const Pass<T> pass = make_pass(support_rows(), support, pointers(theta[k]), steps[k], fast_pointers(gradient[k]));
+  const Pass<T> pass = make_pass(support_rows(), support, at(k), steps[k], fast_pointers(gradient[k]));
   if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
   for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(pass);
   plan.loss.backward(support, pass.x[out], support_labels(), support_weight(), pass.dx[out]);
@@ -212,6 +252,7 @@ void Task<T>::support_gradient(int k) {
 
 template <class T>
 void Task<T>::start_from(const Adapted<T>& adapted) {
+  starts_shared = false;
   if (plan.episode && adapted.episode.get() == plan.episode) {
     run = new (arena.take<EpisodeRun<T>>(1)) EpisodeRun<T>(*this, *plan.episode, adapted.support);
     return run->restore(adapted);
@@ -238,17 +279,24 @@ template <class T>
 const T* Task<T>::predict_query(int k, const T** features) {
   if (plan.episode) return run ? run->outputs() : EpisodeRun<T>::of_unknown(*this, *plan.episode);
   const Slots<T> s = take_slots(query, plan.all_slots, false);
-  const Pass<T> pass = make_pass(query_rows(), query, pointers(theta[k]), s, no_targets);
-  query_forward(k, pass);
+  const Pass<T> pass = make_pass(query_rows(), query, at(k), s, no_targets);
+  query_forward(k, pass, s);
   if (features) *features = s.x[plan.model.head->in[0]];
   return s.x[plan.model.output_slot];
 }
 
 template <class T>
-void Task<T>::query_forward(int k, const Pass<T>& pass) {
+void Task<T>::forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
+  // Slots of values are never written once their layer has run.
+  if (const T* found = layer.in_place(pass.rows, pass.n)) slots.x[layer.out] = const_cast<T*>(found);
+  else layer.forward(pass);
+}
+
+template <class T>
+void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
   for (const auto& layer : plan.model.layers) {
     if (gram && layer.get() == plan.gram) gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
-    else layer->forward(pass);
+    else forward_or_find(*layer, pass, slots);
   }
 }
 
@@ -268,11 +316,12 @@ template <class T>
 std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll) {
   const Model<T>& model = plan.model;
   std::vector<Adapted<T>> results(plan.batch.tasks());
+  const Shared<T> shared(plan, parameters, true);
   ThreadPool::instance().parallel_for(plan.batch.tasks(), threads, [&](Index t) {
     poll();
     Arena& arena = Arena::of_this_thread();
     arena.reset();
-    Task<T> task(plan, t, parameters, arena);
+    Task<T> task(plan, t, shared, arena);
     task.wants_factor = true;
     task.adapt(false);
     const T* last = task.theta[plan.inner.steps];
@@ -328,6 +377,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
   std::vector<Index> offset(tasks + 1, 0);
   for (Index t = 0; t < tasks; ++t)
     offset[t + 1] = offset[t] + (plan.batch.begin[2 * t + 2] - plan.batch.begin[2 * t + 1]) * outputs;
+  const Shared<T> shared(plan, parameters, after);
   QueryOutputs<T> result;
   if (before) result.before.resize(offset[tasks]);
   if (after) result.after.resize(offset[tasks]);
@@ -336,7 +386,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
     poll();
     Arena& arena = Arena::of_this_thread();
     arena.reset();
-    Task<T> task(plan, t, parameters, arena);
+    Task<T> task(plan, t, shared, arena);
     if (start) task.start_from(*start);
     const Index n = offset[t + 1] - offset[t];
     const T* features = nullptr;
@@ -362,6 +412,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
 
 #define INNERLOOP_INSTANTIATE(T)                                                                                     \
   template struct Plan<T>;                                                                                           \
+  template struct Shared<T>;                                                                                         \
   template struct Task<T>;                                                                                           \
   template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, int, const std::function<void()>&);         \
   template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Adapted<T>*, bool, bool, int,             \

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "aligned.h"
 #include "arena.h"
 #include "batch.h"
 #include "layers.h"
@@ -47,7 +48,7 @@ struct InnerLoop {
   RateKind rate_kind = RateKind::scalar;
   T rate = 0;
   std::vector<std::vector<T>> step_rates;            // per_tensor_step: [tensor][steps]
-  std::shared_ptr<const std::vector<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
+  std::shared_ptr<const Aligned<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
   std::uint64_t dropout = 0;  // key of the masks; 0 = none
   UpdateRule<T> update;
   T proximal = 0;                // λ of λ/2 ‖θ − θ_0‖² beside L_S
@@ -86,6 +87,27 @@ struct Plan {
   bool prefix_learns;     // whether anything below the boundary has parameters
   const Linear<T>* gram;  // the first layer of the suffix, where it runs in the Gram form (gram.h)
   int gram_in = -1;       // slot that it reads
+  const Layer<T>* gram_source = nullptr;  // what writes that slot
+  std::vector<const Linear<T>*> turned;  // linear layers of the suffix that pass gradients on to layers of the suffix
+};
+
+// The shared parameters as the tasks of a call read them.
+template <class T>
+struct Shared {
+  // With `backward`, the linear weights that a backward pass multiplies with are transposed once for all tasks.
+  Shared(const Plan<T>& plan, const T* values, bool backward);
+  const T* values;                   // in the layout of the parameter arena
+  std::vector<const T*> transposed;  // by tensor; null where not made
+
+ private:
+  Aligned<T> storage;
+};
+
+// Parameters of one pass, by tensor; see Pass.
+template <class T>
+struct View {
+  const T* const* theta;
+  const T* const* transposed;
 };
 
 // Slots of one pass; arrays by slot.
@@ -112,7 +134,7 @@ struct Adapted {
 // One task at work in the arena of its thread; everything it takes is gone at the next reset.
 template <class T>
 struct Task {
-  Task(const Plan<T>& plan, Index task, const T* parameters, Arena& arena);
+  Task(const Plan<T>& plan, Index task, const Shared<T>& shared, Arena& arena);
 
   // Runs the solver, leaving theta[0 … steps] (all of them if `keep`, else only the last in theta[steps]).
   void adapt(bool keep);
@@ -125,10 +147,14 @@ struct Task {
   const T* predict_query(int k, const T** features = nullptr);
 
   // All layers on the query rows at step k's parameters.
-  void query_forward(int k, const Pass<T>& pass);
+  void query_forward(int k, const Pass<T>& pass, const Slots<T>& slots);
+  // x[out] of a layer that no fast parameter reaches: computed, or taken where it lies.
+  static void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots);
 
-  // Parameter pointers by tensor, with the fast ones at `fast` (layout: fast_offset).
-  const T* const* pointers(const T* fast) const;
+  // Parameters at theta[k], with transposes of the linear weights whose layers pass gradients on.
+  View<T> at(int k);
+  // The shared ones.
+  View<T> at_shared() const { return {base, shared.transposed.data()}; }
   // The entries of a flat fast vector by tensor, null for slow ones.
   T** fast_pointers(T* flat) const;
   // Embedding rows of this task in `table`-shaped storage (arena layout), as one block.
@@ -153,15 +179,18 @@ struct Task {
   RowsView<T> query_rows() const { return {&plan.batch, plan.index, first + support}; }
   // Adjoints are taken only for slots with parameters below.
   Slots<T> take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const;
-  Pass<T> make_pass(const RowsView<T>& rows, Index n, const T* const* theta, const Slots<T>& slots, T* const* grad) const;
+  Pass<T> make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& slots, T* const* grad) const;
 
   const Plan<T>& plan;
+  const Shared<T>& shared;
   Arena& arena;
   Index task, first, support, query;
   const T** base;      // by tensor: shared dense tensors, gathered blocks of embeddings (without an index, whole tables)
   Index* fast_offset;  // by tensor in the flat vectors; −1 if slow, or of the Gram layer, whose steps are never formed
   Index fast_size = 0;
   T** theta;        // flat fast parameters by step
+  T*** transposes;  // by step, tensor: what `at` made
+  bool starts_shared;  // whether theta[0] are the shared values
   Gram<T>* gram = nullptr;  // set by adapt where the plan says so
   EpisodeRun<T>* run = nullptr;  // of the plan's program: what adapt left, or the starts
   bool wants_factor = false;     // ridge, laplace: whether adapt leaves `factor`, of the posterior precision (solvers/posterior.h)

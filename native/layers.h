@@ -20,6 +20,7 @@ struct Pass {
   RowsView<T> rows;
   Index n;
   const T* const* theta;  // parameters
+  const T* const* transposed;  // by tensor: a matrix of theta transposed; null entry = not at hand
   const T* const* v;      // direction; null entry = zero
   T* const* grad;         // += gradient; null entry = not wanted
   T* const* hv;           // += Hessian-vector product; null entry = not wanted
@@ -35,6 +36,8 @@ template <class T>
 struct Layer {
   virtual ~Layer() = default;
   virtual void forward(const Pass<T>&) const = 0;           // x[out] from x[in]
+  // x[out] of n rows, where it lies in memory as it is; else null.
+  virtual const T* in_place(const RowsView<T>&, Index) const { return nullptr; }
   virtual void backward(const Pass<T>&) const = 0;          // dx[in], grad from dx[out]
   virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], v
   virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], v

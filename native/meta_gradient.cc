@@ -47,7 +47,7 @@ struct Blocks {
         plan.kernels.axpy(dim, T(1), storage[t].data() + u * dim, into.blocks[t].data() + in.unique_batch[u] * dim);
     });
   }
-  std::vector<std::vector<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]
+  std::vector<Aligned<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]
 };
 
 // Accumulators of consecutive tasks. Their number depends on the batch and the model alone, so the order of every sum does
@@ -60,22 +60,92 @@ Index chunk_count(const Plan<T>& plan) {
   return std::min({tasks, std::max<Index>(8, tasks / 4), std::clamp<Index>(affordable, 2, 64)});
 }
 
+// One chunk's gradient of the dense tensors.
 template <class T>
-void reduce_dense(const std::vector<std::vector<T>>& chunks, int threads, const Kernels<T>& kernels, std::vector<T>& into) {
-  if (chunks.empty()) return;
-  const Index size = static_cast<Index>(chunks[0].size()), piece = 4096;
-  into.assign(size, T(0));
-  ThreadPool::instance().parallel_for((size + piece - 1) / piece, threads, [&](Index p) {
-    const Index from = p * piece, count = std::min(piece, size - from);
-    for (const auto& chunk : chunks) kernels.axpy(count, T(1), chunk.data() + from, into.data() + from);
-  });
-}
+struct Accumulator {
+  Accumulator(const Plan<T>& plan, Aligned<T>& sum) : plan(plan), sum(sum) {
+    keep.reset();
+    // All zero but the Gram layer's weight, whose products start it.
+    const Index from = plan.gram ? plan.model.tensors[plan.gram->weight].offset : 0, to = plan.gram ? from + plan.model.tensors[plan.gram->weight].size : 0;
+    std::fill(sum.begin(), sum.begin() + from, T(0));
+    std::fill(sum.begin() + to, sum.end(), T(0));
+  }
 
+  // The gradient of a task's Gram layer; that of a whole chunk is one product where the rows outlast the task.
+  void add(Gram<T>& gram) {
+    if (!gram.finish(keep, products, sum.data() + plan.model.tensors[plan.gram->bias].offset)) flush();
+  }
+  // −weight (W_K − W_0), Reptile's.
+  void displace(Gram<T>& gram, T weight) {
+    flush();
+    gram.displace(-weight, this->weight(), sum.data() + plan.model.tensors[plan.gram->bias].offset);
+  }
+  // Before the sum is read, and before another task overwrites what the products read.
+  void flush() {
+    if (!plan.gram) return;
+    if (started && products.empty()) return;
+    plan.kernels.gemm(plan.gram->I, plan.gram->O, products.data(), static_cast<int>(products.size()), nullptr, started ? weight() : nullptr,
+                      weight(), plan.gram->O);
+    started = true;
+    products.clear();
+    keep.reset();
+  }
+
+ private:
+  T* weight() { return sum.data() + plan.model.tensors[plan.gram->weight].offset; }
+
+  const Plan<T>& plan;
+  Aligned<T>& sum;
+  Arena& keep = Arena::of_this_chunk();
+  std::vector<Factors<T>> products;
+  bool started = false;
+};
+
+// The sums of all chunks, which keep their memory for the next call where it is not much: pages fresh from the system cost
+// more than what is done with them.
 template <class T>
-void require_finite(const std::vector<T>& x) {
-  T sum = 0;  // 0 · x is 0 or NaN
-  for (const T value : x) sum += 0 * value;
-  if (!(sum == 0)) throw Diverged(-1, "the meta-gradient is not finite");
+struct Accumulators {
+  static constexpr std::size_t kKept = std::size_t{8} << 20;
+
+  Accumulators(Index chunks, Index size) : sums(std::move(spare())) {
+    sums.resize(chunks);
+    for (Aligned<T>& sum : sums) sum.resize(size);
+  }
+  ~Accumulators() {
+    if (!sums.empty() && sums.size() * sums[0].size() * sizeof(T) <= kKept) spare() = std::move(sums);
+  }
+
+  void reduce(int threads, const Kernels<T>& kernels, Aligned<T>& into) const {
+    if (sums.empty()) return;
+    const Index size = static_cast<Index>(sums[0].size()), piece = 4096;
+    into.resize(size);
+    ThreadPool::instance().parallel_for((size + piece - 1) / piece, threads, [&](Index p) {
+      const Index from = p * piece, count = std::min(piece, size - from);
+      std::copy_n(sums[0].data() + from, count, into.data() + from);
+      for (std::size_t c = 1; c < sums.size(); ++c) kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);
+    });
+  }
+
+  std::vector<Aligned<T>> sums;
+
+ private:
+  static std::vector<Aligned<T>>& spare() {
+    static thread_local std::vector<Aligned<T>> kept;
+    return kept;
+  }
+};
+
+template <class V>
+void require_finite(const V& x) {
+  // 0 · x is 0 or NaN; sums side by side, for the compiler to put into one register.
+  constexpr std::size_t lanes = 16;
+  typename V::value_type sums[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= x.size(); i += lanes)
+    for (std::size_t j = 0; j < lanes; ++j) sums[j] += 0 * x[i + j];
+  for (; i < x.size(); ++i) sums[0] += 0 * x[i];
+  for (const auto sum : sums)
+    if (!(sum == 0)) throw Diverged(-1, "the meta-gradient is not finite");
 }
 
 template <class T>
@@ -96,32 +166,37 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
   const bool parameter_rates = inner.rate_kind == RateKind::per_parameter, step_rates = inner.rate_kind == RateKind::per_tensor_step;
   const auto task_weight = [&](Index t) { return plan.batch.weights.empty() ? 1.0 / static_cast<double>(tasks) : plan.batch.weights[t]; };
 
+  const Shared<T> shared(plan, parameters, true);
   MetaGradient<T> result;
   result.task_losses.resize(tasks);
   Blocks<T> blocks(plan, true), rate_blocks(plan, parameter_rates);
-  std::vector<std::vector<T>> dense(chunks), rate_dense(parameter_rates ? chunks : 0);
+  Accumulators<T> dense(chunks, model.dense_size);
+  Accumulators<T> rate_dense(parameter_rates ? chunks : 0, model.dense_size);
   std::vector<std::vector<std::vector<T>>> step_rate(step_rates ? chunks : 0);
 
   ThreadPool::instance().parallel_for(chunks, threads, [&](Index c) {
-    dense[c].assign(model.dense_size, T(0));
-    if (parameter_rates) rate_dense[c].assign(model.dense_size, T(0));
+    Aligned<T>& sum = dense.sums[c];
+    Accumulator<T> accumulator(plan, sum);
+    if (parameter_rates) rate_dense.sums[c].assign(model.dense_size, T(0));
     if (step_rates) step_rate[c].assign(n, std::vector<T>(inner.steps, T(0)));
     for (Index t = c * tasks / chunks; t < (c + 1) * tasks / chunks; ++t) {
       poll();
       const T weight = static_cast<T>(task_weight(t));
       Arena& arena = Arena::of_this_thread();
       arena.reset();
-      Task<T> task(plan, t, parameters, arena);
-      const Targets<T> targets{dense[c].data(), blocks.of_task(plan, t)};
+      Task<T> task(plan, t, shared, arena);
+      const Targets<T> targets{sum.data(), blocks.of_task(plan, t)};
       Reverse<T> reverse(task, targets);
       if (parameter_rates) {
-        const Targets<T> rate_targets{rate_dense[c].data(), rate_blocks.of_task(plan, t)};
+        const Targets<T> rate_targets{rate_dense.sums[c].data(), rate_blocks.of_task(plan, t)};
         for (std::size_t i = 0; i < n; ++i) reverse.rate_into.push_back(rate_targets.at(model, i));
       }
       if (step_rates) reverse.step_rate_into = &step_rate[c];
 
       const bool reptile = direction == Direction::reptile;
       if (!plan.episode) task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
+      // Without support rows the layer runs as any other and adds to the sum itself.
+      if (!task.gram) accumulator.flush();
       if (plan.episode) {
         result.task_losses[t] = episode_gradient(reverse, weight);
       } else if (reptile) {
@@ -141,18 +216,18 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
         plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i], targets.at(model, i));
       }
       if (task.gram) {
-        T *dW = targets.at(model, plan.gram->weight), *db = targets.at(model, plan.gram->bias);
-        if (reptile) task.gram->displace(-weight, dW, db);
-        else task.gram->finish(dW, db);
+        if (reptile) accumulator.displace(*task.gram, weight);
+        else accumulator.add(*task.gram);
       }
     }
+    accumulator.flush();
   });
 
   for (Index t = 0; t < tasks; ++t) result.loss += task_weight(t) * result.task_losses[t];
-  reduce_dense(dense, threads, plan.kernels, result.gradient.dense);
+  dense.reduce(threads, plan.kernels, result.gradient.dense);
   blocks.reduce(plan, threads, result.gradient);
   if (parameter_rates) {
-    reduce_dense(rate_dense, threads, plan.kernels, result.rate_gradient.dense);
+    rate_dense.reduce(threads, plan.kernels, result.rate_gradient.dense);
     rate_blocks.reduce(plan, threads, result.rate_gradient);
   }
   if (step_rates) {
@@ -172,9 +247,10 @@ template <class T>
 HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector) {
   const Model<T>& model = plan.model;
   const int n = static_cast<int>(model.tensors.size()), out = model.output_slot;
+  const Shared<T> shared(plan, parameters, true);
   Arena& arena = Arena::of_this_thread();
   arena.reset();
-  Task<T> task(plan, 0, parameters, arena);
+  Task<T> task(plan, 0, shared, arena);
   Blocks<T> gradient_blocks(plan, true), product_blocks(plan, true);
   HessianVectorProduct<T> result{};
   result.gradient.dense.assign(model.dense_size, T(0));
@@ -190,7 +266,7 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
     hv[t] = result.product.dense.data() + info.offset;
   }
   const Slots<T> s = task.take_slots(task.query, plan.all_slots, true), tangent = task.take_slots(task.query, plan.all_slots, true);
-  Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.pointers(task.theta[0]), s, grad.data());
+  Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.at(0), s, grad.data());
   pass.v = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
   const Labels<T> labels = task.query_labels();
   const auto learns = [&](const Layer<T>& layer) { return s.dx[layer.out] != nullptr; };

@@ -16,9 +16,9 @@ namespace innerloop {
 // A gradient over the parameter arena: dense tensors densely, embeddings as the batch's distinct rows.
 template <class T>
 struct SparseGradient {
-  std::vector<T> dense;                              // [Model::dense_size]
+  Aligned<T> dense;                                  // [Model::dense_size]
   std::vector<const std::vector<std::int32_t>*> rows;  // by tensor: table rows (owned by the batch index), null if dense
-  std::vector<std::vector<T>> blocks;                // by tensor: [rows, dim]
+  std::vector<Aligned<T>> blocks;                    // by tensor: [rows, dim]
 };
 
 enum class Direction : int { meta_gradient = 0, reptile = 1 };

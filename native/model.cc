@@ -9,9 +9,6 @@
 namespace innerloop {
 namespace {
 
-// Offsets are multiples of a cache line of floats, so tensors never share one.
-constexpr Index aligned(Index n) { return (n + 15) / 16 * 16; }
-
 constexpr Index kMaxElements = Index{1} << 31;
 
 Index product(const std::vector<Index>& shape) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "aligned.h"
 #include "kernels.h"
 #include "losses.h"
 

@@ -13,7 +13,7 @@ namespace {
 template <class T>
 double squared_norm(const Model<T>& model, const SparseGradient<T>& gradient) {
   double sum = 0;
-  const auto add = [&](const std::vector<T>& x) {
+  const auto add = [&](const Aligned<T>& x) {
     for (const T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
   };
   add(gradient.dense);

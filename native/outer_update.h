@@ -5,6 +5,7 @@
 #include <shared_mutex>
 #include <vector>
 
+#include "aligned.h"
 #include "meta_gradient.h"
 #include "model.h"
 
@@ -13,13 +14,13 @@ namespace innerloop {
 // Parameters (or any vector in their layout) and, once an optimizer has run on them, its state.
 template <class T>
 struct Store {
-  explicit Store(std::shared_ptr<const Model<T>> m) : model(std::move(m)), values(std::make_shared<std::vector<T>>(model->arena_size)) {}
+  explicit Store(std::shared_ptr<const Model<T>> m) : model(std::move(m)), values(std::make_shared<Aligned<T>>(model->arena_size)) {}
 
   std::shared_ptr<const Model<T>> model;
-  std::shared_ptr<std::vector<T>> values;  // [arena_size]
+  std::shared_ptr<Aligned<T>> values;  // [arena_size]
 
   // Optimizer state; empty until the first update.
-  std::vector<T> first_moment, second_moment;     // [arena_size]
+  Aligned<T> first_moment, second_moment;         // [arena_size]
   std::vector<std::vector<std::int64_t>> touched; // by tensor: step at which an embedding row was last updated
   std::int64_t step = 0;
 

@@ -17,8 +17,8 @@ template <class T>
 double Reverse<T>::query(int k, T weight) {
   const Slots<T> s = task.take_slots(task.query, plan.all_slots, true);
   const int out = model.output_slot;
-  const Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.pointers(task.theta[k]), s, into);
-  task.query_forward(k, pass);
+  const Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.at(k), s, into);
+  task.query_forward(k, pass, s);
   const double loss = plan.loss.value(task.query, s.x[out], task.query_labels());
   plan.loss.backward(task.query, s.x[out], task.query_labels(), weight, s.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
@@ -42,7 +42,7 @@ void Reverse<T>::prefix_backward(T* const* adjoint) {
   Slots<T> s = task.take_slots(task.support, plan.prefix_slots, true);
   s.x = task.prefix.x;
   for (const int slot : plan.boundary) s.dx[slot] = adjoint[slot];
-  const Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.pointers(task.theta[0]), s, into);
+  const Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.at(0), s, into);
   for (auto layer = plan.prefix.rbegin(); layer != plan.prefix.rend(); ++layer)
     if (s.dx[(*layer)->out]) (*layer)->backward(pass);
 }

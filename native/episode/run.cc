@@ -17,7 +17,7 @@ template <class T>
 void EpisodeRun<T>::run_model(Index first, Index n) {
   first_row = first, model_rows = n;
   model = task.take_slots(n, program.layer_slots, true);
-  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.base, model, task.no_targets);
+  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.at_shared(), model, task.no_targets);
   for (const Layer<T>* layer : program.layers) layer->forward(pass);
 }
 
@@ -94,7 +94,7 @@ void EpisodeRun<T>::backward() {
   if (!model.x) return;
   for (std::size_t s = 0; s < program.wanted.size(); ++s)
     if (model_adjoint[s] && !program.consumed[s]) model.dx[s] = model_adjoint[s];
-  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows, task.base, model, into);
+  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows, task.at_shared(), model, into);
   for (auto layer = program.layers.rbegin(); layer != program.layers.rend(); ++layer) {
     const int out = (*layer)->out;
     if (!model.dx[out]) continue;

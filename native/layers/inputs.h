@@ -28,6 +28,15 @@ struct Inputs final : Layer<T> {
     return layer;
   }
 
+  // Rows of one dense column, one after the other.
+  const T* in_place(const RowsView<T>& rows, Index n) const override {
+    if (columns.size() != 1 || columns[0].kind != InputKind::dense || n == 0) return nullptr;
+    const T* first = rows.dense(columns[0].input, 0);
+    for (Index r = 1; r < n; ++r)
+      if (rows.dense(columns[0].input, r) != first + r * width) return nullptr;
+    return first;
+  }
+
   void forward(const Pass<T>& p) const override { gather(p, p.theta, true, p.x[this->out]); }
   void backward(const Pass<T>& p) const override { scatter(p, p.dx[this->out], p.grad); }
   void tangent_forward(const Pass<T>& p) const override { gather(p, p.v, false, p.tx[this->out]); }

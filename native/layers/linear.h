@@ -10,7 +10,7 @@ namespace innerloop {
 template <class T>
 struct Linear final : Layer<T> {
   Linear(int weight, int bias, Index in_width, Index out_width) : weight(weight), bias(bias), I(in_width), O(out_width) {
-    this->scratch = I * O;
+    this->scratch = 2 * I * O;
   }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require_arity(spec, 1, 2);
@@ -27,40 +27,68 @@ struct Linear final : Layer<T> {
     const T* dz = p.dx[this->out];
     if (p.grad[weight]) p.kernels->gemm_tn(I, O, p.n, p.x[this->in[0]], I, dz, O, true, p.grad[weight], O);
     if (p.grad[bias]) p.kernels->column_sums(p.n, O, dz, O, p.grad[bias]);
-    if (T* dx = p.dx[this->in[0]]) p.kernels->gemm_nt(p.n, I, O, dz, O, p.theta[weight], O, false, dx, I, p.scratch);
+    if (T* dx = p.dx[this->in[0]]) {
+      const Factors<T> f{dz, O, 1, transposed(p), I, O};
+      p.kernels->gemm(p.n, I, &f, 1, nullptr, nullptr, dx, I);
+    }
   }
 
   // tz = tx W + x vW + vb
   void tangent_forward(const Pass<T>& p) const override {
     T* tz = p.tx[this->out];
+    const T* x = p.x[this->in[0]];
     const T *tx = p.tx[this->in[0]], *vw = p.v[weight], *vb = p.v[bias];
-    if (vw) {
-      p.kernels->gemm_nn(p.n, O, I, p.x[this->in[0]], I, vw, O, vb, false, tz, O);
-    } else {
-      for (Index r = 0; r < p.n; ++r) {
-        if (vb) std::copy_n(vb, O, tz + r * O);
-        else std::fill_n(tz + r * O, O, T(0));
-      }
+    // Dot products, where gemm has but one lane to fill.
+    if (O == 1) {
+      if (vw) p.kernels->gemm_nn(p.n, O, I, x, I, vw, O, vb, false, tz, O);
+      else std::fill_n(tz, p.n, vb ? *vb : T(0));
+      if (tx) p.kernels->gemm_nn(p.n, O, I, tx, I, p.theta[weight], O, nullptr, true, tz, O);
+      return;
     }
-    if (tx) p.kernels->gemm_nn(p.n, O, I, tx, I, p.theta[weight], O, nullptr, true, tz, O);
+    Factors<T> f[2];
+    int count = 0;
+    if (vw) f[count++] = {x, I, 1, vw, O, I};
+    if (tx) f[count++] = {tx, I, 1, p.theta[weight], O, I};
+    p.kernels->gemm(p.n, O, f, count, vb, nullptr, tz, O);
   }
 
   // tdW = xᵀ tdz + txᵀ dz;  tdb = Σ tdz;  tdx = tdz Wᵀ + dz vWᵀ
   void tangent_backward(const Pass<T>& p) const override {
     const T *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]], *vw = p.v[weight];
-    if (p.hv[weight]) {
-      p.kernels->gemm_tn(I, O, p.n, p.x[this->in[0]], I, tdz, O, true, p.hv[weight], O);
-      if (tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, p.hv[weight], O);
+    if (T* hv = p.hv[weight]) {
+      if (O == 1) {
+        p.kernels->gemm_tn(I, O, p.n, p.x[this->in[0]], I, tdz, O, true, hv, O);
+        if (tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);
+      } else {
+        const Factors<T> f[2] = {{p.x[this->in[0]], 1, I, tdz, O, p.n}, {tx, 1, I, dz, O, p.n}};
+        p.kernels->gemm(I, O, f, tx ? 2 : 1, nullptr, hv, hv, O);
+      }
     }
     if (p.hv[bias]) p.kernels->column_sums(p.n, O, tdz, O, p.hv[bias]);
     if (T* tdx = p.tdx[this->in[0]]) {
-      p.kernels->gemm_nt(p.n, I, O, tdz, O, p.theta[weight], O, false, tdx, I, p.scratch);
-      if (vw) p.kernels->gemm_nt(p.n, I, O, dz, O, vw, O, true, tdx, I, p.scratch);
+      const T* w = transposed(p);
+      if (vw && O > 1) {
+        // p.scratch may hold wᵀ.
+        T* const to = w == p.scratch ? p.scratch + I * O : p.scratch;
+        p.kernels->transpose(I, O, vw, O, to, I);
+        vw = to;
+      }
+      const Factors<T> f[2] = {{tdz, O, 1, w, I, O}, {dz, O, 1, vw, I, O}};
+      p.kernels->gemm(p.n, I, f, vw ? 2 : 1, nullptr, nullptr, tdx, I);
     }
   }
 
   int weight, bias;
   Index I, O;
+
+ private:
+  // Wᵀ [O, I]: a single column is its own transpose.
+  const T* transposed(const Pass<T>& p) const {
+    if (O == 1) return p.theta[weight];
+    if (const T* at_hand = p.transposed[weight]) return at_hand;
+    p.kernels->transpose(I, O, p.theta[weight], O, p.scratch, I);
+    return p.scratch;
+  }
 };
 
 }  // namespace innerloop

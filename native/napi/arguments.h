@@ -47,8 +47,8 @@ constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>     ? napi_
                                                                          : napi_int32_array;
 
 // A copy of a typed array; SharedArrayBuffers and views with offsets are fine, a detached buffer reads as empty.
-template <class X>
-std::vector<X> copy(const Napi::Value& value, const char* name) {
+template <class X, class Vector = std::vector<X>>
+Vector copy(const Napi::Value& value, const char* name) {
   napi_typedarray_type type;
   std::size_t length = 0;
   void* data = nullptr;
@@ -58,7 +58,7 @@ std::vector<X> copy(const Napi::Value& value, const char* name) {
       type != kArrayType<X>)
     throw Error("INVALID_OPTION", std::string(name) + " must be a typed array of the right element type");
   const X* first = static_cast<const X*>(data);
-  return first ? std::vector<X>(first, first + length) : std::vector<X>();
+  return first ? Vector(first, first + length) : Vector();
 }
 
 // One row number below `limit` for each of `rows` rows; a single number stands for all of them.
@@ -82,8 +82,8 @@ Napi::Value to_typed_array(Napi::Env env, const X* data, std::size_t n) {
   return out;
 }
 
-template <class X>
-Napi::Value to_typed_array(Napi::Env env, const std::vector<X>& v) {
+template <class X, class A>
+Napi::Value to_typed_array(Napi::Env env, const std::vector<X, A>& v) {
   return to_typed_array(env, v.data(), v.size());
 }
 

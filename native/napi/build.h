@@ -71,7 +71,7 @@ typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Objec
   c.width = input.size;
   c.side = side;
   if (c.kind == InputKind::dense) {
-    c.dense = copy<T>(from.Get("dense"), "dense");
+    c.dense = copy<T, Aligned<T>>(from.Get("dense"), "dense");
     require(static_cast<Index>(c.dense.size()) == rows * c.width, "a dense column must hold rows x width values");
     return c;
   }

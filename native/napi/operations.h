@@ -103,8 +103,9 @@ struct Operations {
     return guarded(info.Env(), [&]() -> Napi::Value {
       const StorePtr store = unwrap<Store<T>>(info[0]);
       const Napi::Object state = object(info[1], "state");
-      const std::vector<T> values = copy<T>(state.Get("values"), "values");
-      std::vector<T> first = copy<T>(state.Get("firstMoment"), "firstMoment"), second = copy<T>(state.Get("secondMoment"), "secondMoment");
+      const auto read = [&](const char* name) { return copy<T, Aligned<T>>(state.Get(name), name); };
+      const Aligned<T> values = read("values");
+      Aligned<T> first = read("firstMoment"), second = read("secondMoment");
       const std::vector<double> touched = copy<double>(state.Get("touched"), "touched");
       const std::size_t size = static_cast<std::size_t>(store->model->arena_size);
       const auto& tensors = store->model->tensors;

@@ -22,7 +22,7 @@ struct Curvature {
     const bool gram_learns = gram && adjoint[plan.gram_in];
     const std::size_t bottom = gram ? 1 : 0;
     const int out = plan.model.output_slot;
-    Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.pointers(task.theta[k]), task.steps[k], task.no_targets);
+    Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.at(k), task.steps[k], task.no_targets);
     pass.v = task.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
     if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
     for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(pass);
