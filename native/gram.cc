@@ -19,7 +19,7 @@ bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>
   const bool second = inner.order == 2;
   const double direct = K * S * D * H * (second ? (adjoint ? 6 : 4) : 2) + Q * D * H * (adjoint ? 3 : 2) + K * D * H;
   const double gram = S * D * H * (second ? (adjoint ? 3 : 2) : 1) + Q * D * H * (adjoint ? 3 : 2) +
-                      (S + Q) * S * D * (adjoint && second ? 2 : 1) + K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
+                      ((K > 1 ? S : 0) + Q) * S * D * (adjoint && second ? 2 : 1) + K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
   return gram < direct;
 }
 
@@ -32,6 +32,7 @@ Gram<T>::Gram(Task<T>& task)
       Q(task.query),
       D(layer.I),
       H(layer.O),
+      segments(task.plan.segments[task.plan.gram_in] ? *task.plan.segments[task.plan.gram_in] : layer.whole),
       A(task.prefix.x[task.plan.gram_in]),
       W(task.base[layer.weight]),
       W_transposed(task.shared.transposed[layer.weight]),
@@ -39,12 +40,45 @@ Gram<T>::Gram(Task<T>& task)
   Arena& arena = task.arena;
   scratch = arena.take<T>(std::max(std::max(S, Q) * std::max(D, H), std::max(D * H, S * std::max(S, Q))));
   z0 = arena.take<T>(S * H);
-  gram = arena.take<T>(S * S);
   R = arena.take_zeroed<T*>(task.plan.inner.steps + 1);
   R[0] = arena.take_zeroed<T>(S * H);
-  kernels.gemm_nn(S, H, D, A, D, W, H, b, false, z0, H);
-  kernels.gemm_nt(S, S, D, A, D, A, D, false, gram, S, scratch);
-  for (Index i = 0; i < S * S; ++i) gram[i] += 1;
+  for (const auto& range : segments.same) {
+    T* sum = arena.take<T>(H);
+    const Factors<T> f{A + range.begin, D, 1, W + range.begin * H, H, range.width()};
+    kernels.gemm(1, H, &f, 1, nullptr, b, sum, H);
+    b = sum;
+    one += kernels.dot(range.width(), A + range.begin, A + range.begin);
+  }
+  rows_by_weights(S, A, nullptr, z0);
+}
+
+template <class T>
+void Gram<T>::rows_by_weights(Index n, const T* rows, const Factors<T>* more, T* to) {
+  Factors<T> f[Segments::kMost + 1];
+  int count = 0;
+  for (const auto& range : segments.varying) f[count++] = {rows + range.begin, D, 1, W + range.begin * H, H, range.width()};
+  if (more) f[count++] = *more;
+  kernels.gemm(n, H, f, count, b, nullptr, to, H);
+}
+
+template <class T>
+void Gram<T>::products_with_support(Index n, const T* B, T* C) {
+  bool more = false;
+  for (const auto& range : segments.varying) {
+    kernels.gemm_nt(n, S, range.width(), B + range.begin, D, A + range.begin, D, more, C, S, scratch);
+    more = true;
+  }
+  for (Index i = 0; i < n * S; ++i) C[i] += one;
+}
+
+// A Aᵀ + 1, from the second step on: the first and its tangent do without.
+template <class T>
+const T* Gram<T>::support_products() {
+  if (!gram) {
+    gram = task.arena.template take<T>(S * S);
+    products_with_support(S, A, gram);
+  }
+  return gram;
 }
 
 template <class T>
@@ -54,7 +88,7 @@ void Gram<T>::support_forward(int k, T* z) {
     return;
   }
   // −R_k is held in R[k], so the product adds straight to Z_0.
-  const Factors<T> f{gram, S, 1, R[k], H, S};
+  const Factors<T> f{support_products(), S, 1, R[k], H, S};
   kernels.gemm(S, H, &f, 1, nullptr, z0, z, H);
 }
 
@@ -66,26 +100,46 @@ void Gram<T>::step(int k, const T* dz) {
 
 template <class T>
 void Gram<T>::query_forward(int k, const T* x, T* z) {
-  if (k == 0) {
-    kernels.gemm_nn(Q, H, D, x, D, W, H, b, false, z, H);
-    return;
-  }
+  if (k == 0) return rows_by_weights(Q, x, nullptr, z);
   if (X != x) {
     cross = task.arena.template take<T>(Q * S);
-    kernels.gemm_nt(Q, S, D, x, D, A, D, false, cross, S, scratch);
-    for (Index i = 0; i < Q * S; ++i) cross[i] += 1;
+    products_with_support(Q, x, cross);
     X = x;
   }
-  const Factors<T> f[2] = {{x, D, 1, W, H, D}, {cross, S, 1, R[k], H, S}};
-  kernels.gemm(Q, H, f, 2, b, nullptr, z, H);
+  const Factors<T> displaced{cross, S, 1, R[k], H, S};
+  rows_by_weights(Q, x, &displaced, z);
 }
 
 template <class T>
 void Gram<T>::displace(T a, T* w, T* bias) {
-  T* r = task.arena.template take<T>(S * H);
+  T *r = task.arena.template take<T>(S * H), *sums = task.arena.template take_zeroed<T>(H);
   kernels.scale(S * H, a, R[task.plan.inner.steps], r);
-  kernels.gemm_tn(D, H, S, A, D, r, H, true, w, H);
-  kernels.column_sums(S, H, r, H, bias);
+  kernels.column_sums(S, H, r, H, sums);
+  kernels.axpy(H, T(1), sums, bias);
+  for (const auto& range : segments.varying) kernels.gemm_tn(range.width(), H, S, A + range.begin, D, r, H, true, w + range.begin * H, H);
+  for (const auto& range : segments.same) kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, w + range.begin * H, H);
+}
+
+template <class T>
+void Gram<T>::back_to_rows(Index n, const T* P, const Factors<T>* more, int count, T* dX) {
+  Factors<T> f[3];
+  for (const auto& [begin, end] : segments.varying) {
+    f[0] = {P, H, 1, W_transposed + begin, D, H};
+    for (int i = 0; i < count; ++i) f[i + 1] = more[i], f[i + 1].B += begin;
+    kernels.gemm(n, end - begin, f, count + 1, nullptr, nullptr, dX + begin, D);
+  }
+  if (segments.same.empty()) return;
+  // Their rows are all a_s, and their adjoint is summed over the rows.
+  T* sums = task.arena.template take_zeroed<T>(H);
+  kernels.column_sums(n, H, P, H, sums);
+  T total = 0;
+  for (int i = 0; i < count; ++i)
+    for (Index j = 0; j < n * more[i].K; ++j) total += more[i].A[j];
+  for (const auto& [begin, end] : segments.same) {
+    f[0] = {sums, H, 1, W_transposed + begin, D, H};
+    f[1] = {&total, 1, 1, A + begin, D, 1};
+    kernels.gemm(1, end - begin, f, 2, nullptr, nullptr, dX + begin, D);
+  }
 }
 
 template <class T>
@@ -95,8 +149,8 @@ void Gram<T>::query_backward(int k, const T* x, const T* p, T* dX) {
   if (!dX) return;
   T* pr = task.arena.template take<T>(Q * S);
   kernels.gemm_nt(Q, S, H, P, H, R[k], H, false, pr, S, scratch);
-  const Factors<T> f[2] = {{P, H, 1, W_transposed, D, H}, {pr, S, 1, A, D, S}};
-  kernels.gemm(Q, D, f, 2, nullptr, nullptr, dX, D);
+  const Factors<T> f{pr, S, 1, A, D, S};
+  back_to_rows(Q, P, &f, 1, dX);
 }
 
 template <class T>
@@ -107,7 +161,7 @@ void Gram<T>::tangent_forward(T* tz) {
   }
   const T* sum = cross_p;
   if (second_order) {
-    const Factors<T> f{gram, S, 1, U, H, S};
+    const Factors<T> f{support_products(), S, 1, U, H, S};
     kernels.gemm(S, H, &f, 1, nullptr, cross_p, tz, H);
     sum = tz;
   }
@@ -117,12 +171,18 @@ void Gram<T>::tangent_forward(T* tz) {
 template <class T>
 void Gram<T>::tangent_backward(int k, const T* dz, const T* tdz, bool adjoint) {
   if (adjoint) {
-    // With −R in R[k] both terms of the sum enter with a minus: mix holds −Σ tΔ R_kᵀ + α Δ Uᵀ.
-    if (!mix) mix = task.arena.template take_zeroed<T>(S * S);
-    kernels.gemm_nt(S, S, H, tdz, H, R[k], H, true, mix, S, scratch);
-    T* scaled = task.arena.template take<T>(S * H);
-    kernels.scale(S * H, -task.plan.inner.rate, dz, scaled);
-    kernels.gemm_nt(S, S, H, scaled, H, U, H, true, mix, S, scratch);
+    // With −R in R[k] both terms of the sum enter with a minus: mix holds −Σ tΔ R_kᵀ + α Δ Uᵀ. R_0 is 0, and so is U at first.
+    const auto add = [&](const T* left, const T* right) {
+      if (mix) return kernels.gemm_nt(S, S, H, left, H, right, H, true, mix, S, scratch);
+      mix = task.arena.template take<T>(S * S);
+      kernels.gemm_nt(S, S, H, left, H, right, H, false, mix, S, scratch);
+    };
+    if (k > 0) add(tdz, R[k]);
+    if (second_order) {
+      T* scaled = task.arena.template take<T>(S * H);
+      kernels.scale(S * H, -task.plan.inner.rate, dz, scaled);
+      add(scaled, U);
+    }
   }
   kernels.axpy(S * H, T(1), tdz, U);
   second_order = true;
@@ -132,20 +192,23 @@ template <class T>
 void Gram<T>::support_adjoint(T* dA) {
   T* rp = task.arena.template take<T>(S * Q);
   kernels.gemm_nt(S, Q, H, R[last], H, P, H, false, rp, Q, scratch);
-  const Factors<T> f[3] = {{U, H, 1, W_transposed, D, H}, {mix, S, 1, A, D, S}, {rp, Q, 1, X, D, Q}};
-  kernels.gemm(S, D, f, 3, nullptr, nullptr, dA, D);
+  const Factors<T> f[2] = {{rp, Q, 1, X, D, Q}, {mix, S, 1, A, D, S}};
+  back_to_rows(S, U, f, mix ? 2 : 1, dA);
 }
 
 template <class T>
-bool Gram<T>::finish(Arena& keep, std::vector<Factors<T>>& products, T* db) {
+bool Gram<T>::finish(Arena& keep, std::vector<Factors<T>>& products, T* dW, T* db) {
+  T* sums = task.arena.template take_zeroed<T>(H);
   const auto add = [&](const T* rows, const T* adjoint, Index n) {
-    kernels.column_sums(n, H, adjoint, H, db);
+    kernels.column_sums(n, H, adjoint, H, sums);
     T* kept = keep.take<T>(n * H);
     std::copy_n(adjoint, n * H, kept);
     products.push_back({rows, 1, D, kept, H, n});
   };
   add(X, P, Q);
   if (second_order) add(A, U, S);
+  kernels.axpy(H, T(1), sums, db);
+  for (const auto& range : segments.same) kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, dW + range.begin * H, H);
   const Layer<T>& source = *task.plan.gram_source;
   return source.in_place(task.query_rows(), Q) == X && source.in_place(task.support_rows(), S) == A;
 }

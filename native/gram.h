@@ -10,6 +10,9 @@
 //   tangent   tZ_k = −α [(A Xᵀ + 1) P + (A Aᵀ + 1) U];   U += tΔ_k
 //   ∂A        = U W_0ᵀ − [Σ_k tΔ_k R_kᵀ + α Δ_k Uᵀ] A − (R_K Pᵀ) X
 //
+// Columns that are the same in all rows (Segments), a_s, are a part of the bias: b_0 + a_s W_s takes the place of b_0, 1 + ‖a_s‖²
+// that of 1, and their gradient is a_s times a sum over rows.
+//
 // so a step costs S² H instead of S D H. The same sums in another order: equal to the direct form to rounding.
 #pragma once
 #include <vector>
@@ -44,17 +47,28 @@ struct Gram {
   void tangent_backward(int k, const T* dz, const T* tdz, bool adjoint);
   // ∂A [support, D] of the whole loop.
   void support_adjoint(T* dA);
-  // The gradient of the weights, dW = Xᵀ P + Aᵀ U, as products for `gemm`, and db += 1ᵀ P + 1ᵀ U. The products read the rows
-  // where they are and copies of P and U in `keep`. True where they outlast the task: the rows lie in the batch itself.
-  bool finish(Arena& keep, std::vector<Factors<T>>& products, T* db);
+  // The gradient of the weights. dW = Xᵀ P + Aᵀ U as products over all D columns, of which only the varying ones are wanted; they
+  // read the rows where they are and copies of P and U in `keep`. db += 1ᵀ P + 1ᵀ U, and that of the columns that are the same
+  // in all rows are added here. True where the products outlast the task: the rows lie in the batch itself.
+  bool finish(Arena& keep, std::vector<Factors<T>>& products, T* dW, T* db);
 
  private:
+  const T* support_products();
+  // C [n, S] = B Aᵀ + 1.
+  void products_with_support(Index n, const T* B, T* C);
+  // to [n, H] = init (or bias) + rows W_0 + more.
+  void rows_by_weights(Index n, const T* rows, const Factors<T>* more, T* to);
+  // dX [n, D] = P W_0ᵀ + Σ M_i rows_i, where rows_i is A or X.
+  void back_to_rows(Index n, const T* P, const Factors<T>* more, int count, T* dX);
+
   Task<T>& task;
   const Linear<T>& layer;
   const Kernels<T>& kernels;
   Index S, Q, D, H;
-  const T *A, *W, *W_transposed, *b;
-  T *z0, *gram;                 // [S, H], [S, S]
+  const Segments& segments;
+  const T *A, *W, *W_transposed, *b;  // b: the bias with what the same columns add to it
+  T one = 1;                          // 1 + ‖a_s‖²
+  T *z0, *gram = nullptr;       // [S, H], [S, S]
   T** R;                        // by step: [S, H]
   const T *X = nullptr, *P = nullptr;
   int last = 0;

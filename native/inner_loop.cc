@@ -8,6 +8,7 @@
 #include "episode/run.h"
 #include "errors.h"
 #include "gram.h"
+#include "layers/inputs.h"
 #include "layers/linear.h"
 #include "solvers/posterior.h"
 #include "solvers/solver.h"
@@ -40,6 +41,32 @@ std::vector<HeadSpec> heads_of(const Model<T>& model, const Episode<T>* program)
 template <class T>
 void check_classes(const Batch<T>& batch, const Episode<T>& program) {
   for (const T y : batch.labels) require(is_class(y, program.spec.classes), "labels must be classes from 0");
+}
+
+// Whether every task's rows share one row of a side, as a user's do of the users.
+template <class T>
+bool is_shared(const Batch<T>& batch, int side) {
+  const std::vector<std::int32_t>& rows = batch.sides[side];
+  for (Index t = 0; t < batch.tasks(); ++t)
+    for (Index r = batch.begin[2 * t] + 1; r < batch.begin[2 * t + 2]; ++r)
+      if (rows[r] != rows[r - 1]) return false;
+  return true;
+}
+
+template <class T>
+Segments segments_of(const Inputs<T>& inputs, const Batch<T>& batch) {
+  Segments segments;
+  std::vector<int> shared(batch.sides.size(), -1);  // by side, once asked for
+  for (const auto& column : inputs.columns) {
+    const int side = batch.column(column.input).side;
+    if (shared[side] < 0) shared[side] = is_shared(batch, side);
+    const bool same = shared[side] != 0;
+    segments.is_same.push_back(same);
+    auto& ranges = same ? segments.same : segments.varying;
+    if (!ranges.empty() && ranges.back().end == column.begin) ranges.back().end += column.width;
+    else ranges.push_back({column.begin, column.begin + column.width});
+  }
+  return segments;
 }
 
 }  // namespace
@@ -78,6 +105,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   for (const Layer<T>* layer : suffix)
     if (const auto* linear = dynamic_cast<const Linear<T>*>(layer); linear && moves[linear->in[0]]) turned.push_back(linear);
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
+  find_segments();
   gram = nullptr;
   // The Gram form takes θ_0 for the shared values, which generated starts are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
@@ -89,23 +117,41 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
     if (layer->out == gram_in) gram_source = layer;
 }
 
+// Only linear layers know what to do with them, and programs and closed-form heads read whole rows.
 template <class T>
-Shared<T>::Shared(const Plan<T>& plan, const T* values, bool backward) : values(values), transposed(plan.model.tensors.size(), nullptr) {
-  if (!backward) return;
-  const auto each = [&](const auto& f) {
+void Plan<T>::find_segments() {
+  segments.assign(model.slot_width.size(), nullptr);
+  if (episode || starts) return;
+  segment_storage.reserve(model.layers.size());
+  for (const auto& layer : model.layers) {
+    const auto* inputs = dynamic_cast<const Inputs<T>*>(layer.get());
+    if (!inputs) continue;
+    const auto reader = std::find_if(model.layers.begin(), model.layers.end(), [&](const auto& l) { return l->in.size() == 1 && l->in[0] == inputs->out; });
+    const auto* linear = reader == model.layers.end() ? nullptr : dynamic_cast<const Linear<T>*>(reader->get());
+    if (!linear || linear == model.head || linear->O == 1) continue;
+    Segments found = segments_of(*inputs, batch);
+    if (found.same.empty() || found.varying.empty() || found.varying.size() > Segments::kMost) continue;
+    segment_storage.push_back(std::move(found));
+    segments[inputs->out] = &segment_storage.back();
+  }
+}
+
+template <class T>
+Shared<T>::Shared(const Plan<T>& plan, const T* values, Passes passes) : values(values), transposed(plan.model.tensors.size(), nullptr) {
+  std::vector<const Linear<T>*> wanted;
+  if (passes == Passes::inner_loop) wanted = plan.turned;
+  if (passes == Passes::meta_gradient)
     for (const auto& layer : plan.model.layers)
-      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && plan.model.slot_learns[linear->in[0]]) f(*linear);
-  };
+      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && plan.model.slot_learns[linear->in[0]]) wanted.push_back(linear);
   Index size = 0;
-  each([&](const Linear<T>& linear) { size += aligned(plan.model.tensors[linear.weight].size); });
+  for (const Linear<T>* linear : wanted) size += aligned(linear->I * linear->O);
   storage.resize(size);
   T* to = storage.data();
-  each([&](const Linear<T>& linear) {
-    const TensorInfo& info = plan.model.tensors[linear.weight];
-    plan.kernels.transpose(linear.I, linear.O, values + info.offset, linear.O, to, linear.I);
-    transposed[linear.weight] = to;
-    to += aligned(info.size);
-  });
+  for (const Linear<T>* linear : wanted) {
+    plan.kernels.transpose(linear->I, linear->O, values + plan.model.tensors[linear->weight].offset, linear->O, to, linear->I);
+    transposed[linear->weight] = to;
+    to += aligned(linear->I * linear->O);
+  }
 }
 
 template <class T>
@@ -220,7 +266,7 @@ Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_g
 
 template <class T>
 Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& s, T* const* grad) const {
-  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.inner.dropout};
+  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.segments.data(), plan.inner.dropout};
 }
 
 template <class T>
@@ -316,7 +362,7 @@ template <class T>
 std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll) {
   const Model<T>& model = plan.model;
   std::vector<Adapted<T>> results(plan.batch.tasks());
-  const Shared<T> shared(plan, parameters, true);
+  const Shared<T> shared(plan, parameters, Passes::inner_loop);
   ThreadPool::instance().parallel_for(plan.batch.tasks(), threads, [&](Index t) {
     poll();
     Arena& arena = Arena::of_this_thread();
@@ -377,7 +423,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
   std::vector<Index> offset(tasks + 1, 0);
   for (Index t = 0; t < tasks; ++t)
     offset[t + 1] = offset[t] + (plan.batch.begin[2 * t + 2] - plan.batch.begin[2 * t + 1]) * outputs;
-  const Shared<T> shared(plan, parameters, after);
+  const Shared<T> shared(plan, parameters, after ? Passes::inner_loop : Passes::forward);
   QueryOutputs<T> result;
   if (before) result.before.resize(offset[tasks]);
   if (after) result.after.resize(offset[tasks]);

@@ -88,14 +88,22 @@ struct Plan {
   const Linear<T>* gram;  // the first layer of the suffix, where it runs in the Gram form (gram.h)
   int gram_in = -1;       // slot that it reads
   const Layer<T>* gram_source = nullptr;  // what writes that slot
+  std::vector<Segments> segment_storage;
+  std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
   std::vector<const Linear<T>*> turned;  // linear layers of the suffix that pass gradients on to layers of the suffix
+
+ private:
+  void find_segments();
 };
+
+// Passes of a call: forward alone, with those of the inner loop backward, with those of the meta-gradient.
+enum class Passes { forward, inner_loop, meta_gradient };
 
 // The shared parameters as the tasks of a call read them.
 template <class T>
 struct Shared {
-  // With `backward`, the linear weights that a backward pass multiplies with are transposed once for all tasks.
-  Shared(const Plan<T>& plan, const T* values, bool backward);
+  // Linear weights that backward passes multiply with are transposed once for all tasks.
+  Shared(const Plan<T>& plan, const T* values, Passes passes);
   const T* values;                   // in the layout of the parameter arena
   std::vector<const T*> transposed;  // by tensor; null where not made
 

@@ -13,6 +13,19 @@
 
 namespace innerloop {
 
+// Columns of a slot of concatenated inputs: those that differ from row to row of a task, and those that do not, such as what is
+// known of the user whose task it is. The latter are held in the first row alone: work on them is done once for all rows,
+// and row 0 of their adjoint is the sum over the rows.
+struct Segments {
+  struct Range {
+    Index begin, end;
+    Index width() const { return end - begin; }
+  };
+  static constexpr std::size_t kMost = 8;   // varying ranges
+  std::vector<Range> varying, same;
+  std::vector<std::uint8_t> is_same;        // by input of the layer that writes the slot
+};
+
 // One pass of one task over n rows. Slots are [n, width]; parameters are by tensor index, tables as gathered rows.
 template <class T>
 struct Pass {
@@ -29,6 +42,7 @@ struct Pass {
   T* const* tx;           // by slot; null entry = zero
   T* const* tdx;          // by slot; null entry = not wanted
   T* scratch;             // Model::scratch_size elements
+  const Segments* const* segments;  // by slot; null entry = all columns differ
   std::uint64_t dropout;  // key of the masks; 0 = none
 };
 

@@ -60,44 +60,54 @@ Index chunk_count(const Plan<T>& plan) {
   return std::min({tasks, std::max<Index>(8, tasks / 4), std::clamp<Index>(affordable, 2, 64)});
 }
 
-// One chunk's gradient of the dense tensors.
+// One chunk's gradient of the dense tensors. That of the Gram layer's weight is one product over the rows of all tasks of the
+// chunk, where the rows outlast their tasks.
 template <class T>
 struct Accumulator {
-  Accumulator(const Plan<T>& plan, Aligned<T>& sum) : plan(plan), sum(sum) {
+  Accumulator(const Plan<T>& plan, Aligned<T>& sum) : plan(plan), sum(sum), keep(Arena::of_this_chunk()) {
     keep.reset();
-    // All zero but the Gram layer's weight, whose products start it.
-    const Index from = plan.gram ? plan.model.tensors[plan.gram->weight].offset : 0, to = plan.gram ? from + plan.model.tensors[plan.gram->weight].size : 0;
-    std::fill(sum.begin(), sum.begin() + from, T(0));
-    std::fill(sum.begin() + to, sum.end(), T(0));
+    std::fill(sum.begin(), sum.begin() + weight_at(), T(0));
+    std::fill(sum.begin() + weight_at() + weight_size(), sum.end(), T(0));
+    if (!plan.gram) return;
+    segments = plan.segments[plan.gram_in] ? plan.segments[plan.gram_in] : &plan.gram->whole;
+    // The varying columns start with the products.
+    for (const auto& range : segments->same) std::fill_n(weight() + range.begin * plan.gram->O, range.width() * plan.gram->O, T(0));
   }
 
-  // The gradient of a task's Gram layer; that of a whole chunk is one product where the rows outlast the task.
   void add(Gram<T>& gram) {
-    if (!gram.finish(keep, products, sum.data() + plan.model.tensors[plan.gram->bias].offset)) flush();
+    if (!gram.finish(keep, products, weight(), bias())) flush();
   }
-  // −weight (W_K − W_0), Reptile's.
-  void displace(Gram<T>& gram, T weight) {
+  // −a (W_K − W_0), Reptile's.
+  void displace(Gram<T>& gram, T a) {
     flush();
-    gram.displace(-weight, this->weight(), sum.data() + plan.model.tensors[plan.gram->bias].offset);
+    gram.displace(-a, weight(), bias());
   }
-  // Before the sum is read, and before another task overwrites what the products read.
+  // Before the sum is read or added to, and before the next task overwrites what the products read.
   void flush() {
-    if (!plan.gram) return;
-    if (started && products.empty()) return;
-    plan.kernels.gemm(plan.gram->I, plan.gram->O, products.data(), static_cast<int>(products.size()), nullptr, started ? weight() : nullptr,
-                      weight(), plan.gram->O);
+    if (!plan.gram || (started && products.empty())) return;
+    const Index H = plan.gram->O;
+    for (const auto& range : segments->varying) {
+      moved = products;
+      for (Factors<T>& f : moved) f.A += range.begin;
+      T* to = weight() + range.begin * H;
+      plan.kernels.gemm(range.width(), H, moved.data(), static_cast<int>(moved.size()), nullptr, started ? to : nullptr, to, H);
+    }
     started = true;
     products.clear();
     keep.reset();
   }
 
  private:
-  T* weight() { return sum.data() + plan.model.tensors[plan.gram->weight].offset; }
+  Index weight_at() const { return plan.gram ? plan.model.tensors[plan.gram->weight].offset : 0; }
+  Index weight_size() const { return plan.gram ? plan.model.tensors[plan.gram->weight].size : 0; }
+  T* weight() { return sum.data() + weight_at(); }
+  T* bias() { return sum.data() + plan.model.tensors[plan.gram->bias].offset; }
 
   const Plan<T>& plan;
   Aligned<T>& sum;
-  Arena& keep = Arena::of_this_chunk();
-  std::vector<Factors<T>> products;
+  Arena& keep;
+  const Segments* segments = nullptr;
+  std::vector<Factors<T>> products, moved;
   bool started = false;
 };
 
@@ -166,7 +176,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
   const bool parameter_rates = inner.rate_kind == RateKind::per_parameter, step_rates = inner.rate_kind == RateKind::per_tensor_step;
   const auto task_weight = [&](Index t) { return plan.batch.weights.empty() ? 1.0 / static_cast<double>(tasks) : plan.batch.weights[t]; };
 
-  const Shared<T> shared(plan, parameters, true);
+  const Shared<T> shared(plan, parameters, Passes::meta_gradient);
   MetaGradient<T> result;
   result.task_losses.resize(tasks);
   Blocks<T> blocks(plan, true), rate_blocks(plan, parameter_rates);
@@ -247,7 +257,7 @@ template <class T>
 HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector) {
   const Model<T>& model = plan.model;
   const int n = static_cast<int>(model.tensors.size()), out = model.output_slot;
-  const Shared<T> shared(plan, parameters, true);
+  const Shared<T> shared(plan, parameters, Passes::meta_gradient);
   Arena& arena = Arena::of_this_thread();
   arena.reset();
   Task<T> task(plan, 0, shared, arena);

@@ -87,6 +87,104 @@ for (const [kind, spec] of [['dense inputs', DENSE], ['embeddings below', EMBEDD
   }
 }
 
+// ------------------------------------------------------------------------------------------ columns shared by a task
+
+// What is known of the user is the same in all rows of a task. Where the batch says so, by one row of the users' side, the first
+// layer works on it once; where every row names a row of its own with the same content, it cannot know.
+const USERS: ModelSpec = {
+  inputs: [
+    { name: 'age', kind: 'categorical', cardinality: 5, dim: 6 },
+    { name: 'item', kind: 'categorical', cardinality: 11, dim: 9 },
+    { name: 'income', kind: 'dense', size: 3 },
+    { name: 'tags', kind: 'bag', cardinality: 6, dim: 4 },
+    { name: 'price', kind: 'dense', size: 5 },
+  ],
+  body: { kind: 'mlp', hidden: [12, 7], activation: 'tanh' },
+  head: { loss: 'mse' },
+};
+
+/** One batch twice: users as rows of a side of their own, and repeated for every row. */
+function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number])[], stream: Random) {
+  const rows = sizes.reduce((sum, [s, q]) => sum + s + q, 0);
+  const owner = Int32Array.from(sizes.flatMap(([s, q], t) => list(s + q, () => t)));
+  const begin = Int32Array.from([0, ...sizes.flatMap(([s, q]) => [s, q])]).map(((sum) => (n) => (sum += n))(0));
+  const numbers = (n: number) => Float64Array.from({ length: n }, () => stream.normal());
+  const ids = (n: number, below: number) => Int32Array.from({ length: n }, () => stream.below(below));
+  const tagCounts = list(sizes.length, () => stream.below(4));
+  const users = { age: ids(sizes.length, 5), income: numbers(3 * sizes.length), tags: tagCounts.map((n) => ids(n, 6)) };
+  const items = { item: ids(rows, 11), price: numbers(5 * rows) };
+  const labels = numbers(rows);
+  const make = (of: Int32Array) => {
+    const bags = Array.from(of, (t) => users.tags[t]!);
+    const offsets = Int32Array.from([0, ...bags.map(({ length }) => length)]).map(((sum) => (n) => (sum += n))(0));
+    const frame = model.ops.createFrame(model.native, {
+      sides: [of.length, rows],
+      columns: [
+        { side: 0, ids: Int32Array.from(of, (t) => users.age[t]!) },
+        { side: 1, ids: items.item },
+        { side: 0, dense: Float64Array.from({ length: 3 * of.length }, (_, i) => users.income[3 * of[Math.floor(i / 3)]! + (i % 3)]!) },
+        { side: 0, ids: Int32Array.from(bags.flatMap((bag) => Array.from(bag))), offsets },
+        { side: 1, dense: items.price },
+      ],
+    });
+    const everyRow = Int32Array.from({ length: rows }, (_, r) => r);
+    return model.ops.createBatch(model.native, frame, { begin, sides: [of.length === rows ? everyRow : owner, everyRow], labels });
+  };
+  return [make(Int32Array.from({ length: sizes.length }, (_, t) => t)), make(owner)] as const;
+}
+
+for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*'], ['mlp.2.*']]) {
+  for (const form of ['one rate', 'written out'] as const) {
+    test(`what all rows of a task share is worked on once, with the same result: ${adapted.join(', ')} adapted, ${form}`, async () => {
+      const stream = random(adapted.length, `users.${adapted.join()}`);
+      const model = defineModel(USERS, { precision: 'float64' });
+      const params = normals(model, 0.4, stream);
+      const store = model.store(params);
+      const [shared, repeated] = batchesOfUsers(model, [[6, 4], [1, 3], [0, 2], [9, 1]], stream);
+      const fast = selectTensors(model, adapted, 'adapt');
+      let differing = 0;
+      for (const steps of [1, 3]) {
+        for (const order of [1, 2] as const) {
+          const rates = form === 'one rate' ? { rateKind: 0, rate: 0.1 } : { rateKind: 1, rate: 0, rates: model.tensors.map((_, t) => (fast[t] ? new Float64Array(steps).fill(0.1) : new Float64Array(0))) };
+          const inner = { steps, order, solver: 0, fast, shrinkage: 0, ...rates } as NativeInnerLoop;
+          const gradient = async (batch: typeof shared, direction: 0 | 1) => {
+            const { taskLosses, gradient } = await model.ops.metaGradient({ store, batch, inner, threads: 2, direction });
+            return { ...model.named(gradient), losses: { shape: [taskLosses.length], data: taskLosses } };
+          };
+          for (const direction of [0, 1] as const) {
+            const [one, other]: Parameters[] = [await gradient(shared, direction), await gradient(repeated, direction)];
+            assertSame(one, other, 1e-12);
+            for (const [name, { data }] of Object.entries(one)) if (data.some((x, i) => x !== other[name]!.data[i])) differing++;
+          }
+          const outputs = async (batch: typeof shared) => {
+            const { before, after } = await model.ops.predict({ store, batch, inner, threads: 2, before: true, after: true });
+            return { before: { shape: [10], data: before! }, after: { shape: [10], data: after! } };
+          };
+          assertSame(await outputs(shared), await outputs(repeated), 1e-12);
+          const parameters = async (batch: typeof shared) => {
+            const all = await model.ops.adapt({ store, batch, inner, threads: 2 });
+            return Object.fromEntries(all.flatMap((task, t) => model.ops.readAdapted(task, store).flatMap((data, i) => (data === undefined ? [] : [[`${t}.${model.tensors[i]!.name}`, { shape: [data.length], data }]]))));
+          };
+          assertSame(await parameters(shared), await parameters(repeated), 1e-12);
+        }
+      }
+      assert.ok(differing > 0, 'not a bit differs: both were computed in the same way');
+    });
+  }
+}
+
+test('a Hessian-vector product does the same', async () => {
+  const stream = random(1, 'users.product');
+  const model = defineModel(USERS, { precision: 'float64' });
+  const store = model.store(normals(model, 0.4, stream));
+  const vector = model.store(normals(model, 1, stream));
+  const [shared, repeated] = batchesOfUsers(model, [[0, 8]], stream);
+  const inner: NativeInnerLoop = { steps: 0, order: 2, solver: 0, fast: new Uint8Array(model.tensors.length).fill(1), shrinkage: 0, rateKind: 0, rate: 0 };
+  const [one, other] = await Promise.all([shared, repeated].map((batch) => model.ops.hessianVectorProduct({ store, batch, inner, threads: 1, vector })));
+  assertSame(model.named(one!.gradient), model.named(other!.gradient), 1e-12);
+  assertSame(model.named(one!.product), model.named(other!.product), 1e-12);
+});
+
 // ------------------------------------------------------------------------------------------------------- ridge
 
 const RIDGE: ModelSpec = { ...EMBEDDED, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } };

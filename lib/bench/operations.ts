@@ -43,7 +43,7 @@ export function chosenForm({ layers, support: S, query: Q, steps: K, order }: Wo
   const gram =
     S * D * H * (second ? (adjoint ? 3 : 2) : 1) +
     Q * D * H * (adjoint ? 3 : 2) +
-    (S + Q) * S * D * (adjoint && second ? 2 : 1) +
+    ((K > 1 ? S : 0) + Q) * S * D * (adjoint && second ? 2 : 1) +
     K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
   return gram < direct ? 'gram' : 'direct';
 }
@@ -60,7 +60,7 @@ function adaptation({ layers, support: S, steps: K }: Work, form: Form): number 
   const first = firstFast(layers);
   const gram = form === 'gram';
   const { inputs: D, outputs: H } = layers[first];
-  let total = gram ? S * D * H + S * S * D + (K - 1) * S * S * H + K * S * H : 0;
+  let total = gram ? S * D * H + (K > 1 ? S * S * D : 0) + (K - 1) * S * S * H + K * S * H : 0;
   layers.forEach(({ inputs, outputs, weight, bias }, l) => {
     const each = inputs * outputs;
     if (l < first) total += S * each;
@@ -92,8 +92,8 @@ function reversePass({ layers, support: S, query: Q, steps: K }: Work, form: For
   const below = first > 0;
   const { inputs: D, outputs: H } = layers[first];
   let total = 0;
-  if (gram) total += S * D * H + S * Q * H + K * S * S * H * (below ? 3 : 1); // Aᵀ U, (A Xᵀ + 1) P, each step
-  if (gram && below) total += S * D * H + S * S * D + S * Q * H + S * Q * D;
+  if (gram) total += S * D * H + S * Q * H + (K - 1) * S * S * H * (below ? 3 : 1); // Aᵀ U, (A Xᵀ + 1) P, each step but one
+  if (gram && below) total += S * D * H + (K > 1 ? S * S * D : 0) + S * Q * H + S * Q * D;
   layers.forEach(({ inputs, outputs, weight }, l) => {
     const each = inputs * outputs;
     if (l < first) {

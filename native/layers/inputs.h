@@ -53,11 +53,17 @@ struct Inputs final : Layer<T> {
   Index width = 0;
 
  private:
+  // Columns that are the same in all rows are held once.
+  Index rows(const Pass<T>& p, const Column& column) const {
+    const Segments* segments = p.segments[this->out];
+    return segments && segments->is_same[&column - columns.data()] ? std::min<Index>(p.n, 1) : p.n;
+  }
+
   // x[r] = [dense | E[id] | pool E[ids]]; a null table gives zeros, as does dense input where `dense` is false.
   void gather(const Pass<T>& p, const T* const* tables, bool dense, T* x) const {
     for (const Column& column : columns) {
       const T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
-      for (Index r = 0; r < p.n; ++r) {
+      for (Index r = 0; r < rows(p, column); ++r) {
         T* to = x + r * width + column.begin;
         if (column.kind == InputKind::dense) {
           if (dense) std::copy_n(p.rows.dense(column.input, r), column.width, to);
@@ -81,7 +87,7 @@ struct Inputs final : Layer<T> {
     for (const Column& column : columns) {
       T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
       if (!table) continue;
-      for (Index r = 0; r < p.n; ++r) {
+      for (Index r = 0; r < rows(p, column); ++r) {
         const auto ids = p.rows.ids(column.input, r);
         const T weight = pool_weight(column, ids.size());
         for (const std::int32_t id : ids)

@@ -7,10 +7,15 @@
 namespace innerloop {
 
 // z = x W + b with W [in, out] in the arena.  Tensors: weight, bias.
+//
+// Over concatenated inputs some columns may be the same in every row (Segments): x_s, the first row's. With s = 1ᵀ dz,
+//
+//   z = x_v W_v + (b + x_s W_s);   dW_s = x_sᵀ s,   dx_s = s W_sᵀ
 template <class T>
 struct Linear final : Layer<T> {
   Linear(int weight, int bias, Index in_width, Index out_width) : weight(weight), bias(bias), I(in_width), O(out_width) {
-    this->scratch = 2 * I * O;
+    whole.varying = {{0, I}};
+    this->scratch = 2 * I * O + 2 * O;
   }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require_arity(spec, 1, 2);
@@ -19,75 +24,149 @@ struct Linear final : Layer<T> {
   }
 
   void forward(const Pass<T>& p) const override {
-    p.kernels->gemm_nn(p.n, O, I, p.x[this->in[0]], I, p.theta[weight], O, p.theta[bias], false, p.x[this->out], O);
+    if (p.n == 0) return;  // and no first row to read
+    const T *x = p.x[this->in[0]], *w = p.theta[weight], *b = p.theta[bias];
+    T* z = p.x[this->out];
+    // Dot products, where gemm has but one lane to fill.
+    if (O == 1) return p.kernels->gemm_nn(p.n, O, I, x, I, w, O, b, false, z, O);
+    const Segments& segments = segments_of(p);
+    Factors<T> f[Segments::kMost];
+    p.kernels->gemm(p.n, O, f, add_varying(segments, x, w, f), add_same(p, segments, x, w, b, p.scratch), nullptr, z, O);
   }
 
   // dW = xᵀ dz;  db = Σ dz;  dx = dz Wᵀ
   void backward(const Pass<T>& p) const override {
-    const T* dz = p.dx[this->out];
-    if (p.grad[weight]) p.kernels->gemm_tn(I, O, p.n, p.x[this->in[0]], I, dz, O, true, p.grad[weight], O);
-    if (p.grad[bias]) p.kernels->column_sums(p.n, O, dz, O, p.grad[bias]);
-    if (T* dx = p.dx[this->in[0]]) {
-      const Factors<T> f{dz, O, 1, transposed(p), I, O};
-      p.kernels->gemm(p.n, I, &f, 1, nullptr, nullptr, dx, I);
+    if (p.n == 0) return;
+    const T *x = p.x[this->in[0]], *dz = p.dx[this->out];
+    T *dw = p.grad[weight], *dx = p.dx[this->in[0]];
+    if (O == 1) {
+      if (dw) p.kernels->gemm_tn(I, O, p.n, x, I, dz, O, true, dw, O);
+      if (p.grad[bias]) p.kernels->column_sums(p.n, O, dz, O, p.grad[bias]);
+      if (dx) pass_on(p, whole, dz, nullptr, p.theta[weight], nullptr, nullptr, nullptr, dx);
+      return;
     }
+    const Segments& segments = segments_of(p);
+    T* const sums = p.scratch + 2 * I * O;
+    if (p.grad[bias] || !segments.same.empty()) sum_rows(p, dz, sums);
+    if (p.grad[bias]) p.kernels->axpy(O, T(1), sums, p.grad[bias]);
+    if (dw) add_gradient(p, segments, x, dz, nullptr, nullptr, sums, nullptr, dw);
+    if (dx) pass_on(p, segments, dz, nullptr, transposed(p), nullptr, sums, nullptr, dx);
   }
 
   // tz = tx W + x vW + vb
   void tangent_forward(const Pass<T>& p) const override {
+    if (p.n == 0) return;
     T* tz = p.tx[this->out];
-    const T* x = p.x[this->in[0]];
-    const T *tx = p.tx[this->in[0]], *vw = p.v[weight], *vb = p.v[bias];
-    // Dot products, where gemm has but one lane to fill.
+    const T *x = p.x[this->in[0]], *tx = p.tx[this->in[0]], *vw = p.v[weight], *vb = p.v[bias];
     if (O == 1) {
       if (vw) p.kernels->gemm_nn(p.n, O, I, x, I, vw, O, vb, false, tz, O);
       else std::fill_n(tz, p.n, vb ? *vb : T(0));
       if (tx) p.kernels->gemm_nn(p.n, O, I, tx, I, p.theta[weight], O, nullptr, true, tz, O);
       return;
     }
-    Factors<T> f[2];
+    const Segments& segments = segments_of(p);
+    Factors<T> f[2 * Segments::kMost];
     int count = 0;
-    if (vw) f[count++] = {x, I, 1, vw, O, I};
-    if (tx) f[count++] = {tx, I, 1, p.theta[weight], O, I};
+    if (vw) {
+      count += add_varying(segments, x, vw, f);
+      vb = add_same(p, segments, x, vw, vb, p.scratch);
+    }
+    if (tx) {
+      count += add_varying(segments, tx, p.theta[weight], f + count);
+      vb = add_same(p, segments, tx, p.theta[weight], vb, p.scratch);
+    }
     p.kernels->gemm(p.n, O, f, count, vb, nullptr, tz, O);
   }
 
   // tdW = xᵀ tdz + txᵀ dz;  tdb = Σ tdz;  tdx = tdz Wᵀ + dz vWᵀ
   void tangent_backward(const Pass<T>& p) const override {
-    const T *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]], *vw = p.v[weight];
-    if (T* hv = p.hv[weight]) {
-      if (O == 1) {
-        p.kernels->gemm_tn(I, O, p.n, p.x[this->in[0]], I, tdz, O, true, hv, O);
-        if (tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);
-      } else {
-        const Factors<T> f[2] = {{p.x[this->in[0]], 1, I, tdz, O, p.n}, {tx, 1, I, dz, O, p.n}};
-        p.kernels->gemm(I, O, f, tx ? 2 : 1, nullptr, hv, hv, O);
-      }
+    if (p.n == 0) return;
+    const T *x = p.x[this->in[0]], *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]], *vw = p.v[weight];
+    T *hv = p.hv[weight], *tdx = p.tdx[this->in[0]];
+    if (O == 1) {
+      if (hv) p.kernels->gemm_tn(I, O, p.n, x, I, tdz, O, true, hv, O);
+      if (hv && tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);
+      if (p.hv[bias]) p.kernels->column_sums(p.n, O, tdz, O, p.hv[bias]);
+      if (tdx) pass_on(p, whole, tdz, dz, p.theta[weight], vw, nullptr, nullptr, tdx);
+      return;
     }
-    if (p.hv[bias]) p.kernels->column_sums(p.n, O, tdz, O, p.hv[bias]);
-    if (T* tdx = p.tdx[this->in[0]]) {
-      const T* w = transposed(p);
-      if (vw && O > 1) {
-        // p.scratch may hold wᵀ.
-        T* const to = w == p.scratch ? p.scratch + I * O : p.scratch;
-        p.kernels->transpose(I, O, vw, O, to, I);
-        vw = to;
-      }
-      const Factors<T> f[2] = {{tdz, O, 1, w, I, O}, {dz, O, 1, vw, I, O}};
-      p.kernels->gemm(p.n, I, f, vw ? 2 : 1, nullptr, nullptr, tdx, I);
+    const Segments& segments = segments_of(p);
+    T *const t_sums = p.scratch + 2 * I * O, *const sums = t_sums + O;
+    if (p.hv[bias] || !segments.same.empty()) sum_rows(p, tdz, t_sums);
+    if (!segments.same.empty()) sum_rows(p, dz, sums);
+    if (p.hv[bias]) p.kernels->axpy(O, T(1), t_sums, p.hv[bias]);
+    if (hv) add_gradient(p, segments, x, tdz, tx, dz, t_sums, sums, hv);
+    if (!tdx) return;
+    const T* w = transposed(p);
+    if (vw) {
+      // p.scratch may hold Wᵀ.
+      T* const to = w == p.scratch ? p.scratch + I * O : p.scratch;
+      p.kernels->transpose(I, O, vw, O, to, I);
+      vw = to;
     }
+    pass_on(p, segments, tdz, dz, w, vw, t_sums, sums, tdx);
   }
 
   int weight, bias;
   Index I, O;
+  Segments whole;  // all columns varying
 
  private:
-  // Wᵀ [O, I]: a single column is its own transpose.
+  const Segments& segments_of(const Pass<T>& p) const {
+    const Segments* segments = p.segments[this->in[0]];
+    return segments ? *segments : whole;
+  }
+
+  // Wᵀ [O, I].
   const T* transposed(const Pass<T>& p) const {
-    if (O == 1) return p.theta[weight];
     if (const T* at_hand = p.transposed[weight]) return at_hand;
     p.kernels->transpose(I, O, p.theta[weight], O, p.scratch, I);
     return p.scratch;
+  }
+
+  int add_varying(const Segments& segments, const T* x, const T* w, Factors<T>* f) const {
+    int count = 0;
+    for (const auto& range : segments.varying) f[count++] = {x + range.begin, I, 1, w + range.begin * O, O, range.width()};
+    return count;
+  }
+
+  // b + x_s W_s: b itself, or in `to`, which may be b.
+  const T* add_same(const Pass<T>& p, const Segments& segments, const T* x, const T* w, const T* b, T* to) const {
+    for (const auto& range : segments.same) {
+      const Factors<T> f{x + range.begin, I, 1, w + range.begin * O, O, range.width()};
+      p.kernels->gemm(1, O, &f, 1, nullptr, b, to, O);
+      b = to;
+    }
+    return b;
+  }
+
+  void sum_rows(const Pass<T>& p, const T* dz, T* to) const {
+    std::fill_n(to, O, T(0));
+    p.kernels->column_sums(p.n, O, dz, O, to);
+  }
+
+  // dw += xᵀ dz + yᵀ dy, where y may be null; s and t are the sums of the rows of dz and dy.
+  void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy, const T* s, const T* t, T* dw) const {
+    for (const auto& [begin, end] : segments.varying) {
+      const Factors<T> f[2] = {{x + begin, 1, I, dz, O, p.n}, {y ? y + begin : nullptr, 1, I, dy, O, p.n}};
+      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, dw + begin * O, dw + begin * O, O);
+    }
+    for (const auto& [begin, end] : segments.same) {
+      const Factors<T> f[2] = {{x + begin, 1, I, s, O, 1}, {y ? y + begin : nullptr, 1, I, t, O, 1}};
+      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, dw + begin * O, dw + begin * O, O);
+    }
+  }
+
+  // dx = dz wᵀ + dy vᵀ, with w and v transposed, where v may be null; s and t as above.
+  void pass_on(const Pass<T>& p, const Segments& segments, const T* dz, const T* dy, const T* w, const T* v, const T* s, const T* t, T* dx) const {
+    for (const auto& [begin, end] : segments.varying) {
+      const Factors<T> f[2] = {{dz, O, 1, w + begin, I, O}, {dy, O, 1, v ? v + begin : nullptr, I, O}};
+      p.kernels->gemm(p.n, end - begin, f, v ? 2 : 1, nullptr, nullptr, dx + begin, I);
+    }
+    for (const auto& [begin, end] : segments.same) {
+      const Factors<T> f[2] = {{s, O, 1, w + begin, I, O}, {t, O, 1, v ? v + begin : nullptr, I, O}};
+      p.kernels->gemm(1, end - begin, f, v ? 2 : 1, nullptr, nullptr, dx + begin, I);
+    }
   }
 };
 

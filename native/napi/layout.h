@@ -1,6 +1,7 @@
 #pragma once
+#include <napi.h>
+
 #include <algorithm>
-#include <vector>
 
 #include "../model.h"
 
@@ -8,24 +9,22 @@ namespace innerloop {
 
 // Arena layout to JavaScript's and back: linear weights are held transposed.
 template <class T>
-std::vector<T> outward(const TensorInfo& t, const T* data) {
-  std::vector<T> out(data, data + t.size);
-  if (!t.transposed) return out;
-  const Index rows = t.shape[0], columns = t.shape[1];
-  for (Index r = 0; r < rows; ++r)
-    for (Index c = 0; c < columns; ++c) out[r * columns + c] = data[c * rows + r];
+void outward(const TensorInfo& t, const T* from, T* to) {
+  if (t.transposed) kernels<T>().transpose(t.shape[1], t.shape[0], from, t.shape[0], to, t.shape[1]);
+  else std::copy_n(from, t.size, to);
+}
+
+template <class T>
+Napi::Value to_typed_array(Napi::Env env, const TensorInfo& t, const T* from) {
+  auto out = Napi::TypedArrayOf<T>::New(env, static_cast<std::size_t>(t.size));
+  outward<T>(t, from, out.Data());
   return out;
 }
 
 template <class T>
 void inward(const TensorInfo& t, const T* from, T* to) {
-  if (!t.transposed) {
-    std::copy_n(from, t.size, to);
-    return;
-  }
-  const Index rows = t.shape[0], columns = t.shape[1];
-  for (Index r = 0; r < rows; ++r)
-    for (Index c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+  if (t.transposed) kernels<T>().transpose(t.shape[0], t.shape[1], from, t.shape[1], to, t.shape[0]);
+  else std::copy_n(from, t.size, to);
 }
 
 }  // namespace innerloop

@@ -78,7 +78,7 @@ struct Operations {
       const StorePtr store = unwrap<Store<T>>(info[0]);
       const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
       const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*store);
-      return to_typed_array(info.Env(), outward<T>(t, store->values->data() + t.offset));
+      return to_typed_array<T>(info.Env(), t, store->values->data() + t.offset);
     });
   }
 
@@ -202,7 +202,7 @@ struct Operations {
     for (std::size_t i = 0; i < model.tensors.size(); ++i) {
       const TensorInfo& t = model.tensors[i];
       if (t.input < 0) {
-        out.Set(static_cast<std::uint32_t>(i), to_typed_array(env, outward<T>(t, gradient.dense.data() + t.offset)));
+        out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(env, t, gradient.dense.data() + t.offset));
         continue;
       }
       const Index dim = model.dim(static_cast<int>(i));
@@ -320,7 +320,7 @@ struct Operations {
         const TensorInfo& t = model.tensors[i];
         if (!adapted->fast[i]) continue;
         if (t.input < 0) {
-          out.Set(static_cast<std::uint32_t>(i), to_typed_array(info.Env(), outward<T>(t, adapted->dense[i].data())));
+          out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(info.Env(), t, adapted->dense[i].data()));
           continue;
         }
         std::vector<T> full(store->values->data() + t.offset, store->values->data() + t.offset + t.size);
