@@ -87,7 +87,6 @@ void Gram<T>::support_forward(int k, T* z) {
     std::copy_n(z0, S * H, z);
     return;
   }
-  // −R_k is held in R[k], so the product adds straight to Z_0.
   const Factors<T> f{support_products(), S, 1, R[k], H, S};
   kernels.gemm(S, H, &f, 1, nullptr, z0, z, H);
 }
@@ -95,7 +94,7 @@ void Gram<T>::support_forward(int k, T* z) {
 template <class T>
 void Gram<T>::step(int k, const T* dz) {
   R[k + 1] = task.arena.template take<T>(S * H);
-  kernels.add_scaled(S * H, R[k], -task.plan.inner.rate, dz, R[k + 1]);
+  kernels.add_scaled(S * H, R[k], T(1), dz, R[k + 1]);
 }
 
 template <class T>
@@ -133,8 +132,11 @@ void Gram<T>::back_to_rows(Index n, const T* P, const Factors<T>* more, int coun
   T* sums = task.arena.template take_zeroed<T>(H);
   kernels.column_sums(n, H, P, H, sums);
   T total = 0;
-  for (int i = 0; i < count; ++i)
-    for (Index j = 0; j < n * more[i].K; ++j) total += more[i].A[j];
+  for (int i = 0; i < count; ++i) {
+    T* columns = task.arena.template take_zeroed<T>(more[i].K);
+    kernels.column_sums(n, more[i].K, more[i].A, more[i].K, columns);
+    for (Index j = 0; j < more[i].K; ++j) total += columns[j];
+  }
   for (const auto& [begin, end] : segments.same) {
     f[0] = {sums, H, 1, W_transposed + begin, D, H};
     f[1] = {&total, 1, 1, A + begin, D, 1};
@@ -159,30 +161,25 @@ void Gram<T>::tangent_forward(T* tz) {
     cross_p = task.arena.template take<T>(S * H);
     kernels.gemm_tn(S, H, Q, cross, S, P, H, false, cross_p, H);
   }
-  const T* sum = cross_p;
-  if (second_order) {
-    const Factors<T> f{support_products(), S, 1, U, H, S};
-    kernels.gemm(S, H, &f, 1, nullptr, cross_p, tz, H);
-    sum = tz;
+  if (!second_order) {
+    std::copy_n(cross_p, S * H, tz);
+    return;
   }
-  kernels.scale(S * H, -task.plan.inner.rate, sum, tz);
+  const Factors<T> f{support_products(), S, 1, U, H, S};
+  kernels.gemm(S, H, &f, 1, nullptr, cross_p, tz, H);
 }
 
 template <class T>
 void Gram<T>::tangent_backward(int k, const T* dz, const T* tdz, bool adjoint) {
   if (adjoint) {
-    // With −R in R[k] both terms of the sum enter with a minus: mix holds −Σ tΔ R_kᵀ + α Δ Uᵀ. R_0 is 0, and so is U at first.
+    // mix holds Σ tΔ R_kᵀ + Δ Uᵀ. R_0 is 0, and so is U at first.
     const auto add = [&](const T* left, const T* right) {
       if (mix) return kernels.gemm_nt(S, S, H, left, H, right, H, true, mix, S, scratch);
       mix = task.arena.template take<T>(S * S);
       kernels.gemm_nt(S, S, H, left, H, right, H, false, mix, S, scratch);
     };
     if (k > 0) add(tdz, R[k]);
-    if (second_order) {
-      T* scaled = task.arena.template take<T>(S * H);
-      kernels.scale(S * H, -task.plan.inner.rate, dz, scaled);
-      add(scaled, U);
-    }
+    if (second_order) add(dz, U);
   }
   kernels.axpy(S * H, T(1), tdz, U);
   second_order = true;

@@ -1,14 +1,15 @@
 // The Gram form of the inner loop for the first fast linear layer, whose support inputs A [S, D] do not change from step to
-// step. With Δ_k = ∂L_S/∂Z_k and R_k = Σ_{j<k} α Δ_j, the adapted weights W_k = W_0 − Aᵀ R_k are never formed:
+// step. With Δ_k = ∂(−α L_S)/∂Z_k (InnerLoop::is_folded) and R_k = Σ_{j<k} Δ_j, the adapted weights W_k = W_0 + Aᵀ R_k are never
+// formed:
 //
-//   support   Z_k = A W_0 + b_0 − (A Aᵀ + 1) R_k                 (1: the bias, a matrix of ones)
-//   query     Z_Q = X W_0 + b_0 − (X Aᵀ + 1) R_K
-//   backward  ∂X = P W_0ᵀ − (P R_Kᵀ) A                            P = ∂L_Q/∂Z_Q
+//   support   Z_k = A W_0 + b_0 + (A Aᵀ + 1) R_k                 (1: the bias, a matrix of ones)
+//   query     Z_Q = X W_0 + b_0 + (X Aᵀ + 1) R_K
+//   backward  ∂X = P W_0ᵀ + (P R_Kᵀ) A                            P = ∂L_Q/∂Z_Q
 //
 // In reverse the adjoint of W stays in the span of the rows, v = Xᵀ P + Aᵀ U, with U = 0 at the end of the loop:
 //
-//   tangent   tZ_k = −α [(A Xᵀ + 1) P + (A Aᵀ + 1) U];   U += tΔ_k
-//   ∂A        = U W_0ᵀ − [Σ_k tΔ_k R_kᵀ + α Δ_k Uᵀ] A − (R_K Pᵀ) X
+//   tangent   tZ_k = (A Xᵀ + 1) P + (A Aᵀ + 1) U;   U += tΔ_k
+//   ∂A        = U W_0ᵀ + [Σ_k tΔ_k R_kᵀ + Δ_k Uᵀ] A + (R_K Pᵀ) X
 //
 // Columns that are the same in all rows (Segments), a_s, are a part of the bias: b_0 + a_s W_s takes the place of b_0, 1 + ‖a_s‖²
 // that of 1, and their gradient is a_s times a sum over rows.

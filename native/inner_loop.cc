@@ -231,7 +231,7 @@ View<T> Task<T>::at(int k) {
   if (!transposes[k]) {
     T** made = transposes[k] = arena.take_zeroed<T*>(n);
     // Steps that overwrite each other's parameters share their transposes too.
-    T** const before = k > 0 && theta[k] == theta[k - 1] ? transposes[k - 1] : nullptr;
+    T** const before = k > 0 && theta[k] == theta[k - 1] ? transposes[k - 1] : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2] : nullptr;
     for (const Linear<T>* linear : plan.turned) {
       const int w = linear->weight;
       if (fast_offset[w] < 0) continue;
@@ -284,7 +284,6 @@ void Task<T>::adapt(bool keep) {
 
 template <class T>
 void Task<T>::support_gradient(int k) {
-  std::fill_n(gradient[k], fast_size, T(0));
   if (support == 0 || plan.suffix.empty()) return;
   const int out = plan.model.output_slot;
   const std::size_t bottom = gram ? 1 : 0;

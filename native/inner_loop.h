@@ -61,8 +61,13 @@ struct InnerLoop {
   std::shared_ptr<const Episode<T>> episode;   // a program instead of the inner loop, or one that makes its starts
   std::shared_ptr<const Episode<T>> training;  // what is differentiated in its place, if it is another
 
-  // Nothing but θ − α g towards the last query loss.
-  bool is_plain() const { return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 && loss_weights.empty(); }
+  // Nothing but θ − α g, with one α. The steps are then those of the loss −α L_S, θ_{k+1} = θ_k + ∇(−α L_S), and neither they nor
+  // their derivative ever multiply by α: its gradient adds up in the copy of θ_k that becomes θ_{k+1}.
+  bool is_folded() const {
+    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 && rate_kind == RateKind::scalar;
+  }
+  // The same towards the last query loss.
+  bool is_plain() const { return is_folded() && loss_weights.empty(); }
 };
 
 // What is the same for every task of a call.
@@ -147,7 +152,7 @@ struct Task {
   // Runs the solver, leaving theta[0 … steps] (all of them if `keep`, else only the last in theta[steps]).
   void adapt(bool keep);
   // Support loss at theta[k]: forward over the suffix, leaving its slots in steps[k], and the gradient of the weighted loss by
-  // fast tensor in gradient[k]. Returns nothing if there are no rows.
+  // fast tensor added to gradient[k]. Does nothing if there are no rows.
   void support_gradient(int k);
   // Takes the fast parameters of an adapted task for theta[0]; embedding rows it never met stay the shared ones.
   void start_from(const Adapted<T>& adapted);
@@ -179,7 +184,8 @@ struct Task {
 
   // Weight of the mean support loss in the inner loop.
   T support_weight() const {
-    return support > 0 ? static_cast<T>(support) / (static_cast<T>(support) + plan.inner.shrinkage) : T(1);
+    const T weight = support > 0 ? static_cast<T>(support) / (static_cast<T>(support) + plan.inner.shrinkage) : T(1);
+    return plan.inner.is_folded() ? -plan.inner.rate * weight : weight;
   }
   RowsView<T> support_rows() const { return {&plan.batch, plan.index, first}; }
   Labels<T> support_labels() const { return plan.batch.labels_from(first); }

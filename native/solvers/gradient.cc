@@ -6,6 +6,7 @@
 //
 // The slow parameters of the prefix see the support rows only through the boundary slots, which are the same at every step:
 // their part of Σ_k Hφ is one backward pass with the summed adjoints.
+#include <algorithm>
 #include <optional>
 
 #include "curvature.h"
@@ -25,13 +26,23 @@ struct GradientSolver final : Solver<T> {
         keep && (inner.update.kind == UpdateKind::adam || (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
     if (plan.gram && task.support > 0) task.gram = new (arena.take<Gram<T>>(1)) Gram<T>(task);
     Update<T> update(task);
+    const bool folded = inner.is_folded();
     for (int k = 0; k < inner.steps; ++k) {
       const bool fresh = keep || k == 0;
       task.steps[k] = fresh ? task.take_slots(task.support, plan.suffix_slots, true) : task.steps[0];
       if (fresh)
         for (const int s : plan.boundary) task.steps[k].x[s] = task.prefix.x[s];
+      if (folded) {
+        // Where steps are not kept, every other one takes the same place.
+        task.theta[k + 1] = keep || k < 2 ? arena.take<T>(task.fast_size) : task.theta[k - 1];
+        std::copy_n(task.theta[k], task.fast_size, task.theta[k + 1]);
+        task.gradient[k] = task.theta[k + 1];
+        task.support_gradient(k);
+        continue;
+      }
       task.gradient[k] = k == 0 || store_gradients ? arena.take<T>(task.fast_size) : task.gradient[0];
       task.theta[k + 1] = keep || k == 0 ? arena.take<T>(task.fast_size) : task.theta[k];
+      std::fill_n(task.gradient[k], task.fast_size, T(0));
       task.support_gradient(k);
       if (inner.proximal != 0) {
         plan.kernels.axpy(task.fast_size, inner.proximal, task.theta[k], task.gradient[k]);
@@ -90,10 +101,14 @@ struct GradientSolver final : Solver<T> {
     });
   }
 
-  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u.
+  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u. Folded steps have it in their loss.
   static void direction(const Reverse<T>& reverse, int k, T* d) {
     const Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;
+    if (plan.inner.is_folded()) {
+      std::copy_n(reverse.v, task.fast_size, d);
+      return;
+    }
     if (plan.inner.rate_kind == RateKind::scalar) return plan.kernels.scale(task.fast_size, -plan.inner.rate, reverse.v, d);
     task.each_fast([&](int t, Index at, Index size) {
       if (plan.inner.rate_kind == RateKind::per_tensor_step) plan.kernels.scale(size, -plan.inner.step_rates[t][k], reverse.v + at, d + at);

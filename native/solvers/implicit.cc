@@ -30,6 +30,7 @@ struct ImplicitSolver final : Solver<T> {
     task.steps[K] = task.take_slots(task.support, plan.suffix_slots, true);
     for (const int s : plan.boundary) task.steps[K].x[s] = task.prefix.x[s];
     task.gradient[K] = task.arena.template take<T>(n);
+    std::fill_n(task.gradient[K], n, T(0));
     task.support_gradient(K);
 
     T* const x = conjugate_gradients(reverse);

@@ -153,6 +153,7 @@ struct LstmSolver final : Solver<T> {
       task.steps[k] = task.steps[0];
       task.gradient[k] = keep || k == 0 ? arena.take<T>(n) : task.gradient[0];
       task.theta[k + 1] = keep || k == 0 ? arena.take<T>(n) : task.theta[k];
+      std::fill_n(task.gradient[k], n, T(0));
       task.support_gradient(k);
       const T* outputs = task.steps[k].x[plan.model.output_slot];
       task.losses[k] = task.support_weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
