@@ -63,7 +63,11 @@ export const CONTENDERS: Contender[] = [
 ];
 
 /** Measurements of our own, each in fresh processes. */
-export const MEASUREMENTS = ['kernel', 'serving', 'ml-1m'] as const;
+export const MEASUREMENTS = ['kernel', 'forms', 'serving', 'ml-1m'] as const;
+
+/** Support rows and inner steps of `forms`. */
+export const FORM_SUPPORTS = [5, 20, 60];
+export const FORM_STEPS = [1, 5, 10];
 
 /** Relative difference from our float64 result that a contender may have. */
 export const TOLERANCE = 1e-3;

@@ -2,11 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addon } from '../lib/addon.js';
-import { CASES } from './matrix.js';
+import { CASES, FORM_STEPS, FORM_SUPPORTS } from './matrix.js';
 import type { Options } from './options.js';
 import { operationsOf } from './operations.js';
 import type { Folders } from './peers.js';
 import { median } from './statistics.js';
+import type { FormsResult, FormsRow } from './trials/forms.js';
 import type { KernelResult } from './trials/kernel.js';
 import type { ServingResult } from './trials/serving.js';
 import type { WholeRunResult } from './trials/whole-run.js';
@@ -15,6 +16,7 @@ import { runProcess } from './trials.js';
 /** Medians over the rounds; a number per round is in `rounds`. */
 export interface Measured {
   kernel?: KernelMeasured;
+  forms?: FormsRow[];
   serving?: ServingResult & { rounds: ServingResult[] };
   wholeRun?: WholeRunResult;
 }
@@ -46,6 +48,7 @@ export async function measureOurselves(context: Context): Promise<Measured> {
   const { options } = context;
   const measured: Measured = {};
   if (options.measurements.has('kernel')) measured.kernel = await kernel(context);
+  if (options.measurements.has('forms')) measured.forms = await forms(context);
   if (options.measurements.has('serving')) measured.serving = await serving(context);
   if (options.measurements.has('ml-1m')) measured.wholeRun = await wholeRun(context);
   context.note('');
@@ -83,6 +86,16 @@ async function kernel(context: Context): Promise<KernelMeasured> {
     shareK5: share(5, 'k5o2'),
     rounds,
   };
+}
+
+/** Medians over the rounds, case by case. */
+async function forms(context: Context): Promise<FormsRow[]> {
+  const request = { problem: CASES[0]!.problem, supports: FORM_SUPPORTS, steps: FORM_STEPS, seconds: context.options.seconds / 2 };
+  const rounds = await repeat<FormsResult>(context, 'forms', request);
+  return rounds[0]!.rows.map((first, i) => {
+    const over = (key: 'direct' | 'gram') => median(rounds.map(({ rows }) => rows[i]![key]));
+    return { ...first, direct: over('direct'), gram: over('gram') };
+  });
 }
 
 async function serving(context: Context): Promise<ServingResult & { rounds: ServingResult[] }> {

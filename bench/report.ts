@@ -3,6 +3,7 @@ import { CASES, TARGETS } from './matrix.js';
 import type { Case } from './matrix.js';
 import type { Measured } from './measurements.js';
 import { median, spread } from './statistics.js';
+import type { FormsRow } from './trials/forms.js';
 
 export interface Row {
   case: string;
@@ -45,6 +46,21 @@ function table(lines: readonly string[][]): string {
   const widths = lines[0]!.map((_, c) => Math.max(...lines.map((line) => line[c]!.length)));
   const isText = (c: number) => c === 0 || c === lines[0]!.length - 1;
   return lines.map((line) => `  ${line.map((cell, c) => (isText(c) ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  ').trimEnd()}`).join('\n');
+}
+
+export function renderForms(forms: readonly FormsRow[]): string {
+  const micro = (x: number) => (1e6 * x).toFixed(1);
+  const lines = forms.map(({ support, steps, direct, gram, operations, chosen, difference }) => [
+    `S = ${support}, K = ${steps}`,
+    micro(direct),
+    micro(gram),
+    `${(direct / gram).toFixed(2)}×`,
+    `${operations.toFixed(2)}×`,
+    difference.toExponential(0),
+    chosen,
+  ]);
+  const title = 'forms of the first layer, second order, one thread, µs a task';
+  return `${title}\n${table([['', 'direct', 'Gram', 'saves', 'operations', 'difference', 'chosen'], ...lines])}\n`;
 }
 
 export interface SummaryLine {

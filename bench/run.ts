@@ -15,7 +15,7 @@ import type { Runnable } from './peers.js';
 import { writeProblem } from './problem.js';
 import { difference } from './protocol.js';
 import type { Check, Timing, TrialRequest } from './protocol.js';
-import { renderMatrix, renderSummary, summarize } from './report.js';
+import { renderForms, renderMatrix, renderSummary, summarize } from './report.js';
 import type { Row } from './report.js';
 import { median } from './statistics.js';
 import { runProcess } from './trials.js';
@@ -37,6 +37,7 @@ const folder = mkdtempSync(join(tmpdir(), 'innerloop-bench-'));
 try {
   const rows = await compare();
   const measured = await measureOurselves({ options, folders, folder, say, note });
+  if (measured.forms !== undefined) say(renderForms(measured.forms));
   const summary = summarize(rows, measured);
   say(renderSummary(summary));
   const results = { machine, version, commit: commit().slice(2) || undefined, when: new Date().toISOString(), options: { rounds: options.rounds, seconds: options.seconds }, rows, measured, summary };

@@ -56,6 +56,8 @@ export interface NativeRows {
 }
 /** How a task gets its own parameters; the numbers of native/solvers/. */
 export const SOLVERS = { gradient: 0, ridge: 1, laplace: 2, implicit: 3, lstm: 4 } as const;
+/** Of the first adapted layer: whichever takes fewer operations, or one of them, for comparison. */
+export const FORMS = { cheaper: 0, direct: 1, gram: 2 } as const;
 export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
@@ -81,6 +83,8 @@ export interface NativeInnerLoop {
   shrinkage: number;
   /** Key of an outer step's dropout masks and noise, an integer; 0: no training, neither. Default 0. */
   dropout?: number;
+  /** One of {@link FORMS}. Default: cheaper. */
+  form?: 0 | 1 | 2;
   /** A program instead of the inner loop, or one that makes its starts. */
   episode?: NativeEpisode;
   /** What is differentiated in its place. Default: the same. */

@@ -9,6 +9,7 @@ namespace innerloop {
 template <class T>
 bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool adjoint) {
   if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias]) return false;
+  if (inner.form != Form::cheaper) return inner.form == Form::gram;
   double support = 0, query = 0;
   for (Index t = 0; t < batch.tasks(); ++t) {
     support += static_cast<double>(batch.begin[2 * t + 1] - batch.begin[2 * t]);

@@ -25,7 +25,8 @@ namespace innerloop {
 template <class T>
 struct Linear;
 
-// Whether the Gram form of `layer` takes fewer multiplications than the direct one on an average task of the batch.
+// Whether `layer` runs in the Gram form: where it may choose, if it takes fewer multiplications than the direct one on an average
+// task of the batch.
 template <class T>
 bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool adjoint);
 

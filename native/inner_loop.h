@@ -29,6 +29,8 @@ struct EpisodeRun;
 
 enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
 enum class SolverKind : int { gradient = 0, ridge = 1, laplace = 2, implicit = 3, lstm = 4 };
+// Of the first fast linear layer (gram.h): whichever takes fewer operations, or one of them where both are possible.
+enum class Form : int { cheaper = 0, direct = 1, gram = 2 };
 enum class UpdateKind : int { sgd = 0, momentum = 1, adam = 2 };
 
 // What an inner step follows (solvers/update.h).
@@ -49,6 +51,7 @@ struct InnerLoop {
   T rate = 0;
   std::vector<std::vector<T>> step_rates;            // per_tensor_step: [tensor][steps]
   std::shared_ptr<const Aligned<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
+  Form form = Form::cheaper;
   std::uint64_t dropout = 0;  // key of the masks; 0 = none
   UpdateRule<T> update;
   T proximal = 0;                // λ of λ/2 ‖θ − θ_0‖² beside L_S

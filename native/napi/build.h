@@ -180,6 +180,7 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   inner.order = static_cast<int>(integer(from, "order", 1, 2));
   inner.shrinkage = static_cast<T>(number(from, "shrinkage"));
   require(inner.shrinkage >= 0, "shrinkage must not be negative");
+  if (!from.Get("form").IsUndefined()) inner.form = static_cast<Form>(integer(from, "form", 0, 2));
   if (!from.Get("dropout").IsUndefined()) inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
   inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
   require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
