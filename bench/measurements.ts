@@ -100,8 +100,8 @@ async function forms(context: Context): Promise<FormsRow[]> {
 
 async function serving(context: Context): Promise<ServingResult & { rounds: ServingResult[] }> {
   const rounds = await repeat<ServingResult>(context, 'serving', { calls: 2000, threads: addon().hardwareThreads });
-  const over = (key: keyof ServingResult) => median(rounds.map((r) => r[key]));
-  return { adaptP50: over('adaptP50'), adaptP99: over('adaptP99'), adaptCpu: over('adaptCpu'), predict: over('predict'), recommend: over('recommend'), rounds };
+  const medians = Object.fromEntries(Object.keys(rounds[0]!).map((key) => [key, median(rounds.map((r) => r[key as keyof ServingResult]))]));
+  return { ...(medians as unknown as ServingResult), rounds };
 }
 
 /** MovieLens-1M, second-order MAML over K = 5 steps, 30 epochs, from the command line to the results on disk. */

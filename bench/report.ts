@@ -106,6 +106,8 @@ export function summarize(rows: readonly Row[], { kernel, serving, wholeRun }: M
   if (serving !== undefined) {
     atMost('adapt one user, p50', serving.adaptP50, TARGETS.adaptP50, micro);
     atMost('adapt one user, p99', serving.adaptP99, TARGETS.adaptP99, micro);
+    atMost('the same on the calling thread (adaptSync), p50', serving.syncP50, TARGETS.adaptP50, micro);
+    atMost('the same, p99', serving.syncP99, TARGETS.adaptP99, micro);
     atMost('score 10,000 items (predict)', serving.predict, TARGETS.scoring, micro);
     atMost('the ten best of 10,000 (recommend)', serving.recommend, TARGETS.scoring, micro);
   }

@@ -155,6 +155,12 @@ export interface NativeStep {
   /** Per-tensor-per-step rates: their gradient, for the caller to apply. */
   rateGradient?: FloatArray[];
 }
+export type NativePrediction = NativeCall & { adapted?: NativeAdapted; before: boolean; after: boolean; variance?: boolean };
+export interface NativeOutputs {
+  before?: FloatArray;
+  after?: FloatArray;
+  variance?: FloatArray;
+}
 export const META_GRADIENT = 0;
 export const REPTILE = 1;
 
@@ -174,10 +180,11 @@ export interface NativeOperations {
     options: NativeCall & { direction: 0 | 1; optimizer: NativeOptimizer; rateOptimizer?: NativeOptimizer },
   ): Promise<NativeStep>;
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
+  /** On this thread; refuses while an update of the parameters runs. */
+  adaptSync(options: NativeCall): NativeAdapted[];
   readAdapted(adapted: NativeAdapted, store: NativeStore): (FloatArray | undefined)[];
-  predict(
-    options: NativeCall & { adapted?: NativeAdapted; before: boolean; after: boolean; variance?: boolean },
-  ): Promise<{ before?: FloatArray; after?: FloatArray; variance?: FloatArray }>;
+  predict(options: NativePrediction): Promise<NativeOutputs>;
+  predictSync(options: NativePrediction): NativeOutputs;
   hessianVectorProduct(
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
@@ -237,11 +244,13 @@ export function packageRoot(): string {
   return folder;
 }
 
+const nameByPosition = (task: number) => `task ${task}`;
+
 /** Runs a native call under an AbortSignal; failures become InnerloopError. @param nameTask names a task by its position */
 export async function runNative<R>(
   signal: AbortSignal | undefined,
   start: (token: NativeToken | undefined) => Promise<R>,
-  nameTask: (task: number) => string = (task) => `task ${task}`,
+  nameTask: (task: number) => string = nameByPosition,
 ): Promise<R> {
   if (signal === undefined) return settle(() => start(undefined), undefined, nameTask);
   if (signal.aborted) throw aborted(signal);
@@ -273,18 +282,31 @@ function onAbort(signal: AbortSignal, token: NativeToken): () => void {
   };
 }
 
+/** The same for a native call that computes at once. */
+export function runNativeSync<R>(start: () => R): R {
+  try {
+    return start();
+  } catch (error) {
+    throw typed(error, undefined, nameByPosition);
+  }
+}
+
 async function settle<R>(start: () => Promise<R>, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<R> {
   try {
     return await start();
   } catch (error) {
-    const { code, message, task } = error as { code?: string; message: string; task?: number };
-    if (code === 'ABORTED' && signal !== undefined) throw aborted(signal);
-    if (code === 'DIVERGED') {
-      const where = task === undefined ? undefined : nameTask(task);
-      throw new InnerloopError('DIVERGED', message, { field: where, expected: 'finite numbers: try a smaller learning rate or fewer steps', cause: error });
-    }
-    throw nativeError(error);
+    throw typed(error, signal, nameTask);
   }
+}
+
+function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task: number) => string): unknown {
+  const { code, message, task } = error as { code?: string; message: string; task?: number };
+  if (code === 'ABORTED' && signal !== undefined) return aborted(signal);
+  if (code === 'DIVERGED') {
+    const where = task === undefined ? undefined : nameTask(task);
+    return new InnerloopError('DIVERGED', message, { field: where, expected: 'finite numbers: try a smaller learning rate or fewer steps', cause: error });
+  }
+  return nativeError(error);
 }
 
 /** The typed form of an error that the native core threw. */

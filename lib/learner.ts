@@ -1,4 +1,4 @@
-import { META_GRADIENT, REPTILE, runNative } from './addon.js';
+import { META_GRADIENT, REPTILE, runNative, runNativeSync } from './addon.js';
 import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativePreparedLoop, NativeStep, NativeStore } from './addon.js';
 import { innerLoopOf, innerLoopOfEpoch } from './algorithm.js';
 import type { Algorithm, Extension } from './algorithm.js';
@@ -257,10 +257,28 @@ export class Learner {
   async adapt(support: Support, options: { signal?: AbortSignal } = {}): Promise<PersonalModel> {
     checkObject(options as unknown, 'options', ['signal']);
     checkSignal(options.signal, 'options.signal');
-    if (this.catalog === undefined) throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
-    const packed = packSupport(this, this.catalog, support);
+    const catalog = this.#servedCatalog();
+    const packed = packSupport(this, catalog, support);
     const [adapted] = await runNative(options.signal, (token) => this.model.ops.adapt({ ...this.call(packed.batch), token }));
-    return new PersonalModel(this, this.catalog, packed, adapted!);
+    return new PersonalModel(this, catalog, packed, adapted!);
+  }
+
+  /**
+   * The same at once, on the calling thread, with the same result to the bit. For few interactions and a small model, whose
+   * steps take less time than it takes to wake another thread and be woken by it: meanwhile the event loop stands still.
+   *
+   * @throws {InnerloopError} as `adapt`; INVALID_OPTION too while a training step of this learner runs
+   */
+  adaptSync(support: Support): PersonalModel {
+    const catalog = this.#servedCatalog();
+    const packed = packSupport(this, catalog, support);
+    const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
+    return new PersonalModel(this, catalog, packed, adapted!);
+  }
+
+  #servedCatalog(): Dataset {
+    if (this.catalog === undefined) throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
+    return this.catalog;
   }
 }
 

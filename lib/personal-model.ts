@@ -1,5 +1,5 @@
-import { nativeError, runNative } from './addon.js';
-import type { NativeAdapted, NativeBatch } from './addon.js';
+import { nativeError, runNative, runNativeSync } from './addon.js';
+import type { NativeAdapted, NativeBatch, NativeOutputs, NativePrediction } from './addon.js';
 import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, invalid } from './check.js';
 import { queryChunks } from './batch.js';
 import type { Dataset, FloatArray } from './contract.js';
@@ -202,6 +202,20 @@ export class PersonalModel {
     return { mean, variance };
   }
 
+  /**
+   * Scores at once, on the calling thread: for some hundred items, which take less time than it takes to wake another thread
+   * (see {@link Learner.adaptSync}).
+   *
+   * @throws {InnerloopError} as `predict`; INVALID_OPTION too while a training step of the learner runs
+   */
+  predictSync(items: readonly (string | number)[]): Float64Array {
+    checkArray(items, 'items', 'item ids');
+    const rows = itemRows(this.#catalog, items, 'items');
+    if (rows.length === 0) return new Float64Array(0);
+    const call = this.#call(rows, this.#learner.isModerated);
+    return this.#scores(rows, runNativeSync(() => this.#learner.model.ops.predictSync(call)));
+  }
+
   /** The best items of the catalog for this user, best first; equal scores in catalog order. */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
     checkObject(options as unknown, 'options', ['count', 'among', 'excludeSupport', 'signal']);
@@ -238,16 +252,24 @@ export class PersonalModel {
 
   /** @param variances takes aᵀ M⁻¹ a of every row */
   async #score(rows: Int32Array, signal: AbortSignal | undefined, variances?: Float64Array): Promise<Float64Array> {
-    const learner = this.#learner;
     if (rows.length === 0) return new Float64Array(0);
-    if (learner.isModerated) variances ??= new Float64Array(rows.length);
+    const call = this.#call(rows, variances !== undefined || this.#learner.isModerated);
+    const outputs = await runNative(signal, (token) => this.#learner.model.ops.predict({ ...call, token }));
+    variances?.set(outputs.variance!);
+    return this.#scores(rows, outputs);
+  }
+
+  #call(rows: Int32Array, variance: boolean): NativePrediction {
+    const learner = this.#learner;
     const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
-    const call = { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false, variance: variances !== undefined };
-    const { before, variance } = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }));
+    return { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false, variance };
+  }
+
+  #scores(rows: Int32Array, { before, variance }: NativeOutputs): Float64Array {
+    const learner = this.#learner;
     const { mean, itemBias } = learner.rows(this.#catalog).state;
     const scores = scoresOf(learner.model.spec.head, learner.model.mainOf(before!), mean);
-    variances?.set(variance!);
-    if (learner.isModerated) moderate(scores, variances!);
+    if (learner.isModerated) moderate(scores, variance!);
     if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;
     return scores;
   }

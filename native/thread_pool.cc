@@ -14,18 +14,6 @@
 namespace innerloop {
 namespace {
 
-// Numbers below the normal range become 0 on pool threads: decaying moments and saturated activations would otherwise fall
-// into the slow path of the floating-point unit.
-void flush_denormals() {
-#if defined(__x86_64__)
-  _mm_setcsr(_mm_getcsr() | 0x8040);  // flush to zero, denormals are zero
-#elif defined(__aarch64__)
-  std::uint64_t control;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-  __asm__ volatile("msr fpcr, %0" : : "r"(control | (std::uint64_t{1} << 24)));
-#endif
-}
-
 // Some 30 µs.
 constexpr int kSpins = 1000;
 void pause() {
@@ -67,7 +55,28 @@ class Bar {
 #endif
 };
 
+#if defined(__x86_64__)
+std::uint64_t control() { return _mm_getcsr(); }
+void set_control(std::uint64_t value) { _mm_setcsr(static_cast<unsigned>(value)); }
+constexpr std::uint64_t kFlush = 0x8040;  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+std::uint64_t control() {
+  std::uint64_t value;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+  return value;
+}
+void set_control(std::uint64_t value) { __asm__ volatile("msr fpcr, %0" : : "r"(value)); }
+constexpr std::uint64_t kFlush = std::uint64_t{1} << 24;
+#else
+std::uint64_t control() { return 0; }
+void set_control(std::uint64_t) {}
+constexpr std::uint64_t kFlush = 0;
+#endif
+
 }  // namespace
+
+FlushDenormals::FlushDenormals() : before_(control()) { set_control(before_ | kFlush); }
+FlushDenormals::~FlushDenormals() { set_control(before_); }
 
 // One thread of the pool, on its own stack; it never ends.
 struct ThreadPool::Worker {
@@ -186,7 +195,7 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
 }
 
 void ThreadPool::work() {
-  flush_denormals();
+  const FlushDenormals flush;
   Worker self;
   std::unique_lock lock(mutex_);
   for (;;) {

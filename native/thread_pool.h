@@ -4,6 +4,7 @@
 // and its processor are warm.
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -15,6 +16,18 @@
 #include "kernels.h"
 
 namespace innerloop {
+
+// While it lives, numbers below the normal range are 0 on this thread: decaying moments and saturated activations would
+// otherwise fall into the slow path of the floating-point unit. Pool threads always have one.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+
+ private:
+  std::uint64_t before_;
+};
 
 class ThreadPool {
  public:

@@ -104,6 +104,7 @@ for (const name of NAMES) {
       const support = { items: [1, 5, 7], labels };
       const [a, b] = await Promise.all([learner, loaded].map(async (l) => (await l.adapt(support)).recommend({ count: 40 })));
       assert.deepEqual(a, b);
+      assert.deepEqual(await learner.adaptSync(support).recommend({ count: 40 }), a, 'at once');
       await saveLearner(loaded, `${file}2`);
       assert.ok(readFileSync(file).equals(readFileSync(`${file}2`)), 'saved twice');
       await Promise.all([learner, loaded].map((l) => run(l, tiny.train, { epochs: 1 })));

@@ -125,6 +125,17 @@ for (const [head, support] of HEADS) {
     });
   }
 
+  test(`adapting and predicting at once give what they give later (${head.loss})`, async () => {
+    const learner = await learnerOf(head);
+    const me = await learner.adapt(support);
+    const now = learner.adaptSync(support);
+    for (const items of [everything, [5], []]) {
+      const later = await me.predict(items);
+      for (const one of [now, me]) assert.deepEqual(one.predictSync(items), later);
+      assert.deepEqual(await now.predict(items), later);
+    }
+  });
+
   test(`predictions do not depend on what else is asked (${head.loss})`, async () => {
     const me = await (await learnerOf(head)).adapt(support);
     const whole = await me.predict(everything);
@@ -245,4 +256,43 @@ test('bad supports, items and options are refused by field', async () => {
 
   const fresh = createLearner({ model: learner.model, algorithm: maml() });
   await rejects(fresh.adapt({ items: [1], labels: [5] }), 'INVALID_OPTION', 'learner', /trained or loaded/);
+});
+
+test('at once means not waiting for a training step, and the same errors', async () => {
+  const learner = await learnerOf({ loss: 'mse' });
+  const support = { items: [1, 2], labels: [5, 1] };
+  const me = learner.adaptSync(support);
+  const before = me.predictSync(everything);
+  await rejects(() => learner.adaptSync({ items: [1], labels: [NaN] }), 'INVALID_OPTION', 'support.labels[0]');
+  await rejects(() => learner.adaptSync(null as unknown as Support), 'INVALID_OPTION', 'support');
+  await rejects(() => me.predictSync([1, 'x']), 'INVALID_OPTION', 'items[1]');
+  await rejects(() => me.predictSync('1' as unknown as string[]), 'INVALID_OPTION', 'items');
+  await rejects(() => createLearner({ model: learner.model, algorithm: maml() }).adaptSync(support), 'INVALID_OPTION', 'learner', /trained or loaded/);
+  // Reading beside reading is fine, beside an update it is refused.
+  const reading = me.predict(everything);
+  assert.deepEqual(me.predictSync(everything), before);
+  assert.deepEqual(await reading, before);
+  const tasks = buildTasks(catalog(SCALES.mse), { query: 10 });
+  let [refused, served] = [0, 0];
+  const training = (async () => {
+    for await (const _ of train(learner, tasks, { epochs: 20, metaBatch: 30 })) void _;
+  })();
+  let over = false;
+  void training.finally(() => (over = true));
+  while (!over) {
+    try {
+      assert.ok(learner.adaptSync(support).predictSync([1])[0]! > -100);
+      served++;
+    } catch (error) {
+      assert.ok(error instanceof InnerloopError && error.code === 'INVALID_OPTION' && /in use by a running call/.test(error.message), String(error));
+      refused++;
+    }
+    await new Promise((done) => setImmediate(done));
+  }
+  await training;
+  assert.ok(refused > 0 && served + refused > 20, `${served} served, ${refused} refused`);
+
+  const diverging = createLearner({ model: learner.model, algorithm: maml({ steps: 60, learningRate: 1e6 }), parameters: learner.parameters() });
+  diverging.catalog = learner.catalog;
+  await rejects(() => diverging.adaptSync(support), 'DIVERGED', 'task 0');
 });

@@ -17,6 +17,9 @@ export interface ServingResult {
   /** Seconds of `learner.adapt`, from the call to the personal model. */
   adaptP50: number;
   adaptP99: number;
+  /** Of `learner.adaptSync`. */
+  syncP50: number;
+  syncP99: number;
   /** Processor seconds of a call, of all threads. */
   adaptCpu: number;
   /** Seconds of `predict` for 10,000 items by id, and of `recommend` over a catalogue of 10,000. */
@@ -71,6 +74,9 @@ async function time(count: number, run: (call: number) => Promise<unknown>): Pro
 const adapt = (i: number) => learner.adapt(supports[i % supports.length]!);
 await time(WARM_UP, adapt);
 const adapting = await time(calls, adapt);
+const adaptSync = async (i: number) => learner.adaptSync(supports[i % supports.length]!);
+await time(WARM_UP, adaptSync);
+const atOnce = await time(calls, adaptSync);
 
 /** A catalogue of its own: the bundled one is a little smaller than 10,000. */
 const draw = (size: number, below: number) => Int32Array.from({ length: size }, () => Math.floor(stream.uniform() * below));
@@ -101,6 +107,8 @@ const recommending = await time(scorings, () => me.recommend({ count: 10 }));
 const result: ServingResult = {
   adaptP50: quantile(adapting.seconds, 0.5),
   adaptP99: quantile(adapting.seconds, 0.99),
+  syncP50: quantile(atOnce.seconds, 0.5),
+  syncP99: quantile(atOnce.seconds, 0.99),
   adaptCpu: adapting.cpu,
   predict: median(predicting.seconds),
   recommend: median(recommending.seconds),

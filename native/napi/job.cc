@@ -135,4 +135,13 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   return Napi::Value(env, promise);
 }
 
+Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,
+                       const std::function<Napi::Value(Napi::Env)>& finish) {
+  {
+    const FlushDenormals flush;
+    work([] {});
+  }
+  return finish(env);
+}
+
 }  // namespace innerloop

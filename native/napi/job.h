@@ -21,6 +21,10 @@ void init_jobs(Napi::Env env);
 Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
                     std::function<void(const std::function<void()>&)> work, std::function<Napi::Value(Napi::Env)> finish);
 
+// The same on this thread, at once: gives the value itself.
+Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,
+                       const std::function<Napi::Value(Napi::Env)>& finish);
+
 // An Error object with `code` and, where known, `task`.
 Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure);
 

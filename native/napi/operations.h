@@ -33,9 +33,11 @@ struct Operations {
     add("createInnerLoop", create_inner_loop);
     add("metaGradient", meta_gradient_);
     add("trainStep", train_step);
-    add("adapt", adapt);
+    add("adapt", adapt<false>);
+    add("adaptSync", adapt<true>);
     add("readAdapted", read_adapted);
-    add("predict", predict);
+    add("predict", predict<false>);
+    add("predictSync", predict<true>);
     add("hessianVectorProduct", hessian_vector_product_);
     return exports;
   }
@@ -184,6 +186,27 @@ struct Operations {
     if (!options.Get("token").IsUndefined()) c->token = unwrap<Token>(options.Get("token"));
     return c;
   }
+  // A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the event loop
+  // does not wait for one that runs.
+  template <bool Sync>
+  static Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call>& c, std::function<void(const std::function<void()>&)> work,
+                                 std::function<Napi::Value(Napi::Env)> finish) {
+    if constexpr (Sync) {
+      c->threads = 1;
+      const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*c->store);
+      const auto rates_lock = c->rates ? lock_now<std::shared_lock<std::shared_mutex>>(*c->rates) : std::shared_lock<std::shared_mutex>();
+      return run_inline(env, work, finish);
+    } else {
+      return run_job(
+          env, c->threads, c->token,
+          [c, work = std::move(work)](const std::function<void()>& poll) {
+            const std::shared_lock lock(c->store->mutex);
+            const auto rates_lock = lock_rates(*c);
+            work(poll);
+          },
+          std::move(finish));
+    }
+  }
   static std::shared_lock<std::shared_mutex> lock_rates(const Call& c) {
     return c.rates ? std::shared_lock(c.rates->mutex) : std::shared_lock<std::shared_mutex>();
   }
@@ -287,15 +310,14 @@ struct Operations {
     });
   }
 
+  template <bool Sync>
   static Napi::Value adapt(const Info& info) {
     return guarded(info.Env(), [&] {
       const auto c = call(info, true);
       const auto result = std::make_shared<std::vector<Adapted<T>>>();
-      return run_job(
-          info.Env(), c->threads, c->token,
+      return run_reading<Sync>(
+          info.Env(), c,
           [c, result](const std::function<void()>& poll) {
-            const std::shared_lock lock(c->store->mutex);
-            const auto rates_lock = lock_rates(*c);
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
             *result = adapt_tasks<T>(plan, c->store->values->data(), c->threads, poll);
           },
@@ -333,6 +355,7 @@ struct Operations {
     });
   }
 
+  template <bool Sync>
   static Napi::Value predict(const Info& info) {
     return guarded(info.Env(), [&] {
       const Napi::Object options = object(info[0], "options");
@@ -351,11 +374,9 @@ struct Operations {
       const bool solved = c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace;
       require(!variance || (after ? solved : before && start && !start->factor.empty()), "only a last layer in closed form has a variance");
       const auto result = std::make_shared<QueryOutputs<T>>();
-      return run_job(
-          info.Env(), c->threads, c->token,
+      return run_reading<Sync>(
+          info.Env(), c,
           [c, before, after, variance, start, result](const std::function<void()>& poll) {
-            const std::shared_lock lock(c->store->mutex);
-            const auto rates_lock = lock_rates(*c);
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
             *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll, variance);
           },
