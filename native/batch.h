@@ -82,6 +82,20 @@ struct BatchIndex {
   std::vector<Input> inputs;  // by input; dense inputs stay empty
 };
 
+// The ids of one input, row by row.
+struct RowIds {
+  const std::int32_t* ids;
+  const Index* begin;           // by row, of an indexed batch; else null:
+  const std::int32_t* side;     // by row, the row of the input's side
+  const std::int32_t* offsets;  // by row of the side; null: one id a row
+  std::span<const std::int32_t> operator()(Index r) const {
+    if (begin) return {ids + begin[r], static_cast<std::size_t>(begin[r + 1] - begin[r])};
+    const std::int32_t row = side[r];
+    if (!offsets) return {ids + row, 1};
+    return {ids + offsets[row], static_cast<std::size_t>(offsets[row + 1] - offsets[row])};
+  }
+};
+
 // The rows [first, first + n) of a batch as layers see them. Without an index, ids are table rows as they stand: enough
 // where no embedding is adapted and none needs a gradient.
 template <class T>
@@ -94,17 +108,13 @@ struct RowsView {
     const auto& column = batch->column(input);
     return column.dense.data() + batch->sides[column.side][first + r] * column.width;
   }
-  std::span<const std::int32_t> ids(std::size_t input, Index r) const {
-    if (!index) {
-      const auto& column = batch->column(input);
-      const std::int32_t row = batch->sides[column.side][first + r];
-      if (column.kind == InputKind::categorical) return {column.ids.data() + row, 1};
-      return {column.ids.data() + column.offsets[row], static_cast<std::size_t>(column.offsets[row + 1] - column.offsets[row])};
-    }
-    const auto& in = index->inputs[input];
-    const Index b = in.entry_begin[first + r], e = in.entry_begin[first + r + 1];
-    return {in.local.data() + b, static_cast<std::size_t>(e - b)};
+  RowIds ids(std::size_t input) const {
+    if (index) return {index->inputs[input].local.data(), index->inputs[input].entry_begin.data() + first, nullptr, nullptr};
+    const auto& column = batch->column(input);
+    return {column.ids.data(), nullptr, batch->sides[column.side].data() + first,
+            column.kind == InputKind::categorical ? nullptr : column.offsets.data()};
   }
+  std::span<const std::int32_t> ids(std::size_t input, Index r) const { return ids(input)(r); }
 };
 
 extern template struct Batch<float>;

@@ -63,22 +63,26 @@ struct Inputs final : Layer<T> {
   void gather(const Pass<T>& p, const T* const* tables, bool dense, T* x) const {
     for (const Column& column : columns) {
       const T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
-      for (Index r = 0; r < rows(p, column); ++r) {
-        T* to = x + r * width + column.begin;
-        if (column.kind == InputKind::dense) {
-          if (dense) std::copy_n(p.rows.dense(column.input, r), column.width, to);
-          else std::fill_n(to, column.width, T(0));
-          continue;
+      const Index n = rows(p, column), w = column.width;
+      T* to = x + column.begin;
+      if (column.kind == InputKind::dense ? !dense : !table) {
+        for (Index r = 0; r < n; ++r, to += width) std::fill_n(to, w, T(0));
+        continue;
+      }
+      if (column.kind == InputKind::dense) {
+        for (Index r = 0; r < n; ++r, to += width) std::copy_n(p.rows.dense(column.input, r), w, to);
+        continue;
+      }
+      const RowIds ids_of = p.rows.ids(column.input);
+      for (Index r = 0; r < n; ++r, to += width) {
+        const auto ids = ids_of(r);
+        if (ids.empty()) std::fill_n(to, w, T(0));
+        else if (ids.size() == 1) std::copy_n(table + ids[0] * w, w, to);
+        else {
+          const T weight = pool_weight(column, ids.size());
+          p.kernels->scale(w, weight, table + ids[0] * w, to);
+          for (const std::int32_t id : ids.subspan(1)) p.kernels->axpy(w, weight, table + id * w, to);
         }
-        if (column.kind == InputKind::categorical && table) {
-          std::copy_n(table + *p.rows.ids(column.input, r).begin() * column.width, column.width, to);
-          continue;
-        }
-        std::fill_n(to, column.width, T(0));
-        if (!table) continue;
-        const auto ids = p.rows.ids(column.input, r);
-        const T weight = pool_weight(column, ids.size());
-        for (const std::int32_t id : ids) p.kernels->axpy(column.width, weight, table + id * column.width, to);
       }
     }
   }
@@ -87,11 +91,11 @@ struct Inputs final : Layer<T> {
     for (const Column& column : columns) {
       T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
       if (!table) continue;
+      const RowIds ids_of = p.rows.ids(column.input);
       for (Index r = 0; r < rows(p, column); ++r) {
-        const auto ids = p.rows.ids(column.input, r);
+        const auto ids = ids_of(r);
         const T weight = pool_weight(column, ids.size());
-        for (const std::int32_t id : ids)
-          p.kernels->axpy(column.width, weight, dx + r * width + column.begin, table + id * column.width);
+        for (const std::int32_t id : ids) p.kernels->axpy(column.width, weight, dx + r * width + column.begin, table + id * column.width);
       }
     }
   }
