@@ -1,7 +1,9 @@
 #include "thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
+#include <utility>
 #if defined(__linux__) && !defined(__ANDROID__)
 #include <pthread.h>
 #include <sched.h>
@@ -163,8 +165,13 @@ void ThreadPool::submit(std::function<void()> driver, int threads) {
   {
     std::lock_guard lock(mutex_);
     ensure(threads);
-    queue_.push_back(std::move(driver));
-    worker = take_idle();
+    queue_.push_back({std::move(driver), true});
+    if (lingering_ == kLingers) {
+      lingering_.store(kCalled, std::memory_order_release);
+      worker = nullptr;
+    } else {
+      worker = take_idle();
+    }
   }
   if (worker) worker->call();
 }
@@ -181,7 +188,7 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
     std::lock_guard lock(mutex_);
     for (int i = 0; i < helpers; ++i) {
       // Before waiting drivers: finishing what has begun keeps memory in flight low.
-      queue_.push_front([loop] { loop->take_part(); });
+      queue_.push_front({[loop] { loop->take_part(); }, false});
       if (Worker* worker = take_idle()) workers.push_back(worker);
     }
   }
@@ -194,11 +201,30 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
   if (loop->failure) std::rethrow_exception(loop->failure);
 }
 
+// Without the lock, while no other thread does.
+void ThreadPool::linger(double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(std::min(seconds, 200e-6));
+  while (lingering_.load(std::memory_order_acquire) == kLingers && Clock::now() < end)
+    for (int i = 0; i < 8; ++i) pause();
+}
+
 void ThreadPool::work() {
+  using Clock = std::chrono::steady_clock;
+  double patience = 0;  // seconds
+  const bool threads_to_spare = hardware_threads() > 1;
   const FlushDenormals flush;
   Worker self;
   std::unique_lock lock(mutex_);
   for (;;) {
+    if (queue_.empty() && patience > 0 && lingering_ == kNobody) {
+      lingering_ = kLingers;
+      lock.unlock();
+      linger(std::exchange(patience, 0));
+      lock.lock();
+      lingering_ = kNobody;
+      continue;
+    }
     if (queue_.empty()) {
       idle_.push_back(&self);
       lock.unlock();
@@ -206,11 +232,13 @@ void ThreadPool::work() {
       lock.lock();
       continue;
     }
-    std::function<void()> entry = std::move(queue_.front());
+    Entry entry = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    entry();
-    entry = nullptr;
+    const auto start = Clock::now();
+    entry.run();
+    entry.run = nullptr;
+    patience = entry.drives && threads_to_spare ? std::chrono::duration<double>(Clock::now() - start).count() / 4 : 0;
     lock.lock();
   }
 }
