@@ -7,7 +7,7 @@ import type { Case, Problem } from './matrix.js';
  * `executed`: multiply-adds that the core performs, two operations each. `direct`: those it would if it formed every product
  * of activations and weights as written. Of a layer I → O, S support and Q query rows and K steps, in units of I·O:
  *
- *     inner step     forward S, weight gradient S, input gradient S (not into the first layer), update 1
+ *     inner step     forward S, weight gradient S, input gradient S (not into the first layer)
  *     query          forward Q, weight gradient Q, input gradient Q (not into the first layer)
  *     second order   a step's tangents: forward 2 S, backward 4 S; the first layer, whose input has no tangent: 1 S and 1 S
  */

@@ -36,7 +36,7 @@ Gram<T>::Gram(Task<T>& task)
       segments(task.plan.segments[task.plan.gram_in] ? *task.plan.segments[task.plan.gram_in] : layer.whole),
       A(task.prefix.x[task.plan.gram_in]),
       W(task.base[layer.weight]),
-      W_transposed(task.shared.transposed[layer.weight]),
+      W_transposed(H == 1 ? W : task.shared.transposed[layer.weight]),  // a single column is its own transpose
       b(task.base[layer.bias]) {
   Arena& arena = task.arena;
   scratch = arena.take<T>(std::max(std::max(S, Q) * std::max(D, H), std::max(D * H, S * std::max(S, Q))));

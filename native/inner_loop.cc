@@ -103,7 +103,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   }
   if (suffix.empty()) boundary.push_back(model.output_slot);
   for (const Layer<T>* layer : suffix)
-    if (const auto* linear = dynamic_cast<const Linear<T>*>(layer); linear && moves[linear->in[0]]) turned.push_back(linear);
+    if (const auto* linear = dynamic_cast<const Linear<T>*>(layer); linear && linear->O > 1 && moves[linear->in[0]]) turned.push_back(linear);
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   find_segments();
   gram = nullptr;
@@ -142,7 +142,7 @@ Shared<T>::Shared(const Plan<T>& plan, const T* values, Passes passes) : values(
   if (passes == Passes::inner_loop) wanted = plan.turned;
   if (passes == Passes::meta_gradient)
     for (const auto& layer : plan.model.layers)
-      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && plan.model.slot_learns[linear->in[0]]) wanted.push_back(linear);
+      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && linear->O > 1 && plan.model.slot_learns[linear->in[0]]) wanted.push_back(linear);
   Index size = 0;
   for (const Linear<T>* linear : wanted) size += aligned(linear->I * linear->O);
   storage.resize(size);

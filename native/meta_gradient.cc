@@ -15,9 +15,6 @@
 namespace innerloop {
 namespace {
 
-// Threads for a sum over so many elements: to wake one takes as long as adding up some hundred thousand.
-int worth(int threads, Index elements) { return elements < (Index{1} << 19) ? 1 : threads; }
-
 // Blocks of all tasks for one gradient, and their sum by batch row in task order: the same for any number of threads.
 template <class T>
 struct Blocks {
@@ -41,7 +38,7 @@ struct Blocks {
     into.blocks.resize(storage.size());
     Index size = 0;
     for (const auto& blocks : storage) size += static_cast<Index>(blocks.size());
-    ThreadPool::instance().parallel_for(static_cast<Index>(storage.size()), worth(threads, size), [&](Index t) {
+    ThreadPool::instance().parallel_for(static_cast<Index>(storage.size()), ThreadPool::worth(threads, size), [&](Index t) {
       const int input = plan.model.tensors[t].input;
       if (input < 0) return;
       const auto& in = plan.index->inputs[input];
@@ -134,7 +131,7 @@ struct Accumulators {
     if (sums.empty()) return;
     const Index size = static_cast<Index>(sums[0].size()), piece = 4096;
     into.resize(size);
-    ThreadPool::instance().parallel_for((size + piece - 1) / piece, worth(threads, size * static_cast<Index>(sums.size())), [&](Index p) {
+    ThreadPool::instance().parallel_for((size + piece - 1) / piece, ThreadPool::worth(threads, size * static_cast<Index>(sums.size())), [&](Index p) {
       const Index from = p * piece, count = std::min(piece, size - from);
       std::copy_n(sums[0].data() + from, count, into.data() + from);
       for (std::size_t c = 1; c < sums.size(); ++c) kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);

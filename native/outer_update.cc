@@ -12,12 +12,20 @@ namespace {
 
 template <class T>
 double squared_norm(const Model<T>& model, const SparseGradient<T>& gradient) {
-  double sum = 0;
+  // Side by side, for the compiler to put into registers.
+  constexpr std::size_t lanes = 8;
+  double sums[lanes] = {};
   const auto add = [&](const Aligned<T>& x) {
-    for (const T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
+    const auto square = [&](std::size_t i) { return static_cast<double>(x[i]) * static_cast<double>(x[i]); };
+    std::size_t i = 0;
+    for (; i + lanes <= x.size(); i += lanes)
+      for (std::size_t j = 0; j < lanes; ++j) sums[j] += square(i + j);
+    for (; i < x.size(); ++i) sums[0] += square(i);
   };
   add(gradient.dense);
   for (std::size_t t = 0; t < model.tensors.size(); ++t) add(gradient.blocks[t]);
+  double sum = 0;
+  for (const double s : sums) sum += s;
   return sum;
 }
 
@@ -94,7 +102,10 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   }
   ++store.step;
   const Step<T> step{store, options, kernels<T>(), static_cast<T>(scale)};
-  ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), threads, [&](Index t) {
+  Index elements = static_cast<Index>(gradient.dense.size());
+  for (const auto& block : gradient.blocks) elements += static_cast<Index>(block.size());
+  // An element of Adam's is some eight of a sum.
+  ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), ThreadPool::worth(threads, 8 * elements), [&](Index t) {
     const TensorInfo& info = model.tensors[t];
     if (info.input < 0)
       return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1, static_cast<int>(t));

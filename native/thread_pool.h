@@ -41,6 +41,9 @@ class ThreadPool {
   // Runs `driver` on a pool thread; the pool has at least `threads` threads afterwards.
   void submit(std::function<void()> driver, int threads);
 
+  // Threads for a loop of so many element operations in all: to wake one takes as long as some hundred thousand of them.
+  static int worth(int threads, Index elements) { return elements < (Index{1} << 19) ? 1 : threads; }
+
   // Calls body(i) for i in [0, count) on up to `threads` threads, this one included; returns when all are done. The
   // first exception stops further indices and is rethrown here. Which thread takes which index is not fixed.
   void parallel_for(Index count, int threads, const std::function<void(Index)>& body);

@@ -2,8 +2,8 @@
  * What a meta-gradient costs one task, counted from the same loops that the core runs (native/inner_loop.cc,
  * native/meta_gradient.cc, native/layers/linear.h, native/gram.cc).
  *
- * Counted: each multiply-add of every matrix product, and of every inner update θ − α g. Not counted: element-wise
- * functions, losses, sums over rows, copies. A multiply-add is two operations.
+ * Counted: each multiply-add of every matrix product. Not counted: element-wise functions, losses, sums over rows, copies. An
+ * inner update costs nothing: its gradient adds up in the copy of the parameters. A multiply-add is two operations.
  */
 
 export interface LinearShape {
@@ -60,14 +60,13 @@ function adaptation({ layers, support: S, steps: K }: Work, form: Form): number 
   const first = firstFast(layers);
   const gram = form === 'gram';
   const { inputs: D, outputs: H } = layers[first];
-  let total = gram ? S * D * H + (K > 1 ? S * S * D : 0) + (K - 1) * S * S * H + K * S * H : 0;
-  layers.forEach(({ inputs, outputs, weight, bias }, l) => {
+  let total = gram ? S * D * H + (K > 1 ? S * S * D : 0) + (K - 1) * S * S * H : 0;
+  layers.forEach(({ inputs, outputs, weight }, l) => {
     const each = inputs * outputs;
     if (l < first) total += S * each;
     if (l < first || (gram && l === first)) return;
     // Forward; the weight's gradient; the gradient of the rows, which the first adapted layer need not know.
     total += K * S * each * (1 + (weight ? 1 : 0) + (l > first ? 1 : 0));
-    total += K * ((weight ? each : 0) + (bias ? outputs : 0));
   });
   return total;
 }
@@ -113,11 +112,12 @@ function reversePass({ layers, support: S, query: Q, steps: K }: Work, form: For
 
 /**
  * Bytes that the core takes from its arena for one task at a time, reused from task to task: an estimate, within about a
- * fifth. In elements, with P the adapted parameters (less the Gram layer's), s the widths of all activations from the first
- * adapted layer up, p those below it and its input, and 2 for a value and its gradient:
+ * fifth. In elements, with P the adapted parameters (less the Gram layer's), T the adapted weights above the first adapted layer
+ * (of more than one output), which every step transposes, s the widths of all activations from the first adapted layer up, p
+ * those below it and its input, and 2 for a value and its gradient:
  *
- *     order 1:  4 P (θ_0, θ_k, g, v) + S p + 2 S s + 2 Q (p + s) + the largest weight, transposed
- *     order 2:  (K + 4) P (θ_0 … θ_K, g, v, d) + S p + 2 S s (K + 1: a tangent) + 2 Q (p + s) + the same
+ *     order 1:  4 P (θ_0, two of θ_k, v) + 2 T + S p + 2 S s + 2 Q (p + s) + twice the largest weight
+ *     order 2:  (K + 3) P (θ_0 … θ_K, v, d) + K T + S p + 2 S s (K + 1: a tangent) + 2 Q (p + s) + the same
  *     Gram:     + (K + 3) S H + S² + Q S + one more transpose; order 2: + S H
  *
  * and what the layers below it take at order 2 if they learn. The shared parameters, and the gradients that tasks add up in,
@@ -138,9 +138,10 @@ export function workingSet(work: Work, bytesPerElement: number, form: Form = cho
     return gram && l === first ? size : size + (weight ? inputs * outputs : 0) + (bias ? outputs : 0);
   }, 0);
   const second = order === 2;
-  let elements = adapted * (second ? K + 4 : 4);
+  const turned = layers.reduce((size, { inputs, outputs, weight }, l) => size + (l > first && weight && outputs > 1 ? inputs * outputs : 0), 0);
+  let elements = adapted * (second ? K + 3 : 4) + turned * (second ? K : 2);
   elements += S * below + 2 * S * above * (second ? K + 1 : 1) + 2 * Q * (below + above);
-  elements += Math.max(...layers.map(({ inputs, outputs }) => inputs * outputs));
+  elements += 2 * Math.max(...layers.map(({ inputs, outputs }) => inputs * outputs));
   if (second && first > 0) elements += 2 * S * D + 2 * S * below;
   if (gram) {
     elements += Math.max(Math.max(S, Q) * Math.max(D, H), D * H, S * Math.max(S, Q));
