@@ -102,8 +102,13 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       if (!moves[s]) boundary.push_back(s);
   }
   if (suffix.empty()) boundary.push_back(model.output_slot);
-  for (const Layer<T>* layer : suffix)
-    if (const auto* linear = dynamic_cast<const Linear<T>*>(layer); linear && linear->O > 1 && moves[linear->in[0]]) turned.push_back(linear);
+  for (const Layer<T>* layer : suffix) {
+    may_alias = may_alias && layer->may_alias();
+    const auto* linear = dynamic_cast<const Linear<T>*>(layer);
+    if (!linear || linear->O == 1) continue;
+    if (moves[linear->in[0]]) turned.push_back(linear);
+    if (inner.is_folded() && inner.fast[linear->weight]) stepped.push_back(linear);
+  }
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   find_segments();
   gram = nullptr;
@@ -266,7 +271,7 @@ Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_g
 
 template <class T>
 Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& s, T* const* grad) const {
-  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.segments.data(), plan.inner.dropout};
+  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.segments.data(), plan.inner.dropout};
 }
 
 template <class T>
@@ -287,12 +292,33 @@ void Task<T>::support_gradient(int k) {
   if (support == 0 || plan.suffix.empty()) return;
   const int out = plan.model.output_slot;
   const std::size_t bottom = gram ? 1 : 0;
-  const Pass<T> pass = make_pass(support_rows(), support, at(k), steps[k], fast_pointers(gradient[k]));
+  Pass<T> pass = make_pass(support_rows(), support, at(k), steps[k], fast_pointers(gradient[k]));
+  if (plan.inner.is_folded()) pass.from = stepped_from(k);
   if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
   for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(pass);
   plan.loss.backward(support, pass.x[out], support_labels(), support_weight(), pass.dx[out]);
   for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->backward(pass);
   if (gram) gram->step(k, pass.dx[plan.gram->out]);
+}
+
+template <class T>
+const T* const* Task<T>::stepped_from(int k) const {
+  const T** from = arena.take_zeroed<const T*>(static_cast<Index>(plan.model.tensors.size()));
+  for (const Linear<T>* linear : plan.stepped)
+    if (const Index at = fast_offset[linear->weight]; at >= 0) from[linear->weight] = theta[k] + at;
+  return from;
+}
+
+template <class T>
+void Task<T>::copy_step(int k) const {
+  if (support == 0 || plan.suffix.empty()) {
+    std::copy_n(theta[k], fast_size, theta[k + 1]);
+    return;
+  }
+  const T* const* from = stepped_from(k);
+  each_fast([&](int t, Index at, Index size) {
+    if (!from[t]) std::copy_n(theta[k] + at, size, theta[k + 1] + at);
+  });
 }
 
 template <class T>

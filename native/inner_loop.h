@@ -98,6 +98,8 @@ struct Plan {
   const Layer<T>* gram_source = nullptr;  // what writes that slot
   std::vector<Segments> segment_storage;
   std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
+  bool may_alias = true;                  // whether all layers of the suffix may
+  std::vector<const Linear<T>*> stepped;  // linear layers of the suffix whose weight adapts by folded steps
   std::vector<const Linear<T>*> turned;  // linear layers of the suffix that pass gradients on to layers of the suffix
 
  private:
@@ -157,6 +159,8 @@ struct Task {
   // Support loss at theta[k]: forward over the suffix, leaving its slots in steps[k], and the gradient of the weighted loss by
   // fast tensor added to gradient[k]. Does nothing if there are no rows.
   void support_gradient(int k);
+  // Folded steps: theta[k] to theta[k + 1] but for the weights that support_gradient itself takes from theta[k].
+  void copy_step(int k) const;
   // Takes the fast parameters of an adapted task for theta[0]; embedding rows it never met stay the shared ones.
   void start_from(const Adapted<T>& adapted);
   // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.
@@ -197,6 +201,9 @@ struct Task {
   // Adjoints are taken only for slots with parameters below.
   Slots<T> take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const;
   Pass<T> make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& slots, T* const* grad) const;
+
+  // By tensor: the weights of plan.stepped at theta[k].
+  const T* const* stepped_from(int k) const;
 
   const Plan<T>& plan;
   const Shared<T>& shared;

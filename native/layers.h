@@ -36,6 +36,7 @@ struct Pass {
   const T* const* transposed;  // by tensor: a matrix of theta transposed; null entry = not at hand
   const T* const* v;      // direction; null entry = zero
   T* const* grad;         // += gradient; null entry = not wanted
+  const T* const* from;   // by tensor, of linear weights: grad = from + gradient; null entry = grad itself
   T* const* hv;           // += Hessian-vector product; null entry = not wanted
   T* const* x;            // by slot
   T* const* dx;           // by slot; null entry = not wanted
@@ -55,6 +56,8 @@ struct Layer {
   virtual void backward(const Pass<T>&) const = 0;          // dx[in], grad from dx[out]
   virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], v
   virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], v
+  // Whether hv may lie where v does: tangent_backward reads no direction after it has added to it.
+  virtual bool may_alias() const { return false; }
 
   std::vector<int> in;       // slots read; none: the rows themselves
   int out = 0;               // slot written

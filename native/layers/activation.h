@@ -31,6 +31,7 @@ struct ActivationLayer final : Layer<T> {
   }
 
   // tdz = tda f'(z) + da f''(z) tz
+  bool may_alias() const override { return true; }
   void tangent_backward(const Pass<T>& p) const override {
     if (T* tdz = p.tdx[this->in[0]])
       p.kernels->activation_tangent_backward(f, p.n * width, p.x[this->in[0]], p.x[this->out], p.tx[this->in[0]],

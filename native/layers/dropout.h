@@ -29,6 +29,7 @@ struct Dropout final : Layer<T> {
   void backward(const Pass<T>& p) const override {
     if (T* dz = p.dx[this->in[0]]) mask(p, p.dx[this->out], dz);
   }
+  bool may_alias() const override { return true; }
   void tangent_backward(const Pass<T>& p) const override {
     if (T* tdz = p.tdx[this->in[0]]) mask(p, p.tdx[this->out], tdz);
   }

@@ -40,6 +40,7 @@ struct Inputs final : Layer<T> {
   void forward(const Pass<T>& p) const override { gather(p, p.theta, true, p.x[this->out]); }
   void backward(const Pass<T>& p) const override { scatter(p, p.dx[this->out], p.grad); }
   void tangent_forward(const Pass<T>& p) const override { gather(p, p.v, false, p.tx[this->out]); }
+  bool may_alias() const override { return true; }
   void tangent_backward(const Pass<T>& p) const override { scatter(p, p.tdx[this->out], p.hv); }
 
   struct Column {

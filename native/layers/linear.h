@@ -49,7 +49,7 @@ struct Linear final : Layer<T> {
     T* const sums = p.scratch + 2 * I * O;
     if (p.grad[bias] || !segments.same.empty()) sum_rows(p, dz, sums);
     if (p.grad[bias]) p.kernels->axpy(O, T(1), sums, p.grad[bias]);
-    if (dw) add_gradient(p, segments, x, dz, nullptr, nullptr, sums, nullptr, dw);
+    if (dw) add_gradient(p, segments, x, dz, nullptr, nullptr, sums, nullptr, p.from[weight] ? p.from[weight] : dw, dw);
     if (dx) pass_on(p, segments, dz, nullptr, transposed(p), nullptr, sums, nullptr, dx);
   }
 
@@ -84,10 +84,10 @@ struct Linear final : Layer<T> {
     const T *x = p.x[this->in[0]], *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]], *vw = p.v[weight];
     T *hv = p.hv[weight], *tdx = p.tdx[this->in[0]];
     if (O == 1) {
+      if (tdx) pass_on(p, whole, tdz, dz, p.theta[weight], vw, nullptr, nullptr, tdx);
       if (hv) p.kernels->gemm_tn(I, O, p.n, x, I, tdz, O, true, hv, O);
       if (hv && tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);
       if (p.hv[bias]) p.kernels->column_sums(p.n, O, tdz, O, p.hv[bias]);
-      if (tdx) pass_on(p, whole, tdz, dz, p.theta[weight], vw, nullptr, nullptr, tdx);
       return;
     }
     const Segments& segments = segments_of(p);
@@ -95,17 +95,19 @@ struct Linear final : Layer<T> {
     if (p.hv[bias] || !segments.same.empty()) sum_rows(p, tdz, t_sums);
     if (!segments.same.empty()) sum_rows(p, dz, sums);
     if (p.hv[bias]) p.kernels->axpy(O, T(1), t_sums, p.hv[bias]);
-    if (hv) add_gradient(p, segments, x, tdz, tx, dz, t_sums, sums, hv);
-    if (!tdx) return;
-    const T* w = transposed(p);
-    if (vw) {
-      // p.scratch may hold Wᵀ.
-      T* const to = w == p.scratch ? p.scratch + I * O : p.scratch;
-      p.kernels->transpose(I, O, vw, O, to, I);
-      vw = to;
+    if (tdx) {
+      const T* w = transposed(p);
+      if (vw) {
+        // p.scratch may hold Wᵀ.
+        T* const to = w == p.scratch ? p.scratch + I * O : p.scratch;
+        p.kernels->transpose(I, O, vw, O, to, I);
+        vw = to;
+      }
+      pass_on(p, segments, tdz, dz, w, vw, t_sums, sums, tdx);
     }
-    pass_on(p, segments, tdz, dz, w, vw, t_sums, sums, tdx);
+    if (hv) add_gradient(p, segments, x, tdz, tx, dz, t_sums, sums, hv, hv);
   }
+  bool may_alias() const override { return true; }
 
   int weight, bias;
   Index I, O;
@@ -145,15 +147,15 @@ struct Linear final : Layer<T> {
     p.kernels->column_sums(p.n, O, dz, O, to);
   }
 
-  // dw += xᵀ dz + yᵀ dy, where y may be null; s and t are the sums of the rows of dz and dy.
-  void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy, const T* s, const T* t, T* dw) const {
+  // dw = from + xᵀ dz + yᵀ dy, where y may be null and from dw; s and t are the sums of the rows of dz and dy.
+  void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy, const T* s, const T* t, const T* from, T* dw) const {
     for (const auto& [begin, end] : segments.varying) {
       const Factors<T> f[2] = {{x + begin, 1, I, dz, O, p.n}, {y ? y + begin : nullptr, 1, I, dy, O, p.n}};
-      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, dw + begin * O, dw + begin * O, O);
+      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
     }
     for (const auto& [begin, end] : segments.same) {
       const Factors<T> f[2] = {{x + begin, 1, I, s, O, 1}, {y ? y + begin : nullptr, 1, I, t, O, 1}};
-      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, dw + begin * O, dw + begin * O, O);
+      p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
     }
   }
 

@@ -35,7 +35,7 @@ struct GradientSolver final : Solver<T> {
       if (folded) {
         // Where steps are not kept, every other one takes the same place.
         task.theta[k + 1] = keep || k < 2 ? arena.take<T>(task.fast_size) : task.theta[k - 1];
-        std::copy_n(task.theta[k], task.fast_size, task.theta[k + 1]);
+        task.copy_step(k);
         task.gradient[k] = task.theta[k + 1];
         task.support_gradient(k);
         continue;
@@ -63,7 +63,9 @@ struct GradientSolver final : Solver<T> {
     double loss = 0;
     Update<T> update(task);
     T** const adjoint = exact ? reverse.take_adjoints() : nullptr;
-    T* const d = task.arena.template take<T>(task.fast_size);
+    // Folded steps have −α in their loss: d is v, and even lies where v does if no layer minds.
+    const bool in_place = inner.is_folded() && plan.may_alias;
+    T* const d = in_place ? reverse.v : task.arena.template take<T>(task.fast_size);
     T* const start = inner.proximal == 0 ? nullptr : task.arena.template take_zeroed<T>(task.fast_size);  // ∂θ_0 of the proximal term
     std::optional<Curvature<T>> curvature;
     for (int k = inner.steps - 1; k >= 0; --k) {
@@ -71,7 +73,7 @@ struct GradientSolver final : Solver<T> {
       if (inner.rate_kind != RateKind::scalar) rate_gradient(reverse, k, update.replay(k));
       if (!exact) continue;
       if (!curvature) curvature.emplace(reverse, adjoint);
-      direction(reverse, k, d);
+      if (!in_place) direction(reverse, k, d);
       update.back(k, d);
       if (start) {
         plan.kernels.axpy(task.fast_size, inner.proximal, d, reverse.v);
@@ -101,7 +103,7 @@ struct GradientSolver final : Solver<T> {
     });
   }
 
-  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u. Folded steps have it in their loss.
+  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u.
   static void direction(const Reverse<T>& reverse, int k, T* d) {
     const Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;
