@@ -94,7 +94,8 @@ export function summarize(rows: readonly Row[], { kernel, serving, wholeRun }: M
     atLeast(`ours ÷ best peer, K = ${steps}`, median(ours.tasksPerSecond!) / median(peer.tasksPerSecond!), steps === 1 ? TARGETS.ratioK1 : TARGETS.ratioK5, times, more);
   }
   if (kernel !== undefined) {
-    const of = ` of ${(kernel.peak / 1e9).toFixed(0)} GFLOP/s, ${kernel.isa}`;
+    const giga = (x: number) => (x / 1e9).toFixed(0);
+    const of = ` of ${giga(kernel.sustained)} GFLOP/s in turn with the calls (${giga(kernel.peak)} at best), ${kernel.isa}`;
     for (const [steps, share] of [[1, kernel.shareK1], [5, kernel.shareK5]] as const) {
       atLeast(`multiply-add peak, K = ${steps}, operations executed`, share.executed, TARGETS.peak, percent, of);
       atLeast(`the same, operations of the direct algorithm`, share.direct, TARGETS.peak, percent);

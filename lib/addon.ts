@@ -189,8 +189,11 @@ export interface NativeOperations {
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
   applyActivation(activation: number, x: FloatArray): FloatArray;
-  /** Operations a second of one thread's fused multiply-adds; a multiply-add is two. */
-  measurePeak(): Promise<number>;
+  /**
+   * Operations a second of one thread's fused multiply-adds, a multiply-add being two: the best of some short bursts, or if
+   * `sustained` over a few milliseconds with whatever interrupts them.
+   */
+  measurePeak(sustained?: boolean): Promise<number>;
 }
 
 export interface NativeAddon {

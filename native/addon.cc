@@ -30,22 +30,27 @@ Napi::Value apply_activation(const Napi::CallbackInfo& info) {
   });
 }
 
-// Peak rate of fused multiply-adds of one thread on the active instruction set, in operations a second: the best of
-// several short bursts, measured here and now.
+// Rate of fused multiply-adds of one thread on the active instruction set, in operations a second, measured here and now: the
+// best of several short bursts, or with `sustained` that of all together, interruptions included.
 template <class T>
 Napi::Value measure_peak(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto result = std::make_shared<double>(0);
+    const bool sustained = info[0].ToBoolean();
     return run_job(
         info.Env(), 1, nullptr,
-        [result](const std::function<void()>&) {
+        [result, sustained](const std::function<void()>&) {
           using Clock = std::chrono::steady_clock;
-          for (int burst = 0; burst < 20; ++burst) {
+          const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+          const auto begin = Clock::now();
+          double best = 0, total = 0;
+          for (int burst = 0; burst < (sustained ? 5 : 20); ++burst) {
             const auto start = Clock::now();
             const double done = kernels<T>().multiply_adds(200000);
-            const double rate = done / std::chrono::duration<double>(Clock::now() - start).count();
-            *result = std::max(*result, rate);
+            best = std::max(best, done / seconds_since(start));
+            total += done;
           }
+          *result = sustained ? total / seconds_since(begin) : best;
         },
         [result](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, *result); });
   });
