@@ -29,7 +29,7 @@ export type Form = 'direct' | 'gram';
 const firstFast = (layers: readonly LinearShape[]) => layers.findIndex(({ weight, bias }) => weight || bias);
 
 /**
- * The core's own choice: `gram_pays()` in native/gram.cc and `Plan::Plan` in native/inner_loop.cc, term by term. It is a rule
+ * The core's own choice: `gram_pays()` in native/gram.cc and `Plan::Plan` in native/plan.cc, term by term. It is a rule
  * of thumb; the counts of {@link countOperations} are of what runs after it.
  */
 export function chosenForm({ layers, support: S, query: Q, steps: K, order }: Work): Form {
@@ -84,7 +84,7 @@ function queryPass({ layers, support: S, query: Q }: Work, form: Form): number {
   return total;
 }
 
-/** `Reverse::through_inner_loop`: K Hessian-vector products, then the layers below, once. */
+/** `Curvature::product`: K Hessian-vector products, then the layers below, once. */
 function reversePass({ layers, support: S, query: Q, steps: K }: Work, form: Form): number {
   const first = firstFast(layers);
   const gram = form === 'gram';

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "../meta_gradient.h"
 #include "../model.h"
+#include "arguments.h"
 
 namespace innerloop {
 
@@ -25,6 +27,25 @@ template <class T>
 void inward(const TensorInfo& t, const T* from, T* to) {
   if (t.transposed) kernels<T>().transpose(t.shape[0], t.shape[1], from, t.shape[1], to, t.shape[0]);
   else std::copy_n(from, t.size, to);
+}
+
+// [tensor] -> full-size typed arrays, embedding rows scattered into zeros.
+template <class T>
+Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient) {
+  Napi::Array out = Napi::Array::New(env, model.tensors.size());
+  for (std::size_t i = 0; i < model.tensors.size(); ++i) {
+    const TensorInfo& t = model.tensors[i];
+    if (t.input < 0) {
+      out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(env, t, gradient.dense.data() + t.offset));
+      continue;
+    }
+    const Index dim = model.dim(static_cast<int>(i));
+    auto full = Napi::TypedArrayOf<T>::New(env, static_cast<std::size_t>(t.size));
+    for (std::size_t r = 0; r < gradient.rows[i]->size(); ++r)
+      std::copy_n(gradient.blocks[i].data() + r * dim, dim, full.Data() + (*gradient.rows[i])[r] * dim);
+    out.Set(static_cast<std::uint32_t>(i), full);
+  }
+  return out;
 }
 
 }  // namespace innerloop

@@ -219,24 +219,6 @@ struct Operations {
     return static_cast<Direction>(integer(object(info[0], "options"), "direction", 0, 1));
   }
 
-  // [tensor] -> full-size typed arrays, embedding rows scattered into zeros.
-  static Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient) {
-    Napi::Array out = Napi::Array::New(env, model.tensors.size());
-    for (std::size_t i = 0; i < model.tensors.size(); ++i) {
-      const TensorInfo& t = model.tensors[i];
-      if (t.input < 0) {
-        out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(env, t, gradient.dense.data() + t.offset));
-        continue;
-      }
-      const Index dim = model.dim(static_cast<int>(i));
-      auto full = Napi::TypedArrayOf<T>::New(env, static_cast<std::size_t>(t.size));
-      for (std::size_t r = 0; r < gradient.rows[i]->size(); ++r)
-        std::copy_n(gradient.blocks[i].data() + r * dim, dim, full.Data() + (*gradient.rows[i])[r] * dim);
-      out.Set(static_cast<std::uint32_t>(i), full);
-    }
-    return out;
-  }
-
   static Napi::Value meta_gradient_(const Info& info) {
     return guarded(info.Env(), [&] {
       const auto c = call(info, true);
