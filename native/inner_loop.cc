@@ -84,10 +84,17 @@ T* Task<T>::gather(const T* storage, int tensor) const {
 }
 
 template <class T>
-View<T> Task<T>::at(int k) {
+const T* const* Task<T>::pointers(int k) const {
   const int n = static_cast<int>(plan.model.tensors.size());
   const T** p = arena.take<const T*>(n);
   for (int t = 0; t < n; ++t) p[t] = fast_offset[t] >= 0 ? theta[k] + fast_offset[t] : base[t];
+  return p;
+}
+
+template <class T>
+View<T> Task<T>::at(int k) {
+  const int n = static_cast<int>(plan.model.tensors.size());
+  const T* const* p = pointers(k);
   if (k == 0 && starts_shared) return {p, shared.transposed.data()};
   if (!transposes[k]) {
     T** made = transposes[k] = arena.take_zeroed<T*>(n);
@@ -206,7 +213,7 @@ template <class T>
 const T* Task<T>::predict_query(int k, const T** features) {
   if (plan.episode) return run ? run->outputs() : EpisodeRun<T>::of_unknown(*this, *plan.episode);
   const Slots<T> s = take_slots(query, plan.all_slots, false);
-  const Pass<T> pass = make_pass(query_rows(), query, at(k), s, no_targets);
+  const Pass<T> pass = make_pass(query_rows(), query, {pointers(k), no_targets}, s, no_targets);
   query_forward(k, pass, s);
   if (features) *features = s.x[plan.model.head->in[0]];
   return s.x[plan.model.output_slot];

@@ -171,7 +171,9 @@ struct Task {
   // x[out] of a layer that no fast parameter reaches: computed, or taken where it lies.
   static void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots);
 
-  // Parameters at theta[k], with transposes of the linear weights whose layers pass gradients on.
+  // Parameters at theta[k], by tensor: all that a pass forward needs.
+  const T* const* pointers(int k) const;
+  // The same with transposes of the linear weights whose layers pass gradients on.
   View<T> at(int k);
   // The shared ones.
   View<T> at_shared() const { return {base, shared.transposed.data()}; }

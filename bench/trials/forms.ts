@@ -4,9 +4,10 @@
  */
 import { FORMS, META_GRADIENT } from '../../lib/addon.js';
 import { chosenForm, countOperations } from '../../lib/bench/operations.js';
-import type { Form, Work } from '../../lib/bench/operations.js';
+import type { Form } from '../../lib/bench/operations.js';
 import { defineModel } from '../../lib/index.js';
 import type { Problem } from '../matrix.js';
+import { workOf } from '../operations.js';
 import { alternate, meaninglessBatch } from '../turns.js';
 
 export interface FormsRequest {
@@ -36,8 +37,6 @@ const { problem, supports, steps, seconds } = JSON.parse(process.argv[2]!) as Fo
 const model = defineModel({ inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }], body: { kind: 'mlp', hidden: problem.hidden }, head: { loss: 'mse' } });
 const store = model.store(model.initialize(problem.seed));
 const fast = new Uint8Array(model.tensors.length).fill(1);
-const widths = [problem.inputs, ...problem.hidden, 1];
-const layers = widths.slice(1).map((outputs, l) => ({ inputs: widths[l]!, outputs, weight: true, bias: true }));
 
 const rows: FormsRow[] = [];
 for (const support of supports) {
@@ -52,7 +51,7 @@ for (const support of supports) {
       for (let i = 0; i < g.length; i++) difference = Math.max(difference, Math.abs(g[i]! - other.gradient[t]![i]!) / norm);
     }
     const [direct, gram] = await alternate([call('direct'), call('gram')], seconds);
-    const work: Work = { layers, support, query: problem.query, steps: K, order: 2 };
+    const work = workOf({ ...problem, support }, { steps: K, order: 2 });
     rows.push({
       support,
       steps: K,
