@@ -46,19 +46,44 @@ export const CASES: Case[] = [
 ];
 
 export const CONTENDERS: Contender[] = [
-  ...['avx512', 'avx2', 'neon', 'reference'].map(
-    (isa): Contender => ({ name: `innerloop-${isa}`, runtime: 'ours', trial: 'innerloop', needs: [], threads: [1, 2], variant: 'native', isa }),
-  ),
+  ...['avx512', 'avx2', 'neon', 'reference'].map((isa): Contender => ({
+    name: `innerloop-${isa}`,
+    runtime: 'ours',
+    trial: 'innerloop',
+    needs: [],
+    threads: [1, 2],
+    variant: 'native',
+    isa,
+  })),
   { name: 'innerloop-api', runtime: 'ours', trial: 'innerloop', needs: [], threads: [1, 2], variant: 'api' },
   // One thread each: neither library has native threads in Node.js.
   { name: 'tfjs-cpu', runtime: 'node', trial: 'tfjs', needs: ['@tensorflow/tfjs'], threads: [1], variant: 'cpu' },
-  { name: 'tfjs-wasm', runtime: 'node', trial: 'tfjs', needs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'], threads: [1], variant: 'wasm' },
+  {
+    name: 'tfjs-wasm',
+    runtime: 'node',
+    trial: 'tfjs',
+    needs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
+    threads: [1],
+    variant: 'wasm',
+  },
   { name: 'jax-js', runtime: 'node', trial: 'jax-js', needs: ['@jax-js/jax'], threads: [1], variant: 'wasm' },
   { name: 'torch-loop', runtime: 'python', trial: 'torch_loop', needs: ['torch'], threads: [1, 2] },
   { name: 'torch-batched', runtime: 'python', trial: 'torch_batched', needs: ['torch'], threads: [1, 2] },
-  { name: 'torch-vmap', runtime: 'python', trial: 'torch_vmap', needs: ['torch', 'torch.func|functorch'], threads: [1, 2] },
+  {
+    name: 'torch-vmap',
+    runtime: 'python',
+    trial: 'torch_vmap',
+    needs: ['torch', 'torch.func|functorch'],
+    threads: [1, 2],
+  },
   { name: 'higher', runtime: 'python', trial: 'higher_maml', needs: ['torch', 'higher'], threads: [1, 2] },
-  { name: 'learn2learn', runtime: 'python', trial: 'learn2learn_maml', needs: ['torch', 'learn2learn'], threads: [1, 2] },
+  {
+    name: 'learn2learn',
+    runtime: 'python',
+    trial: 'learn2learn_maml',
+    needs: ['torch', 'learn2learn'],
+    threads: [1, 2],
+  },
   { name: 'jax', runtime: 'python', trial: 'jax_vmap', needs: ['jax', 'jaxlib'], threads: [1, 2] },
 ];
 

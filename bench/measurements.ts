@@ -61,7 +61,11 @@ async function repeat<R>({ options, folders, note }: Context, trial: string, req
   const results: R[] = [];
   for (let round = 0; round < options.rounds; round++) {
     note(`${trial} ${round + 1}/${options.rounds}`);
-    const { lines, failure } = await runProcess([process.execPath, join(folders.compiled, 'trials', `${trial}.js`)], request, {});
+    const { lines, failure } = await runProcess(
+      [process.execPath, join(folders.compiled, 'trials', `${trial}.js`)],
+      request,
+      {},
+    );
     if (lines.length === 0) throw new Error(`${trial} failed: ${failure ?? 'printed nothing'}`);
     results.push(lines[0] as R);
   }
@@ -93,7 +97,12 @@ async function kernel(context: Context): Promise<KernelMeasured> {
 
 /** Medians over the rounds, case by case. */
 async function forms(context: Context): Promise<FormsRow[]> {
-  const request = { problem: CASES[0]!.problem, supports: FORM_SUPPORTS, steps: FORM_STEPS, seconds: context.options.seconds / 2 };
+  const request = {
+    problem: CASES[0]!.problem,
+    supports: FORM_SUPPORTS,
+    steps: FORM_STEPS,
+    seconds: context.options.seconds / 2,
+  };
   const rounds = await repeat<FormsResult>(context, 'forms', request);
   return rounds[0]!.rows.map((first, i) => {
     const over = (key: 'direct' | 'gram') => median(rounds.map(({ rows }) => rows[i]![key]));
@@ -103,7 +112,9 @@ async function forms(context: Context): Promise<FormsRow[]> {
 
 async function serving(context: Context): Promise<ServingResult & { rounds: ServingResult[] }> {
   const rounds = await repeat<ServingResult>(context, 'serving', { calls: 2000, threads: addon().hardwareThreads });
-  const medians = Object.fromEntries(Object.keys(rounds[0]!).map((key) => [key, median(rounds.map((r) => r[key as keyof ServingResult]))]));
+  const medians = Object.fromEntries(
+    Object.keys(rounds[0]!).map((key) => [key, median(rounds.map((r) => r[key as keyof ServingResult]))]),
+  );
   return { ...(medians as unknown as ServingResult), rounds };
 }
 
@@ -116,8 +127,21 @@ async function wholeRun({ folders, folder, say, note }: Context): Promise<WholeR
   }
   note('ml-1m');
   const report = join(folder, 'whole-run.json');
-  const args = ['train', '--config', join(folders.root, 'bench', 'ml-1m-maml.json'), '--output', join(folder, 'ml-1m'), '--fresh', '--json'];
-  const { failure } = await runProcess([process.execPath, join(folders.compiled, 'trials', 'whole-run.js')], { arguments: args, report }, {}, 3_600_000);
+  const args = [
+    'train',
+    '--config',
+    join(folders.root, 'bench', 'ml-1m-maml.json'),
+    '--output',
+    join(folder, 'ml-1m'),
+    '--fresh',
+    '--json',
+  ];
+  const { failure } = await runProcess(
+    [process.execPath, join(folders.compiled, 'trials', 'whole-run.js')],
+    { arguments: args, report },
+    {},
+    3_600_000,
+  );
   const result = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as WholeRunResult) : undefined;
   if (result === undefined || result.code !== 0) {
     say(`failed ml-1m: ${failure ?? 'no report'}`);

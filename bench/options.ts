@@ -71,7 +71,8 @@ function parse(args: readonly string[]): Options {
     const text = given.get(name);
     if (text === undefined) return fallback;
     const value = Number(text);
-    if (!(value > 0 && value < 1e6) || (isWhole && !Number.isInteger(value))) throw new UsageError(`${name}: not a positive ${isWhole ? 'integer' : 'number'}: ${text}`);
+    if (!(value > 0 && value < 1e6) || (isWhole && !Number.isInteger(value)))
+      throw new UsageError(`${name}: not a positive ${isWhole ? 'integer' : 'number'}: ${text}`);
     return value;
   };
   const options = {
@@ -85,16 +86,29 @@ function parse(args: readonly string[]): Options {
     contenders: CONTENDERS.map(({ name }) => name),
     measurements: MEASUREMENTS.filter((name) => !(quick && name === 'ml-1m')) as string[],
   };
-  const only = given.get('--only')?.split(',').map((name) => name.trim());
-  if (only === undefined) return { ...options, cases: new Set(all.cases), contenders: new Set(all.contenders), measurements: new Set(all.measurements) };
+  const only = given
+    .get('--only')
+    ?.split(',')
+    .map((name) => name.trim());
+  if (only === undefined)
+    return {
+      ...options,
+      cases: new Set(all.cases),
+      contenders: new Set(all.contenders),
+      measurements: new Set(all.measurements),
+    };
 
   const known = [...all.cases, ...all.contenders, ...MEASUREMENTS];
-  const picked = new Set(only.flatMap((name) => {
-    const found = known.filter((k) => (name.endsWith('*') ? k.startsWith(name.slice(0, -1)) : k === name));
-    if (found.length > 0) return found;
-    const near = nearest(name, known);
-    throw new UsageError(`--only: no case, contender or measurement ${name}${near === undefined ? '' : `; did you mean ${near}?`}`);
-  }));
+  const picked = new Set(
+    only.flatMap((name) => {
+      const found = known.filter((k) => (name.endsWith('*') ? k.startsWith(name.slice(0, -1)) : k === name));
+      if (found.length > 0) return found;
+      const near = nearest(name, known);
+      throw new UsageError(
+        `--only: no case, contender or measurement ${name}${near === undefined ? '' : `; did you mean ${near}?`}`,
+      );
+    }),
+  );
   const pick = (names: readonly string[]) => new Set(names.filter((name) => picked.has(name)));
   const [cases, contenders, measurements] = [pick(all.cases), pick(all.contenders), pick(MEASUREMENTS)];
   // Naming only cases means all contenders, and the other way round.

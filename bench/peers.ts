@@ -29,9 +29,15 @@ export function findRunnable(contender: Contender, { root, compiled }: Folders, 
   const trials = join(root, 'bench', 'trials');
   if (contender.runtime === 'ours') {
     const { isas, isa } = addon();
-    if (contender.isa !== undefined && !isas.includes(contender.isa)) return { contender, reason: `this machine has no ${contender.isa}` };
+    if (contender.isa !== undefined && !isas.includes(contender.isa))
+      return { contender, reason: `this machine has no ${contender.isa}` };
     const env: Record<string, string> = contender.isa === undefined ? {} : { INNERLOOP_ISA: contender.isa };
-    return { contender, command: [process.execPath, join(compiled, 'trials', `${contender.trial}.js`)], env, version: `innerloop ${version} ${contender.isa ?? isa}` };
+    return {
+      contender,
+      command: [process.execPath, join(compiled, 'trials', `${contender.trial}.js`)],
+      env,
+      version: `innerloop ${version} ${contender.isa ?? isa}`,
+    };
   }
   if (contender.runtime === 'node') {
     const versions: string[] = [];
@@ -40,19 +46,32 @@ export function findRunnable(contender: Contender, { root, compiled }: Folders, 
       if (!existsSync(manifest)) return { contender, reason: `${name} is not installed (npm run bench -- --install)` };
       versions.push(`${name} ${(JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version}`);
     }
-    return { contender, command: [process.execPath, join(trials, `${contender.trial}.mjs`)], env: { INNERLOOP_BENCH: compiled }, version: versions[0]! };
+    return {
+      contender,
+      command: [process.execPath, join(trials, `${contender.trial}.mjs`)],
+      env: { INNERLOOP_BENCH: compiled },
+      version: versions[0]!,
+    };
   }
   const missing: string[] = [];
   for (const python of pythons()) {
     const found = inspect(python, contender.needs);
-    if (found.missing === undefined) return { contender, command: [python, join(trials, `${contender.trial}.py`)], env: { PYTHONDONTWRITEBYTECODE: '1' }, version: found.version };
+    if (found.missing === undefined)
+      return {
+        contender,
+        command: [python, join(trials, `${contender.trial}.py`)],
+        env: { PYTHONDONTWRITEBYTECODE: '1' },
+        version: found.version,
+      };
     missing.push(`${python} has no ${found.missing}`);
   }
   return { contender, reason: missing.join(', ') };
 }
 
 function pythons(): string[] {
-  return [...new Set([process.env['PYTHON'], 'python3', '/usr/bin/python3'])].filter((p) => p !== undefined && p !== '') as string[];
+  return [...new Set([process.env['PYTHON'], 'python3', '/usr/bin/python3'])].filter(
+    (p) => p !== undefined && p !== '',
+  ) as string[];
 }
 
 const inspected = new Map<string, { version: string; missing?: string }>();
@@ -84,7 +103,18 @@ print("found", ", ".join(f"{m.__name__} {m.__version__}" for m in modules if has
 /** Installs the peers of bench/package.json. */
 export function installPeers(root: string): void {
   const windows = process.platform === 'win32';
-  const args = ['install', '--prefix', join(root, 'bench'), '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'];
-  const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', args, { stdio: ['ignore', 'inherit', 'inherit'], shell: windows });
+  const args = [
+    'install',
+    '--prefix',
+    join(root, 'bench'),
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+  ];
+  const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: windows,
+  });
   if (status !== 0) throw new Error('npm install of the peers failed; without --install they are skipped');
 }

@@ -30,7 +30,12 @@ export function writeProblem(path: string, problem: Problem): void {
     const stream = random(seed, `bench.parameter.${t}`);
     return Float32Array.from({ length: product(shape) }, () => bound * (2 * stream.uniform() - 1));
   });
-  for (const [name, size] of [['supportX', tasks * support * inputs], ['supportY', tasks * support], ['queryX', tasks * query * inputs], ['queryY', tasks * query]] as const) {
+  for (const [name, size] of [
+    ['supportX', tasks * support * inputs],
+    ['supportY', tasks * support],
+    ['queryX', tasks * query * inputs],
+    ['queryY', tasks * query],
+  ] as const) {
     const stream = random(seed, `bench.${name}`);
     parts.push(Float32Array.from({ length: size }, () => stream.normal()));
   }

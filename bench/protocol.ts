@@ -47,7 +47,8 @@ export function fingerprint(loss: number, gradient: readonly ArrayLike<number>[]
 export function difference(got: Check, want: Check, tolerance: number): string | undefined {
   const off = (name: string, a: number, b: number, scale: number) =>
     Math.abs(a - b) <= tolerance * scale ? undefined : `${name} is ${a.toPrecision(6)}, not ${b.toPrecision(6)}`;
-  if (got.gradient.length !== want.gradient.length) return `${got.gradient.length} tensors, not ${want.gradient.length}`;
+  if (got.gradient.length !== want.gradient.length)
+    return `${got.gradient.length} tensors, not ${want.gradient.length}`;
   return (
     off('loss', got.loss, want.loss, Math.abs(want.loss)) ??
     want.gradient
@@ -57,7 +58,9 @@ export function difference(got: Check, want: Check, tolerance: number): string |
         return [
           off(`norm of tensor ${t}`, g.norm, w.norm, w.norm),
           off(`sum of tensor ${t}`, g.sum, w.sum, Math.max(Math.abs(w.sum), w.norm)),
-          ...w.entries.map((e, i) => off(`entry ${i} of tensor ${t}`, g.entries[i]!, e, Math.max(Math.abs(e), 0.01 * w.norm))),
+          ...w.entries.map((e, i) =>
+            off(`entry ${i} of tensor ${t}`, g.entries[i]!, e, Math.max(Math.abs(e), 0.01 * w.norm)),
+          ),
         ];
       })
       .find((d) => d !== undefined)

@@ -25,7 +25,9 @@ export function renderMatrix(rows: readonly Row[], cases: readonly Case[]): stri
   return cases
     .map(({ name, problem, steps, order }) => {
       const { tasks, support, query, inputs, hidden } = problem;
-      const mine = rows.filter((row) => row.case === name && row.outcome === 'timed').sort((a, b) => median(b.tasksPerSecond!) - median(a.tasksPerSecond!));
+      const mine = rows
+        .filter((row) => row.case === name && row.outcome === 'timed')
+        .sort((a, b) => median(b.tasksPerSecond!) - median(a.tasksPerSecond!));
       const best = Math.max(...mine.filter(({ isOurs }) => isOurs !== true).map((row) => median(row.tasksPerSecond!)));
       const lines = mine.map((row) => [
         row.contender,
@@ -45,7 +47,15 @@ export function renderMatrix(rows: readonly Row[], cases: readonly Case[]): stri
 function table(lines: readonly string[][]): string {
   const widths = lines[0]!.map((_, c) => Math.max(...lines.map((line) => line[c]!.length)));
   const isText = (c: number) => c === 0 || c === lines[0]!.length - 1;
-  return lines.map((line) => `  ${line.map((cell, c) => (isText(c) ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  ').trimEnd()}`).join('\n');
+  return lines
+    .map(
+      (line) =>
+        `  ${line
+          .map((cell, c) => (isText(c) ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
+          .join('  ')
+          .trimEnd()}`,
+    )
+    .join('\n');
 }
 
 export function renderForms(forms: readonly FormsRow[]): string {
@@ -74,7 +84,8 @@ export interface SummaryLine {
 /** Lines only for what was measured. */
 export function summarize(rows: readonly Row[], { kernel, serving, wholeRun }: Measured): SummaryLine[] {
   const lines: SummaryLine[] = [];
-  const add = (what: string, value: number, shown: string, target: string, met: boolean) => lines.push({ what, value, shown, target, met });
+  const add = (what: string, value: number, shown: string, target: string, met: boolean) =>
+    lines.push({ what, value, shown, target, met });
   const atLeast = (what: string, value: number, target: number, show: (x: number) => string, more = '') =>
     add(what, value, show(value) + more, `≥ ${show(target)}`, value >= target);
   const atMost = (what: string, value: number, target: number, show: (x: number) => string, more = '') =>
@@ -91,18 +102,33 @@ export function summarize(rows: readonly Row[], { kernel, serving, wholeRun }: M
     const cpu = median(ours.tasksPerCpuSecond!) / median(peer.tasksPerCpuSecond!);
     const peers = new Set(timed.filter(({ isOurs }) => isOurs !== true).map(({ contender }) => contender)).size;
     const more = ` (${ours.contender} over ${peer.contender}, best of ${peers} peers timed; ${times(cpu)} by processor time)`;
-    atLeast(`ours ÷ best peer, K = ${steps}`, median(ours.tasksPerSecond!) / median(peer.tasksPerSecond!), steps === 1 ? TARGETS.ratioK1 : TARGETS.ratioK5, times, more);
+    atLeast(
+      `ours ÷ best peer, K = ${steps}`,
+      median(ours.tasksPerSecond!) / median(peer.tasksPerSecond!),
+      steps === 1 ? TARGETS.ratioK1 : TARGETS.ratioK5,
+      times,
+      more,
+    );
   }
   if (kernel !== undefined) {
     const giga = (x: number) => (x / 1e9).toFixed(0);
     const of = ` of ${giga(kernel.sustained)} GFLOP/s in turn with the calls (${giga(kernel.peak)} at best), ${kernel.isa}`;
-    for (const [steps, share] of [[1, kernel.shareK1], [5, kernel.shareK5]] as const) {
+    for (const [steps, share] of [
+      [1, kernel.shareK1],
+      [5, kernel.shareK5],
+    ] as const) {
       atLeast(`multiply-add peak, K = ${steps}, operations executed`, share.executed, TARGETS.peak, percent, of);
       atLeast(`the same, operations of the direct algorithm`, share.direct, TARGETS.peak, percent);
     }
     atMost('second ÷ first order, K = 1', kernel.secondOverFirstK1, TARGETS.secondOverFirstK1, times);
     atMost('second ÷ first order, K = 5', kernel.secondOverFirstK5, TARGETS.secondOverFirstK5, times);
-    atLeast('1 → 2 threads, 256 tasks', kernel.scaling, TARGETS.scaling, times, ` (${times(kernel.scalingCpu)} by processor time)`);
+    atLeast(
+      '1 → 2 threads, 256 tasks',
+      kernel.scaling,
+      TARGETS.scaling,
+      times,
+      ` (${times(kernel.scalingCpu)} by processor time)`,
+    );
   }
   if (serving !== undefined) {
     atMost('adapt one user, p50', serving.adaptP50, TARGETS.adaptP50, micro);
@@ -113,14 +139,23 @@ export function summarize(rows: readonly Row[], { kernel, serving, wholeRun }: M
     atMost('the ten best of 10,000 (recommend)', serving.recommend, TARGETS.scoring, micro);
   }
   if (wholeRun !== undefined) {
-    atMost('MovieLens-1M, 30 epochs', wholeRun.seconds, TARGETS.wholeRun, (x) => `${x.toFixed(1)} s`, ` (${wholeRun.cpu.toFixed(1)} s of processor time)`);
+    atMost(
+      'MovieLens-1M, 30 epochs',
+      wholeRun.seconds,
+      TARGETS.wholeRun,
+      (x) => `${x.toFixed(1)} s`,
+      ` (${wholeRun.cpu.toFixed(1)} s of processor time)`,
+    );
     atMost('its peak memory', wholeRun.peakMemory, TARGETS.wholeRunMemory, (x) => `${(x / 1e6).toFixed(0)} MB`);
   }
   return lines;
 }
 
 const fastest = (rows: readonly Row[]): Row | undefined =>
-  rows.reduce<Row | undefined>((best, row) => (best === undefined || median(row.tasksPerSecond!) > median(best.tasksPerSecond!) ? row : best), undefined);
+  rows.reduce<Row | undefined>(
+    (best, row) => (best === undefined || median(row.tasksPerSecond!) > median(best.tasksPerSecond!) ? row : best),
+    undefined,
+  );
 
 export function renderSummary(lines: readonly SummaryLine[]): string {
   if (lines.length === 0) return '';

@@ -30,7 +30,9 @@ const note = (text: string) => void process.stderr.write(process.stderr.isTTY ? 
 if (options.install) installPeers(root);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 const machine = describeMachine(addon());
-say(`${machine.cpu}, ${machine.threads} threads, ${machine.memory} GB; ${machine.system}; Node.js ${machine.node}; ${machine.isas.join(', ')}; load ${machine.load}`);
+say(
+  `${machine.cpu}, ${machine.threads} threads, ${machine.memory} GB; ${machine.system}; Node.js ${machine.node}; ${machine.isas.join(', ')}; load ${machine.load}`,
+);
 say(`innerloop ${version}${commit()}\n`);
 
 const folder = mkdtempSync(join(tmpdir(), 'innerloop-bench-'));
@@ -40,7 +42,16 @@ try {
   if (measured.forms !== undefined) say(renderForms(measured.forms));
   const summary = summarize(rows, measured);
   say(renderSummary(summary));
-  const results = { machine, version, commit: commit().slice(2) || undefined, when: new Date().toISOString(), options: { rounds: options.rounds, seconds: options.seconds }, rows, measured, summary };
+  const results = {
+    machine,
+    version,
+    commit: commit().slice(2) || undefined,
+    when: new Date().toISOString(),
+    options: { rounds: options.rounds, seconds: options.seconds },
+    rows,
+    measured,
+    summary,
+  };
   const text = `${JSON.stringify(results, undefined, 2)}\n`;
   mkdirSync(join(root, 'bench', 'results'), { recursive: true });
   writeFileSync(join(root, 'bench', 'results', 'latest.json'), text);
@@ -85,10 +96,22 @@ async function compare(): Promise<Row[]> {
         if (got === undefined || failure !== undefined || wrong !== undefined) {
           const reason = wrong === undefined ? `failed: ${failure ?? 'printed nothing'}` : `wrong: ${wrong}`;
           say(`${c.name} ${r.contender.name}, threads ${threads}: ${reason}`);
-          rows.push({ case: c.name, contender: r.contender.name, version: r.version, threads, outcome: wrong === undefined ? 'failed' : 'wrong', reason });
+          rows.push({
+            case: c.name,
+            contender: r.contender.name,
+            version: r.version,
+            threads,
+            outcome: wrong === undefined ? 'failed' : 'wrong',
+            reason,
+          });
           continue;
         }
-        entries.push({ runnable: r, case: c, request: { ...request, seconds: options.seconds }, timings: [lines[1] as Timing] });
+        entries.push({
+          runnable: r,
+          case: c,
+          request: { ...request, seconds: options.seconds },
+          timings: [lines[1] as Timing],
+        });
       }
     }
   }
@@ -103,7 +126,10 @@ async function compare(): Promise<Row[]> {
         const { runnable: r, request, timings } = entry;
         note(`round ${round + 1}/${options.rounds} ${c.name} ${r.contender.name}, threads ${request.threads}`);
         const { lines, failure } = await runProcess(r.command, request, r.env);
-        if (lines.length < 2) throw new Error(`${c.name} ${r.contender.name} failed in round ${round + 1}: ${failure ?? 'printed too little'}`);
+        if (lines.length < 2)
+          throw new Error(
+            `${c.name} ${r.contender.name} failed in round ${round + 1}: ${failure ?? 'printed too little'}`,
+          );
         timings.push(lines[1] as Timing);
       }
     }
@@ -117,7 +143,11 @@ async function compare(): Promise<Row[]> {
 /** The result of our float64 reference, which every contender must match. */
 async function expected(common: Omit<TrialRequest, 'threads' | 'variant' | 'seconds'>): Promise<Check> {
   const command = [process.execPath, join(compiled, 'trials', 'innerloop.js')];
-  const { lines, failure } = await runProcess(command, { ...common, threads: 1, variant: 'api:float64', seconds: 0 }, { INNERLOOP_ISA: 'reference' });
+  const { lines, failure } = await runProcess(
+    command,
+    { ...common, threads: 1, variant: 'api:float64', seconds: 0 },
+    { INNERLOOP_ISA: 'reference' },
+  );
   if (lines.length === 0) throw new Error(`the float64 reference failed: ${failure ?? 'printed nothing'}`);
   return lines[0] as Check;
 }

@@ -12,9 +12,17 @@ export interface Output {
 const TIME_LIMIT = 180_000;
 
 /** Runs a program with a request as its last argument and collects the JSON lines it prints. */
-export async function runProcess(command: readonly string[], request: unknown, env: Record<string, string>, timeLimit = TIME_LIMIT): Promise<Output> {
+export async function runProcess(
+  command: readonly string[],
+  request: unknown,
+  env: Record<string, string>,
+  timeLimit = TIME_LIMIT,
+): Promise<Output> {
   const [program, ...args] = command;
-  const child = spawn(program!, [...args, JSON.stringify(request)], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program!, [...args, JSON.stringify(request)], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const lines: unknown[] = [];
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-4000)));
@@ -37,6 +45,9 @@ export async function runProcess(command: readonly string[], request: unknown, e
 
 /** The line that says what went wrong: the `XyzError: …` line if there is one. */
 function lastMessage(errors: string): string | undefined {
-  const lines = errors.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const lines = errors
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   return (lines.findLast((line) => /^\w*(Error|Exception)\b/.test(line)) ?? lines.at(-1))?.slice(0, 200);
 }

@@ -34,11 +34,18 @@ export async function alternate(calls: (() => Promise<unknown>)[], limit: number
 }
 
 /** Rows of numbers without meaning, for a model of one dense input: what is timed does not depend on their values. */
-export function meaninglessBatch(model: Model, { tasks, support, query, inputs }: Pick<Problem, 'tasks' | 'support' | 'query' | 'inputs'>): NativeBatch {
+export function meaninglessBatch(
+  model: Model,
+  { tasks, support, query, inputs }: Pick<Problem, 'tasks' | 'support' | 'query' | 'inputs'>,
+): NativeBatch {
   const rows = tasks * (support + query);
   const dense = Float32Array.from({ length: rows * inputs }, (_, i) => Math.sin(i));
   const labels = Float32Array.from({ length: rows }, (_, i) => Math.cos(i));
   const begin = Int32Array.from({ length: 2 * tasks + 1 }, (_, i) => (i >> 1) * (support + query) + (i & 1) * support);
   const frame = model.ops.createFrame(model.native, { sides: [rows], columns: [{ side: 0, dense }] });
-  return model.ops.createBatch(model.native, frame, { begin, sides: [Int32Array.from({ length: rows }, (_, r) => r)], labels });
+  return model.ops.createBatch(model.native, frame, {
+    begin,
+    sides: [Int32Array.from({ length: rows }, (_, r) => r)],
+    labels,
+  });
 }

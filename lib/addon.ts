@@ -20,7 +20,13 @@ export type NativeEpisode = Handle<'episode'>;
 export interface NativeModelSpec {
   inputs: { kind: number; size: number; cardinality: number; pooling: number }[];
   tensors: { name: string; shape: readonly number[]; input: number; transposed: 0 | 1 }[];
-  layers: { kind: number; in: readonly number[]; out: number; tensors: readonly number[]; options: readonly number[] }[];
+  layers: {
+    kind: number;
+    in: readonly number[];
+    out: number;
+    tensors: readonly number[];
+    options: readonly number[];
+  }[];
   /** Width of every slot. */
   slots: number[];
   output: number;
@@ -155,7 +161,12 @@ export interface NativeStep {
   /** Per-tensor-per-step rates: their gradient, for the caller to apply. */
   rateGradient?: FloatArray[];
 }
-export type NativePrediction = NativeCall & { adapted?: NativeAdapted; before: boolean; after: boolean; variance?: boolean };
+export type NativePrediction = NativeCall & {
+  adapted?: NativeAdapted;
+  before: boolean;
+  after: boolean;
+  variance?: boolean;
+};
 export interface NativeOutputs {
   before?: FloatArray;
   after?: FloatArray;
@@ -229,10 +240,15 @@ function load(): NativeAddon {
     if (isUnsupported(cause)) {
       throw new InnerloopError('UNSUPPORTED', cause.message, { field: 'INNERLOOP_ISA', cause });
     }
-    throw new InnerloopError('NATIVE', `no native core for ${process.platform}-${process.arch} could be loaded from ${root}`, {
-      expected: 'a prebuilt binary, or one built with: npm i -D cmake-js node-addon-api && npx cmake-js build -d node_modules/innerloop',
-      cause,
-    });
+    throw new InnerloopError(
+      'NATIVE',
+      `no native core for ${process.platform}-${process.arch} could be loaded from ${root}`,
+      {
+        expected:
+          'a prebuilt binary, or one built with: npm i -D cmake-js node-addon-api && npx cmake-js build -d node_modules/innerloop',
+        cause,
+      },
+    );
   }
 }
 
@@ -294,7 +310,11 @@ export function runNativeSync<R>(start: () => R): R {
   }
 }
 
-async function settle<R>(start: () => Promise<R>, signal: AbortSignal | undefined, nameTask: (task: number) => string): Promise<R> {
+async function settle<R>(
+  start: () => Promise<R>,
+  signal: AbortSignal | undefined,
+  nameTask: (task: number) => string,
+): Promise<R> {
   try {
     return await start();
   } catch (error) {
@@ -307,7 +327,11 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
   if (code === 'ABORTED' && signal !== undefined) return aborted(signal);
   if (code === 'DIVERGED') {
     const where = task === undefined ? undefined : nameTask(task);
-    return new InnerloopError('DIVERGED', message, { field: where, expected: 'finite numbers: try a smaller learning rate or fewer steps', cause: error });
+    return new InnerloopError('DIVERGED', message, {
+      field: where,
+      expected: 'finite numbers: try a smaller learning rate or fewer steps',
+      cause: error,
+    });
   }
   return nativeError(error);
 }
@@ -316,7 +340,8 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
 export function nativeError(error: unknown): unknown {
   if (error instanceof InnerloopError) return error;
   const { code, message } = error as { code?: string; message?: string };
-  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED') return new InnerloopError(code, message ?? '', { cause: error });
+  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED')
+    return new InnerloopError(code, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
 }
 

@@ -72,7 +72,15 @@ const DEFAULT_STEPS = 5;
 const DEFAULT_LEARNING_RATE = 0.01;
 
 /** Options of all gradient-based algorithms. @internal */
-export const GRADIENT_OPTIONS = ['steps', 'learningRate', 'adapt', 'rates', 'shrinkage', 'inner', 'proximal'] as const satisfies (keyof GradientOptions)[];
+export const GRADIENT_OPTIONS = [
+  'steps',
+  'learningRate',
+  'adapt',
+  'rates',
+  'shrinkage',
+  'inner',
+  'proximal',
+] as const satisfies (keyof GradientOptions)[];
 
 /** What an algorithm is beside its options. */
 type Fixed = Pick<Algorithm, 'order' | 'direction' | 'solver'> &
@@ -87,7 +95,14 @@ export function gradientAlgorithm(
   given: object = options,
 ): Algorithm {
   checkObject(options as unknown, name, GRADIENT_OPTIONS);
-  const { steps = DEFAULT_STEPS, learningRate = DEFAULT_LEARNING_RATE, adapt = defaultAdapt, rates = 'fixed', shrinkage = 0, proximal = 0 } = options;
+  const {
+    steps = DEFAULT_STEPS,
+    learningRate = DEFAULT_LEARNING_RATE,
+    adapt = defaultAdapt,
+    rates = 'fixed',
+    shrinkage = 0,
+    proximal = 0,
+  } = options;
   checkInteger(steps, `${name}.steps`, 0, 10000);
   checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
   checkOneOf(rates, `${name}.rates`, ['fixed', 'perParameter', 'perStep']);
@@ -95,13 +110,25 @@ export function gradientAlgorithm(
   checkNumber(proximal, `${name}.proximal`, 0);
   const update = resolveRule(options.inner, `${name}.inner`);
   if (adapt !== 'all') {
-    if (!Array.isArray(adapt)) throw invalid(`${name}.adapt`, 'not a selection', adapt, "'all' or an array of parameter names");
+    if (!Array.isArray(adapt))
+      throw invalid(`${name}.adapt`, 'not a selection', adapt, "'all' or an array of parameter names");
     adapt.forEach((pattern, i) => checkString(pattern, `${name}.adapt[${i}]`));
   }
   if (fixed.direction !== 'meta-gradient' && rates !== 'fixed') {
     throw invalid(`${name}.rates`, `${name} has no gradient of its rates`, rates, 'fixed');
   }
-  return { name, options: structuredClone(given) as Record<string, unknown>, steps, learningRate, adapt, rates, shrinkage, update, proximal, ...fixed };
+  return {
+    name,
+    options: structuredClone(given) as Record<string, unknown>,
+    steps,
+    learningRate,
+    adapt,
+    rates,
+    shrinkage,
+    update,
+    proximal,
+    ...fixed,
+  };
 }
 
 /** Epochs of a schedule; undefined: none. @internal */
@@ -120,7 +147,19 @@ export function innerLoopOf(algorithm: Algorithm, model: Model, extension: Exten
   // What an algorithm learns for itself is not a task's to adapt.
   extension?.tensors.forEach((extra) => (fast[numberOf(model, extra.name)] = 0));
   const own = extension?.native?.(model, (tensor) => numberOf(model, tensor));
-  return { steps, order, solver: SOLVERS[algorithm.solver], fast, shrinkage, rateKind: 0, rate: learningRate, update, proximal, ...algorithm.native, ...own };
+  return {
+    steps,
+    order,
+    solver: SOLVERS[algorithm.solver],
+    fast,
+    shrinkage,
+    rateKind: 0,
+    rate: learningRate,
+    update,
+    proximal,
+    ...algorithm.native,
+    ...own,
+  };
 }
 
 /** The inner loop as training runs it in an epoch, from 1. @internal */
@@ -130,7 +169,11 @@ export function innerLoopOfEpoch(algorithm: Algorithm, model: Model, epoch: numb
   const share = steps === 0 || epoch > multiStepEpochs ? 0 : (1 - (epoch - 1) / multiStepEpochs) / steps;
   return {
     order: epoch <= firstOrderEpochs ? 1 : order,
-    ...(share > 0 && { lossWeights: model.floats(Array.from({ length: steps }, (_, k) => (k < steps - 1 ? share : 1 - (steps - 1) * share))) }),
+    ...(share > 0 && {
+      lossWeights: model.floats(
+        Array.from({ length: steps }, (_, k) => (k < steps - 1 ? share : 1 - (steps - 1) * share)),
+      ),
+    }),
   };
 }
 
@@ -160,6 +203,7 @@ function resolveLast(names: readonly string[], model: Model, algorithm: string):
 
 /** @throws {InnerloopError} INVALID_OPTION for a body without a linear last layer @internal */
 export function lastLayer({ head, spec }: Model, algorithm: string): LinearLayer {
-  if (head === undefined) throw invalid('model.body.kind', `has no linear last layer, which ${algorithm} adapts`, spec.body.kind, 'mlp, say');
+  if (head === undefined)
+    throw invalid('model.body.kind', `has no linear last layer, which ${algorithm} adapts`, spec.body.kind, 'mlp, say');
   return head;
 }

@@ -26,7 +26,8 @@ export class TaskBatch {
   /** @internal */
   constructor(model: Model, begin: Int32Array, native: NativeBatch, labels: ArrayLike<number> = []) {
     this.model = model;
-    if (model.spec.head.loss === 'episode') for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r]! + 1);
+    if (model.spec.head.loss === 'episode')
+      for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r]! + 1);
     this.size = (begin.length - 1) / 2;
     this.queryRows = new Int32Array(this.size);
     for (let t = 0; t < this.size; t++) this.queryRows[t] = begin[2 * t + 2]! - begin[2 * t + 1]!;
@@ -45,7 +46,8 @@ export class TaskBatch {
 export function packTasks(model: Model, tasks: readonly TaskExample[]): TaskBatch {
   checkModel(model);
   checkArray(tasks, 'tasks', 'tasks');
-  if (tasks.length === 0) throw new InnerloopError('EMPTY_DATA', 'no tasks', { field: 'tasks', expected: 'at least one task' });
+  if (tasks.length === 0)
+    throw new InnerloopError('EMPTY_DATA', 'no tasks', { field: 'tasks', expected: 'at least one task' });
   const parts: { rows: LabelledRows; field: string }[] = [];
   tasks.forEach((task: unknown, t) => {
     checkObject(task, `tasks[${t}]`, ['support', 'query']);
@@ -89,7 +91,13 @@ export function packQuery(model: Model, rows: LabelledRows, field: string): Task
   checkObject(rows, field, LABELLED);
   const count = checkLabels(model.spec.head, rows.labels, `${field}.labels`);
   if (count === 0) throw new InnerloopError('EMPTY_DATA', 'no rows', { field });
-  return pack(model, [{ rows, field }], [count], Int32Array.of(0, 0, count), packLabels(model, [{ rows, field }], [count]));
+  return pack(
+    model,
+    [{ rows, field }],
+    [count],
+    Int32Array.of(0, 0, count),
+    packLabels(model, [{ rows, field }], [count]),
+  );
 }
 
 /** @internal */
@@ -99,7 +107,8 @@ export function checkModel(model: unknown): asserts model is Model {
 
 /** @internal What has an embedding for its outputs has no loss of its own. */
 export function checkHasLoss({ spec: { head } }: Model): void {
-  if (head.loss === 'episode') throw invalid('model.head.loss', 'is for episodeGradient', head.loss, 'a loss of the rows');
+  if (head.loss === 'episode')
+    throw invalid('model.head.loss', 'is for episodeGradient', head.loss, 'a loss of the rows');
 }
 
 /** @internal The batch must have been packed for this model. */
@@ -127,7 +136,12 @@ function pack(
   const identity = Int32Array.from({ length: total }, (_, r) => r);
   try {
     const frame: NativeFrame = model.ops.createFrame(model.native, { sides: [total], columns });
-    return new TaskBatch(model, begin, model.ops.createBatch(model.native, frame, { begin, sides: [identity], ...targets }), targets.labels);
+    return new TaskBatch(
+      model,
+      begin,
+      model.ops.createBatch(model.native, frame, { begin, sides: [identity], ...targets }),
+      targets.labels,
+    );
   } catch (error) {
     throw nativeError(error);
   }
@@ -144,7 +158,8 @@ function packColumn(
     const at = `${field}.inputs.${input.name}`;
     const given = (rows.inputs as Record<string, InputValues | undefined>)[input.name];
     const length = lengthOf(given, at);
-    if (length !== counts[p]) throw invalid(at, `has ${length} rows`, given, `${counts[p]} rows, as the labels or the other inputs`);
+    if (length !== counts[p])
+      throw invalid(at, `has ${length} rows`, given, `${counts[p]} rows, as the labels or the other inputs`);
     return { given: given!, at };
   });
   if (input.kind === 'dense') return { side: 0, dense: packDense(model, input.size, values, total) };
@@ -163,14 +178,20 @@ function packColumn(
     for (let i = 0; i < given.length; i++) {
       const bag = given[i];
       const n = lengthOf(bag, `${at}[${i}]`);
-      for (let e = 0; e < n; e++) ids.push(checkId((bag as ArrayLike<number>)[e], input.cardinality, `${at}[${i}][${e}]`));
+      for (let e = 0; e < n; e++)
+        ids.push(checkId((bag as ArrayLike<number>)[e], input.cardinality, `${at}[${i}][${e}]`));
       offsets[++r] = ids.length;
     }
   }
   return { side: 0, ids: Int32Array.from(ids), offsets };
 }
 
-function packDense(model: Model, size: number, values: { given: InputValues; at: string }[], total: number): FloatArray {
+function packDense(
+  model: Model,
+  size: number,
+  values: { given: InputValues; at: string }[],
+  total: number,
+): FloatArray {
   const dense = model.floats(total * size);
   let to = 0;
   for (const { given, at } of values) {
@@ -180,7 +201,8 @@ function packDense(model: Model, size: number, values: { given: InputValues; at:
       if (n !== size) throw invalid(`${at}[${i}]`, `has ${n} values`, row, `${size} numbers`);
       for (let j = 0; j < size; j++) {
         const x = (row as ArrayLike<number>)[j]!;
-        if (typeof x !== 'number' || !Number.isFinite(x)) throw invalid(`${at}[${i}][${j}]`, 'not a finite number', x, 'a finite number');
+        if (typeof x !== 'number' || !Number.isFinite(x))
+          throw invalid(`${at}[${i}][${j}]`, 'not a finite number', x, 'a finite number');
         dense[to++] = x;
       }
     }
@@ -189,7 +211,11 @@ function packDense(model: Model, size: number, values: { given: InputValues; at:
 }
 
 /** Labels of all heads, row by row, and the rows' weights where any part has them. */
-function packLabels(model: Model, parts: { rows: LabelledRows; field: string }[], counts: readonly number[]): { labels: FloatArray; rowWeights?: FloatArray } {
+function packLabels(
+  model: Model,
+  parts: { rows: LabelledRows; field: string }[],
+  counts: readonly number[],
+): { labels: FloatArray; rowWeights?: FloatArray } {
   const { also = [] } = model.spec.head;
   const total = counts.reduce((a, b) => a + b, 0);
   const width = 1 + also.length;
@@ -202,12 +228,14 @@ function packLabels(model: Model, parts: { rows: LabelledRows; field: string }[]
     also.forEach((head, h) => {
       const at = `${field}.also.${head.name}`;
       const own = rows.also?.[head.name];
-      if (checkLabels(head, own, at, true) !== count) throw invalid(at, `has ${own!.length} rows`, own, `${count} rows, as the labels`);
+      if (checkLabels(head, own, at, true) !== count)
+        throw invalid(at, `has ${own!.length} rows`, own, `${count} rows, as the labels`);
       for (let i = 0; i < count; i++) labels[(first + i) * width + 1 + h] = own![i]!;
     });
     if (rows.weights !== undefined) {
       const at = `${field}.weights`;
-      if (lengthOf(rows.weights, at) !== count) throw invalid(at, `has ${rows.weights.length} rows`, rows.weights, `${count} rows, as the labels`);
+      if (lengthOf(rows.weights, at) !== count)
+        throw invalid(at, `has ${rows.weights.length} rows`, rows.weights, `${count} rows, as the labels`);
       for (let i = 0; i < count; i++) {
         checkNumber(rows.weights[i], `${at}[${i}]`, 0);
         rowWeights![first + i] = rows.weights[i]!;
@@ -224,7 +252,8 @@ function checkLabels(head: LossSpec, labels: unknown, field: string, missing = f
   for (let i = 0; i < n; i++) {
     const y = (labels as ArrayLike<unknown>)[i];
     if (missing && Number.isNaN(y)) continue;
-    if (typeof y !== 'number' || !Number.isFinite(y)) throw invalid(`${field}[${i}]`, 'not a finite number', y, 'a finite number');
+    if (typeof y !== 'number' || !Number.isFinite(y))
+      throw invalid(`${field}[${i}]`, 'not a finite number', y, 'a finite number');
     if (!labelFits(head, y)) throw invalid(`${field}[${i}]`, `not a label for ${head.loss}`, y, labelsOf(head));
   }
   return n;
@@ -244,8 +273,16 @@ function lengthOf(value: unknown, field: string): number {
     throw invalid(field, 'not a list', value, 'an array or typed array');
   }
   // An object may state any length: found out before anything of that size is made. Short lists are checked entry by entry.
-  if ((length as number) > MOST_ROWS || ((length as number) > 65536 && !((length as number) - 1 in (value as object)))) {
-    throw invalid(field, `states ${String(length)} entries`, value, `an array or typed array of at most ${MOST_ROWS} entries`);
+  if (
+    (length as number) > MOST_ROWS ||
+    ((length as number) > 65536 && !((length as number) - 1 in (value as object)))
+  ) {
+    throw invalid(
+      field,
+      `states ${String(length)} entries`,
+      value,
+      `an array or typed array of at most ${MOST_ROWS} entries`,
+    );
   }
   return length as number;
 }

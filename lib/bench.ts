@@ -101,7 +101,16 @@ const BUSY_CORES = 0.25;
  */
 export async function runBench(version: string, options: BenchOptions = {}): Promise<BenchReport> {
   const { hardwareThreads, isa } = addon();
-  const { vary = [], quick = false, precision = 'float32', adapt = 'all', threads = hardwareThreads, seed = 1, signal, progress } = options;
+  const {
+    vary = [],
+    quick = false,
+    precision = 'float32',
+    adapt = 'all',
+    threads = hardwareThreads,
+    seed = 1,
+    signal,
+    progress,
+  } = options;
   vary.forEach((factor) => checkOneOf(factor, 'vary', FACTORS));
   checkOneOf(precision, 'precision', ['float32', 'float64']);
   checkInteger(threads, 'threads', 1, 1024);
@@ -143,7 +152,15 @@ export async function runBench(version: string, options: BenchOptions = {}): Pro
     version,
     date: new Date().toISOString(),
     seconds: (performance.now() - started) / 1000,
-    machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown', hardwareThreads, platform: `${process.platform}-${process.arch}`, node: process.version, isa, peak, otherLoad },
+    machine: {
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      hardwareThreads,
+      platform: `${process.platform}-${process.arch}`,
+      node: process.version,
+      isa,
+      peak,
+      otherLoad,
+    },
     precision,
     seed,
     adapt,
@@ -156,7 +173,8 @@ export async function runBench(version: string, options: BenchOptions = {}): Pro
   };
 }
 
-const nameOf = (wanted: Case) => `${networkOf(wanted)}, K = ${wanted.steps}, ${wanted.tasks} × ${wanted.support} support rows`;
+const nameOf = (wanted: Case) =>
+  `${networkOf(wanted)}, K = ${wanted.steps}, ${wanted.tasks} × ${wanted.support} support rows`;
 
 interface Measured {
   wanted: Case;
@@ -166,7 +184,11 @@ interface Measured {
   samples: Samples[];
 }
 
-function summarise({ wanted, layers, through, samples: [one, two] }: Measured, precision: Precision, peak: number): Point {
+function summarise(
+  { wanted, layers, through, samples: [one, two] }: Measured,
+  precision: Precision,
+  peak: number,
+): Point {
   const cost = (order: 1 | 2, { wall, cpu }: Samples): OrderCost => {
     const work: Work = { layers, support: wanted.support, query: wanted.query, steps: wanted.steps, order };
     const time = quantiles(wall, 1 / wanted.tasks);
@@ -189,7 +211,14 @@ function summarise({ wanted, layers, through, samples: [one, two] }: Measured, p
   };
   const first = cost(1, one);
   const second = cost(2, two);
-  return { case: wanted, through, first, second, ratio: second.time.q50 / first.time.q50, ratios: quantiles(two.wall.map((w, r) => w / one.wall[r])) };
+  return {
+    case: wanted,
+    through,
+    first,
+    second,
+    ratio: second.time.q50 / first.time.q50,
+    ratios: quantiles(two.wall.map((w, r) => w / one.wall[r])),
+  };
 }
 
 function warningsOf(points: readonly Point[], otherLoad: number | null): string[] {
@@ -197,10 +226,14 @@ function warningsOf(points: readonly Point[], otherLoad: number | null): string[
   const orders = points.flatMap(({ first, second }) => [first, second]);
   const wide = orders.filter(({ time }) => spread(time) > WIDE_SPREAD).length;
   if (otherLoad !== null && otherLoad > BUSY_CORES) {
-    warnings.push(`other processes kept ${otherLoad.toFixed(1)} cores busy: wall times are too long, compare ratios and CPU times`);
+    warnings.push(
+      `other processes kept ${otherLoad.toFixed(1)} cores busy: wall times are too long, compare ratios and CPU times`,
+    );
   }
   if (wide > 0) {
-    warnings.push(`${wide} of ${orders.length} timings (marked ~) have 10–90 % quantiles more than ${100 * WIDE_SPREAD} % of the median apart`);
+    warnings.push(
+      `${wide} of ${orders.length} timings (marked ~) have 10–90 % quantiles more than ${100 * WIDE_SPREAD} % of the median apart`,
+    );
   }
   return warnings;
 }
@@ -226,4 +259,5 @@ function watchLoad(): () => number | null {
   };
 }
 
-const busySeconds = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + (user + nice + sys + irq) / 1000, 0);
+const busySeconds = () =>
+  cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + (user + nice + sys + irq) / 1000, 0);

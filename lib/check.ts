@@ -26,7 +26,11 @@ export function checkObject(
 
 /** The error for a name that does not exist: the nearest that does, and all that there are. */
 export function unknownName(field: string, what: string, name: string, known: readonly string[]): InnerloopError {
-  return new InnerloopError('UNKNOWN_OPTION', suggesting(what, name, known), { field, value: name, expected: `one of ${known.join(', ')}` });
+  return new InnerloopError('UNKNOWN_OPTION', suggesting(what, name, known), {
+    field,
+    value: name,
+    expected: `one of ${known.join(', ')}`,
+  });
 }
 
 export function checkString(value: unknown, field: string): asserts value is string {
@@ -38,7 +42,12 @@ export function checkString(value: unknown, field: string): asserts value is str
 export function checkOneOf<T extends string>(value: unknown, field: string, allowed: readonly T[]): asserts value is T {
   if (allowed.some((name) => name === value)) return;
   const what = 'not one of the choices';
-  throw invalid(field, typeof value === 'string' ? suggesting(what, value, allowed) : what, value, `one of ${allowed.join(', ')}`);
+  throw invalid(
+    field,
+    typeof value === 'string' ? suggesting(what, value, allowed) : what,
+    value,
+    `one of ${allowed.join(', ')}`,
+  );
 }
 
 export function checkInteger(
@@ -81,12 +90,14 @@ export function checkNumber(
   max = Number.POSITIVE_INFINITY,
   open = false,
 ): asserts value is number {
-  if (typeof value === 'number' && Number.isFinite(value) && (open ? value > min : value >= min) && value <= max) return;
+  if (typeof value === 'number' && Number.isFinite(value) && (open ? value > min : value >= min) && value <= max)
+    return;
   const low = min === Number.NEGATIVE_INFINITY ? '' : ` ${open ? '>' : '≥'} ${min}`;
   const high = max === Number.POSITIVE_INFINITY ? '' : ` ≤ ${max}`;
   throw invalid(field, 'not a valid number', value, `a finite number${low}${high}`);
 }
 
 export function checkSignal(value: unknown, field: string): asserts value is AbortSignal | undefined {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw invalid(field, 'not a signal', value, 'an AbortSignal');
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw invalid(field, 'not a signal', value, 'an AbortSignal');
 }

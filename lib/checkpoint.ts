@@ -31,7 +31,12 @@ export class Checkpoint {
   readonly #manifest: RunManifest;
   readonly #lock: { release(): Promise<void> } | undefined;
 
-  private constructor(path: string | undefined, learner: Learner, manifest: RunManifest, lock?: { release(): Promise<void> }) {
+  private constructor(
+    path: string | undefined,
+    learner: Learner,
+    manifest: RunManifest,
+    lock?: { release(): Promise<void> },
+  ) {
     this.#path = path;
     this.#learner = learner;
     this.#manifest = manifest;
@@ -104,7 +109,10 @@ export class Checkpoint {
     }
     const { tensors, metadata } = decodeSafetensors(bytes, path);
     if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
-      throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', { field: path, value: metadata['format'] });
+      throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', {
+        field: path,
+        value: metadata['format'],
+      });
     }
     verifyChecksum(tensors, metadata['checksum'], path);
     if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
@@ -137,7 +145,12 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
   if (!isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
-  return { epoch: epoch as number, best: typeof best === 'number' ? best : undefined, bestEpoch: bestEpoch as number, stopped };
+  return {
+    epoch: epoch as number,
+    best: typeof best === 'number' ? best : undefined,
+    bestEpoch: bestEpoch as number,
+    stopped,
+  };
 }
 
 /** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */

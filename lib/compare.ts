@@ -82,14 +82,22 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
   if (runs.length === 0) throw new InnerloopError('EMPTY_DATA', 'no runs', { field: 'runs' });
   checkSameTasks(runs);
   const names = [...new Set(runs.map(({ method }) => method))];
-  const of = new Map(names.map((name) => [name, runs.filter(({ method, failed }) => method === name && failed === undefined)]));
+  const of = new Map(
+    names.map((name) => [name, runs.filter(({ method, failed }) => method === name && failed === undefined)]),
+  );
   const columns = columnsOf(runs);
   const metric = validationMetric ?? runs.flatMap(({ validation }) => Object.keys(validation))[0];
 
   const perTask = names.map((name) => columns.map(({ set, metric }) => meanOverSeeds(of.get(name)!, set, metric)));
   const cells = intervals(columns, perTask);
-  const first = Math.max(0, names.findIndex((name) => of.get(name)!.length > 0));
-  const differences = intervals(columns, perTask.map((values, m) => values.map((own, c) => (m === first ? undefined : difference(own, perTask[first]![c])))));
+  const first = Math.max(
+    0,
+    names.findIndex((name) => of.get(name)!.length > 0),
+  );
+  const differences = intervals(
+    columns,
+    perTask.map((values, m) => values.map((own, c) => (m === first ? undefined : difference(own, perTask[first]![c])))),
+  );
 
   const methods = names.map((method, m): RunTableRow => {
     const done = of.get(method)!;
@@ -99,10 +107,14 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
       method,
       kind: all[0]!.kind,
       seeds: done.map(({ seed }) => seed),
-      failures: all.flatMap(({ failed, seed }) => (failed === undefined ? [] : [`${seed === null ? '' : `seed ${seed}: `}${failed.code} ${failed.message}`])),
+      failures: all.flatMap(({ failed, seed }) =>
+        failed === undefined ? [] : [`${seed === null ? '' : `seed ${seed}: `}${failed.code} ${failed.message}`],
+      ),
       cells: cells[m]!,
       differences: differences[m]!,
-      seedDeviations: columns.map(({ set, metric }) => deviation(done.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [meanOf(sets[set][metric])])))),
+      seedDeviations: columns.map(({ set, metric }) =>
+        deviation(done.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [meanOf(sets[set][metric])]))),
+      ),
       validation: valid.length === 0 ? null : meanOf(valid),
       trainSeconds: median(done.map(({ trainSeconds }) => trainSeconds)),
       peakBytes: done.length === 0 ? null : Math.max(...done.map(({ memory }) => memory.peak)),
@@ -110,15 +122,24 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
       parameters: done[0]?.parameters ?? null,
     };
   });
-  return { reference: names[first]!, validationMetric: metric ?? null, chosen: choose(methods, metric), columns, methods };
+  return {
+    reference: names[first]!,
+    validationMetric: metric ?? null,
+    chosen: choose(methods, metric),
+    columns,
+    methods,
+  };
 }
 
 function columnsOf(runs: readonly MethodRun[]): RunTable['columns'] {
   const names = new Map<string, Set<string>>();
   for (const { sets } of runs) {
-    for (const [set, metrics] of Object.entries(sets)) names.set(set, new Set([...(names.get(set) ?? []), ...Object.keys(metrics)]));
+    for (const [set, metrics] of Object.entries(sets))
+      names.set(set, new Set([...(names.get(set) ?? []), ...Object.keys(metrics)]));
   }
-  return [...names].flatMap(([set, metrics]) => [...metrics].map((metric) => ({ set, metric, better: betterOf(metric) })));
+  return [...names].flatMap(([set, metrics]) =>
+    [...metrics].map((metric) => ({ set, metric, better: betterOf(metric) })),
+  );
 }
 
 /** Of `mae`, and of what is made of it: `mae, median`. */
@@ -141,7 +162,8 @@ function checkSameTasks(runs: readonly MethodRun[]): void {
       for (const [metric, { length }] of Object.entries(metrics)) {
         const size = sizes.get(set) ?? length;
         sizes.set(set, size);
-        if (length !== size) throw invalid(`${method}.${set}.${metric}`, 'on other tasks', length, `${size} tasks, as the runs before`);
+        if (length !== size)
+          throw invalid(`${method}.${set}.${metric}`, 'on other tasks', length, `${size} tasks, as the runs before`);
       }
     }
   }
@@ -155,7 +177,9 @@ function difference(own: Float64Array | undefined, reference: Float64Array | und
 function intervals(columns: RunTable['columns'], perTask: (Float64Array | undefined)[][]): (RunTableCell | null)[][] {
   const result = perTask.map((values) => values.map((): RunTableCell | null => null));
   for (const set of new Set(columns.map((column) => column.set))) {
-    const places = perTask.flatMap((values, m) => columns.flatMap((column, c) => (column.set === set && values[c] !== undefined ? [[m, c] as const] : [])));
+    const places = perTask.flatMap((values, m) =>
+      columns.flatMap((column, c) => (column.set === set && values[c] !== undefined ? [[m, c] as const] : [])),
+    );
     const found = bootstrapIntervals(places.map(([m, c]) => perTask[m]![c]!));
     places.forEach(([m, c], i) => {
       const { mean, low, high, tasks } = found[i]!;

@@ -96,7 +96,7 @@ function allocate(path: string, size: number): Uint8Array {
 }
 
 async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
+  for (let at = 0; at < chunk.length;) {
     const { bytesWritten } = await file.write(chunk, at, Math.min(chunk.length - at, MAX_CALL));
     if (bytesWritten === 0) throw new Error('the system accepted no bytes and gave no reason');
     at += bytesWritten;

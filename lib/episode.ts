@@ -44,7 +44,12 @@ export interface EpisodeGradient {
  *
  * @throws {InnerloopError} INVALID_OPTION (another head, a label that is no class), UNKNOWN_OPTION; DIVERGED naming the task; ABORTED
  */
-export async function episodeGradient(model: Model, params: Parameters, batch: TaskBatch, options: EpisodeOptions): Promise<EpisodeGradient> {
+export async function episodeGradient(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  options: EpisodeOptions,
+): Promise<EpisodeGradient> {
   checkModel(model);
   checkBatch(model, batch);
   checkObject(options as unknown, 'options', ['method', 'signal']);
@@ -52,9 +57,16 @@ export async function episodeGradient(model: Model, params: Parameters, batch: T
   checkOneOf(method, 'options.method', METHODS);
   checkSignal(signal, 'options.signal');
   const { head, episode } = model.spec;
-  if (head.loss !== 'episode') throw invalid('model.head.loss', 'has no embedding for its outputs', head.loss, 'episode');
+  if (head.loss !== 'episode')
+    throw invalid('model.head.loss', 'has no embedding for its outputs', head.loss, 'episode');
   const classes = Math.max(2, episode?.classes ?? batch.classes);
-  if (batch.classes > classes) throw invalid('tasks', `have a label ${batch.classes - 1}`, batch.classes - 1, `classes from 0 to ${classes - 1}, as model.episode says`);
+  if (batch.classes > classes)
+    throw invalid(
+      'tasks',
+      `have a label ${batch.classes - 1}`,
+      batch.classes - 1,
+      `classes from 0 to ${classes - 1}, as model.episode says`,
+    );
 
   const inner = { ...noAdaptation(model), episode: programOf(model, method, classes) };
   const call = { store: model.store(params), batch: batch.native, inner, threads: model.threads };

@@ -32,7 +32,11 @@ const SCRATCH_SLACK = 2;
  *
  * @param options metaBatch: as for `train`, default 32; snapshots: copies of the state, default 2 (best epoch, checkpoint)
  */
-export function estimateTraining(learner: Learner, tasks: TaskSet, options: { metaBatch?: number; snapshots?: number } = {}): MemoryEstimate {
+export function estimateTraining(
+  learner: Learner,
+  tasks: TaskSet,
+  options: { metaBatch?: number; snapshots?: number } = {},
+): MemoryEstimate {
   const { metaBatch = 32, snapshots = 2 } = options;
   const { model, algorithm } = learner;
   const bytes = model.precision === 'float32' ? 4 : 8;
@@ -44,12 +48,17 @@ export function estimateTraining(learner: Learner, tasks: TaskSet, options: { me
   const moments = 2 * values * bytes + tables.reduce((sum, { shape }) => sum + 8 * shape[0]!, 0);
   const state = values * bytes + moments;
 
-  const sizes = Int32Array.from({ length: tasks.size }, (_, t) => rowsOf(tasks, t)).sort().reverse();
+  const sizes = Int32Array.from({ length: tasks.size }, (_, t) => rowsOf(tasks, t))
+    .sort()
+    .reverse();
   const batchRows = sizes.subarray(0, metaBatch).reduce((a, b) => a + b, 0);
   const largest = sizes[0] ?? 0;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1]!, 0);
-  const accumulators = Math.max(2, Math.min(ACCUMULATORS.most, metaBatch, Math.floor(ACCUMULATORS.bytes / (dense * bytes))));
+  const accumulators = Math.max(
+    2,
+    Math.min(ACCUMULATORS.most, metaBatch, Math.floor(ACCUMULATORS.bytes / (dense * bytes))),
+  );
 
   const width = activations(learner);
   const { steps, order } = algorithm;
@@ -77,7 +86,10 @@ function rowsOf({ supportOffsets, queryOffsets }: TaskSet, t: number): number {
 function activations({ model }: Learner): number {
   const { inputs } = model.spec;
   const into = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
-  const out = model.tensors.reduce((sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]!), 0);
+  const out = model.tensors.reduce(
+    (sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]!),
+    0,
+  );
   // Every entry of a sequence passes through the layers.
   const length = Math.max(1, ...inputs.map((input) => ('maxLength' in input ? Number(input.maxLength) : 1)));
   return (into + out) * length;
@@ -89,7 +101,8 @@ function dataBytes({ model }: Learner, { dataset }: TaskSet): number {
   for (const table of [dataset.users, dataset.items, dataset.context]) {
     for (const column of table.columns) {
       if (!model.spec.inputs.some(({ name }) => name === column.name)) continue;
-      bytes += column.kind === 'dense' && model.precision === 'float64' ? 2 * column.data.byteLength : column.data.byteLength;
+      bytes +=
+        column.kind === 'dense' && model.precision === 'float64' ? 2 * column.data.byteLength : column.data.byteLength;
     }
   }
   return 2 * bytes;
@@ -97,7 +110,9 @@ function dataBytes({ model }: Learner, { dataset }: TaskSet): number {
 
 /** The estimate as one line for people. */
 export function describeEstimate({ total, ...parts }: MemoryEstimate): string {
-  const largest = Object.entries(parts).sort(([, a], [, b]) => b - a).slice(0, 3);
+  const largest = Object.entries(parts)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3);
   return `memory: about ${size(total)} for training (${largest.map(([name, bytes]) => `${name} ${size(bytes)}`).join(', ')}), ${size(availableMemory())} available`;
 }
 
@@ -135,6 +150,9 @@ export function requireMemory(needed: number, field: string, available = availab
 }
 
 /** Two copies of every value: the tensors in JavaScript and the core's. @internal */
-export function parameterBytes(tensors: readonly { shape: readonly number[] }[], precision: 'float32' | 'float64'): number {
+export function parameterBytes(
+  tensors: readonly { shape: readonly number[] }[],
+  precision: 'float32' | 'float64',
+): number {
   return 2 * (precision === 'float32' ? 4 : 8) * tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
 }

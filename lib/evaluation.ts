@@ -77,7 +77,15 @@ const DECODED = 'mae';
 export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   checkObject(options as unknown, 'evaluate', [
-    'metrics', 'baselines', 'calibration', 'groups', 'trainRows', 'features', 'signal', 'threshold', 'gain',
+    'metrics',
+    'baselines',
+    'calibration',
+    'groups',
+    'trainRows',
+    'features',
+    'signal',
+    'threshold',
+    'gain',
   ]);
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
@@ -95,12 +103,20 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
 
   const methods: MethodEvaluation[] = [];
-  const measure = async (method: string, scores: Float64Array, own: string[], rank: Scorer, decoding?: Float64Array) => {
+  const measure = async (
+    method: string,
+    scores: Float64Array,
+    own: string[],
+    rank: Scorer,
+    decoding?: Float64Array,
+  ) => {
     const results = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain });
     const lists = count === 0 ? undefined : await rankCatalog(rank, tasks, { count, signal });
-    if (lists !== undefined) Object.assign(results, evaluateLists(lists, { metrics: listMetrics, trainRows, features, threshold }));
+    if (lists !== undefined)
+      Object.assign(results, evaluateLists(lists, { metrics: listMetrics, trainRows, features, threshold }));
     methods.push({ method, scores, metrics: results });
-    if (decoding !== undefined) methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
+    if (decoding !== undefined)
+      methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
   };
   for (const when of ['before', 'after'] as const) {
     const outputs = await learner.outputs(tasks, when, signal);
@@ -108,7 +124,13 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0] ?? 'auc';
     const name = when === 'before' ? `${learner.algorithm.name}, not adapted` : learner.algorithm.name;
     const rank: Scorer = async (candidates) => scoresOf(head, await learner.outputs(candidates, when, signal), 0);
-    await measure(name, metricScores(learner, outputs, metric), metrics, rank, others && metricScores(learner, others, metric));
+    await measure(
+      name,
+      metricScores(learner, outputs, metric),
+      metrics,
+      rank,
+      others && metricScores(learner, others, metric),
+    );
     const labels = queryLabels(tasks);
     if (isClick && labels.every((y) => y === 0 || y === 1)) {
       methods[methods.length - 1]!.reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
@@ -117,7 +139,13 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   for (const baseline of baselines) {
     const isRating = baseline.scores === 'label';
     const others = isRating && calibration !== undefined ? baseline.predict(calibration) : undefined;
-    await measure(baseline.name, baseline.predict(tasks), metricsFor(baseline.scores, metrics), baseline.predict, others);
+    await measure(
+      baseline.name,
+      baseline.predict(tasks),
+      metricsFor(baseline.scores, metrics),
+      baseline.predict,
+      others,
+    );
   }
   if (groups !== undefined) for (const one of methods) one.groups = byGroup(one.metrics, groups);
   return { methods, table: resultTable(methods) };
@@ -126,15 +154,25 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
 /** Metrics that have a value for each task, by group. */
 function byGroup(metrics: Record<string, MetricResult>, groups: readonly string[]): Record<string, GroupComparison> {
   const perTask = Object.entries(metrics).filter(([, { perTask }]) => perTask.some((value) => !Number.isNaN(value)));
-  return Object.fromEntries(perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]));
+  return Object.fromEntries(
+    perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]),
+  );
 }
 /** Enough for two digits of an interval; every method, metric and group is drawn this often. */
 const GROUP_RESAMPLES = 1000;
 
 /** A method's ratings after decoding, and the one metric that decoding is for. @internal */
-export function decodedMethod({ method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>, decoder: MedianDecoder, tasks: TaskSet): MethodEvaluation {
+export function decodedMethod(
+  { method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>,
+  decoder: MedianDecoder,
+  tasks: TaskSet,
+): MethodEvaluation {
   const decoded = decoder.decode(scores);
-  return { method: `${method}, median`, scores: decoded, metrics: evaluateScores(tasks, decoded, { metrics: [DECODED] }) };
+  return {
+    method: `${method}, median`,
+    scores: decoded,
+    metrics: evaluateScores(tasks, decoded, { metrics: [DECODED] }),
+  };
 }
 
 /** The learner's rating decoder for MAE, fitted on tasks that it was not trained on. */

@@ -59,7 +59,13 @@ interface Case {
  *
  * @internal attached as `PersonalModel.explain`
  */
-export async function explain(learner: Learner, catalog: Dataset, support: ExplainedSupport, target: number, options: ExplainOptions = {}): Promise<Explanation[]> {
+export async function explain(
+  learner: Learner,
+  catalog: Dataset,
+  support: ExplainedSupport,
+  target: number,
+  options: ExplainOptions = {},
+): Promise<Explanation[]> {
   checkObject(options as unknown, 'options', ['method', 'signal']);
   checkSignal(options.signal, 'options.signal');
   const method = options.method ?? (hasGradient(learner, catalog) ? 'gradient' : 'leaveOneOut');
@@ -67,9 +73,15 @@ export async function explain(learner: Learner, catalog: Dataset, support: Expla
   if (support.items.length === 0) return [];
   const way = method === 'leaveOneOut' ? leaveOneOut : learner.algorithm.solver === 'ridge' ? byLeverage : byGradient;
   const influence = await way({ learner, catalog, support, target, signal: options.signal });
-  const order = Int32Array.from(influence, (_, i) => i).sort((a, b) => Math.abs(influence[b]!) - Math.abs(influence[a]!) || a - b);
+  const order = Int32Array.from(influence, (_, i) => i).sort(
+    (a, b) => Math.abs(influence[b]!) - Math.abs(influence[a]!) || a - b,
+  );
   const { values } = catalog.items.keys;
-  return Array.from(order, (i) => ({ item: values[support.items[i]!]!, label: support.labels[i]!, influence: influence[i]! }));
+  return Array.from(order, (i) => ({
+    item: values[support.items[i]!]!,
+    label: support.labels[i]!,
+    influence: influence[i]!,
+  }));
 }
 
 const ROW_LOSSES: readonly string[] = ['mse', 'bce', 'softmax'];
@@ -82,21 +94,37 @@ const ROW_LOSSES: readonly string[] = ['mse', 'bce', 'softmax'];
 function hasGradient(learner: Learner, catalog: Dataset): boolean {
   const { algorithm, model } = learner;
   const { head } = model.spec;
-  if (!ROW_LOSSES.includes(head.loss) || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined) return false;
+  if (!ROW_LOSSES.includes(head.loss) || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined)
+    return false;
   if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;
   if (algorithm.solver === 'ridge') return true;
   const { update, proximal = 0, episode } = learner.innerLoop();
-  return algorithm.solver === 'gradient' && update === undefined && proximal === 0 && episode === undefined && twin(model).tensors.length === model.tensors.length;
+  return (
+    algorithm.solver === 'gradient' &&
+    update === undefined &&
+    proximal === 0 &&
+    episode === undefined &&
+    twin(model).tensors.length === model.tensors.length
+  );
 }
 
 // ----------------------------------------------------------------------------------------------- adapting again
 
 /** Scores of items after adapting to other rows or labels: whatever the learner does with a support set, it does here. */
-async function scoresAfter({ learner, catalog, support, signal }: Case, rows: readonly number[], labels: Float64Array, targets: readonly number[]): Promise<Float64Array> {
+async function scoresAfter(
+  { learner, catalog, support, signal }: Case,
+  rows: readonly number[],
+  labels: Float64Array,
+  targets: readonly number[],
+): Promise<Float64Array> {
   const { users, items } = catalog;
   const id = (row: number) => items.keys.values[row]!;
   const me = await learner.adapt(
-    { items: rows.map((i) => id(support.items[i]!)), labels: rows.map((i) => labels[i]!), ...(support.user !== 0 && { user: users.keys.values[support.user]! }) },
+    {
+      items: rows.map((i) => id(support.items[i]!)),
+      labels: rows.map((i) => labels[i]!),
+      ...(support.user !== 0 && { user: users.keys.values[support.user]! }),
+    },
     { signal },
   );
   return me.predict(targets.map(id), { signal });
@@ -108,7 +136,10 @@ async function leaveOneOut(one: Case): Promise<Float64Array> {
   const rows = allRows(one);
   const score = async (kept: readonly number[]) => (await scoresAfter(one, kept, one.support.labels, [one.target]))[0]!;
   const full = await score(rows);
-  return Float64Array.from(await Promise.all(rows.map((i) => score(rows.filter((row) => row !== i)))), (rest) => full - rest);
+  return Float64Array.from(
+    await Promise.all(rows.map((i) => score(rows.filter((row) => row !== i)))),
+    (rest) => full - rest,
+  );
 }
 
 async function byLeverage(one: Case): Promise<Float64Array> {
@@ -116,7 +147,16 @@ async function byLeverage(one: Case): Promise<Float64Array> {
   const rows = allRows(one);
   const targets = [one.target, ...items];
   const full = await scoresAfter(one, rows, labels, targets);
-  const raised = await Promise.all(rows.map((i) => scoresAfter(one, rows, labels.map((y, row) => (row === i ? y + 1 : y)), targets)));
+  const raised = await Promise.all(
+    rows.map((i) =>
+      scoresAfter(
+        one,
+        rows,
+        labels.map((y, row) => (row === i ? y + 1 : y)),
+        targets,
+      ),
+    ),
+  );
   return Float64Array.from(raised, (scores, i) => {
     const leverage = scores[1 + i]! - full[1 + i]!;
     return ((scores[0]! - full[0]!) * (labels[i]! - full[1 + i]!)) / (1 - leverage);
@@ -130,7 +170,8 @@ const twins = new WeakMap<Model, Model>();
 function twin(model: Model): Model {
   if (model.precision === 'float64') return model;
   let other = twins.get(model);
-  if (other === undefined) twins.set(model, (other = defineModel(model.spec, { precision: 'float64', threads: model.threads })));
+  if (other === undefined)
+    twins.set(model, (other = defineModel(model.spec, { precision: 'float64', threads: model.threads })));
   return other;
 }
 const frames = new WeakMap<Model, WeakMap<Dataset, NativeFrame>>();
@@ -149,8 +190,16 @@ interface LabelledItems {
 }
 
 /** One task. */
-function pack(model: Model, frame: NativeFrame, user: number, parts: readonly [support: LabelledItems, query: LabelledItems]): NativeBatch {
-  const [{ length: support }, { length: query }] = parts.map(({ items }) => items) as [ArrayLike<number>, ArrayLike<number>];
+function pack(
+  model: Model,
+  frame: NativeFrame,
+  user: number,
+  parts: readonly [support: LabelledItems, query: LabelledItems],
+): NativeBatch {
+  const [{ length: support }, { length: query }] = parts.map(({ items }) => items) as [
+    ArrayLike<number>,
+    ArrayLike<number>,
+  ];
   const items = new Int32Array(support + query);
   const labels = model.floats(support + query);
   parts.forEach((part, p) => (items.set(part.items, p * support), labels.set(part.labels, p * support)));
@@ -162,7 +211,11 @@ function pack(model: Model, frame: NativeFrame, user: number, parts: readonly [s
   sides[SIDES.userId] = users;
   sides[SIDES.itemId] = items;
   try {
-    return model.ops.createBatch(model.native, frame, { begin: Int32Array.of(0, support, support + query), sides, labels });
+    return model.ops.createBatch(model.native, frame, {
+      begin: Int32Array.of(0, support, support + query),
+      sides,
+      labels,
+    });
   } catch (error) {
     throw nativeError(error);
   }
@@ -178,7 +231,9 @@ async function byGradient(one: Case): Promise<Float64Array> {
   const { ops } = model;
   const copy = (from: NativeStore) => {
     const store = ops.createStore(model.native);
-    model.tensors.forEach((_, t) => ops.writeTensor(store, t, Float64Array.from(learner.model.ops.readTensor(from, t))));
+    model.tensors.forEach((_, t) =>
+      ops.writeTensor(store, t, Float64Array.from(learner.model.ops.readTensor(from, t))),
+    );
     return store;
   };
   const store = copy(learner.store);
@@ -193,7 +248,9 @@ async function byGradient(one: Case): Promise<Float64Array> {
   const unlabelled = (items: ArrayLike<number>) => packed({ items, labels: new Uint8Array(items.length) });
   const [supportRows, targetRow] = [unlabelled(own.items), unlabelled([one.target])];
   const outputs = async (batch: NativeBatch) => {
-    const { before } = await native((call) => ops.predict({ ...call, batch, inner: noAdaptation(model), before: true, after: false }));
+    const { before } = await native((call) =>
+      ops.predict({ ...call, batch, inner: noAdaptation(model), before: true, after: false }),
+    );
     return before!;
   };
 
@@ -213,7 +270,9 @@ async function byGradient(one: Case): Promise<Float64Array> {
     // The store holds θ_{k+1}.
     const direction: Fast = trail[k]!.map((data) => data && new Float64Array(data.length));
     for (const { batch, factor } of parts) {
-      const { gradient } = await native((call) => ops.metaGradient({ ...call, batch, inner: loop(k + 1, inner.steps), direction: 0 }));
+      const { gradient } = await native((call) =>
+        ops.metaGradient({ ...call, batch, inner: loop(k + 1, inner.steps), direction: 0 }),
+      );
       direction.forEach((sum, t) => sum?.forEach((_, i) => (sum[i]! += factor * gradient[t]![i]!)));
     }
     scaleByRates(direction, loop(k, k + 1), (rates, t) => ops.readTensor(rates, t));
@@ -230,13 +289,20 @@ async function byGradient(one: Case): Promise<Float64Array> {
 /** The inner loop of steps `from … to − 1` alone, at order 2 and in float64. */
 function innerLoops(inner: NativeInnerLoop, rateStore: NativeStore | undefined) {
   return (from: number, to: number): NativeInnerLoop => {
-    const rates = inner.rateKind === 1 ? (inner.rates as Fast).map((own) => own && Float64Array.from(own.subarray(from, to))) : rateStore;
+    const rates =
+      inner.rateKind === 1
+        ? (inner.rates as Fast).map((own) => own && Float64Array.from(own.subarray(from, to)))
+        : rateStore;
     return { ...inner, order: 2, lossWeights: undefined, steps: to - from, ...(inner.rateKind !== 0 && { rates }) };
   };
 }
 
 /** α_k ∘ v, in place; the loop is that of step k alone. */
-function scaleByRates(direction: Fast, { rateKind, rate: shared, rates }: NativeInnerLoop, read: (rates: NativeStore, t: number) => FloatArray): void {
+function scaleByRates(
+  direction: Fast,
+  { rateKind, rate: shared, rates }: NativeInnerLoop,
+  read: (rates: NativeStore, t: number) => FloatArray,
+): void {
   direction.forEach((v, t) => {
     if (v === undefined) return;
     const elementwise = rateKind === 2 ? read(rates as NativeStore, t) : undefined;
@@ -271,14 +337,24 @@ function probabilities(outputs: ArrayLike<number>, from: number, to: number): Fl
 const STEP = 1e-5;
 
 /** Directional derivative of each support row's loss at θ along d: ∂ℓ/∂o · (o(θ + εd) − o(θ − εd)) / 2ε. */
-async function lossSlopes(head: { loss: string }, labels: ArrayLike<number>, theta: Fast, d: Fast, outputsAt: (theta: Fast) => Promise<FloatArray>): Promise<Float64Array> {
+async function lossSlopes(
+  head: { loss: string },
+  labels: ArrayLike<number>,
+  theta: Fast,
+  d: Fast,
+  outputsAt: (theta: Fast) => Promise<FloatArray>,
+): Promise<Float64Array> {
   let largest = 0;
   for (const part of d) if (part !== undefined) for (const value of part) largest = Math.max(largest, Math.abs(value));
   const n = labels.length;
   if (largest === 0) return new Float64Array(n);
   const epsilon = STEP / largest;
   const moved = (by: number) => theta.map((values, t) => values && values.map((x, i) => x + by * d[t]![i]!));
-  const [above, below, here] = [await outputsAt(moved(epsilon)), await outputsAt(moved(-epsilon)), await outputsAt(theta)];
+  const [above, below, here] = [
+    await outputsAt(moved(epsilon)),
+    await outputsAt(moved(-epsilon)),
+    await outputsAt(theta),
+  ];
   const width = here.length / n;
   return Float64Array.from({ length: n }, (_, i) => {
     const y = labels[i]!;
@@ -286,7 +362,8 @@ async function lossSlopes(head: { loss: string }, labels: ArrayLike<number>, the
     let slope = 0;
     for (let c = 0; c < width; c++) {
       const o = here[i * width + c]!;
-      const slopeOfLoss = p !== undefined ? p[c]! - Number(c === y) : head.loss === 'mse' ? 2 * (o - y) : 1 / (1 + Math.exp(-o)) - y;
+      const slopeOfLoss =
+        p !== undefined ? p[c]! - Number(c === y) : head.loss === 'mse' ? 2 * (o - y) : 1 / (1 + Math.exp(-o)) - y;
       slope += (slopeOfLoss * (above[i * width + c]! - below[i * width + c]!)) / (2 * epsilon);
     }
     return slope;

@@ -53,12 +53,27 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
     if (column.kind === 'sequence') {
       if (maxLength !== undefined) checkInteger(maxLength, `${field}.maxLength`, 1, column.maxLength);
       const vocabulary = seenIds(dataset, 'item', rows);
-      return { name, kind: 'sequence', cardinality: vocabulary.length, dim, maxLength: maxLength ?? column.maxLength, vocabulary };
+      return {
+        name,
+        kind: 'sequence',
+        cardinality: vocabulary.length,
+        dim,
+        maxLength: maxLength ?? column.maxLength,
+        vocabulary,
+      };
     }
     const vocabulary = [...column.vocabulary.values];
-    if (column.kind === 'categorical') return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
+    if (column.kind === 'categorical')
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
     if (pooling !== undefined) checkOneOf(pooling, `${field}.pooling`, ['mean', 'sum']);
-    return { name, kind: 'bag', cardinality: vocabulary.length, dim, pooling: pooling as 'mean' | 'sum' | undefined, vocabulary };
+    return {
+      name,
+      kind: 'bag',
+      cardinality: vocabulary.length,
+      dim,
+      pooling: pooling as 'mean' | 'sum' | undefined,
+      vocabulary,
+    };
   });
 }
 
@@ -128,7 +143,8 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
       throw invalid(`model.inputs.${name}`, `the dataset's column is ${column.kind}`, column.kind, input.kind);
     }
     if (column.kind === 'dense') {
-      if (input.kind === 'dense' && column.size !== input.size) throw invalid(`model.inputs.${name}`, 'has another size', column.size, `${input.size}`);
+      if (input.kind === 'dense' && column.size !== input.size)
+        throw invalid(`model.inputs.${name}`, 'has another size', column.size, `${input.size}`);
       return { side, dense: model.floats(column.data) };
     }
     const map = translate(column.vocabulary, index!);
@@ -140,7 +156,13 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
   });
   const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
   try {
-    return { dataset, frame: model.ops.createFrame(model.native, { sides, columns }), knownUsers, knownItems, sequences };
+    return {
+      dataset,
+      frame: model.ops.createFrame(model.native, { sides, columns }),
+      knownUsers,
+      knownItems,
+      sequences,
+    };
   } catch (error) {
     throw nativeError(error);
   }
@@ -152,7 +174,8 @@ function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: In
   for (let r = 0; r + 1 < offsets.length; r++) kept[r + 1] = kept[r]! + Math.min(count, offsets[r + 1]! - offsets[r]!);
   if (kept[kept.length - 1] === ids.length) return { ids, offsets };
   const last = new Int32Array(kept[kept.length - 1]!);
-  for (let r = 0; r + 1 < offsets.length; r++) last.set(ids.subarray(offsets[r + 1]! - (kept[r + 1]! - kept[r]!), offsets[r + 1]), kept[r]);
+  for (let r = 0; r + 1 < offsets.length; r++)
+    last.set(ids.subarray(offsets[r + 1]! - (kept[r + 1]! - kept[r]!), offsets[r + 1]), kept[r]);
   return { ids: last, offsets: kept };
 }
 

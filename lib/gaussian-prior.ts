@@ -12,8 +12,13 @@ export function gaussianPrior({ name, options }: Algorithm, model: Model, precis
   const { also } = model.spec.head;
   if (also !== undefined) throw invalid('model.head.also', `is more than ${name} solves for`, also, 'a single head');
   const d = lastLayer(model, name).features + 1;
-  const diagonal: ExtraTensor = { name: LOG_PRECISION, shape: [d], initial: { kind: 'constant', value: Math.log(precision) } };
-  if (options['covariance'] !== 'full') return { tensors: [diagonal], native: (_, tensor) => ({ prior: tensor(LOG_PRECISION) }) };
+  const diagonal: ExtraTensor = {
+    name: LOG_PRECISION,
+    shape: [d],
+    initial: { kind: 'constant', value: Math.log(precision) },
+  };
+  if (options['covariance'] !== 'full')
+    return { tensors: [diagonal], native: (_, tensor) => ({ prior: tensor(LOG_PRECISION) }) };
   return {
     tensors: [diagonal, { name: FACTOR, shape: [d, d], initial: { kind: 'constant', value: 0 } }],
     native: (_, tensor) => ({ prior: tensor(LOG_PRECISION), priorFactor: tensor(FACTOR) }),

@@ -52,14 +52,32 @@ export function withHistory(dataset: Dataset, options: HistoryOptions = {}): Dat
   checkInteger(maxLength, 'history.maxLength', 1, 65536);
   if (minLabel !== undefined) checkNumber(minLabel, 'history.minLabel');
   const { context } = dataset;
-  if (context.columns.some((column) => column.name === name)) throw invalid('history.name', 'the context has such a column', name, 'another name');
-  if (dataset.time === undefined) throw invalid('history', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
-  const ids = of === 'before' ? itemsBefore(dataset, dataset.time, maxLength, minLabel) : { offsets: new Int32Array(dataset.size + 1), data: new Int32Array(0) };
-  const column: SequenceColumn = { kind: 'sequence', name, vocabulary: dataset.items.keys, maxLength, minLabel, of, ...ids };
+  if (context.columns.some((column) => column.name === name))
+    throw invalid('history.name', 'the context has such a column', name, 'another name');
+  if (dataset.time === undefined)
+    throw invalid('history', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
+  const ids =
+    of === 'before'
+      ? itemsBefore(dataset, dataset.time, maxLength, minLabel)
+      : { offsets: new Int32Array(dataset.size + 1), data: new Int32Array(0) };
+  const column: SequenceColumn = {
+    kind: 'sequence',
+    name,
+    vocabulary: dataset.items.keys,
+    maxLength,
+    minLabel,
+    of,
+    ...ids,
+  };
   return { ...dataset, context: { ...context, columns: [...context.columns, column] } };
 }
 
-function itemsBefore({ size, user, item, label, users }: Dataset, time: Float64Array, maxLength: number, minLabel: number | undefined) {
+function itemsBefore(
+  { size, user, item, label, users }: Dataset,
+  time: Float64Array,
+  maxLength: number,
+  minLabel: number | undefined,
+) {
   const groups = groupRows(user, users.rows, undefined);
   // Kept items of all users one after the other, each user's in time order: a history is a window of this list.
   const kept = new Int32Array(size);
@@ -71,7 +89,7 @@ function itemsBefore({ size, user, item, label, users }: Dataset, time: Float64A
     const rows = groups.order.subarray(groups.offsets[u], groups.offsets[u + 1]);
     sortByTime(rows, time);
     const begin = end;
-    for (let k = 0; k < rows.length; ) {
+    for (let k = 0; k < rows.length;) {
       const now = time[rows[k]!]!;
       const past = end;
       const length = Math.min(past - begin, maxLength);
@@ -85,7 +103,11 @@ function itemsBefore({ size, user, item, label, users }: Dataset, time: Float64A
     }
   }
   if (total > 2 ** 31 - 1) {
-    throw new InnerloopError('UNSUPPORTED', 'the histories are too long', { field: 'history.maxLength', value: `${total} ids`, expected: 'at most 2³¹ − 1: a smaller maxLength' });
+    throw new InnerloopError('UNSUPPORTED', 'the histories are too long', {
+      field: 'history.maxLength',
+      value: `${total} ids`,
+      expected: 'at most 2³¹ − 1: a smaller maxLength',
+    });
   }
   for (let row = 0; row < size; row++) offsets[row + 1]! += offsets[row]!;
   const data = new Int32Array(total);
@@ -111,13 +133,17 @@ export class SupportHistories {
    * @param items item rows of the dataset
    * @param time undefined: as they come
    */
-  add(items: ArrayLike<number>, labels: ArrayLike<number>, time: ArrayLike<number> | undefined): { own: Int32Array; whole: number } {
+  add(
+    items: ArrayLike<number>,
+    labels: ArrayLike<number>,
+    time: ArrayLike<number> | undefined,
+  ): { own: Int32Array; whole: number } {
     const { column, ids } = this.#sequence;
     const order = Int32Array.from(items, (_, i) => i);
     if (time !== undefined) order.sort((a, b) => time[a]! - time[b]! || a - b);
     const own = new Int32Array(items.length);
     const kept: number[] = [];
-    for (let k = 0; k < order.length; ) {
+    for (let k = 0; k < order.length;) {
       const first = order[k]!;
       const row = this.#put(kept);
       do {
@@ -136,7 +162,12 @@ export class SupportHistories {
 
   /** @param side that names the row of this column for each row of the batch */
   column(side: number): NativeColumn & { input: number } {
-    return { input: this.#sequence.input, side, ids: Int32Array.from(this.#ids), offsets: Int32Array.from(this.#offsets) };
+    return {
+      input: this.#sequence.input,
+      side,
+      ids: Int32Array.from(this.#ids),
+      offsets: Int32Array.from(this.#offsets),
+    };
   }
 }
 
@@ -145,7 +176,13 @@ export class SupportHistories {
  * @param side the number of the first of these
  * @param places of the rows in the support; undefined: they come after it
  */
-export function servedHistories(sequences: readonly BoundSequence[], items: Int32Array, labels: ArrayLike<number>, side: number, places?: Int32Array) {
+export function servedHistories(
+  sequences: readonly BoundSequence[],
+  items: Int32Array,
+  labels: ArrayLike<number>,
+  side: number,
+  places?: Int32Array,
+) {
   const histories = sequences.map((sequence) => {
     const lists = new SupportHistories(sequence);
     return { lists, ...lists.add(items, labels, undefined) };

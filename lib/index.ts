@@ -9,9 +9,40 @@ export { readNpy } from './npy.js';
 export type { NpyArray } from './npy.js';
 export { withHistory } from './history.js';
 export type { HistoryOptions } from './history.js';
-export type { ColumnSource, DataSource, EntitySource, IdSource, FeatureSpec, OpenOptions, PopularityPropensity, RowWeightOptions, TableSource } from './interactions.js';
-export { buildTasks, joinTasks, nestedSupport, redrawQuery, splitTasks, subsetTasks, summary, taskGroups } from './tasks.js';
-export type { NestedOptions, QuerySize, Selector, Split, SplitOptions, TaskGroups, TaskKey, TaskOptions, TaskSplit, TaskSummary, TimeSplit } from './tasks.js';
+export type {
+  ColumnSource,
+  DataSource,
+  EntitySource,
+  IdSource,
+  FeatureSpec,
+  OpenOptions,
+  PopularityPropensity,
+  RowWeightOptions,
+  TableSource,
+} from './interactions.js';
+export {
+  buildTasks,
+  joinTasks,
+  nestedSupport,
+  redrawQuery,
+  splitTasks,
+  subsetTasks,
+  summary,
+  taskGroups,
+} from './tasks.js';
+export type {
+  NestedOptions,
+  QuerySize,
+  Selector,
+  Split,
+  SplitOptions,
+  TaskGroups,
+  TaskKey,
+  TaskOptions,
+  TaskSplit,
+  TaskSummary,
+  TimeSplit,
+} from './tasks.js';
 
 // models and batches
 export { defineModel, Model } from './model.js';
@@ -56,10 +87,24 @@ export type { Reliability, ReliabilityBin, ReliabilityOptions } from './evaluati
 export { compareGroups } from './evaluation/groups.js';
 export type { Gap, GroupComparison, GroupInterval, GroupOptions } from './evaluation/groups.js';
 export { compareMethods, holm, pairedBootstrap, randomizationTest, wilcoxon } from './evaluation/significance.js';
-export type { BootstrapTest, CompareOptions, Comparison, ComparedMethod, RandomizationTest, TestValues, WilcoxonTest } from './evaluation/significance.js';
+export type {
+  BootstrapTest,
+  CompareOptions,
+  Comparison,
+  ComparedMethod,
+  RandomizationTest,
+  TestValues,
+  WilcoxonTest,
+} from './evaluation/significance.js';
 export type { ResampleOptions } from './evaluation/bootstrap.js';
 export { counterfactual, policyValue, popularityPropensity } from './evaluation/counterfactual.js';
-export type { CounterfactualEstimate, CounterfactualOptions, LoggedRows, PolicyOptions, PropensityOptions } from './evaluation/counterfactual.js';
+export type {
+  CounterfactualEstimate,
+  CounterfactualOptions,
+  LoggedRows,
+  PolicyOptions,
+  PropensityOptions,
+} from './evaluation/counterfactual.js';
 export { meanInterval, pairedDifference } from './evaluation/intervals.js';
 export type { Interval } from './evaluation/intervals.js';
 export { fitMedianDecoder, medianDecoder } from './evaluation/median-decode.js';
@@ -67,7 +112,13 @@ export type { MedianDecoder } from './evaluation/median-decode.js';
 export { renderMarkdown, renderText, resultTable } from './evaluation/table.js';
 export type { ResultTable } from './evaluation/table.js';
 export {
-  alsFoldIn, contentRidge, fitBaselines, globalMean, itemMean, popularity, userItemBias,
+  alsFoldIn,
+  contentRidge,
+  fitBaselines,
+  globalMean,
+  itemMean,
+  popularity,
+  userItemBias,
 } from './baselines/index.js';
 export type { Baseline } from './baselines/index.js';
 export { compareRuns } from './compare.js';
@@ -77,11 +128,32 @@ export { renderComparison, renderComparisonMarkdown } from './compare/table.js';
 
 // scenarios
 export {
-  askFirst, coldStart, crossDomain, evidenceCandidates, fewShot, fitShrinkage, gradientAlignment, interestDrift, negativeTransfer, withRecency,
+  askFirst,
+  coldStart,
+  crossDomain,
+  evidenceCandidates,
+  fewShot,
+  fitShrinkage,
+  gradientAlignment,
+  interestDrift,
+  negativeTransfer,
+  withRecency,
 } from './scenarios/index.js';
 export type {
-  Alignment, AlignmentOptions, AskFirstOptions, Chart, CrossDomainOptions, DriftOptions, EvidenceCandidate, EvidenceOptions,
-  FewShotOptions, NegativeTransferOptions, PartitionOptions, Scenario, Series, Shrinkage,
+  Alignment,
+  AlignmentOptions,
+  AskFirstOptions,
+  Chart,
+  CrossDomainOptions,
+  DriftOptions,
+  EvidenceCandidate,
+  EvidenceOptions,
+  FewShotOptions,
+  NegativeTransferOptions,
+  PartitionOptions,
+  Scenario,
+  Series,
+  Shrinkage,
 } from './scenarios/index.js';
 
 export { writeReport } from './report.js';

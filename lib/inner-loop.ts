@@ -2,7 +2,16 @@ import { runNative, SOLVERS } from './addon.js';
 import type { NativeInnerLoop, NativePreparedLoop, NativeStore } from './addon.js';
 import { checkBatch, checkHasLoss, checkModel, packRows } from './batch.js';
 import type { TaskBatch } from './batch.js';
-import { checkArray, checkInteger, checkNumber, checkObject, checkSeed, checkSignal, checkString, invalid } from './check.js';
+import {
+  checkArray,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkSeed,
+  checkSignal,
+  checkString,
+  invalid,
+} from './check.js';
 import type { InnerLoop, Parameters, Rows, Tensor } from './contract.js';
 import { InnerloopError, suggesting } from './errors.js';
 import { resolveRule } from './inner-rule.js';
@@ -16,7 +25,15 @@ export interface CallOptions {
 
 /** An inner loop that adapts nothing: for calls that only predict. @internal */
 export function noAdaptation(model: Model): NativeInnerLoop {
-  return { steps: 0, order: 1, solver: 0, fast: new Uint8Array(model.tensors.length), shrinkage: 0, rateKind: 0, rate: 0 };
+  return {
+    steps: 0,
+    order: 1,
+    solver: 0,
+    fast: new Uint8Array(model.tensors.length),
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
 }
 
 const prepared = new WeakMap<Model, NativePreparedLoop>();
@@ -52,24 +69,67 @@ export function selectTensors(model: Model, names: unknown, field: string): Uint
 /** Checks an inner loop against the model and gives its native form. @internal */
 export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerLoop {
   const field = 'innerLoop';
-  checkObject(innerLoop, field, ['steps', 'learningRate', 'adapt', 'order', 'shrinkage', 'inner', 'proximal', 'lossWeights', 'implicit', 'dropout']);
-  const { steps, learningRate, adapt, order, shrinkage = 0, inner, proximal = 0, lossWeights, implicit, dropout = 0 } = innerLoop;
+  checkObject(innerLoop, field, [
+    'steps',
+    'learningRate',
+    'adapt',
+    'order',
+    'shrinkage',
+    'inner',
+    'proximal',
+    'lossWeights',
+    'implicit',
+    'dropout',
+  ]);
+  const {
+    steps,
+    learningRate,
+    adapt,
+    order,
+    shrinkage = 0,
+    inner,
+    proximal = 0,
+    lossWeights,
+    implicit,
+    dropout = 0,
+  } = innerLoop;
   checkInteger(steps, `${field}.steps`, 0, 10000);
-  if (order !== 1 && order !== 2) throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
+  if (order !== 1 && order !== 2)
+    throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
   checkNumber(shrinkage, `${field}.shrinkage`, 0);
   const fast = selectTensors(model, adapt, `${field}.adapt`);
   checkNumber(proximal, `${field}.proximal`, 0);
   checkSeed(dropout, `${field}.dropout`);
   const common: NativeInnerLoop = {
-    ...{ steps, order, solver: 0, fast, shrinkage, dropout, rateKind: 0, update: resolveRule(inner, `${field}.inner`), proximal },
-    ...(lossWeights !== undefined && { lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)) }),
+    ...{
+      steps,
+      order,
+      solver: 0,
+      fast,
+      shrinkage,
+      dropout,
+      rateKind: 0,
+      update: resolveRule(inner, `${field}.inner`),
+      proximal,
+    },
+    ...(lossWeights !== undefined && {
+      lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)),
+    }),
     ...(implicit !== undefined && resolveImplicit(implicit, `${field}.implicit`)),
   };
   if (implicit !== undefined) {
-    if (proximal === 0) throw invalid(`${field}.proximal`, 'has no minimum to differentiate', proximal, 'a number > 0 with implicit');
+    if (proximal === 0)
+      throw invalid(`${field}.proximal`, 'has no minimum to differentiate', proximal, 'a number > 0 with implicit');
     if (order !== 2) throw invalid(`${field}.order`, 'not an implicit gradient', order, '2 with implicit');
-    if (lossWeights !== undefined) throw invalid(`${field}.lossWeights`, 'are of steps, which implicit does not differentiate', lossWeights, 'no weights');
-    if (typeof learningRate !== 'number') throw invalid(`${field}.learningRate`, 'has no implicit gradient', learningRate, 'a number with implicit');
+    if (lossWeights !== undefined)
+      throw invalid(
+        `${field}.lossWeights`,
+        'are of steps, which implicit does not differentiate',
+        lossWeights,
+        'no weights',
+      );
+    if (typeof learningRate !== 'number')
+      throw invalid(`${field}.learningRate`, 'has no implicit gradient', learningRate, 'a number with implicit');
   }
   if (typeof learningRate === 'number') {
     checkNumber(learningRate, `${field}.learningRate`);
@@ -82,7 +142,10 @@ const CG_STEPS = 5;
 const CG_TOLERANCE = 1e-6;
 
 /** The conjugate gradients of an implicit meta-gradient. @internal */
-export function resolveImplicit(options: unknown, field: string): Pick<NativeInnerLoop, 'solver' | 'cgSteps' | 'cgTolerance'> {
+export function resolveImplicit(
+  options: unknown,
+  field: string,
+): Pick<NativeInnerLoop, 'solver' | 'cgSteps' | 'cgTolerance'> {
   checkObject(options, field, ['cgSteps', 'cgTolerance']);
   const { cgSteps = CG_STEPS, cgTolerance = CG_TOLERANCE } = options;
   checkInteger(cgSteps, `${field}.cgSteps`, 1, 10000);
@@ -92,7 +155,8 @@ export function resolveImplicit(options: unknown, field: string): Pick<NativeInn
 
 function checkLossWeights(weights: unknown, steps: number, field: string): number[] {
   checkArray(weights, field, 'numbers');
-  if (weights.length !== steps) throw invalid(field, `has ${weights.length} weights`, weights, `${steps}, one for each step`);
+  if (weights.length !== steps)
+    throw invalid(field, `has ${weights.length} weights`, weights, `${steps}, one for each step`);
   return weights.map((weight, k) => {
     checkNumber(weight, `${field}[${k}]`);
     return weight;
@@ -100,7 +164,13 @@ function checkLossWeights(weights: unknown, steps: number, field: string): numbe
 }
 
 /** Rates as tensors: all in the parameters' shapes, or all `[steps]`. */
-function resolveRates(model: Model, rates: unknown, fast: Uint8Array, steps: number, field: string): Pick<NativeInnerLoop, 'rateKind' | 'rates'> {
+function resolveRates(
+  model: Model,
+  rates: unknown,
+  fast: Uint8Array,
+  steps: number,
+  field: string,
+): Pick<NativeInnerLoop, 'rateKind' | 'rates'> {
   const adapted = model.tensors.filter((_, t) => fast[t] === 1);
   if (typeof rates !== 'object' || rates === null) {
     throw invalid(field, 'not a rate', rates, 'a number, or tensors by adapted parameter');
@@ -113,10 +183,15 @@ function resolveRates(model: Model, rates: unknown, fast: Uint8Array, steps: num
   const shapes = perParameter ? adapted : adapted.map(({ name }) => ({ name, shape: [steps] }));
   checkTensors(given, field, shapes);
   if (!perParameter) {
-    return { rateKind: 1, rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name]!.data) : undefined)) };
+    return {
+      rateKind: 1,
+      rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name]!.data) : undefined)),
+    };
   }
   const store = model.ops.createStore(model.native);
-  model.tensors.forEach(({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name]!.data)));
+  model.tensors.forEach(
+    ({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name]!.data)),
+  );
   return { rateKind: 2, rates: store };
 }
 
@@ -139,7 +214,13 @@ export async function adapt(
 }
 
 /** What `adapt` and `metaGradient` check and hand to the native core. @internal */
-export function prepare(model: Model, params: Parameters, batch: TaskBatch, innerLoop: InnerLoop, options: CallOptions) {
+export function prepare(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: CallOptions,
+) {
   checkModel(model);
   checkHasLoss(model);
   checkBatch(model, batch);
@@ -168,7 +249,14 @@ export async function predict(
   checkTensors(adapted, 'adapted', model.tensors, true);
   const store: NativeStore = model.store({ ...params, ...adapted });
   const batch = packRows(model, rows, 'rows');
-  const call = { store, batch: batch.native, inner: noAdaptation(model), threads: model.threads, before: true, after: false };
+  const call = {
+    store,
+    batch: batch.native,
+    inner: noAdaptation(model),
+    threads: model.threads,
+    before: true,
+    after: false,
+  };
   const { before } = await runNative(options.signal, (token) => model.ops.predict({ ...call, token }));
   return { shape: [before!.length / model.outputs, model.outputs], data: before! };
 }

@@ -22,7 +22,8 @@ export function resolveRule(rule: unknown, field: string): NativeUpdate | undefi
   checkOneOf(kind, `${field}.kind`, KINDS);
   checkObject(rule, field, ['kind', ...FIELDS[kind]]);
   if (kind === 'sgd') return undefined;
-  if (kind === 'momentum') return { kind: 1, beta1: decay(rule['momentum'] ?? MOMENTUM, `${field}.momentum`), beta2: 0, epsilon: 0 };
+  if (kind === 'momentum')
+    return { kind: 1, beta1: decay(rule['momentum'] ?? MOMENTUM, `${field}.momentum`), beta2: 0, epsilon: 0 };
   const { beta1 = ADAM.beta1, beta2 = ADAM.beta2, epsilon = ADAM.epsilon } = rule;
   checkNumber(epsilon, `${field}.epsilon`, 0, undefined, true);
   return { kind: 2, beta1: decay(beta1, `${field}.beta1`), beta2: decay(beta2, `${field}.beta2`), epsilon };

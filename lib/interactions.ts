@@ -75,7 +75,12 @@ export async function openDataset(source: DataSource, options: OpenOptions = {})
 async function read(session: DuckSession, source: DataSource): Promise<Dataset> {
   const notes: string[] = [];
   const features = resolveFeatures(source.interactions.features, 'interactions.features', 'interactions');
-  const interactions = await ingestInteractions(session, source.interactions, features.filter(isInTable), source.missingLabel === 'drop');
+  const interactions = await ingestInteractions(
+    session,
+    source.interactions,
+    features.filter(isInTable),
+    source.missingLabel === 'drop',
+  );
   const users = await readEntities(session, 'user', source.users, notes);
   const items = await readEntities(session, 'item', source.items, notes);
 
@@ -91,17 +96,22 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
     [scatter(user), scatter(item), scatter(label), ...(time === undefined ? [] : [scatter(time)])],
     'interactions',
   );
-  await session.run('CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions', 'interactions.features');
+  await session.run(
+    'CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions',
+    'interactions.features',
+  );
   const columns = await readFeatures(session, 'context', interactions.features, rows, 0, notes);
   const inOrder = () => Promise.resolve(Int32Array.from({ length: rows }, (_, row) => row));
-  for (const feature of features.filter(isInFile)) columns.set(feature.name, await readFile(session, feature, inOrder, rows, 0, notes));
+  for (const feature of features.filter(isInFile))
+    columns.set(feature.name, await readFile(session, feature, inOrder, rows, 0, notes));
   const context = contextTable(ordered(features, columns), rows);
   const dataset = assemble({ user, item, label, time, users, items, context }, source, notes);
   return withHistories(dataset, features);
 }
 
 function withHistories(dataset: Dataset, features: readonly ResolvedFeature[]): Dataset {
-  for (const { kind, name, of, maxLength, minLabel } of features) if (kind === 'sequence') dataset = withHistory(dataset, { name, of, maxLength, minLabel });
+  for (const { kind, name, of, maxLength, minLabel } of features)
+    if (kind === 'sequence') dataset = withHistory(dataset, { name, of, maxLength, minLabel });
   return dataset;
 }
 
@@ -124,7 +134,8 @@ async function readEntities(
   const field = `${side}.features`;
   const features = resolveFeatures(source?.features, field, side);
   const ids = new Map<ResolvedFeature, string[]>();
-  for (const feature of features) if (feature.ids !== undefined) ids.set(feature, await readIds(session, feature, feature.ids));
+  for (const feature of features)
+    if (feature.ids !== undefined) ids.set(feature, await readIds(session, feature, feature.ids));
   const table =
     source === undefined
       ? undefined

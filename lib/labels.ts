@@ -63,13 +63,22 @@ function readLabels({ context }: Dataset, head: AuxiliaryHead): Float64Array {
   const column = find(head.name);
   if (column === undefined) {
     const names = context.columns.map(({ name }) => name);
-    throw new InnerloopError('MISSING_COLUMN', suggesting('no such column of the interactions', head.name, names), { field, value: head.name, expected: `one of ${names.join(', ')}` });
+    throw new InnerloopError('MISSING_COLUMN', suggesting('no such column of the interactions', head.name, names), {
+      field,
+      value: head.name,
+      expected: `one of ${names.join(', ')}`,
+    });
   }
-  if (column.kind !== 'dense' || column.size !== 1) throw invalid(field, `the column is ${column.kind}`, head.name, 'a dense column of size 1, not standardised');
+  if (column.kind !== 'dense' || column.size !== 1)
+    throw invalid(field, `the column is ${column.kind}`, head.name, 'a dense column of size 1, not standardised');
   const present = find(`${head.name}.present`);
   return Float64Array.from(column.data, (y, row) => {
     if (present?.kind === 'dense' && present.data[row] === 0) return NaN;
     if (labelFits(head, y)) return y;
-    throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, { field: head.name, value: y, expected: labelsOf(head) });
+    throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
+      field: head.name,
+      value: y,
+      expected: labelsOf(head),
+    });
   });
 }

@@ -35,7 +35,10 @@ export function captureState({ model, store, rateStore, stepRates, stepRateAdam 
 export function restoreState(learner: Learner, state: LearnerState, field: string): void {
   const { model, store, rateStore, stepRates, stepRateAdam } = learner;
   const { stepRates: steps } = state;
-  if ((rateStore === undefined) !== (state.rates === undefined) || [steps?.values, steps?.first, steps?.second].some((array) => array?.length !== stepRates?.length)) {
+  if (
+    (rateStore === undefined) !== (state.rates === undefined) ||
+    [steps?.values, steps?.first, steps?.second].some((array) => array?.length !== stepRates?.length)
+  ) {
     throw new InnerloopError('MODEL_FILE', 'the inner rates do not fit the algorithm', { field });
   }
   if (steps !== undefined && !(Number.isInteger(steps.step) && steps.step >= 0)) {
@@ -58,7 +61,10 @@ export function restoreState(learner: Learner, state: LearnerState, field: strin
 export function stateTensors(state: LearnerState, prefix: string): Record<string, NamedArray> {
   const tensors: Record<string, NamedArray> = {};
   const add = (name: string, data: NamedArray['data']) => (tensors[prefix + name] = { shape: [data.length], data });
-  for (const [name, native] of [['parameters', state.store], ['rates', state.rates]] as const) {
+  for (const [name, native] of [
+    ['parameters', state.store],
+    ['rates', state.rates],
+  ] as const) {
     if (native === undefined) continue;
     add(`${name}.values`, native.values);
     add(`${name}.firstMoment`, native.firstMoment);
@@ -76,13 +82,21 @@ export function stateTensors(state: LearnerState, prefix: string): Record<string
 }
 
 /** The inverse of {@link stateTensors}; undefined if nothing stands under `prefix`. */
-export function stateFrom(tensors: Record<string, NamedArray>, prefix: string, precision: 'float32' | 'float64', field: string): LearnerState | undefined {
+export function stateFrom(
+  tensors: Record<string, NamedArray>,
+  prefix: string,
+  precision: 'float32' | 'float64',
+  field: string,
+): LearnerState | undefined {
   if (tensors[`${prefix}parameters.values`] === undefined) return undefined;
   const kind = precision === 'float32' ? Float32Array : Float64Array;
   const get = <A extends NamedArray['data']>(name: string, type: abstract new (...args: never[]) => A): A => {
     const data = tensors[prefix + name]?.data;
     if (!(data instanceof type)) {
-      throw new InnerloopError('MODEL_FILE', `tensor ${prefix}${name} is missing or of another type`, { field, expected: type.name });
+      throw new InnerloopError('MODEL_FILE', `tensor ${prefix}${name} is missing or of another type`, {
+        field,
+        expected: type.name,
+      });
     }
     return data;
   };

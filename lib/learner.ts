@@ -1,5 +1,13 @@
 import { META_GRADIENT, REPTILE, runNative, runNativeSync } from './addon.js';
-import type { NativeBatch, NativeCall, NativeInnerLoop, NativeOptimizer, NativePreparedLoop, NativeStep, NativeStore } from './addon.js';
+import type {
+  NativeBatch,
+  NativeCall,
+  NativeInnerLoop,
+  NativeOptimizer,
+  NativePreparedLoop,
+  NativeStep,
+  NativeStore,
+} from './addon.js';
 import { innerLoopOf, innerLoopOfEpoch } from './algorithm.js';
 import type { Algorithm, Extension } from './algorithm.js';
 import { checkModel } from './batch.js';
@@ -72,7 +80,14 @@ export class Learner {
   readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
 
   /** @internal */
-  constructor(given: Model, algorithm: Algorithm, optimizer: Optimizer, seed: number, parameters: Parameters | undefined, rows: RowOptions | undefined) {
+  constructor(
+    given: Model,
+    algorithm: Algorithm,
+    optimizer: Optimizer,
+    seed: number,
+    parameters: Parameters | undefined,
+    rows: RowOptions | undefined,
+  ) {
     const extension = algorithm.extend?.(given);
     const model = given.extend(extension?.tensors ?? []);
     this.model = model;
@@ -108,7 +123,9 @@ export class Learner {
     if (this.stepRates === undefined) return this.#inner;
     const { steps } = this.algorithm;
     let next = 0;
-    const rates = Array.from(this.#inner.fast, (fast) => (fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps))));
+    const rates = Array.from(this.#inner.fast, (fast) =>
+      fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps)),
+    );
     return { ...this.#inner, rateKind: 1, rates };
   }
 
@@ -138,13 +155,24 @@ export class Learner {
   }
 
   /** @internal One outer step. @param progress share of the training done @param epoch from 1, for what changes with it */
-  async step(batch: NativeBatch, progress: number, signal: AbortSignal | undefined, nameTask: (task: number) => string, epoch = Infinity): Promise<NativeStep> {
+  async step(
+    batch: NativeBatch,
+    progress: number,
+    signal: AbortSignal | undefined,
+    nameTask: (task: number) => string,
+    epoch = Infinity,
+  ): Promise<NativeStep> {
     const learningRate = scheduledRate(this.optimizer, progress);
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
     const rateStep = learningRate * this.algorithm.learningRate;
     const call = {
       ...this.call(batch),
-      inner: { ...this.innerLoop(), ...innerLoopOfEpoch(this.algorithm, this.model, epoch), dropout: stepKey(this.seed, progress), ...(this.algorithm.direction === 'joint' && { steps: 0 }) },
+      inner: {
+        ...this.innerLoop(),
+        ...innerLoopOfEpoch(this.algorithm, this.model, epoch),
+        dropout: stepKey(this.seed, progress),
+        ...(this.algorithm.direction === 'joint' && { steps: 0 }),
+      },
       direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
       optimizer: { ...this.#optimizer, learningRate },
       rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
@@ -160,7 +188,10 @@ export class Learner {
   /** @internal */
   call(batch: NativeBatch): NativeCall {
     const { store, model, stepRates } = this;
-    const inner = stepRates === undefined ? (this.#prepared ??= model.ops.createInnerLoop(model.native, this.innerLoop())) : this.innerLoop();
+    const inner =
+      stepRates === undefined
+        ? (this.#prepared ??= model.ops.createInnerLoop(model.native, this.innerLoop()))
+        : this.innerLoop();
     return { store, batch, inner, threads: model.threads };
   }
 
@@ -172,7 +203,13 @@ export class Learner {
    * @param inner in place of the algorithm's inner loop
    * @param variances takes aᵀ M⁻¹ a of every row, of a last layer in closed form after adaptation
    */
-  async outputs(tasks: TaskSet, when: 'before' | 'after', signal?: AbortSignal, inner?: NativeInnerLoop, variances?: Float64Array): Promise<Float64Array> {
+  async outputs(
+    tasks: TaskSet,
+    when: 'before' | 'after',
+    signal?: AbortSignal,
+    inner?: NativeInnerLoop,
+    variances?: Float64Array,
+  ): Promise<Float64Array> {
     const bound = this.bind(tasks.dataset);
     const rows = this.rows(tasks.dataset);
     const { mainOutputs } = this.model;
@@ -183,7 +220,13 @@ export class Learner {
     for (let from = 0; from < tasks.size; from += EVALUATION_CHUNK) {
       const to = Math.min(tasks.size, from + EVALUATION_CHUNK);
       const batch = packTaskSet(this.model, bound, tasks, order, from, to, { rows });
-      const call = { ...this.call(batch), ...(inner && { inner }), before: when === 'before', after: when === 'after', variance: variances !== undefined };
+      const call = {
+        ...this.call(batch),
+        ...(inner && { inner }),
+        before: when === 'before',
+        after: when === 'after',
+        variance: variances !== undefined,
+      };
       const chunk = await runNative(
         signal,
         (token) => this.model.ops.predict({ ...call, token }),
@@ -226,7 +269,12 @@ export class Learner {
    * @returns σ², kept in {@link noiseVariance}
    */
   async estimateNoise(tasks: TaskSet, signal?: AbortSignal): Promise<number> {
-    if (this.algorithm.solver !== 'ridge') throw new InnerloopError('UNSUPPORTED', 'has no noise to estimate', { field: 'learner.algorithm', value: this.algorithm.name, expected: 'ridge' });
+    if (this.algorithm.solver !== 'ridge')
+      throw new InnerloopError('UNSUPPORTED', 'has no noise to estimate', {
+        field: 'learner.algorithm',
+        value: this.algorithm.name,
+        expected: 'ridge',
+      });
     const variance = new Float64Array(tasks.queryRows.length);
     const outputs = await this.outputs(tasks, 'after', signal, undefined, variance);
     return (this.noiseVariance = noiseOf(tasks, outputs, variance));
@@ -236,10 +284,17 @@ export class Learner {
   checkUncertainty(): void {
     const { solver, name } = this.algorithm;
     if (solver !== 'ridge' && solver !== 'laplace') {
-      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', { field: 'learner.algorithm', value: name, expected: 'ridge or laplace' });
+      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', {
+        field: 'learner.algorithm',
+        value: name,
+        expected: 'ridge or laplace',
+      });
     }
     if (solver === 'ridge' && this.noiseVariance === undefined) {
-      throw new InnerloopError('UNSUPPORTED', 'unknown', { field: 'learner.noiseVariance', expected: 'a learner trained to the end, or estimateNoise(tasks)' });
+      throw new InnerloopError('UNSUPPORTED', 'unknown', {
+        field: 'learner.noiseVariance',
+        expected: 'a learner trained to the end, or estimateNoise(tasks)',
+      });
     }
   }
 
@@ -259,7 +314,9 @@ export class Learner {
     checkSignal(options.signal, 'options.signal');
     const catalog = this.#servedCatalog();
     const packed = packSupport(this, catalog, support);
-    const [adapted] = await runNative(options.signal, (token) => this.model.ops.adapt({ ...this.call(packed.batch), token }));
+    const [adapted] = await runNative(options.signal, (token) =>
+      this.model.ops.adapt({ ...this.call(packed.batch), token }),
+    );
     return new PersonalModel(this, catalog, packed, adapted!);
   }
 
@@ -277,7 +334,8 @@ export class Learner {
   }
 
   #servedCatalog(): Dataset {
-    if (this.catalog === undefined) throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
+    if (this.catalog === undefined)
+      throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
     return this.catalog;
   }
 }
@@ -289,7 +347,12 @@ function stepKey(seed: number, progress: number): number {
 }
 
 /** Fresh parameters, or the given ones with fresh ones of the algorithm's own where those are missing. */
-function startingFrom(given: Parameters | undefined, seed: number, model: Model, extension: Extension | undefined): Parameters {
+function startingFrom(
+  given: Parameters | undefined,
+  seed: number,
+  model: Model,
+  extension: Extension | undefined,
+): Parameters {
   requireMemory(parameterBytes(model.tensors, model.precision), 'parameters');
   if (given === undefined) return model.initialize(seed);
   // No others: the given ones may come from a file, whose sizes are not believed before its tensors fit them.

@@ -43,7 +43,8 @@ let known: string | undefined;
 
 /** The version in package.json, as it was when it was first asked for. */
 export function packageVersion(): string {
-  return (known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version);
+  return (known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+    .version);
 }
 
 /** Says whether two datasets hold the same, whatever files they came from. Reads all of it: about a second for 1 GB. */
@@ -67,7 +68,9 @@ export function fingerprintData(dataset: Dataset): DataFingerprint {
 function addArrays(hash: Hash, from: object): void {
   for (const [name, array] of Object.entries(from).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!ArrayBuffer.isView(array)) continue;
-    hash.update(`${name} ${array.byteLength};`).update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    hash
+      .update(`${name} ${array.byteLength};`)
+      .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }
 }
 

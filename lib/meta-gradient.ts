@@ -90,7 +90,15 @@ export async function hessianVectorProduct(
   checkSignal(options.signal, 'options.signal');
   checkTensors(vector, 'vector', model.tensors);
   const batch = packQuery(model, rows, 'rows').native;
-  const call = { store: model.store(params), vector: model.store(vector, 'vector'), batch, inner: noAdaptation(model), threads: 1 };
-  const { loss, gradient, product } = await runNative(options.signal, (token) => model.ops.hessianVectorProduct({ ...call, token }));
+  const call = {
+    store: model.store(params),
+    vector: model.store(vector, 'vector'),
+    batch,
+    inner: noAdaptation(model),
+    threads: 1,
+  };
+  const { loss, gradient, product } = await runNative(options.signal, (token) =>
+    model.ops.hessianVectorProduct({ ...call, token }),
+  );
   return { loss, gradient: model.named(gradient), product: model.named(product) };
 }

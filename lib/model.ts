@@ -2,8 +2,27 @@ import { LOSSES, nativeError, operations } from './addon.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from './addon.js';
 import { addon } from './addon.js';
 import { BODY_KINDS, bodyOf } from './bodies/index.js';
-import { checkArray, checkInteger, checkNumber, checkObject, checkOneOf, checkSeed, checkString, invalid } from './check.js';
-import type { AuxiliaryHead, FloatArray, HeadSpec, InputSpec, LossSpec, ModelSpec, Parameters, Precision, Tensor } from './contract.js';
+import {
+  checkArray,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkSeed,
+  checkString,
+  invalid,
+} from './check.js';
+import type {
+  AuxiliaryHead,
+  FloatArray,
+  HeadSpec,
+  InputSpec,
+  LossSpec,
+  ModelSpec,
+  Parameters,
+  Precision,
+  Tensor,
+} from './contract.js';
 import { InnerloopError, suggesting } from './errors.js';
 import { INPUT_KINDS, POOLINGS, Program } from './program.js';
 import type { LinearLayer, TensorSpec } from './program.js';
@@ -19,7 +38,9 @@ export interface ModelOptions {
 }
 
 /** A parameter that an algorithm adds to a model for itself. */
-export type ExtraTensor = Omit<TensorSpec, 'embedding'> & { /** A linear weight [out, in], held the way its layer reads it. */ readonly transposed?: boolean };
+export type ExtraTensor = Omit<TensorSpec, 'embedding'> & {
+  /** A linear weight [out, in], held the way its layer reads it. */ readonly transposed?: boolean;
+};
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
 export class Model {
@@ -92,7 +113,8 @@ export class Model {
       }
       const stream = random(seed, `initialize.${name}`);
       for (let i = 0; i < data.length; i++) {
-        data[i] = initial.kind === 'normal' ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);
+        data[i] =
+          initial.kind === 'normal' ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);
       }
     }
     return parameters;
@@ -175,7 +197,8 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   for (const [i, input] of inputs.entries()) {
     const field = `model.inputs[${i}]`;
     checkInput(input, field, embedsDense);
-    if (names.has(input.name)) throw invalid(`${field}.name`, 'used twice', input.name, 'a name of its own for each input');
+    if (names.has(input.name))
+      throw invalid(`${field}.name`, 'used twice', input.name, 'a name of its own for each input');
     names.add(input.name);
   }
 
@@ -190,10 +213,16 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   checkLoss(main, 'model.head');
   checkEpisode(spec['episode'], main['loss']);
   if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax' || main['loss'] === 'episode')) {
-    throw invalid('model.head', `has several outputs, but ${body['kind']} gives one`, head, 'one of mse, bce, bpr, listwise alone');
+    throw invalid(
+      'model.head',
+      `has several outputs, but ${body['kind']} gives one`,
+      head,
+      'one of mse, bce, bpr, listwise alone',
+    );
   }
   if (also === undefined) return;
-  if (main['loss'] === 'episode') throw invalid('model.head.also', 'does not apply to the loss episode', also, 'a loss of the rows');
+  if (main['loss'] === 'episode')
+    throw invalid('model.head.also', 'does not apply to the loss episode', also, 'a loss of the rows');
   checkArray(also, 'model.head.also', 'heads');
   for (const [i, each] of also.entries()) {
     const field = `model.head.also[${i}]`;
@@ -216,7 +245,8 @@ function checkLoss(head: Record<string, unknown>, field: string): asserts head i
   checkOneOf(head['loss'], `${field}.loss`, field === 'model.head' ? [...LOSSES, 'episode'] : LOSSES);
   if (head['loss'] === 'softmax') checkInteger(head['classes'], `${field}.classes`, 2, 65536);
   else if (head['loss'] === 'episode') checkInteger(head['classes'], `${field}.classes`, 1, 65536);
-  else if (head['classes'] !== undefined) throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
+  else if (head['classes'] !== undefined)
+    throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
 }
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
@@ -251,7 +281,12 @@ function checkInput(input: unknown, field: string, embedsDense: boolean): assert
   if (vocabulary !== undefined) {
     checkArray(vocabulary, `${field}.vocabulary`, 'texts');
     if (vocabulary.length !== input['cardinality']) {
-      throw invalid(`${field}.vocabulary`, `has ${vocabulary.length} texts`, vocabulary, `${String(input['cardinality'])}, as the cardinality`);
+      throw invalid(
+        `${field}.vocabulary`,
+        `has ${vocabulary.length} texts`,
+        vocabulary,
+        `${String(input['cardinality'])}, as the cardinality`,
+      );
     }
     vocabulary.forEach((text, id) => {
       if (typeof text !== 'string') throw invalid(`${field}.vocabulary[${id}]`, 'not a text', text, 'a string');
@@ -261,7 +296,12 @@ function checkInput(input: unknown, field: string, embedsDense: boolean): assert
 }
 
 /** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */
-export function checkTensors(parameters: unknown, field: string, tensors: readonly Pick<TensorSpec, 'name' | 'shape'>[], partial = false): asserts parameters is Parameters {
+export function checkTensors(
+  parameters: unknown,
+  field: string,
+  tensors: readonly Pick<TensorSpec, 'name' | 'shape'>[],
+  partial = false,
+): asserts parameters is Parameters {
   if (typeof parameters !== 'object' || parameters === null) {
     throw invalid(field, 'not an object', parameters, 'tensors by parameter name');
   }
@@ -280,7 +320,11 @@ export function checkTensors(parameters: unknown, field: string, tensors: readon
     const at = `${field}.${name}`;
     const expected = `a tensor of shape [${shape.join(', ')}]`;
     if (typeof tensor !== 'object' || tensor === null) throw invalid(at, 'missing', tensor, expected);
-    if (!Array.isArray(tensor.shape) || tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+    if (
+      !Array.isArray(tensor.shape) ||
+      tensor.shape.length !== shape.length ||
+      tensor.shape.some((n, i) => n !== shape[i])
+    ) {
       throw invalid(`${at}.shape`, 'does not fit the model', tensor.shape, expected);
     }
     const { data } = tensor;

@@ -21,7 +21,10 @@ export interface NpyArray {
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 /** The limit of NumPy's own reader, in bytes. */
 const MAX_HEADER = 10_000;
-const DTYPES = new Map<string, typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof BigInt64Array | typeof Uint16Array>([
+const DTYPES = new Map<
+  string,
+  typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof BigInt64Array | typeof Uint16Array
+>([
   ['<f2', Uint16Array],
   ['<f4', Float32Array],
   ['<f8', Float64Array],
@@ -53,31 +56,51 @@ export async function readNpy(path: string): Promise<NpyArray> {
  * @throws {InnerloopError} as {@link readNpy}
  */
 export function decodeNpy(bytes: Uint8Array, field: string): NpyArray {
-  const fail = (what: string, value: unknown, expected: string) => new InnerloopError('INVALID_DATA', what, { field, value, expected });
-  const unsupported = (what: string, value: unknown, expected: string) => new InnerloopError('UNSUPPORTED', what, { field, value, expected });
-  if (endianness() !== 'LE') throw unsupported('arrays are little-endian and are not converted', 'a big-endian machine', 'a little-endian machine');
+  const fail = (what: string, value: unknown, expected: string) =>
+    new InnerloopError('INVALID_DATA', what, { field, value, expected });
+  const unsupported = (what: string, value: unknown, expected: string) =>
+    new InnerloopError('UNSUPPORTED', what, { field, value, expected });
+  if (endianness() !== 'LE')
+    throw unsupported(
+      'arrays are little-endian and are not converted',
+      'a big-endian machine',
+      'a little-endian machine',
+    );
   if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw fail('not a .npy file', `${bytes.length} bytes`, 'a file that numpy.save wrote');
   }
   const major = bytes[6]!;
-  if (major < 1 || major > 3 || bytes[7] !== 0) throw unsupported('this version of the .npy format', `${major}.${bytes[7]}`, '1.0, 2.0 or 3.0');
+  if (major < 1 || major > 3 || bytes[7] !== 0)
+    throw unsupported('this version of the .npy format', `${major}.${bytes[7]}`, '1.0, 2.0 or 3.0');
   const prefix = major === 1 ? 10 : 12;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < prefix) throw fail('the file is cut short', `${bytes.length} bytes`, `at least ${prefix}`);
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > MAX_HEADER || prefix + length > bytes.length) {
-    throw fail('the header length is out of range', length, `at most ${Math.min(MAX_HEADER, bytes.length - prefix)} bytes`);
+    throw fail(
+      'the header length is out of range',
+      length,
+      `at most ${Math.min(MAX_HEADER, bytes.length - prefix)} bytes`,
+    );
   }
-  const { descr, fortran, dimensions } = parseHeader(Buffer.from(view.buffer, view.byteOffset + prefix, length).toString('latin1'), fail);
+  const { descr, fortran, dimensions } = parseHeader(
+    Buffer.from(view.buffer, view.byteOffset + prefix, length).toString('latin1'),
+    fail,
+  );
   const type = DTYPES.get(descr);
   if (type === undefined) throw unsupported('this element type', descr, `one of ${[...DTYPES.keys()].join(', ')}`);
   const shape = dimensions.map(Number);
-  if (fortran && shape.length > 1) throw unsupported('an array in Fortran order', 'fortran_order: True', 'C order: numpy.ascontiguousarray');
+  if (fortran && shape.length > 1)
+    throw unsupported('an array in Fortran order', 'fortran_order: True', 'C order: numpy.ascontiguousarray');
   const count = shape.reduce((product, size) => product * size, 1);
   const held = bytes.length - prefix - length;
   // A zero among the dimensions must not hide one that is out of range.
   if (!shape.every(Number.isSafeInteger) || count * type.BYTES_PER_ELEMENT !== held) {
-    throw fail('the shape does not fit the file', `(${dimensions.join(', ')})`, `${type.name.replace(/Array$/, '')} elements in exactly ${held} bytes`);
+    throw fail(
+      'the shape does not fit the file',
+      `(${dimensions.join(', ')})`,
+      `${type.name.replace(/Array$/, '')} elements in exactly ${held} bytes`,
+    );
   }
   const body = bytes.subarray(prefix + length);
   // Not slice(): that of a Buffer does not copy.
@@ -87,7 +110,12 @@ export function decodeNpy(bytes: Uint8Array, field: string): NpyArray {
 }
 
 function parseHeader(text: string, fail: (what: string, value: unknown, expected: string) => InnerloopError) {
-  const malformed = () => fail('the header is malformed', text.trimEnd(), "{'descr': '<f4', 'fortran_order': False, 'shape': (rows, columns), }");
+  const malformed = () =>
+    fail(
+      'the header is malformed',
+      text.trimEnd(),
+      "{'descr': '<f4', 'fortran_order': False, 'shape': (rows, columns), }",
+    );
   const body = /^\{(.*)\} *\n?$/.exec(text)?.[1];
   if (body === undefined) throw malformed();
   const found: { descr?: string; fortran?: string; shape?: string } = {};
@@ -111,6 +139,12 @@ function parseHeader(text: string, fail: (what: string, value: unknown, expected
   const dimensions = shape?.split(',').map((part) => part.trim()) ?? [];
   if (dimensions.at(-1) === '') dimensions.pop();
   else if (dimensions.length === 1) throw malformed();
-  if (descr === undefined || fortran === undefined || shape === undefined || !dimensions.every((part) => /^\d+$/.test(part))) throw malformed();
+  if (
+    descr === undefined ||
+    fortran === undefined ||
+    shape === undefined ||
+    !dimensions.every((part) => /^\d+$/.test(part))
+  )
+    throw malformed();
   return { descr, fortran: fortran === 'True', dimensions };
 }

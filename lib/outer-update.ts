@@ -101,7 +101,8 @@ type ByName = number | Readonly<Record<string, number>>;
 
 function checkByName(values: ByName, field: string): void {
   if (typeof values === 'number') return checkNumber(values, field, 0);
-  if (typeof values !== 'object' || values === null) throw invalid(field, 'not a strength', values, 'a number, or numbers by parameter name');
+  if (typeof values !== 'object' || values === null)
+    throw invalid(field, 'not a strength', values, 'a number, or numbers by parameter name');
   for (const [key, value] of Object.entries(values)) checkNumber(value, `${field}.${key}`, 0);
 }
 
@@ -121,7 +122,8 @@ function maxNormOf({ maxNorm }: Optimizer, model: Model): Float64Array {
   const limits = byTensor(maxNorm, model, field);
   model.tensors.forEach(({ name, embedding }, t) => {
     if (embedding || limits[t] === 0) return;
-    if (typeof maxNorm !== 'number') throw invalid(field, `${name} is not an embedding table`, maxNorm, 'names of embedding tables');
+    if (typeof maxNorm !== 'number')
+      throw invalid(field, `${name} is not an embedding table`, maxNorm, 'names of embedding tables');
     limits[t] = 0;
   });
   return limits;
@@ -129,7 +131,8 @@ function maxNormOf({ maxNorm }: Optimizer, model: Model): Float64Array {
 
 /** The outer rate when a share of the training is done. @param progress 0 ≤ progress < 1 @internal */
 export function scheduledRate({ learningRate, schedule }: Optimizer, progress: number): number {
-  const factor = schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
+  const factor =
+    schedule === 'linear' ? 1 - progress : schedule === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * progress)) : 1;
   return learningRate * factor;
 }
 

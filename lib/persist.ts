@@ -1,7 +1,19 @@
 import type { Algorithm } from './algorithm.js';
 import { ALGORITHMS } from './algorithms/index.js';
 import { checkInteger, checkNumber, checkObject } from './check.js';
-import type { BagColumn, CategoricalColumn, Column, Dataset, DenseColumn, FeatureTable, ModelSpec, Parameters, Precision, SequenceColumn, Vocabulary } from './contract.js';
+import type {
+  BagColumn,
+  CategoricalColumn,
+  Column,
+  Dataset,
+  DenseColumn,
+  FeatureTable,
+  ModelSpec,
+  Parameters,
+  Precision,
+  SequenceColumn,
+  Vocabulary,
+} from './contract.js';
 import { unknownName } from './check.js';
 import { readWhole, writeDurable } from './durable.js';
 import { InnerloopError } from './errors.js';
@@ -40,7 +52,9 @@ interface Manifest {
 interface StoredTable {
   rows: number;
   keys: readonly string[];
-  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: readonly string[] } & Partial<Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>>)[];
+  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: readonly string[] } & Partial<
+    Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>
+  >)[];
 }
 
 /**
@@ -54,7 +68,10 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   const { model, algorithm, optimizer, seed, rowRules, rowState, catalog } = learner;
   const tensors: Record<string, NamedArray> = stateTensors(captureState(learner), 'state.');
   for (const [name, tensor] of Object.entries(learner.parameters())) tensors[`parameters.${name}`] = tensor;
-  for (const [name, data] of [['itemBias', rowState.itemBias], ['seen', rowState.seen]] as const) {
+  for (const [name, data] of [
+    ['itemBias', rowState.itemBias],
+    ['seen', rowState.seen],
+  ] as const) {
     if (data !== undefined) tensors[`rows.${name}`] = { shape: [data.length], data };
   }
   const manifest: Manifest = {
@@ -65,10 +82,22 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     seed,
     rows: { ...rowRules, mean: rowState.mean },
     ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
-    catalog: catalog === undefined ? null : { users: store('users', catalog.users, tensors), items: store('items', catalog.items, tensors), context: store('context', catalog.context, tensors) },
+    catalog:
+      catalog === undefined
+        ? null
+        : {
+            users: store('users', catalog.users, tensors),
+            items: store('items', catalog.items, tensors),
+            context: store('context', catalog.context, tensors),
+          },
     run: runManifest(learner) ?? null,
   };
-  const metadata = { format: FORMAT, version: VERSION, checksum: checksumOf(tensors), manifest: JSON.stringify(manifest) };
+  const metadata = {
+    format: FORMAT,
+    version: VERSION,
+    checksum: checksumOf(tensors),
+    manifest: JSON.stringify(manifest),
+  };
   await writeDurable(path, encodeSafetensors(tensors, metadata));
 }
 
@@ -83,7 +112,11 @@ export async function loadLearner(path: string, options: { threads?: number } = 
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
   const { tensors, metadata } = decodeSafetensors(await readWhole(path), path);
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
-    throw new InnerloopError('MODEL_FILE', 'not a learner of this version', { field: path, value: metadata['format'], expected: `${FORMAT} version ${VERSION}` });
+    throw new InnerloopError('MODEL_FILE', 'not a learner of this version', {
+      field: path,
+      value: metadata['format'],
+      expected: `${FORMAT} version ${VERSION}`,
+    });
   }
   verifyChecksum(tensors, metadata['checksum'], path);
   try {
@@ -119,22 +152,41 @@ function rowOptions({ rows: { center, damping, negatives }, model: { head } }: M
   return { center, damping, ...(isRanking(head.loss) && { negatives }) };
 }
 
-function restoreRows({ rows: { mean } }: Manifest, { items }: Dataset, tensors: Record<string, NamedArray>, field: string): RowState {
+function restoreRows(
+  { rows: { mean } }: Manifest,
+  { items }: Dataset,
+  tensors: Record<string, NamedArray>,
+  field: string,
+): RowState {
   const [itemBias, seen] = [tensors['rows.itemBias']?.data, tensors['rows.seen']?.data];
   const fits =
     Number.isFinite(mean) &&
-    (itemBias === undefined || (itemBias instanceof Float64Array && itemBias.length === items.rows && itemBias.every(Number.isFinite))) &&
+    (itemBias === undefined ||
+      (itemBias instanceof Float64Array && itemBias.length === items.rows && itemBias.every(Number.isFinite))) &&
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
   return { mean, itemBias: itemBias as Float64Array | undefined, seen: seen as Uint8Array | undefined };
 }
 
 function remade({ name, options }: Manifest['algorithm']): Algorithm {
-  if (!Object.hasOwn(ALGORITHMS, name)) throw unknownName('algorithm.name', 'no such algorithm', name, Object.keys(ALGORITHMS));
+  if (!Object.hasOwn(ALGORITHMS, name))
+    throw unknownName('algorithm.name', 'no such algorithm', name, Object.keys(ALGORITHMS));
   return (ALGORITHMS[name as keyof typeof ALGORITHMS] as (options: object) => Algorithm)(options);
 }
 
-function checkedOptimizer({ name, learningRate, schedule, weightDecay, l2, maxNorm, clipNorm, beta1, beta2, epsilon, momentum }: Optimizer): Optimizer {
+function checkedOptimizer({
+  name,
+  learningRate,
+  schedule,
+  weightDecay,
+  l2,
+  maxNorm,
+  clipNorm,
+  beta1,
+  beta2,
+  epsilon,
+  momentum,
+}: Optimizer): Optimizer {
   const common = { learningRate, schedule, weightDecay, l2, maxNorm, ...(clipNorm === undefined ? {} : { clipNorm }) };
   return name === 'adam' ? adam({ ...common, beta1, beta2, epsilon }) : sgd({ ...common, momentum });
 }
@@ -149,7 +201,8 @@ function store(side: string, table: FeatureTable, tensors: Record<string, NamedA
   const columns = table.columns.map((column) => {
     const { name, kind, data } = column;
     // Empty in a catalog: the histories of those to come are their support sets.
-    if (kind === 'sequence') return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
+    if (kind === 'sequence')
+      return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
     tensors[`${side}.${name}`] = { shape: [data.length], data };
     if (kind === 'dense') return { name, kind, size: column.size };
     if (kind === 'bag') tensors[`${side}.${name}.offsets`] = { shape: [column.offsets.length], data: column.offsets };
@@ -175,8 +228,14 @@ function restoreCatalog(catalog: NonNullable<Manifest['catalog']>, tensors: Reco
 }
 
 /** Ids, lengths and offsets are checked again when the table is bound to the model. */
-function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensors: Record<string, NamedArray>, items?: Vocabulary): FeatureTable {
-  const damaged = (name: string) => new InnerloopError('MODEL_FILE', 'a column is missing or does not fit its table', { field: `${side}.${name}` });
+function restoreTable(
+  side: string,
+  { rows, keys, columns }: StoredTable,
+  tensors: Record<string, NamedArray>,
+  items?: Vocabulary,
+): FeatureTable {
+  const damaged = (name: string) =>
+    new InnerloopError('MODEL_FILE', 'a column is missing or does not fit its table', { field: `${side}.${name}` });
   const array = <A>(name: string, type: new (n: number) => A): A => {
     const data = tensors[`${side}.${name}`]?.data;
     if (!(data instanceof type)) throw damaged(name);
@@ -185,8 +244,24 @@ function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensor
   if (!Array.isArray(keys) || (keys.length !== rows && keys.length > 1)) throw damaged('keys');
   const restored = columns.map(({ name, kind, size, vocabulary, maxLength, minLabel, of }): Column => {
     if (kind === 'sequence') {
-      if (items === undefined || rows !== 1 || !Number.isInteger(maxLength) || (of !== 'before' && of !== 'support') || (minLabel !== undefined && typeof minLabel !== 'number')) throw damaged(name);
-      return { kind, name, vocabulary: items, maxLength: maxLength!, minLabel, of, offsets: new Int32Array(2), data: new Int32Array(0) };
+      if (
+        items === undefined ||
+        rows !== 1 ||
+        !Number.isInteger(maxLength) ||
+        (of !== 'before' && of !== 'support') ||
+        (minLabel !== undefined && typeof minLabel !== 'number')
+      )
+        throw damaged(name);
+      return {
+        kind,
+        name,
+        vocabulary: items,
+        maxLength: maxLength!,
+        minLabel,
+        of,
+        offsets: new Int32Array(2),
+        data: new Int32Array(0),
+      };
     }
     if (kind === 'dense') {
       const column: DenseColumn = { kind, name, size: size ?? 0, data: array(name, Float32Array) };
@@ -197,9 +272,20 @@ function restoreTable(side: string, { rows, keys, columns }: StoredTable, tensor
     const data = array(name, Int32Array);
     if (data.some((id) => id < 0 || id >= texts.length)) throw damaged(name);
     if (kind === 'bag') {
-      const column: BagColumn = { kind, name, vocabulary: createVocabulary(texts), offsets: array(`${name}.offsets`, Int32Array), data };
+      const column: BagColumn = {
+        kind,
+        name,
+        vocabulary: createVocabulary(texts),
+        offsets: array(`${name}.offsets`, Int32Array),
+        data,
+      };
       const { offsets } = column;
-      if (offsets.length !== rows + 1 || offsets[rows] !== data.length || offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]!))) throw damaged(name);
+      if (
+        offsets.length !== rows + 1 ||
+        offsets[rows] !== data.length ||
+        offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]!))
+      )
+        throw damaged(name);
       return column;
     }
     if (kind !== 'categorical' || data.length !== rows) throw damaged(name);

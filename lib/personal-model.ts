@@ -68,16 +68,26 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   for (let i = 0; i < items.length; i++) {
     const y = support.labels[i]!;
     if (typeof y !== 'number' || !Number.isFinite(y) || !labelFits(head, y)) {
-      throw invalid(`support.labels[${i}]`, `not a label for ${head.loss}`, y, `${labelsOf(head)}, as in the training data`);
+      throw invalid(
+        `support.labels[${i}]`,
+        `not a label for ${head.loss}`,
+        y,
+        `${labelsOf(head)}, as in the training data`,
+      );
     }
     given[i] = y;
   }
   const user = support.user === undefined ? 0 : catalog.users.keys.idOf(String(support.user));
-  if (support.user !== undefined && user === 0) throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
+  if (support.user !== undefined && user === 0)
+    throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
   const rows = labelledRows(learner, catalog, items, given);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
   const known = { user, items, labels: given };
-  return { batch: packRows(learner, catalog, known, rows.items, begin, rows.labels, rows.places), ...known, bias: rows.bias };
+  return {
+    batch: packRows(learner, catalog, known, rows.items, begin, rows.labels, rows.places),
+    ...known,
+    bias: rows.bias,
+  };
 }
 
 /** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing. */
@@ -107,7 +117,8 @@ function labelledRows(learner: Learner, catalog: Dataset, items: Int32Array, giv
   const width = 1 + (learner.model.spec.head.also?.length ?? 0);
   const all = learner.model.floats(rows.length * width);
   if (width > 1) all.fill(NaN);
-  for (let i = 0; i < rows.length; i++) all[i * width] = labels[i]! - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]!]! + bias);
+  for (let i = 0; i < rows.length; i++)
+    all[i * width] = labels[i]! - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]!]! + bias);
   return { items: rows, labels: all, bias, places };
 }
 
@@ -118,7 +129,15 @@ const SCORING_CHUNK = 512;
 type Known = Pick<PackedSupport, 'user' | 'items' | 'labels'>;
 
 /** Rows of a single user. @param begin as in NativeRows @param places in the support; undefined: the rows come after it */
-function packRows(learner: Learner, catalog: Dataset, known: Known, items: Int32Array, begin: Int32Array, labels?: FloatArray, places?: Int32Array): NativeBatch {
+function packRows(
+  learner: Learner,
+  catalog: Dataset,
+  known: Known,
+  items: Int32Array,
+  begin: Int32Array,
+  labels?: FloatArray,
+  places?: Int32Array,
+): NativeBatch {
   const { user } = known;
   const { frame, sequences } = learner.bind(catalog);
   const sides: (Int32Array | number)[] = [];
@@ -130,7 +149,12 @@ function packRows(learner: Learner, catalog: Dataset, known: Known, items: Int32
   const histories = servedHistories(sequences, known.items, known.labels, sides.length, places);
   const { model } = learner;
   try {
-    return model.ops.createBatch(model.native, frame, { begin, sides: [...sides, ...histories.sides], own: histories.own, labels });
+    return model.ops.createBatch(model.native, frame, {
+      begin,
+      sides: [...sides, ...histories.sides],
+      own: histories.own,
+      labels,
+    });
   } catch (error) {
     throw nativeError(error);
   }
@@ -155,7 +179,10 @@ function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: st
     throw new InnerloopError('INVALID_OPTION', 'no such item in the catalog', {
       field: `${field}[${i}]`,
       value: id,
-      expected: near === undefined || near === '' ? 'an item id of the training data' : `an item id of the training data, ${near} perhaps`,
+      expected:
+        near === undefined || near === ''
+          ? 'an item id of the training data'
+          : `an item id of the training data, ${near} perhaps`,
     });
   }
   return rows;
@@ -181,13 +208,22 @@ export class PersonalModel {
    * Scores of items, in the order given: ratings under `mse`, logits under `bce`, the expected class under `softmax`.
    * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, ABORTED
    */
-  predict(items: readonly (string | number)[], options?: { signal?: AbortSignal; uncertainty?: false }): Promise<Float64Array>;
+  predict(
+    items: readonly (string | number)[],
+    options?: { signal?: AbortSignal; uncertainty?: false },
+  ): Promise<Float64Array>;
   /**
    * Scores and their variances, where the algorithm solves for the last layer (`ridge`, `laplace`).
    * @throws {InnerloopError} UNSUPPORTED for other algorithms, and for `ridge` before its noise is known
    */
-  predict(items: readonly (string | number)[], options: { signal?: AbortSignal; uncertainty: true }): Promise<Uncertain>;
-  async predict(items: readonly (string | number)[], options: { signal?: AbortSignal; uncertainty?: boolean } = {}): Promise<Float64Array | Uncertain> {
+  predict(
+    items: readonly (string | number)[],
+    options: { signal?: AbortSignal; uncertainty: true },
+  ): Promise<Uncertain>;
+  async predict(
+    items: readonly (string | number)[],
+    options: { signal?: AbortSignal; uncertainty?: boolean } = {},
+  ): Promise<Float64Array | Uncertain> {
     checkArray(items, 'items', 'item ids');
     checkObject(options as unknown, 'options', ['signal', 'uncertainty']);
     const { signal, uncertainty = false } = options;
@@ -213,7 +249,10 @@ export class PersonalModel {
     const rows = itemRows(this.#catalog, items, 'items');
     if (rows.length === 0) return new Float64Array(0);
     const call = this.#call(rows, this.#learner.isModerated);
-    return this.#scores(rows, runNativeSync(() => this.#learner.model.ops.predictSync(call)));
+    return this.#scores(
+      rows,
+      runNativeSync(() => this.#learner.model.ops.predictSync(call)),
+    );
   }
 
   /** The best items of the catalog for this user, best first; equal scores in catalog order. */
@@ -262,7 +301,14 @@ export class PersonalModel {
   #call(rows: Int32Array, variance: boolean): NativePrediction {
     const learner = this.#learner;
     const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
-    return { ...learner.call(batch), inner: preparedNoAdaptation(learner.model), adapted: this.#adapted, before: true, after: false, variance };
+    return {
+      ...learner.call(batch),
+      inner: preparedNoAdaptation(learner.model),
+      adapted: this.#adapted,
+      before: true,
+      after: false,
+      variance,
+    };
   }
 
   #scores(rows: Int32Array, { before, variance }: NativeOutputs): Float64Array {
@@ -270,13 +316,18 @@ export class PersonalModel {
     const { mean, itemBias } = learner.rows(this.#catalog).state;
     const scores = scoresOf(learner.model.spec.head, learner.model.mainOf(before!), mean);
     if (learner.isModerated) moderate(scores, variance!);
-    if (itemBias !== undefined) for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;
+    if (itemBias !== undefined)
+      for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;
     return scores;
   }
 }
 
 /** One score a row: the output itself plus the offset, or the expected class of a softmax. @internal */
-export function scoresOf(head: { loss: string; classes?: number }, outputs: ArrayLike<number>, offset: number): Float64Array {
+export function scoresOf(
+  head: { loss: string; classes?: number },
+  outputs: ArrayLike<number>,
+  offset: number,
+): Float64Array {
   if (head.loss !== 'softmax') {
     const scores = new Float64Array(outputs.length);
     for (let i = 0; i < scores.length; i++) scores[i] = outputs[i]! + offset;

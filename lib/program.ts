@@ -4,7 +4,8 @@ import type { Activation, InputSpec } from './contract.js';
 import { InnerloopError } from './errors.js';
 
 /** Values that a tensor starts from. Each tensor has a random stream of its own, so adding one leaves the others as they were. */
-export type Initial = { kind: 'normal'; deviation: number } | { kind: 'uniform'; bound: number } | { kind: 'constant'; value: number };
+export type Initial =
+  { kind: 'normal'; deviation: number } | { kind: 'uniform'; bound: number } | { kind: 'constant'; value: number };
 
 export interface TensorSpec {
   readonly name: string;
@@ -15,7 +16,19 @@ export interface TensorSpec {
 }
 
 /** Kinds of native/layers/registry.cc, in its order. */
-const LAYERS = ['inputs', 'linear', 'activation', 'dot', 'product', 'sum', 'concat', 'terms', 'pairs', 'gru', 'dropout'] as const;
+const LAYERS = [
+  'inputs',
+  'linear',
+  'activation',
+  'dot',
+  'product',
+  'sum',
+  'concat',
+  'terms',
+  'pairs',
+  'gru',
+  'dropout',
+] as const;
 export type LayerKind = (typeof LAYERS)[number];
 export const INPUT_KINDS = ['dense', 'categorical', 'bag', 'sequence'] as const;
 export const POOLINGS = ['mean', 'sum'] as const;
@@ -67,7 +80,11 @@ export class Program {
   /** A dense tensor. @returns its number */
   tensor(name: string, shape: readonly number[], initial: Initial, transposed = false): number {
     if (this.tensors.some((tensor) => tensor.name === name)) {
-      throw new InnerloopError('INVALID_OPTION', 'two parameters of one name', { field: 'model', value: name, expected: 'inputs of other names' });
+      throw new InnerloopError('INVALID_OPTION', 'two parameters of one name', {
+        field: 'model',
+        value: name,
+        expected: 'inputs of other names',
+      });
     }
     this.tensors.push({ name, shape, embedding: false, initial });
     this.#native.tensors.push({ name, shape, input: -1, transposed: transposed ? 1 : 0 });
@@ -75,7 +92,12 @@ export class Program {
   }
 
   /** A table with a row for each id of an input. */
-  table(name: string, input: IdInput, width: number, initial: Initial = { kind: 'normal', deviation: EMBEDDING_SCALE }): number {
+  table(
+    name: string,
+    input: IdInput,
+    width: number,
+    initial: Initial = { kind: 'normal', deviation: EMBEDDING_SCALE },
+  ): number {
     const t = this.tensor(name, [input.cardinality, width], initial);
     this.tensors[t] = { ...this.tensors[t]!, embedding: true };
     this.#native.tensors[t]!.input = this.inputs.indexOf(input);
@@ -83,10 +105,22 @@ export class Program {
   }
 
   /** A layer of any kind over slots (none: the rows themselves). */
-  layer(kind: LayerKind, from: readonly Slot[], width: number, tensors: readonly number[] = [], options: readonly number[] = []): Slot {
+  layer(
+    kind: LayerKind,
+    from: readonly Slot[],
+    width: number,
+    tensors: readonly number[] = [],
+    options: readonly number[] = [],
+  ): Slot {
     const slot = { index: this.#native.slots.length, width };
     this.#native.slots.push(width);
-    this.#native.layers.push({ kind: LAYERS.indexOf(kind), in: from.map(({ index }) => index), out: slot.index, tensors, options });
+    this.#native.layers.push({
+      kind: LAYERS.indexOf(kind),
+      in: from.map(({ index }) => index),
+      out: slot.index,
+      tensors,
+      options,
+    });
     return slot;
   }
 
@@ -94,9 +128,17 @@ export class Program {
 
   /** The inputs concatenated, each but the dense ones through its embedding `embedding.<input>.weight`. */
   features(inputs: readonly InputSpec[] = this.inputs): Slot {
-    const tables = inputs.map((input) => (input.kind === 'dense' ? -1 : this.table(`embedding.${input.name}.weight`, input, input.dim)));
+    const tables = inputs.map((input) =>
+      input.kind === 'dense' ? -1 : this.table(`embedding.${input.name}.weight`, input, input.dim),
+    );
     const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
-    return this.layer('inputs', [], width, tables, inputs.map((input) => this.inputs.indexOf(input)));
+    return this.layer(
+      'inputs',
+      [],
+      width,
+      tables,
+      inputs.map((input) => this.inputs.indexOf(input)),
+    );
   }
 
   /** z = x Wᵀ + b; `<name>.weight` [width, x], `<name>.bias` [width], uniform in ±1/√(width of x). */
@@ -115,16 +157,28 @@ export class Program {
   }
 
   activate(from: Slot, activation: Activation): Slot {
-    return activation === 'identity' ? from : this.layer('activation', [from], from.width, [], [ACTIVATIONS.indexOf(activation)]);
+    return activation === 'identity'
+      ? from
+      : this.layer('activation', [from], from.width, [], [ACTIVATIONS.indexOf(activation)]);
   }
 
   /** Hidden layers `<name>.0`, `<name>.1` …, each followed by the activation and, where a rate is given, dropout. */
   hiddenLayers(name: string, from: Slot, hidden: readonly number[], activation: Activation, dropout = 0): Slot {
-    return hidden.reduce((slot, width, i) => this.drop(this.activate(this.linear(`${name}.${i}`, slot, width), activation), dropout), from);
+    return hidden.reduce(
+      (slot, width, i) => this.drop(this.activate(this.linear(`${name}.${i}`, slot, width), activation), dropout),
+      from,
+    );
   }
 
   /** Hidden layers and a last linear one. */
-  perceptron(name: string, from: Slot, hidden: readonly number[], outputs: number, activation: Activation, dropout = 0): Slot {
+  perceptron(
+    name: string,
+    from: Slot,
+    hidden: readonly number[],
+    outputs: number,
+    activation: Activation,
+    dropout = 0,
+  ): Slot {
     return this.linear(`${name}.${hidden.length}`, this.hiddenLayers(name, from, hidden, activation, dropout), outputs);
   }
 
@@ -143,7 +197,13 @@ export class Program {
   }
 
   concat(...slots: readonly Slot[]): Slot {
-    return slots.length === 1 ? slots[0]! : this.layer('concat', slots, slots.reduce((sum, { width }) => sum + width, 0));
+    return slots.length === 1
+      ? slots[0]!
+      : this.layer(
+          'concat',
+          slots,
+          slots.reduce((sum, { width }) => sum + width, 0),
+        );
   }
 
   /** Sum of slots, and of a bias [width] that starts at 0. */
@@ -154,7 +214,13 @@ export class Program {
 
   /** The embedding of one id input, as a slot of its own, in the table `<name>.weight`. */
   lookup(name: string, input: IdInput, width: number, initial?: Initial): Slot {
-    return this.layer('inputs', [], width, [this.table(`${name}.weight`, input, width, initial)], [this.inputs.indexOf(input)]);
+    return this.layer(
+      'inputs',
+      [],
+      width,
+      [this.table(`${name}.weight`, input, width, initial)],
+      [this.inputs.indexOf(input)],
+    );
   }
 
   /** @internal */

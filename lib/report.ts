@@ -60,6 +60,10 @@ async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
   try {
     return await action();
   } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, { field: path, expected: 'a place that can be written to', cause });
+    throw new InnerloopError('IO', (cause as Error).message, {
+      field: path,
+      expected: 'a place that can be written to',
+      cause,
+    });
   }
 }

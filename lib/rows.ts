@@ -37,8 +37,10 @@ export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss']
   checkOneOf(center, `${field}.center`, ['mean', 'bias']);
   checkNumber(damping, `${field}.damping`, 0);
   checkInteger(negatives, `${field}.negatives`, 0, 10_000);
-  if (center === 'bias' && loss !== 'mse') throw invalid(`${field}.center`, `does not apply to ${loss}`, center, 'loss mse');
-  if (given.negatives !== undefined && !isRanking(loss)) throw invalid(`${field}.negatives`, `do not apply to ${loss}`, negatives, 'loss bpr or listwise');
+  if (center === 'bias' && loss !== 'mse')
+    throw invalid(`${field}.center`, `does not apply to ${loss}`, center, 'loss mse');
+  if (given.negatives !== undefined && !isRanking(loss))
+    throw invalid(`${field}.negatives`, `do not apply to ${loss}`, negatives, 'loss bpr or listwise');
   return { center, damping, negatives };
 }
 
@@ -54,7 +56,11 @@ export interface RowState {
 }
 
 /** @internal */
-export function fitRows(rules: RowRules, loss: LossSpec['loss'], { dataset, supportRows, queryRows }: TaskSet): RowState {
+export function fitRows(
+  rules: RowRules,
+  loss: LossSpec['loss'],
+  { dataset, supportRows, queryRows }: TaskSet,
+): RowState {
   const { item, label } = dataset;
   const items = dataset.items.rows;
   const each = (f: (row: number) => void) => {
@@ -109,7 +115,11 @@ export function rowContext(rules: RowRules, state: RowState, seed: number): RowC
 }
 
 /** b_u of a task from labelled items; 0 where labels are centred on the mean alone. @internal */
-export function userBias({ rules, state: { mean, itemBias } }: RowContext, items: ArrayLike<number>, labels: ArrayLike<number>): number {
+export function userBias(
+  { rules, state: { mean, itemBias } }: RowContext,
+  items: ArrayLike<number>,
+  labels: ArrayLike<number>,
+): number {
   if (itemBias === undefined || items.length === 0) return 0;
   let sum = 0;
   for (let i = 0; i < items.length; i++) sum += labels[i]! - mean - itemBias[items[i]!]!;
@@ -119,11 +129,22 @@ export function userBias({ rules, state: { mean, itemBias } }: RowContext, items
 /** The same from rows of a dataset. @internal */
 export function userBiasOfRows(context: RowContext, { item, label }: Dataset, rows: Int32Array): number {
   if (context.state.itemBias === undefined) return 0;
-  return userBias(context, rows.map((row) => item[row]!), Float64Array.from(rows, (row) => label[row]!));
+  return userBias(
+    context,
+    rows.map((row) => item[row]!),
+    Float64Array.from(rows, (row) => label[row]!),
+  );
 }
 
 /** `count` candidates that are not `taken`, with replacement; fewer where nearly all are taken. @internal */
-export function drawNegatives({ candidates }: RowContext, count: number, taken: ReadonlySet<number>, stream: Random, into: Int32Array, at: number): number {
+export function drawNegatives(
+  { candidates }: RowContext,
+  count: number,
+  taken: ReadonlySet<number>,
+  stream: Random,
+  into: Int32Array,
+  at: number,
+): number {
   let drawn = 0;
   for (let tries = 0; drawn < count && tries < 20 * count; tries++) {
     const item = candidates[stream.below(candidates.length)]!;

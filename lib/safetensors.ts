@@ -26,7 +26,9 @@ const DTYPES: ReadonlyMap<string, ArrayType> = new Map<string, ArrayType>([
   ['I32', Int32Array],
   ['U8', Uint8Array],
 ]);
-const OWN: Readers<NamedArray['data']> = new Map([...DTYPES].map(([dtype, type]) => [dtype, { type, read: (...view) => new type(...view) }]));
+const OWN: Readers<NamedArray['data']> = new Map(
+  [...DTYPES].map(([dtype, type]) => [dtype, { type, read: (...view) => new type(...view) }]),
+);
 /** What files of others hold too. */
 const ANY: Readers<NamedArray['data'] | BigInt64Array> = new Map<string, Reader<NamedArray['data'] | BigInt64Array>>([
   ...OWN,
@@ -157,7 +159,10 @@ function refuseBigEndian(): void {
  * @throws InnerloopError `MODEL_FILE` for anything but a complete, well-formed file of F32, F64, I32 and U8 tensors;
  *   `UNSUPPORTED` on a big-endian machine
  */
-export function decodeSafetensors(bytes: Uint8Array, field: string): { tensors: Record<string, NamedArray>; metadata: Record<string, string> } {
+export function decodeSafetensors(
+  bytes: Uint8Array,
+  field: string,
+): { tensors: Record<string, NamedArray>; metadata: Record<string, string> } {
   return decode(bytes, field, OWN);
 }
 

@@ -40,7 +40,9 @@ function checkNode() {
 // ----------------------------------------------------------------------------------------------------- dependencies
 
 function lockHash() {
-  return createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(at('package-lock.json')))
+    .digest('hex');
 }
 
 function needsDependencies() {
@@ -52,7 +54,13 @@ function needsDependencies() {
 
 function installDependencies() {
   // No package needs its install script; the native core is built below.
-  const ran = run(isWindows ? 'npm.cmd' : 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  const ran = run(isWindows ? 'npm.cmd' : 'npm', [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
   if (!ran.ok) fail('npm ci failed:', ran.output);
   writeFileSync(installed, lockHash());
 }
@@ -93,15 +101,25 @@ function gypBuild() {
 }
 
 function noCompiler() {
-  const hints = { linux: 'Debian, Ubuntu: apt install build-essential cmake   Fedora: dnf install gcc-c++ make cmake', darwin: 'xcode-select --install' };
-  fail('no C++ compiler was found; the native core needs one with C++20 (GCC 11, Clang 14, MSVC 2022 or newer).', hints[process.platform] ?? '');
+  const hints = {
+    linux: 'Debian, Ubuntu: apt install build-essential cmake   Fedora: dnf install gcc-c++ make cmake',
+    darwin: 'xcode-select --install',
+  };
+  fail(
+    'no C++ compiler was found; the native core needs one with C++20 (GCC 11, Clang 14, MSVC 2022 or newer).',
+    hints[process.platform] ?? '',
+  );
 }
 
 // -------------------------------------------------------------------------------------------------------- TypeScript
 
 function needsTypeScript() {
   if (!existsSync(compiled) || !existsSync(at('dist', 'lib', 'cli', 'main.js'))) return true;
-  const sources = [at('tsconfig.json'), at('package.json'), ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name))).filter((file) => file.endsWith('.ts'))];
+  const sources = [
+    at('tsconfig.json'),
+    at('package.json'),
+    ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name))).filter((file) => file.endsWith('.ts')),
+  ];
   const built = statSync(compiled).mtimeMs;
   return sources.some((file) => statSync(file).mtimeMs > built);
 }
@@ -139,13 +157,19 @@ function bin(name, command) {
 
 function onPath(name) {
   const names = isWindows ? [`${name}.exe`, `${name}.cmd`] : [name];
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => names.some((file) => existsSync(join(folder, file))));
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => names.some((file) => existsSync(join(folder, file))));
 }
 
 function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    entry.name === 'node_modules' ? [] : entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
+    entry.name === 'node_modules'
+      ? []
+      : entry.isDirectory()
+        ? filesBelow(join(folder, entry.name))
+        : [join(folder, entry.name)],
   );
 }
 

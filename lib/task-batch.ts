@@ -65,7 +65,8 @@ export function packTaskSet(
     const inSupport = allRows === 'query' ? [] : allRows === 'support' ? [support, query] : [support];
     for (const rows of inSupport) writer.put(rows, allRows === 'support' ? [support, query] : [support]);
     begin[2 * (k - from) + 1] = writer.length;
-    for (const rows of allRows === 'query' ? [support, query] : [query]) writer.put(rows, epoch === undefined ? undefined : [support, query]);
+    for (const rows of allRows === 'query' ? [support, query] : [query])
+      writer.put(rows, epoch === undefined ? undefined : [support, query]);
     begin[2 * (k - from) + 2] = writer.length;
   }
   const weighted = options.weighByRows === true || options.weights !== undefined;
@@ -114,7 +115,12 @@ class RowWriter {
     const none = new Int32Array(0);
     this.#histories = sequences
       .filter(({ column }) => column.of === 'support')
-      .map((sequence) => ({ lists: new SupportHistories(sequence), rows: new Int32Array(capacity), own: none, whole: 0 }));
+      .map((sequence) => ({
+        lists: new SupportHistories(sequence),
+        rows: new Int32Array(capacity),
+        own: none,
+        whole: 0,
+      }));
     this.#heads = also.map((head) => auxiliaryLabels(dataset, head));
   }
 
@@ -125,7 +131,14 @@ class RowWriter {
     this.#support = support;
     for (const history of this.#histories) {
       const times = Float64Array.from(support, (row) => time![row]!);
-      Object.assign(history, history.lists.add(support.map((row) => item[row]!), Float64Array.from(support, (row) => label[row]!), times));
+      Object.assign(
+        history,
+        history.lists.add(
+          support.map((row) => item[row]!),
+          Float64Array.from(support, (row) => label[row]!),
+          times,
+        ),
+      );
     }
     this.#bias = userBiasOfRows(this.#context, this.#dataset, support);
     this.#showUser = showUser;
@@ -181,7 +194,10 @@ class RowWriter {
 }
 
 /** What was taken from the labels of a task set's query rows, in task order: to be added to outputs. @internal */
-export function queryCenters(context: RowContext, { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet): Float64Array {
+export function queryCenters(
+  context: RowContext,
+  { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet,
+): Float64Array {
   const { mean, itemBias } = context.state;
   const centers = new Float64Array(queryRows.length).fill(mean);
   if (itemBias === undefined) return centers;
@@ -189,13 +205,20 @@ export function queryCenters(context: RowContext, { dataset, size, supportOffset
   for (let t = 0; t < size; t++) {
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
     const bias = userBiasOfRows(context, dataset, support);
-    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++) centers[i] = mean + itemBias[item[queryRows[i]!]!]! + bias;
+    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++)
+      centers[i] = mean + itemBias[item[queryRows[i]!]!]! + bias;
   }
   return centers;
 }
 
 /** Of each task in the meta-loss, summing to 1: its query rows or one, times its weight. */
-function shares(begin: Int32Array, byRows: boolean, weights: Float64Array | undefined, indices: Int32Array, from: number): Float64Array {
+function shares(
+  begin: Int32Array,
+  byRows: boolean,
+  weights: Float64Array | undefined,
+  indices: Int32Array,
+  from: number,
+): Float64Array {
   const parts = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
     const rows = byRows ? begin[2 * k + 2]! - begin[2 * k + 1]! : 1;
     return weights === undefined ? rows : rows * weights[indices[from + k]!]!;

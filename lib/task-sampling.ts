@@ -38,7 +38,8 @@ export class TaskSampler {
   constructor(tasks: TaskSet, sampling: TaskSampling, seed: number, field: string, losses?: Float64Array) {
     this.#size = tasks.size;
     this.#seed = seed;
-    const options: Exclude<TaskSampling, string> | { by: 'uniform' } = typeof sampling === 'string' ? { by: sampling } : sampling;
+    const options: Exclude<TaskSampling, string> | { by: 'uniform' } =
+      typeof sampling === 'string' ? { by: sampling } : sampling;
     if (options.by === 'size') {
       const { power = DEFAULTS.power } = options;
       this.#weights = sizesOf(tasks).map((size) => size ** power);
@@ -99,7 +100,10 @@ function systematic(picked: Int32Array, weights: Float64Array, start: number): v
 }
 
 function sizesOf({ size, supportOffsets, queryOffsets }: TaskSet): Float64Array {
-  return Float64Array.from({ length: size }, (_, t) => supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!);
+  return Float64Array.from(
+    { length: size },
+    (_, t) => supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!,
+  );
 }
 
 function strataShares(tasks: TaskSet, column: string, field: string): Float64Array {
@@ -111,7 +115,8 @@ function strataShares(tasks: TaskSet, column: string, field: string): Float64Arr
 
 /** @internal */
 export function checkSampling(sampling: unknown, field: string): asserts sampling is TaskSampling {
-  if (typeof sampling !== 'object' || sampling === null) return checkOneOf(sampling, field, ['uniform', 'size', 'loss']);
+  if (typeof sampling !== 'object' || sampling === null)
+    return checkOneOf(sampling, field, ['uniform', 'size', 'loss']);
   const { by } = sampling as { by?: unknown };
   checkOneOf(by, `${field}.by`, ['size', 'loss', 'stratified']);
   if (by === 'stratified') {
@@ -131,6 +136,7 @@ export function checkTaskWeights(weights: unknown, tasks: TaskSet, field: string
     throw invalid(field, 'not one weight a task', weights, `Float64Array(${tasks.size})`);
   }
   weights.forEach((weight, t) => {
-    if (!(weight > 0 && Number.isFinite(weight))) throw invalid(`${field}[${t}]`, 'not a weight', weight, 'a finite number > 0');
+    if (!(weight > 0 && Number.isFinite(weight)))
+      throw invalid(`${field}[${t}]`, 'not a weight', weight, 'a finite number > 0');
   });
 }

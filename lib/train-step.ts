@@ -29,13 +29,22 @@ export interface TrainStepReport {
  * @param batch made by `packTasks` for the learner's model. `reptile` learns from the support rows, `joint` from the query rows
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task (the parameters stay); ABORTED
  */
-export async function trainStep(learner: Learner, batch: TaskBatch, options: TrainStepOptions = {}): Promise<TrainStepReport> {
+export async function trainStep(
+  learner: Learner,
+  batch: TaskBatch,
+  options: TrainStepOptions = {},
+): Promise<TrainStepReport> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   checkBatch(learner.model, batch);
   checkObject(options as unknown, 'options', ['progress', 'signal']);
   const { progress = 0, signal } = options;
   checkNumber(progress, 'options.progress', 0, 1);
   checkSignal(signal, 'options.signal');
-  const { loss, taskLosses, gradientNorm } = await learner.step(batch.native, progress, signal, (task) => `task ${task}`);
+  const { loss, taskLosses, gradientNorm } = await learner.step(
+    batch.native,
+    progress,
+    signal,
+    (task) => `task ${task}`,
+  );
   return { loss, taskLosses, gradientNorm };
 }

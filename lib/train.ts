@@ -1,4 +1,13 @@
-import { checkBoolean, checkFraction, checkInteger, checkObject, checkOneOf, checkSignal, checkString, invalid } from './check.js';
+import {
+  checkBoolean,
+  checkFraction,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkSignal,
+  checkString,
+  invalid,
+} from './check.js';
 import { Checkpoint } from './checkpoint.js';
 import type { Dataset, TaskSet } from './contract.js';
 import { InnerloopError } from './errors.js';
@@ -67,7 +76,14 @@ export interface EpochReport {
 
 /** Which rows beside its own a task's support or query set takes. */
 const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
-const DEFAULTS = { epochs: 10, metaBatch: 32, sampling: 'uniform', redraw: true, weigh: 'tasks', keep: 'best' } as const;
+const DEFAULTS = {
+  epochs: 10,
+  metaBatch: 32,
+  sampling: 'uniform',
+  redraw: true,
+  weigh: 'tasks',
+  keep: 'best',
+} as const;
 
 /**
  * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
@@ -83,22 +99,39 @@ const DEFAULTS = { epochs: 10, metaBatch: 32, sampling: 'uniform', redraw: true,
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED (the checkpoint stays);
  * MODEL_FILE or IO for the checkpoint; UNSUPPORTED where the run cannot fit in memory
  */
-export async function* train(learner: Learner, tasks: TaskSet, options: TrainOptions = {}): AsyncGenerator<EpochReport, void, undefined> {
+export async function* train(
+  learner: Learner,
+  tasks: TaskSet,
+  options: TrainOptions = {},
+): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
   const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
   const { better } = parseMetric(metric);
-  const snapshots = Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
+  const snapshots =
+    Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.catalog ??= catalogOf(tasks.dataset);
-  learner.rowState = translateRows(fitRows(learner.rowRules, model.spec.head.loss, tasks), tasks.dataset, learner.catalog);
+  learner.rowState = translateRows(
+    fitRows(learner.rowRules, model.spec.head.loss, tasks),
+    tasks.dataset,
+    learner.catalog,
+  );
   checkLabels(learner, tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
-    epochs, metaBatch, weigh, redraw, hide: hide ?? {}, metric: validation === undefined ? '' : metric, keep: settings.keep, patience: settings.patience ?? 0,
-    ...(sampling !== 'uniform' && { sampling }), ...(weights && { weights: Array.from(weights) }),
+    epochs,
+    metaBatch,
+    weigh,
+    redraw,
+    hide: hide ?? {},
+    metric: validation === undefined ? '' : metric,
+    keep: settings.keep,
+    patience: settings.patience ?? 0,
+    ...(sampling !== 'uniform' && { sampling }),
+    ...(weights && { weights: Array.from(weights) }),
   });
   try {
     const { state } = checkpoint;
@@ -132,7 +165,10 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
       }
       const trained = (performance.now() - started) / 1000;
       const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
-      const improved = value !== undefined && Number.isFinite(value) && (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
+      const improved =
+        value !== undefined &&
+        Number.isFinite(value) &&
+        (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
       state.epoch = epoch;
       if (improved) {
         state.best = value;
@@ -160,7 +196,12 @@ export async function* train(learner: Learner, tasks: TaskSet, options: TrainOpt
 }
 
 /** One metric of the learner on a task set, after adaptation. */
-async function validate(learner: Learner, tasks: TaskSet, metric: string, signal: AbortSignal | undefined): Promise<number> {
+async function validate(
+  learner: Learner,
+  tasks: TaskSet,
+  metric: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const outputs = await learner.outputs(tasks, 'after', signal);
   const scores = metricScores(learner, outputs, metric);
   // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
@@ -179,9 +220,34 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
   checkObject(options as unknown, field, [
-    'epochs', 'metaBatch', 'weigh', 'sampling', 'weights', 'redraw', 'hide', 'validation', 'keep', 'metric', 'patience', 'checkpoint', 'signal', 'onProgress',
+    'epochs',
+    'metaBatch',
+    'weigh',
+    'sampling',
+    'weights',
+    'redraw',
+    'hide',
+    'validation',
+    'keep',
+    'metric',
+    'patience',
+    'checkpoint',
+    'signal',
+    'onProgress',
   ]);
-  const { epochs = DEFAULTS.epochs, metaBatch = DEFAULTS.metaBatch, redraw = DEFAULTS.redraw, weigh = DEFAULTS.weigh, sampling = DEFAULTS.sampling, weights, hide, validation, keep = DEFAULTS.keep, patience, signal } = options;
+  const {
+    epochs = DEFAULTS.epochs,
+    metaBatch = DEFAULTS.metaBatch,
+    redraw = DEFAULTS.redraw,
+    weigh = DEFAULTS.weigh,
+    sampling = DEFAULTS.sampling,
+    weights,
+    hide,
+    validation,
+    keep = DEFAULTS.keep,
+    patience,
+    signal,
+  } = options;
   const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
   checkTaskSet(tasks, 'tasks');
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
@@ -192,7 +258,8 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   checkBoolean(redraw, `${field}.redraw`);
   if (hide !== undefined) {
     checkObject(hide as unknown, `${field}.hide`, ['user', 'item']);
-    for (const side of ['user', 'item'] as const) if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
+    for (const side of ['user', 'item'] as const)
+      if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
   }
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
   checkOneOf(keep, `${field}.keep`, ['best', 'last']);
@@ -200,7 +267,8 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   parseMetric(metric);
   if (patience !== undefined) {
     checkInteger(patience, `${field}.patience`, 1);
-    if (validation === undefined) throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
+    if (validation === undefined)
+      throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
   }
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
@@ -210,7 +278,12 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
 /** @internal */
 export function checkTaskSet(tasks: unknown, field: string): asserts tasks is TaskSet {
   const set = tasks as Partial<TaskSet> | undefined;
-  if (typeof set !== 'object' || set === null || !(set.queryRows instanceof Int32Array) || typeof set.dataset !== 'object') {
+  if (
+    typeof set !== 'object' ||
+    set === null ||
+    !(set.queryRows instanceof Int32Array) ||
+    typeof set.dataset !== 'object'
+  ) {
     throw invalid(field, 'not a task set', tasks, 'what buildTasks or splitTasks returned');
   }
   if (set.size === 0) throw new InnerloopError('EMPTY_DATA', 'no tasks', { field });
@@ -224,7 +297,11 @@ function checkLabels(learner: Learner, tasks: TaskSet): void {
     for (const row of rows) {
       const y = label[row]!;
       if (labelFits(head, y)) continue;
-      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, { field: 'label', value: y, expected: labelsOf(head) });
+      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
+        field: 'label',
+        value: y,
+        expected: labelsOf(head),
+      });
     }
   }
 }
@@ -233,12 +310,23 @@ function checkLabels(learner: Learner, tasks: TaskSet): void {
 function catalogOf(dataset: Dataset): Dataset {
   const context = { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(emptyColumn) };
   const none = new Int32Array(0);
-  return { size: 1, user: none, item: none, label: new Float32Array(0), time: undefined, users: dataset.users, items: dataset.items, context, notes: [] };
+  return {
+    size: 1,
+    user: none,
+    item: none,
+    label: new Float32Array(0),
+    time: undefined,
+    users: dataset.users,
+    items: dataset.items,
+    context,
+    notes: [],
+  };
 }
 
 /** One row with every feature missing: a recommendation has no interaction yet. */
 function emptyColumn(column: Dataset['context']['columns'][number]): typeof column {
   if (column.kind === 'dense') return { ...column, data: new Float32Array(column.size) };
-  if (column.kind === 'bag' || column.kind === 'sequence') return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
+  if (column.kind === 'bag' || column.kind === 'sequence')
+    return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
   return { ...column, data: new Int32Array(1) };
 }

@@ -25,6 +25,7 @@ export function withNoise(variance: Float64Array, noise: number): void {
 /** σ² under which residuals r ~ N(0, σ² (1 + aᵀ M⁻¹ a)) are likeliest: the mean of r² / (1 + aᵀ M⁻¹ a) over query rows. @internal */
 export function noiseOf({ dataset, queryRows }: TaskSet, outputs: FloatArray, variance: FloatArray): number {
   let sum = 0;
-  for (let i = 0; i < queryRows.length; i++) sum += (dataset.label[queryRows[i]!]! - outputs[i]!) ** 2 / (1 + variance[i]!);
+  for (let i = 0; i < queryRows.length; i++)
+    sum += (dataset.label[queryRows[i]!]! - outputs[i]!) ** 2 / (1 + variance[i]!);
   return sum / queryRows.length;
 }

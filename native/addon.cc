@@ -30,8 +30,8 @@ Napi::Value apply_activation(const Napi::CallbackInfo& info) {
   });
 }
 
-// Rate of fused multiply-adds of one thread on the active instruction set, in operations a second, measured here and now: the
-// best of several short bursts, or with `sustained` that of all together, interruptions included.
+// Rate of fused multiply-adds of one thread on the active instruction set, in operations a second, measured here and
+// now: the best of several short bursts, or with `sustained` that of all together, interruptions included.
 template <class T>
 Napi::Value measure_peak(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -41,7 +41,9 @@ Napi::Value measure_peak(const Napi::CallbackInfo& info) {
         info.Env(), 1, nullptr,
         [result, sustained](const std::function<void()>&) {
           using Clock = std::chrono::steady_clock;
-          const auto seconds_since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+          const auto seconds_since = [](Clock::time_point start) {
+            return std::chrono::duration<double>(Clock::now() - start).count();
+          };
           const auto begin = Clock::now();
           double best = 0, total = 0;
           for (int burst = 0; burst < (sustained ? 5 : 20); ++burst) {

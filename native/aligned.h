@@ -1,5 +1,5 @@
-// Arrays that start at a cache line. A vector of 64 bytes that straddles two lines costs two loads: matrix products over
-// parameters placed as malloc likes run at little more than half speed with AVX-512.
+// Arrays that start at a cache line. A vector of 64 bytes that straddles two lines costs two loads: matrix products
+// over parameters placed as malloc likes run at little more than half speed with AVX-512.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -63,7 +63,9 @@ class Arena {
 
   void grow(std::size_t bytes) {
     const std::size_t size = std::max<std::size_t>(bytes, std::size_t{1} << 18);
-    blocks_.push_back({std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(::operator new(size, std::align_val_t(kCacheLine)))), size});
+    blocks_.push_back(
+        {std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(::operator new(size, std::align_val_t(kCacheLine)))),
+         size});
     used_ = 0;
   }
 

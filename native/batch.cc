@@ -59,8 +59,8 @@ void index_input(const Batch<T>& batch, std::size_t i, int threads, typename Bat
   lay_out<T>(batch, column, in);
 
   std::vector<std::vector<std::int32_t>> distinct(tasks);
-  ThreadPool::instance().parallel_for(
-      tasks, threads, [&](Index t) { distinct[t] = index_task<T>(batch, column, t, cardinality, in); });
+  ThreadPool::instance().parallel_for(tasks, threads,
+                                      [&](Index t) { distinct[t] = index_task<T>(batch, column, t, cardinality, in); });
 
   in.unique_begin.assign(1, 0);
   for (const auto& d : distinct) {
@@ -105,7 +105,8 @@ const BatchIndex<T>& Batch<T>::index_with_rows(int threads) const {
   index(threads);
   std::call_once(rows_once_, [&] {
     ThreadPool::instance().parallel_for(static_cast<Index>(frame->columns.size()), threads, [&](Index i) {
-      if (frame->columns[i].kind != InputKind::dense) index_rows<T>(model->spec.inputs[i].cardinality, index_->inputs[i]);
+      if (frame->columns[i].kind != InputKind::dense)
+        index_rows<T>(model->spec.inputs[i].cardinality, index_->inputs[i]);
     });
   });
   return *index_;

@@ -26,8 +26,8 @@ struct Frame {
     std::vector<std::int32_t> offsets;  // bag: rows + 1
   };
   std::shared_ptr<const Model<T>> model;  // whose vocabularies all ids were checked against
-  std::vector<Index> side_rows;  // number of rows of each side
-  std::vector<Column> columns;   // in the order of the model's inputs
+  std::vector<Index> side_rows;           // number of rows of each side
+  std::vector<Column> columns;            // in the order of the model's inputs
 };
 
 template <class T>
@@ -37,12 +37,12 @@ template <class T>
 struct Batch {
   std::shared_ptr<const Model<T>> model;
   std::shared_ptr<const Frame<T>> frame;
-  std::vector<Index> begin;                      // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
-  std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
+  std::vector<Index> begin;  // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
+  std::vector<std::vector<std::int32_t>> sides;                        // per side: that side's row of each batch row
   std::vector<std::pair<std::size_t, typename Frame<T>::Column>> own;  // columns in place of the frame's, by input; few
-  std::vector<T> labels;                         // [rows, heads], or empty
-  std::vector<T> row_weights;                    // of the rows in their losses; empty = equal
-  std::vector<double> weights;                   // of the tasks in the meta-loss, summing to 1; empty = equal
+  std::vector<T> labels;                                               // [rows, heads], or empty
+  std::vector<T> row_weights;                                          // of the rows in their losses; empty = equal
+  std::vector<double> weights;  // of the tasks in the meta-loss, summing to 1; empty = equal
 
   const typename Frame<T>::Column& column(std::size_t input) const {
     for (const auto& [i, column] : own)
@@ -109,7 +109,8 @@ struct RowsView {
     return column.dense.data() + batch->sides[column.side][first + r] * column.width;
   }
   RowIds ids(std::size_t input) const {
-    if (index) return {index->inputs[input].local.data(), index->inputs[input].entry_begin.data() + first, nullptr, nullptr};
+    if (index)
+      return {index->inputs[input].local.data(), index->inputs[input].entry_begin.data() + first, nullptr, nullptr};
     const auto& column = batch->column(input);
     return {column.ids.data(), nullptr, batch->sides[column.side].data() + first,
             column.kind == InputKind::categorical ? nullptr : column.offsets.data()};

@@ -8,7 +8,8 @@ namespace innerloop {
 
 template <class T>
 bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool adjoint) {
-  if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias]) return false;
+  if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias])
+    return false;
   if (inner.form != Form::cheaper) return inner.form == Form::gram;
   double support = 0, query = 0;
   for (Index t = 0; t < batch.tasks(); ++t) {
@@ -20,7 +21,8 @@ bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>
   const bool second = inner.order == 2;
   const double direct = K * S * D * H * (second ? (adjoint ? 6 : 4) : 2) + Q * D * H * (adjoint ? 3 : 2) + K * D * H;
   const double gram = S * D * H * (second ? (adjoint ? 3 : 2) : 1) + Q * D * H * (adjoint ? 3 : 2) +
-                      ((K > 1 ? S : 0) + Q) * S * D * (adjoint && second ? 2 : 1) + K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
+                      ((K > 1 ? S : 0) + Q) * S * D * (adjoint && second ? 2 : 1) +
+                      K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
   return gram < direct;
 }
 
@@ -57,7 +59,8 @@ template <class T>
 void Gram<T>::rows_by_weights(Index n, const T* rows, const Factors<T>* more, T* to) {
   Factors<T> f[Segments::kMost + 1];
   int count = 0;
-  for (const auto& range : segments.varying) f[count++] = {rows + range.begin, D, 1, W + range.begin * H, H, range.width()};
+  for (const auto& range : segments.varying)
+    f[count++] = {rows + range.begin, D, 1, W + range.begin * H, H, range.width()};
   if (more) f[count++] = *more;
   kernels.gemm(n, H, f, count, b, nullptr, to, H);
 }
@@ -116,8 +119,10 @@ void Gram<T>::displace(T a, T* w, T* bias) {
   kernels.scale(S * H, a, R[task.plan.inner.steps], r);
   kernels.column_sums(S, H, r, H, sums);
   kernels.axpy(H, T(1), sums, bias);
-  for (const auto& range : segments.varying) kernels.gemm_tn(range.width(), H, S, A + range.begin, D, r, H, true, w + range.begin * H, H);
-  for (const auto& range : segments.same) kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, w + range.begin * H, H);
+  for (const auto& range : segments.varying)
+    kernels.gemm_tn(range.width(), H, S, A + range.begin, D, r, H, true, w + range.begin * H, H);
+  for (const auto& range : segments.same)
+    kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, w + range.begin * H, H);
 }
 
 template <class T>
@@ -206,7 +211,8 @@ bool Gram<T>::finish(Arena& keep, std::vector<Factors<T>>& products, T* dW, T* d
   add(X, P, Q);
   if (second_order) add(A, U, S);
   kernels.axpy(H, T(1), sums, db);
-  for (const auto& range : segments.same) kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, dW + range.begin * H, H);
+  for (const auto& range : segments.same)
+    kernels.gemm_tn(range.width(), H, 1, A + range.begin, D, sums, H, true, dW + range.begin * H, H);
   const Layer<T>& source = *task.plan.gram_source;
   return source.in_place(task.query_rows(), Q) == X && source.in_place(task.support_rows(), S) == A;
 }

@@ -1,6 +1,6 @@
-// The Gram form of the inner loop for the first fast linear layer, whose support inputs A [S, D] do not change from step to
-// step. With Δ_k = ∂(−α L_S)/∂Z_k (InnerLoop::is_folded) and R_k = Σ_{j<k} Δ_j, the adapted weights W_k = W_0 + Aᵀ R_k are never
-// formed:
+// The Gram form of the inner loop for the first fast linear layer, whose support inputs A [S, D] do not change from
+// step to step. With Δ_k = ∂(−α L_S)/∂Z_k (InnerLoop::is_folded) and R_k = Σ_{j<k} Δ_j, the adapted weights W_k = W_0 +
+// Aᵀ R_k are never formed:
 //
 //   support   Z_k = A W_0 + b_0 + (A Aᵀ + 1) R_k                 (1: the bias, a matrix of ones)
 //   query     Z_Q = X W_0 + b_0 + (X Aᵀ + 1) R_K
@@ -11,8 +11,8 @@
 //   tangent   tZ_k = (A Xᵀ + 1) P + (A Aᵀ + 1) U;   U += tΔ_k
 //   ∂A        = U W_0ᵀ + [Σ_k tΔ_k R_kᵀ + Δ_k Uᵀ] A + (R_K Pᵀ) X
 //
-// Columns that are the same in all rows (Segments), a_s, are a part of the bias: b_0 + a_s W_s takes the place of b_0, 1 + ‖a_s‖²
-// that of 1, and their gradient is a_s times a sum over rows.
+// Columns that are the same in all rows (Segments), a_s, are a part of the bias: b_0 + a_s W_s takes the place of b_0,
+// 1 + ‖a_s‖² that of 1, and their gradient is a_s times a sum over rows.
 //
 // so a step costs S² H instead of S D H. The same sums in another order: equal to the direct form to rounding.
 #pragma once
@@ -25,8 +25,8 @@ namespace innerloop {
 template <class T>
 struct Linear;
 
-// Whether `layer` runs in the Gram form: where it may choose, if it takes fewer multiplications than the direct one on an average
-// task of the batch.
+// Whether `layer` runs in the Gram form: where it may choose, if it takes fewer multiplications than the direct one on
+// an average task of the batch.
 template <class T>
 bool gram_pays(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool adjoint);
 
@@ -49,9 +49,10 @@ struct Gram {
   void tangent_backward(int k, const T* dz, const T* tdz, bool adjoint);
   // ∂A [support, D] of the whole loop.
   void support_adjoint(T* dA);
-  // The gradient of the weights. dW = Xᵀ P + Aᵀ U as products over all D columns, of which only the varying ones are wanted; they
-  // read the rows where they are and copies of P and U in `keep`. db += 1ᵀ P + 1ᵀ U, and that of the columns that are the same
-  // in all rows are added here. True where the products outlast the task: the rows lie in the batch itself.
+  // The gradient of the weights. dW = Xᵀ P + Aᵀ U as products over all D columns, of which only the varying ones are
+  // wanted; they read the rows where they are and copies of P and U in `keep`. db += 1ᵀ P + 1ᵀ U, and that of the
+  // columns that are the same in all rows are added here. True where the products outlast the task: the rows lie in the
+  // batch itself.
   bool finish(Arena& keep, std::vector<Factors<T>>& products, T* dW, T* db);
 
  private:
@@ -70,15 +71,15 @@ struct Gram {
   const Segments& segments;
   const T *A, *W, *W_transposed, *b;  // b: the bias with what the same columns add to it
   T one = 1;                          // 1 + ‖a_s‖²
-  T *z0, *gram = nullptr;       // [S, H], [S, S]
-  T** R;                        // by step: [S, H]
+  T *z0, *gram = nullptr;             // [S, H], [S, S]
+  T** R;                              // by step: [S, H]
   const T *X = nullptr, *P = nullptr;
   int last = 0;
-  bool second_order = false;    // whether U has become anything but 0
-  T *cross = nullptr;           // X Aᵀ + 1: [Q, S]
-  T *cross_p = nullptr;         // (A Xᵀ + 1) P: [S, H]
+  bool second_order = false;       // whether U has become anything but 0
+  T* cross = nullptr;              // X Aᵀ + 1: [Q, S]
+  T* cross_p = nullptr;            // (A Xᵀ + 1) P: [S, H]
   T *U = nullptr, *mix = nullptr;  // [S, H], [S, S]
-  T* scratch;                   // for transposes: max(S, H) · max(D, H, S, Q)
+  T* scratch;                      // for transposes: max(S, H) · max(D, H, S, Q)
 };
 
 }  // namespace innerloop

@@ -99,7 +99,9 @@ View<T> Task<T>::at(int k) {
   if (!transposes[k]) {
     T** made = transposes[k] = arena.take_zeroed<T*>(n);
     // Steps that overwrite each other's parameters share their transposes too.
-    T** const before = k > 0 && theta[k] == theta[k - 1] ? transposes[k - 1] : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2] : nullptr;
+    T** const before = k > 0 && theta[k] == theta[k - 1]   ? transposes[k - 1]
+                       : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2]
+                                                           : nullptr;
     for (const Linear<T>* linear : plan.turned) {
       const int w = linear->weight;
       if (fast_offset[w] < 0) continue;
@@ -133,8 +135,24 @@ Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_g
 }
 
 template <class T>
-Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& s, T* const* grad) const {
-  return {&plan.kernels, rows, n, view.theta, view.transposed, no_targets, grad, no_targets, no_targets, s.x, s.dx, nullptr, nullptr, scratch, plan.segments.data(), plan.inner.dropout};
+Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const View<T>& view, const Slots<T>& s,
+                           T* const* grad) const {
+  return {&plan.kernels,
+          rows,
+          n,
+          view.theta,
+          view.transposed,
+          no_targets,
+          grad,
+          no_targets,
+          no_targets,
+          s.x,
+          s.dx,
+          nullptr,
+          nullptr,
+          scratch,
+          plan.segments.data(),
+          plan.inner.dropout};
 }
 
 template <class T>
@@ -222,15 +240,19 @@ const T* Task<T>::predict_query(int k, const T** features) {
 template <class T>
 void Task<T>::forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
   // Slots of values are never written once their layer has run.
-  if (const T* found = layer.in_place(pass.rows, pass.n)) slots.x[layer.out] = const_cast<T*>(found);
-  else layer.forward(pass);
+  if (const T* found = layer.in_place(pass.rows, pass.n))
+    slots.x[layer.out] = const_cast<T*>(found);
+  else
+    layer.forward(pass);
 }
 
 template <class T>
 void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
   for (const auto& layer : plan.model.layers) {
-    if (gram && layer.get() == plan.gram) gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
-    else forward_or_find(*layer, pass, slots);
+    if (gram && layer.get() == plan.gram)
+      gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
+    else
+      forward_or_find(*layer, pass, slots);
   }
 }
 
@@ -247,7 +269,8 @@ static void keep_episode(const Task<T>& task, Adapted<T>& result) {
 }
 
 template <class T>
-std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll) {
+std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads,
+                                    const std::function<void()>& poll) {
   const Model<T>& model = plan.model;
   std::vector<Adapted<T>> results(plan.batch.tasks());
   const Shared<T> shared(plan, parameters, Passes::inner_loop);
@@ -305,8 +328,8 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
 }
 
 template <class T>
-QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before, bool after,
-                              int threads, const std::function<void()>& poll, bool variance) {
+QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before,
+                              bool after, int threads, const std::function<void()>& poll, bool variance) {
   const Index tasks = plan.batch.tasks(), outputs = plan.loss.outputs;
   std::vector<Index> offset(tasks + 1, 0);
   for (Index t = 0; t < tasks; ++t)
@@ -344,10 +367,10 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Ad
   return result;
 }
 
-#define INNERLOOP_INSTANTIATE(T)                                                                                     \
-  template struct Task<T>;                                                                                           \
-  template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, int, const std::function<void()>&);         \
-  template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Adapted<T>*, bool, bool, int,             \
+#define INNERLOOP_INSTANTIATE(T)                                                                             \
+  template struct Task<T>;                                                                                   \
+  template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, int, const std::function<void()>&); \
+  template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Adapted<T>*, bool, bool, int,       \
                                          const std::function<void()>&, bool);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)

@@ -1,8 +1,8 @@
 // The inner loop of one task:  θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ),  k = 0 … K−1.
 //
-// The program of layers is cut in two. Layers that no fast parameter reaches (the prefix) run once per task, not once per
-// step; the rest (the suffix) runs at every step. Meta-learning only a head (ANIL) or only
-// the network above the embeddings (MeLU) then costs what it should.
+// The program of layers is cut in two. Layers that no fast parameter reaches (the prefix) run once per task, not once
+// per step; the rest (the suffix) runs at every step. Meta-learning only a head (ANIL) or only the network above the
+// embeddings (MeLU) then costs what it should.
 #pragma once
 #include <functional>
 #include <memory>
@@ -49,25 +49,26 @@ struct InnerLoop {
   std::vector<std::uint8_t> fast;  // by tensor: adapted or not
   RateKind rate_kind = RateKind::scalar;
   T rate = 0;
-  std::vector<std::vector<T>> step_rates;            // per_tensor_step: [tensor][steps]
+  std::vector<std::vector<T>> step_rates;             // per_tensor_step: [tensor][steps]
   std::shared_ptr<const Aligned<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
   Form form = Form::cheaper;
   std::uint64_t dropout = 0;  // key of the masks; 0 = none
   UpdateRule<T> update;
-  T proximal = 0;                // λ of λ/2 ‖θ − θ_0‖² beside L_S
-  std::vector<T> loss_weights;   // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
-  int cg_steps = 0;              // implicit
+  T proximal = 0;               // λ of λ/2 ‖θ − θ_0‖² beside L_S
+  std::vector<T> loss_weights;  // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
+  int cg_steps = 0;             // implicit
   T cg_tolerance = 0;
-  int prior = -1;                // ridge, laplace: tensor of the log precisions
-  int prior_factor = -1;         // and of the precision's triangular factor, where it is full
-  std::vector<int> own;          // lstm: its tensors (solvers/lstm.cc)
+  int prior = -1;                              // ridge, laplace: tensor of the log precisions
+  int prior_factor = -1;                       // and of the precision's triangular factor, where it is full
+  std::vector<int> own;                        // lstm: its tensors (solvers/lstm.cc)
   std::shared_ptr<const Episode<T>> episode;   // a program instead of the inner loop, or one that makes its starts
   std::shared_ptr<const Episode<T>> training;  // what is differentiated in its place, if it is another
 
-  // Nothing but θ − α g, with one α. The steps are then those of the loss −α L_S, θ_{k+1} = θ_k + ∇(−α L_S), and neither they nor
-  // their derivative ever multiply by α: its gradient adds up in the copy of θ_k that becomes θ_{k+1}.
+  // Nothing but θ − α g, with one α. The steps are then those of the loss −α L_S, θ_{k+1} = θ_k + ∇(−α L_S), and
+  // neither they nor their derivative ever multiply by α: its gradient adds up in the copy of θ_k that becomes θ_{k+1}.
   bool is_folded() const {
-    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 && rate_kind == RateKind::scalar;
+    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 &&
+           rate_kind == RateKind::scalar;
   }
   // The same towards the last query loss.
   bool is_plain() const { return is_folded() && loss_weights.empty(); }
@@ -90,17 +91,17 @@ struct Plan {
   std::vector<int> prefix_slots, suffix_slots;  // written by them
   std::vector<int> boundary;                    // written by the prefix and read by the suffix (or the outputs)
   std::vector<int> all_slots;
-  const Episode<T>* episode = nullptr;  // what replaces the inner loop
-  const Episode<T>* starts = nullptr;   // what makes θ_0
-  bool prefix_learns;     // whether anything below the boundary has parameters
-  const Linear<T>* gram;  // the first layer of the suffix, where it runs in the Gram form (gram.h)
-  int gram_in = -1;       // slot that it reads
+  const Episode<T>* episode = nullptr;    // what replaces the inner loop
+  const Episode<T>* starts = nullptr;     // what makes θ_0
+  bool prefix_learns;                     // whether anything below the boundary has parameters
+  const Linear<T>* gram;                  // the first layer of the suffix, where it runs in the Gram form (gram.h)
+  int gram_in = -1;                       // slot that it reads
   const Layer<T>* gram_source = nullptr;  // what writes that slot
   std::vector<Segments> segment_storage;
   std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
   bool may_alias = true;                  // whether all layers of the suffix may
   std::vector<const Linear<T>*> stepped;  // linear layers of the suffix whose weight adapts by folded steps
-  std::vector<const Linear<T>*> turned;  // linear layers of the suffix that pass gradients on to layers of the suffix
+  std::vector<const Linear<T>*> turned;   // linear layers of the suffix that pass gradients on to layers of the suffix
 
  private:
   void find_segments();
@@ -143,10 +144,11 @@ struct Adapted {
   std::vector<std::vector<T>> dense;            // by tensor: [size], fast dense tensors
   std::vector<std::vector<std::int32_t>> rows;  // by tensor: table rows of a fast embedding, ascending
   std::vector<std::vector<T>> blocks;           // by tensor: [rows, dim]
-  std::shared_ptr<const Episode<T>> episode;    // of an episode learner, and what its query rows read of the support rows:
-  std::vector<std::vector<T>> kept;             // by Episode::kept
+  std::shared_ptr<const Episode<T>>
+      episode;                       // of an episode learner, and what its query rows read of the support rows:
+  std::vector<std::vector<T>> kept;  // by Episode::kept
   Index support = 0;
-  std::vector<double> factor;                   // ridge, laplace: Cholesky factor of the posterior precision
+  std::vector<double> factor;  // ridge, laplace: Cholesky factor of the posterior precision
 };
 
 // One task at work in the arena of its thread; everything it takes is gone at the next reset.
@@ -156,8 +158,8 @@ struct Task {
 
   // Runs the solver, leaving theta[0 … steps] (all of them if `keep`, else only the last in theta[steps]).
   void adapt(bool keep);
-  // Support loss at theta[k]: forward over the suffix, leaving its slots in steps[k], and the gradient of the weighted loss by
-  // fast tensor added to gradient[k]. Does nothing if there are no rows.
+  // Support loss at theta[k]: forward over the suffix, leaving its slots in steps[k], and the gradient of the weighted
+  // loss by fast tensor added to gradient[k]. Does nothing if there are no rows.
   void support_gradient(int k);
   // Folded steps: theta[k] to theta[k + 1] but for the weights that support_gradient itself takes from theta[k].
   void copy_step(int k) const;
@@ -181,8 +183,8 @@ struct Task {
   T** fast_pointers(T* flat) const;
   // Embedding rows of this task in `table`-shaped storage (arena layout), as one block.
   T* gather(const T* storage, int tensor) const;
-  Index block_rows(int tensor) const;  // distinct rows of an embedding in this task
-  Index tensor_size(int tensor) const; // elements of a tensor as this task sees it
+  Index block_rows(int tensor) const;   // distinct rows of an embedding in this task
+  Index tensor_size(int tensor) const;  // elements of a tensor as this task sees it
 
   // f(tensor, offset in the flat vectors, elements) for each fast tensor that has a place there.
   template <class F>
@@ -211,22 +213,23 @@ struct Task {
   const Shared<T>& shared;
   Arena& arena;
   Index task, first, support, query;
-  const T** base;      // by tensor: shared dense tensors, gathered blocks of embeddings (without an index, whole tables)
+  const T** base;  // by tensor: shared dense tensors, gathered blocks of embeddings (without an index, whole tables)
   Index* fast_offset;  // by tensor in the flat vectors; −1 if slow, or of the Gram layer, whose steps are never formed
   Index fast_size = 0;
-  T** theta;        // flat fast parameters by step
-  T*** transposes;  // by step, tensor: what `at` made
-  bool starts_shared;  // whether theta[0] are the shared values
-  Gram<T>* gram = nullptr;  // set by adapt where the plan says so
+  T** theta;                     // flat fast parameters by step
+  T*** transposes;               // by step, tensor: what `at` made
+  bool starts_shared;            // whether theta[0] are the shared values
+  Gram<T>* gram = nullptr;       // set by adapt where the plan says so
   EpisodeRun<T>* run = nullptr;  // of the plan's program: what adapt left, or the starts
-  bool wants_factor = false;     // ridge, laplace: whether adapt leaves `factor`, of the posterior precision (solvers/posterior.h)
+  bool wants_factor =
+      false;  // ridge, laplace: whether adapt leaves `factor`, of the posterior precision (solvers/posterior.h)
   double *factor = nullptr, *dual_factor = nullptr, *dual_rows = nullptr;
-  const double* mode = nullptr;  // and the solution
+  const double* mode = nullptr;                           // and the solution
   T **first_moment = nullptr, **second_moment = nullptr;  // momentum, adam: flat, by step
-  T* losses = nullptr;           // lstm: support loss by step
-  T** gradient;     // flat inner gradients by step
-  T** rates;        // by tensor: the per-parameter rates, where used
-  Slots<T> prefix;  // support rows below the boundary
+  T* losses = nullptr;                                    // lstm: support loss by step
+  T** gradient;                                           // flat inner gradients by step
+  T** rates;                                              // by tensor: the per-parameter rates, where used
+  Slots<T> prefix;                                        // support rows below the boundary
   Slots<T>* steps;  // support rows above it, by step; their boundary slots are the prefix's
   T** no_targets;   // by tensor, all null
   T* scratch;
@@ -234,18 +237,20 @@ struct Task {
 
 // Every task of the batch, adapted.
 template <class T>
-std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll);
+std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads,
+                                    const std::function<void()>& poll);
 
-// Query outputs of every task, before and after adaptation, [query rows of all tasks, outputs] in task order; either may
-// be left out. With `start`, every task starts from those fast parameters. With `variance`, for a last layer in closed form,
-// aᵀ M⁻¹ a of every query row after adaptation (solvers/posterior.h), or of `start` where only `before` is wanted.
+// Query outputs of every task, before and after adaptation, [query rows of all tasks, outputs] in task order; either
+// may be left out. With `start`, every task starts from those fast parameters. With `variance`, for a last layer in
+// closed form, aᵀ M⁻¹ a of every query row after adaptation (solvers/posterior.h), or of `start` where only `before` is
+// wanted.
 template <class T>
 struct QueryOutputs {
   std::vector<T> before, after;
   std::vector<T> variance;  // [query rows of all tasks]
 };
 template <class T>
-QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before, bool after,
-                              int threads, const std::function<void()>& poll, bool variance = false);
+QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Adapted<T>* start, bool before,
+                              bool after, int threads, const std::function<void()>& poll, bool variance = false);
 
 }  // namespace innerloop

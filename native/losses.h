@@ -1,5 +1,5 @@
-// Losses are weighted means over rows, summed over heads. Three functions of the outputs o [n, outputs] and the labels: the
-// value, its gradient, and the gradient's directional derivative along to.
+// Losses are weighted means over rows, summed over heads. Three functions of the outputs o [n, outputs] and the labels:
+// the value, its gradient, and the gradient's directional derivative along to.
 //
 //   mse       (o − y)²
 //   bce       log(1 + e^o) − y o
@@ -7,9 +7,8 @@
 //   bpr       mean over the negatives j of log(1 + e^(o_j − o_i))      (Rendle et al. 2009)
 //   listwise  log Σ_{j in group} e^(o_j) − o_i                          (a sampled softmax)
 //
-// The last two rank: a row with label 1 opens a group, the rows with label 0 after it are its negatives, and the mean is over
-// the groups. With several heads a label that is NaN is missing: the row does
-// not count for that head.
+// The last two rank: a row with label 1 opens a group, the rows with label 0 after it are its negatives, and the mean
+// is over the groups. With several heads a label that is NaN is missing: the row does not count for that head.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -51,7 +50,9 @@ struct Loss {
     double total = 0;
     each_head(n, labels, [&](const HeadSpec& head, Index h, Index at, double count) {
       double sum = 0;
-      each_row(head, n, labels, h, [&](Index i, Index group, T y) { sum += labels.weight(i) * value_of(head, o + i * outputs + at, y, group); });
+      each_row(head, n, labels, h, [&](Index i, Index group, T y) {
+        sum += labels.weight(i) * value_of(head, o + i * outputs + at, y, group);
+      });
       total += head.weight * sum / count;
     });
     return total;
@@ -63,7 +64,8 @@ struct Loss {
     each_head(n, labels, [&](const HeadSpec& head, Index h, Index at, double count) {
       const T s = static_cast<T>(head.weight) * scale / static_cast<T>(count);
       each_row(head, n, labels, h, [&](Index i, Index group, T y) {
-        backward_of(head, o + i * outputs + at, y, group, labels.weights ? s * labels.weights[i] : s, d + i * outputs + at);
+        backward_of(head, o + i * outputs + at, y, group, labels.weights ? s * labels.weights[i] : s,
+                    d + i * outputs + at);
       });
     });
   }
@@ -111,8 +113,11 @@ struct Loss {
     Index at = 0;
     for (std::size_t h = 0; h < heads.size(); ++h) {
       double count = 0;
-      if (!labels.weights && heads.size() == 1 && !ranks(heads[h])) count = static_cast<double>(n);
-      else each_row(heads[h], n, labels, static_cast<Index>(h), [&](Index i, Index, T) { count += static_cast<double>(labels.weight(i)); });
+      if (!labels.weights && heads.size() == 1 && !ranks(heads[h]))
+        count = static_cast<double>(n);
+      else
+        each_row(heads[h], n, labels, static_cast<Index>(h),
+                 [&](Index i, Index, T) { count += static_cast<double>(labels.weight(i)); });
       if (count > 0) f(heads[h], static_cast<Index>(h), at, count);
       at += heads[h].outputs;
     }
@@ -120,23 +125,31 @@ struct Loss {
 
   double value_of(const HeadSpec& head, const T* o, double y, Index group) const {
     switch (head.kind) {
-      case LossKind::mse: return (o[0] - y) * (o[0] - y);
-      case LossKind::bce: return softplus(o[0]) - o[0] * y;
-      case LossKind::softmax: return log_sum(o, head.outputs, 1) - o[static_cast<Index>(y)];
+      case LossKind::mse:
+        return (o[0] - y) * (o[0] - y);
+      case LossKind::bce:
+        return softplus(o[0]) - o[0] * y;
+      case LossKind::softmax:
+        return log_sum(o, head.outputs, 1) - o[static_cast<Index>(y)];
       case LossKind::bpr: {
         double sum = 0;
         for (Index j = 1; j < group; ++j) sum += softplus(double(o[j * outputs]) - o[0]);
         return group > 1 ? sum / static_cast<double>(group - 1) : 0;
       }
-      case LossKind::listwise: return log_sum(o, group, outputs) - o[0];
+      case LossKind::listwise:
+        return log_sum(o, group, outputs) - o[0];
     }
     return 0;
   }
 
   void backward_of(const HeadSpec& head, const T* o, T y, Index group, T s, T* d) const {
     switch (head.kind) {
-      case LossKind::mse: d[0] = 2 * s * (o[0] - y); break;
-      case LossKind::bce: d[0] = s * (logistic(o[0]) - y); break;
+      case LossKind::mse:
+        d[0] = 2 * s * (o[0] - y);
+        break;
+      case LossKind::bce:
+        d[0] = s * (logistic(o[0]) - y);
+        break;
       case LossKind::softmax:
         probabilities(o, head.outputs, 1, d);
         d[static_cast<Index>(y)] -= 1;
@@ -164,9 +177,15 @@ struct Loss {
       for (Index c = 0; c < n; ++c) td[c * stride] *= s * (t[c * stride] - mean);
     };
     switch (head.kind) {
-      case LossKind::mse: td[0] = 2 * s * t[0]; break;
-      case LossKind::bce: td[0] = s * logistic(o[0]) * logistic(-o[0]) * t[0]; break;
-      case LossKind::softmax: curved(head.outputs, 1); break;
+      case LossKind::mse:
+        td[0] = 2 * s * t[0];
+        break;
+      case LossKind::bce:
+        td[0] = s * logistic(o[0]) * logistic(-o[0]) * t[0];
+        break;
+      case LossKind::softmax:
+        curved(head.outputs, 1);
+        break;
       case LossKind::bpr:
         for (Index j = 1; j < group; ++j) {
           const T u = o[j * outputs] - o[0];
@@ -175,7 +194,8 @@ struct Loss {
           td[0] -= c;
         }
         break;
-      case LossKind::listwise: curved(group, outputs);
+      case LossKind::listwise:
+        curved(group, outputs);
     }
   }
 

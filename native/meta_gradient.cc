@@ -22,14 +22,16 @@ struct Blocks {
     if (!wanted) return;
     for (std::size_t t = 0; t < storage.size(); ++t) {
       const int input = plan.model.tensors[t].input;
-      if (input >= 0) storage[t].assign(plan.index->inputs[input].unique.size() * plan.model.dim(static_cast<int>(t)), T(0));
+      if (input >= 0)
+        storage[t].assign(plan.index->inputs[input].unique.size() * plan.model.dim(static_cast<int>(t)), T(0));
     }
   }
   std::vector<T*> of_task(const Plan<T>& plan, Index task) {
     std::vector<T*> p(storage.size(), nullptr);
     for (std::size_t t = 0; t < storage.size(); ++t) {
       const int input = plan.model.tensors[t].input;
-      if (input >= 0) p[t] = storage[t].data() + plan.index->inputs[input].unique_begin[task] * plan.model.dim(static_cast<int>(t));
+      if (input >= 0)
+        p[t] = storage[t].data() + plan.index->inputs[input].unique_begin[task] * plan.model.dim(static_cast<int>(t));
     }
     return p;
   }
@@ -38,32 +40,34 @@ struct Blocks {
     into.blocks.resize(storage.size());
     Index size = 0;
     for (const auto& blocks : storage) size += static_cast<Index>(blocks.size());
-    ThreadPool::instance().parallel_for(static_cast<Index>(storage.size()), ThreadPool::worth(threads, size), [&](Index t) {
-      const int input = plan.model.tensors[t].input;
-      if (input < 0) return;
-      const auto& in = plan.index->inputs[input];
-      const Index dim = plan.model.dim(static_cast<int>(t));
-      into.rows[t] = &in.rows;
-      into.blocks[t].assign(in.rows.size() * dim, T(0));
-      for (std::size_t u = 0; u < in.unique.size(); ++u)
-        plan.kernels.axpy(dim, T(1), storage[t].data() + u * dim, into.blocks[t].data() + in.unique_batch[u] * dim);
-    });
+    ThreadPool::instance().parallel_for(
+        static_cast<Index>(storage.size()), ThreadPool::worth(threads, size), [&](Index t) {
+          const int input = plan.model.tensors[t].input;
+          if (input < 0) return;
+          const auto& in = plan.index->inputs[input];
+          const Index dim = plan.model.dim(static_cast<int>(t));
+          into.rows[t] = &in.rows;
+          into.blocks[t].assign(in.rows.size() * dim, T(0));
+          for (std::size_t u = 0; u < in.unique.size(); ++u)
+            plan.kernels.axpy(dim, T(1), storage[t].data() + u * dim, into.blocks[t].data() + in.unique_batch[u] * dim);
+        });
   }
   std::vector<Aligned<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]
 };
 
-// Accumulators of consecutive tasks. Their number depends on the batch and the model alone, so the order of every sum does
-// not depend on the threads; at most 64 MiB of them. Four tasks share one where there are enough: clearing and summing an
-// accumulator costs about as much memory traffic as a small task.
+// Accumulators of consecutive tasks. Their number depends on the batch and the model alone, so the order of every sum
+// does not depend on the threads; at most 64 MiB of them. Four tasks share one where there are enough: clearing and
+// summing an accumulator costs about as much memory traffic as a small task.
 template <class T>
 Index chunk_count(const Plan<T>& plan) {
-  const Index affordable = (Index{64} << 20) / (std::max<Index>(plan.model.dense_size, 1) * static_cast<Index>(sizeof(T)));
+  const Index affordable =
+      (Index{64} << 20) / (std::max<Index>(plan.model.dense_size, 1) * static_cast<Index>(sizeof(T)));
   const Index tasks = plan.batch.tasks();
   return std::min({tasks, std::max<Index>(8, tasks / 4), std::clamp<Index>(affordable, 2, 64)});
 }
 
-// One chunk's gradient of the dense tensors. That of the Gram layer's weight is one product over the rows of all tasks of the
-// chunk, where the rows outlast their tasks.
+// One chunk's gradient of the dense tensors. That of the Gram layer's weight is one product over the rows of all tasks
+// of the chunk, where the rows outlast their tasks.
 template <class T>
 struct Accumulator {
   Accumulator(const Plan<T>& plan, Aligned<T>& sum) : plan(plan), sum(sum), keep(Arena::of_this_chunk()) {
@@ -73,7 +77,8 @@ struct Accumulator {
     if (!plan.gram) return;
     segments = plan.segments[plan.gram_in] ? plan.segments[plan.gram_in] : &plan.gram->whole;
     // The varying columns start with the products.
-    for (const auto& range : segments->same) std::fill_n(weight() + range.begin * plan.gram->O, range.width() * plan.gram->O, T(0));
+    for (const auto& range : segments->same)
+      std::fill_n(weight() + range.begin * plan.gram->O, range.width() * plan.gram->O, T(0));
   }
 
   void add(Gram<T>& gram) {
@@ -92,7 +97,8 @@ struct Accumulator {
       moved = products;
       for (Factors<T>& f : moved) f.A += range.begin;
       T* to = weight() + range.begin * H;
-      plan.kernels.gemm(range.width(), H, moved.data(), static_cast<int>(moved.size()), nullptr, started ? to : nullptr, to, H);
+      plan.kernels.gemm(range.width(), H, moved.data(), static_cast<int>(moved.size()), nullptr, started ? to : nullptr,
+                        to, H);
     }
     started = true;
     products.clear();
@@ -113,8 +119,8 @@ struct Accumulator {
   bool started = false;
 };
 
-// The sums of all chunks, which keep their memory for the next call where it is not much: pages fresh from the system cost
-// more than what is done with them.
+// The sums of all chunks, which keep their memory for the next call where it is not much: pages fresh from the system
+// cost more than what is done with them.
 template <class T>
 struct Accumulators {
   static constexpr std::size_t kKept = std::size_t{8} << 20;
@@ -131,11 +137,13 @@ struct Accumulators {
     if (sums.empty()) return;
     const Index size = static_cast<Index>(sums[0].size()), piece = 4096;
     into.resize(size);
-    ThreadPool::instance().parallel_for((size + piece - 1) / piece, ThreadPool::worth(threads, size * static_cast<Index>(sums.size())), [&](Index p) {
-      const Index from = p * piece, count = std::min(piece, size - from);
-      std::copy_n(sums[0].data() + from, count, into.data() + from);
-      for (std::size_t c = 1; c < sums.size(); ++c) kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);
-    });
+    ThreadPool::instance().parallel_for(
+        (size + piece - 1) / piece, ThreadPool::worth(threads, size * static_cast<Index>(sums.size())), [&](Index p) {
+          const Index from = p * piece, count = std::min(piece, size - from);
+          std::copy_n(sums[0].data() + from, count, into.data() + from);
+          for (std::size_t c = 1; c < sums.size(); ++c)
+            kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);
+        });
   }
 
   std::vector<Aligned<T>> sums;
@@ -175,8 +183,11 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
   const InnerLoop<T>& inner = plan.inner;
   const Index tasks = plan.batch.tasks(), chunks = chunk_count(plan);
   const std::size_t n = model.tensors.size();
-  const bool parameter_rates = inner.rate_kind == RateKind::per_parameter, step_rates = inner.rate_kind == RateKind::per_tensor_step;
-  const auto task_weight = [&](Index t) { return plan.batch.weights.empty() ? 1.0 / static_cast<double>(tasks) : plan.batch.weights[t]; };
+  const bool parameter_rates = inner.rate_kind == RateKind::per_parameter,
+             step_rates = inner.rate_kind == RateKind::per_tensor_step;
+  const auto task_weight = [&](Index t) {
+    return plan.batch.weights.empty() ? 1.0 / static_cast<double>(tasks) : plan.batch.weights[t];
+  };
 
   const Shared<T> shared(plan, parameters, Passes::meta_gradient);
   MetaGradient<T> result;
@@ -206,7 +217,9 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       if (step_rates) reverse.step_rate_into = &step_rate[c];
 
       const bool reptile = direction == Direction::reptile;
-      if (!plan.episode) task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
+      if (!plan.episode)
+        task.adapt(!reptile &&
+                   (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
       // Without support rows the layer runs as any other and adds to the sum itself.
       if (!task.gram) accumulator.flush();
       if (plan.episode) {
@@ -218,18 +231,22 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
       } else {
         const T cold = plan.starts ? static_cast<T>(plan.starts->spec.cold) : T(0);
         result.task_losses[t] = plan.solver.meta_gradient(reverse, (1 - cold) * weight);
-        if (cold > 0) result.task_losses[t] = (1 - cold) * result.task_losses[t] + cold * reverse.query(0, cold * weight);
+        if (cold > 0)
+          result.task_losses[t] = (1 - cold) * result.task_losses[t] + cold * reverse.query(0, cold * weight);
         if (plan.starts) start_gradient(reverse, *task.run);
       }
       if (!std::isfinite(result.task_losses[t]))
         throw Diverged(t, "the query loss after adaptation is " + std::to_string(result.task_losses[t]));
       for (std::size_t i = 0; i < n; ++i) {
         if (task.fast_offset[i] < 0) continue;
-        plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i], targets.at(model, i));
+        plan.kernels.axpy(task.tensor_size(static_cast<int>(i)), T(1), reverse.v + task.fast_offset[i],
+                          targets.at(model, i));
       }
       if (task.gram) {
-        if (reptile) accumulator.displace(*task.gram, weight);
-        else accumulator.add(*task.gram);
+        if (reptile)
+          accumulator.displace(*task.gram, weight);
+        else
+          accumulator.add(*task.gram);
       }
     }
     accumulator.flush();
@@ -277,7 +294,8 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
     grad[t] = result.gradient.dense.data() + info.offset;
     hv[t] = result.product.dense.data() + info.offset;
   }
-  const Slots<T> s = task.take_slots(task.query, plan.all_slots, true), tangent = task.take_slots(task.query, plan.all_slots, true);
+  const Slots<T> s = task.take_slots(task.query, plan.all_slots, true),
+                 tangent = task.take_slots(task.query, plan.all_slots, true);
   Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.at(0), s, grad.data());
   pass.v = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
   const Labels<T> labels = task.query_labels();
@@ -296,8 +314,8 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   return result;
 }
 
-#define INNERLOOP_INSTANTIATE(T)                                                                                       \
-  template MetaGradient<T> meta_gradient(const Plan<T>&, const T*, Direction, int, const std::function<void()>&);      \
+#define INNERLOOP_INSTANTIATE(T)                                                                                  \
+  template MetaGradient<T> meta_gradient(const Plan<T>&, const T*, Direction, int, const std::function<void()>&); \
   template HessianVectorProduct<T> hessian_vector_product(const Plan<T>&, const T*, const T*);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)

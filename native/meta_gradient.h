@@ -3,8 +3,8 @@
 //   v = ∇_θ L_Q(θ_K, φ),  u = ∇_φ L_Q(θ_K, φ)
 //   order 2, k = K−1 … 0:  d = α ∘ v;  ∂α += −v ∘ g_k;  (Hθ, Hφ) = H_S(θ_k, φ)(d, 0);  v −= Hθ;  u −= Hφ
 //
-// The slow parameters of the prefix see the support rows only through the boundary activations, which are the same at every
-// step: their part of Σ_k Hφ is one backward pass with the summed adjoints.
+// The slow parameters of the prefix see the support rows only through the boundary activations, which are the same at
+// every step: their part of Σ_k Hφ is one backward pass with the summed adjoints.
 #pragma once
 #include <functional>
 #include <vector>
@@ -16,9 +16,10 @@ namespace innerloop {
 // A gradient over the parameter arena: dense tensors densely, embeddings as the batch's distinct rows.
 template <class T>
 struct SparseGradient {
-  Aligned<T> dense;                                  // [Model::dense_size]
-  std::vector<const std::vector<std::int32_t>*> rows;  // by tensor: table rows (owned by the batch index), null if dense
-  std::vector<Aligned<T>> blocks;                    // by tensor: [rows, dim]
+  Aligned<T> dense;  // [Model::dense_size]
+  std::vector<const std::vector<std::int32_t>*>
+      rows;                        // by tensor: table rows (owned by the batch index), null if dense
+  std::vector<Aligned<T>> blocks;  // by tensor: [rows, dim]
 };
 
 enum class Direction : int { meta_gradient = 0, reptile = 1 };
@@ -38,7 +39,8 @@ template <class T>
 MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Direction direction, int threads,
                               const std::function<void()>& poll);
 
-// Loss of the query rows of the only task, its gradient, and its Hessian times `vector` (arena layout), in all parameters.
+// Loss of the query rows of the only task, its gradient, and its Hessian times `vector` (arena layout), in all
+// parameters.
 template <class T>
 struct HessianVectorProduct {
   double loss;

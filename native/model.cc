@@ -28,7 +28,8 @@ void check_slots(const ModelSpec& spec) {
   for (const Index width : spec.slots) require(width > 0 && width < kMaxElements, "a slot must have a width");
   for (const LayerSpec& layer : spec.layers) {
     for (const int s : layer.in)
-      require(within(s, spec.slots.size()) && written[s] == 1 && ++read[s] == 1, "a slot is read before it is written, or twice");
+      require(within(s, spec.slots.size()) && written[s] == 1 && ++read[s] == 1,
+              "a slot is read before it is written, or twice");
     require(within(layer.out, spec.slots.size()) && ++written[layer.out] == 1, "a slot is written twice");
     for (const int t : layer.tensors) require(t == -1 || within(t, spec.tensors.size()), "no such tensor");
   }
@@ -44,8 +45,8 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
   for (const TensorSpec& t : spec.tensors) {
     require(!t.transposed || t.shape.size() == 2, "only a matrix can be transposed");
     if (t.input >= 0) {
-      require(within(t.input, spec.inputs.size()) && spec.inputs[t.input].kind != InputKind::dense && t.shape.size() == 2 &&
-                  t.shape[0] == spec.inputs[t.input].cardinality && !t.transposed,
+      require(within(t.input, spec.inputs.size()) && spec.inputs[t.input].kind != InputKind::dense &&
+                  t.shape.size() == 2 && t.shape[0] == spec.inputs[t.input].cardinality && !t.transposed,
               "a table must have a row for each id of its input");
     }
     tensors.push_back({t, product(t.shape), t.input >= 0 ? t.shape[1] : 0, 0});
@@ -58,7 +59,8 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
     layers.push_back(make_layer<T>(spec, layer));
     Layer<T>& made = *layers.back();
     scratch_size = std::max(scratch_size, made.scratch);
-    slot_learns[made.out] = !made.tensors.empty() || std::any_of(made.in.begin(), made.in.end(), [&](int slot) { return slot_learns[slot] != 0; });
+    slot_learns[made.out] = !made.tensors.empty() || std::any_of(made.in.begin(), made.in.end(),
+                                                                 [&](int slot) { return slot_learns[slot] != 0; });
     if (made.work > 0) {
       made.work_slot = static_cast<int>(slot_width.size());
       slot_width.push_back(made.work);

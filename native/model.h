@@ -1,5 +1,5 @@
-// A model: named tensors in one flat arena, and a program of layers over activation slots. What the program computes is the
-// caller's business (lib/bodies/); here every shape is checked once, so that a layer may trust what it reads.
+// A model: named tensors in one flat arena, and a program of layers over activation slots. What the program computes is
+// the caller's business (lib/bodies/); here every shape is checked once, so that a layer may trust what it reads.
 #pragma once
 #include <memory>
 #include <string>
@@ -31,15 +31,15 @@ struct TensorSpec {
   std::string name;
   std::vector<Index> shape;  // as JavaScript sees it
   int input;                 // a table of rows by the ids of this input: [cardinality, width]; −1 if not
-  bool transposed;           // a linear weight: [out, in] outside, [in, out] in the arena, so that forward needs no transpose
+  bool transposed;  // a linear weight: [out, in] outside, [in, out] in the arena, so that forward needs no transpose
 };
 
 struct LayerSpec {
-  int kind;                    // position in the list of layers/registry.cc
-  std::vector<int> in;         // slots read; none: the rows themselves
-  int out;                     // slot written
-  std::vector<int> tensors;    // parameters read, −1 where an optional one is missing
-  std::vector<double> options; // by kind
+  int kind;                     // position in the list of layers/registry.cc
+  std::vector<int> in;          // slots read; none: the rows themselves
+  int out;                      // slot written
+  std::vector<int> tensors;     // parameters read, −1 where an optional one is missing
+  std::vector<double> options;  // by kind
 };
 
 struct ModelSpec {

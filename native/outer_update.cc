@@ -54,7 +54,8 @@ struct Step {
     }
     const T shrink = static_cast<T>(options.learning_rate * decay);
     if (options.kind == OptimizerKind::sgd) {
-      const T keep = static_cast<T>(std::pow(options.momentum, missed + 1)), rate = static_cast<T>(options.learning_rate);
+      const T keep = static_cast<T>(std::pow(options.momentum, missed + 1)),
+              rate = static_cast<T>(options.learning_rate);
       for (Index i = 0; i < n; ++i) {
         m[i] = keep * m[i] + gradient_scale * gradient[i];
         p[i] -= rate * m[i] + shrink * p[i];
@@ -68,7 +69,8 @@ struct Step {
     }
     kernels.adam(n, p, m, v, gradient, gradient_scale, static_cast<T>(options.beta1), static_cast<T>(options.beta2),
                  static_cast<T>(options.learning_rate / (1 - std::pow(options.beta1, t))),
-                 static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, t))), static_cast<T>(options.epsilon), shrink);
+                 static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, t))), static_cast<T>(options.epsilon),
+                 shrink);
   }
 
   // A row longer than the limit is shortened to it.
@@ -91,8 +93,10 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   if (!std::isfinite(norm)) throw Diverged(-1, "the meta-gradient is not finite");
   const double scale = options.clip_norm > 0 && norm > options.clip_norm ? options.clip_norm / norm : 1;
   // A finite gradient is not enough: its square is kept as a moment, and the step itself must fit the numbers.
-  const double length = std::max(norm * scale, 1.0), limit = std::sqrt(static_cast<double>(std::numeric_limits<T>::max()));
-  if (!(length < limit && options.learning_rate * length < limit)) throw Diverged(-1, "the step on the parameters is out of range");
+  const double length = std::max(norm * scale, 1.0),
+               limit = std::sqrt(static_cast<double>(std::numeric_limits<T>::max()));
+  if (!(length < limit && options.learning_rate * length < limit))
+    throw Diverged(-1, "the step on the parameters is out of range");
   if (store.first_moment.empty()) {
     store.first_moment.assign(model.arena_size, T(0));
     store.second_moment.assign(model.arena_size, T(0));
@@ -105,19 +109,21 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   Index elements = static_cast<Index>(gradient.dense.size());
   for (const auto& block : gradient.blocks) elements += static_cast<Index>(block.size());
   // An element of Adam's is some eight of a sum.
-  ThreadPool::instance().parallel_for(static_cast<Index>(model.tensors.size()), ThreadPool::worth(threads, 8 * elements), [&](Index t) {
-    const TensorInfo& info = model.tensors[t];
-    if (info.input < 0)
-      return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1, static_cast<int>(t));
-    const Index dim = model.dim(static_cast<int>(t));
-    const std::vector<std::int32_t>& rows = *gradient.rows[t];
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      std::int64_t& last = store.touched[t][rows[r]];
-      step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, static_cast<int>(t));
-      step.limit(info.offset + rows[r] * dim, dim, static_cast<int>(t));
-      last = store.step;
-    }
-  });
+  ThreadPool::instance().parallel_for(
+      static_cast<Index>(model.tensors.size()), ThreadPool::worth(threads, 8 * elements), [&](Index t) {
+        const TensorInfo& info = model.tensors[t];
+        if (info.input < 0)
+          return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1,
+                             static_cast<int>(t));
+        const Index dim = model.dim(static_cast<int>(t));
+        const std::vector<std::int32_t>& rows = *gradient.rows[t];
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+          std::int64_t& last = store.touched[t][rows[r]];
+          step.update(info.offset + rows[r] * dim, dim, gradient.blocks[t].data() + r * dim, last, static_cast<int>(t));
+          step.limit(info.offset + rows[r] * dim, dim, static_cast<int>(t));
+          last = store.step;
+        }
+      });
   return norm;
 }
 

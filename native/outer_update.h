@@ -14,14 +14,15 @@ namespace innerloop {
 // Parameters (or any vector in their layout) and, once an optimizer has run on them, its state.
 template <class T>
 struct Store {
-  explicit Store(std::shared_ptr<const Model<T>> m) : model(std::move(m)), values(std::make_shared<Aligned<T>>(model->arena_size)) {}
+  explicit Store(std::shared_ptr<const Model<T>> m)
+      : model(std::move(m)), values(std::make_shared<Aligned<T>>(model->arena_size)) {}
 
   std::shared_ptr<const Model<T>> model;
   std::shared_ptr<Aligned<T>> values;  // [arena_size]
 
   // Optimizer state; empty until the first update.
-  Aligned<T> first_moment, second_moment;         // [arena_size]
-  std::vector<std::vector<std::int64_t>> touched; // by tensor: step at which an embedding row was last updated
+  Aligned<T> first_moment, second_moment;          // [arena_size]
+  std::vector<std::vector<std::int64_t>> touched;  // by tensor: step at which an embedding row was last updated
   std::int64_t step = 0;
 
   mutable std::shared_mutex mutex;  // jobs read shared and update exclusively
@@ -41,12 +42,13 @@ struct OptimizerOptions {
   std::vector<double> l2;             // by tensor: l2 / 2 ‖p‖² added to the loss of every step
 };
 
-// Applies one step and returns the gradient's norm before clipping. Throws Diverged, changing nothing, if it is not finite.
+// Applies one step and returns the gradient's norm before clipping. Throws Diverged, changing nothing, if it is not
+// finite.
 //
 // Embedding rows: moments of a row that was not touched for g steps are first decayed by β^g, as dense Adam would have;
 // its parameters do not move, and do not decay, while it is not touched (the usual lazy Adam). The l2 gradient of the g
-// missed steps is added to that of the step that touches the row, so that rare rows are held to 0 as strongly as a fixed
-// Gaussian prior would.
+// missed steps is added to that of the step that touches the row, so that rare rows are held to 0 as strongly as a
+// fixed Gaussian prior would.
 template <class T>
 double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const OptimizerOptions& options, int threads);
 

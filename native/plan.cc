@@ -13,7 +13,8 @@ namespace innerloop {
 namespace {
 
 template <class T>
-const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient) {
+const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads,
+                                  bool gradient) {
   if (gradient) return &batch.index_with_rows(threads);
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
     if (inner.fast[t] && model.tensors[t].input >= 0) return &batch.index(threads);
@@ -58,8 +59,10 @@ Segments segments_of(const Inputs<T>& inputs, const Batch<T>& batch) {
     const bool same = shared[side] != 0;
     segments.is_same.push_back(same);
     auto& ranges = same ? segments.same : segments.varying;
-    if (!ranges.empty() && ranges.back().end == column.begin) ranges.back().end += column.width;
-    else ranges.push_back({column.begin, column.begin + column.width});
+    if (!ranges.empty() && ranges.back().end == column.begin)
+      ranges.back().end += column.width;
+    else
+      ranges.push_back({column.begin, column.begin + column.width});
   }
   return segments;
 }
@@ -77,7 +80,8 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       loss(heads_of(model, program_of(inner, gradient))) {
   if (const Episode<T>* program = program_of(inner, gradient)) {
     (program->spec.starts.empty() ? episode : starts) = program;
-    require(gradient || !program->reads_query_labels, "a program for predictions must not read the labels of query rows");
+    require(gradient || !program->reads_query_labels,
+            "a program for predictions must not read the labels of query rows");
     if (program->spec.classes > 0) check_classes(batch, *program);
   }
   std::vector<std::uint8_t> moves(model.slot_width.size(), 0);
@@ -110,7 +114,8 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   // The Gram form takes θ_0 for the shared values, which generated starts are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
   const auto* linear = dynamic_cast<const Linear<T>*>(suffix[0]);
-  if (!linear || moves[linear->in[0]] || !gram_pays(*linear, inner, batch, model.slot_learns[linear->in[0]] != 0)) return;
+  if (!linear || moves[linear->in[0]] || !gram_pays(*linear, inner, batch, model.slot_learns[linear->in[0]] != 0))
+    return;
   gram = linear;
   gram_in = linear->in[0];
   for (const Layer<T>* layer : prefix)
@@ -126,7 +131,8 @@ void Plan<T>::find_segments() {
   for (const auto& layer : model.layers) {
     const auto* inputs = dynamic_cast<const Inputs<T>*>(layer.get());
     if (!inputs) continue;
-    const auto reader = std::find_if(model.layers.begin(), model.layers.end(), [&](const auto& l) { return l->in.size() == 1 && l->in[0] == inputs->out; });
+    const auto reader = std::find_if(model.layers.begin(), model.layers.end(),
+                                     [&](const auto& l) { return l->in.size() == 1 && l->in[0] == inputs->out; });
     const auto* linear = reader == model.layers.end() ? nullptr : dynamic_cast<const Linear<T>*>(reader->get());
     if (!linear || linear == model.head || linear->O == 1) continue;
     Segments found = segments_of(*inputs, batch);
@@ -137,18 +143,22 @@ void Plan<T>::find_segments() {
 }
 
 template <class T>
-Shared<T>::Shared(const Plan<T>& plan, const T* values, Passes passes) : values(values), transposed(plan.model.tensors.size(), nullptr) {
+Shared<T>::Shared(const Plan<T>& plan, const T* values, Passes passes)
+    : values(values), transposed(plan.model.tensors.size(), nullptr) {
   std::vector<const Linear<T>*> wanted;
   if (passes == Passes::inner_loop) wanted = plan.turned;
   if (passes == Passes::meta_gradient)
     for (const auto& layer : plan.model.layers)
-      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get()); linear && linear->O > 1 && plan.model.slot_learns[linear->in[0]]) wanted.push_back(linear);
+      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get());
+          linear && linear->O > 1 && plan.model.slot_learns[linear->in[0]])
+        wanted.push_back(linear);
   Index size = 0;
   for (const Linear<T>* linear : wanted) size += aligned(linear->I * linear->O);
   storage.resize(size);
   T* to = storage.data();
   for (const Linear<T>* linear : wanted) {
-    plan.kernels.transpose(linear->I, linear->O, values + plan.model.tensors[linear->weight].offset, linear->O, to, linear->I);
+    plan.kernels.transpose(linear->I, linear->O, values + plan.model.tensors[linear->weight].offset, linear->O, to,
+                           linear->I);
     transposed[linear->weight] = to;
     to += aligned(linear->I * linear->O);
   }

@@ -23,8 +23,10 @@ double Reverse<T>::query(int k, T weight) {
   plan.loss.backward(task.query, s.x[out], task.query_labels(), weight, s.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
     if (!s.dx[(*layer)->out]) continue;
-    if (task.gram && layer->get() == plan.gram) task.gram->query_backward(k, s.x[plan.gram_in], s.dx[plan.gram->out], s.dx[plan.gram_in]);
-    else (*layer)->backward(pass);
+    if (task.gram && layer->get() == plan.gram)
+      task.gram->query_backward(k, s.x[plan.gram_in], s.dx[plan.gram->out], s.dx[plan.gram_in]);
+    else
+      (*layer)->backward(pass);
   }
   return loss;
 }

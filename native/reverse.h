@@ -30,8 +30,8 @@ struct Reverse {
   Task<T>& task;
   const Plan<T>& plan = task.plan;
   const Model<T>& model = plan.model;
-  T* v;      // flat: gradient with respect to the fast parameters
-  T** into;  // by tensor: v for fast, the targets for slow
+  T* v;                                                   // flat: gradient with respect to the fast parameters
+  T** into;                                               // by tensor: v for fast, the targets for slow
   std::vector<T*> rate_into;                              // per_parameter: by tensor
   std::vector<std::vector<T>>* step_rate_into = nullptr;  // per_tensor_step: [tensor][steps]
 };

@@ -26,9 +26,9 @@ void pause() {
 #endif
 }
 
-// Keeps a sleeping thread off the waker's processor until it has woken. In a virtual machine Linux takes a halted processor
-// for one that is in use elsewhere and puts the woken thread behind its waker, where it waits for a time slice: longer than
-// most calls take, which then run on one thread.
+// Keeps a sleeping thread off the waker's processor until it has woken. In a virtual machine Linux takes a halted
+// processor for one that is in use elsewhere and puts the woken thread behind its waker, where it waits for a time
+// slice: longer than most calls take, which then run on one thread.
 class Bar {
  public:
 #if defined(INNERLOOP_AFFINITY)

@@ -1,8 +1,9 @@
 // One pool for the process. A driver (one asynchronous call from JavaScript) runs on a pool thread and may fan out with
-// parallel_for, in which it takes part itself: any number of concurrent drivers makes progress on any number of threads.
-// Idle threads sleep, each on a condition variable of its own; the one that slept last is called first, because its arena
-// and its processor are warm. The thread that has driven a call lingers before it sleeps, for a quarter of the time that the
-// call took and at most 200 µs: the next call of a series then finds it awake, where to wake it may take as long.
+// parallel_for, in which it takes part itself: any number of concurrent drivers makes progress on any number of
+// threads. Idle threads sleep, each on a condition variable of its own; the one that slept last is called first,
+// because its arena and its processor are warm. The thread that has driven a call lingers before it sleeps, for a
+// quarter of the time that the call took and at most 200 µs: the next call of a series then finds it awake, where to
+// wake it may take as long.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -41,7 +42,8 @@ class ThreadPool {
   // Runs `driver` on a pool thread; the pool has at least `threads` threads afterwards.
   void submit(std::function<void()> driver, int threads);
 
-  // Threads for a loop of so many element operations in all: to wake one takes as long as some hundred thousand of them.
+  // Threads for a loop of so many element operations in all: to wake one takes as long as some hundred thousand of
+  // them.
   static int worth(int threads, Index elements) { return elements < (Index{1} << 19) ? 1 : threads; }
 
   // Calls body(i) for i in [0, count) on up to `threads` threads, this one included; returns when all are done. The

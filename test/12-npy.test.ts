@@ -9,18 +9,30 @@ import { file, folder, isError, rejects, throws } from './fixtures/interactions.
 
 /** The files of numpy 2.4.6 (`numpy.save`, and `numpy.lib.format.write_array` for the versions 2.0 and 3.0). */
 const NUMPY = {
-  float32: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/AAAgwAAAQEDNzMw9yvJJcQAAAIA=',
-  float64: 'k05VTVBZAgB0AAAAeydkZXNjcic6ICc8ZjgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMSwgMiksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIApVVVVVVVXVPwAAAAAAAABA',
-  float16: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGYyJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDExLCksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAACAADwAwP97AAQBAFU1AHwA/AB+',
-  int64: 'k05VTVBZAwB0AAAAeydkZXNjcic6ICc8aTgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMywpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoFAAAAAAAAAPn/////////AQAAAAAAIAA=',
-  int32: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGk0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoFAAAA+f///w==',
-  scalar: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY4JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKCksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAAAAEQA==',
-  empty: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDAsIDQpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAo=',
-  fortran: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBUcnVlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAAABAQAAAgD8AAIBAAAAAQAAAoEA=',
-  bigEndian: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPmY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAP4AAAA==',
-  objects: 'k05VTVBZAQB2AHsnZGVzY3InOiAnfE8nLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAqABJWNAAAAAAAAAIwWbnVtcHkuX2NvcmUubXVsdGlhcnJheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwKFlGgDjAVkdHlwZZSTlIwCTziUiYiHlFKUKEsDjAF8lE5OTkr/////Sv////9LP3SUYoldlChOSwFldJRiLg==',
-  records: 'k05VTVBZAQB2AHsnZGVzY3InOiBbKCdhJywgJzxpNCcpLCAoJ2InLCAnPGY0JyldLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMSwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoBAAAAAAAAQA==',
-  texts: 'k05VTVBZAQB2AHsnZGVzY3InOiAnPFUyJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAphAAAAAAAAAGIAAABjAAAA',
+  float32:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/AAAgwAAAQEDNzMw9yvJJcQAAAIA=',
+  float64:
+    'k05VTVBZAgB0AAAAeydkZXNjcic6ICc8ZjgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMSwgMiksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIApVVVVVVVXVPwAAAAAAAABA',
+  float16:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGYyJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDExLCksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAACAADwAwP97AAQBAFU1AHwA/AB+',
+  int64:
+    'k05VTVBZAwB0AAAAeydkZXNjcic6ICc8aTgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMywpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoFAAAAAAAAAPn/////////AQAAAAAAIAA=',
+  int32:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGk0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoFAAAA+f///w==',
+  scalar:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY4JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKCksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAAAAEQA==',
+  empty:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDAsIDQpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAo=',
+  fortran:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBUcnVlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAAABAQAAAgD8AAIBAAAAAQAAAoEA=',
+  bigEndian:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPmY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAAAP4AAAA==',
+  objects:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnfE8nLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAqABJWNAAAAAAAAAIwWbnVtcHkuX2NvcmUubXVsdGlhcnJheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwKFlGgDjAVkdHlwZZSTlIwCTziUiYiHlFKUKEsDjAF8lE5OTkr/////Sv////9LP3SUYoldlChOSwFldJRiLg==',
+  records:
+    'k05VTVBZAQB2AHsnZGVzY3InOiBbKCdhJywgJzxpNCcpLCAoJ2InLCAnPGY0JyldLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMSwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoBAAAAAAAAQA==',
+  texts:
+    'k05VTVBZAQB2AHsnZGVzY3InOiAnPFUyJywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsKSwgfSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAphAAAAAAAAAGIAAABjAAAA',
 };
 const decode = (name: keyof typeof NUMPY) => decodeNpy(Buffer.from(NUMPY[name], 'base64'), name);
 
@@ -75,28 +87,63 @@ const HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 const four = new Uint8Array(24);
 
 test('headers: any order of keys, with and without the last comma', () => {
-  for (const header of [HEADER, "{'shape': (2, 3,), 'descr': '<f4', 'fortran_order': False}", "{ 'fortran_order':False,'descr':'<f4','shape':(2,3)}   "]) {
+  for (const header of [
+    HEADER,
+    "{'shape': (2, 3,), 'descr': '<f4', 'fortran_order': False}",
+    "{ 'fortran_order':False,'descr':'<f4','shape':(2,3)}   ",
+  ]) {
     assert.deepEqual(decodeNpy(npy(header, four), 'h').shape, [2, 3], header);
   }
 });
 
 test('malformed headers', () => {
   for (const header of [
-    '', '{}', 'None', '[1]', HEADER.slice(0, -1), `${HEADER}x`, HEADER.replace('descr', 'dtype'), HEADER.replace('False', 'false'),
-    HEADER.replace("'<f4'", '"<f4"'), HEADER.replace('(2, 3)', '(6)'), HEADER.replace('(2, 3)', '[2, 3]'), HEADER.replace('(2, 3)', '(2,, 3)'),
-    HEADER.replace('(2, 3)', '(2 3)'), HEADER.replace('(2, 3)', '(-2, 3)'), HEADER.replace('(2, 3)', '(,)'), HEADER.replace(', }', ", 'shape': (2, 3), }"),
-    HEADER.replace(', }', ", 'x': 1, }"), HEADER.replace("'shape': (2, 3), ", ''), HEADER.replace(", 'fortran", "  'fortran"), "{'descr': (2, 3), 'fortran_order': False, 'shape': (2, 3)}",
+    '',
+    '{}',
+    'None',
+    '[1]',
+    HEADER.slice(0, -1),
+    `${HEADER}x`,
+    HEADER.replace('descr', 'dtype'),
+    HEADER.replace('False', 'false'),
+    HEADER.replace("'<f4'", '"<f4"'),
+    HEADER.replace('(2, 3)', '(6)'),
+    HEADER.replace('(2, 3)', '[2, 3]'),
+    HEADER.replace('(2, 3)', '(2,, 3)'),
+    HEADER.replace('(2, 3)', '(2 3)'),
+    HEADER.replace('(2, 3)', '(-2, 3)'),
+    HEADER.replace('(2, 3)', '(,)'),
+    HEADER.replace(', }', ", 'shape': (2, 3), }"),
+    HEADER.replace(', }', ", 'x': 1, }"),
+    HEADER.replace("'shape': (2, 3), ", ''),
+    HEADER.replace(", 'fortran", "  'fortran"),
+    "{'descr': (2, 3), 'fortran_order': False, 'shape': (2, 3)}",
   ]) {
     throws(() => decodeNpy(npy(header, four), 'h'), 'INVALID_DATA', /h: the header is malformed/);
   }
 });
 
 test('sizes that the file does not fill are refused, however large', () => {
-  for (const shape of ['(2, 4)', '(2, 2)', '(5,)', '(99999999999999999999999, 0)', '(4294967296, 4294967296)', '(9007199254740991, 9007199254740991, 2)', '()', '(0, 0)']) {
-    throws(() => decodeNpy(npy(HEADER.replace('(2, 3)', shape), four), 'h'), 'INVALID_DATA', /shape does not fit/, /24 bytes/);
+  for (const shape of [
+    '(2, 4)',
+    '(2, 2)',
+    '(5,)',
+    '(99999999999999999999999, 0)',
+    '(4294967296, 4294967296)',
+    '(9007199254740991, 9007199254740991, 2)',
+    '()',
+    '(0, 0)',
+  ]) {
+    throws(
+      () => decodeNpy(npy(HEADER.replace('(2, 3)', shape), four), 'h'),
+      'INVALID_DATA',
+      /shape does not fit/,
+      /24 bytes/,
+    );
   }
   const bytes = npy(HEADER, four);
-  for (let length = 0; length < bytes.length; length++) throws(() => decodeNpy(bytes.subarray(0, length), 'cut'), 'INVALID_DATA');
+  for (let length = 0; length < bytes.length; length++)
+    throws(() => decodeNpy(bytes.subarray(0, length), 'cut'), 'INVALID_DATA');
   throws(() => decodeNpy(Buffer.concat([bytes, new Uint8Array(1)]), 'long'), 'INVALID_DATA', /25 bytes/);
   const stated = npy(HEADER, four, 2);
   new DataView(stated.buffer, stated.byteOffset).setUint32(8, 0xffffffff, true);
@@ -110,11 +157,17 @@ test('random damage gives an array of the stated size or a typed error', () => {
   const original = Buffer.from(NUMPY.float32, 'base64');
   let read = 0;
   for (let k = 0; k < 3000; k++) {
-    const bytes = Buffer.from(original.subarray(0, stream.below(4) === 0 ? stream.below(original.length) : original.length));
-    for (let change = stream.below(4); change >= 0 && bytes.length > 0; change--) bytes[stream.below(bytes.length)] = stream.below(256);
+    const bytes = Buffer.from(
+      original.subarray(0, stream.below(4) === 0 ? stream.below(original.length) : original.length),
+    );
+    for (let change = stream.below(4); change >= 0 && bytes.length > 0; change--)
+      bytes[stream.below(bytes.length)] = stream.below(256);
     try {
       const { shape, data } = decodeNpy(bytes, 'damaged');
-      assert.equal(shape.reduce((a, b) => a * b, 1), data.length);
+      assert.equal(
+        shape.reduce((a, b) => a * b, 1),
+        data.length,
+      );
       read++;
     } catch (error) {
       isError(error, (error as { code: 'INVALID_DATA' }).code);

@@ -11,7 +11,10 @@ const dataset = datasetFromColumns({
   item: ['x', 'y', 'z', 'x', 'y', 'x'],
   label: [1, 2, 3, 4, 5, 1],
   time: [0, 10 * DAY, 20 * DAY, 5 * DAY, 20 * DAY, 30 * DAY],
-  features: { p: { kind: 'dense', values: [0.5, 1, 0.25, 0.125, 1, 0.5], standardize: false }, standard: { kind: 'dense', values: [1, 2, 3, 4, 5, 6] } },
+  features: {
+    p: { kind: 'dense', values: [0.5, 1, 0.25, 0.125, 1, 0.5], standardize: false },
+    standard: { kind: 'dense', values: [1, 2, 3, 4, 5, 6] },
+  },
   itemFeatures: { id: ['x', 'y'], features: { exposed: { kind: 'dense', values: [0.5, 0.25], standardize: false } } },
 });
 
@@ -21,7 +24,9 @@ function check(options: RowWeightOptions, expected: number[]): void {
   const rows = options.rows ?? Int32Array.from(expected, (_, row) => row);
   const mean = rows.reduce((sum, row) => sum + expected[row], 0) / rows.length;
   assert.ok(weights instanceof Float32Array && weights.length === dataset.size);
-  expected.forEach((value, row) => assert.ok(Math.abs(weights[row] - value / mean) < 1e-6, `row ${row}: ${weights[row]} is not ${value / mean}`));
+  expected.forEach((value, row) =>
+    assert.ok(Math.abs(weights[row] - value / mean) < 1e-6, `row ${row}: ${weights[row]} is not ${value / mean}`),
+  );
 }
 
 test('recency: a half-life halves, from the latest time or an earlier one', () => {
@@ -38,7 +43,14 @@ test('propensity: popularity with a power, of items or users, or a column', () =
   check({ propensity: { power: 0 } }, [1, 1, 1, 1, 1, 1]);
   check({ propensity: { of: 'user', power: 1 } }, [1, 1, 1, 1.5, 1.5, 3]);
   check({ propensity: { column: 'p' } }, [2, 1, 4, 8, 1, 2]);
-  check({ propensity: { column: 'p' }, recency: { halfLife: 10 * DAY } }, [2 / 8, 1 / 4, 4 / 2, 8 * 2 ** -2.5, 1 / 2, 2]);
+  check({ propensity: { column: 'p' }, recency: { halfLife: 10 * DAY } }, [
+    2 / 8,
+    1 / 4,
+    4 / 2,
+    8 * 2 ** -2.5,
+    1 / 2,
+    2,
+  ]);
 });
 
 test('only the rows given decide: popularity, latest time and mean', () => {

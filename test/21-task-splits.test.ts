@@ -230,7 +230,10 @@ test('split by partitions: the warm set holds query rows of training users out, 
   const train = new Set(trainRows);
   for (const row of warm!.queryRows) assert.equal(train.has(row), false, 'a warm query row is trained on');
   for (const row of warm!.supportRows) assert.equal(train.has(row), true, 'a warm support row is a training row');
-  assert.deepEqual([...trainRows, ...warm!.queryRows].sort((a, b) => a - b), [...without.trainRows]);
+  assert.deepEqual(
+    [...trainRows, ...warm!.queryRows].sort((a, b) => a - b),
+    [...without.trainRows],
+  );
   assert.ok(rowsOf(sets['train']!).every((row) => train.has(row)));
   throws(() => splitTasks(dataset, { ...base, warm: 1.5 }), 'INVALID_OPTION', /split\.warm.*1\.5/);
   throws(() => splitTasks(dataset, { ...base, warm: 0.001 }), 'EMPTY_DATA', /split\.warm/);

@@ -24,7 +24,9 @@ import { rowsOf } from './fixtures/tasks.js';
 const USERS = 40;
 const ITEMS = 30;
 const stream = random(4, 'leaks');
-const PAIRS = Array.from({ length: USERS * ITEMS }, (_, i) => [Math.floor(i / ITEMS), i % ITEMS] as const).filter(() => stream.uniform() < 0.6);
+const PAIRS = Array.from({ length: USERS * ITEMS }, (_, i) => [Math.floor(i / ITEMS), i % ITEMS] as const).filter(
+  () => stream.uniform() < 0.6,
+);
 const LABELS = PAIRS.map(([u, i]) => 3 + Math.sin(u * 1.7) * Math.cos(i * 2.3) + 0.1 * stream.normal());
 const TIMES = PAIRS.map(() => Math.floor(1000 * stream.uniform()));
 
@@ -33,17 +35,40 @@ function data(poison: Iterable<number> = []): Dataset {
   const label = LABELS.slice();
   for (const row of poison) label[row] = 50 - 9 * label[row]!;
   return datasetFromColumns({
-    user: PAIRS.map(([u]) => u), item: PAIRS.map(([, i]) => i), label, time: TIMES,
-    userFeatures: { id: Array.from({ length: USERS }, (_, u) => u), features: { group: { kind: 'categorical', values: Array.from({ length: USERS }, (_, u) => `g${u % 4}`) } } },
-    itemFeatures: { id: Array.from({ length: ITEMS }, (_, i) => i), features: { genres: { kind: 'bag', values: Array.from({ length: ITEMS }, (_, i) => [`a${i % 3}`, `b${i % 5}`]) }, year: { kind: 'categorical', values: Array.from({ length: ITEMS }, (_, i) => 1990 + i) } } },
+    user: PAIRS.map(([u]) => u),
+    item: PAIRS.map(([, i]) => i),
+    label,
+    time: TIMES,
+    userFeatures: {
+      id: Array.from({ length: USERS }, (_, u) => u),
+      features: { group: { kind: 'categorical', values: Array.from({ length: USERS }, (_, u) => `g${u % 4}`) } },
+    },
+    itemFeatures: {
+      id: Array.from({ length: ITEMS }, (_, i) => i),
+      features: {
+        genres: { kind: 'bag', values: Array.from({ length: ITEMS }, (_, i) => [`a${i % 3}`, `b${i % 5}`]) },
+        year: { kind: 'categorical', values: Array.from({ length: ITEMS }, (_, i) => 1990 + i) },
+      },
+    },
     features: { domain: { kind: 'categorical', values: PAIRS.map(([, i]) => (i < 15 ? 'books' : 'music')) } },
   });
 }
 const clean = data();
 
 function learnerFor(dataset: Dataset, rows: Int32Array, name: Name = 'maml'): Learner {
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 3 }, { name: 'user', dim: 2 }, { name: 'genres', dim: 2 }], rows);
-  const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } }, { threads: 1 });
+  const inputs = describeInputs(
+    dataset,
+    [
+      { name: 'item', dim: 3 },
+      { name: 'user', dim: 2 },
+      { name: 'genres', dim: 2 },
+    ],
+    rows,
+  );
+  const model = defineModel(
+    { inputs, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } },
+    { threads: 1 },
+  );
   return createLearner({ model, algorithm: make(name), optimizer: adam({ learningRate: 0.01 }), seed: 3 });
 }
 
@@ -72,27 +97,46 @@ const outside = (rows: Iterable<number>): number[] => {
 const SPLITS: Record<string, SplitOptions> = {
   users: { protocol: 'users', validation: 0.2, test: 0.2, tasks: { query: 4 } },
   'users by genre': { protocol: 'users', test: 0.3, tasks: { by: { column: 'genres' }, query: { fraction: 0.3 } } },
-  partitions: { protocol: 'partitions', newUsers: { column: 'group', in: ['g1'] }, newItems: { column: 'year', min: 2010 }, tasks: { query: 2 } },
-  'partitions with validation and warm': { protocol: 'partitions', newUsers: { column: 'group', in: ['g1'] }, newItems: { column: 'year', min: 2014 }, validation: { users: { fraction: 0.2 }, items: { column: 'year', max: 1993 } }, warm: 0.4, tasks: { query: 2, min: 3 } },
+  partitions: {
+    protocol: 'partitions',
+    newUsers: { column: 'group', in: ['g1'] },
+    newItems: { column: 'year', min: 2010 },
+    tasks: { query: 2 },
+  },
+  'partitions with validation and warm': {
+    protocol: 'partitions',
+    newUsers: { column: 'group', in: ['g1'] },
+    newItems: { column: 'year', min: 2014 },
+    validation: { users: { fraction: 0.2 }, items: { column: 'year', max: 1993 } },
+    warm: 0.4,
+    tasks: { query: 2, min: 3 },
+  },
   'tasks by item': { protocol: 'tasks', validation: 0.2, test: 0.2, tasks: { by: 'item', query: 3 } },
   'tasks by genre': { protocol: 'tasks', test: 0.25, tasks: { by: { column: 'genres' }, query: 5, shots: 6 } },
   'tasks by group': { protocol: 'tasks', test: 0.25, tasks: { by: { column: 'group' }, query: 5 } },
   time: { protocol: 'time', validation: 0.2, test: 0.2, tasks: { query: { fraction: 0.3 } } },
-  'time, leave-one-out': { protocol: 'time', test: 0.3, tasks: { query: { leaveOneOut: 'each' }, order: 'time', support: 8 } },
+  'time, leave-one-out': {
+    protocol: 'time',
+    test: 0.3,
+    tasks: { query: { leaveOneOut: 'each' }, order: 'time', support: 8 },
+  },
 };
 
 /** What a split promises; throws for one that leaks. */
 function assertNoLeak({ sets, trainRows }: Split, protocol: string): void {
   const train = new Set(trainRows);
-  for (const row of rowsOf(sets['train']!)) assert.ok(train.has(row), `row ${row} is in a training task but not to be trained on`);
+  for (const row of rowsOf(sets['train']!))
+    assert.ok(train.has(row), `row ${row} is in a training task but not to be trained on`);
   for (const [name, tasks] of Object.entries(sets)) {
     for (let t = 0; t < tasks.size; t++) {
       const support = new Set(tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]));
-      for (const row of tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1])) assert.ok(!support.has(row), `${name}: row ${row} is support and query of ${tasks.keys[t]}`);
+      for (const row of tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]))
+        assert.ok(!support.has(row), `${name}: row ${row} is support and query of ${tasks.keys[t]}`);
     }
     if (name === 'train') continue;
     for (const row of tasks.queryRows) assert.ok(!train.has(row), `query row ${row} of ${name} is trained on`);
-    if (protocol !== 'time' && name !== 'warm') for (const row of tasks.supportRows) assert.ok(!train.has(row), `support row ${row} of ${name} is trained on`);
+    if (protocol !== 'time' && name !== 'warm')
+      for (const row of tasks.supportRows) assert.ok(!train.has(row), `support row ${row} of ${name} is trained on`);
   }
 }
 
@@ -104,18 +148,34 @@ for (const [name, options] of Object.entries(SPLITS)) {
     const redraw = options.tasks.order !== 'time';
     const learner = learnerFor(clean, trainRows);
     const seen = await trainedRows(learner, sets['train']!, { redraw });
-    assert.deepEqual([...seen].sort((a, b) => a - b), [...new Set(rowsOf(sets['train']!))].sort((a, b) => a - b), 'training reads its tasks');
+    assert.deepEqual(
+      [...seen].sort((a, b) => a - b),
+      [...new Set(rowsOf(sets['train']!))].sort((a, b) => a - b),
+      'training reads its tasks',
+    );
     for (const row of seen) assert.ok(trainRows.includes(row));
     assert.equal(split.rows['train'], trainRows);
     assert.deepEqual(Object.keys(split.rows).sort(), Object.keys(sets).sort());
-    assert.deepEqual(Object.values(split.rows).flatMap((rows) => [...rows]).sort((a, b) => a - b), LABELS.map((_, row) => row), 'every row in one set');
-    for (const [set, tasks] of Object.entries(sets)) for (const row of tasks.queryRows) assert.ok(split.rows[set]!.includes(row));
+    assert.deepEqual(
+      Object.values(split.rows)
+        .flatMap((rows) => [...rows])
+        .sort((a, b) => a - b),
+      LABELS.map((_, row) => row),
+      'every row in one set',
+    );
+    for (const [set, tasks] of Object.entries(sets))
+      for (const row of tasks.queryRows) assert.ok(split.rows[set]!.includes(row));
 
     const poison = outside(trainRows);
     assert.ok(poison.length > 100, 'nothing to poison');
     const dirty = data(poison);
     const again = splitTasks(dirty, options);
-    for (const set of Object.keys(sets)) assert.deepEqual([again.sets[set]!.supportRows, again.sets[set]!.queryRows], [sets[set]!.supportRows, sets[set]!.queryRows], 'labels have no say in a split');
+    for (const set of Object.keys(sets))
+      assert.deepEqual(
+        [again.sets[set]!.supportRows, again.sets[set]!.queryRows],
+        [sets[set]!.supportRows, sets[set]!.queryRows],
+        'labels have no say in a split',
+      );
     const other = learnerFor(dirty, again.trainRows);
     await run(other, again.sets['train']!, { epochs: 2, redraw });
     sameState(other, learner, `${name}: poison outside the training rows`);
@@ -124,7 +184,11 @@ for (const [name, options] of Object.entries(SPLITS)) {
     const leaky = data([rowsOf(sets['train']!)[0]!]);
     const changed = learnerFor(leaky, trainRows);
     await run(changed, splitTasks(leaky, options).sets['train']!, { epochs: 2, redraw });
-    assert.throws(() => sameState(changed, learner, ''), assert.AssertionError, 'the poison is not strong enough to be seen');
+    assert.throws(
+      () => sameState(changed, learner, ''),
+      assert.AssertionError,
+      'the poison is not strong enough to be seen',
+    );
   });
 }
 
@@ -135,7 +199,13 @@ test('a leaky split does not pass', () => {
     { ...split, trainRows: Int32Array.of(...split.trainRows, test_.queryRows[0]!) },
     { ...split, trainRows: Int32Array.of(...split.trainRows, test_.supportRows[0]!) },
     { ...split, sets: { ...split.sets, train: buildTasks(clean, { query: 4 }) } },
-    { ...split, sets: { ...split.sets, test: { ...test_, supportRows: test_.supportRows.map((row, i) => (i === 0 ? test_.queryRows[0]! : row)) } } },
+    {
+      ...split,
+      sets: {
+        ...split.sets,
+        test: { ...test_, supportRows: test_.supportRows.map((row, i) => (i === 0 ? test_.queryRows[0]! : row)) },
+      },
+    },
   ];
   for (const leak of leaks) assert.throws(() => assertNoLeak(leak, 'users'), /trained on|support and query/);
 });
@@ -147,14 +217,25 @@ test('every algorithm and sampling: poisoned test rows change no bit, with the b
   const dirty = data(poison);
   const again = splitTasks(dirty, SPLITS['users']!);
   const cases: [Name, TrainOptions][] = [
-    ['fomaml', {}], ['anil', {}], ['reptile', {}], ['ridge', { weigh: 'rows' }],
-    ['maml', { sampling: 'loss' }], ['maml', { sampling: 'size', hide: { item: 0.3 } }], ['maml', { sampling: { by: 'stratified', column: 'group' } }],
+    ['fomaml', {}],
+    ['anil', {}],
+    ['reptile', {}],
+    ['ridge', { weigh: 'rows' }],
+    ['maml', { sampling: 'loss' }],
+    ['maml', { sampling: 'size', hide: { item: 0.3 } }],
+    ['maml', { sampling: { by: 'stratified', column: 'group' } }],
   ];
   for (const [name, options] of cases) {
     const [a, b] = [learnerFor(clean, trainRows, name), learnerFor(dirty, trainRows, name)];
-    const reports = await Promise.all([run(a, sets['train']!, { ...options, validation: sets['validation'] }), run(b, again.sets['train']!, { ...options, validation: again.sets['validation'] })]);
+    const reports = await Promise.all([
+      run(a, sets['train']!, { ...options, validation: sets['validation'] }),
+      run(b, again.sets['train']!, { ...options, validation: again.sets['validation'] }),
+    ]);
     sameState(b, a, name);
-    assert.deepEqual(reports[1].map(({ validation }) => validation), reports[0].map(({ validation }) => validation));
+    assert.deepEqual(
+      reports[1].map(({ validation }) => validation),
+      reports[0].map(({ validation }) => validation),
+    );
   }
 });
 
@@ -172,7 +253,8 @@ test('adaptation and baselines see support labels, never a query label', async (
   assert.deepEqual(await predictions(data([...sets['test']!.queryRows, ...rowsOf(sets['validation']!)])), expected);
   const moved = await predictions(data(sets['test']!.supportRows));
   assert.notDeepEqual(moved[0], expected[0], 'support labels do reach adaptation');
-  for (const set of nestedSupport(sets['test']!, [1, 2, 4])) for (const row of set.queryRows) assert.ok(!set.supportRows.includes(row));
+  for (const set of nestedSupport(sets['test']!, [1, 2, 4]))
+    for (const row of set.queryRows) assert.ok(!set.supportRows.includes(row));
 });
 
 test('time: no support row is later than a query row of its task, in any task of order time', () => {
@@ -180,8 +262,12 @@ test('time: no support row is later than a query row of its task, in any task of
     for (const by of ['user', 'item', { column: 'genres' }, { column: 'domain' }] as const) {
       const tasks = buildTasks(clean, { by, query, order: 'time' });
       for (let t = 0; t < tasks.size; t++) {
-        const latest = Math.max(...tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]).map((row) => TIMES[row]!));
-        const earliest = Math.min(...tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]).map((row) => TIMES[row]!));
+        const latest = Math.max(
+          ...tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]).map((row) => TIMES[row]!),
+        );
+        const earliest = Math.min(
+          ...tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]).map((row) => TIMES[row]!),
+        );
         assert.ok(latest <= earliest, `${JSON.stringify(by)} ${tasks.keys[t]}`);
       }
     }
@@ -190,7 +276,12 @@ test('time: no support row is later than a query row of its task, in any task of
 
 test('interest drift: a block changes nothing before it, and its own labels none of its predictions', async () => {
   const replay = async (dataset: Dataset) => {
-    const { charts } = await interestDrift(dataset, { learner: (rows) => learnerFor(dataset, rows), tasks: { query: { fraction: 0.3 } }, blocks: 4, train: { epochs: 2, metaBatch: 8 } });
+    const { charts } = await interestDrift(dataset, {
+      learner: (rows) => learnerFor(dataset, rows),
+      tasks: { query: { fraction: 0.3 } },
+      blocks: 4,
+      train: { epochs: 2, metaBatch: 8 },
+    });
     return charts[0]!.series.map(({ y }) => y);
   };
   const expected = await replay(clean);
@@ -213,7 +304,12 @@ test('cross-domain: three learners, none of which a row of a test user reaches',
     const learners: Learner[] = [];
     const rows = new Set<number>();
     await crossDomain(dataset, {
-      column: 'domain', source: 'books', target: 'music', shots: [0, 2], query: 3, train: { epochs: 2, metaBatch: 8 },
+      column: 'domain',
+      source: 'books',
+      target: 'music',
+      shots: [0, 2],
+      query: 3,
+      train: { epochs: 2, metaBatch: 8 },
       learner: (known) => {
         for (const row of known) rows.add(row);
         learners.push(learnerFor(dataset, known));
@@ -229,5 +325,9 @@ test('cross-domain: three learners, none of which a row of a test user reaches',
   const poisoned = await transfer(data(poison));
   learners.forEach((learner, k) => sameState(poisoned.learners[k]!, learner, `learner ${k}`));
   const seen = await transfer(data([[...rows][0]!]));
-  assert.throws(() => learners.forEach((learner, k) => sameState(seen.learners[k]!, learner, '')), assert.AssertionError, 'the poison is not strong enough');
+  assert.throws(
+    () => learners.forEach((learner, k) => sameState(seen.learners[k]!, learner, '')),
+    assert.AssertionError,
+    'the poison is not strong enough',
+  );
 });

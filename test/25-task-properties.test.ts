@@ -8,16 +8,51 @@ import { buildTasks, redrawQuery, splitTasks, subsetTasks } from '../lib/tasks.j
 import { datasetOf, query, rowsOf, support } from './fixtures/tasks.js';
 
 /** Texts that break what treats ids as property names, numbers, paths or SQL. */
-const HOSTILE = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '../../etc/passwd', "'; DROP TABLE x; --", '\u0000', 'NaN', '-0', '1e3', '007', '7', ' 7', '💥', '\ufeff', 'a\nb', '%s%n', '{}'];
-const anyId = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ minLength: 1, maxLength: 6, unit: 'grapheme' }), fc.integer({ min: -3, max: 20 }).map(String));
-const anyInteractions = fc.uniqueArray(fc.tuple(anyId, anyId, fc.integer({ min: -2, max: 5 })), { minLength: 1, maxLength: 60, selector: ([user, item]) => JSON.stringify([user, item]) });
+const HOSTILE = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  '../../etc/passwd',
+  "'; DROP TABLE x; --",
+  '\u0000',
+  'NaN',
+  '-0',
+  '1e3',
+  '007',
+  '7',
+  ' 7',
+  '💥',
+  '\ufeff',
+  'a\nb',
+  '%s%n',
+  '{}',
+];
+const anyId = fc.oneof(
+  fc.constantFrom(...HOSTILE),
+  fc.string({ minLength: 1, maxLength: 6, unit: 'grapheme' }),
+  fc.integer({ min: -3, max: 20 }).map(String),
+);
+const anyInteractions = fc.uniqueArray(fc.tuple(anyId, anyId, fc.integer({ min: -2, max: 5 })), {
+  minLength: 1,
+  maxLength: 60,
+  selector: ([user, item]) => JSON.stringify([user, item]),
+});
 
 test('datasetFromColumns: any text is an id, and nothing but itself', () => {
   fc.assert(
     fc.property(anyInteractions, (rows) => {
-      const dataset = datasetFromColumns({ user: rows.map(([u]) => u), item: rows.map(([, i]) => i), label: rows.map(([, , y]) => y) });
+      const dataset = datasetFromColumns({
+        user: rows.map(([u]) => u),
+        item: rows.map(([, i]) => i),
+        label: rows.map(([, , y]) => y),
+      });
       assert.equal(dataset.size, rows.length);
-      const read = Array.from({ length: dataset.size }, (_, r) => [dataset.users.keys.values[dataset.user[r]!], dataset.items.keys.values[dataset.item[r]!], dataset.label[r]]);
+      const read = Array.from({ length: dataset.size }, (_, r) => [
+        dataset.users.keys.values[dataset.user[r]!],
+        dataset.items.keys.values[dataset.item[r]!],
+        dataset.label[r],
+      ]);
       const sorted = (list: unknown[][]) => list.map((entry) => JSON.stringify(entry)).sort();
       assert.deepEqual(sorted(read), sorted(rows.map((row) => [...row])));
       for (const table of [dataset.users, dataset.items]) {
@@ -35,16 +70,28 @@ test('datasetFromColumns: any text is an id, and nothing but itself', () => {
 test('datasetFromColumns: a column may have any name', () => {
   for (const name of HOSTILE.filter((text) => text !== '\u0000')) {
     const features = Object.fromEntries([[name, { kind: 'categorical' as const, values: ['x', 'y'] }]]);
-    const dataset = datasetFromColumns({ user: [1, 1], item: ['a', 'b'], label: [1, 2], itemFeatures: { id: ['a', 'b'], features } });
+    const dataset = datasetFromColumns({
+      user: [1, 1],
+      item: ['a', 'b'],
+      label: [1, 2],
+      itemFeatures: { id: ['a', 'b'], features },
+    });
     const column = dataset.items.columns.find((c) => c.name === name);
     assert.ok(column?.kind === 'categorical', name);
-    assert.deepEqual([...column.data].map((id) => column.vocabulary.values[id]), ['', 'x', 'y'], name);
+    assert.deepEqual(
+      [...column.data].map((id) => column.vocabulary.values[id]),
+      ['', 'x', 'y'],
+      name,
+    );
   }
   assert.equal(({} as Record<string, unknown>)['kind'], undefined, 'the prototype of all objects was changed');
 });
 
 const anyCounts = fc.array(fc.integer({ min: 0, max: 18 }), { minLength: 6, maxLength: 25 });
-const anyQuery = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.record({ fraction: fc.double({ min: 0.05, max: 0.9, noNaN: true }) }));
+const anyQuery = fc.oneof(
+  fc.integer({ min: 1, max: 4 }),
+  fc.record({ fraction: fc.double({ min: 0.05, max: 0.9, noNaN: true }) }),
+);
 
 /** None, or enough for a user in every set. */
 const anyFraction = fc.oneof(fc.constant(0), fc.double({ min: 0.1, max: 0.4, noNaN: true }));
@@ -63,7 +110,11 @@ function assertWhole(tasks: TaskSet, dataset: Dataset, allowed: ReadonlySet<numb
   for (const row of rows) assert.ok(allowed.has(row) && row >= 0 && row < dataset.size);
   for (let t = 0; t < tasks.size; t++) {
     assert.ok(query(tasks, t).length > 0, 'a task without a query');
-    assert.equal(new Set([...support(tasks, t), ...query(tasks, t)].map((row) => dataset.user[row])).size, 1, 'a task of two users');
+    assert.equal(
+      new Set([...support(tasks, t), ...query(tasks, t)].map((row) => dataset.user[row])).size,
+      1,
+      'a task of two users',
+    );
   }
 }
 
@@ -118,7 +169,10 @@ test('redrawQuery keeps every task, its rows and its sizes, and subsetTasks its 
       assertWhole(drawn, dataset, new Set(rowsOf(tasks)));
       assert.deepEqual(drawn.keys, tasks.keys);
       for (let t = 0; t < tasks.size; t++) {
-        assert.deepEqual([support(drawn, t).length, query(drawn, t).length], [support(tasks, t).length, query(tasks, t).length]);
+        assert.deepEqual(
+          [support(drawn, t).length, query(drawn, t).length],
+          [support(tasks, t).length, query(tasks, t).length],
+        );
         const sorted = (set: TaskSet) => [...support(set, t), ...query(set, t)].sort((a, b) => a - b);
         assert.deepEqual(sorted(drawn), sorted(tasks));
       }
@@ -126,7 +180,12 @@ test('redrawQuery keeps every task, its rows and its sizes, and subsetTasks its 
       const odd = Array.from({ length: tasks.size }, (_, t) => t).filter((t) => t % 2 === 1);
       fc.pre(odd.length > 0);
       const part = subsetTasks(tasks, odd);
-      odd.forEach((t, i) => assert.deepEqual([part.keys[i], support(part, i), query(part, i)], [tasks.keys[t], support(tasks, t), query(tasks, t)]));
+      odd.forEach((t, i) =>
+        assert.deepEqual(
+          [part.keys[i], support(part, i), query(part, i)],
+          [tasks.keys[t], support(tasks, t), query(tasks, t)],
+        ),
+      );
     }),
     { numRuns: 100, seed: 14 },
   );

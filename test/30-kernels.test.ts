@@ -33,8 +33,24 @@ interface Limits {
   array: (length: number, f: (i: number) => number) => FloatArray;
 }
 const LIMITS: Record<Precision, Limits> = {
-  float32: { bits: 23, minExponent: -126, range: 80, floor: 1e-37, smallest: 2 ** -149, largest: 3.4028234663852886e38, array: (length, f) => Float32Array.from({ length }, (_, i) => f(i)) },
-  float64: { bits: 52, minExponent: -1022, range: 700, floor: 1e-306, smallest: 5e-324, largest: Number.MAX_VALUE, array: (length, f) => Float64Array.from({ length }, (_, i) => f(i)) },
+  float32: {
+    bits: 23,
+    minExponent: -126,
+    range: 80,
+    floor: 1e-37,
+    smallest: 2 ** -149,
+    largest: 3.4028234663852886e38,
+    array: (length, f) => Float32Array.from({ length }, (_, i) => f(i)),
+  },
+  float64: {
+    bits: 52,
+    minExponent: -1022,
+    range: 700,
+    floor: 1e-306,
+    smallest: 5e-324,
+    largest: Number.MAX_VALUE,
+    array: (length, f) => Float64Array.from({ length }, (_, i) => f(i)),
+  },
 };
 /**
  * Largest error in units of the last place within the range. Measured over 8 · 10⁵ points: 0, 2.5, 2.5 and 3.3 (float32), 0, 3, 3
@@ -45,7 +61,8 @@ const MAX_ULP: Record<(typeof ACTIVATIONS)[number], number> = { relu: 0, tanh: 3
 for (const precision of ['float32', 'float64'] as const) {
   const { bits, minExponent, range, floor, smallest, largest, array } = LIMITS[precision];
   const apply = (activation: number, x: FloatArray) => operations(precision).applyActivation(activation, x);
-  const ulp = (x: number) => 2 ** (Math.max(minExponent, x === 0 ? minExponent : Math.floor(Math.log2(Math.abs(x)))) - bits);
+  const ulp = (x: number) =>
+    2 ** (Math.max(minExponent, x === 0 ? minExponent : Math.floor(Math.log2(Math.abs(x)))) - bits);
   const worst = (activation: number, x: FloatArray) => {
     const y = apply(activation, x);
     let error = 0;
@@ -72,11 +89,17 @@ for (const precision of ['float32', 'float64'] as const) {
     });
 
     test(`${name} in ${precision} beyond the range of the exponential`, () => {
-      const x = array(2000, (i) => (i % 2 === 0 ? 1 : -1) * range * 10 ** ((i / 2000) * (Math.log10(largest) - Math.log10(range) - 0.01)));
+      const x = array(
+        2000,
+        (i) => (i % 2 === 0 ? 1 : -1) * range * 10 ** ((i / 2000) * (Math.log10(largest) - Math.log10(range) - 0.01)),
+      );
       const y = apply(f, x);
       x.forEach((xi, i) => {
         const exact = EXACT[name](xi);
-        assert.ok(Math.abs(y[i] - exact) <= Math.max(floor, MAX_ULP[name] * ulp(exact)), `at ${xi}: ${y[i]} is not ${exact}`);
+        assert.ok(
+          Math.abs(y[i] - exact) <= Math.max(floor, MAX_ULP[name] * ulp(exact)),
+          `at ${xi}: ${y[i]} is not ${exact}`,
+        );
       });
     });
 
@@ -86,13 +109,23 @@ for (const precision of ['float32', 'float64'] as const) {
         for (const special of [0, -0, NaN, Infinity, -Infinity, smallest, -smallest, largest, -largest]) {
           const exact = EXACT[name](special);
           const at = length - 1;
-          const y = apply(f, array(length, (i) => (i === at ? special : 0.5)));
+          const y = apply(
+            f,
+            array(length, (i) => (i === at ? special : 0.5)),
+          );
           assert.equal(y.length, length);
           if (Number.isNaN(exact)) assert.ok(Number.isNaN(y[at]), `${special} gave ${y[at]}`);
           else if (!Number.isFinite(exact) || exact === special) assert.equal(y[at], exact, `${special}`);
-          else assert.ok(Math.abs(y[at] - exact) <= Math.max(floor, MAX_ULP[name] * ulp(exact)), `${special} gave ${y[at]}`);
+          else
+            assert.ok(
+              Math.abs(y[at] - exact) <= Math.max(floor, MAX_ULP[name] * ulp(exact)),
+              `${special} gave ${y[at]}`,
+            );
           if (name === 'tanh' && special === 0) assert.ok(Object.is(y[at], special), 'the sign of zero');
-          const half = apply(f, array(1, () => 0.5))[0];
+          const half = apply(
+            f,
+            array(1, () => 0.5),
+          )[0];
           for (let i = 0; i < at; i++) assert.equal(y[i], half, 'the other lanes');
         }
       }
@@ -117,8 +150,17 @@ function* shapes(): Generator<{ spec: ModelSpec; rows: number; seed: number }> {
           { name: 'c', kind: 'categorical', cardinality: 6, dim: 1 + stream.below(20) },
           { name: 'b', kind: 'bag', cardinality: 6, dim: 1 + stream.below(20) },
         ],
-        body: { kind: 'mlp', hidden: i % 3 === 0 ? [] : i % 3 === 1 ? [width()] : [width(), 70 - i], activation: activations[i % 5] },
-        head: i % 4 === 0 ? { loss: 'softmax', classes: 2 + stream.below(30) } : i % 4 === 1 ? { loss: 'bce' } : { loss: 'mse' },
+        body: {
+          kind: 'mlp',
+          hidden: i % 3 === 0 ? [] : i % 3 === 1 ? [width()] : [width(), 70 - i],
+          activation: activations[i % 5],
+        },
+        head:
+          i % 4 === 0
+            ? { loss: 'softmax', classes: 2 + stream.below(30) }
+            : i % 4 === 1
+              ? { loss: 'bce' }
+              : { loss: 'mse' },
       },
     };
   }
@@ -130,11 +172,28 @@ async function everything(precision: Precision): Promise<number[][]> {
   for (const { spec, rows: count, seed } of shapes()) {
     const model = defineModel(spec, { precision, threads: 1 });
     const params = model.initialize(seed);
-    const task = { support: rows(spec, count, random(seed, 'support')), query: rows(spec, 1 + ((count * 5) % 13), random(seed, 'query')) };
-    const learningRate = Object.fromEntries(Object.entries(params).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0.02) }]));
+    const task = {
+      support: rows(spec, count, random(seed, 'support')),
+      query: rows(spec, 1 + ((count * 5) % 13), random(seed, 'query')),
+    };
+    const learningRate = Object.fromEntries(
+      Object.entries(params).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0.02) }]),
+    );
     for (const rate of [0.02, learningRate]) {
-      const { loss, gradient, learningRateGradient = {} } = await metaGradient(model, params, packTasks(model, [task]), { steps: 2, learningRate: rate, adapt: 'all', order: 2 });
-      results.push([loss, ...[gradient, learningRateGradient].flatMap((p) => Object.values(p).flatMap(({ data }) => [...data]))]);
+      const {
+        loss,
+        gradient,
+        learningRateGradient = {},
+      } = await metaGradient(model, params, packTasks(model, [task]), {
+        steps: 2,
+        learningRate: rate,
+        adapt: 'all',
+        order: 2,
+      });
+      results.push([
+        loss,
+        ...[gradient, learningRateGradient].flatMap((p) => Object.values(p).flatMap(({ data }) => [...data])),
+      ]);
     }
   }
   return results;
@@ -175,6 +234,9 @@ if (process.env[CHILD] !== undefined) {
 
 test('an instruction set that does not exist is refused with those that do', () => {
   const script = `import { runtime } from ${JSON.stringify(new URL('../lib/index.js', import.meta.url).href)}; try { runtime(); } catch (e) { console.log(e.name, e.code, e.field, e.message); }`;
-  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { env: { ...process.env, INNERLOOP_ISA: 'sse9' }, encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    env: { ...process.env, INNERLOOP_ISA: 'sse9' },
+    encoding: 'utf8',
+  });
   assert.match(stdout, /^InnerloopError UNSUPPORTED INNERLOOP_ISA .*sse9.*reference/);
 });

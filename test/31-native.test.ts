@@ -8,7 +8,12 @@ import { test } from 'node:test';
 import { packageRoot } from '../lib/addon.js';
 
 const root = packageRoot();
-const sources = ['test/native/kernels.cc', ...readdirSync(join(root, 'native/kernels')).filter((f) => f.endsWith('.cc')).map((f) => `native/kernels/${f}`)];
+const sources = [
+  'test/native/kernels.cc',
+  ...readdirSync(join(root, 'native/kernels'))
+    .filter((f) => f.endsWith('.cc'))
+    .map((f) => `native/kernels/${f}`),
+];
 const has = (program: string) => spawnSync(program, ['--version']).status === 0;
 
 function compileAndRun(compiler: string, flags: string[], runner: string[]): string {

@@ -44,7 +44,9 @@ interface Golden {
 const folder = join(packageRoot(), '..', 'shared', 'golden');
 const TOLERANCE: Record<Precision, number> = { float64: 1e-9, float32: 2e-4 };
 const tensors = (plain: Plain): Parameters =>
-  Object.fromEntries(Object.entries(plain).map(([name, { shape, data }]) => [name, { shape, data: Float64Array.from(data) }]));
+  Object.fromEntries(
+    Object.entries(plain).map(([name, { shape, data }]) => [name, { shape, data: Float64Array.from(data) }]),
+  );
 
 /** Largest difference relative to the largest entry of the expected tensor. */
 function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
@@ -74,7 +76,10 @@ if (!existsSync(folder)) {
   for (const golden of cases) {
     const { method } = golden;
     for (const precision of ['float64', 'float32'] as const) {
-      test(`golden ${golden.name} ${precision}`, () => (method === undefined ? check(golden, precision) : checkEpisode(golden as unknown as GoldenEpisode, method, precision)));
+      test(`golden ${golden.name} ${precision}`, () =>
+        method === undefined
+          ? check(golden, precision)
+          : checkEpisode(golden as unknown as GoldenEpisode, method, precision));
     }
   }
 }
@@ -83,10 +88,19 @@ interface GoldenEpisode extends Omit<Golden, 'expected'> {
   expected: { loss: number; taskLosses: number[]; probabilities: number[][][]; gradient: Plain };
 }
 
-async function checkEpisode({ model: spec, params, tasks, expected }: GoldenEpisode, method: 'prototypical' | 'matching', precision: Precision): Promise<void> {
+async function checkEpisode(
+  { model: spec, params, tasks, expected }: GoldenEpisode,
+  method: 'prototypical' | 'matching',
+  precision: Precision,
+): Promise<void> {
   const tolerance = TOLERANCE[precision];
   const model = defineModel(spec, { precision });
-  const { loss, taskLosses, probabilities, gradient } = await episodeGradient(model, tensors(params), packTasks(model, tasks), { method });
+  const { loss, taskLosses, probabilities, gradient } = await episodeGradient(
+    model,
+    tensors(params),
+    packTasks(model, tasks),
+    { method },
+  );
   close([loss], [expected.loss], tolerance, 'loss');
   close(taskLosses, expected.taskLosses, tolerance, 'taskLosses');
   assert.equal(probabilities.length, tasks.length);
@@ -99,11 +113,19 @@ async function checkEpisode({ model: spec, params, tasks, expected }: GoldenEpis
   const isZero = ([, { data }]: [string, PlainTensor]) => data.every((x) => Math.abs(x) < 1e-15 * largest);
   assert.deepEqual(Object.keys(gradient).sort(), Object.keys(expected.gradient).sort());
   for (const [name, { data }] of Object.entries(expected.gradient).filter(isZero)) {
-    assert.ok(gradient[name]!.data.every((x) => Math.abs(x) <= tolerance * largest), `${name} is not 0`);
+    assert.ok(
+      gradient[name]!.data.every((x) => Math.abs(x) <= tolerance * largest),
+      `${name} is not 0`,
+    );
     assert.equal(data.length, gradient[name]!.data.length);
     delete gradient[name];
   }
-  closeAll(gradient, Object.fromEntries(Object.entries(expected.gradient).filter((entry) => !isZero(entry))), tolerance, 'gradient');
+  closeAll(
+    gradient,
+    Object.fromEntries(Object.entries(expected.gradient).filter((entry) => !isZero(entry))),
+    tolerance,
+    'gradient',
+  );
 }
 
 async function check(golden: Golden, precision: Precision): Promise<void> {

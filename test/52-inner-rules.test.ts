@@ -14,7 +14,11 @@ import type { Case } from './fixtures/random-model.js';
 
 const ALL = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies Activation[];
 const SMOOTH = ALL.slice(1);
-const RULES: readonly InnerRule[] = ['sgd', { kind: 'momentum', momentum: 0.7 }, { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05 }];
+const RULES: readonly InnerRule[] = [
+  'sgd',
+  { kind: 'momentum', momentum: 0.7 },
+  { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05 },
+];
 const RUNS = 40;
 
 /** What is added to a random case's inner loop. */
@@ -30,9 +34,15 @@ function withExtras(c: Case, { inner, proximal, several }: Extras): InnerLoop {
   return { ...c.inner, inner, proximal, ...(lossWeights && { lossWeights }) };
 }
 
-const named = (x: Parameters, names: readonly string[]): Parameters => Object.fromEntries(names.map((name) => [name, x[name]!]));
+const named = (x: Parameters, names: readonly string[]): Parameters =>
+  Object.fromEntries(names.map((name) => [name, x[name]!]));
 const map = (x: Parameters, f: (name: string, i: number) => number): Parameters =>
-  Object.fromEntries(Object.entries(x).map(([name, { shape, data }]) => [name, { shape, data: Float64Array.from(data, (_, i) => f(name, i)) }]));
+  Object.fromEntries(
+    Object.entries(x).map(([name, { shape, data }]) => [
+      name,
+      { shape, data: Float64Array.from(data, (_, i) => f(name, i)) },
+    ]),
+  );
 /** The numbers of a rule. */
 function numbersOf(rule: InnerRule): { kind: string; beta1: number; beta2: number; epsilon: number } {
   if (typeof rule === 'string' || rule.kind === 'sgd') return { kind: 'sgd', beta1: 0, beta2: 0, epsilon: 0 };
@@ -44,11 +54,27 @@ function numbersOf(rule: InnerRule): { kind: string; beta1: number; beta2: numbe
  * The meta-loss of one task and its derivative along (u, a) in parameters and rates, unrolled by hand in forward mode: every
  * quantity x has a tangent dx. Nothing of the core's way back is in it but products with the support loss's Hessian.
  */
-async function unrolled(c: Case, inner: InnerLoop, task: TaskExample, u: Parameters, a: Parameters | undefined, perStep: boolean): Promise<{ loss: number; slope: number }> {
+async function unrolled(
+  c: Case,
+  inner: InnerLoop,
+  task: TaskExample,
+  u: Parameters,
+  a: Parameters | undefined,
+  perStep: boolean,
+): Promise<{ loss: number; slope: number }> {
   const { model, params } = c;
   const { steps, learningRate, order, shrinkage = 0, proximal = 0, lossWeights } = inner;
   const { kind, beta1, beta2, epsilon } = numbersOf(inner.inner!);
-  const fast = Object.keys((await adapt(model, params, packTasks(model, [task]), { ...inner, steps: 0, learningRate: 0, lossWeights: undefined }))[0]!);
+  const fast = Object.keys(
+    (
+      await adapt(model, params, packTasks(model, [task]), {
+        ...inner,
+        steps: 0,
+        learningRate: 0,
+        lossWeights: undefined,
+      })
+    )[0]!,
+  );
   let theta = named(params, fast);
   let dTheta = named(u, fast);
   const zero = combine(theta, 0);
@@ -63,14 +89,25 @@ async function unrolled(c: Case, inner: InnerLoop, task: TaskExample, u: Paramet
   };
   for (let k = 0; k < steps; k++) {
     const at = { ...params, ...theta };
-    const { gradient, product } = n === 0 ? { gradient: combine(params, 0), product: combine(params, 0) } : await hessianVectorProduct(model, at, task.support, { ...u, ...dTheta });
-    const g = map(theta, (name, i) => share * gradient[name]!.data[i]! + proximal * (theta[name]!.data[i]! - params[name]!.data[i]!));
-    const dg = map(theta, (name, i) => (order === 1 ? 0 : share * product[name]!.data[i]! + proximal * (dTheta[name]!.data[i]! - u[name]!.data[i]!)));
+    const { gradient, product } =
+      n === 0
+        ? { gradient: combine(params, 0), product: combine(params, 0) }
+        : await hessianVectorProduct(model, at, task.support, { ...u, ...dTheta });
+    const g = map(
+      theta,
+      (name, i) => share * gradient[name]!.data[i]! + proximal * (theta[name]!.data[i]! - params[name]!.data[i]!),
+    );
+    const dg = map(theta, (name, i) =>
+      order === 1 ? 0 : share * product[name]!.data[i]! + proximal * (dTheta[name]!.data[i]! - u[name]!.data[i]!),
+    );
     const mean = kind === 'adam' ? 1 - beta1 : 1;
     [m, dm] = [combine(m, beta1, g, mean), combine(dm, beta1, dg, mean)];
     const [m0, dm0, s0, ds0] = [m, dm, s, ds];
     s = map(theta, (name, i) => beta2 * s0[name]!.data[i]! + (1 - beta2) * g[name]!.data[i]! ** 2);
-    ds = map(theta, (name, i) => beta2 * ds0[name]!.data[i]! + 2 * (1 - beta2) * g[name]!.data[i]! * dg[name]!.data[i]!);
+    ds = map(
+      theta,
+      (name, i) => beta2 * ds0[name]!.data[i]! + 2 * (1 - beta2) * g[name]!.data[i]! * dg[name]!.data[i]!,
+    );
     const move = (name: string, i: number): [number, number] => {
       if (kind === 'sgd') return [g[name]!.data[i]!, dg[name]!.data[i]!];
       if (kind === 'momentum') return [m0[name]!.data[i]!, dm0[name]!.data[i]!];
@@ -78,7 +115,10 @@ async function unrolled(c: Case, inner: InnerLoop, task: TaskExample, u: Paramet
       const root = Math.sqrt(s[name]!.data[i]! / c2);
       const dRoot = root === 0 ? 0 : ds[name]!.data[i]! / c2 / (2 * root);
       const hat = m0[name]!.data[i]! / c1;
-      return [hat / (root + epsilon), dm0[name]!.data[i]! / c1 / (root + epsilon) - (hat * dRoot) / (root + epsilon) ** 2];
+      return [
+        hat / (root + epsilon),
+        dm0[name]!.data[i]! / c1 / (root + epsilon) - (hat * dRoot) / (root + epsilon) ** 2,
+      ];
     };
     const rate = (from: number | Parameters | undefined, name: string, i: number): number => {
       if (typeof from !== 'object') return from ?? 0;
@@ -86,7 +126,11 @@ async function unrolled(c: Case, inner: InnerLoop, task: TaskExample, u: Paramet
     };
     const [before, dBefore] = [theta, dTheta];
     theta = map(before, (name, i) => before[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[0]);
-    dTheta = map(before, (name, i) => dBefore[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[1] - rate(a, name, i) * move(name, i)[0]);
+    dTheta = map(
+      before,
+      (name, i) =>
+        dBefore[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[1] - rate(a, name, i) * move(name, i)[0],
+    );
     if (lossWeights !== undefined && lossWeights[k] !== 0) await add(lossWeights[k]!);
   }
   if (lossWeights === undefined || steps === 0) await add(1);
@@ -95,19 +139,29 @@ async function unrolled(c: Case, inner: InnerLoop, task: TaskExample, u: Paramet
 
 test('every rule, proximal term and multi-step loss has the derivative of its unrolled steps, at both orders', () =>
   fc.assert(
-    fc.asyncProperty(anyShape(ALL), anyExtras, fc.constantFrom(1 as const, 2 as const), async (shape, extras, order) => {
-      const c = build(shape, 'float64', order);
-      const inner = withExtras(c, extras);
-      const { loss, gradient, learningRateGradient } = await metaGradient(c.model, c.params, c.batch, inner);
-      const u = direction(c.params, c.stream);
-      const a = typeof inner.learningRate === 'number' ? undefined : direction(inner.learningRate, c.stream);
-      const tasks = await Promise.all(c.tasks.map((task) => unrolled(c, inner, task, u, a, shape.rates === 'perStep')));
-      const mean = (of: 'loss' | 'slope') => tasks.reduce((sum, task) => sum + task[of], 0) / tasks.length;
-      assert.ok(Math.abs(loss - mean('loss')) <= 1e-12 * Math.max(1, Math.abs(loss)), `loss ${loss} is not ${mean('loss')}`);
-      const slope = dot(gradient, u) + (a === undefined ? 0 : dot(learningRateGradient!, a));
-      const scale = Math.max(1, norm(gradient), learningRateGradient === undefined ? 0 : norm(learningRateGradient));
-      assert.ok(Math.abs(slope - mean('slope')) <= 1e-10 * scale, `slope ${slope} is not ${mean('slope')}`);
-    }),
+    fc.asyncProperty(
+      anyShape(ALL),
+      anyExtras,
+      fc.constantFrom(1 as const, 2 as const),
+      async (shape, extras, order) => {
+        const c = build(shape, 'float64', order);
+        const inner = withExtras(c, extras);
+        const { loss, gradient, learningRateGradient } = await metaGradient(c.model, c.params, c.batch, inner);
+        const u = direction(c.params, c.stream);
+        const a = typeof inner.learningRate === 'number' ? undefined : direction(inner.learningRate, c.stream);
+        const tasks = await Promise.all(
+          c.tasks.map((task) => unrolled(c, inner, task, u, a, shape.rates === 'perStep')),
+        );
+        const mean = (of: 'loss' | 'slope') => tasks.reduce((sum, task) => sum + task[of], 0) / tasks.length;
+        assert.ok(
+          Math.abs(loss - mean('loss')) <= 1e-12 * Math.max(1, Math.abs(loss)),
+          `loss ${loss} is not ${mean('loss')}`,
+        );
+        const slope = dot(gradient, u) + (a === undefined ? 0 : dot(learningRateGradient!, a));
+        const scale = Math.max(1, norm(gradient), learningRateGradient === undefined ? 0 : norm(learningRateGradient));
+        assert.ok(Math.abs(slope - mean('slope')) <= 1e-10 * scale, `slope ${slope} is not ${mean('slope')}`);
+      },
+    ),
     { seed: 1, numRuns: 3 * RUNS, endOnFailure: true },
   ));
 
@@ -117,19 +171,25 @@ test('every rule, proximal term and multi-step loss has the derivative of finite
       const c = build({ ...shape, steps: Math.max(1, shape.steps) });
       const inner = withExtras(c, extras);
       const { gradient, learningRateGradient } = await metaGradient(c.model, c.params, c.batch, inner);
-      const at = async (params: Parameters, learningRate: InnerLoop['learningRate']) => (await metaGradient(c.model, params, c.batch, { ...inner, learningRate, order: 1 })).loss;
+      const at = async (params: Parameters, learningRate: InnerLoop['learningRate']) =>
+        (await metaGradient(c.model, params, c.batch, { ...inner, learningRate, order: 1 })).loss;
       const u = direction(c.params, c.stream);
       const { slope, doubt } = await derivative((x) => at(combine(c.params, 1, u, x), inner.learningRate), 2e-4);
       const allowed = 1e-7 * Math.max(norm(gradient), 1e-2);
       // |g| in Adam's √ŝ has a kink at 0: a coordinate that crosses it within the step proves nothing.
       const judged = (d: number) => numbersOf(inner.inner!).kind !== 'adam' || d <= allowed;
-      if (judged(doubt)) assert.ok(Math.abs(slope - dot(gradient, u)) <= allowed, `${dot(gradient, u)} is not ${slope}`);
+      if (judged(doubt))
+        assert.ok(Math.abs(slope - dot(gradient, u)) <= allowed, `${dot(gradient, u)} is not ${slope}`);
       if (typeof inner.learningRate === 'number') return;
       const rates = inner.learningRate;
       const a = direction(rates, c.stream);
       const difference = await derivative((x) => at(c.params, combine(rates, 1, a, x)), 2e-4);
       const wide = 1e-7 * Math.max(norm(learningRateGradient!), 1e-2);
-      if (judged(difference.doubt)) assert.ok(Math.abs(difference.slope - dot(learningRateGradient!, a)) <= wide, `rates: ${dot(learningRateGradient!, a)} is not ${difference.slope}`);
+      if (judged(difference.doubt))
+        assert.ok(
+          Math.abs(difference.slope - dot(learningRateGradient!, a)) <= wide,
+          `rates: ${dot(learningRateGradient!, a)} is not ${difference.slope}`,
+        );
     }),
     { seed: 2, numRuns: RUNS, endOnFailure: true },
   ));
@@ -137,10 +197,12 @@ test('every rule, proximal term and multi-step loss has the derivative of finite
 test('float32 agrees with float64', () =>
   fc.assert(
     fc.asyncProperty(anyShape(ALL), anyExtras, async (shape, extras) => {
-      const [a, b] = await Promise.all((['float32', 'float64'] as const).map((precision) => {
-        const c = build(shape, precision);
-        return metaGradient(c.model, c.params, c.batch, withExtras(c, extras));
-      }));
+      const [a, b] = await Promise.all(
+        (['float32', 'float64'] as const).map((precision) => {
+          const c = build(shape, precision);
+          return metaGradient(c.model, c.params, c.batch, withExtras(c, extras));
+        }),
+      );
       assert.ok(Math.abs(a!.loss - b!.loss) <= 2e-4 * Math.max(1e-2, Math.abs(b!.loss)));
       const u = direction(b!.gradient, random(shape.seed, 'float32'));
       assert.ok(Math.abs(dot(a!.gradient, u) - dot(b!.gradient, u)) <= 5e-4 * Math.max(1e-2, norm(b!.gradient)));
@@ -161,7 +223,10 @@ test('momentum 0 and no proximal term are plain steps; weights on the last step 
       for (const other of others) {
         const { gradient, loss } = await metaGradient(c.model, c.params, c.batch, { ...c.inner, ...other });
         assert.ok(Math.abs(loss - plain.loss) <= 1e-12 * Math.max(1, loss));
-        assert.ok(norm(combine(gradient, 1, plain.gradient, -1)) <= 1e-11 * Math.max(1, norm(gradient)), JSON.stringify(other));
+        assert.ok(
+          norm(combine(gradient, 1, plain.gradient, -1)) <= 1e-11 * Math.max(1, norm(gradient)),
+          JSON.stringify(other),
+        );
       }
     }),
     { seed: 4, numRuns: RUNS / 2, endOnFailure: true },
@@ -170,26 +235,50 @@ test('momentum 0 and no proximal term are plain steps; weights on the last step 
 // ------------------------------------------------------------------------------------------ implicit gradients
 
 const SPEC: ModelSpec = {
-  inputs: [{ name: 'c', kind: 'categorical', cardinality: 4, dim: 2 }, { name: 'x', kind: 'dense', size: 3 }],
+  inputs: [
+    { name: 'c', kind: 'categorical', cardinality: 4, dim: 2 },
+    { name: 'x', kind: 'dense', size: 3 },
+  ],
   body: { kind: 'mlp', hidden: [4], activation: 'tanh' },
   head: { loss: 'mse' },
 };
 const implicitCase = (seed: number, adapted: InnerLoop['adapt'], steps: number, options: Partial<InnerLoop> = {}) => {
   const model = defineModel(SPEC, { precision: 'float64' });
   const params = vector(model, random(seed, 'params'));
-  const tasks = Array.from({ length: 3 }, (_, t) => ({ support: rows(SPEC, [0, 3, 6][t]!, random(seed, 'support', t)), query: rows(SPEC, 2 + t, random(seed, 'query', t)) }));
-  const inner: InnerLoop = { steps, learningRate: 0.1, adapt: adapted, order: 2, proximal: 3, implicit: { cgSteps: 200, cgTolerance: 1e-13 }, ...options };
+  const tasks = Array.from({ length: 3 }, (_, t) => ({
+    support: rows(SPEC, [0, 3, 6][t]!, random(seed, 'support', t)),
+    query: rows(SPEC, 2 + t, random(seed, 'query', t)),
+  }));
+  const inner: InnerLoop = {
+    steps,
+    learningRate: 0.1,
+    adapt: adapted,
+    order: 2,
+    proximal: 3,
+    implicit: { cgSteps: 200, cgTolerance: 1e-13 },
+    ...options,
+  };
   return { model, params, tasks, batch: packTasks(model, tasks), inner, stream: random(seed, 'directions') };
 };
 
 test('the implicit gradient is the derivative of the loss where the steps reach the minimum', async () => {
   for (const [i, adapted] of (['all', ['mlp.*'], ['embedding.*', 'mlp.1.*'], ['mlp.1.*']] as const).entries()) {
     for (let seed = 1; seed <= 3; seed++) {
-      const { model, params, batch, inner, stream } = implicitCase(10 * i + seed, adapted === 'all' ? 'all' : [...adapted], 400);
+      const { model, params, batch, inner, stream } = implicitCase(
+        10 * i + seed,
+        adapted === 'all' ? 'all' : [...adapted],
+        400,
+      );
       const { gradient } = await metaGradient(model, params, batch, inner);
       const u = direction(params, stream);
-      const { slope } = await derivative(async (x) => (await metaGradient(model, combine(params, 1, u, x), batch, inner)).loss, 1e-3);
-      assert.ok(Math.abs(slope - dot(gradient, u)) <= 1e-8 * Math.max(1, norm(gradient)), `${adapted}: ${dot(gradient, u)} is not ${slope}`);
+      const { slope } = await derivative(
+        async (x) => (await metaGradient(model, combine(params, 1, u, x), batch, inner)).loss,
+        1e-3,
+      );
+      assert.ok(
+        Math.abs(slope - dot(gradient, u)) <= 1e-8 * Math.max(1, norm(gradient)),
+        `${adapted}: ${dot(gradient, u)} is not ${slope}`,
+      );
     }
   }
 });
@@ -209,11 +298,20 @@ test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow pa
     }
     const fast = names.flatMap((name) => Array.from(params[name]!.data, (_, i) => [name, i] as const));
     const unit = (name: string, i: number) => map(params, (n, j) => Number(n === name && i === j));
-    const columns = await Promise.all(fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product));
-    const matrix = fast.map(([name, i], r) => fast.map((_, c) => Number(r === c) + columns[c]![name]!.data[i]! / inner.proximal!));
-    const x = gauss(matrix, fast.map(([name, i]) => v[name]!.data[i]!));
+    const columns = await Promise.all(
+      fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product),
+    );
+    const matrix = fast.map(([name, i], r) =>
+      fast.map((_, c) => Number(r === c) + columns[c]![name]!.data[i]! / inner.proximal!),
+    );
+    const x = gauss(
+      matrix,
+      fast.map(([name, i]) => v[name]!.data[i]!),
+    );
     const mixed = columns.reduce((sum, column, c) => combine(sum, 1, column, -x[c]! / inner.proximal!), v);
-    const of = map(params, (name, i) => (names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)]! : mixed[name]!.data[i]!));
+    const of = map(params, (name, i) =>
+      names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)]! : mixed[name]!.data[i]!,
+    );
     expected = combine(expected, 1, of, 1 / tasks.length);
   }
   assert.ok(norm(combine(gradient, 1, expected, -1)) <= 1e-9 * norm(expected));
@@ -230,7 +328,8 @@ test('without steps, or with no curvature to follow, the implicit gradient is th
 
 test('options of the inner loop are checked by name', async () => {
   const { model, params, batch, inner } = implicitCase(1, 'all', 2);
-  const attempt = (options: object) => async () => metaGradient(model, params, batch, { ...inner, implicit: undefined, ...options } as InnerLoop);
+  const attempt = (options: object) => async () =>
+    metaGradient(model, params, batch, { ...inner, implicit: undefined, ...options } as InnerLoop);
   const cases: [object, RegExp][] = [
     [{ inner: 'nesterov' }, /innerLoop\.inner/],
     [{ inner: { kind: 'adam', momentum: 0.5 } }, /innerLoop\.inner\.momentum/],

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { innerLoopOfEpoch } from '../lib/algorithm.js';
 import type { Algorithm } from '../lib/algorithm.js';
-import { imaml, laplace, lstmMetaLearner, maml, mamlPlusPlus, melu, metaSgd, reptile, ridge } from '../lib/algorithms/index.js';
+import {
+  imaml,
+  laplace,
+  lstmMetaLearner,
+  maml,
+  mamlPlusPlus,
+  melu,
+  metaSgd,
+  reptile,
+  ridge,
+} from '../lib/algorithms/index.js';
 import { evaluate } from '../lib/evaluation.js';
 import { loadLearner, saveLearner } from '../lib/persist.js';
 import { train } from '../lib/train.js';
@@ -14,7 +24,12 @@ const VARIANTS: Record<string, Algorithm> = {
   adam: maml({ steps: 4, learningRate: 0.1, inner: { kind: 'adam', epsilon: 0.1 } }),
   'adam, learned rates': maml({ steps: 3, learningRate: 0.1, rates: 'perStep', inner: { kind: 'adam', epsilon: 0.1 } }),
   proximal: maml({ steps: 3, learningRate: 0.1, proximal: 0.3 }),
-  'multi-step loss, order annealing': maml({ steps: 3, learningRate: 0.1, multiStepLoss: { epochs: 4 }, orderAnnealing: { epochs: 2 } }),
+  'multi-step loss, order annealing': maml({
+    steps: 3,
+    learningRate: 0.1,
+    multiStepLoss: { epochs: 4 },
+    orderAnnealing: { epochs: 2 },
+  }),
   'multi-step loss at first order': maml({ steps: 3, learningRate: 0.1, order: 1, multiStepLoss: { epochs: 5 } }),
   'implicit, momentum': imaml({ steps: 8, learningRate: 0.05, lambda: 0.3, inner: 'momentum', cgSteps: 3 }),
   'reptile, adam': reptile({ steps: 5, learningRate: 0.05, inner: { kind: 'adam', epsilon: 0.1 } }),
@@ -25,7 +40,9 @@ for (const [name, algorithm] of Object.entries(VARIANTS)) {
   test(`${name}: learns users it never met`, async () => {
     const learner = learnerOf(algorithm, { at: ratings });
     await run(learner, ratings.train, { epochs: 15 });
-    const [before, after] = (await evaluate(learner, ratings.test, { metrics: ['mae'] })).methods.map(({ metrics }) => metrics['mae'].mean);
+    const [before, after] = (await evaluate(learner, ratings.test, { metrics: ['mae'] })).methods.map(
+      ({ metrics }) => metrics['mae'].mean,
+    );
     assert.ok(after < 0.8 * before, `${after} adapted, ${before} not`);
   });
 
@@ -36,7 +53,8 @@ for (const [name, algorithm] of Object.entries(VARIANTS)) {
     let last = learnerOf(algorithm, { threads: 1 });
     for (let epoch = 1; epoch <= 6; epoch++) {
       last = learnerOf(algorithm, { threads: 1 + (epoch % 3) });
-      for await (const report of train(last, tiny.train, { epochs: 6, metaBatch: 8, checkpoint })) if (report.epoch === epoch) break;
+      for await (const report of train(last, tiny.train, { epochs: 6, metaBatch: 8, checkpoint }))
+        if (report.epoch === epoch) break;
     }
     last = learnerOf(algorithm);
     await run(last, tiny.train, { epochs: 6, checkpoint });
@@ -67,8 +85,15 @@ test('multi-step weights fall from equal to the last step alone, and the order r
 
 test('training follows the schedule of its epochs', async () => {
   // One epoch of first order is that of fomaml; then they part.
-  const losses = async (algorithm: Algorithm) => (await run(learnerOf(algorithm), tiny.train, { epochs: 3 })).map(({ loss }) => loss);
-  const [annealed, first, second] = await Promise.all([maml({ steps: 2, learningRate: 0.1, orderAnnealing: { epochs: 1 } }), maml({ steps: 2, learningRate: 0.1, order: 1 }), maml({ steps: 2, learningRate: 0.1 })].map(losses));
+  const losses = async (algorithm: Algorithm) =>
+    (await run(learnerOf(algorithm), tiny.train, { epochs: 3 })).map(({ loss }) => loss);
+  const [annealed, first, second] = await Promise.all(
+    [
+      maml({ steps: 2, learningRate: 0.1, orderAnnealing: { epochs: 1 } }),
+      maml({ steps: 2, learningRate: 0.1, order: 1 }),
+      maml({ steps: 2, learningRate: 0.1 }),
+    ].map(losses),
+  );
   assert.equal(annealed[0], first[0]);
   assert.notEqual(annealed[2], first[2]);
   assert.notEqual(annealed[0], second[0]);
@@ -87,8 +112,16 @@ test('options of the algorithms are checked by name', () => {
   refuses(() => maml({ inner: 'nesterov' as 'adam' }), 'INVALID_OPTION', /maml\.inner/);
   refuses(() => maml({ inner: { kind: 'adam', beta1: 1 } }), 'INVALID_OPTION', /maml\.inner\.beta1/);
   refuses(() => maml({ proximal: -1 }), 'INVALID_OPTION', /maml\.proximal/);
-  refuses(() => maml({ multiStepLoss: { epoch: 3 } as never }), 'UNKNOWN_OPTION', /maml\.multiStepLoss.*did you mean epochs\?/);
-  refuses(() => mamlPlusPlus({ orderAnnealing: { epochs: -1 } }), 'INVALID_OPTION', /mamlPlusPlus\.orderAnnealing\.epochs/);
+  refuses(
+    () => maml({ multiStepLoss: { epoch: 3 } as never }),
+    'UNKNOWN_OPTION',
+    /maml\.multiStepLoss.*did you mean epochs\?/,
+  );
+  refuses(
+    () => mamlPlusPlus({ orderAnnealing: { epochs: -1 } }),
+    'INVALID_OPTION',
+    /mamlPlusPlus\.orderAnnealing\.epochs/,
+  );
   refuses(() => metaSgd({ rates: 'fixed' } as never), 'UNKNOWN_OPTION', /metaSgd\.rates/);
   refuses(() => imaml({ lambda: 0 }), 'INVALID_OPTION', /imaml\.lambda/);
   refuses(() => imaml({ cgSteps: 0 }), 'INVALID_OPTION', /imaml\.cgSteps/);
@@ -107,7 +140,9 @@ test('ridge knows how sure it is: 90 % intervals hold about 90 % of unseen ratin
   const { mean, variance } = await learner.uncertainty(ratings.test);
   assert.deepEqual(mean, await learner.outputs(ratings.test, 'after'));
   const { dataset, queryRows } = ratings.test;
-  const held = Array.from(queryRows).filter((row, i) => Math.abs(dataset.label[row] - mean[i]) <= 1.645 * Math.sqrt(variance[i])).length / queryRows.length;
+  const held =
+    Array.from(queryRows).filter((row, i) => Math.abs(dataset.label[row] - mean[i]) <= 1.645 * Math.sqrt(variance[i]))
+      .length / queryRows.length;
   assert.ok(held > 0.8 && held < 0.97, `${held} held`);
 
   // A user of many ratings is known better than one of few, and a loaded learner knows the same.
@@ -121,18 +156,31 @@ test('ridge knows how sure it is: 90 % intervals hold about 90 % of unseen ratin
   await saveLearner(learner, file);
   const loaded = await loadLearner(file);
   assert.equal(loaded.noiseVariance, learner.noiseVariance);
-  assert.deepEqual(await (await loaded.adapt({ items: [0, 1], labels: [5, 1] })).predict(items, { uncertainty: true }), a);
+  assert.deepEqual(
+    await (await loaded.adapt({ items: [0, 1], labels: [5, 1] })).predict(items, { uncertainty: true }),
+    a,
+  );
 });
 
 test('laplace moderates its probabilities where it is asked to', async () => {
   const clicks = stage('bce');
-  const [plain, moderated] = [learnerOf(laplace(), { at: clicks }), learnerOf(laplace({ probit: true }), { at: clicks })];
+  const [plain, moderated] = [
+    learnerOf(laplace(), { at: clicks }),
+    learnerOf(laplace({ probit: true }), { at: clicks }),
+  ];
   for (const learner of [plain, moderated]) await run(learner, clicks.train, { epochs: 10 });
   sameState(plain, moderated, 'training does not know of it');
-  const [logits, { mean, variance }] = [await plain.outputs(clicks.test, 'after'), await moderated.uncertainty(clicks.test)];
+  const [logits, { mean, variance }] = [
+    await plain.outputs(clicks.test, 'after'),
+    await moderated.uncertainty(clicks.test),
+  ];
   mean.forEach((o, i) => assert.ok(Math.abs(o - logits[i] / Math.sqrt(1 + (Math.PI / 8) * variance[i])) <= 1e-12));
   assert.deepEqual(await moderated.outputs(clicks.test, 'before'), await plain.outputs(clicks.test, 'before'));
-  const [a, b] = await Promise.all([plain, moderated].map(async (learner) => (await learner.adapt({ items: [0, 1, 2], labels: [1, 0, 1] })).predict([3, 4, 5], { uncertainty: true })));
+  const [a, b] = await Promise.all(
+    [plain, moderated].map(async (learner) =>
+      (await learner.adapt({ items: [0, 1, 2], labels: [1, 0, 1] })).predict([3, 4, 5], { uncertainty: true }),
+    ),
+  );
   assert.deepEqual(a.variance, b.variance);
   const me = await moderated.adapt({ items: [0, 1, 2], labels: [1, 0, 1] });
   assert.deepEqual(await me.predict([3, 4, 5]), b.mean);

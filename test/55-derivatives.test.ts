@@ -6,7 +6,19 @@ import type { Activation, InnerLoop, Parameters, TaskExample } from '../lib/cont
 import { packTasks } from '../lib/batch.js';
 import { adapt } from '../lib/inner-loop.js';
 import { hessianVectorProduct, metaGradient } from '../lib/meta-gradient.js';
-import { adapted, anyShape, build, combine, derivative, direction, distance, dot, identical, norm, vector } from './fixtures/random-model.js';
+import {
+  adapted,
+  anyShape,
+  build,
+  combine,
+  derivative,
+  direction,
+  distance,
+  dot,
+  identical,
+  norm,
+  vector,
+} from './fixtures/random-model.js';
 import type { Case, Shape } from './fixtures/random-model.js';
 
 const SMOOTH = ['tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies Activation[];
@@ -18,7 +30,11 @@ const RUNS = 40;
 const MAX_KINKED = 4;
 
 /** Checks a property of random shapes; `check` returns false for one that it could not judge. */
-async function property(seed: number, activations: readonly Activation[], check: (shape: Shape) => Promise<boolean | void>): Promise<void> {
+async function property(
+  seed: number,
+  activations: readonly Activation[],
+  check: (shape: Shape) => Promise<boolean | void>,
+): Promise<void> {
   let skipped = 0;
   const judged = async (shape: Shape) => {
     if ((await check(shape)) === false) skipped++;
@@ -28,19 +44,33 @@ async function property(seed: number, activations: readonly Activation[], check:
 }
 
 /** Whether f's derivative at 0 is `expected`; false if a kink lies in the way. @param scale of the derivative */
-async function matches(f: (x: number) => Promise<number>, expected: number, scale: number, shape: Shape, what: string): Promise<boolean> {
+async function matches(
+  f: (x: number) => Promise<number>,
+  expected: number,
+  scale: number,
+  shape: Shape,
+  what: string,
+): Promise<boolean> {
   const { h, tolerance } = DIFFERENCES[shape.activation === 'relu' ? 'relu' : 'smooth'];
   const allowed = tolerance * Math.max(scale, 1e-2);
   const { slope, doubt } = await derivative(f, h);
   if (shape.activation === 'relu' && doubt > allowed / 4) return false;
-  assert.ok(Math.abs(slope - expected) <= allowed, `${what}: the difference is ${slope}, not ${expected} (scale ${scale})`);
+  assert.ok(
+    Math.abs(slope - expected) <= allowed,
+    `${what}: the difference is ${slope}, not ${expected} (scale ${scale})`,
+  );
   return true;
 }
 
-const loss = async ({ model, batch }: Case, params: Parameters, inner: InnerLoop) => (await metaGradient(model, params, batch, { ...inner, order: 1 })).loss;
-const asRates = ({ learningRate }: InnerLoop): Parameters | undefined => (typeof learningRate === 'number' ? undefined : learningRate);
+const loss = async ({ model, batch }: Case, params: Parameters, inner: InnerLoop) =>
+  (await metaGradient(model, params, batch, { ...inner, order: 1 })).loss;
+const asRates = ({ learningRate }: InnerLoop): Parameters | undefined =>
+  typeof learningRate === 'number' ? undefined : learningRate;
 
-for (const [kind, activations, seed] of [['smooth', SMOOTH, 11], ['relu', ['relu'], 12]] as const) {
+for (const [kind, activations, seed] of [
+  ['smooth', SMOOTH, 11],
+  ['relu', ['relu'], 12],
+] as const) {
   test(`the exact meta-gradient is the derivative of the loss (${kind})`, () =>
     property(seed, activations, async (shape) => {
       const c = build(shape);
@@ -58,7 +88,8 @@ for (const [kind, activations, seed] of [['smooth', SMOOTH, 11], ['relu', ['relu
       const { learningRateGradient } = await metaGradient(c.model, c.params, c.batch, c.inner);
       const rates = asRates(c.inner)!;
       assert.deepEqual(Object.keys(learningRateGradient!).sort(), Object.keys(rates).sort());
-      for (const [name, { shape: own }] of Object.entries(rates)) assert.deepEqual(learningRateGradient![name].shape, own);
+      for (const [name, { shape: own }] of Object.entries(rates))
+        assert.deepEqual(learningRateGradient![name].shape, own);
       const u = direction(rates, c.stream);
       const f = (x: number) => loss(c, c.params, { ...c.inner, learningRate: combine(rates, 1, u, x) });
       return matches(f, dot(learningRateGradient!, u), norm(learningRateGradient!), shape, 'rates');
@@ -71,7 +102,9 @@ for (const [kind, activations, seed] of [['smooth', SMOOTH, 11], ['relu', ['relu
       const after = (await adapt(c.model, c.params, c.batch, c.inner)).map((fast) => ({ ...c.params, ...fast }));
       const u = direction(c.params, c.stream);
       const f = async (x: number) => {
-        const losses = await Promise.all(c.tasks.map((task, t) => loss(single(c, task), combine(after[t], 1, u, x), { ...c.inner, ...NO_STEPS })));
+        const losses = await Promise.all(
+          c.tasks.map((task, t) => loss(single(c, task), combine(after[t], 1, u, x), { ...c.inner, ...NO_STEPS })),
+        );
         return losses.reduce((a, b) => a + b, 0) / losses.length;
       };
       return matches(f, dot(gradient, u), norm(gradient), shape, 'first order');
@@ -83,7 +116,11 @@ const single = (c: Case, task: TaskExample): Case => ({ ...c, tasks: [task], bat
 
 test('the first-order gradient of the rates is −∇L_Q ∘ g_k', () =>
   property(41, ALL, async (shape) => {
-    const c = build({ ...shape, steps: Math.max(1, shape.steps), rates: shape.rates === 'scalar' ? 'perStep' : shape.rates }, 'float64', 1);
+    const c = build(
+      { ...shape, steps: Math.max(1, shape.steps), rates: shape.rates === 'scalar' ? 'perStep' : shape.rates },
+      'float64',
+      1,
+    );
     const rates = asRates(c.inner)!;
     const { learningRateGradient } = await metaGradient(c.model, c.params, c.batch, c.inner);
     const expected = combine(rates, 0);
@@ -93,7 +130,11 @@ test('the first-order gradient of the rates is −∇L_Q ∘ g_k', () =>
       const thetas: Parameters[] = [];
       for (let k = 0; k <= c.inner.steps; k++) {
         const learningRate =
-          shape.rates === 'perParameter' ? rates : Object.fromEntries(Object.entries(rates).map(([name, { data }]) => [name, { shape: [k], data: data.slice(0, k) }]));
+          shape.rates === 'perParameter'
+            ? rates
+            : Object.fromEntries(
+                Object.entries(rates).map(([name, { data }]) => [name, { shape: [k], data: data.slice(0, k) }]),
+              );
         const [fast] = await adapt(c.model, c.params, one.batch, { ...c.inner, steps: k, learningRate });
         thetas.push({ ...c.params, ...fast });
       }
@@ -135,21 +176,39 @@ test('a Hessian-vector product is the derivative of the gradient', () =>
     const at = (x: number) => hessianVectorProduct(model, combine(params, 1, v, x), rows, v);
     const { loss: value, gradient, product } = await at(0);
     const slope = async (x: number) => dot((await at(x)).gradient, u);
-    if (!(await matches(slope, dot(product, u), Math.max(norm(product), norm(gradient)), shape, 'product'))) return false;
-    return matches(async (x) => (await at(x)).loss, dot(gradient, v), Math.max(norm(gradient), Math.abs(value)), shape, 'gradient');
+    if (!(await matches(slope, dot(product, u), Math.max(norm(product), norm(gradient)), shape, 'product')))
+      return false;
+    return matches(
+      async (x) => (await at(x)).loss,
+      dot(gradient, v),
+      Math.max(norm(gradient), Math.abs(value)),
+      shape,
+      'gradient',
+    );
   }));
 
 test('float32 agrees with float64', () =>
   property(61, ALL, async (shape) => {
     const [single32, double] = [build(shape, 'float32'), build(shape)];
     for (const order of [1, 2] as const) {
-      const [a, b] = await Promise.all([single32, double].map((c) => metaGradient(c.model, c.params, c.batch, { ...c.inner, order })));
-      assert.ok(Math.abs(a.loss - b.loss) <= 2e-4 * Math.max(Math.abs(b.loss), 1e-3), `loss ${a.loss} is not ${b.loss}`);
+      const [a, b] = await Promise.all(
+        [single32, double].map((c) => metaGradient(c.model, c.params, c.batch, { ...c.inner, order })),
+      );
+      assert.ok(
+        Math.abs(a.loss - b.loss) <= 2e-4 * Math.max(Math.abs(b.loss), 1e-3),
+        `loss ${a.loss} is not ${b.loss}`,
+      );
       const off = distance(a.gradient, b.gradient);
-      assert.ok(off <= 2e-4 * Math.max(largest(b.gradient), 1e-3), `order ${order}: off by ${off} of ${largest(b.gradient)}`);
+      assert.ok(
+        off <= 2e-4 * Math.max(largest(b.gradient), 1e-3),
+        `order ${order}: off by ${off} of ${largest(b.gradient)}`,
+      );
       if (b.learningRateGradient === undefined) continue;
       const ratesOff = distance(a.learningRateGradient!, b.learningRateGradient);
-      assert.ok(ratesOff <= 2e-4 * Math.max(largest(b.learningRateGradient), 1e-3), `rates, order ${order}: off by ${ratesOff}`);
+      assert.ok(
+        ratesOff <= 2e-4 * Math.max(largest(b.learningRateGradient), 1e-3),
+        `rates, order ${order}: off by ${ratesOff}`,
+      );
     }
   }));
 
@@ -182,7 +241,9 @@ test('the gradient of a batch is the mean over its tasks, in any order', () =>
 test('without steps the meta-gradient is the plain gradient of the query loss', () =>
   property(81, ALL, async (shape) => {
     const c = build({ ...shape, steps: 0 });
-    const [first, second] = await Promise.all(([1, 2] as const).map((order) => metaGradient(c.model, c.params, c.batch, { ...c.inner, order })));
+    const [first, second] = await Promise.all(
+      ([1, 2] as const).map((order) => metaGradient(c.model, c.params, c.batch, { ...c.inner, order })),
+    );
     identical(first.gradient, second.gradient, 'orders');
     let mean = combine(c.params, 0);
     for (const [t, { query }] of c.tasks.entries()) {
@@ -190,9 +251,16 @@ test('without steps the meta-gradient is the plain gradient of the query loss', 
       assert.ok(Math.abs(plain.loss - second.taskLosses[t]) <= 1e-14 * Math.max(1, plain.loss));
       mean = combine(mean, 1, plain.gradient, 1 / c.tasks.length);
     }
-    assert.ok(distance(second.gradient, mean) <= 1e-13 * Math.max(1, norm(mean)), `off by ${distance(second.gradient, mean)}`);
+    assert.ok(
+      distance(second.gradient, mean) <= 1e-13 * Math.max(1, norm(mean)),
+      `off by ${distance(second.gradient, mean)}`,
+    );
     const [untouched] = await adapt(c.model, c.params, c.batch, c.inner);
-    identical(untouched, Object.fromEntries(adapted(c.model, c.inner.adapt).map(({ name }) => [name, c.params[name]])), 'adapt');
+    identical(
+      untouched,
+      Object.fromEntries(adapted(c.model, c.inner.adapt).map(({ name }) => [name, c.params[name]])),
+      'adapt',
+    );
   }));
 
 test("Reptile's direction is the mean displacement", () =>

@@ -45,43 +45,80 @@ function assertSame(a: Parameters, b: Parameters, tolerance: number): void {
   assert.deepEqual(Object.keys(a), Object.keys(b));
   for (const [name, { data }] of Object.entries(a)) {
     const scale = Float64Array.from(data).reduce((top, x) => Math.max(top, Math.abs(x)), 0);
-    data.forEach((x, i) => assert.ok(Math.abs(x - b[name]!.data[i]!) <= tolerance * scale, `${name}[${i}]: ${x} and ${b[name]!.data[i]}`));
+    data.forEach((x, i) =>
+      assert.ok(Math.abs(x - b[name]!.data[i]!) <= tolerance * scale, `${name}[${i}]: ${x} and ${b[name]!.data[i]}`),
+    );
   }
 }
 
 // One rate runs in the Gram form where that is cheaper; the same rate written out per tensor and step never does.
-const DENSE: ModelSpec = { inputs: [{ name: 'x', kind: 'dense', size: 96 }], body: { kind: 'mlp', hidden: [32, 8], activation: 'tanh' }, head: { loss: 'mse' } };
+const DENSE: ModelSpec = {
+  inputs: [{ name: 'x', kind: 'dense', size: 96 }],
+  body: { kind: 'mlp', hidden: [32, 8], activation: 'tanh' },
+  head: { loss: 'mse' },
+};
 const EMBEDDED: ModelSpec = {
-  inputs: [{ name: 'c', kind: 'categorical', cardinality: 9, dim: 40 }, { name: 'b', kind: 'bag', cardinality: 7, dim: 30 }, { name: 'x', kind: 'dense', size: 20 }],
+  inputs: [
+    { name: 'c', kind: 'categorical', cardinality: 9, dim: 40 },
+    { name: 'b', kind: 'bag', cardinality: 7, dim: 30 },
+    { name: 'x', kind: 'dense', size: 20 },
+  ],
   body: { kind: 'mlp', hidden: [24], activation: 'softplus' },
   head: { loss: 'mse' },
 };
-for (const [kind, spec] of [['dense inputs', DENSE], ['embeddings below', EMBEDDED]] as const) {
+for (const [kind, spec] of [
+  ['dense inputs', DENSE],
+  ['embeddings below', EMBEDDED],
+] as const) {
   for (const S of [5, 20, 60]) {
     for (const K of [1, 5, 10]) {
       test(`Gram form equals the direct form: ${kind}, S = ${S}, K = ${K}`, async () => {
         const stream = random(S, kind, K);
         const model = defineModel(spec, { precision: 'float64' });
         const params = normals(model, 0.2, stream);
-        const batch = packTasks(model, list(3, (t) => ({ support: rowsOf(spec, S - t, stream), query: rowsOf(spec, 7 + t, stream) })));
+        const batch = packTasks(
+          model,
+          list(3, (t) => ({ support: rowsOf(spec, S - t, stream), query: rowsOf(spec, 7 + t, stream) })),
+        );
         const rate = 0.05;
         const steps = { shape: [K], data: new Float64Array(K).fill(rate) };
         const adapted = ['mlp.*'];
-        const written = Object.fromEntries(model.tensors.filter(({ name }) => name.startsWith('mlp.')).map(({ name }) => [name, steps]));
+        const written = Object.fromEntries(
+          model.tensors.filter(({ name }) => name.startsWith('mlp.')).map(({ name }) => [name, steps]),
+        );
         let gram = 0;
         for (const order of [1, 2] as const) {
-          const loop = (learningRate: InnerLoop['learningRate']): InnerLoop => ({ steps: K, learningRate, adapt: adapted, order, shrinkage: 2 });
+          const loop = (learningRate: InnerLoop['learningRate']): InnerLoop => ({
+            steps: K,
+            learningRate,
+            adapt: adapted,
+            order,
+            shrinkage: 2,
+          });
           const one = await metaGradient(model, params, batch, loop(rate));
           const other = await metaGradient(model, params, batch, loop(written));
-          assertSame({ losses: { shape: [3], data: one.taskLosses } }, { losses: { shape: [3], data: other.taskLosses } }, 1e-12);
+          assertSame(
+            { losses: { shape: [3], data: one.taskLosses } },
+            { losses: { shape: [3], data: other.taskLosses } },
+            1e-12,
+          );
           assertSame(one.gradient, other.gradient, 1e-11);
           if (kind === 'dense inputs') {
-            const layers = [[96, 32], [32, 8], [8, 1]].map(([inputs, outputs]) => ({ inputs: inputs!, outputs: outputs!, weight: true, bias: true }));
+            const layers = [
+              [96, 32],
+              [32, 8],
+              [8, 1],
+            ].map(([inputs, outputs]) => ({ inputs: inputs!, outputs: outputs!, weight: true, bias: true }));
             if (chosenForm({ layers, support: S - 1, query: 8, steps: K, order }) === 'gram') gram++;
           }
         }
-        assertSame((await adapt(model, params, batch, { steps: K, learningRate: rate, adapt: adapted, order: 1 }))[1]!, (await adapt(model, params, batch, { steps: K, learningRate: written, adapt: adapted, order: 1 }))[1]!, 1e-12);
-        if (kind === 'dense inputs' && S <= 20) assert.ok(gram > 0, 'the Gram form was not chosen: nothing was compared');
+        assertSame(
+          (await adapt(model, params, batch, { steps: K, learningRate: rate, adapt: adapted, order: 1 }))[1]!,
+          (await adapt(model, params, batch, { steps: K, learningRate: written, adapt: adapted, order: 1 }))[1]!,
+          1e-12,
+        );
+        if (kind === 'dense inputs' && S <= 20)
+          assert.ok(gram > 0, 'the Gram form was not chosen: nothing was compared');
       });
     }
   }
@@ -107,7 +144,12 @@ const USERS: ModelSpec = {
 function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number])[], stream: Random) {
   const rows = sizes.reduce((sum, [s, q]) => sum + s + q, 0);
   const owner = Int32Array.from(sizes.flatMap(([s, q], t) => list(s + q, () => t)));
-  const begin = Int32Array.from([0, ...sizes.flatMap(([s, q]) => [s, q])]).map(((sum) => (n) => (sum += n))(0));
+  const begin = Int32Array.from([0, ...sizes.flatMap(([s, q]) => [s, q])]).map(
+    (
+      (sum) => (n) =>
+        (sum += n)
+    )(0),
+  );
   const numbers = (n: number) => Float64Array.from({ length: n }, () => stream.normal());
   const ids = (n: number, below: number) => Int32Array.from({ length: n }, () => stream.below(below));
   const tagCounts = list(sizes.length, () => stream.below(4));
@@ -116,19 +158,34 @@ function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number]
   const labels = numbers(rows);
   const make = (of: Int32Array) => {
     const bags = Array.from(of, (t) => users.tags[t]!);
-    const offsets = Int32Array.from([0, ...bags.map(({ length }) => length)]).map(((sum) => (n) => (sum += n))(0));
+    const offsets = Int32Array.from([0, ...bags.map(({ length }) => length)]).map(
+      (
+        (sum) => (n) =>
+          (sum += n)
+      )(0),
+    );
     const frame = model.ops.createFrame(model.native, {
       sides: [of.length, rows],
       columns: [
         { side: 0, ids: Int32Array.from(of, (t) => users.age[t]!) },
         { side: 1, ids: items.item },
-        { side: 0, dense: Float64Array.from({ length: 3 * of.length }, (_, i) => users.income[3 * of[Math.floor(i / 3)]! + (i % 3)]!) },
+        {
+          side: 0,
+          dense: Float64Array.from(
+            { length: 3 * of.length },
+            (_, i) => users.income[3 * of[Math.floor(i / 3)]! + (i % 3)]!,
+          ),
+        },
         { side: 0, ids: Int32Array.from(bags.flatMap((bag) => Array.from(bag))), offsets },
         { side: 1, dense: items.price },
       ],
     });
     const everyRow = Int32Array.from({ length: rows }, (_, r) => r);
-    return model.ops.createBatch(model.native, frame, { begin, sides: [of.length === rows ? everyRow : owner, everyRow], labels });
+    return model.ops.createBatch(model.native, frame, {
+      begin,
+      sides: [of.length === rows ? everyRow : owner, everyRow],
+      labels,
+    });
   };
   return [make(Int32Array.from({ length: sizes.length }, (_, t) => t)), make(owner)] as const;
 }
@@ -140,30 +197,70 @@ for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*']
       const model = defineModel(USERS, { precision: 'float64' });
       const params = normals(model, 0.4, stream);
       const store = model.store(params);
-      const [shared, repeated] = batchesOfUsers(model, [[6, 4], [1, 3], [0, 2], [9, 1]], stream);
+      const [shared, repeated] = batchesOfUsers(
+        model,
+        [
+          [6, 4],
+          [1, 3],
+          [0, 2],
+          [9, 1],
+        ],
+        stream,
+      );
       const fast = selectTensors(model, adapted, 'adapt');
       let differing = 0;
       for (const steps of [1, 3]) {
         for (const order of [1, 2] as const) {
-          const rates = form === 'one rate' ? { rateKind: 0, rate: 0.1 } : { rateKind: 1, rate: 0, rates: model.tensors.map((_, t) => (fast[t] ? new Float64Array(steps).fill(0.1) : new Float64Array(0))) };
+          const rates =
+            form === 'one rate'
+              ? { rateKind: 0, rate: 0.1 }
+              : {
+                  rateKind: 1,
+                  rate: 0,
+                  rates: model.tensors.map((_, t) =>
+                    fast[t] ? new Float64Array(steps).fill(0.1) : new Float64Array(0),
+                  ),
+                };
           const inner = { steps, order, solver: 0, fast, shrinkage: 0, ...rates } as NativeInnerLoop;
           const gradient = async (batch: typeof shared, direction: 0 | 1) => {
-            const { taskLosses, gradient } = await model.ops.metaGradient({ store, batch, inner, threads: 2, direction });
+            const { taskLosses, gradient } = await model.ops.metaGradient({
+              store,
+              batch,
+              inner,
+              threads: 2,
+              direction,
+            });
             return { ...model.named(gradient), losses: { shape: [taskLosses.length], data: taskLosses } };
           };
           for (const direction of [0, 1] as const) {
             const [one, other]: Parameters[] = [await gradient(shared, direction), await gradient(repeated, direction)];
             assertSame(one, other, 1e-12);
-            for (const [name, { data }] of Object.entries(one)) if (data.some((x, i) => x !== other[name]!.data[i])) differing++;
+            for (const [name, { data }] of Object.entries(one))
+              if (data.some((x, i) => x !== other[name]!.data[i])) differing++;
           }
           const outputs = async (batch: typeof shared) => {
-            const { before, after } = await model.ops.predict({ store, batch, inner, threads: 2, before: true, after: true });
+            const { before, after } = await model.ops.predict({
+              store,
+              batch,
+              inner,
+              threads: 2,
+              before: true,
+              after: true,
+            });
             return { before: { shape: [10], data: before! }, after: { shape: [10], data: after! } };
           };
           assertSame(await outputs(shared), await outputs(repeated), 1e-12);
           const parameters = async (batch: typeof shared) => {
             const all = await model.ops.adapt({ store, batch, inner, threads: 2 });
-            return Object.fromEntries(all.flatMap((task, t) => model.ops.readAdapted(task, store).flatMap((data, i) => (data === undefined ? [] : [[`${t}.${model.tensors[i]!.name}`, { shape: [data.length], data }]]))));
+            return Object.fromEntries(
+              all.flatMap((task, t) =>
+                model.ops
+                  .readAdapted(task, store)
+                  .flatMap((data, i) =>
+                    data === undefined ? [] : [[`${t}.${model.tensors[i]!.name}`, { shape: [data.length], data }]],
+                  ),
+              ),
+            );
           };
           assertSame(await parameters(shared), await parameters(repeated), 1e-12);
         }
@@ -179,8 +276,18 @@ test('a Hessian-vector product does the same', async () => {
   const store = model.store(normals(model, 0.4, stream));
   const vector = model.store(normals(model, 1, stream));
   const [shared, repeated] = batchesOfUsers(model, [[0, 8]], stream);
-  const inner: NativeInnerLoop = { steps: 0, order: 2, solver: 0, fast: new Uint8Array(model.tensors.length).fill(1), shrinkage: 0, rateKind: 0, rate: 0 };
-  const [one, other] = await Promise.all([shared, repeated].map((batch) => model.ops.hessianVectorProduct({ store, batch, inner, threads: 1, vector })));
+  const inner: NativeInnerLoop = {
+    steps: 0,
+    order: 2,
+    solver: 0,
+    fast: new Uint8Array(model.tensors.length).fill(1),
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
+  const [one, other] = await Promise.all(
+    [shared, repeated].map((batch) => model.ops.hessianVectorProduct({ store, batch, inner, threads: 1, vector })),
+  );
   assertSame(model.named(one!.gradient), model.named(other!.gradient), 1e-12);
   assertSame(model.named(one!.product), model.named(other!.product), 1e-12);
 });
@@ -197,8 +304,23 @@ const ridgeModel = (spec: ModelSpec) => {
 
 async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExample[]) {
   const fast = selectTensors(model, ['mlp.1.*'], 'adapt');
-  const inner: NativeInnerLoop = { steps: 1, order: 2, solver: SOLVERS.ridge, prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'), fast, shrinkage: 0, rateKind: 0, rate: 0 };
-  const call = { store: model.store(params), batch: packTasks(model, tasks).native, inner, threads: 2, direction: 0 as const };
+  const inner: NativeInnerLoop = {
+    steps: 1,
+    order: 2,
+    solver: SOLVERS.ridge,
+    prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'),
+    fast,
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
+  const call = {
+    store: model.store(params),
+    batch: packTasks(model, tasks).native,
+    inner,
+    threads: 2,
+    direction: 0 as const,
+  };
   const { loss, gradient } = await model.ops.metaGradient(call);
   return { loss, gradient: model.named(gradient) };
 }
@@ -208,7 +330,10 @@ test('ridge: the meta-gradient is that of finite differences, prior mean and pre
     const stream = random(seed, 'ridge');
     const model = ridgeModel(RIDGE);
     const params = normals(model, 0.4, stream);
-    const tasks = list(3, (t) => ({ support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t]!, stream), query: rowsOf(RIDGE, 1 + stream.below(6), stream) }));
+    const tasks = list(3, (t) => ({
+      support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t]!, stream),
+      query: rowsOf(RIDGE, 1 + stream.below(6), stream),
+    }));
     const { gradient } = await ridgeGradient(model, params, tasks);
     for (const { name } of model.tensors) {
       // Along a random direction in one tensor.
@@ -220,19 +345,29 @@ test('ridge: the meta-gradient is that of finite differences, prior mean and pre
       };
       const h = 1e-4;
       const slope = (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
-      assert.ok(Math.abs(slope - along) <= 1e-7 * Math.max(1, Math.abs(slope)), `seed ${seed}, ${name}: ${along} is not ${slope}`);
+      assert.ok(
+        Math.abs(slope - along) <= 1e-7 * Math.max(1, Math.abs(slope)),
+        `seed ${seed}, ${name}: ${along} is not ${slope}`,
+      );
     }
   }
 });
 
 test('ridge: the solution is that of the normal equations', async () => {
   // One feature and a bias, by hand: features are the dense input itself under a fixed linear layer.
-  const spec: ModelSpec = { inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: [1], activation: 'identity' }, head: { loss: 'mse' } };
+  const spec: ModelSpec = {
+    inputs: [{ name: 'x', kind: 'dense', size: 1 }],
+    body: { kind: 'mlp', hidden: [1], activation: 'identity' },
+    head: { loss: 'mse' },
+  };
   const model = ridgeModel(spec);
   const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float64Array.from(data) });
   const [w0, b0, lw, lb] = [0.5, -1, Math.log(2), Math.log(3)];
   const params = {
-    'mlp.0.weight': tensor([1, 1], 1), 'mlp.0.bias': tensor([1], 0), 'mlp.1.weight': tensor([1, 1], w0), 'mlp.1.bias': tensor([1], b0),
+    'mlp.0.weight': tensor([1, 1], 1),
+    'mlp.0.bias': tensor([1], 0),
+    'mlp.1.weight': tensor([1, 1], w0),
+    'mlp.1.bias': tensor([1], b0),
     'prior.logPrecision': tensor([2], lw, lb),
   };
   const x = [1, 2, -1];
@@ -243,7 +378,10 @@ test('ridge: the solution is that of the normal equations', async () => {
   const [p, q] = [r.reduce((s, v, i) => s + v * x[i]!, 0), r.reduce((s, v) => s + v, 0)];
   const w = w0 + (d * p - b * q) / (a * d - b * b);
   const bias = b0 + (a * q - b * p) / (a * d - b * b);
-  const task = { support: { inputs: { x: x.map((v) => [v]) }, labels: y }, query: { inputs: { x: [[4]] }, labels: [1] } };
+  const task = {
+    support: { inputs: { x: x.map((v) => [v]) }, labels: y },
+    query: { inputs: { x: [[4]] }, labels: [1] },
+  };
   const { loss } = await ridgeGradient(model, params, [task]);
   assert.ok(Math.abs(loss - (4 * w + bias - 1) ** 2) < 1e-12);
 });

@@ -55,7 +55,11 @@ const PRELUDE = `
 `;
 
 function child(script: string): { status: number | null; stdout: string } {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PRELUDE + script], { encoding: 'utf8', timeout: 60_000 });
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', PRELUDE + script],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
   assert.equal(signal, null, `killed by ${signal}: ${stderr}`);
   assert.equal(stderr, '');
   return { status, stdout };
@@ -66,7 +70,9 @@ function child(script: string): { status: number | null; stdout: string } {
 async function everything(model: Model, tasks: TaskExample[]) {
   const params = model.initialize(3);
   const batch = packTasks(model, tasks);
-  const learningRate = Object.fromEntries(Object.entries(params).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0.03) }]));
+  const learningRate = Object.fromEntries(
+    Object.entries(params).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 0.03) }]),
+  );
   const second = await metaGradient(model, params, batch, INNER);
   const first = await metaGradient(model, params, batch, { ...INNER, order: 1, learningRate });
   return {
@@ -100,14 +106,31 @@ for (const precision of ['float32', 'float64'] as const satisfies Precision[]) {
 async function trained(threads: number, rates: RateKind): Promise<Parameters> {
   const stream = random(5, 'data');
   const [user, item, label]: number[][] = [[], [], []];
-  for (let u = 0; u < 60; u++) for (let i = u % 3; i < 30; i += 2 + (u % 4)) user.push(u), item.push(i), label.push(stream.normal());
+  for (let u = 0; u < 60; u++)
+    for (let i = u % 3; i < 30; i += 2 + (u % 4)) (user.push(u), item.push(i), label.push(stream.normal()));
   const dataset = datasetFromColumns({ user, item, label });
   const tasks = buildTasks(dataset, { query: { fraction: 0.4 } });
   const model = defineModel(
-    { inputs: describeInputs(dataset, [{ name: 'item', dim: 6 }, { name: 'user', dim: 3 }], tasks.queryRows), body: { kind: 'mlp', hidden: [12] }, head: { loss: 'mse' } },
+    {
+      inputs: describeInputs(
+        dataset,
+        [
+          { name: 'item', dim: 6 },
+          { name: 'user', dim: 3 },
+        ],
+        tasks.queryRows,
+      ),
+      body: { kind: 'mlp', hidden: [12] },
+      head: { loss: 'mse' },
+    },
     { threads },
   );
-  const learner = createLearner({ model, algorithm: maml({ steps: 2, learningRate: 0.1, rates }), optimizer: adam({ clipNorm: 1, weightDecay: 0.01 }), seed: 4 });
+  const learner = createLearner({
+    model,
+    algorithm: maml({ steps: 2, learningRate: 0.1, rates }),
+    optimizer: adam({ clipNorm: 1, weightDecay: 0.01 }),
+    seed: 4,
+  });
   for await (const _ of train(learner, tasks, { epochs: 2, metaBatch: 13, hide: { item: 0.2 } })) void _;
   return learner.parameters();
 }
@@ -127,8 +150,10 @@ test('twenty calls at once give what they give one by one', async () => {
   const calls = Array.from({ length: 20 }, (_, i) => async (): Promise<Parameters[]> => {
     const batch = i % 2 === 0 ? shared : packTasks(model, ragged(5 + i));
     if (i % 4 === 0) return adapt(model, params, batch, { ...INNER, steps: 1 + (i % 5) });
-    if (i % 4 === 1) return [(await metaGradient(model, params, batch, { ...INNER, order: (1 + (i % 2)) as 1 | 2 })).gradient];
-    if (i % 4 === 2) return [(await hessianVectorProduct(model, params, rows(SPEC, 3 + i, random(i, 'rows')), vector)).product];
+    if (i % 4 === 1)
+      return [(await metaGradient(model, params, batch, { ...INNER, order: (1 + (i % 2)) as 1 | 2 })).gradient];
+    if (i % 4 === 2)
+      return [(await hessianVectorProduct(model, params, rows(SPEC, 3 + i, random(i, 'rows')), vector)).product];
     return [{ outputs: await predict(model, params, rows(SPEC, 300 * i, random(i, 'rows'))) }];
   });
   const alone: Parameters[][] = [];
@@ -150,16 +175,29 @@ test('the first uses of one batch may come at the same time', async () => {
 
 /** An empty support, and tensors whose sizes leave gaps between them in memory. */
 test('what an earlier call left in memory does not matter', async () => {
-  const own = defineModel({ ...SPEC, body: { kind: 'mlp', hidden: [5, 3], activation: 'tanh' } }, { precision: 'float64', threads: 1 });
+  const own = defineModel(
+    { ...SPEC, body: { kind: 'mlp', hidden: [5, 3], activation: 'tanh' } },
+    { precision: 'float64', threads: 1 },
+  );
   const fresh = own.initialize(1);
   const batch = packTasks(own, [...ragged(8).slice(5), ragged(1)[0]]);
-  const wild = Object.fromEntries(Object.entries(fresh).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 1e300) }]));
-  const perStep = Object.fromEntries(own.tensors.map(({ name }) => [name, { shape: [3], data: Float64Array.of(0.05, 0.05, 0.05) }]));
-  const perParameter = Object.fromEntries(own.tensors.map(({ name, shape }) => [name, { shape: [...shape], data: fresh[name].data.map(() => 0.05) }]));
+  const wild = Object.fromEntries(
+    Object.entries(fresh).map(([name, { shape, data }]) => [name, { shape, data: data.map(() => 1e300) }]),
+  );
+  const perStep = Object.fromEntries(
+    own.tensors.map(({ name }) => [name, { shape: [3], data: Float64Array.of(0.05, 0.05, 0.05) }]),
+  );
+  const perParameter = Object.fromEntries(
+    own.tensors.map(({ name, shape }) => [name, { shape: [...shape], data: fresh[name].data.map(() => 0.05) }]),
+  );
   const expected = await adapt(own, fresh, batch, INNER);
   for (let round = 0; round < 20; round++) {
     // Fills the scratch memory of whichever thread takes it with Infinity and NaN.
-    await Promise.all(Array.from({ length: 4 }, () => assert.rejects(metaGradient(own, wild, batch, { ...INNER }), { code: 'DIVERGED' })));
+    await Promise.all(
+      Array.from({ length: 4 }, () =>
+        assert.rejects(metaGradient(own, wild, batch, { ...INNER }), { code: 'DIVERGED' }),
+      ),
+    );
     for (const learningRate of [perStep, perParameter]) {
       for (const [t, adapted] of (await adapt(own, fresh, batch, { ...INNER, learningRate })).entries()) {
         for (const [name, { data }] of Object.entries(adapted)) {
@@ -172,10 +210,20 @@ test('what an earlier call left in memory does not matter', async () => {
 
 // ------------------------------------------------------------------------------------------ aborts and the event loop
 
-const wide = defineModel({ inputs: [{ name: 'x', kind: 'dense', size: 64 }], body: { kind: 'mlp', hidden: [64, 64] }, head: { loss: 'mse' } }, { threads: 2 });
-const wideRows = (n: number) => ({ inputs: { x: Array.from({ length: n }, () => Array.from({ length: 64 }, (_, i) => Math.sin(i))) }, labels: new Float32Array(n) });
-const wideBatch = packTasks(wide, Array.from({ length: 400 }, () => ({ support: wideRows(10), query: wideRows(10) })));
-const long = (signal?: AbortSignal) => metaGradient(wide, wide.initialize(1), wideBatch, { ...INNER, steps: 40, learningRate: 1e-4 }, { signal });
+const wide = defineModel(
+  { inputs: [{ name: 'x', kind: 'dense', size: 64 }], body: { kind: 'mlp', hidden: [64, 64] }, head: { loss: 'mse' } },
+  { threads: 2 },
+);
+const wideRows = (n: number) => ({
+  inputs: { x: Array.from({ length: n }, () => Array.from({ length: 64 }, (_, i) => Math.sin(i))) },
+  labels: new Float32Array(n),
+});
+const wideBatch = packTasks(
+  wide,
+  Array.from({ length: 400 }, () => ({ support: wideRows(10), query: wideRows(10) })),
+);
+const long = (signal?: AbortSignal) =>
+  metaGradient(wide, wide.initialize(1), wideBatch, { ...INNER, steps: 40, learningRate: 1e-4 }, { signal });
 const isAborted = (error: unknown): true => {
   assert.ok(error instanceof InnerloopError && error.code === 'ABORTED' && error.name === 'AbortError', String(error));
   return true;
@@ -183,7 +231,10 @@ const isAborted = (error: unknown): true => {
 
 test('an aborted signal stops a call before it starts, with its reason as the cause', async () => {
   const reason = new Error('no longer wanted');
-  await assert.rejects(long(AbortSignal.abort(reason)), (error: unknown) => isAborted(error) && (error as Error).cause === reason);
+  await assert.rejects(
+    long(AbortSignal.abort(reason)),
+    (error: unknown) => isAborted(error) && (error as Error).cause === reason,
+  );
 });
 
 test('a call can be aborted on the way, and the event loop turns meanwhile', async () => {
@@ -221,10 +272,16 @@ test('a signal that fires after the end changes nothing, and no listener stays',
 
 test('parameters may be read and saved while a training step runs', async () => {
   const dataset = datasetFromColumns({
-    user: Array.from({ length: 6000 }, (_, i) => i % 300), item: Array.from({ length: 6000 }, (_, i) => Math.floor(i / 300)), label: Array.from({ length: 6000 }, (_, i) => i % 5),
+    user: Array.from({ length: 6000 }, (_, i) => i % 300),
+    item: Array.from({ length: 6000 }, (_, i) => Math.floor(i / 300)),
+    label: Array.from({ length: 6000 }, (_, i) => i % 5),
   });
   const tasks = buildTasks(dataset, { query: 5 });
-  const model = defineModel({ inputs: describeInputs(dataset, [{ name: 'item', dim: 64 }], tasks.queryRows), body: { kind: 'mlp', hidden: [64, 64] }, head: { loss: 'mse' } });
+  const model = defineModel({
+    inputs: describeInputs(dataset, [{ name: 'item', dim: 64 }], tasks.queryRows),
+    body: { kind: 'mlp', hidden: [64, 64] },
+    head: { loss: 'mse' },
+  });
   const learner = createLearner({ model, algorithm: maml({ steps: 5 }) });
   const epoch = train(learner, tasks, { epochs: 1, metaBatch: 300 }).next();
   const failures: unknown[] = [];
@@ -245,16 +302,26 @@ test('parameters may be read and saved while a training step runs', async () => 
 
 // ------------------------------------------------------------------------------------------ workers and processes
 
-const worker = (script: string) => new Worker(new URL(`data:text/javascript,${encodeURIComponent(`${PRELUDE} import { parentPort } from 'node:worker_threads'; ${script}`)}`));
+const worker = (script: string) =>
+  new Worker(
+    new URL(
+      `data:text/javascript,${encodeURIComponent(`${PRELUDE} import { parentPort } from 'node:worker_threads'; ${script}`)}`,
+    ),
+  );
 const ended = (w: Worker) => new Promise<number>((done, fail) => w.on('exit', done).on('error', fail));
 
 test('three workers at once give what the main thread gives', async () => {
   const script = `for (let i = 0; i < 10; i++) await short(); const { gradient } = await il.metaGradient(model, params, batchOf(40), inner(3)); parentPort.postMessage(gradient);`;
   const workers = [1, 2, 3].map(() => worker(script));
   const codes = Promise.all(workers.map(ended));
-  const batch = packTasks(wide, Array.from({ length: 40 }, () => ({ support: wideRows(10), query: wideRows(10) })));
+  const batch = packTasks(
+    wide,
+    Array.from({ length: 40 }, () => ({ support: wideRows(10), query: wideRows(10) })),
+  );
   const own = metaGradient(wide, wide.initialize(1), batch, { ...INNER, steps: 3, learningRate: 1e-4 });
-  const results = await Promise.all(workers.map((w) => new Promise<Parameters>((done, fail) => w.on('message', done).on('error', fail))));
+  const results = await Promise.all(
+    workers.map((w) => new Promise<Parameters>((done, fail) => w.on('message', done).on('error', fail))),
+  );
   for (const gradient of results) identical(gradient, (await own).gradient, 'worker');
   assert.deepEqual(await codes, [0, 0, 0]);
 });
@@ -275,7 +342,11 @@ const terminations = (rounds: number, inWorker: string, whenStarted: string) => 
 test('a worker may be terminated in the middle of a call', () => {
   process.env['MALLOC_PERTURB_'] = '165';
   try {
-    const script = terminations(4, `for (let i = 0; i < 3; i++) long(); short(); parentPort.postMessage('started'); await long();`, `await new Promise((r) => setTimeout(r, 20 * round)); await w.terminate();`);
+    const script = terminations(
+      4,
+      `for (let i = 0; i < 3; i++) long(); short(); parentPort.postMessage('started'); await long();`,
+      `await new Promise((r) => setTimeout(r, 20 * round)); await w.terminate();`,
+    );
     assert.deepEqual(child(script), { status: 0, stdout: 'done\n' });
   } finally {
     delete process.env['MALLOC_PERTURB_'];
@@ -283,14 +354,22 @@ test('a worker may be terminated in the middle of a call', () => {
 });
 
 test('a worker may be terminated while calls come back to it', () => {
-  const script = terminations(12, `parentPort.postMessage('started'); for (;;) await Promise.all([1, 2, 3, 4].map(() => short().catch(() => 0)));`, `await new Promise((r) => setTimeout(r, (7 * round) % 30)); await w.terminate();`);
+  const script = terminations(
+    12,
+    `parentPort.postMessage('started'); for (;;) await Promise.all([1, 2, 3, 4].map(() => short().catch(() => 0)));`,
+    `await new Promise((r) => setTimeout(r, (7 * round) % 30)); await w.terminate();`,
+  );
   assert.deepEqual(child(script), { status: 0, stdout: 'done\n' });
 });
 
 test('a worker may exit with calls pending', () => {
   process.env['MALLOC_PERTURB_'] = '165';
   try {
-    const script = terminations(4, `for (let i = 0; i < 3; i++) long().catch(() => 0); short(); setTimeout(() => process.exit(0), 30);`, ``);
+    const script = terminations(
+      4,
+      `for (let i = 0; i < 3; i++) long().catch(() => 0); short(); setTimeout(() => process.exit(0), 30);`,
+      ``,
+    );
     assert.deepEqual(child(script), { status: 0, stdout: 'done\n' });
   } finally {
     delete process.env['MALLOC_PERTURB_'];
@@ -299,7 +378,10 @@ test('a worker may exit with calls pending', () => {
 
 test('a process ends by itself after its calls, and not before', () => {
   assert.deepEqual(child(`await short(); console.log('awaited');`), { status: 0, stdout: 'awaited\n' });
-  assert.deepEqual(child(`short().then(() => short()).then(() => console.log('settled'));`), { status: 0, stdout: 'settled\n' });
+  assert.deepEqual(child(`short().then(() => short()).then(() => console.log('settled'));`), {
+    status: 0,
+    stdout: 'settled\n',
+  });
   assert.deepEqual(child(`il.runtime(); console.log('idle');`), { status: 0, stdout: 'idle\n' });
 });
 

@@ -112,7 +112,10 @@ test('safetensors: random tensors come back bit for bit, whatever their names', 
 function survives(bytes: Uint8Array): 'read' | 'refused' {
   try {
     for (const { shape, data } of Object.values(decodeSafetensors(bytes, 'm').tensors)) {
-      assert.equal(data.length, shape.reduce((a, b) => a * b, 1));
+      assert.equal(
+        data.length,
+        shape.reduce((a, b) => a * b, 1),
+      );
       if (data.buffer === bytes.buffer) assert.ok(data.byteOffset + data.byteLength <= bytes.byteOffset + bytes.length);
       else assert.ok(data.byteLength <= bytes.length);
     }
@@ -212,8 +215,10 @@ test('safetensors: what is legal though unusual is read', () => {
 });
 
 test('safetensors: what cannot be written is refused by name', () => {
-  const write = (name: string, tensor: object, metadata: object = {}) => () =>
-    encodeSafetensors({ [name]: tensor as NamedArray }, metadata as Record<string, string>);
+  const write =
+    (name: string, tensor: object, metadata: object = {}) =>
+    () =>
+      encodeSafetensors({ [name]: tensor as NamedArray }, metadata as Record<string, string>);
   const good = { shape: [1], data: Float32Array.of(1) };
   assert.throws(write('__metadata__', good), fails('INVALID_OPTION', /reserved/));
   assert.throws(write('\ud800', good), fails('INVALID_OPTION', /surrogate/));

@@ -67,12 +67,29 @@ const ITEMS = 9;
 const dataset = (() => {
   const stream = random(1, 'labels');
   const [user, item, label]: number[][] = [[], [], []];
-  for (let u = 0; u < USERS; u++) for (let k = 0; k < 4; k++) user.push(u), item.push((u + 2 * k) % ITEMS), label.push(stream.normal());
-  return datasetFromColumns({ user, item, label, itemFeatures: { id: Array.from({ length: ITEMS }, (_, i) => i), features: { size: { kind: 'dense', values: Array.from({ length: ITEMS }, (_, i) => Math.sin(i)) } } } });
+  for (let u = 0; u < USERS; u++)
+    for (let k = 0; k < 4; k++) (user.push(u), item.push((u + 2 * k) % ITEMS), label.push(stream.normal()));
+  return datasetFromColumns({
+    user,
+    item,
+    label,
+    itemFeatures: {
+      id: Array.from({ length: ITEMS }, (_, i) => i),
+      features: { size: { kind: 'dense', values: Array.from({ length: ITEMS }, (_, i) => Math.sin(i)) } },
+    },
+  });
 })();
 const tasks: TaskSet = buildTasks(dataset, { query: 2, seed: 2 });
 const model = defineModel(
-  { inputs: describeInputs(dataset, [{ name: 'item', dim: 3 }, { name: 'size' }], Int32Array.from({ length: dataset.size }, (_, r) => r)), body: { kind: 'mlp', hidden: [4], activation: 'tanh' }, head: { loss: 'mse' } },
+  {
+    inputs: describeInputs(
+      dataset,
+      [{ name: 'item', dim: 3 }, { name: 'size' }],
+      Int32Array.from({ length: dataset.size }, (_, r) => r),
+    ),
+    body: { kind: 'mlp', hidden: [4], activation: 'tanh' },
+    head: { loss: 'mse' },
+  },
   { precision: 'float64' },
 );
 const size = dataset.items.columns[0];
@@ -83,7 +100,10 @@ const SEED = 5;
 
 const rowsOf = (rows: Int32Array): LabelledRows => {
   const items = Array.from(rows, (r) => dataset.item[r]);
-  return { inputs: { item: items, size: items.map((i) => [size.data[i]]) }, labels: Array.from(rows, (r) => dataset.label[r] - offset) };
+  return {
+    inputs: { item: items, size: items.map((i) => [size.data[i]]) },
+    labels: Array.from(rows, (r) => dataset.label[r] - offset),
+  };
 };
 const examples = Array.from({ length: tasks.size }, (_, t) => ({
   support: rowsOf(tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1])),
@@ -91,15 +111,28 @@ const examples = Array.from({ length: tasks.size }, (_, t) => ({
 }));
 
 const constant = (shapeOf: (shape: readonly number[]) => number[]): Parameters =>
-  Object.fromEntries(model.tensors.map(({ name, shape }) => {
-    const own = shapeOf(shape);
-    return [name, { shape: own, data: new Float64Array(own.reduce((a, b) => a * b, 1)).fill(ALPHA) }];
-  }));
+  Object.fromEntries(
+    model.tensors.map(({ name, shape }) => {
+      const own = shapeOf(shape);
+      return [name, { shape: own, data: new Float64Array(own.reduce((a, b) => a * b, 1)).fill(ALPHA) }];
+    }),
+  );
 
 /** Trains and follows it with the reference; the largest distance of any parameter or rate, after any epoch. */
-async function compare(optimizer: Optimizer, metaBatch: number, rates: RateKind, decay: (name: string) => number, factor: (progress: number) => number) {
+async function compare(
+  optimizer: Optimizer,
+  metaBatch: number,
+  rates: RateKind,
+  decay: (name: string) => number,
+  factor: (progress: number) => number,
+) {
   const epochs = 4;
-  const learner = createLearner({ model, algorithm: maml({ steps: STEPS, learningRate: ALPHA, rates }), optimizer, seed: SEED });
+  const learner = createLearner({
+    model,
+    algorithm: maml({ steps: STEPS, learningRate: ALPHA, rates }),
+    optimizer,
+    seed: SEED,
+  });
   const reference = new Reference(model.initialize(SEED));
   const rateReference = new Reference(constant((shape) => (rates === 'perStep' ? [STEPS] : [...shape])));
   const rateOptimizer = adam({ clipNorm: rates === 'perStep' ? undefined : optimizer.clipNorm });
@@ -111,12 +144,31 @@ async function compare(optimizer: Optimizer, metaBatch: number, rates: RateKind,
     let norms = 0;
     for (let s = 0; s < steps; s++) {
       const chosen = Array.from(order.subarray(s * metaBatch, (s + 1) * metaBatch), (t) => examples[t]);
-      const inner: InnerLoop = { steps: STEPS, learningRate: rates === 'fixed' ? ALPHA : rateReference.values, adapt: 'all', order: 2 };
-      const { gradient, learningRateGradient } = await metaGradient(model, reference.values, packTasks(model, chosen), inner);
-      const items = new Set(chosen.flatMap(({ support, query }) => [support, query].flatMap(({ inputs }) => inputs['item'] as number[])));
+      const inner: InnerLoop = {
+        steps: STEPS,
+        learningRate: rates === 'fixed' ? ALPHA : rateReference.values,
+        adapt: 'all',
+        order: 2,
+      };
+      const { gradient, learningRateGradient } = await metaGradient(
+        model,
+        reference.values,
+        packTasks(model, chosen),
+        inner,
+      );
+      const items = new Set(
+        chosen.flatMap(({ support, query }) => [support, query].flatMap(({ inputs }) => inputs['item'] as number[])),
+      );
       const touched = { 'embedding.item.weight': items };
       const rate = optimizer.learningRate * factor((epoch - 1 + s / steps) / epochs);
-      if (rates !== 'fixed') rateReference.update(learningRateGradient!, rates === 'perStep' ? {} : touched, rateOptimizer, rate * ALPHA, () => 0);
+      if (rates !== 'fixed')
+        rateReference.update(
+          learningRateGradient!,
+          rates === 'perStep' ? {} : touched,
+          rateOptimizer,
+          rate * ALPHA,
+          () => 0,
+        );
       reference.update(gradient, touched, optimizer, rate, decay);
       norms += norm(gradient) / steps;
       if (optimizer.clipNorm !== undefined && norm(gradient) > optimizer.clipNorm) clipped++;
@@ -134,7 +186,12 @@ async function compare(optimizer: Optimizer, metaBatch: number, rates: RateKind,
 
 const none = () => 0;
 const flat = () => 1;
-const CASES: [what: string, optimizer: Optimizer, decay?: (name: string) => number, factor?: (progress: number) => number][] = [
+const CASES: [
+  what: string,
+  optimizer: Optimizer,
+  decay?: (name: string) => number,
+  factor?: (progress: number) => number,
+][] = [
   ['sgd', sgd({ learningRate: 0.05 })],
   ['sgd with momentum', sgd({ learningRate: 0.05, momentum: 0.8 })],
   ['sgd with weight decay', sgd({ learningRate: 0.05, momentum: 0.5, weightDecay: 0.1 }), () => 0.1],
@@ -150,7 +207,12 @@ const CASES: [what: string, optimizer: Optimizer, decay?: (name: string) => numb
     (name) => (name === 'mlp.1.bias' ? 0 : name.startsWith('mlp.') ? 0.5 : 0.1),
   ],
   ['a linear schedule', adam({ learningRate: 0.02, schedule: 'linear' }), none, (x) => 1 - x],
-  ['a cosine schedule', sgd({ learningRate: 0.05, schedule: 'cosine' }), none, (x) => 0.5 * (1 + Math.cos(Math.PI * x))],
+  [
+    'a cosine schedule',
+    sgd({ learningRate: 0.05, schedule: 'cosine' }),
+    none,
+    (x) => 0.5 * (1 + Math.cos(Math.PI * x)),
+  ],
 ];
 
 for (const [what, optimizer, decay = none, factor = flat] of CASES) {
@@ -166,9 +228,19 @@ for (const [what, optimizer, decay = none, factor = flat] of CASES) {
 
 test('learned rates follow Adam in proportion to where they start', async () => {
   for (const rates of ['perParameter', 'perStep'] as const) {
-    for (const optimizer of [adam({ learningRate: 0.02 }), sgd({ learningRate: 0.02, schedule: 'linear' }), adam({ learningRate: 0.02, clipNorm: 0.3 })]) {
+    for (const optimizer of [
+      adam({ learningRate: 0.02 }),
+      sgd({ learningRate: 0.02, schedule: 'linear' }),
+      adam({ learningRate: 0.02, clipNorm: 0.3 }),
+    ]) {
       for (const metaBatch of [USERS, 5]) {
-        const { off } = await compare(optimizer, metaBatch, rates, none, optimizer.schedule === 'linear' ? (x) => 1 - x : flat);
+        const { off } = await compare(
+          optimizer,
+          metaBatch,
+          rates,
+          none,
+          optimizer.schedule === 'linear' ? (x) => 1 - x : flat,
+        );
         assert.ok(off <= 1e-9, `${rates}, ${optimizer.name}, batches of ${metaBatch}: off by ${off}`);
       }
     }
@@ -177,10 +249,20 @@ test('learned rates follow Adam in proportion to where they start', async () => 
 
 test('rows longer than maxNorm are scaled back, others are left alone', async () => {
   const LIMIT = 0.15;
-  for (const optimizer of [adam({ learningRate: 0.02, maxNorm: LIMIT }), sgd({ learningRate: 0.3, maxNorm: { 'embedding.*': LIMIT } })]) {
+  for (const optimizer of [
+    adam({ learningRate: 0.02, maxNorm: LIMIT }),
+    sgd({ learningRate: 0.3, maxNorm: { 'embedding.*': LIMIT } }),
+  ]) {
     const limited = createLearner({ model, algorithm: maml({ steps: 1, learningRate: ALPHA }), optimizer, seed: SEED });
-    const free = createLearner({ model, algorithm: maml({ steps: 1, learningRate: ALPHA }), optimizer: { ...optimizer, maxNorm: 0 }, seed: SEED });
-    for (const learner of [limited, free]) for await (const report of train(learner, tasks, { epochs: 1, metaBatch: USERS, redraw: false })) assert.ok(report);
+    const free = createLearner({
+      model,
+      algorithm: maml({ steps: 1, learningRate: ALPHA }),
+      optimizer: { ...optimizer, maxNorm: 0 },
+      seed: SEED,
+    });
+    for (const learner of [limited, free])
+      for await (const report of train(learner, tasks, { epochs: 1, metaBatch: USERS, redraw: false }))
+        assert.ok(report);
     const table = (learner: typeof limited) => learner.parameters()['embedding.item.weight']!;
     const [a, b] = [table(limited), table(free)];
     const [, dim] = a.shape as [number, number];
@@ -195,14 +277,22 @@ test('rows longer than maxNorm are scaled back, others are left alone', async ()
     }
     assert.ok(long > 0, 'no row was long enough');
   }
-  assert.throws(() => createLearner({ model, algorithm: maml(), optimizer: adam({ maxNorm: { 'mlp.*': 1 } }) }), /maxNorm.*mlp\.0\.weight is not an embedding table/);
+  assert.throws(
+    () => createLearner({ model, algorithm: maml(), optimizer: adam({ maxNorm: { 'mlp.*': 1 } }) }),
+    /maxNorm.*mlp\.0\.weight is not an embedding table/,
+  );
 });
 
 test('rows that no batch touches keep their bits', async () => {
   for (const optimizer of [adam({ learningRate: 0.1, weightDecay: 0.5 }), sgd({ momentum: 0.9, weightDecay: 0.5 })]) {
     for (const precision of ['float32', 'float64'] as const) {
       const own = defineModel(model.spec, { precision });
-      const learner = createLearner({ model: own, algorithm: maml({ steps: 1, rates: 'perParameter' }), optimizer, seed: SEED });
+      const learner = createLearner({
+        model: own,
+        algorithm: maml({ steps: 1, rates: 'perParameter' }),
+        optimizer,
+        seed: SEED,
+      });
       // Users 0 and 1 have rated the items 0 to 7 (table rows are the ids + 1; row 0 is "unknown").
       const few = buildTasks(dataset, { query: 2, rows: Int32Array.from({ length: 8 }, (_, r) => r) });
       const met = new Set([...few.supportRows, ...few.queryRows].map((row) => dataset.item[row]));

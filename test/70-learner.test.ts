@@ -20,11 +20,31 @@ import { splitTasks } from '../lib/tasks.js';
 import { train } from '../lib/train.js';
 import type { EpochReport } from '../lib/train.js';
 import {
-  canDiverge, folder, isClosedForm, isTyped, ITEMS, learnerOf, make, NAMES, path, ratesOf, ratings, refuses, rejects, run, sameState, stage, stagesOf, tiny,
+  canDiverge,
+  folder,
+  isClosedForm,
+  isTyped,
+  ITEMS,
+  learnerOf,
+  make,
+  NAMES,
+  path,
+  ratesOf,
+  ratings,
+  refuses,
+  rejects,
+  run,
+  sameState,
+  stage,
+  stagesOf,
+  tiny,
 } from './fixtures/family.js';
 
 const means = async (learner: Learner, { dataset, trainRows, test: tasks }: typeof ratings, metric: string) => {
-  const { methods } = await evaluate(learner, tasks, { metrics: [metric], baselines: [globalMean(dataset, trainRows)] });
+  const { methods } = await evaluate(learner, tasks, {
+    metrics: [metric],
+    baselines: [globalMean(dataset, trainRows)],
+  });
   return methods.map(({ metrics }) => metrics[metric]?.mean);
 };
 
@@ -36,7 +56,10 @@ for (const name of NAMES) {
   test(`${name}: learns users it never met`, async () => {
     const learner = learnerOf(make(name), { at: ratings });
     const reports = await run(learner, ratings.train, { epochs: 25 });
-    assert.ok(reports.at(-1)!.loss < reports[0].loss, `the loss went from ${reports[0].loss} to ${reports.at(-1)!.loss}`);
+    assert.ok(
+      reports.at(-1)!.loss < reports[0].loss,
+      `the loss went from ${reports[0].loss} to ${reports.at(-1)!.loss}`,
+    );
     // Joint training never adapts: it learns the average user.
     if (name === 'joint') return;
     const [before, after, mean] = await means(learner, ratings, metric);
@@ -53,7 +76,10 @@ for (const name of NAMES) {
         const reports = await run(one, tiny.train);
         for (const threads of [2, 4]) {
           const other = learnerOf(own(), { precision, threads });
-          assert.deepEqual((await run(other, tiny.train)).map(({ loss }) => loss), reports.map(({ loss }) => loss));
+          assert.deepEqual(
+            (await run(other, tiny.train)).map(({ loss }) => loss),
+            reports.map(({ loss }) => loss),
+          );
           sameState(other, one, `${precision}, ${rates}, ${threads} threads`);
         }
       }
@@ -77,16 +103,30 @@ for (const name of NAMES) {
         let steps = 1 + stream.below(4 + attempt);
         try {
           const onProgress = () => --steps <= 0 && controller.abort();
-          for await (const report of train(last, tiny.train, { ...options, metaBatch: 8, checkpoint, signal: controller.signal, onProgress })) seen.push(report);
+          for await (const report of train(last, tiny.train, {
+            ...options,
+            metaBatch: 8,
+            checkpoint,
+            signal: controller.signal,
+            onProgress,
+          }))
+            seen.push(report);
           break;
         } catch (error) {
           isTyped(error, 'ABORTED');
         }
       }
-      assert.deepEqual(seen.map(({ epoch, loss, validation, best }) => [epoch, loss, validation, best]), expected.map(({ epoch, loss, validation, best }) => [epoch, loss, validation, best]));
+      assert.deepEqual(
+        seen.map(({ epoch, loss, validation, best }) => [epoch, loss, validation, best]),
+        expected.map(({ epoch, loss, validation, best }) => [epoch, loss, validation, best]),
+      );
       sameState(last!, whole, `${rates}`);
       const again = learnerOf(algorithm);
-      assert.deepEqual(await run(again, tiny.train, { ...options, checkpoint }), [], 'a finished run has nothing to do');
+      assert.deepEqual(
+        await run(again, tiny.train, { ...options, checkpoint }),
+        [],
+        'a finished run has nothing to do',
+      );
       sameState(again, whole, `${rates}, after the end`);
     }
   });
@@ -100,9 +140,12 @@ for (const name of NAMES) {
       const loaded = await loadLearner(file, { threads: 1 });
       sameState(loaded, learner, rates);
       assert.deepEqual(loaded.algorithm, learner.algorithm);
-      for (const when of ['before', 'after'] as const) assert.deepEqual(await loaded.outputs(tiny.test, when), await learner.outputs(tiny.test, when));
+      for (const when of ['before', 'after'] as const)
+        assert.deepEqual(await loaded.outputs(tiny.test, when), await learner.outputs(tiny.test, when));
       const support = { items: [1, 5, 7], labels };
-      const [a, b] = await Promise.all([learner, loaded].map(async (l) => (await l.adapt(support)).recommend({ count: 40 })));
+      const [a, b] = await Promise.all(
+        [learner, loaded].map(async (l) => (await l.adapt(support)).recommend({ count: 40 })),
+      );
       assert.deepEqual(a, b);
       assert.deepEqual(await learner.adaptSync(support).recommend({ count: 40 }), a, 'at once');
       await saveLearner(loaded, `${file}2`);
@@ -118,21 +161,29 @@ for (const name of NAMES) {
     for (const options of [null, 3, []]) refuses(factory(options as object), 'INVALID_OPTION');
     if (isClosedForm(name)) return;
     refuses(factory({ learningrate: 3 }), 'UNKNOWN_OPTION', /did you mean learningRate\?/);
-    for (const steps of [-1, 0.5, NaN, '3']) refuses(factory({ steps }), 'INVALID_OPTION', new RegExp(`${name}\\.steps`));
-    for (const learningRate of [0, -1, NaN, Infinity, '1']) refuses(factory({ learningRate }), 'INVALID_OPTION', new RegExp(`${name}\\.learningRate`));
-    for (const shrinkage of [-1, NaN]) refuses(factory({ shrinkage }), 'INVALID_OPTION', new RegExp(`${name}\\.shrinkage`));
-    for (const adapt of ['some', [3], ['']]) refuses(factory({ adapt }), 'INVALID_OPTION', new RegExp(`${name}\\.adapt`));
+    for (const steps of [-1, 0.5, NaN, '3'])
+      refuses(factory({ steps }), 'INVALID_OPTION', new RegExp(`${name}\\.steps`));
+    for (const learningRate of [0, -1, NaN, Infinity, '1'])
+      refuses(factory({ learningRate }), 'INVALID_OPTION', new RegExp(`${name}\\.learningRate`));
+    for (const shrinkage of [-1, NaN])
+      refuses(factory({ shrinkage }), 'INVALID_OPTION', new RegExp(`${name}\\.shrinkage`));
+    for (const adapt of ['some', [3], ['']])
+      refuses(factory({ adapt }), 'INVALID_OPTION', new RegExp(`${name}\\.adapt`));
     refuses(() => learnerOf(make(name, { adapt: ['mlp.9.*'] })), 'UNKNOWN_OPTION', new RegExp(`${name}\\.adapt`));
-    if (ratesOf(name).length > 1) refuses(factory({ rates: 'perTensor' }), 'INVALID_OPTION', new RegExp(`${name}\\.rates`));
+    if (ratesOf(name).length > 1)
+      refuses(factory({ rates: 'perTensor' }), 'INVALID_OPTION', new RegExp(`${name}\\.rates`));
     if (name === 'maml') refuses(factory({ order: 3 }), 'INVALID_OPTION', /maml\.order/);
   });
 
   if (canDiverge(name)) {
     test(`${name}: divergence names the task and leaves finite parameters`, async () => {
       for (const rates of ratesOf(name)) {
-        const learner = learnerOf(make(name, { learningRate: 1e6, steps: 8, adapt: 'all', ...(rates === 'fixed' ? {} : { rates }) }));
+        const learner = learnerOf(
+          make(name, { learningRate: 1e6, steps: 8, adapt: 'all', ...(rates === 'fixed' ? {} : { rates }) }),
+        );
         await rejects(run(learner, tiny.train), 'DIVERGED', /epoch 1, task \d+/);
-        for (const [tensor, { data }] of Object.entries(learner.parameters())) assert.ok(data.every(Number.isFinite), tensor);
+        for (const [tensor, { data }] of Object.entries(learner.parameters()))
+          assert.ok(data.every(Number.isFinite), tensor);
         await rejects(learner.outputs(tiny.test, 'after'), 'DIVERGED', /task \d+/);
         await rejects(evaluate(learner, tiny.test, { metrics: ['mae'] }), 'DIVERGED', /task \d+/);
         learner.catalog ??= tiny.dataset;
@@ -154,14 +205,21 @@ test('clicks and classes are learned too', async () => {
   assert.ok(methods[1].scores.every((p) => p > 0 && p < 1));
 
   const classes = stage('softmax');
-  const classifier = learnerOf(make('fomaml', { learningRate: 0.5 }), { head: { loss: 'softmax', classes: 3 }, at: classes });
+  const classifier = learnerOf(make('fomaml', { learningRate: 0.5 }), {
+    head: { loss: 'softmax', classes: 3 },
+    at: classes,
+  });
   const reports = await run(classifier, classes.train, { epochs: 20 });
   assert.ok(reports.at(-1)!.loss < 0.85 * Math.log(3), `loss ${reports.at(-1)!.loss}`);
 });
 
 test('labels that do not fit the loss are refused by row', async () => {
   for (const head of [{ loss: 'bce' }, { loss: 'softmax', classes: 3 }] as const) {
-    await rejects(run(learnerOf(make('maml'), { head }), tiny.train), 'INVALID_DATA', new RegExp(`row \\d+ does not fit the loss ${head.loss}`));
+    await rejects(
+      run(learnerOf(make('maml'), { head }), tiny.train),
+      'INVALID_DATA',
+      new RegExp(`row \\d+ does not fit the loss ${head.loss}`),
+    );
   }
   const clicks = stage('bce', 40);
   const two = clicks.dataset.label.slice();
@@ -173,7 +231,11 @@ test('labels that do not fit the loss are refused by row', async () => {
 
 test('an algorithm that needs another model says so', () => {
   for (const name of NAMES.filter((each) => ['ridge', 'laplace'].includes(make(each).solver))) {
-    const model = defineModel({ inputs: describeInputs(tiny.dataset, [{ name: 'traits' }], tiny.trainRows), body: { kind: 'mlp', hidden: [] }, head: { loss: make(name).solver === 'ridge' ? 'bce' : 'mse' } });
+    const model = defineModel({
+      inputs: describeInputs(tiny.dataset, [{ name: 'traits' }], tiny.trainRows),
+      body: { kind: 'mlp', hidden: [] },
+      head: { loss: make(name).solver === 'ridge' ? 'bce' : 'mse' },
+    });
     refuses(() => createLearner({ model, algorithm: make(name) }), 'INVALID_OPTION', /model\.head\.loss/);
   }
 });
@@ -183,7 +245,8 @@ test('an algorithm that needs another model says so', () => {
 test('learner and training options are checked by name', async () => {
   const learner = learnerOf(make('maml'));
   const { model } = learner;
-  const bad = (options: object) => () => createLearner({ model, algorithm: make('maml'), ...options } as LearnerOptions);
+  const bad = (options: object) => () =>
+    createLearner({ model, algorithm: make('maml'), ...options } as LearnerOptions);
   refuses(bad({ optimiser: adam() }), 'UNKNOWN_OPTION', /learner\.optimiser.*did you mean optimizer\?/);
   refuses(bad({ seed: -1 }), 'INVALID_OPTION', /learner\.seed/);
   refuses(bad({ model: {} }), 'INVALID_OPTION', /model/);

@@ -23,7 +23,12 @@ test('a checkpoint of another run is refused', async () => {
     ['another algorithm', () => learnerOf(make('fomaml')), tiny.train, { epochs: 1 }],
     ['another inner rate', () => learnerOf(make('maml', { learningRate: 0.2 })), tiny.train, { epochs: 1 }],
     ['another seed', () => learnerOf(make('maml'), {}, { seed: 4 }), tiny.train, { epochs: 1 }],
-    ['another optimizer', () => learnerOf(make('maml'), {}, { optimizer: adam({ learningRate: 0.02 }) }), tiny.train, { epochs: 1 }],
+    [
+      'another optimizer',
+      () => learnerOf(make('maml'), {}, { optimizer: adam({ learningRate: 0.02 }) }),
+      tiny.train,
+      { epochs: 1 },
+    ],
     ['another precision', () => learnerOf(make('maml'), { precision: 'float64' }), tiny.train, { epochs: 1 }],
     ['more epochs', () => learnerOf(make('maml')), tiny.train, { epochs: 2 }],
     ['another batch size', () => learnerOf(make('maml')), tiny.train, { epochs: 1, metaBatch: 9 }],
@@ -32,11 +37,19 @@ test('a checkpoint of another run is refused', async () => {
     ['hidden ids', () => learnerOf(make('maml')), tiny.train, { epochs: 1, hide: { item: 0.1 } }],
   ];
   for (const [what, learner, tasks, options] of others) {
-    await assert.rejects(run(learner(), tasks, { ...options, checkpoint }), (error: unknown) => isTyped(error, 'MODEL_FILE', /another model, configuration or data/), what);
+    await assert.rejects(
+      run(learner(), tasks, { ...options, checkpoint }),
+      (error: unknown) => isTyped(error, 'MODEL_FILE', /another model, configuration or data/),
+      what,
+    );
   }
   const validated = path();
   await run(learnerOf(make('maml')), tiny.train, { checkpoint: validated, epochs: 2, validation: tiny.validation });
-  await rejects(run(learnerOf(make('maml')), tiny.train, { checkpoint: validated, epochs: 2, validation: tiny.test }), 'MODEL_FILE', /another/);
+  await rejects(
+    run(learnerOf(make('maml')), tiny.train, { checkpoint: validated, epochs: 2, validation: tiny.test }),
+    'MODEL_FILE',
+    /another/,
+  );
   const file = path();
   await saveLearner(learnerOf(make('maml')), file);
   await rejects(run(learnerOf(make('maml')), tiny.train, { checkpoint: file }), 'MODEL_FILE', /not a checkpoint/);
@@ -55,10 +68,16 @@ test('two runs on one checkpoint are refused', async () => {
   const script = `
     import { lockFile } from ${JSON.stringify(new URL('../lib/durable.js', import.meta.url).href)};
     await lockFile(${JSON.stringify(checkpoint)}); console.log('locked'); setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await new Promise((done) => holder.stdout.once('data', done));
-    await rejects(run(learnerOf(make('maml')), tiny.train, { checkpoint, epochs: 3 }), 'IO', new RegExp(`locked by another process: pid ${holder.pid}`));
+    await rejects(
+      run(learnerOf(make('maml')), tiny.train, { checkpoint, epochs: 3 }),
+      'IO',
+      new RegExp(`locked by another process: pid ${holder.pid}`),
+    );
   } finally {
     holder.kill('SIGKILL');
   }
@@ -113,10 +132,16 @@ async function damage(file: string, load: (damaged: string) => Promise<unknown>,
     let damaged = Buffer.from(bytes);
     const kind = trial % 4;
     if (kind === 0) damaged = damaged.subarray(0, stream.below(bytes.length));
-    else if (kind === 1) damaged = Buffer.concat([damaged.subarray(0, stream.below(bytes.length)), Buffer.from('x'), damaged.subarray(stream.below(bytes.length))]);
+    else if (kind === 1)
+      damaged = Buffer.concat([
+        damaged.subarray(0, stream.below(bytes.length)),
+        Buffer.from('x'),
+        damaged.subarray(stream.below(bytes.length)),
+      ]);
     else {
       // Half of the changes in the header, where the structure is.
-      for (let n = 1 + stream.below(3); n > 0; n--) damaged[kind === 2 ? stream.below(header) : stream.below(bytes.length)] ^= 1 << stream.below(8);
+      for (let n = 1 + stream.below(3); n > 0; n--)
+        damaged[kind === 2 ? stream.below(header) : stream.below(bytes.length)] ^= 1 << stream.below(8);
     }
     const target = path();
     writeFileSync(target, damaged);
@@ -137,10 +162,14 @@ test('a damaged learner file is refused, or loads with other numbers', async () 
   await run(learner, tiny.train, { epochs: 1 });
   const file = path();
   await saveLearner(learner, file);
-  await damage(file, async (damaged) => {
-    const loaded = await loadLearner(damaged);
-    assert.equal((await loaded.outputs(tiny.test, 'before')).length, tiny.test.queryRows.length);
-  }, 1);
+  await damage(
+    file,
+    async (damaged) => {
+      const loaded = await loadLearner(damaged);
+      assert.equal((await loaded.outputs(tiny.test, 'before')).length, tiny.test.queryRows.length);
+    },
+    1,
+  );
 });
 
 test('a damaged checkpoint is refused, or resumes with other numbers', async () => {
@@ -161,7 +190,10 @@ test('a checkpoint whose arrays do not fit is refused', async () => {
   for (const [name, { data }] of Object.entries(tensors)) {
     for (const length of [data.length + 1, data.length - 1, 0]) {
       const changed = data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
-      writeFileSync(file, Buffer.concat(encodeSafetensors({ ...tensors, [name]: { shape: [length], data: changed } }, unsigned)));
+      writeFileSync(
+        file,
+        Buffer.concat(encodeSafetensors({ ...tensors, [name]: { shape: [length], data: changed } }, unsigned)),
+      );
       const resumed = run(learner(), tiny.train, { epochs: 1, checkpoint: file });
       if (name.endsWith('.step') && length > 0) await resumed;
       else await assert.rejects(resumed, (error: unknown) => isTyped(error, 'MODEL_FILE'), `${name} of ${length}`);

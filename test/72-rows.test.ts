@@ -21,15 +21,39 @@ const ITEMS = 12;
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 /** Every user with eight of twelve items. @param labelOf by user and item */
-function dataset(labelOf: (user: number, item: number) => number, features: Parameters<typeof datasetFromColumns>[0]['features'] = {}): Dataset {
-  const pairs = range(USERS).flatMap((u) => Array.from(random(1, 'items', u).shuffle(Int32Array.from(range(ITEMS))).subarray(0, 8), (i) => [u, i] as const));
-  return datasetFromColumns({ user: pairs.map(([u]) => u), item: pairs.map(([, i]) => i), label: pairs.map(([u, i]) => labelOf(u, i)), features });
+function dataset(
+  labelOf: (user: number, item: number) => number,
+  features: Parameters<typeof datasetFromColumns>[0]['features'] = {},
+): Dataset {
+  const pairs = range(USERS).flatMap((u) =>
+    Array.from(
+      random(1, 'items', u)
+        .shuffle(Int32Array.from(range(ITEMS)))
+        .subarray(0, 8),
+      (i) => [u, i] as const,
+    ),
+  );
+  return datasetFromColumns({
+    user: pairs.map(([u]) => u),
+    item: pairs.map(([, i]) => i),
+    label: pairs.map(([u, i]) => labelOf(u, i)),
+    features,
+  });
 }
 
 function learnerOf(data: Dataset, head: HeadSpec, more: Partial<LearnerOptions> = {}): Learner {
   const rows = Int32Array.from(range(data.size));
-  const model = defineModel({ inputs: describeInputs(data, [{ name: 'item', dim: 4 }], rows), body: { kind: 'mlp', hidden: [] }, head }, { precision: 'float64' });
-  return createLearner({ model, algorithm: maml({ steps: 1, learningRate: 0.1 }), optimizer: adam({ learningRate: 0.02 }), seed: 5, ...more });
+  const model = defineModel(
+    { inputs: describeInputs(data, [{ name: 'item', dim: 4 }], rows), body: { kind: 'mlp', hidden: [] }, head },
+    { precision: 'float64' },
+  );
+  return createLearner({
+    model,
+    algorithm: maml({ steps: 1, learningRate: 0.1 }),
+    optimizer: adam({ learningRate: 0.02 }),
+    seed: 5,
+    ...more,
+  });
 }
 
 async function run(learner: Learner, tasks: TaskSet, epochs: number): Promise<number[]> {
@@ -44,7 +68,13 @@ const userTaste = (u: number) => Math.cos(5 * u);
 test('centred on biases, labels are what no user or item mean explains', async () => {
   const data = dataset((u, i) => 3 + userTaste(u) + itemTaste(i));
   const tasks = buildTasks(data, { query: 3 });
-  const zero = (learner: Learner) => Object.fromEntries(Object.entries(learner.parameters()).map(([name, tensor]) => [name, { shape: tensor.shape, data: new Float64Array(tensor.data.length) }]));
+  const zero = (learner: Learner) =>
+    Object.fromEntries(
+      Object.entries(learner.parameters()).map(([name, tensor]) => [
+        name,
+        { shape: tensor.shape, data: new Float64Array(tensor.data.length) },
+      ]),
+    );
   const plain = learnerOf(data, { loss: 'mse' });
   // With parameters of 0 and no steps the predictions are the centres themselves.
   const start = { parameters: zero(plain), algorithm: maml({ steps: 0 }) };
@@ -54,13 +84,21 @@ test('centred on biases, labels are what no user or item mean explains', async (
     const outputs = await learner.outputs(tasks, 'after');
     return outputs.reduce((sum, o, k) => sum + Math.abs(o - data.label[tasks.queryRows[k]!]!), 0) / outputs.length;
   };
-  const [mean, damped, bare] = [await error(undefined), await error({ center: 'bias' }), await error({ center: 'bias', damping: 0 })];
+  const [mean, damped, bare] = [
+    await error(undefined),
+    await error({ center: 'bias' }),
+    await error({ center: 'bias', damping: 0 }),
+  ];
   assert.ok(damped < 0.6 * mean, `${damped} against ${mean} of the mean`);
   assert.ok(bare < 0.2 * mean, `${bare} against ${mean}: users and items are additive`);
 });
 
 test('biases are those of the training rows and the support rows, by hand', () => {
-  const data = datasetFromColumns({ user: [1, 1, 1, 2, 2, 2], item: ['a', 'b', 'c', 'a', 'b', 'd'], label: [5, 3, 4, 3, 1, 2] });
+  const data = datasetFromColumns({
+    user: [1, 1, 1, 2, 2, 2],
+    item: ['a', 'b', 'c', 'a', 'b', 'd'],
+    label: [5, 3, 4, 3, 1, 2],
+  });
   const tasks = buildTasks(data, { query: 1, order: 'random', seed: 2 });
   const rules = rowRules({ center: 'bias', damping: 1 }, 'mse', 'rows');
   const state = fitRows(rules, 'mse', tasks);
@@ -88,7 +126,9 @@ test('centred learners save, load and personalise as they were trained', async (
   for (const each of [learner, loaded]) {
     const me = await each.adapt({ items: ids(support), labels: support.map((row) => data.label[row]!) });
     const expected = (await each.outputs(tasks, 'after')).subarray(tasks.queryOffsets[t!], tasks.queryOffsets[t! + 1]);
-    (await me.predict(ids(query))).forEach((score, k) => assert.ok(Math.abs(score - expected[k]!) < 1e-9, `${score} is not ${expected[k]}`));
+    (await me.predict(ids(query))).forEach((score, k) =>
+      assert.ok(Math.abs(score - expected[k]!) < 1e-9, `${score} is not ${expected[k]}`),
+    );
   }
 });
 
@@ -106,7 +146,12 @@ test('rows of weight 0 teach nothing', async () => {
   const a = await outcome({ ...clean, weight });
   const b = await outcome({ ...noisy, weight });
   const none = await outcome(noisy);
-  const difference = (x: Learner, y: Learner) => Math.max(...Object.entries(x.parameters()).map(([name, { data }]) => Math.max(...data.map((v, i) => Math.abs(v - y.parameters()[name]!.data[i]!)))));
+  const difference = (x: Learner, y: Learner) =>
+    Math.max(
+      ...Object.entries(x.parameters()).map(([name, { data }]) =>
+        Math.max(...data.map((v, i) => Math.abs(v - y.parameters()[name]!.data[i]!))),
+      ),
+    );
   // The labels differ by a constant, the noise's share of the mean, which a weighted model can only see through its bias.
   assert.ok(difference(b.learner, none.learner) > 10 * Math.max(1e-3, difference(a.learner, b.learner) / 20));
   const exact = async (data: Dataset) => {
@@ -123,7 +168,10 @@ test('negatives are items of the training tasks that the task does not hold, ane
   const tasks = buildTasks(data, { query: 3 });
   const rules = rowRules({ negatives: 3 }, 'bpr', 'rows');
   const state = fitRows(rules, 'bpr', tasks);
-  assert.equal(state.seen!.reduce((a, b) => a + b, 0), ITEMS);
+  assert.equal(
+    state.seen!.reduce((a, b) => a + b, 0),
+    ITEMS,
+  );
   const context = rowContext(rules, state, 1);
   assert.equal(context.candidates.length, ITEMS);
   for (const loss of ['bpr', 'listwise'] as const) {
@@ -148,15 +196,26 @@ test('negatives are items of the training tasks that the task does not hold, ane
 });
 
 test('a second head learns its own labels and leaves the first its own', async () => {
-  const clicks = (data: Dataset) => Float32Array.from(data.item, (row) => Number(itemTaste(Number(data.items.keys.values[row])) > 0));
+  const clicks = (data: Dataset) =>
+    Float32Array.from(data.item, (row) => Number(itemTaste(Number(data.items.keys.values[row])) > 0));
   const bare = dataset((u) => 3 + userTaste(u));
-  const data = dataset((u) => 3 + userTaste(u), { click: { kind: 'dense', values: Array.from(clicks(bare)), standardize: false } });
+  const data = dataset((u) => 3 + userTaste(u), {
+    click: { kind: 'dense', values: Array.from(clicks(bare)), standardize: false },
+  });
   const tasks = buildTasks(data, { query: 3 });
   const learner = learnerOf(data, { loss: 'mse', also: [{ name: 'click', loss: 'bce', weight: 0.5 }] });
   const losses = await run(learner, tasks, 40);
   assert.ok(losses.at(-1)! < 0.7 * losses[0]!, `from ${losses[0]} to ${losses.at(-1)}`);
-  assert.equal((await learner.outputs(tasks, 'after')).length, tasks.queryRows.length, 'the first head alone is reported');
-  await rejects(run(learnerOf(data, { loss: 'mse', also: [{ name: 'clik', loss: 'bce' }] }), tasks, 1), 'MISSING_COLUMN', /did you mean click/);
+  assert.equal(
+    (await learner.outputs(tasks, 'after')).length,
+    tasks.queryRows.length,
+    'the first head alone is reported',
+  );
+  await rejects(
+    run(learnerOf(data, { loss: 'mse', also: [{ name: 'clik', loss: 'bce' }] }), tasks, 1),
+    'MISSING_COLUMN',
+    /did you mean click/,
+  );
 });
 
 test('row options are checked', () => {
@@ -173,7 +232,11 @@ test('labels of 0 and 1 are relevant from one half on: the validation AUC of the
   const data = dataset((_, i) => Number(itemTaste(i) > 0));
   const tasks = buildTasks(data, { query: 6 });
   for (const loss of ['bce', 'bpr', 'listwise'] as const) {
-    for await (const { validation } of train(learnerOf(data, { loss }), tasks, { epochs: 2, metric: 'auc', validation: tasks })) {
+    for await (const { validation } of train(learnerOf(data, { loss }), tasks, {
+      epochs: 2,
+      metric: 'auc',
+      validation: tasks,
+    })) {
       assert.ok(validation! > 0.5 && validation! <= 1, `${loss}: ${validation}`);
     }
   }

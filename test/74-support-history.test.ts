@@ -26,8 +26,10 @@ function busy(of: 'before' | 'support'): Dataset {
   const stream = random(9, 'support-history');
   const pairs = [...new Set(Array.from({ length: 400 }, () => stream.below(12) * 100 + stream.below(60)))];
   const dataset = datasetFromColumns({
-    user: pairs.map((pair) => Math.floor(pair / 100)), item: pairs.map((pair) => pair % 100),
-    label: pairs.map(() => stream.below(9) / 2), time: pairs.map(() => stream.below(15)),
+    user: pairs.map((pair) => Math.floor(pair / 100)),
+    item: pairs.map((pair) => pair % 100),
+    label: pairs.map(() => stream.below(9) / 2),
+    time: pairs.map(() => stream.below(15)),
   });
   return withHistory(dataset, { maxLength: MAX, minLabel: MIN_LABEL, of });
 }
@@ -37,8 +39,18 @@ async function trained(of: 'before' | 'support', algorithm = fomaml(INNER), orde
   const tasks = buildTasks(dataset, { query: 6, order, seed: 3 });
   // Items of every third row are unknown to the model.
   const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => dataset.item[row] % 3 > 0);
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 3 }, { name: 'history', dim: 4 }], rows);
-  const model = defineModel({ inputs, body: { kind: 'gru', gruHidden: 4, hidden: [5], activation: 'tanh' }, head: { loss: 'mse' } }, { precision: 'float64' });
+  const inputs = describeInputs(
+    dataset,
+    [
+      { name: 'item', dim: 3 },
+      { name: 'history', dim: 4 },
+    ],
+    rows,
+  );
+  const model = defineModel(
+    { inputs, body: { kind: 'gru', gruHidden: 4, hidden: [5], activation: 'tanh' }, head: { loss: 'mse' } },
+    { precision: 'float64' },
+  );
   const learner = createLearner({ model, algorithm, seed: 4 });
   for await (const _ of train(learner, tasks, { epochs: 1, redraw: order === 'random' })) void _;
   const input = model.spec.inputs[0];
@@ -53,15 +65,26 @@ function plain({ dataset, tasks, learner, idOf }: Awaited<ReturnType<typeof trai
   const support = [...tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1])];
   const query = [...tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1])];
   const history = (known: number[]) =>
-    known.filter((row) => dataset.label[row] >= MIN_LABEL).sort((a, b) => time[a] - time[b] || a - b).slice(-MAX).map((row) => idOf(dataset.item[row]));
+    known
+      .filter((row) => dataset.label[row] >= MIN_LABEL)
+      .sort((a, b) => time[a] - time[b] || a - b)
+      .slice(-MAX)
+      .map((row) => idOf(dataset.item[row]));
   const rows = (of: number[], known: (row: number) => number[]) => ({
     inputs: { item: of.map((row) => idOf(dataset.item[row])), history: of.map((row) => history(known(row))) },
     labels: of.map((row) => dataset.label[row] - learner.labelOffset),
   });
-  return { support: rows(support, (row) => support.filter((other) => time[other] < time[row])), query: rows(query, () => support) };
+  return {
+    support: rows(support, (row) => support.filter((other) => time[other] < time[row])),
+    query: rows(query, () => support),
+  };
 }
 
-async function checkOutputs(tasks: TaskSet, found: Float64Array, made: Awaited<ReturnType<typeof trained>>): Promise<void> {
+async function checkOutputs(
+  tasks: TaskSet,
+  found: Float64Array,
+  made: Awaited<ReturnType<typeof trained>>,
+): Promise<void> {
   const { model, learner } = made;
   for (let t = 0; t < tasks.size; t++) {
     const task = plain(made, t);
@@ -69,7 +92,10 @@ async function checkOutputs(tasks: TaskSet, found: Float64Array, made: Awaited<R
     const { data } = await predict(model, learner.parameters(), { inputs: task.query.inputs }, fast);
     data.forEach((value, i) => {
       const other = found[tasks.queryOffsets[t] + i];
-      assert.ok(Math.abs(value + learner.labelOffset - other) < 1e-10, `task ${t}, row ${i}: ${other} is not ${value + learner.labelOffset}`);
+      assert.ok(
+        Math.abs(value + learner.labelOffset - other) < 1e-10,
+        `task ${t}, row ${i}: ${other} is not ${value + learner.labelOffset}`,
+      );
     });
   }
 }
@@ -87,7 +113,11 @@ test('what is in the query changes nothing for the other rows', async () => {
   const { learner, tasks } = made;
   const before = await learner.outputs(tasks, 'after');
   // Every query but its first row is gone.
-  const firsts = { ...tasks, queryOffsets: Int32Array.from({ length: tasks.size + 1 }, (_, t) => t), queryRows: Int32Array.from({ length: tasks.size }, (_, t) => tasks.queryRows[tasks.queryOffsets[t]]) };
+  const firsts = {
+    ...tasks,
+    queryOffsets: Int32Array.from({ length: tasks.size + 1 }, (_, t) => t),
+    queryRows: Int32Array.from({ length: tasks.size }, (_, t) => tasks.queryRows[tasks.queryOffsets[t]]),
+  };
   const after = await learner.outputs(firsts, 'after');
   after.forEach((value, t) => assert.ok(Math.abs(value - before[tasks.queryOffsets[t]]) < 1e-12));
 });
@@ -105,8 +135,14 @@ for (const of of ['before', 'support'] as const) {
     const labels = items.map((_, i) => (i % 3 === 0 ? 1 : 3 + i / 10));
     const ids = items.map((id) => idOf(row(id)));
     const history = (n: number) => ids.filter((_, i) => i < n && labels[i] >= MIN_LABEL).slice(-MAX);
-    const support = { inputs: { item: ids, history: items.map((_, i) => history(i)) }, labels: labels.map((y) => y - learner.labelOffset) };
-    const [fast] = await adapt(model, learner.parameters(), packTasks(model, [{ support, query: support }]), { ...INNER, order: 1 });
+    const support = {
+      inputs: { item: ids, history: items.map((_, i) => history(i)) },
+      labels: labels.map((y) => y - learner.labelOffset),
+    };
+    const [fast] = await adapt(model, learner.parameters(), packTasks(model, [{ support, query: support }]), {
+      ...INNER,
+      order: 1,
+    });
     const all = [...dataset.items.keys.values].slice(1);
     const inputs = { item: all.map((id) => idOf(row(id))), history: all.map(() => history(items.length)) };
     const { data } = await predict(model, learner.parameters(), { inputs }, fast);
@@ -114,9 +150,16 @@ for (const of of ['before', 'support'] as const) {
     await saveLearner(learner, path);
     for (const one of [learner, await loadLearner(path)]) {
       const scores = await (await one.adapt({ items, labels })).predict(all);
-      scores.forEach((score, i) => assert.ok(Math.abs(score - data[i] - learner.labelOffset) < 1e-10, `item ${all[i]}`));
-      const other = await (await one.adapt({ items: [...items].reverse(), labels: [...labels].reverse() })).predict(all);
-      assert.ok(other.some((score, i) => Math.abs(score - scores[i]) > 1e-6), 'the order counts');
+      scores.forEach((score, i) =>
+        assert.ok(Math.abs(score - data[i] - learner.labelOffset) < 1e-10, `item ${all[i]}`),
+      );
+      const other = await (
+        await one.adapt({ items: [...items].reverse(), labels: [...labels].reverse() })
+      ).predict(all);
+      assert.ok(
+        other.some((score, i) => Math.abs(score - scores[i]) > 1e-6),
+        'the order counts',
+      );
       assert.ok((await (await one.adapt({ items: [], labels: [] })).predict(all)).every(Number.isFinite));
     }
   });
@@ -136,5 +179,8 @@ test('explanations adapt again without a row: it leaves the histories of the oth
 });
 
 test('a history is no key of tasks', () => {
-  assert.throws(() => buildTasks(busy('support'), { by: { column: 'history' }, query: 3 }), { code: 'INVALID_OPTION', message: /is a sequence feature/ });
+  assert.throws(() => buildTasks(busy('support'), { by: { column: 'history' }, query: 3 }), {
+    code: 'INVALID_OPTION',
+    message: /is a sequence feature/,
+  });
 });

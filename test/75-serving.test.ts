@@ -24,11 +24,17 @@ const GENRES = ['drama', 'comedy', 'noir'];
 
 function catalog(label: (u: number, i: number) => number): Dataset {
   const [user, item, labels]: (string | number)[][] = [[], [], []];
-  for (let u = 0; u < 30; u++) for (let i = u; i < RATED; i += 30) user.push(`u${u}`), item.push(i), labels.push(label(u, i));
+  for (let u = 0; u < 30; u++)
+    for (let i = u; i < RATED; i += 30) (user.push(`u${u}`), item.push(i), labels.push(label(u, i)));
   const ids = Array.from({ length: ITEMS }, (_, i) => i);
   return datasetFromColumns({
-    user, item, label: labels as number[],
-    userFeatures: { id: Array.from({ length: 30 }, (_, u) => `u${u}`), features: { age: { kind: 'dense', values: Array.from({ length: 30 }, (_, u) => u) } } },
+    user,
+    item,
+    label: labels as number[],
+    userFeatures: {
+      id: Array.from({ length: 30 }, (_, u) => `u${u}`),
+      features: { age: { kind: 'dense', values: Array.from({ length: 30 }, (_, u) => u) } },
+    },
     itemFeatures: {
       id: ids,
       features: {
@@ -53,8 +59,22 @@ async function learnerOf(head: HeadSpec, precision: Precision = 'float32'): Prom
   const dataset = catalog(SCALES[head.loss]);
   const tasks = buildTasks(dataset, { query: 10 });
   const rows = Int32Array.from({ length: dataset.size }, (_, r) => r);
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 5 }, { name: 'user', dim: 3 }, { name: 'genres', dim: 2 }, { name: 'size' }, { name: 'age' }, { name: 'weekend', dim: 2 }], rows);
-  const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [9], activation: 'softplus' }, head }, { precision });
+  const inputs = describeInputs(
+    dataset,
+    [
+      { name: 'item', dim: 5 },
+      { name: 'user', dim: 3 },
+      { name: 'genres', dim: 2 },
+      { name: 'size' },
+      { name: 'age' },
+      { name: 'weekend', dim: 2 },
+    ],
+    rows,
+  );
+  const model = defineModel(
+    { inputs, body: { kind: 'mlp', hidden: [9], activation: 'softplus' }, head },
+    { precision },
+  );
   const learner = createLearner({ model, algorithm: maml({ steps: 3, learningRate: 0.1 }), seed: 2 });
   for await (const _ of train(learner, tasks, { epochs: 1, metaBatch: 10 })) void _;
   return learner;
@@ -63,12 +83,20 @@ async function learnerOf(head: HeadSpec, precision: Precision = 'float32'): Prom
 const HEADS: [HeadSpec, Support][] = [
   [{ loss: 'mse' }, { items: [3, '700', 12], labels: [5, 1, 4] }],
   [{ loss: 'bce' }, { items: [3, '700', 12], labels: [1, 0, 1], user: 'u4' }],
-  [{ loss: 'softmax', classes: 3 }, { items: [3, '700', 12], labels: Float32Array.of(2, 0, 1) }],
+  [
+    { loss: 'softmax', classes: 3 },
+    { items: [3, '700', 12], labels: Float32Array.of(2, 0, 1) },
+  ],
 ];
 const everything = Array.from({ length: ITEMS }, (_, i) => i);
 const byScore = (a: Recommendation, b: Recommendation) => b.score - a.score || Number(a.item) - Number(b.item);
 
-async function rejects(action: Promise<unknown> | (() => unknown), code: ErrorCode, field: string | undefined, pattern?: RegExp): Promise<void> {
+async function rejects(
+  action: Promise<unknown> | (() => unknown),
+  code: ErrorCode,
+  field: string | undefined,
+  pattern?: RegExp,
+): Promise<void> {
   await assert.rejects(
     async () => (typeof action === 'function' ? action() : action),
     (error: unknown) => {
@@ -109,7 +137,12 @@ for (const [head, support] of HEADS) {
       };
       const labels = Array.from(support.labels, (y) => y - labelOffset);
       const rows = { inputs: inputs([...support.items]), labels };
-      const [fast] = await adapt(model, learner.parameters(), packTasks(model, [{ support: rows, query: rows }]), { steps: 3, learningRate: 0.1, adapt: 'all', order: 1 });
+      const [fast] = await adapt(model, learner.parameters(), packTasks(model, [{ support: rows, query: rows }]), {
+        steps: 3,
+        learningRate: 0.1,
+        adapt: 'all',
+        order: 1,
+      });
       const me = await learner.adapt(support);
       const scores = await me.predict(everything);
       const { data } = await predict(model, learner.parameters(), { inputs: inputs(everything) }, fast);
@@ -120,7 +153,10 @@ for (const [head, support] of HEADS) {
           const p = [0, 1, 2].map((c) => Math.exp(data[3 * i + c]));
           expected = (p[1] + 2 * p[2]) / (p[0] + p[1] + p[2]);
         }
-        assert.ok(Math.abs(scores[i] - expected) <= tolerance * Math.max(1, Math.abs(expected)), `item ${i}: ${scores[i]} is not ${expected}`);
+        assert.ok(
+          Math.abs(scores[i] - expected) <= tolerance * Math.max(1, Math.abs(expected)),
+          `item ${i}: ${scores[i]} is not ${expected}`,
+        );
       }
     });
   }
@@ -149,7 +185,10 @@ for (const [head, support] of HEADS) {
       assert.equal(some.length, n);
       some.forEach((score, i) => assert.ok(Math.abs(score - whole[i]) <= 1e-5, `item ${i} of ${n}`));
     }
-    assert.deepEqual(await me.predict([5, 5, 9]), Float64Array.of(...(await me.predict([5, 9, 5])).filter((_, i) => i !== 1), (await me.predict([5, 9, 5]))[1]));
+    assert.deepEqual(
+      await me.predict([5, 5, 9]),
+      Float64Array.of(...(await me.predict([5, 9, 5])).filter((_, i) => i !== 1), (await me.predict([5, 9, 5]))[1]),
+    );
     assert.deepEqual(await me.predict([]), new Float64Array(0));
 
     const all = await me.recommend({ count: ITEMS, excludeSupport: false });
@@ -171,14 +210,22 @@ test('recommendations leave out the support, and take only what is asked for', a
   assert.deepEqual(await names({ among: [3, 700] }), []);
   assert.deepEqual(await names({ among: [] }), []);
   const ordered = await names({ count: 40 });
-  assert.deepEqual(await names({ count: 40, among: [...everything].reverse() }), ordered, 'the order of `among` does not matter');
+  assert.deepEqual(
+    await names({ count: 40, among: [...everything].reverse() }),
+    ordered,
+    'the order of `among` does not matter',
+  );
   assert.deepEqual(await names({ among: [7, 7, 8] }).then((x) => [...x].sort()), ['7', '8'], 'each item once');
 });
 
 test('equal scores come in catalog order', async () => {
   const dataset = catalog(SCALES.mse);
   const rows = Int32Array.from({ length: dataset.size }, (_, r) => r);
-  const model = defineModel({ inputs: describeInputs(dataset, [{ name: 'genres', dim: 2 }], rows), body: { kind: 'mlp', hidden: [] }, head: { loss: 'mse' } });
+  const model = defineModel({
+    inputs: describeInputs(dataset, [{ name: 'genres', dim: 2 }], rows),
+    body: { kind: 'mlp', hidden: [] },
+    head: { loss: 'mse' },
+  });
   const learner = createLearner({ model, algorithm: maml({ steps: 2 }) });
   for await (const _ of train(learner, buildTasks(dataset, { query: 5 }), { epochs: 1 })) void _;
   const me = await learner.adapt({ items: [1], labels: [5] });
@@ -195,7 +242,11 @@ test('nothing known of a user is an empty support: the shared model', async () =
     const me = await learner.adapt({ items: [], labels: [] });
     const scores = await me.predict([1, 2, 3]);
     assert.ok(scores.every(Number.isFinite));
-    const again = createLearner({ model: learner.model, algorithm: maml({ steps: 0 }), parameters: learner.parameters() });
+    const again = createLearner({
+      model: learner.model,
+      algorithm: maml({ steps: 0 }),
+      parameters: learner.parameters(),
+    });
     again.catalog = learner.catalog;
     again.labelOffset = learner.labelOffset;
     assert.deepEqual(scores, await (await again.adapt({ items: [5], labels: [1] })).predict([1, 2, 3]));
@@ -206,12 +257,17 @@ test('nothing known of a user is an empty support: the shared model', async () =
 test('adapting changes nothing shared, and personal models do not touch each other', async () => {
   const learner = await learnerOf({ loss: 'mse' });
   const before = learner.parameters();
-  const [a, b] = await Promise.all([learner.adapt({ items: [1, 2], labels: [5, 5] }), learner.adapt({ items: [1, 2], labels: [1, 1] })]);
+  const [a, b] = await Promise.all([
+    learner.adapt({ items: [1, 2], labels: [5, 5] }),
+    learner.adapt({ items: [1, 2], labels: [1, 1] }),
+  ]);
   const [x, y] = await Promise.all([a.predict([1, 2, 9]), b.predict([1, 2, 9])]);
   assert.ok(x[0] > y[0] && x[1] > y[1]);
   assert.deepEqual(await a.predict([1, 2, 9]), x);
   assert.deepEqual(learner.parameters(), before);
-  const many = await Promise.all(Array.from({ length: 20 }, () => learner.adapt({ items: [1, 2], labels: [5, 5] }).then((me) => me.recommend())));
+  const many = await Promise.all(
+    Array.from({ length: 20 }, () => learner.adapt({ items: [1, 2], labels: [5, 5] }).then((me) => me.recommend())),
+  );
   for (const list of many) assert.deepEqual(list, many[0]);
 });
 
@@ -230,16 +286,31 @@ test('bad supports, items and options are refused by field', async () => {
   await rejects(support({ labels: [5] }), 'INVALID_OPTION', 'support.labels', /2 labels/);
   await rejects(support({ labels: undefined }), 'INVALID_OPTION', 'support.labels');
   await rejects(support({ labels: null }), 'INVALID_OPTION', 'support.labels');
-  for (const y of [NaN, Infinity, '5', null, undefined]) await rejects(support({ labels: [5, y] }), 'INVALID_OPTION', 'support.labels[1]');
+  for (const y of [NaN, Infinity, '5', null, undefined])
+    await rejects(support({ labels: [5, y] }), 'INVALID_OPTION', 'support.labels[1]');
   await rejects(support({ items: '12' }), 'INVALID_OPTION', 'support.items');
-  await rejects(support({ items: [1, 13000] }), 'INVALID_OPTION', 'support.items[1]', /no such item.*1300 perhaps|no such item.*perhaps/);
-  for (const id of ['', 'toString', '__proto__', -1, 1.5, NaN, null, undefined, {}]) await rejects(support({ items: [1, id] }), 'INVALID_OPTION', 'support.items[1]');
+  await rejects(
+    support({ items: [1, 13000] }),
+    'INVALID_OPTION',
+    'support.items[1]',
+    /no such item.*1300 perhaps|no such item.*perhaps/,
+  );
+  for (const id of ['', 'toString', '__proto__', -1, 1.5, NaN, null, undefined, {}])
+    await rejects(support({ items: [1, id] }), 'INVALID_OPTION', 'support.items[1]');
   await rejects(support({ item: [1] }), 'UNKNOWN_OPTION', 'support.item', /did you mean items\?/);
   await rejects(support({ user: 'nobody' }), 'INVALID_OPTION', 'support.user');
   await rejects(support({ user: '' }), 'INVALID_OPTION', 'support.user');
   await rejects(learner.adapt(null as unknown as Support), 'INVALID_OPTION', 'support');
-  await rejects(learner.adapt({ items: [1], labels: [5] }, { sginal: 1 } as object), 'UNKNOWN_OPTION', 'options.sginal');
-  await rejects(learner.adapt({ items: [1], labels: [5] }, { signal: 1 } as object), 'INVALID_OPTION', 'options.signal');
+  await rejects(
+    learner.adapt({ items: [1], labels: [5] }, { sginal: 1 } as object),
+    'UNKNOWN_OPTION',
+    'options.sginal',
+  );
+  await rejects(
+    learner.adapt({ items: [1], labels: [5] }, { signal: 1 } as object),
+    'INVALID_OPTION',
+    'options.signal',
+  );
   await rejects(learner.adapt({ items: [1], labels: [5] }, { signal: AbortSignal.abort() }), 'ABORTED', undefined);
 
   const me = await support({});
@@ -247,11 +318,16 @@ test('bad supports, items and options are refused by field', async () => {
   await rejects(() => me.predict([1, 'x']), 'INVALID_OPTION', 'items[1]');
   await rejects(() => me.predict([1], { signal: AbortSignal.abort() }), 'ABORTED', undefined);
   await rejects(() => me.predict([1], { signal: 3 } as object), 'INVALID_OPTION', 'options.signal');
-  for (const count of [0, -1, 1.5, NaN, '3']) await rejects(me.recommend({ count: count as number }), 'INVALID_OPTION', 'options.count');
+  for (const count of [0, -1, 1.5, NaN, '3'])
+    await rejects(me.recommend({ count: count as number }), 'INVALID_OPTION', 'options.count');
   await rejects(me.recommend({ cuont: 3 } as object), 'UNKNOWN_OPTION', 'options.cuont', /did you mean count\?/);
   await rejects(me.recommend({ among: [1, 'x'] }), 'INVALID_OPTION', 'options.among[1]');
   await rejects(me.recommend({ among: 'x' as unknown as string[] }), 'INVALID_OPTION', 'options.among');
-  await rejects(me.recommend({ excludeSupport: 'no' as unknown as boolean }), 'INVALID_OPTION', 'options.excludeSupport');
+  await rejects(
+    me.recommend({ excludeSupport: 'no' as unknown as boolean }),
+    'INVALID_OPTION',
+    'options.excludeSupport',
+  );
   await rejects(me.recommend({ signal: AbortSignal.abort() }), 'ABORTED', undefined);
 
   const fresh = createLearner({ model: learner.model, algorithm: maml() });
@@ -267,7 +343,12 @@ test('at once means not waiting for a training step, and the same errors', async
   await rejects(() => learner.adaptSync(null as unknown as Support), 'INVALID_OPTION', 'support');
   await rejects(() => me.predictSync([1, 'x']), 'INVALID_OPTION', 'items[1]');
   await rejects(() => me.predictSync('1' as unknown as string[]), 'INVALID_OPTION', 'items');
-  await rejects(() => createLearner({ model: learner.model, algorithm: maml() }).adaptSync(support), 'INVALID_OPTION', 'learner', /trained or loaded/);
+  await rejects(
+    () => createLearner({ model: learner.model, algorithm: maml() }).adaptSync(support),
+    'INVALID_OPTION',
+    'learner',
+    /trained or loaded/,
+  );
   // Reading beside reading is fine, beside an update it is refused.
   const reading = me.predict(everything);
   assert.deepEqual(me.predictSync(everything), before);
@@ -284,7 +365,12 @@ test('at once means not waiting for a training step, and the same errors', async
       assert.ok(learner.adaptSync(support).predictSync([1])[0]! > -100);
       served++;
     } catch (error) {
-      assert.ok(error instanceof InnerloopError && error.code === 'INVALID_OPTION' && /in use by a running call/.test(error.message), String(error));
+      assert.ok(
+        error instanceof InnerloopError &&
+          error.code === 'INVALID_OPTION' &&
+          /in use by a running call/.test(error.message),
+        String(error),
+      );
       refused++;
     }
     await new Promise((done) => setImmediate(done));
@@ -292,7 +378,11 @@ test('at once means not waiting for a training step, and the same errors', async
   await training;
   assert.ok(refused > 0 && served + refused > 20, `${served} served, ${refused} refused`);
 
-  const diverging = createLearner({ model: learner.model, algorithm: maml({ steps: 60, learningRate: 1e6 }), parameters: learner.parameters() });
+  const diverging = createLearner({
+    model: learner.model,
+    algorithm: maml({ steps: 60, learningRate: 1e6 }),
+    parameters: learner.parameters(),
+  });
   diverging.catalog = learner.catalog;
   await rejects(() => diverging.adaptSync(support), 'DIVERGED', 'task 0');
 });

@@ -13,7 +13,8 @@ import { decodeSafetensors, encodeSafetensors } from '../lib/safetensors.js';
 import { train } from '../lib/train.js';
 import { learnerOf, make, path, refuses, rejects, run, tiny } from './fixtures/family.js';
 
-const manifestIn = (file: string, entry = 'manifest') => JSON.parse(decodeSafetensors(readFileSync(file), file).metadata[entry]!) as RunManifest & { run: RunManifest };
+const manifestIn = (file: string, entry = 'manifest') =>
+  JSON.parse(decodeSafetensors(readFileSync(file), file).metadata[entry]!) as RunManifest & { run: RunManifest };
 
 test('a run has a manifest: in the learner, in its checkpoint and in its model file', async () => {
   const learner = learnerOf(make('maml'));
@@ -22,12 +23,16 @@ test('a run has a manifest: in the learner, in its checkpoint and in its model f
   await run(learner, tiny.train, { checkpoint, epochs: 2, validation: tiny.validation, hide: { item: 0.1 } });
   const manifest = runManifest(learner)!;
   assert.equal(manifest.version, packageVersion());
-  assert.deepEqual([manifest.seed, manifest.precision, manifest.isa, manifest.node, manifest.platform], [3, 'float32', [addon().isa], process.version, `${process.platform}-${process.arch}`]);
+  assert.deepEqual(
+    [manifest.seed, manifest.precision, manifest.isa, manifest.node, manifest.platform],
+    [3, 'float32', [addon().isa], process.version, `${process.platform}-${process.arch}`],
+  );
   assert.deepEqual(manifest.data, fingerprintData(tiny.dataset));
   assert.deepEqual([manifest.data.rows, manifest.data.items], [tiny.dataset.size, tiny.dataset.items.rows - 1]);
   assert.match(manifest.data.values, /^sha256:[0-9a-f]{64}$/);
   const text = JSON.stringify(manifest);
-  for (const part of ['"epochs":2', '"hide":{"item":0.1}', '"name":"maml"', '"name":"adam"', '"kind":"mlp"']) assert.ok(text.includes(part), part);
+  for (const part of ['"epochs":2', '"hide":{"item":0.1}', '"name":"maml"', '"name":"adam"', '"kind":"mlp"'])
+    assert.ok(text.includes(part), part);
   assert.ok(text.length < 4000, 'vocabularies belong into the model file, not into every manifest');
 
   assert.deepEqual(manifestIn(checkpoint), manifest);
@@ -42,9 +47,18 @@ test('a run has a manifest: in the learner, in its checkpoint and in its model f
 
 test('every value of the data shows in its fingerprint, and nothing else does', () => {
   const columns = () => ({
-    user: ['ann', 'ann', 'bob', 'bob'], item: [1, 2, 1, 2], label: [1, 2, 3, 4], time: [1, 2, 3, 4],
+    user: ['ann', 'ann', 'bob', 'bob'],
+    item: [1, 2, 1, 2],
+    label: [1, 2, 3, 4],
+    time: [1, 2, 3, 4],
     userFeatures: { id: ['ann', 'bob'], features: { group: { kind: 'categorical' as const, values: ['a', 'b'] } } },
-    itemFeatures: { id: [1, 2], features: { tags: { kind: 'bag' as const, values: [['x', 'y'], ['z']] }, size: { kind: 'dense' as const, values: [1, 2] } } },
+    itemFeatures: {
+      id: [1, 2],
+      features: {
+        tags: { kind: 'bag' as const, values: [['x', 'y'], ['z']] },
+        size: { kind: 'dense' as const, values: [1, 2] },
+      },
+    },
     features: { place: { kind: 'categorical' as const, values: ['p', 'q', 'p', 'q'] } },
   });
   type Columns = ReturnType<typeof columns>;
@@ -82,7 +96,11 @@ test('the same run gives the same files on 1, 2 and 8 threads, twice, and throug
     const [checkpoint, model] = [path(), path()];
     if (interrupted) {
       for (let epochs = 1; epochs < 4; epochs++) {
-        const some = train(learnerOf(make('maml', { rates: 'perStep' }), { threads }), tiny.train, { metaBatch: 8, ...options, checkpoint });
+        const some = train(learnerOf(make('maml', { rates: 'perStep' }), { threads }), tiny.train, {
+          metaBatch: 8,
+          ...options,
+          checkpoint,
+        });
         await some.next();
         await some.return(undefined);
       }
@@ -93,8 +111,16 @@ test('the same run gives the same files on 1, 2 and 8 threads, twice, and throug
     return [readFileSync(checkpoint), readFileSync(model)];
   };
   const expected = await files(1, false);
-  for (const [threads, interrupted] of [[1, false], [2, false], [8, false], [2, true], [8, true]] as const) {
-    (await files(threads, interrupted)).forEach((bytes, i) => assert.ok(bytes.equals(expected[i]!), `file ${i} of ${threads} threads, interrupted: ${interrupted}`));
+  for (const [threads, interrupted] of [
+    [1, false],
+    [2, false],
+    [8, false],
+    [2, true],
+    [8, true],
+  ] as const) {
+    (await files(threads, interrupted)).forEach((bytes, i) =>
+      assert.ok(bytes.equals(expected[i]!), `file ${i} of ${threads} threads, interrupted: ${interrupted}`),
+    );
   }
 });
 
@@ -105,7 +131,13 @@ test('a run resumed on another instruction set says so', async () => {
   await first.next();
   await first.return(undefined);
   const { tensors, metadata } = decodeSafetensors(readFileSync(checkpoint), checkpoint);
-  const elsewhere = (isa: unknown) => writeFileSync(checkpoint, Buffer.concat(encodeSafetensors(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa }) })));
+  const elsewhere = (isa: unknown) =>
+    writeFileSync(
+      checkpoint,
+      Buffer.concat(
+        encodeSafetensors(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa }) }),
+      ),
+    );
   elsewhere(['other']);
   const resumed = learner();
   await run(resumed, tiny.train, { checkpoint, epochs: 3, metaBatch: 32 });
@@ -136,7 +168,9 @@ test('the memory estimate is near what a run takes', () => {
     const before = process.memoryUsage.rss();
     for await (const _ of il.train(learner, tasks, { epochs: 2, metaBatch: 8, validation: tasks, checkpoint: ${JSON.stringify(path())} }));
     console.log(JSON.stringify({ total, taken: 1024 * process.resourceUsage().maxRSS - before }));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  });
   assert.equal(status, 0, stderr);
   const { total, taken } = JSON.parse(stdout) as { total: number; taken: number };
   assert.ok(total > 5e7, `only ${total} bytes: too small to measure`);

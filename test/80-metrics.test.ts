@@ -31,7 +31,15 @@ function tasksOf(...labels: number[][]): TaskSet {
   const all = Float32Array.from(labels.flat());
   const zeros = new Int32Array(all.length);
   const dataset: Dataset = {
-    size: all.length, user: zeros, item: zeros, label: all, time: undefined, users: none, items: none, context: none, notes: [],
+    size: all.length,
+    user: zeros,
+    item: zeros,
+    label: all,
+    time: undefined,
+    users: none,
+    items: none,
+    context: none,
+    notes: [],
   };
   const offsets = [0];
   for (const list of labels) offsets.push(offsets[offsets.length - 1] + list.length);
@@ -106,7 +114,9 @@ test('nDCG takes any labels: below 0 and far above a rating scale, linearly from
     k: number;
     ndcg: number;
   }
-  const { negativeGains } = JSON.parse(readFileSync(join(root(), 'test/fixtures/evaluation.json'), 'utf8')) as { negativeGains: Case[] };
+  const { negativeGains } = JSON.parse(readFileSync(join(root(), 'test/fixtures/evaluation.json'), 'utf8')) as {
+    negativeGains: Case[];
+  };
   for (const { labels, scores, k, ndcg } of negativeGains) near(of(`ndcg@${k}`, labels, scores), ndcg);
   assert.ok(negativeGains.some(({ labels }) => Math.min(...labels) < 0));
   near(of('ndcg@2', [900, 100, 0], [1, 2, 3]), 100 / Math.log2(3) / (900 + 100 / Math.log2(3)));
@@ -140,9 +150,21 @@ test('a constant score gets the mean over random orders', () => {
     }
     const mean = sum / draws;
     const error = Math.sqrt((squares / draws - mean * mean) / draws);
-    const constant = of(name, labels, labels.map(() => 3.7));
+    const constant = of(
+      name,
+      labels,
+      labels.map(() => 3.7),
+    );
     assert.ok(Math.abs(constant - mean) < 5 * error, `${name}: ${constant}, random ${mean} ± ${error}`);
-    near(of(name, [...labels].reverse(), labels.map(() => 3.7)), constant, 'order of rows');
+    near(
+      of(
+        name,
+        [...labels].reverse(),
+        labels.map(() => 3.7),
+      ),
+      constant,
+      'order of rows',
+    );
   }
 });
 
@@ -162,7 +184,11 @@ test('tasks without a defined value are left out and counted', () => {
 
 test('intervals: Student t, fewer than two values, paired difference', () => {
   near(studentT(1), 12.7062047362);
-  for (const [degrees, value] of [[10, 2.228138852], [30, 2.0422724563], [1000, 1.9623390808]]) {
+  for (const [degrees, value] of [
+    [10, 2.228138852],
+    [30, 2.0422724563],
+    [1000, 1.9623390808],
+  ]) {
     assert.ok(Math.abs(studentT(degrees) - value) < 1e-5, `t(${degrees}) = ${studentT(degrees)}`);
   }
   const interval = meanInterval(Float64Array.of(1, 2, NaN, 3));
@@ -178,7 +204,10 @@ test('intervals: Student t, fewer than two values, paired difference', () => {
   const paired = pairedDifference(better, { perTask: base });
   assert.ok(paired.high < 0 && Math.abs(paired.mean + 0.105) < 1e-9);
   assert.equal(pairedDifference(Float64Array.of(1, NaN, 2), Float64Array.of(NaN, 1, 1)).tasks, 1);
-  assert.throws(() => pairedDifference(base, new Float64Array(3)), code('INVALID_OPTION', /different task sets.*50 tasks/));
+  assert.throws(
+    () => pairedDifference(base, new Float64Array(3)),
+    code('INVALID_OPTION', /different task sets.*50 tasks/),
+  );
 });
 
 test('95 % intervals cover the true mean about 95 % of the time', () => {
@@ -207,15 +236,24 @@ test('names and options are checked', () => {
   }
   const tasks = tasksOf([5, 1], [1, 2]);
   const fine = Float64Array.of(1, 2, 3, 4);
-  assert.throws(() => evaluateScores(tasks, Float64Array.of(1, 2, NaN, 4)), code('DIVERGED', /task "user 1", query row 0/));
+  assert.throws(
+    () => evaluateScores(tasks, Float64Array.of(1, 2, NaN, 4)),
+    code('DIVERGED', /task "user 1", query row 0/),
+  );
   assert.throws(() => evaluateScores(tasks, fine.slice(1)), code('INVALID_OPTION', /Float64Array\(4\)/));
   assert.throws(() => evaluateScores(tasks, fine, { metrics: [] }), code('INVALID_OPTION', /metrics/));
-  assert.throws(() => evaluateScores(tasks, fine, { treshold: 3 } as object), code('UNKNOWN_OPTION', /did you mean threshold\?/));
+  assert.throws(
+    () => evaluateScores(tasks, fine, { treshold: 3 } as object),
+    code('UNKNOWN_OPTION', /did you mean threshold\?/),
+  );
   assert.throws(() => evaluateScores(tasks, fine, { threshold: NaN }), code('INVALID_OPTION', /threshold/));
   assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /labels ≥ 0/));
   assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'linear' }), code('INVALID_DATA', /labels ≥ 0/));
   assert.throws(() => of('ndcg@1', [2000, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /gain: 'linear'/));
-  assert.throws(() => of('ndcg@1', [1, 2], [1, 2], { gain: 'exponental' }), code('INVALID_OPTION', /did you mean exponential\?/));
+  assert.throws(
+    () => of('ndcg@1', [1, 2], [1, 2], { gain: 'exponental' }),
+    code('INVALID_OPTION', /did you mean exponential\?/),
+  );
   assert.throws(() => of('logloss', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
   assert.throws(() => of('logloss', [1, 4], [0.5, 0.5]), code('INVALID_DATA', /0 or 1/));
 });
@@ -244,14 +282,20 @@ test('the median decoder at its limits', () => {
   assert.deepEqual([...fitMedianDecoder(Float64Array.of(1, 2), [3, 3]).decode(Float64Array.of(7))], [3]);
   const random1 = random(6, 'monotone');
   const scores = Float64Array.from({ length: 200 }, () => random1.normal());
-  const noise = fitMedianDecoder(scores, Array.from(scores, () => 1 + random1.below(5)));
+  const noise = fitMedianDecoder(
+    scores,
+    Array.from(scores, () => 1 + random1.below(5)),
+  );
   const decoded = noise.decode(scores.slice().sort());
   for (let i = 1; i < decoded.length; i++) assert.ok(decoded[i] >= decoded[i - 1]);
   assert.throws(() => fitMedianDecoder(new Float64Array(0), []), code('EMPTY_DATA', /nothing to fit/));
   assert.throws(() => fitMedianDecoder(Float64Array.of(1), []), code('INVALID_DATA', /one label per score/));
   const many = Float64Array.from({ length: 100 }, (_, i) => i);
   assert.throws(() => fitMedianDecoder(many, many), code('INVALID_DATA', /at most 64/));
-  assert.throws(() => fitMedianDecoder(many, many, { bandwith: 1 } as object), code('UNKNOWN_OPTION', /did you mean bandwidth\?/));
+  assert.throws(
+    () => fitMedianDecoder(many, many, { bandwith: 1 } as object),
+    code('UNKNOWN_OPTION', /did you mean bandwidth\?/),
+  );
 });
 
 test('a result table prints aligned, marks the best, and is JSON', () => {

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { choleskySolve } from '../lib/baselines/cholesky.js';
 import {
-  BASELINES, alsFoldIn, contentRidge, fitBaselines, globalMean, itemMean, popularity, userItemBias,
+  BASELINES,
+  alsFoldIn,
+  contentRidge,
+  fitBaselines,
+  globalMean,
+  itemMean,
+  popularity,
+  userItemBias,
 } from '../lib/baselines/index.js';
 import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../lib/contract.js';
 import { contentMatrix, multiply, sparseRidge } from '../lib/baselines/item-features.js';
@@ -147,7 +154,11 @@ test('ALS is deterministic, reads no query label, and can be aborted', async () 
 
 test('no baseline reads query labels or the training rows of the task user', async () => {
   const dataset = fullMatrix((user, item) => 1 + ((user * 7 + item * 3) % 5), contentColumns);
-  const fitted = await fitBaselines(dataset, rowsWhere(dataset, (user) => user <= 50), { alsFoldIn: { sweeps: 2 } });
+  const fitted = await fitBaselines(
+    dataset,
+    rowsWhere(dataset, (user) => user <= 50),
+    { alsFoldIn: { sweeps: 2 } },
+  );
   assert.equal(fitted.length, BASELINES.length);
   const tasks = tasksOf(dataset, [1, 51], SUPPORT, QUERY);
   const changed = { ...tasks, dataset: { ...dataset, label: dataset.label.slice() }, users: Int32Array.of(2, 0) };
@@ -193,8 +204,14 @@ test('content ridge: the taste column', () => {
   const tasks = tasksOf(dataset, NEW_USERS, SUPPORT, QUERY);
   const named = contentRidge(dataset, oldUsers, { tasteColumn: 'genres' }).predict(tasks);
   assert.deepEqual(contentRidge(dataset, oldUsers).predict(tasks), named);
-  assert.throws(() => contentRidge(dataset, oldUsers, { tasteColumn: 'genre' }), code('UNKNOWN_OPTION', /did you mean genres\?/));
-  assert.throws(() => contentRidge(dataset, oldUsers, { tasteColumn: 'colour' }), code('INVALID_OPTION', /holds lists/));
+  assert.throws(
+    () => contentRidge(dataset, oldUsers, { tasteColumn: 'genre' }),
+    code('UNKNOWN_OPTION', /did you mean genres\?/),
+  );
+  assert.throws(
+    () => contentRidge(dataset, oldUsers, { tasteColumn: 'colour' }),
+    code('INVALID_OPTION', /holds lists/),
+  );
 });
 
 test('the content regression meets its normal equations; its intercept is not penalised', () => {
@@ -227,10 +244,16 @@ test('options and data are checked', async () => {
   const rows = Int32Array.of(0, 1);
   const misspelt = fitBaselines(additive, rows, { include: ['alsFoldin' as 'alsFoldIn'] });
   await assert.rejects(misspelt, code('UNKNOWN_OPTION', /did you mean alsFoldIn\?/));
-  await assert.rejects(fitBaselines(additive, rows, { als: {} } as object), code('UNKNOWN_OPTION', /baselines\.als: no such option/));
+  await assert.rejects(
+    fitBaselines(additive, rows, { als: {} } as object),
+    code('UNKNOWN_OPTION', /baselines\.als: no such option/),
+  );
   await assert.rejects(fitBaselines(additive, new Int32Array(0)), code('EMPTY_DATA', /training/));
   await assert.rejects(alsFoldIn(additive, rows, { factors: 0 }), code('INVALID_OPTION', /alsFoldIn\.factors.*got 0/));
-  await assert.rejects(alsFoldIn(additive, rows, { sweep: 3 } as object), code('UNKNOWN_OPTION', /did you mean sweeps\?/));
+  await assert.rejects(
+    alsFoldIn(additive, rows, { sweep: 3 } as object),
+    code('UNKNOWN_OPTION', /did you mean sweeps\?/),
+  );
   assert.throws(() => itemMean(additive, rows, { shrinkage: -1 }), code('INVALID_OPTION', /itemMean\.shrinkage/));
   assert.throws(() => globalMean(additive, Int32Array.of(additive.size)), code('INVALID_OPTION', /trainRows\[0\]/));
   const broken = { ...additive, label: additive.label.map((value, i) => (i === 1 ? NaN : value)) };

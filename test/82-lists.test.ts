@@ -27,7 +27,10 @@ const code = (expected: string, pattern: RegExp) => (error: unknown) => {
   return true;
 };
 function near(actual: number, expected: number, message = ''): void {
-  assert.ok(Math.abs(actual - expected) <= 1e-12 * Math.max(1, Math.abs(expected)), `${message} ${actual} is not ${expected}`);
+  assert.ok(
+    Math.abs(actual - expected) <= 1e-12 * Math.max(1, Math.abs(expected)),
+    `${message} ${actual} is not ${expected}`,
+  );
 }
 
 interface Fixture {
@@ -47,7 +50,9 @@ interface Fixture {
   diversity: number[];
   miscalibration: number[];
 }
-const fixture = (JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as { lists: Fixture }).lists;
+const fixture = (
+  JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as { lists: Fixture }
+).lists;
 
 /** The fixture as a dataset: its training interactions, then the support rows of new users. Item i is row i. */
 function fixtureLists(): { lists: RankedLists; trainRows: Int32Array } {
@@ -57,7 +62,10 @@ function fixtureLists(): { lists: RankedLists; trainRows: Int32Array } {
     user: [...rows.map(([u]) => `t${u}`), ...support.flatMap((list, u) => list.map(() => `u${u}`))],
     item: [...rows.map(([, i]) => `i${i}`), ...support.flat().map((i) => `i${i}`)],
     label: [...rows.map(() => 3), ...labels.flat()],
-    itemFeatures: { id: ids, features: { genres: { kind: 'bag', values: bags.slice(1).map((bag) => bag.map((g) => `g${g}`)) } } },
+    itemFeatures: {
+      id: ids,
+      features: { genres: { kind: 'bag', values: bags.slice(1).map((bag) => bag.map((g) => `g${g}`)) } },
+    },
   });
   const rowOf = (item: number) => dataset.items.keys.idOf(`i${item}`);
   const tasks: TaskSet = {
@@ -84,7 +92,15 @@ function fixtureLists(): { lists: RankedLists; trainRows: Int32Array } {
 test('coverage, Gini, novelty, popularity, diversity and calibration agree with NumPy and SciPy', () => {
   const { lists, trainRows } = fixtureLists();
   const results = evaluateLists(lists, { trainRows });
-  assert.deepEqual(Object.keys(results), ['coverage@5', 'gini@5', 'novelty@5', 'popularity@5', 'popularityLift@5', 'diversity@5', 'miscalibration@5']);
+  assert.deepEqual(Object.keys(results), [
+    'coverage@5',
+    'gini@5',
+    'novelty@5',
+    'popularity@5',
+    'popularityLift@5',
+    'diversity@5',
+    'miscalibration@5',
+  ]);
   near(results['coverage@5'].mean, fixture.coverage);
   near(results['gini@5'].mean, fixture.gini);
   near(results['popularityLift@5'].mean, fixture.popularityLift);
@@ -112,7 +128,12 @@ test('metrics of lists at their ends', () => {
   near(evaluateLists(all, { metrics: ['gini@5'] })['gini@5'].mean, 0);
   // Lists of the profile itself are calibrated, and not more popular than it.
   const { tasks } = lists;
-  const profile = { ...lists, count: 6, offsets: tasks.supportOffsets, items: tasks.supportRows.map((row) => tasks.dataset.item[row]) };
+  const profile = {
+    ...lists,
+    count: 6,
+    offsets: tasks.supportOffsets,
+    items: tasks.supportRows.map((row) => tasks.dataset.item[row]),
+  };
   const own = evaluateLists(profile, { trainRows, metrics: ['miscalibration@6', 'popularityLift@6'], threshold: -1 });
   near(own['miscalibration@6'].mean, 0);
   near(own['popularityLift@6'].mean, 0);
@@ -120,14 +141,19 @@ test('metrics of lists at their ends', () => {
 
 test('names, and data that a metric needs, are checked', () => {
   const { lists, trainRows } = fixtureLists();
-  const fails = (options: object, expected: string, pattern: RegExp) => assert.throws(() => evaluateLists(lists, options), code(expected, pattern));
+  const fails = (options: object, expected: string, pattern: RegExp) =>
+    assert.throws(() => evaluateLists(lists, options), code(expected, pattern));
   fails({ metrics: ['novlety@5'] }, 'UNKNOWN_OPTION', /did you mean novelty@5\?/);
   fails({ metrics: ['mae'] }, 'INVALID_OPTION', /query rows/);
   fails({ metrics: ['coverage'] }, 'INVALID_OPTION', /cut-off/);
   fails({ metrics: ['coverage@6'] }, 'INVALID_OPTION', /at most 5/);
   fails({ metrics: ['novelty@5'] }, 'INVALID_OPTION', /trainRows: missing/);
   fails({ trainRows, features: 'genre' }, 'UNKNOWN_OPTION', /did you mean genres\?/);
-  assert.deepEqual(Object.keys(evaluateLists(lists)), ['coverage@5', 'gini@5', 'diversity@5', 'miscalibration@5'], 'those that need nothing more');
+  assert.deepEqual(
+    Object.keys(evaluateLists(lists)),
+    ['coverage@5', 'gini@5', 'diversity@5', 'miscalibration@5'],
+    'those that need nothing more',
+  );
 });
 
 /** 40 users × 60 items with groups, features of interactions, and clicks or ratings. */
@@ -137,13 +163,24 @@ function smallDataset(clicks: boolean): Dataset {
     for (let i = u % 3; i < 60; i += 3) {
       if (clicks) label.push(Number(Math.sin(u * 7 + i) > 0.3));
       else label.push(3 + Math.sin(u + i) + (u % 2));
-      user.push(u), item.push(i), hour.push((u + i) % 24);
+      (user.push(u), item.push(i), hour.push((u + i) % 24));
     }
   }
   return datasetFromColumns({
-    user, item, label,
-    userFeatures: { id: Array.from({ length: 40 }, (_, u) => u), features: { gender: { kind: 'categorical', values: Array.from({ length: 40 }, (_, u) => (u % 2 ? 'F' : 'M')) }, age: { kind: 'dense', values: Array.from({ length: 40 }, (_, u) => u) } } },
-    itemFeatures: { id: Array.from({ length: 60 }, (_, i) => i), features: { genres: { kind: 'bag', values: Array.from({ length: 60 }, (_, i) => [`g${i % 4}`, `g${i % 7}`]) } } },
+    user,
+    item,
+    label,
+    userFeatures: {
+      id: Array.from({ length: 40 }, (_, u) => u),
+      features: {
+        gender: { kind: 'categorical', values: Array.from({ length: 40 }, (_, u) => (u % 2 ? 'F' : 'M')) },
+        age: { kind: 'dense', values: Array.from({ length: 40 }, (_, u) => u) },
+      },
+    },
+    itemFeatures: {
+      id: Array.from({ length: 60 }, (_, i) => i),
+      features: { genres: { kind: 'bag', values: Array.from({ length: 60 }, (_, i) => [`g${i % 4}`, `g${i % 7}`]) } },
+    },
     features: { hour: { kind: 'categorical', values: hour.map(String) }, weight: { kind: 'dense', values: hour } },
   });
 }
@@ -163,7 +200,12 @@ test('the catalog is ranked without the support items, in chunks as in one piece
   const lists = await rankCatalog(score, tasks, { count: 7 });
   assert.deepEqual(seen, [40]);
   for (let t = 0; t < tasks.size; t++) {
-    const support = new Set(Array.from(tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]), (row) => dataset.item[row]));
+    const support = new Set(
+      Array.from(
+        tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]),
+        (row) => dataset.item[row],
+      ),
+    );
     const all = Array.from({ length: 60 }, (_, i) => i + 1).filter((i) => !support.has(i));
     const value = (i: number) => Math.sin(17 * tasks.users[t] + 3 * i);
     const expected = all.sort((a, b) => value(b) - value(a)).slice(0, 7);
@@ -174,7 +216,10 @@ test('the catalog is ranked without the support items, in chunks as in one piece
   const few = await rankCatalog(score, tasks, { among });
   for (const item of few.items) assert.ok(among.includes(item));
   assert.ok(few.offsets.every((end, t) => t === 0 || end - few.offsets[t - 1] <= 3));
-  await assert.rejects(rankCatalog(() => new Float64Array(40 * 60).fill(NaN), tasks), code('DIVERGED', /task 0/));
+  await assert.rejects(
+    rankCatalog(() => new Float64Array(40 * 60).fill(NaN), tasks),
+    code('DIVERGED', /task 0/),
+  );
   await assert.rejects(rankCatalog(score, tasks, { among: Int32Array.of(61) }), code('INVALID_OPTION', /among\[0\]/));
   await assert.rejects(rankCatalog(score, tasks, { signal: AbortSignal.abort() }), code('ABORTED', /aborted/));
 });
@@ -183,7 +228,15 @@ test('evaluate ranks the catalog as recommend does', async () => {
   const dataset = smallDataset(false);
   const tasks = buildTasks(dataset, { query: 4 });
   const trainRows = Int32Array.from({ length: dataset.size }, (_, row) => row);
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 4 }, { name: 'user', dim: 2 }, { name: 'genres', dim: 3 }], trainRows);
+  const inputs = describeInputs(
+    dataset,
+    [
+      { name: 'item', dim: 4 },
+      { name: 'user', dim: 2 },
+      { name: 'genres', dim: 3 },
+    ],
+    trainRows,
+  );
   const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [6] }, head: { loss: 'mse' } });
   const learner = createLearner({ model, algorithm: maml({ steps: 2, learningRate: 0.05 }), seed: 1 });
   for await (const _ of train(learner, tasks, { epochs: 2, redraw: false })) void _;
@@ -191,24 +244,56 @@ test('evaluate ranks the catalog as recommend does', async () => {
   const idOf = (item: number) => dataset.items.keys.values[item];
   for (const t of [0, 13, 39]) {
     const rows = tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]);
-    const me = await learner.adapt({ items: Array.from(rows, (row) => idOf(dataset.item[row])), labels: Array.from(rows, (row) => dataset.label[row]), user: tasks.keys[t] });
+    const me = await learner.adapt({
+      items: Array.from(rows, (row) => idOf(dataset.item[row])),
+      labels: Array.from(rows, (row) => dataset.label[row]),
+      user: tasks.keys[t],
+    });
     const own = await me.recommend({ count: 5 });
-    assert.deepEqual(own.map(({ item }) => item), Array.from(lists.items.subarray(lists.offsets[t], lists.offsets[t + 1]), idOf));
+    assert.deepEqual(
+      own.map(({ item }) => item),
+      Array.from(lists.items.subarray(lists.offsets[t], lists.offsets[t + 1]), idOf),
+    );
     own.forEach(({ score }, i) => assert.ok(Math.abs(score - lists.scores[lists.offsets[t] + i]) < 1e-5));
   }
   const baselines = await fitBaselines(dataset, trainRows, { include: ['popularity', 'itemMean'] });
   const metrics = ['mae', 'ndcg@3', 'coverage@5', 'novelty@5', 'miscalibration@5'];
-  const { methods, table } = await evaluate(learner, tasks, { metrics, baselines, trainRows, groups: 'gender', features: 'genres' });
-  assert.deepEqual(methods.map(({ method }) => method), ['maml, not adapted', 'maml', 'popularity', 'item mean']);
-  assert.deepEqual(methods[1].metrics['novelty@5'], evaluateLists(lists, { metrics: ['novelty@5'], trainRows })['novelty@5']);
+  const { methods, table } = await evaluate(learner, tasks, {
+    metrics,
+    baselines,
+    trainRows,
+    groups: 'gender',
+    features: 'genres',
+  });
+  assert.deepEqual(
+    methods.map(({ method }) => method),
+    ['maml, not adapted', 'maml', 'popularity', 'item mean'],
+  );
+  assert.deepEqual(
+    methods[1].metrics['novelty@5'],
+    evaluateLists(lists, { metrics: ['novelty@5'], trainRows })['novelty@5'],
+  );
   const popular = methods.find(({ method }) => method === 'popularity')!;
   assert.equal(popular.metrics['mae'], undefined);
   assert.ok(popular.metrics['coverage@5'].mean > 0);
-  assert.deepEqual(table.columns.map(({ better }) => better), ['lower', 'higher', 'higher', 'higher', 'lower']);
+  assert.deepEqual(
+    table.columns.map(({ better }) => better),
+    ['lower', 'higher', 'higher', 'higher', 'lower'],
+  );
   assert.match(renderText(table), /coverage@5/);
-  assert.deepEqual(Object.keys(methods[1].groups!), ['mae', 'ndcg@3', 'novelty@5', 'miscalibration@5'], 'metrics that have a value a task');
+  assert.deepEqual(
+    Object.keys(methods[1].groups!),
+    ['mae', 'ndcg@3', 'novelty@5', 'miscalibration@5'],
+    'metrics that have a value a task',
+  );
   const { groups, gap } = methods[1].groups!['mae'];
-  assert.deepEqual(groups.map(({ group, tasks: n }) => [group, n]), [['M', 20], ['F', 20]]);
+  assert.deepEqual(
+    groups.map(({ group, tasks: n }) => [group, n]),
+    [
+      ['M', 20],
+      ['F', 20],
+    ],
+  );
   near(groups[0].mean / 2 + groups[1].mean / 2, methods[1].metrics['mae'].mean);
   assert.ok(gap !== undefined && gap.mean >= 0 && gap.p > 0 && gap.p <= 1);
   await assert.rejects(evaluate(learner, tasks, { metrics: ['novelty@5'] }), code('INVALID_OPTION', /trainRows/));
@@ -220,13 +305,24 @@ test('evaluate ranks the catalog as recommend does', async () => {
 test('a click model reports its reliability', async () => {
   const dataset = smallDataset(true);
   const tasks = buildTasks(dataset, { query: 4 });
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 4 }], Int32Array.from({ length: dataset.size }, (_, row) => row));
-  const learner = createLearner({ model: defineModel({ inputs, body: { kind: 'mlp', hidden: [] }, head: { loss: 'bce' } }), algorithm: maml({ steps: 1 }), seed: 1 });
+  const inputs = describeInputs(
+    dataset,
+    [{ name: 'item', dim: 4 }],
+    Int32Array.from({ length: dataset.size }, (_, row) => row),
+  );
+  const learner = createLearner({
+    model: defineModel({ inputs, body: { kind: 'mlp', hidden: [] }, head: { loss: 'bce' } }),
+    algorithm: maml({ steps: 1 }),
+    seed: 1,
+  });
   for await (const _ of train(learner, tasks, { epochs: 1, redraw: false })) void _;
   const { methods } = await evaluate(learner, tasks, { metrics: ['auc', 'brier'] });
   for (const { metrics, reliability } of methods) {
     assert.ok(reliability !== undefined && reliability.ece >= 0 && reliability.ece <= reliability.mce);
-    assert.equal(reliability.bins.reduce((sum, { rows }) => sum + rows, 0), tasks.queryRows.length);
+    assert.equal(
+      reliability.bins.reduce((sum, { rows }) => sum + rows, 0),
+      tasks.queryRows.length,
+    );
     // Every task has four query rows: the mean over tasks is the mean over rows.
     near(metrics['brier'].mean, reliability.brier);
   }

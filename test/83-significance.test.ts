@@ -18,9 +18,21 @@ interface Fixture {
     holm: { p: number[]; adjusted: number[] };
     tail: { z: number[]; p: number[] };
   };
-  probability: { labels: number[]; probabilities: number[]; bins: number; rows: number[]; observed: number[]; predicted: number[]; brier: number; ece: number; mce: number }[];
+  probability: {
+    labels: number[];
+    probabilities: number[];
+    bins: number;
+    rows: number[];
+    observed: number[];
+    predicted: number[];
+    brier: number;
+    ece: number;
+    mce: number;
+  }[];
 }
-const { significance, probability } = JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as Fixture;
+const { significance, probability } = JSON.parse(
+  readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8'),
+) as Fixture;
 
 function near(actual: number, expected: number, tolerance = 1e-11): void {
   assert.ok(Math.abs(actual - expected) <= tolerance * Math.abs(expected) + 1e-300, `${actual} is not ${expected}`);
@@ -52,8 +64,13 @@ test('the exact randomisation test agrees with SciPy; the sampled one comes near
     const exact = randomizationTest(Float64Array.from(a), Float64Array.from(b));
     assert.ok(exact.exact);
     near(exact.p, randomization);
-    const sampled = randomizationTest(Float64Array.from([...a, ...a, ...a]), Float64Array.from([...b, ...b, ...b]), { resamples: 4000 });
-    const again = randomizationTest(Float64Array.from([...a, ...a, ...a]), Float64Array.from([...b, ...b, ...b]), { resamples: 4000, seed: 1 });
+    const sampled = randomizationTest(Float64Array.from([...a, ...a, ...a]), Float64Array.from([...b, ...b, ...b]), {
+      resamples: 4000,
+    });
+    const again = randomizationTest(Float64Array.from([...a, ...a, ...a]), Float64Array.from([...b, ...b, ...b]), {
+      resamples: 4000,
+      seed: 1,
+    });
     if (3 * a.length > 12) {
       assert.ok(!sampled.exact && !again.exact);
       assert.ok(Math.abs(sampled.p - again.p) < 5 * Math.sqrt((2 * 0.25) / 4000), 'two seeds');
@@ -94,7 +111,14 @@ test('the paired bootstrap covers the true difference, and its p is uniform wher
     const { low, high, p } = pairedBootstrap(a, b, { resamples: 400, seed: trial });
     if (low <= 0 && high >= 0) covered++;
     if (p <= 0.05) rejected++;
-    if (pairedBootstrap(a.map((x) => x + 1), b, { resamples: 400, seed: trial }).p <= 0.05) detected++;
+    if (
+      pairedBootstrap(
+        a.map((x) => x + 1),
+        b,
+        { resamples: 400, seed: trial },
+      ).p <= 0.05
+    )
+      detected++;
   }
   // ± 4 standard errors around 0.95 and 0.05; percentile intervals of 40 values are a little narrow.
   assert.ok(covered > 0.89 * trials && covered < 0.99 * trials, `${covered} of ${trials}`);
@@ -107,21 +131,38 @@ test('methods are compared with one of them, corrected over all', () => {
   const stream = random(2, 'methods');
   const base = Float64Array.from({ length: 60 }, () => stream.normal());
   const shifted = (by: number) => ({ mae: { perTask: base.map((x) => x + by + 0.3 * stream.normal()) } });
-  const methods: ComparedMethod[] = [{ method: 'ours', metrics: { mae: { perTask: base } } }, { method: 'same', metrics: shifted(0) }, { method: 'worse', metrics: shifted(0.3) }, { method: 'ranker', metrics: {} }];
+  const methods: ComparedMethod[] = [
+    { method: 'ours', metrics: { mae: { perTask: base } } },
+    { method: 'same', metrics: shifted(0) },
+    { method: 'worse', metrics: shifted(0.3) },
+    { method: 'ranker', metrics: {} },
+  ];
   const results = compareMethods(methods, { resamples: 2000 });
-  assert.deepEqual(results.map(({ method, against, metric }) => [method, against, metric]), [['same', 'ours', 'mae'], ['worse', 'ours', 'mae']]);
+  assert.deepEqual(
+    results.map(({ method, against, metric }) => [method, against, metric]),
+    [
+      ['same', 'ours', 'mae'],
+      ['worse', 'ours', 'mae'],
+    ],
+  );
   const [same, worse] = results;
   assert.ok(worse.difference.low > 0 && worse.difference.mean > 0.2);
   for (const name of ['bootstrap', 'randomization', 'wilcoxon'] as const) {
     assert.ok(worse.adjusted[name] < 0.01 && same.adjusted[name] > 0.05, name);
     assert.equal(worse.adjusted[name], Math.min(1, 2 * worse.p[name]), 'the smaller p of two counts twice');
   }
-  assert.deepEqual(compareMethods(methods, { against: 'same', metrics: ['mae'], resamples: 100 }).map(({ method }) => method), ['ours', 'worse']);
+  assert.deepEqual(
+    compareMethods(methods, { against: 'same', metrics: ['mae'], resamples: 100 }).map(({ method }) => method),
+    ['ours', 'worse'],
+  );
   assert.throws(() => compareMethods(methods, { against: 'our' }), code('UNKNOWN_OPTION', /did you mean ours\?/));
   assert.throws(() => compareMethods(methods, { metrics: ['mea'] }), code('UNKNOWN_OPTION', /did you mean mae\?/));
   assert.throws(() => compareMethods(methods.slice(0, 1)), code('INVALID_OPTION', /two methods/));
   assert.throws(() => compareMethods(methods, { resamples: 0 }), code('INVALID_OPTION', /compare\.resamples/));
-  assert.throws(() => compareMethods([...methods, { method: 'other', metrics: { mae: new Float64Array(3) } }]), code('INVALID_OPTION', /different task sets/));
+  assert.throws(
+    () => compareMethods([...methods, { method: 'other', metrics: { mae: new Float64Array(3) } }]),
+    code('INVALID_OPTION', /different task sets/),
+  );
 });
 
 test('the gap between groups: found where it is, and not where it is not', () => {
@@ -130,8 +171,22 @@ test('the gap between groups: found where it is, and not where it is not', () =>
   const values = Float64Array.from(names, (name) => (name === 'b' ? 0.8 : 0) + stream.normal());
   values[4] = NaN;
   const { groups, gap } = compareGroups(values, names);
-  assert.deepEqual(groups.map(({ group, tasks }) => [group, tasks]), [['a', 30], ['b', 29], ['c', 30]]);
-  assert.ok(gap !== undefined && gap.highest === 'b' && gap.low > 0 && gap.p < 0.01 && gap.low < gap.mean && gap.mean < gap.high);
+  assert.deepEqual(
+    groups.map(({ group, tasks }) => [group, tasks]),
+    [
+      ['a', 30],
+      ['b', 29],
+      ['c', 30],
+    ],
+  );
+  assert.ok(
+    gap !== undefined &&
+      gap.highest === 'b' &&
+      gap.low > 0 &&
+      gap.p < 0.01 &&
+      gap.low < gap.mean &&
+      gap.mean < gap.high,
+  );
   near(gap.mean, groups[1].mean - groups.find(({ group }) => group === gap.lowest)!.mean);
   let found = 0;
   for (let trial = 0; trial < 100; trial++) {
@@ -151,7 +206,9 @@ test('the gap between groups: found where it is, and not where it is not', () =>
 test('group intervals are the t intervals to first order', () => {
   const stream = random(5, 'group intervals');
   const values = Float64Array.from({ length: 400 }, () => stream.normal());
-  const { groups: [{ mean, low, high }] } = compareGroups(values, Array<string>(400).fill('all'));
+  const {
+    groups: [{ mean, low, high }],
+  } = compareGroups(values, Array<string>(400).fill('all'));
   let squares = 0;
   for (const value of values) squares += (value - mean) ** 2;
   const half = 1.96 * Math.sqrt(squares / 399 / 400);
@@ -161,7 +218,10 @@ test('group intervals are the t intervals to first order', () => {
 test('reliability agrees with scikit-learn', () => {
   for (const { labels, probabilities, bins, rows, observed, predicted, brier, ece, mce } of probability) {
     const result = reliability(labels, Float64Array.from(probabilities), { bins });
-    assert.deepEqual(result.bins.map((bin) => bin.rows), rows);
+    assert.deepEqual(
+      result.bins.map((bin) => bin.rows),
+      rows,
+    );
     result.bins.forEach((bin, b) => (near(bin.observed, observed[b]), near(bin.predicted, predicted[b])));
     near(result.brier, brier);
     near(result.ece, ece);
@@ -173,11 +233,21 @@ test('reliability: bins of equal rows, ends of the range, and input that is none
   const perfect = reliability([0, 0, 1, 1], Float64Array.of(0, 0, 1, 1));
   assert.deepEqual([perfect.ece, perfect.brier, perfect.bins.length], [0, 0, 2]);
   const p = Float64Array.from({ length: 100 }, (_, i) => (i / 100) ** 4);
-  const even = reliability(Array.from(p, (_, i) => i % 2), p, { bins: 4, by: 'rows' });
-  assert.deepEqual(even.bins.map(({ rows }) => rows), [25, 25, 25, 25]);
+  const even = reliability(
+    Array.from(p, (_, i) => i % 2),
+    p,
+    { bins: 4, by: 'rows' },
+  );
+  assert.deepEqual(
+    even.bins.map(({ rows }) => rows),
+    [25, 25, 25, 25],
+  );
   const tied = reliability([0, 1, 0, 1], Float64Array.of(0.5, 0.5, 0.5, 0.5), { bins: 2, by: 'rows' });
   assert.deepEqual(tied.bins, [{ rows: 4, predicted: 0.5, observed: 0.5 }]);
   assert.throws(() => reliability([0.5], Float64Array.of(0.5)), code('INVALID_OPTION', /labels\[0\]/));
   assert.throws(() => reliability([1], Float64Array.of(1.5)), code('INVALID_OPTION', /probabilities\[0\]/));
-  assert.throws(() => reliability([1], Float64Array.of(1), { bin: 3 } as object), code('UNKNOWN_OPTION', /did you mean bins\?/));
+  assert.throws(
+    () => reliability([1], Float64Array.of(1), { bin: 3 } as object),
+    code('UNKNOWN_OPTION', /did you mean bins\?/),
+  );
 });

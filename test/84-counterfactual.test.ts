@@ -12,8 +12,13 @@ import type { RankedLists } from '../lib/evaluation/lists.js';
 import { datasetFromColumns } from '../lib/interactions.js';
 import { random } from '../lib/random.js';
 
-type Numbers = Record<'offsets' | 'propensity' | 'target' | 'reward' | 'logged' | 'expected' | 'ips' | 'snips' | 'doublyRobust' | 'naive', number[]>;
-const fixture = (JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as { counterfactual: Numbers }).counterfactual;
+type Numbers = Record<
+  'offsets' | 'propensity' | 'target' | 'reward' | 'logged' | 'expected' | 'ips' | 'snips' | 'doublyRobust' | 'naive',
+  number[]
+>;
+const fixture = (
+  JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as { counterfactual: Numbers }
+).counterfactual;
 
 const code = (expected: string, pattern: RegExp) => (error: unknown) => {
   assert.ok(error instanceof InnerloopError, String(error));
@@ -25,18 +30,34 @@ const code = (expected: string, pattern: RegExp) => (error: unknown) => {
 test('IPS, SNIPS and doubly robust with clustered intervals agree with statsmodels', () => {
   const { offsets, propensity, target, reward, logged, expected } = fixture;
   const f = (values: number[]) => Float64Array.from(values);
-  const rows = { reward: f(reward), propensity: f(propensity), target: f(target), model: { logged: f(logged), expected: f(expected) }, offsets: Int32Array.from(offsets) };
+  const rows = {
+    reward: f(reward),
+    propensity: f(propensity),
+    target: f(target),
+    model: { logged: f(logged), expected: f(expected) },
+    offsets: Int32Array.from(offsets),
+  };
   const estimate = counterfactual(rows);
-  const pairs: [Interval, number[]][] = [[estimate.ips, fixture.ips], [estimate.snips, fixture.snips], [estimate.doublyRobust!, fixture.doublyRobust], [estimate.logged, fixture.naive]];
+  const pairs: [Interval, number[]][] = [
+    [estimate.ips, fixture.ips],
+    [estimate.snips, fixture.snips],
+    [estimate.doublyRobust!, fixture.doublyRobust],
+    [estimate.logged, fixture.naive],
+  ];
   for (const [{ mean, low, high, tasks }, [value, from, to]] of pairs) {
-    assert.ok(Math.abs(mean - value) < 1e-11 && Math.abs(low - from) < 1e-6 && Math.abs(high - to) < 1e-6, `${mean} [${low}, ${high}] is not ${value} [${from}, ${to}]`);
+    assert.ok(
+      Math.abs(mean - value) < 1e-11 && Math.abs(low - from) < 1e-6 && Math.abs(high - to) < 1e-6,
+      `${mean} [${low}, ${high}] is not ${value} [${from}, ${to}]`,
+    );
     assert.equal(tasks, offsets.length - 1);
   }
   const weight = target.map((pi, i) => pi / propensity[i]);
   const cut = counterfactual(rows, { clip: 2 });
   assert.equal(cut.clipped, weight.filter((w) => w > 2).length / weight.length);
   assert.equal(cut.largestWeight, 2);
-  assert.ok(Math.abs(cut.ips.mean - weight.reduce((sum, w, i) => sum + Math.min(w, 2) * reward[i], 0) / weight.length) < 1e-12);
+  assert.ok(
+    Math.abs(cut.ips.mean - weight.reduce((sum, w, i) => sum + Math.min(w, 2) * reward[i], 0) / weight.length) < 1e-12,
+  );
   assert.ok(cut.effectiveRows > estimate.effectiveRows);
 });
 
@@ -48,7 +69,13 @@ const wanted = (context: number, action: number) => [0.1, 0.1, 0.2, 0.6][context
 
 function log(n: number, seed: number) {
   const stream = random(seed, 'bandit');
-  const rows = { reward: new Float64Array(n), propensity: new Float64Array(n), target: new Float64Array(n), good: { logged: new Float64Array(n), expected: new Float64Array(n) }, bad: { logged: new Float64Array(n), expected: new Float64Array(n) } };
+  const rows = {
+    reward: new Float64Array(n),
+    propensity: new Float64Array(n),
+    target: new Float64Array(n),
+    good: { logged: new Float64Array(n), expected: new Float64Array(n) },
+    bad: { logged: new Float64Array(n), expected: new Float64Array(n) },
+  };
   for (let i = 0; i < n; i++) {
     const context = stream.below(2);
     let draw = stream.uniform();
@@ -66,7 +93,10 @@ function log(n: number, seed: number) {
   }
   return rows;
 }
-const truth = [0, 1].reduce((sum, c) => sum + Array.from({ length: ACTIONS }, (_, a) => wanted(c, a) * value(c, a)).reduce((x, y) => x + y) / 2, 0);
+const truth = [0, 1].reduce(
+  (sum, c) => sum + Array.from({ length: ACTIONS }, (_, a) => wanted(c, a) * value(c, a)).reduce((x, y) => x + y) / 2,
+  0,
+);
 
 test('the estimators find the truth, their intervals cover it, and the log alone does not', () => {
   const covered = { ips: 0, snips: 0, good: 0, bad: 0, logged: 0 };
@@ -77,8 +107,11 @@ test('the estimators find the truth, their intervals cover it, and the log alone
     const { ips, snips, doublyRobust, logged, meanWeight } = counterfactual({ ...rows, model: good });
     const wrong = counterfactual({ ...rows, model: bad }).doublyRobust!;
     const holds = ({ low, high }: Interval) => Number(low <= truth && truth <= high);
-    covered.ips += holds(ips), covered.snips += holds(snips), covered.good += holds(doublyRobust!), covered.bad += holds(wrong);
-    width.ips += ips.high - ips.low, width.good += doublyRobust!.high - doublyRobust!.low;
+    ((covered.ips += holds(ips)),
+      (covered.snips += holds(snips)),
+      (covered.good += holds(doublyRobust!)),
+      (covered.bad += holds(wrong)));
+    ((width.ips += ips.high - ips.low), (width.good += doublyRobust!.high - doublyRobust!.low));
     covered.logged += holds(logged);
     assert.ok(Math.abs(meanWeight - 1) < 0.4);
   }
@@ -100,21 +133,42 @@ test('the error on all items from the items rated', () => {
   for (let i = 0; i < 20000; i++) {
     const y = 1 + stream.below(5);
     if (stream.uniform() >= y / 5) continue;
-    error.push(5 - y), propensity.push(y / 5);
+    (error.push(5 - y), propensity.push(y / 5));
   }
-  const rows = { reward: Float64Array.from(error), propensity: Float64Array.from(propensity), target: new Float64Array(error.length).fill(1) };
+  const rows = {
+    reward: Float64Array.from(error),
+    propensity: Float64Array.from(propensity),
+    target: new Float64Array(error.length).fill(1),
+  };
   const { logged, snips } = counterfactual(rows);
   assert.ok(logged.high < 1.5 && Math.abs(snips.mean - 2) < 0.05, `${logged.mean} observed, ${snips.mean} of all`);
 });
 
 /** Two users, three items; rows 0–3 trained on, row 4 is the query of u, rows 5–6 those of v. */
 function policyLists(): RankedLists {
-  const dataset = datasetFromColumns({ user: ['a', 'b', 'a', 'b', 'u', 'v', 'v'], item: ['x', 'x', 'y', 'z', 'x', 'y', 'z'], label: [5, 3, 4, 1, 5, 4, 2] });
+  const dataset = datasetFromColumns({
+    user: ['a', 'b', 'a', 'b', 'u', 'v', 'v'],
+    item: ['x', 'x', 'y', 'z', 'x', 'y', 'z'],
+    label: [5, 3, 4, 1, 5, 4, 2],
+  });
   const tasks: TaskSet = {
-    dataset, size: 2, keys: ['u', 'v'], users: Int32Array.of(3, 4), supportOffsets: new Int32Array(3), supportRows: new Int32Array(0),
-    queryOffsets: Int32Array.of(0, 1, 3), queryRows: Int32Array.of(4, 5, 6),
+    dataset,
+    size: 2,
+    keys: ['u', 'v'],
+    users: Int32Array.of(3, 4),
+    supportOffsets: new Int32Array(3),
+    supportRows: new Int32Array(0),
+    queryOffsets: Int32Array.of(0, 1, 3),
+    queryRows: Int32Array.of(4, 5, 6),
   };
-  return { tasks, count: 2, offsets: Int32Array.of(0, 2, 4), items: Int32Array.of(1, 2, 2, 1), scores: new Float64Array(4), candidates: Int32Array.of(1, 2, 3) };
+  return {
+    tasks,
+    count: 2,
+    offsets: Int32Array.of(0, 2, 4),
+    items: Int32Array.of(1, 2, 2, 1),
+    scores: new Float64Array(4),
+    candidates: Int32Array.of(1, 2, 3),
+  };
 }
 
 test('the value of lists, by hand', () => {
@@ -125,7 +179,8 @@ test('the value of lists, by hand', () => {
   assert.deepEqual([...propensity], [0, 3 / 7, 2 / 7, 2 / 7]);
   assert.deepEqual([...popularityPropensity(dataset, trainRows, { power: 0 })], [0, 1 / 3, 1 / 3, 1 / 3]);
   const estimate = policyValue(lists, { propensity, threshold: 4, trainRows, shrinkage: 0 });
-  const close = (actual: number, expected: number) => assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} is not ${expected}`);
+  const close = (actual: number, expected: number) =>
+    assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} is not ${expected}`);
   const w = [0.5 / (3 / 7), 0.5 / (2 / 7), 0];
   close(estimate.ips.mean, (w[0] + w[1]) / 3);
   close(estimate.snips.mean, 1);
@@ -139,13 +194,23 @@ test('the value of lists, by hand', () => {
 
 test('logged data are checked', () => {
   const one = () => Float64Array.of(1);
-  const fails = (rows: object, pattern: RegExp) => assert.throws(() => counterfactual(rows as never), code('INVALID_OPTION', pattern));
+  const fails = (rows: object, pattern: RegExp) =>
+    assert.throws(() => counterfactual(rows as never), code('INVALID_OPTION', pattern));
   fails({ reward: one(), propensity: Float64Array.of(0), target: one() }, /propensity\[0\].*got 0.*> 0/);
   fails({ reward: one(), propensity: one(), target: Float64Array.of(-1) }, /target\[0\]/);
   fails({ reward: Float64Array.of(NaN), propensity: one(), target: one() }, /reward\[0\]/);
   fails({ reward: one(), propensity: new Float64Array(2), target: one() }, /rows\.propensity: not one number a row/);
   fails({ reward: one(), propensity: one(), target: one(), offsets: Int32Array.of(0, 2) }, /offsets/);
-  fails({ reward: one(), propensity: one(), target: one(), model: { logged: one(), expected: [1] } }, /model\.expected/);
-  assert.throws(() => counterfactual({ reward: one(), propensity: one(), target: one() }, { clip: 0 }), code('INVALID_OPTION', /clip/));
-  assert.throws(() => policyValue(policyLists(), { propensity: new Float64Array(2) }), code('INVALID_OPTION', /of 7 or 4/));
+  fails(
+    { reward: one(), propensity: one(), target: one(), model: { logged: one(), expected: [1] } },
+    /model\.expected/,
+  );
+  assert.throws(
+    () => counterfactual({ reward: one(), propensity: one(), target: one() }, { clip: 0 }),
+    code('INVALID_OPTION', /clip/),
+  );
+  assert.throws(
+    () => policyValue(policyLists(), { propensity: new Float64Array(2) }),
+    code('INVALID_OPTION', /of 7 or 4/),
+  );
 });

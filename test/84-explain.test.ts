@@ -31,11 +31,20 @@ const label: Record<Loss, (u: number, i: number) => number> = {
 
 function ratings(loss: Loss): Dataset {
   const [user, item, labels]: number[][] = [[], [], []];
-  for (let u = 0; u < 12; u++) for (let i = u % 2; i < ITEMS; i += 2) user.push(u), item.push(i), labels.push(label[loss](u, i));
+  for (let u = 0; u < 12; u++)
+    for (let i = u % 2; i < ITEMS; i += 2) (user.push(u), item.push(i), labels.push(label[loss](u, i)));
   const ids = Array.from({ length: ITEMS }, (_, i) => i);
   return datasetFromColumns({
-    user, item, label: labels,
-    itemFeatures: { id: ids, features: { size: { kind: 'dense', values: ids.map((i) => [Math.sin(3 * i), Math.cos(5 * i)]) }, genres: { kind: 'bag', values: ids.map((i) => [`g${i % 3}`, `g${i % 5}`]) } } },
+    user,
+    item,
+    label: labels,
+    itemFeatures: {
+      id: ids,
+      features: {
+        size: { kind: 'dense', values: ids.map((i) => [Math.sin(3 * i), Math.cos(5 * i)]) },
+        genres: { kind: 'bag', values: ids.map((i) => [`g${i % 3}`, `g${i % 5}`]) },
+      },
+    },
   });
 }
 
@@ -47,11 +56,22 @@ interface Setup {
   epochs?: number;
   rows?: RowOptions;
 }
-async function learnerOf({ algorithm, head = { loss: 'mse' }, hidden = [7], precision = 'float64', epochs = 1, rows: rules }: Setup): Promise<Learner> {
+async function learnerOf({
+  algorithm,
+  head = { loss: 'mse' },
+  hidden = [7],
+  precision = 'float64',
+  epochs = 1,
+  rows: rules,
+}: Setup): Promise<Learner> {
   const dataset = ratings(head.loss);
   const tasks = buildTasks(dataset, { query: 4 });
   const rows = Int32Array.from({ length: dataset.size }, (_, row) => row);
-  const inputs = describeInputs(dataset, [{ name: 'size' }, { name: 'genres', dim: 3 }, { name: 'item', dim: 2 }], rows);
+  const inputs = describeInputs(
+    dataset,
+    [{ name: 'size' }, { name: 'genres', dim: 3 }, { name: 'item', dim: 2 }],
+    rows,
+  );
   const model = defineModel({ inputs, body: { kind: 'mlp', hidden, activation: 'tanh' }, head }, { precision });
   const learner = createLearner({ model, algorithm, seed: 3, ...(rules && { rows: rules }) });
   for await (const _ of train(learner, tasks, { epochs })) void _;
@@ -62,7 +82,8 @@ const items = [1, 4, 9, 10, 17, 20];
 const support = (loss: Loss) => ({ items, labels: items.map((i) => label[loss](i, 7)) });
 /** Influence by support position. */
 const byRow = (found: Explanation[]) => items.map((i) => found.find(({ item }) => item === String(i))!.influence);
-const relative = (a: number[], b: number[]) => Math.max(...a.map((x, i) => Math.abs(x - b[i]))) / Math.max(...b.map(Math.abs));
+const relative = (a: number[], b: number[]) =>
+  Math.max(...a.map((x, i) => Math.abs(x - b[i]))) / Math.max(...b.map(Math.abs));
 
 const HEADS: Head[] = [{ loss: 'mse' }, { loss: 'bce' }, { loss: 'softmax', classes: 3 }];
 
@@ -73,11 +94,18 @@ test('leave-one-out is what adapting without the row gives', async () => {
     const me = await learner.adapt(all);
     const [score] = await me.predict([13]);
     const found = await me.explain(13, { method: 'leaveOneOut' });
-    assert.deepEqual(found.map(({ influence }) => Math.abs(influence)), found.map(({ influence }) => Math.abs(influence)).sort((a, b) => b - a), 'strongest first');
+    assert.deepEqual(
+      found.map(({ influence }) => Math.abs(influence)),
+      found.map(({ influence }) => Math.abs(influence)).sort((a, b) => b - a),
+      'strongest first',
+    );
     for (const { item, label: y, influence } of found) {
       const row = items.indexOf(Number(item));
       assert.equal(y, all.labels[row]);
-      const other = await learner.adapt({ items: items.filter((_, i) => i !== row), labels: all.labels.filter((_, i) => i !== row) });
+      const other = await learner.adapt({
+        items: items.filter((_, i) => i !== row),
+        labels: all.labels.filter((_, i) => i !== row),
+      });
       assert.ok(Math.abs(score - (await other.predict([13]))[0] - influence) < 1e-12);
     }
   }
@@ -133,12 +161,21 @@ test('through several large steps: the derivative along the path between the two
   const features = (id: number) => {
     const row = catalog.items.keys.idOf(String(id));
     const bag = [...genres.data.subarray(genres.offsets[row], genres.offsets[row + 1])];
-    const mean = [0, 1, 2].map((d) => bag.reduce((sum, g) => sum + parameters['embedding.genres.weight'].data[3 * g + d], 0) / bag.length);
+    const mean = [0, 1, 2].map(
+      (d) => bag.reduce((sum, g) => sum + parameters['embedding.genres.weight'].data[3 * g + d], 0) / bag.length,
+    );
     const input = learner.model.spec.inputs[2];
     assert.ok(input.kind === 'categorical');
     const own = input.vocabulary!.indexOf(String(id));
     const at = Math.max(0, own);
-    return [size.data[2 * row], size.data[2 * row + 1], ...mean, parameters['embedding.item.weight'].data[2 * at], parameters['embedding.item.weight'].data[2 * at + 1], 1];
+    return [
+      size.data[2 * row],
+      size.data[2 * row + 1],
+      ...mean,
+      parameters['embedding.item.weight'].data[2 * at],
+      parameters['embedding.item.weight'].data[2 * at + 1],
+      1,
+    ];
   };
   const x = items.map(features);
   const target = features(13);
@@ -179,13 +216,22 @@ test('one interaction, none, float32, and what is refused', async () => {
   const nobody = await learner.adapt({ items: [], labels: [] });
   const [found] = await one.explain(13);
   const difference = (await one.predict([13]))[0] - (await nobody.predict([13]))[0];
-  assert.ok(Math.abs(found.influence - difference) < 0.05 * Math.abs(difference), `${found.influence} and ${difference}`);
+  assert.ok(
+    Math.abs(found.influence - difference) < 0.05 * Math.abs(difference),
+    `${found.influence} and ${difference}`,
+  );
   assert.deepEqual(await nobody.explain(13), []);
   const idle = await learnerOf({ algorithm: maml({ steps: 0 }) });
-  assert.deepEqual((await (await idle.adapt(support('mse'))).explain(13)).map(({ influence }) => influence), items.map(() => 0));
+  assert.deepEqual(
+    (await (await idle.adapt(support('mse'))).explain(13)).map(({ influence }) => influence),
+    items.map(() => 0),
+  );
 
   const fails = (action: () => Promise<unknown>, code: string, pattern: RegExp) =>
-    assert.rejects(async () => action(), (error: unknown) => error instanceof InnerloopError && error.code === code && pattern.test(error.message));
+    assert.rejects(
+      async () => action(),
+      (error: unknown) => error instanceof InnerloopError && error.code === code && pattern.test(error.message),
+    );
   await fails(() => one.explain('nothing'), 'INVALID_OPTION', /item/);
   await fails(() => one.explain(13, { method: 'gradeint' as 'gradient' }), 'INVALID_OPTION', /did you mean gradient\?/);
   await fails(() => one.explain(13, { way: 'gradient' } as object), 'UNKNOWN_OPTION', /options\.way/);
@@ -193,7 +239,10 @@ test('one interaction, none, float32, and what is refused', async () => {
 });
 
 test('what has no gradient form is explained by adapting again, with or without being asked', async () => {
-  const algorithms = [maml({ steps: 2, learningRate: 0.05, inner: 'adam' }), maml({ steps: 2, learningRate: 0.05, proximal: 0.1 })];
+  const algorithms = [
+    maml({ steps: 2, learningRate: 0.05, inner: 'adam' }),
+    maml({ steps: 2, learningRate: 0.05, proximal: 0.1 }),
+  ];
   const biased = await learnerOf({ algorithm: maml({ steps: 2, learningRate: 0.05 }), rows: { center: 'bias' } });
   for (const learner of [biased, ...(await Promise.all(algorithms.map((algorithm) => learnerOf({ algorithm }))))]) {
     const me = await learner.adapt(support('mse'));
@@ -201,8 +250,13 @@ test('what has no gradient form is explained by adapting again, with or without 
     const [first] = await me.explain(13);
     const row = items.indexOf(Number(first.item));
     const { labels } = support('mse');
-    const other = await learner.adapt({ items: items.filter((_, i) => i !== row), labels: labels.filter((_, i) => i !== row) });
-    assert.ok(Math.abs(first.influence) > 1e-4 && Math.abs(score - (await other.predict([13]))[0] - first.influence) < 1e-12);
+    const other = await learner.adapt({
+      items: items.filter((_, i) => i !== row),
+      labels: labels.filter((_, i) => i !== row),
+    });
+    assert.ok(
+      Math.abs(first.influence) > 1e-4 && Math.abs(score - (await other.predict([13]))[0] - first.influence) < 1e-12,
+    );
     await assert.rejects(me.explain(13, { method: 'gradient' }), /options\.method.*expected one of leaveOneOut/);
   }
 });
@@ -226,12 +280,27 @@ test('on MovieLens the gradient form ranks the interactions as leave-one-out doe
   const folder = join(packageRoot(), 'data', 'ml-latest-small');
   if (!existsSync(join(folder, 'ratings.csv'))) return t.skip('SKIPPED: data/ml-latest-small is not here');
   const dataset = await openDataset(
-    { interactions: { from: 'ratings.csv', user: 'userId', item: 'movieId', label: 'rating' }, items: { from: 'movies.csv', id: 'movieId', features: [{ name: 'genres', kind: 'bag' }] } },
+    {
+      interactions: { from: 'ratings.csv', user: 'userId', item: 'movieId', label: 'rating' },
+      items: { from: 'movies.csv', id: 'movieId', features: [{ name: 'genres', kind: 'bag' }] },
+    },
     { baseDirectory: folder },
   );
-  const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', test: 0.1, tasks: { min: 13, query: 10 }, seed: 1 });
+  const { sets, trainRows } = splitTasks(dataset, {
+    protocol: 'users',
+    test: 0.1,
+    tasks: { min: 13, query: 10 },
+    seed: 1,
+  });
   const learnerFor = async (algorithm: Algorithm) => {
-    const inputs = describeInputs(dataset, [{ name: 'item', dim: 8 }, { name: 'genres', dim: 8 }], trainRows);
+    const inputs = describeInputs(
+      dataset,
+      [
+        { name: 'item', dim: 8 },
+        { name: 'genres', dim: 8 },
+      ],
+      trainRows,
+    );
     const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [16] }, head: { loss: 'mse' } });
     const learner = createLearner({ model, algorithm, optimizer: adam({ learningRate: 0.01 }), seed: 1 });
     for await (const _ of train(learner, sets['train'], { epochs: 3 })) void _;
@@ -244,16 +313,24 @@ test('on MovieLens the gradient form ranks the interactions as leave-one-out doe
   ] as const) {
     const found: number[] = [];
     for (let task = 0; task < 12; task++) {
-      const rows = [...tasks.supportRows.subarray(tasks.supportOffsets[task], tasks.supportOffsets[task + 1])].slice(0, 20);
+      const rows = [...tasks.supportRows.subarray(tasks.supportOffsets[task], tasks.supportOffsets[task + 1])].slice(
+        0,
+        20,
+      );
       const id = (row: number) => dataset.items.keys.values[dataset.item[row]];
-      const me: PersonalModel = await learner.adapt({ items: rows.map(id), labels: rows.map((row) => dataset.label[row]) });
+      const me: PersonalModel = await learner.adapt({
+        items: rows.map(id),
+        labels: rows.map((row) => dataset.label[row]),
+      });
       const target = id(tasks.queryRows[tasks.queryOffsets[task]]);
       const [gradient, exact] = [await me.explain(target), await me.explain(target, { method: 'leaveOneOut' })];
       const of = (list: Explanation[]) => rows.map((row) => list.find(({ item }) => item === id(row))!.influence);
       found.push(correlation(of(gradient), of(exact)));
     }
     const mean = found.reduce((a, b) => a + b, 0) / found.length;
-    t.diagnostic(`${name}: mean rank correlation with leave-one-out ${mean.toFixed(3)}, least ${Math.min(...found).toFixed(3)}`);
+    t.diagnostic(
+      `${name}: mean rank correlation with leave-one-out ${mean.toFixed(3)}, least ${Math.min(...found).toFixed(3)}`,
+    );
     assert.ok(mean > least, `${name}: ${found.map((r) => r.toFixed(2)).join(' ')}`);
   }
 });

@@ -26,7 +26,9 @@ for (const name of ['maml', 'fomaml', 'anil', 'reptile', 'ridge'] as const satis
     }
     const parameters = Math.sqrt(difference / length);
     const outputs = double.outputs.reduce((most, x, i) => Math.max(most, Math.abs(x - single.outputs[i]!)), 0);
-    t.diagnostic(`parameters ${parameters.toExponential(1)} of their length, predicted ratings ${outputs.toExponential(1)} at most`);
+    t.diagnostic(
+      `parameters ${parameters.toExponential(1)} of their length, predicted ratings ${outputs.toExponential(1)} at most`,
+    );
     assert.ok(parameters < MOST.parameters && outputs < MOST.outputs, `parameters ${parameters}, outputs ${outputs}`);
     assert.ok(parameters > 0, 'both runs were of one precision');
   });

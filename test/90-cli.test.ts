@@ -54,10 +54,23 @@ interface Json {
 const standard = (): Json => ({
   data: {
     interactions: { from: 'ratings.csv', user: 'who', item: 'what', label: 'stars', time: 'at' },
-    items: { from: 'items.csv', id: 'id', features: [{ name: 'title', kind: 'categorical' }, { name: 'kind', kind: 'categorical' }] },
+    items: {
+      from: 'items.csv',
+      id: 'id',
+      features: [
+        { name: 'title', kind: 'categorical' },
+        { name: 'kind', kind: 'categorical' },
+      ],
+    },
   },
   split: { protocol: 'users', validation: 0.2, test: 0.2, tasks: { min: 8, query: 5 } },
-  model: { inputs: [{ name: 'item', dim: 4 }, { name: 'kind', dim: 2 }], hidden: [8] },
+  model: {
+    inputs: [
+      { name: 'item', dim: 4 },
+      { name: 'kind', dim: 2 },
+    ],
+    hidden: [8],
+  },
   algorithm: { name: 'maml', steps: 3, learningRate: 0.1, rates: 'perParameter' },
   optimizer: { name: 'adam', learningRate: 0.01, schedule: 'linear' },
   training: { epochs: 4, metaBatch: 8 },
@@ -94,8 +107,19 @@ test('train writes the model, the results and a record; a table on stdout, plain
   assert.match(stderr, /epoch 4\/4 {2}loss \d/);
   assert.equal((stderr.match(/train epoch/g) ?? []).length, 4, 'one line an epoch');
   assert.doesNotMatch(stdout + stderr, /\u001b/, 'no escape codes without a terminal');
-  assert.deepEqual(fs.readdirSync(trained).sort(), ['evaluation.json', 'manifest.json', 'metrics.jsonl', 'model.safetensors', 'table.md']);
-  const manifest = JSON.parse(bytes(trained, 'manifest.json').toString()) as { seed: number; data: { rows: number; users: number; items: number; labels: string }; isa: string; node: string };
+  assert.deepEqual(fs.readdirSync(trained).sort(), [
+    'evaluation.json',
+    'manifest.json',
+    'metrics.jsonl',
+    'model.safetensors',
+    'table.md',
+  ]);
+  const manifest = JSON.parse(bytes(trained, 'manifest.json').toString()) as {
+    seed: number;
+    data: { rows: number; users: number; items: number; labels: string };
+    isa: string;
+    node: string;
+  };
   assert.equal(manifest.seed, 3);
   assert.equal(manifest.data.users, 60);
   assert.equal(manifest.data.items, 30);
@@ -110,26 +134,54 @@ test('evaluate gives the numbers that train gave; --json is one document', () =>
   const { stdout } = ok('evaluate', '--model', model, '--config', trainedConfig, '--json');
   const { sets } = JSON.parse(stdout) as { sets: unknown };
   assert.deepEqual(sets, (JSON.parse(bytes(trained, 'evaluation.json').toString()) as { sets: unknown }).sets);
-  assert.match(ok('evaluate', '-m', model, '-c', trainedConfig, '--sets', 'validation,test').stdout, /^validation\n[^]*\ntest\n/);
+  assert.match(
+    ok('evaluate', '-m', model, '-c', trainedConfig, '--sets', 'validation,test').stdout,
+    /^validation\n[^]*\ntest\n/,
+  );
 });
 
 test('recommend takes ids and titles, positional or by option, and leaves out what was rated', () => {
-  const { stdout } = ok('recommend', '--model', model, 'i2=5', '--rating', 'film 4,=4.5', '-r', 'i1=1', '--count', '27', '--json');
-  const { ratings: given, recommendations } = JSON.parse(stdout) as { ratings: Json[]; recommendations: { item: string; title: string; score: number }[] };
+  const { stdout } = ok(
+    'recommend',
+    '--model',
+    model,
+    'i2=5',
+    '--rating',
+    'film 4,=4.5',
+    '-r',
+    'i1=1',
+    '--count',
+    '27',
+    '--json',
+  );
+  const { ratings: given, recommendations } = JSON.parse(stdout) as {
+    ratings: Json[];
+    recommendations: { item: string; title: string; score: number }[];
+  };
   assert.deepEqual(given, [
     { item: 'i2', title: 'Film 2, the even one', rating: 5 },
     { item: 'i4', title: 'Film 4, the even one', rating: 4.5 },
     { item: 'i1', title: 'Film 1, the odd one', rating: 1 },
   ]);
   assert.equal(recommendations.length, 27);
-  assert.ok(recommendations.every(({ item, score }, i) => !['i1', 'i2', 'i4'].includes(item) && (i === 0 || score <= recommendations[i - 1]!.score)));
+  assert.ok(
+    recommendations.every(
+      ({ item, score }, i) => !['i1', 'i2', 'i4'].includes(item) && (i === 0 || score <= recommendations[i - 1]!.score),
+    ),
+  );
   assert.match(ok('recommend', '-m', model, 'i2=5').stdout, /Recommended:\n {2}\d\.\d\d {2}Film \d+, the/);
 });
 
 test('train --json: JSON lines, epochs and then the result; the threads do not change a byte', () => {
   const out = output();
-  const lines = ok('train', '-c', trainedConfig, '-o', out, '--threads', '1', '--json').stdout.trim().split('\n').map((line) => JSON.parse(line) as { event: string });
-  assert.deepEqual(lines.map(({ event }) => event), ['epoch', 'epoch', 'epoch', 'epoch', 'result']);
+  const lines = ok('train', '-c', trainedConfig, '-o', out, '--threads', '1', '--json')
+    .stdout.trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { event: string });
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ['epoch', 'epoch', 'epoch', 'epoch', 'result'],
+  );
   assert.ok(bytes(out, 'model.safetensors').equals(bytes(model)));
   ok('train', '-c', trainedConfig, '-o', out, '--seed', '4', '--epochs', '2');
   assert.ok(!bytes(out, 'model.safetensors').equals(bytes(model)), 'another seed, another model');
@@ -148,7 +200,8 @@ test('every algorithm, loss and protocol of the configuration trains', () => {
     },
     (c) => {
       part(part(c, 'data'), 'interactions')['from'] = undefined;
-      part(part(c, 'data'), 'interactions')['sql'] = `SELECT who, what, (stars > 3)::INTEGER AS stars, "at" FROM 'ratings.csv'`;
+      part(part(c, 'data'), 'interactions')['sql'] =
+        `SELECT who, what, (stars > 3)::INTEGER AS stars, "at" FROM 'ratings.csv'`;
       part(c, 'model')['loss'] = 'bce';
       c['evaluation'] = {};
     },
@@ -157,12 +210,29 @@ test('every algorithm, loss and protocol of the configuration trains', () => {
       c['training'] = { epochs: 1, refit: true, sampling: 'size' };
     },
     (c) => {
-      c['split'] = { protocol: 'tasks', validation: 0.2, test: 0.2, tasks: { by: 'item', shots: 4, query: { leaveOneOut: 'last' } } };
-      c['model'] = { inputs: [{ name: 'user', dim: 4 }, { name: 'item', dim: 4 }], body: { kind: 'mf', user: 'user', item: 'item' } };
+      c['split'] = {
+        protocol: 'tasks',
+        validation: 0.2,
+        test: 0.2,
+        tasks: { by: 'item', shots: 4, query: { leaveOneOut: 'last' } },
+      };
+      c['model'] = {
+        inputs: [
+          { name: 'user', dim: 4 },
+          { name: 'item', dim: 4 },
+        ],
+        body: { kind: 'mf', user: 'user', item: 'item' },
+      };
       c['training'] = { epochs: 1, refit: true, sampling: { by: 'loss', floor: 0.5 } };
     },
     (c) => {
-      c['split'] = { protocol: 'partitions', newUsers: { fraction: 0.2 }, newItems: { column: 'kind', in: ['odd'] }, validation: { users: { fraction: 0.2 }, items: { fraction: 0.3 } }, tasks: { min: 3, query: 2 } };
+      c['split'] = {
+        protocol: 'partitions',
+        newUsers: { fraction: 0.2 },
+        newItems: { column: 'kind', in: ['odd'] },
+        validation: { users: { fraction: 0.2 }, items: { fraction: 0.3 } },
+        tasks: { min: 3, query: 2 },
+      };
       c['training'] = { epochs: 1, refit: true, validation: ['validationUserCold', 'validationItemCold'] };
       c['evaluation'] = { calibration: true };
       c['optimizer'] = { name: 'sgd', momentum: 0.9 };
@@ -196,15 +266,33 @@ test('refit: validation users join, test users never; the decoders are those fit
   const { stderr, stdout } = ok('train', '-c', path, '-o', out);
   assert.match(stderr, /refit epoch/);
   assert.match(stdout, /item mean, median/);
-  const again = JSON.parse(ok('evaluate', '-m', join(out, 'model.safetensors'), '-c', path, '--json').stdout) as { sets: unknown };
+  const again = JSON.parse(ok('evaluate', '-m', join(out, 'model.safetensors'), '-c', path, '--json').stdout) as {
+    sets: unknown;
+  };
   assert.deepEqual(again.sets, (JSON.parse(bytes(out, 'evaluation.json').toString()) as { sets: unknown }).sets);
   const { validation } = split.sets;
-  const halves = [subsetTasks(validation!, [0, 1, 2]), subsetTasks(validation!, Array.from({ length: validation!.size - 3 }, (_, t) => t + 3))];
-  assert.deepEqual(joinTasks(halves), subsetTasks(validation!, Array.from({ length: validation!.size }, (_, t) => t)));
+  const halves = [
+    subsetTasks(validation!, [0, 1, 2]),
+    subsetTasks(
+      validation!,
+      Array.from({ length: validation!.size - 3 }, (_, t) => t + 3),
+    ),
+  ];
+  assert.deepEqual(
+    joinTasks(halves),
+    subsetTasks(
+      validation!,
+      Array.from({ length: validation!.size }, (_, t) => t),
+    ),
+  );
 });
 
 test('the published schema is the one of the code, and the bundled configuration fits it', async () => {
-  assert.equal(fs.readFileSync(join(root, 'lib', 'cli', 'config.schema.json'), 'utf8'), jsonSchema(), 'npm run schema writes it');
+  assert.equal(
+    fs.readFileSync(join(root, 'lib', 'cli', 'config.schema.json'), 'utf8'),
+    jsonSchema(),
+    'npm run schema writes it',
+  );
   const bundled = await readConfig(join(root, 'data', 'ml-latest-small.json'));
   assert.equal(bundled.output, join(root, 'runs', 'demo'));
 });
@@ -231,7 +319,11 @@ function reference(): Buffer {
 }
 
 /** Starts training and sends a signal once this epoch is reported. */
-function interrupted(args: string[], epoch: number, signal: NodeJS.Signals): Promise<Ended & { signal: NodeJS.Signals | null }> {
+function interrupted(
+  args: string[],
+  epoch: number,
+  signal: NodeJS.Signals,
+): Promise<Ended & { signal: NodeJS.Signals | null }> {
   return new Promise((done) => {
     const child = spawn(process.execPath, [main, ...args], { cwd: folder });
     let [stdout, stderr, sent] = ['', '', false];
@@ -260,7 +352,10 @@ test('Ctrl-C ends with 130 and says how to go on; --resume gives the bytes of a 
 
 test('kill -9, twice, then --resume: the same bytes; --fresh starts over', async () => {
   const out = output();
-  for (const [start, epoch] of [['--fresh', 3], ['--resume', 30]] as const) {
+  for (const [start, epoch] of [
+    ['--fresh', 3],
+    ['--resume', 30],
+  ] as const) {
     const killed = await interrupted(['train', '-c', long, '-o', out, start], epoch, 'SIGKILL');
     assert.equal(killed.signal, 'SIGKILL', killed.stderr);
   }
@@ -277,7 +372,10 @@ test('a refit that is killed resumes to the same bytes', async () => {
   const [whole, out] = [output(), output()];
   ok('train', '-c', path, '-o', whole);
   const { best } = JSON.parse(bytes(whole, 'manifest.json').toString()) as { best: { epoch: number } };
-  for (const [label, start] of [['train', '--fresh'], ['refit', '--resume']] as const) {
+  for (const [label, start] of [
+    ['train', '--fresh'],
+    ['refit', '--resume'],
+  ] as const) {
     await new Promise<void>((done) => {
       const child = spawn(process.execPath, [main, 'train', '-c', path, '-o', out, start], { cwd: folder });
       let text = '';
@@ -319,27 +417,66 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
     [/UNKNOWN_OPTION trainig: no such option; did you mean training\?/, (c) => (c['trainig'] = {})],
     [/UNKNOWN_OPTION algorithm\.step: no such option; did you mean steps\?/, (c) => (part(c, 'algorithm')['step'] = 3)],
     [/UNKNOWN_OPTION split\.tasks\.mim: .*did you mean min\?/, (c) => (part(part(c, 'split'), 'tasks')['mim'] = 3)],
-    [/UNKNOWN_OPTION split\.tasks\.query\.frction: .*fraction/, (c) => (part(part(c, 'split'), 'tasks')['query'] = { frction: 0.5 })],
-    [/UNKNOWN_OPTION data\.items\.features\[1\]\.sepratr: .*did you mean separator\?/, (c) => (((part(part(c, 'data'), 'items')['features'] as Json[])[1] as Json)['sepratr'] = ';')],
-    [/INVALID_OPTION algorithm\.name: not one of the choices; did you mean maml\?; got "mamal"; expected one of maml, fomaml, anil, reptile, ridge/, (c) => (part(c, 'algorithm')['name'] = 'mamal')],
-    [/INVALID_OPTION algorithm\.steps: .*got "five"; expected an integer/, (c) => (part(c, 'algorithm')['steps'] = 'five')],
+    [
+      /UNKNOWN_OPTION split\.tasks\.query\.frction: .*fraction/,
+      (c) => (part(part(c, 'split'), 'tasks')['query'] = { frction: 0.5 }),
+    ],
+    [
+      /UNKNOWN_OPTION data\.items\.features\[1\]\.sepratr: .*did you mean separator\?/,
+      (c) => (((part(part(c, 'data'), 'items')['features'] as Json[])[1] as Json)['sepratr'] = ';'),
+    ],
+    [
+      /INVALID_OPTION algorithm\.name: not one of the choices; did you mean maml\?; got "mamal"; expected one of maml, fomaml, anil, reptile, ridge/,
+      (c) => (part(c, 'algorithm')['name'] = 'mamal'),
+    ],
+    [
+      /INVALID_OPTION algorithm\.steps: .*got "five"; expected an integer/,
+      (c) => (part(c, 'algorithm')['steps'] = 'five'),
+    ],
     [/INVALID_OPTION training\.epochs: .*got 0; expected an integer ≥ 1/, (c) => (part(c, 'training')['epochs'] = 0)],
     [/INVALID_OPTION training\.epochs: .*got 1\.5; expected an integer/, (c) => (part(c, 'training')['epochs'] = 1.5)],
     [/INVALID_OPTION model\.hidden: missing/, (c) => (part(c, 'model')['hidden'] = undefined)],
-    [/INVALID_OPTION model\.hidden: stands beside model\.body/, (c) => (part(c, 'model')['body'] = { kind: 'mlp', hidden: [4] })],
+    [
+      /INVALID_OPTION model\.hidden: stands beside model\.body/,
+      (c) => (part(c, 'model')['body'] = { kind: 'mlp', hidden: [4] }),
+    ],
     [/INVALID_OPTION model\.body\.kind: .*did you mean mlp\?/, (c) => (part(c, 'model')['body'] = { kind: 'mpl' })],
-    [/UNKNOWN_OPTION model\.body\.hiden: .*did you mean hidden\?/, (c) => (part(c, 'model')['body'] = { kind: 'mlp', hiden: [4] })],
-    [/UNKNOWN_OPTION evaluation\.sets: no such set; did you mean test\?/, (c) => (part(c, 'evaluation')['sets'] = ['tset'])],
-    [/INVALID_OPTION model\.activation: .*did you mean relu\?.*one of relu, tanh/, (c) => (part(c, 'model')['activation'] = 'rellu')],
-    [/INVALID_OPTION model\.loss: .*got "mes".*mse or bce or bpr or listwise or an object with the fields softmax/, (c) => (part(c, 'model')['loss'] = 'mes')],
-    [/INVALID_OPTION evaluation\.baselines\[0\]: .*did you mean itemMean\?/, (c) => (part(c, 'evaluation')['baselines'] = ['itemMeen'])],
-    [/UNKNOWN_OPTION evaluation\.metrics: no such metric; did you mean mae\?; got "mea"/, (c) => (part(c, 'evaluation')['metrics'] = ['mea'])],
+    [
+      /UNKNOWN_OPTION model\.body\.hiden: .*did you mean hidden\?/,
+      (c) => (part(c, 'model')['body'] = { kind: 'mlp', hiden: [4] }),
+    ],
+    [
+      /UNKNOWN_OPTION evaluation\.sets: no such set; did you mean test\?/,
+      (c) => (part(c, 'evaluation')['sets'] = ['tset']),
+    ],
+    [
+      /INVALID_OPTION model\.activation: .*did you mean relu\?.*one of relu, tanh/,
+      (c) => (part(c, 'model')['activation'] = 'rellu'),
+    ],
+    [
+      /INVALID_OPTION model\.loss: .*got "mes".*mse or bce or bpr or listwise or an object with the fields softmax/,
+      (c) => (part(c, 'model')['loss'] = 'mes'),
+    ],
+    [
+      /INVALID_OPTION evaluation\.baselines\[0\]: .*did you mean itemMean\?/,
+      (c) => (part(c, 'evaluation')['baselines'] = ['itemMeen']),
+    ],
+    [
+      /UNKNOWN_OPTION evaluation\.metrics: no such metric; did you mean mae\?; got "mea"/,
+      (c) => (part(c, 'evaluation')['metrics'] = ['mea']),
+    ],
     [/INVALID_OPTION split: missing/, (c) => (c['split'] = undefined)],
-    [/UNKNOWN_OPTION training\.validation: no such set; did you mean validation\?/, (c) => (part(c, 'training')['validation'] = 'validaton')],
-    [/INVALID_OPTION evaluation\.calibration: needs validation tasks/, (c) => {
-      part(c, 'split')['validation'] = undefined;
-      part(c, 'evaluation')['calibration'] = true;
-    }],
+    [
+      /UNKNOWN_OPTION training\.validation: no such set; did you mean validation\?/,
+      (c) => (part(c, 'training')['validation'] = 'validaton'),
+    ],
+    [
+      /INVALID_OPTION evaluation\.calibration: needs validation tasks/,
+      (c) => {
+        part(c, 'split')['validation'] = undefined;
+        part(c, 'evaluation')['calibration'] = true;
+      },
+    ],
   ];
   for (const [pattern, change] of cases) fails(2, pattern, ...train(config(change)));
   fails(2, /MISSING_FILE .*nowhere\.json: no such file/, 'train', '-c', 'nowhere.json');
@@ -354,9 +491,21 @@ test('data that is wrong: exit code 1 and the place', () => {
     return config((c) => (part(part(c, 'data'), 'interactions')['from'] = name));
   };
   const train = (path: string) => ['train', '-c', path, '-o', output()];
-  fails(1, /MISSING_FILE .*nothing\.csv/, ...train(config((c) => (part(part(c, 'data'), 'interactions')['from'] = 'nothing.csv'))));
-  fails(1, /MISSING_COLUMN data\.interactions\.label: .*did you mean "stars"/, ...train(config((c) => (part(part(c, 'data'), 'interactions')['label'] = 'star'))));
-  fails(1, /MISSING_COLUMN model\.inputs\[0\]\.name: no such column; did you mean item\?/, ...train(config((c) => (part(c, 'model')['inputs'] = [{ name: 'itm', dim: 4 }]))));
+  fails(
+    1,
+    /MISSING_FILE .*nothing\.csv/,
+    ...train(config((c) => (part(part(c, 'data'), 'interactions')['from'] = 'nothing.csv'))),
+  );
+  fails(
+    1,
+    /MISSING_COLUMN data\.interactions\.label: .*did you mean "stars"/,
+    ...train(config((c) => (part(part(c, 'data'), 'interactions')['label'] = 'star'))),
+  );
+  fails(
+    1,
+    /MISSING_COLUMN model\.inputs\[0\]\.name: no such column; did you mean item\?/,
+    ...train(config((c) => (part(c, 'model')['inputs'] = [{ name: 'itm', dim: 4 }]))),
+  );
   fails(1, /EMPTY_DATA/, ...train(withRatings('who,what,stars,at\n')));
   fails(1, /INVALID_DATA .*good/, ...train(withRatings('who,what,stars,at\nu1,i1,5,1\nu1,i2,good,2\n')));
   fails(1, /EMPTY_DATA .*/, ...train(config((c) => (part(part(c, 'split'), 'tasks')['min'] = 500))));
@@ -370,7 +519,17 @@ test('files that cannot be read or written: exit code 1 and their names', () => 
   fails(1, /MISSING_FILE .*nothing\.safetensors/, 'recommend', '-m', 'nothing.safetensors', 'i1=5');
   fails(1, /MODEL_FILE .*a-file/, 'recommend', '-m', file, 'i1=5');
   fails(1, /MODEL_FILE .*a-file/, 'evaluate', '-m', file, '-c', trainedConfig);
-  fails(2, /UNKNOWN_OPTION sets: no such set; did you mean test\?/, 'evaluate', '-m', model, '-c', trainedConfig, '-s', 'tset');
+  fails(
+    2,
+    /UNKNOWN_OPTION sets: no such set; did you mean test\?/,
+    'evaluate',
+    '-m',
+    model,
+    '-c',
+    trainedConfig,
+    '-s',
+    'tset',
+  );
 });
 
 test('ratings that are wrong: exit code 2 and what a rating looks like', () => {
@@ -379,6 +538,15 @@ test('ratings that are wrong: exit code 2 and what a rating looks like', () => {
   fails(2, /INVALID_OPTION rating: not a rating; got "i1="/, 'recommend', '-m', model, 'i1=');
   fails(2, /INVALID_OPTION rating: no such item in the catalog; got "zzz"/, 'recommend', '-m', model, 'zzz=3');
   fails(2, /INVALID_OPTION rating: rated twice/, 'recommend', '-m', model, 'i1=3', 'i1=4');
-  fails(2, /INVALID_OPTION title: not a categorical feature.*one of title, kind/, 'recommend', '-m', model, '-t', 'name', 'i1=3');
+  fails(
+    2,
+    /INVALID_OPTION title: not a categorical feature.*one of title, kind/,
+    'recommend',
+    '-m',
+    model,
+    '-t',
+    'name',
+    'i1=3',
+  );
   fails(2, /'0' is invalid/, 'recommend', '-m', model, '-n', '0', 'i1=3');
 });

@@ -6,6 +6,11 @@ for (const [name, experiment] of Object.entries(EXPERIMENTS)) {
   test(name, async (t) => {
     const report = await experiment({ kills: 8, stride: 13, seed: 1 });
     if ('skipped' in report) t.skip(`SKIPPED: ${report.skipped}`);
-    else t.diagnostic(Object.entries(report.counts).map(([what, n]) => `${n} ${what}`).join(', '));
+    else
+      t.diagnostic(
+        Object.entries(report.counts)
+          .map(([what, n]) => `${n} ${what}`)
+          .join(', '),
+      );
   });
 }

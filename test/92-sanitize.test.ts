@@ -9,8 +9,13 @@ const EXPLAIN = { address: 'AddressSanitizer and UndefinedBehaviorSanitizer', th
 let built = Promise.resolve();
 const runs = (['address', 'thread'] as const satisfies Kind[]).map((kind) => {
   const sanitizer = built.then(() => prepare(kind));
-  built = sanitizer.then(() => undefined, () => undefined);
-  const counts = sanitizer.then(async (it): Promise<Counts | { reason: string }> => ('skipped' in it ? { reason: it.skipped } : runFiles(it, QUICK[kind])));
+  built = sanitizer.then(
+    () => undefined,
+    () => undefined,
+  );
+  const counts = sanitizer.then(async (it): Promise<Counts | { reason: string }> =>
+    'skipped' in it ? { reason: it.skipped } : runFiles(it, QUICK[kind]),
+  );
   counts.catch(() => undefined); // its test reports it
   return { kind, counts };
 });

@@ -18,8 +18,14 @@ const main = join(packageRoot(), 'dist', 'lib', 'cli', 'main.js');
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-bench-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-const run = (...args: string[]) => spawnSync(process.execPath, [main, 'bench', ...args], { cwd: folder, encoding: 'utf8', timeout: 120_000 });
-const layer = (inputs: number, outputs: number, adapted = true): LinearShape => ({ inputs, outputs, weight: adapted, bias: adapted });
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [main, 'bench', ...args], { cwd: folder, encoding: 'utf8', timeout: 120_000 });
+const layer = (inputs: number, outputs: number, adapted = true): LinearShape => ({
+  inputs,
+  outputs,
+  weight: adapted,
+  bias: adapted,
+});
 
 // ----------------------------------------------------------------------------------------------- operations by hand
 
@@ -72,10 +78,18 @@ test('the form follows the rule of the core', () => {
   assert.equal(chosenForm(work), 'gram');
   // More rows than the weight has inputs: S² H outgrows S D H.
   assert.equal(chosenForm({ ...work, layers: [layer(16, 64), layer(64, 1)], support: 200 }), 'direct');
-  assert.equal(chosenForm({ ...work, layers: [{ ...layer(256, 64), bias: false }, layer(64, 1)] }), 'direct', 'needs weight and bias');
+  assert.equal(
+    chosenForm({ ...work, layers: [{ ...layer(256, 64), bias: false }, layer(64, 1)] }),
+    'direct',
+    'needs weight and bias',
+  );
   assert.equal(chosenForm({ ...work, steps: 0 }), 'direct');
   // By hand, one step: direct 4 S D H + 2 Q D H + D H, Gram 2 S D H + 2 Q D H + Q S D + 2 S² H; S = 8, Q = 1, D = 2, H = 4, K = 1.
-  assert.equal(chosenForm({ layers: [layer(2, 4)], support: 8, query: 1, steps: 1, order: 2 }), 'direct', '280 against 672');
+  assert.equal(
+    chosenForm({ layers: [layer(2, 4)], support: 8, query: 1, steps: 1, order: 2 }),
+    'direct',
+    '280 against 672',
+  );
 });
 
 test('the rule is word for word the one in native/gram.cc', () => {
@@ -83,25 +97,53 @@ test('the rule is word for word the one in native/gram.cc', () => {
   const formula = /const double direct = ([^;]+);\s*const double gram = ([^;]+);/.exec(source);
   assert.ok(formula !== null, 'the formulas of gram_pays()');
   // The two expressions mean the same in both languages.
-  const pays = new Function('K', 'S', 'Q', 'D', 'H', 'second', 'adjoint', `return (${formula[2]}) < (${formula[1]});`) as (...of: unknown[]) => boolean;
+  const pays = new Function(
+    'K',
+    'S',
+    'Q',
+    'D',
+    'H',
+    'second',
+    'adjoint',
+    `return (${formula[2]}) < (${formula[1]});`,
+  ) as (...of: unknown[]) => boolean;
   const seen = new Set<boolean>();
-  for (const K of [1, 2, 5]) for (const S of [1, 20, 300]) for (const Q of [1, 40]) for (const D of [3, 64, 512]) for (const H of [1, 32]) {
-    for (const order of [1, 2] as const) for (const below of [0, 1]) {
-      const layers = below === 1 ? [layer(7, D, false), layer(D, H)] : [layer(D, H)];
-      const expected = pays(K, S, Q, D, H, order === 2, below === 1);
-      seen.add(expected);
-      assert.equal(chosenForm({ layers, support: S, query: Q, steps: K, order }), expected ? 'gram' : 'direct', JSON.stringify({ K, S, Q, D, H, order, below }));
-    }
-  }
+  for (const K of [1, 2, 5])
+    for (const S of [1, 20, 300])
+      for (const Q of [1, 40])
+        for (const D of [3, 64, 512])
+          for (const H of [1, 32]) {
+            for (const order of [1, 2] as const)
+              for (const below of [0, 1]) {
+                const layers = below === 1 ? [layer(7, D, false), layer(D, H)] : [layer(D, H)];
+                const expected = pays(K, S, Q, D, H, order === 2, below === 1);
+                seen.add(expected);
+                assert.equal(
+                  chosenForm({ layers, support: S, query: Q, steps: K, order }),
+                  expected ? 'gram' : 'direct',
+                  JSON.stringify({ K, S, Q, D, H, order, below }),
+                );
+              }
+          }
   assert.equal(seen.size, 2, 'both answers occur');
 });
 
 test('the working set grows with steps at second order, not at first', () => {
-  const work: Work = { layers: [layer(256, 64), layer(64, 64), layer(64, 1)], support: 20, query: 10, steps: 1, order: 1 };
+  const work: Work = {
+    layers: [layer(256, 64), layer(64, 64), layer(64, 1)],
+    support: 20,
+    query: 10,
+    steps: 1,
+    order: 1,
+  };
   const at = (steps: number, order: 1 | 2) => workingSet({ ...work, steps, order }, 4, 'direct');
   assert.equal(at(1, 1), at(10, 1));
   const adapted = 256 * 64 + 64 + 64 * 64 + 64 + 64 + 1;
-  assert.equal(at(2, 2) - at(1, 2), 4 * (adapted + 64 * 64 + 20 * 2 * (2 * 64 + 2 * 64 + 1)), 'one more θ, one more transpose and one more set of activations');
+  assert.equal(
+    at(2, 2) - at(1, 2),
+    4 * (adapted + 64 * 64 + 20 * 2 * (2 * 64 + 2 * 64 + 1)),
+    'one more θ, one more transpose and one more set of activations',
+  );
   assert.equal(workingSet(work, 8), 2 * workingSet(work, 4));
 });
 
@@ -109,13 +151,22 @@ test('the working set grows with steps at second order, not at first', () => {
 
 test('a sweep changes one factor, and shares the base case', () => {
   const { cases, base, sweeps } = plan(['support', 'steps', 'threads'], 2);
-  assert.deepEqual(base.map((p) => cases[p].steps), [1, 5]);
+  assert.deepEqual(
+    base.map((p) => cases[p].steps),
+    [1, 5],
+  );
   assert.deepEqual(cases[base[0]].hidden, [64, 64]);
   const [support, steps, threads] = sweeps;
-  assert.deepEqual(support.series.map(({ points }) => points.map((p) => cases[p].support)), [support.values, support.values]);
+  assert.deepEqual(
+    support.series.map(({ points }) => points.map((p) => cases[p].support)),
+    [support.values, support.values],
+  );
   for (const p of support.series[0].points) assert.deepEqual({ ...cases[p], support: 20 }, cases[base[0]]);
   assert.equal(support.series[1].points[support.values.indexOf(20)], base[1]);
-  assert.deepEqual(steps.series.map(({ points }) => points.map((p) => cases[p].steps)), [[1, 2, 5, 10]]);
+  assert.deepEqual(
+    steps.series.map(({ points }) => points.map((p) => cases[p].steps)),
+    [[1, 2, 5, 10]],
+  );
   assert.deepEqual(threads.values, [1, 2]);
   assert.equal(new Set(cases.map((c) => JSON.stringify(c))).size, cases.length, 'no point twice');
 });
@@ -140,27 +191,60 @@ test('a problem is seeded, and its two ways of calling agree', async () => {
   assert.equal((await same.native(2)()).loss, loss);
   assert.notEqual((await other.native(2)()).loss, loss);
   assert.equal(((await one.api(2)()) as { loss: number }).loss, loss);
-  assert.deepEqual(layersOf(small, 'last').map(({ weight }) => weight), [false, true]);
+  assert.deepEqual(
+    layersOf(small, 'last').map(({ weight }) => weight),
+    [false, true],
+  );
 });
 
 // -------------------------------------------------------------------------------------------------- a real process
 
 test('bench --quick --json gives numbers that fit together, and a page that needs nothing else', () => {
-  const { status, stdout, stderr } = run('--quick', '--json', '--vary', 'steps,threads', '--threads', '2', '--html', 'page.html');
+  const { status, stdout, stderr } = run(
+    '--quick',
+    '--json',
+    '--vary',
+    'steps,threads',
+    '--threads',
+    '2',
+    '--html',
+    'page.html',
+  );
   assert.equal(status, 0, stderr);
   const report = JSON.parse(stdout) as BenchReport;
   assert.ok(report.machine.peak > 0 && report.machine.isa !== '' && report.version !== '' && report.seed === 1);
-  assert.deepEqual(report.sweeps.map(({ factor }) => factor), ['steps', 'threads']);
+  assert.deepEqual(
+    report.sweeps.map(({ factor }) => factor),
+    ['steps', 'threads'],
+  );
   assert.equal(report.base.length, 2);
   assert.ok(report.points.length >= 2 + 2 + 2 + 2);
-  for (const { case: { steps, tasks }, first, second, ratio, ratios } of report.points) {
+  for (const {
+    case: { steps, tasks },
+    first,
+    second,
+    ratio,
+    ratios,
+  } of report.points) {
     assert.equal(ratio, second.time.q50 / first.time.q50);
     assert.ok(ratios.q10 > 0 && ratios.q10 <= ratios.q90);
     assert.ok(second.operations > first.operations && second.directOperations > first.directOperations, `K = ${steps}`);
     for (const cost of [first, second]) {
-      const { time, cpu, cores, gflops, percentOfPeak, percentOfPeakByCpu, operations, rounds, workingSet: scratch } = cost;
+      const {
+        time,
+        cpu,
+        cores,
+        gflops,
+        percentOfPeak,
+        percentOfPeakByCpu,
+        operations,
+        rounds,
+        workingSet: scratch,
+      } = cost;
       assert.ok(rounds >= 8 && tasks >= 1 && cpu >= 0 && cores >= 0 && scratch > 0);
-      assert.ok(0 < time.q0 && time.q0 <= time.q10 && time.q10 <= time.q50 && time.q50 <= time.q90 && time.q90 <= time.q100);
+      assert.ok(
+        0 < time.q0 && time.q0 <= time.q10 && time.q10 <= time.q50 && time.q50 <= time.q90 && time.q90 <= time.q100,
+      );
       assert.ok(Math.abs(gflops - operations / time.q50 / 1e9) <= 1e-9 * gflops);
       assert.ok(percentOfPeak > 0 && percentOfPeak < 130, `${percentOfPeak} % of the peak`);
       assert.ok(percentOfPeakByCpu > 0, `${percentOfPeakByCpu} % by CPU time`);
@@ -188,7 +272,15 @@ function checkPage(html: string): void {
 }
 
 test('the table is plain text without a terminal, and float64 and other parameters work', () => {
-  const { status, stdout, stderr } = run('--quick', '--precision', 'float64', '--adapt', 'mlp.1.*,mlp.2.*', '--seed', '3');
+  const { status, stdout, stderr } = run(
+    '--quick',
+    '--precision',
+    'float64',
+    '--adapt',
+    'mlp.1.*,mlp.2.*',
+    '--seed',
+    '3',
+  );
   assert.equal(status, 0, stderr);
   assert.doesNotMatch(stdout, /\u001b/);
   assert.match(stdout, /float64[^]*adapted: mlp\.1\.\*, mlp\.2\.\*; seed 3/);

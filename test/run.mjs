@@ -71,6 +71,7 @@ function read(line, instructionSet) {
   }
   const test = /^\s*(ok|not ok) \d+ - (.*?)( # (SKIP|TODO).*)?$/.exec(line);
   if (test === null) return;
-  if (test[4] !== undefined) skipped.push(`${test[2]} [${instructionSet}]${test[3].replace(/^ # (SKIP|TODO)/, '').replace(/^ /, ': ')}`);
+  if (test[4] !== undefined)
+    skipped.push(`${test[2]} [${instructionSet}]${test[3].replace(/^ # (SKIP|TODO)/, '').replace(/^ /, ': ')}`);
   else if (test[1] === 'not ok') failures.push(`${test[2]} [${instructionSet}]`);
 }

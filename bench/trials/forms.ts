@@ -34,7 +34,11 @@ export interface FormsRow {
 }
 
 const { problem, supports, steps, seconds } = JSON.parse(process.argv[2]!) as FormsRequest;
-const model = defineModel({ inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }], body: { kind: 'mlp', hidden: problem.hidden }, head: { loss: 'mse' } });
+const model = defineModel({
+  inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }],
+  body: { kind: 'mlp', hidden: problem.hidden },
+  head: { loss: 'mse' },
+});
 const store = model.store(model.initialize(problem.seed));
 const fast = new Uint8Array(model.tensors.length).fill(1);
 
@@ -43,12 +47,19 @@ for (const support of supports) {
   const batch = meaninglessBatch(model, { ...problem, support });
   for (const K of steps) {
     const call = (form: Form) => () =>
-      model.ops.metaGradient({ store, batch, inner: { steps: K, order: 2, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: 0.01, form: FORMS[form] }, threads: 1, direction: META_GRADIENT });
+      model.ops.metaGradient({
+        store,
+        batch,
+        inner: { steps: K, order: 2, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: 0.01, form: FORMS[form] },
+        threads: 1,
+        direction: META_GRADIENT,
+      });
     const [one, other] = [await call('direct')(), await call('gram')()];
     let difference = 0;
     for (const [t, g] of one.gradient.entries()) {
       const norm = Math.hypot(...g);
-      for (let i = 0; i < g.length; i++) difference = Math.max(difference, Math.abs(g[i]! - other.gradient[t]![i]!) / norm);
+      for (let i = 0; i < g.length; i++)
+        difference = Math.max(difference, Math.abs(g[i]! - other.gradient[t]![i]!) / norm);
     }
     const [direct, gram] = await alternate([call('direct'), call('gram')], seconds);
     const work = workOf({ ...problem, support }, { steps: K, order: 2 });

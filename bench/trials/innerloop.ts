@@ -11,29 +11,51 @@ await runTrial(async ({ problem, data, steps, order, learningRate, threads, vari
   const [kind, precision = 'float32'] = variant.split(':') as ['native' | 'api', ('float32' | 'float64')?];
   const arrays = readProblem(data, problem);
   const model = defineModel(
-    { inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }], body: { kind: 'mlp', hidden: problem.hidden }, head: { loss: 'mse' } },
+    {
+      inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }],
+      body: { kind: 'mlp', hidden: problem.hidden },
+      head: { loss: 'mse' },
+    },
     { precision, threads },
   );
   const parameters: Parameters = {};
-  model.tensors.forEach(({ name, shape }, t) => (parameters[name] = { shape: [...shape], data: arrays.parameters[t]! }));
+  model.tensors.forEach(
+    ({ name, shape }, t) => (parameters[name] = { shape: [...shape], data: arrays.parameters[t]! }),
+  );
   const batch = packTasks(model, tasksOf(problem, arrays));
   const innerLoop: InnerLoop = { steps, learningRate, adapt: 'all', order };
   const check = async () => {
     const { loss, gradient } = await metaGradient(model, parameters, batch, innerLoop);
-    return fingerprint(loss, model.tensors.map(({ name }) => gradient[name]!.data));
+    return fingerprint(
+      loss,
+      model.tensors.map(({ name }) => gradient[name]!.data),
+    );
   };
   if (kind === 'api') return { check, call: () => metaGradient(model, parameters, batch, innerLoop) };
 
   const store = model.store(parameters);
   const fast = new Uint8Array(model.tensors.length).fill(1);
   const inner = { steps, order, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: learningRate } as const;
-  return { check, call: () => model.ops.metaGradient({ store, batch: batch.native, inner, threads, direction: META_GRADIENT }) };
+  return {
+    check,
+    call: () => model.ops.metaGradient({ store, batch: batch.native, inner, threads, direction: META_GRADIENT }),
+  };
 });
 
-function tasksOf({ tasks, support, query, inputs }: Problem, { supportX, supportY, queryX, queryY }: Arrays): TaskExample[] {
+function tasksOf(
+  { tasks, support, query, inputs }: Problem,
+  { supportX, supportY, queryX, queryY }: Arrays,
+): TaskExample[] {
   const rows = (x: Float32Array, y: Float32Array, count: number, task: number) => ({
-    inputs: { x: Array.from({ length: count }, (_, r) => x.subarray((task * count + r) * inputs, (task * count + r + 1) * inputs)) },
+    inputs: {
+      x: Array.from({ length: count }, (_, r) =>
+        x.subarray((task * count + r) * inputs, (task * count + r + 1) * inputs),
+      ),
+    },
     labels: y.subarray(task * count, (task + 1) * count),
   });
-  return Array.from({ length: tasks }, (_, t) => ({ support: rows(supportX, supportY, support, t), query: rows(queryX, queryY, query, t) }));
+  return Array.from({ length: tasks }, (_, t) => ({
+    support: rows(supportX, supportY, support, t),
+    query: rows(queryX, queryY, query, t),
+  }));
 }

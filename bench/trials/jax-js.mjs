@@ -28,7 +28,11 @@ function lossOf(theta, x, y) {
 
 function taskLoss(theta, sx, sy, qx, qy) {
   for (let k = 0; k < steps; k++) {
-    const gradient = grad(lossOf)(theta.map((p) => p.ref), sx.ref, sy.ref);
+    const gradient = grad(lossOf)(
+      theta.map((p) => p.ref),
+      sx.ref,
+      sy.ref,
+    );
     theta = theta.map((p, t) => p.sub((order === 2 ? gradient[t] : lax.stopGradient(gradient[t])).mul(learningRate)));
   }
   sx.dispose();
@@ -41,7 +45,10 @@ const meanLoss = (theta, ...batch) => np.mean(vmap(taskLoss, [none, 0, 0, 0, 0])
 const metaGradient = jit((theta, ...batch) => valueAndGrad(meanLoss)(theta, ...batch));
 
 async function read() {
-  const [loss, gradient] = metaGradient(parameters.map((p) => p.ref), ...data.map((d) => d.ref));
+  const [loss, gradient] = metaGradient(
+    parameters.map((p) => p.ref),
+    ...data.map((d) => d.ref),
+  );
   return { loss: (await loss.data())[0], gradient: await Promise.all(gradient.map((g) => g.data())) };
 }
 

@@ -36,13 +36,25 @@ export interface KernelResult {
 const { problem, seconds } = JSON.parse(process.argv[2]!) as KernelRequest;
 const SCALING_TASKS = 256;
 
-const model = defineModel({ inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }], body: { kind: 'mlp', hidden: problem.hidden }, head: { loss: 'mse' } });
+const model = defineModel({
+  inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }],
+  body: { kind: 'mlp', hidden: problem.hidden },
+  head: { loss: 'mse' },
+});
 const store = model.store(model.initialize(problem.seed));
 const small = meaninglessBatch(model, problem);
 const large = meaninglessBatch(model, { ...problem, tasks: SCALING_TASKS });
 
 const fast = new Uint8Array(model.tensors.length).fill(1);
-const inner = (steps: number, order: 1 | 2): NativeInnerLoop => ({ steps, order, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: 0.01 });
+const inner = (steps: number, order: 1 | 2): NativeInnerLoop => ({
+  steps,
+  order,
+  solver: 0,
+  fast,
+  shrinkage: 0,
+  rateKind: 0,
+  rate: 0.01,
+});
 const call = (batch: typeof small, steps: number, order: 1 | 2, threads: number) => () =>
   model.ops.metaGradient({ store, batch, inner: inner(steps, order), threads, direction: META_GRADIENT });
 

@@ -4,7 +4,17 @@
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/addon.js';
-import { adam, createLearner, datasetFromColumns, defineModel, describeInputs, maml, openDataset, splitTasks, train } from '../../lib/index.js';
+import {
+  adam,
+  createLearner,
+  datasetFromColumns,
+  defineModel,
+  describeInputs,
+  maml,
+  openDataset,
+  splitTasks,
+  train,
+} from '../../lib/index.js';
 import type { Dataset, Learner, Support } from '../../lib/index.js';
 import { random } from '../../lib/random.js';
 import { median, quantile } from '../statistics.js';
@@ -33,10 +43,23 @@ const WARM_UP = 300;
 const { calls, threads } = JSON.parse(process.argv[2]!) as ServingRequest;
 
 async function learnerOn(dataset: Dataset, names: { name: string; dim: number }[]): Promise<Learner> {
-  const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', test: 0.1, seed: 1, tasks: { min: 13, query: 10 } });
+  const { sets, trainRows } = splitTasks(dataset, {
+    protocol: 'users',
+    test: 0.1,
+    seed: 1,
+    tasks: { min: 13, query: 10 },
+  });
   const inputs = describeInputs(dataset, names, trainRows);
-  const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [64, 64], activation: 'relu' }, head: { loss: 'mse' } }, { threads });
-  const learner = createLearner({ model, algorithm: maml({ steps: 5, learningRate: 0.01, adapt: ['mlp.*'] }), optimizer: adam(), seed: 1 });
+  const model = defineModel(
+    { inputs, body: { kind: 'mlp', hidden: [64, 64], activation: 'relu' }, head: { loss: 'mse' } },
+    { threads },
+  );
+  const learner = createLearner({
+    model,
+    algorithm: maml({ steps: 5, learningRate: 0.01, adapt: ['mlp.*'] }),
+    optimizer: adam(),
+    seed: 1,
+  });
   for await (const epoch of train(learner, sets['train']!, { epochs: 1 })) void epoch;
   return learner;
 }
@@ -49,7 +72,10 @@ const movies = await openDataset(
   },
   { baseDirectory: folder },
 );
-const learner = await learnerOn(movies, [{ name: 'item', dim: 16 }, { name: 'genres', dim: 8 }]);
+const learner = await learnerOn(movies, [
+  { name: 'item', dim: 16 },
+  { name: 'genres', dim: 8 },
+]);
 
 /** Made-up users: popular or not, a title is a title to the clock. */
 const stream = random(1, 'bench.serving');
@@ -59,7 +85,10 @@ const supports: Support[] = Array.from({ length: 64 }, () => ({
   labels: Array.from({ length: SUPPORT }, () => 1 + Math.floor(stream.uniform() * 9) / 2),
 }));
 
-async function time(count: number, run: (call: number) => Promise<unknown>): Promise<{ seconds: number[]; cpu: number }> {
+async function time(
+  count: number,
+  run: (call: number) => Promise<unknown>,
+): Promise<{ seconds: number[]; cpu: number }> {
   const seconds: number[] = [];
   const before = process.cpuUsage();
   for (let i = 0; i < count; i++) {
@@ -79,25 +108,39 @@ await time(WARM_UP, adaptSync);
 const atOnce = await time(calls, adaptSync);
 
 /** A catalogue of its own: the bundled one is a little smaller than 10,000. */
-const draw = (size: number, below: number) => Int32Array.from({ length: size }, () => Math.floor(stream.uniform() * below));
+const draw = (size: number, below: number) =>
+  Int32Array.from({ length: size }, () => Math.floor(stream.uniform() * below));
 const rows = 30_000;
 const genres = ['action', 'comedy', 'drama', 'horror', 'music', 'war'];
 // Every item once, so that all are in the catalogue; the rest at random.
-const item = Int32Array.from({ length: rows }, (_, i) => (i < CATALOGUE ? i : 0)).map((id, i) => (i < CATALOGUE ? id : Math.floor(stream.uniform() * CATALOGUE)));
+const item = Int32Array.from({ length: rows }, (_, i) => (i < CATALOGUE ? i : 0)).map((id, i) =>
+  i < CATALOGUE ? id : Math.floor(stream.uniform() * CATALOGUE),
+);
 const catalogue = datasetFromColumns({
   user: draw(rows, 600),
   item,
   label: Float32Array.from({ length: rows }, () => 1 + Math.floor(stream.uniform() * 5)),
   itemFeatures: {
     id: Int32Array.from({ length: CATALOGUE }, (_, i) => i),
-    features: { genres: { kind: 'bag', values: Array.from({ length: CATALOGUE }, (_, i) => [genres[i % 6]!, genres[(i >> 3) % 6]!]) } },
+    features: {
+      genres: {
+        kind: 'bag',
+        values: Array.from({ length: CATALOGUE }, (_, i) => [genres[i % 6]!, genres[(i >> 3) % 6]!]),
+      },
+    },
   },
   duplicates: 'last',
 });
-const server = await learnerOn(catalogue, [{ name: 'item', dim: 16 }, { name: 'genres', dim: 8 }]);
+const server = await learnerOn(catalogue, [
+  { name: 'item', dim: 16 },
+  { name: 'genres', dim: 8 },
+]);
 const ids = catalogue.items.keys.values.slice(1);
 if (ids.length !== CATALOGUE) throw new Error(`the catalogue holds ${ids.length} items, not ${CATALOGUE}`);
-const me = await server.adapt({ items: ids.slice(0, SUPPORT), labels: Array.from({ length: SUPPORT }, (_, i) => 1 + (i % 5)) });
+const me = await server.adapt({
+  items: ids.slice(0, SUPPORT),
+  labels: Array.from({ length: SUPPORT }, (_, i) => 1 + (i % 5)),
+});
 const scorings = Math.max(50, Math.round(calls / 10));
 await time(20, () => me.predict(ids));
 const predicting = await time(scorings, () => me.predict(ids));

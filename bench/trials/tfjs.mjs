@@ -10,7 +10,8 @@ await tf.ready();
 const { problem, steps, order, learningRate } = request;
 const { tasks, support, query, inputs } = problem;
 const parameters = arrays.parameters.map((data, t) => tf.tensor(data, arrays.shapes[t], 'float32'));
-const slice = (data, count, width, task) => tf.tensor2d(data.subarray(task * count * width, (task + 1) * count * width), [count, width]);
+const slice = (data, count, width, task) =>
+  tf.tensor2d(data.subarray(task * count * width, (task + 1) * count * width), [count, width]);
 const batch = Array.from({ length: tasks }, (_, t) => ({
   sx: slice(arrays.supportX, support, inputs, t),
   sy: slice(arrays.supportY, support, 1, t),
@@ -58,7 +59,11 @@ async function read() {
   return data;
 }
 
-await runModule(request, async () => {
-  const [loss, ...gradient] = await read();
-  return { loss: loss[0], gradient };
-}, read);
+await runModule(
+  request,
+  async () => {
+    const [loss, ...gradient] = await read();
+    return { loss: loss[0], gradient };
+  },
+  read,
+);

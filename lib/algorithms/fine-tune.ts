@@ -8,6 +8,10 @@ import type { Algorithm, GradientOptions } from '../algorithm.js';
  * (the "pretrained" baseline of Finn, Abbeel & Levine 2017).
  */
 export function fineTune(options: Omit<GradientOptions, 'rates'> = {}): Algorithm {
-  checkObject(options as unknown, 'fineTune', GRADIENT_OPTIONS.filter((option) => option !== 'rates'));
+  checkObject(
+    options as unknown,
+    'fineTune',
+    GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
+  );
   return gradientAlgorithm('fineTune', options, { order: 1, direction: 'joint', solver: 'gradient' });
 }

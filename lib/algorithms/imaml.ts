@@ -29,5 +29,11 @@ export function imaml(given: ImamlOptions = {}): Algorithm {
   const { lambda = LAMBDA, cgSteps, cgTolerance, ...options } = given;
   checkNumber(lambda, `${name}.lambda`, 0, undefined, true);
   const { solver: _, ...native } = resolveImplicit({ cgSteps, cgTolerance }, name);
-  return gradientAlgorithm(name, { ...options, proximal: lambda }, { order: 2, direction: 'meta-gradient', solver: 'implicit', native }, 'all', given);
+  return gradientAlgorithm(
+    name,
+    { ...options, proximal: lambda },
+    { order: 2, direction: 'meta-gradient', solver: 'implicit', native },
+    'all',
+    given,
+  );
 }

@@ -22,7 +22,29 @@ import { nlba } from './nlba.js';
 import { protoNets } from './proto-nets.js';
 import { tanp } from './tanp.js';
 
-export { anil, fineTune, fomaml, imaml, joint, laplace, lstmMetaLearner, maml, mamlPlusPlus, melu, metaSgd, reptile, ridge, lwa, mamo, matchingNets, metaEmb, mwuf, nlba, protoNets, tanp };
+export {
+  anil,
+  fineTune,
+  fomaml,
+  imaml,
+  joint,
+  laplace,
+  lstmMetaLearner,
+  maml,
+  mamlPlusPlus,
+  melu,
+  metaSgd,
+  reptile,
+  ridge,
+  lwa,
+  mamo,
+  matchingNets,
+  metaEmb,
+  mwuf,
+  nlba,
+  protoNets,
+  tanp,
+};
 export type { ImamlOptions } from './imaml.js';
 export type { LaplaceOptions } from './laplace.js';
 export type { LstmMetaLearnerOptions } from './lstm-meta-learner.js';
@@ -39,8 +61,26 @@ export type { ProtoNetsOptions } from './proto-nets.js';
 export type { TanpOptions } from './tanp.js';
 
 export const ALGORITHMS = {
-  maml, fomaml, anil, reptile, ridge, metaSgd, mamlPlusPlus, imaml, melu, laplace, lstmMetaLearner,
-  lwa, mamo, matchingNets, metaEmb, mwuf, nlba, protoNets, tanp,
-  joint, fineTune,
+  maml,
+  fomaml,
+  anil,
+  reptile,
+  ridge,
+  metaSgd,
+  mamlPlusPlus,
+  imaml,
+  melu,
+  laplace,
+  lstmMetaLearner,
+  lwa,
+  mamo,
+  matchingNets,
+  metaEmb,
+  mwuf,
+  nlba,
+  protoNets,
+  tanp,
+  joint,
+  fineTune,
 } as const satisfies Record<string, (options?: never) => Algorithm>;
 export type AlgorithmName = keyof typeof ALGORITHMS;

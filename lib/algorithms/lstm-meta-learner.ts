@@ -34,7 +34,13 @@ export function lstmMetaLearner(given: LstmMetaLearnerOptions = {}): Algorithm {
   checkObject(given as unknown, name, [...own, 'hidden']);
   const { hidden = HIDDEN, ...options } = given;
   checkInteger(hidden, `${name}.hidden`, 1, 1024);
-  return gradientAlgorithm(name, options, { order: 2, direction: 'meta-gradient', solver: 'lstm', extend }, 'all', given);
+  return gradientAlgorithm(
+    name,
+    options,
+    { order: 2, direction: 'meta-gradient', solver: 'lstm', extend },
+    'all',
+    given,
+  );
 }
 
 function extend(this: Algorithm, _model: Model): Extension {

@@ -16,7 +16,12 @@ export interface LwaOptions {
  * by how far their labels are from what the model expected, and features end with a 1, for users who like or dislike everything.
  * @internal
  */
-export function taste(p: EpisodeProgram, algorithm: string, loss: 'mse' | 'bce', { threshold }: LwaOptions): { means: Node; query: Node } {
+export function taste(
+  p: EpisodeProgram,
+  algorithm: string,
+  loss: 'mse' | 'bce',
+  { threshold }: LwaOptions,
+): { means: Node; query: Node } {
   const [support, query] = [p.features('support', algorithm), p.features('query', algorithm)];
   if (loss === 'bce') return { means: classMeans(p, support, p.byThreshold([threshold ?? 0.5])), query };
   const above = p.affine(p.subtract(p.labels('support'), p.outputs('support')), 1, -(threshold ?? 0));

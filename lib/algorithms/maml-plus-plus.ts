@@ -23,10 +23,24 @@ const FIRST_ORDER_EPOCHS = 5;
  */
 export function mamlPlusPlus(given: MamlPlusPlusOptions = {}): Algorithm {
   const name = 'mamlPlusPlus';
-  checkObject(given as unknown, name, [...GRADIENT_OPTIONS.filter((option) => option !== 'rates'), 'multiStepLoss', 'orderAnnealing']);
-  const { multiStepLoss = { epochs: MULTI_STEP_EPOCHS }, orderAnnealing = { epochs: FIRST_ORDER_EPOCHS }, ...options } = given;
+  checkObject(given as unknown, name, [
+    ...GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
+    'multiStepLoss',
+    'orderAnnealing',
+  ]);
+  const {
+    multiStepLoss = { epochs: MULTI_STEP_EPOCHS },
+    orderAnnealing = { epochs: FIRST_ORDER_EPOCHS },
+    ...options
+  } = given;
   const multiStepEpochs = checkAnnealing(multiStepLoss, `${name}.multiStepLoss`);
   const firstOrderEpochs = checkAnnealing(orderAnnealing, `${name}.orderAnnealing`);
-  const fixed = { order: 2, direction: 'meta-gradient', solver: 'gradient', multiStepEpochs, firstOrderEpochs } as const;
+  const fixed = {
+    order: 2,
+    direction: 'meta-gradient',
+    solver: 'gradient',
+    multiStepEpochs,
+    firstOrderEpochs,
+  } as const;
   return gradientAlgorithm(name, { ...options, rates: 'perStep' }, fixed, 'all', given);
 }

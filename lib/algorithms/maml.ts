@@ -29,5 +29,11 @@ export function maml(maml: MamlOptions = {}): Algorithm {
   if (order !== 1 && order !== 2) throw invalid('maml.order', 'not an order', order, '1 (first-order) or 2 (exact)');
   const multiStepEpochs = checkAnnealing(multiStepLoss, 'maml.multiStepLoss');
   const firstOrderEpochs = checkAnnealing(orderAnnealing, 'maml.orderAnnealing');
-  return gradientAlgorithm('maml', options, { order, direction: 'meta-gradient', solver: 'gradient', multiStepEpochs, firstOrderEpochs }, 'all', maml);
+  return gradientAlgorithm(
+    'maml',
+    options,
+    { order, direction: 'meta-gradient', solver: 'gradient', multiStepEpochs, firstOrderEpochs },
+    'all',
+    maml,
+  );
 }

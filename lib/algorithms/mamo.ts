@@ -31,7 +31,13 @@ export function mamo(mamo: MamoOptions = {}): Algorithm {
   const { slots, keys, ...options } = mamo;
   if (slots !== undefined) checkInteger(slots, 'mamo.slots', 1, 65536);
   if (keys !== undefined) checkInteger(keys, 'mamo.keys', 1, 65536);
-  return gradientAlgorithm('mamo', options, { order: 2, direction: 'meta-gradient', solver: 'gradient', extend }, [DENSE_LAYERS], mamo);
+  return gradientAlgorithm(
+    'mamo',
+    options,
+    { order: 2, direction: 'meta-gradient', solver: 'gradient', extend },
+    [DENSE_LAYERS],
+    mamo,
+  );
 }
 
 /** Standard deviation of a fresh memory. */
@@ -41,10 +47,19 @@ function extend(this: Algorithm, model: Model): Extension {
   const { slots = 8, keys = 16 } = this.options as MamoOptions;
   return episodeExtension(model, (p) => {
     const profile = p.linear('memory.profile', p.meanRows(p.inputs('support', 'mamo')), keys);
-    const attention = p.softmax(p.cosine(profile, p.parameter('memory.keys', slots, keys, { kind: 'normal', deviation: 1 })));
+    const attention = p.softmax(
+      p.cosine(profile, p.parameter('memory.keys', slots, keys, { kind: 'normal', deviation: 1 })),
+    );
     for (const { name, shape, embedding } of adaptedTensors(this, model)) {
       const size = embedding ? shape[1]! : shape.reduce((a, b) => a * b, 1);
-      p.start(name, p.product('nn', attention, p.parameter(`memory.${name}`, slots, size, { kind: 'normal', deviation: DEVIATION })));
+      p.start(
+        name,
+        p.product(
+          'nn',
+          attention,
+          p.parameter(`memory.${name}`, slots, size, { kind: 'normal', deviation: DEVIATION }),
+        ),
+      );
     }
   });
 }

@@ -31,9 +31,16 @@ export function matchingNets(options: Record<string, never> = {}): Algorithm {
 function extend(this: Algorithm, model: Model): Extension {
   const head = lossOf(model, 'matchingNets', ['mse', 'bce', 'softmax']);
   return episodeExtension(model, (p) => {
-    const temperature = p.exp(p.parameter('matching.logTemperature', 1, 1, { kind: 'constant', value: Math.log(TEMPERATURE) }));
+    const temperature = p.exp(
+      p.parameter('matching.logTemperature', 1, 1, { kind: 'constant', value: Math.log(TEMPERATURE) }),
+    );
     const kappa = p.exp(p.parameter('matching.logRows', 1, 1, { kind: 'constant', value: Math.log(PRIOR_ROWS) }));
-    const weights = attention(p, p.features('query', 'matchingNets'), p.features('support', 'matchingNets'), temperature);
+    const weights = attention(
+      p,
+      p.features('query', 'matchingNets'),
+      p.features('support', 'matchingNets'),
+      temperature,
+    );
     const lambda = trust(p, kappa);
     const own = p.outputs('query');
     if (head.loss === 'mse') {
@@ -41,7 +48,11 @@ function extend(this: Algorithm, model: Model): Extension {
       return p.output(p.add(own, p.multiply(p.product('nn', weights, residual), lambda)));
     }
     const prior = head.loss === 'bce' ? p.activate(own, 'sigmoid') : p.softmax(own);
-    const matched = classLikelihood(p, weights, head.loss === 'bce' ? p.labels('support') : p.oneHot('support', head.classes));
+    const matched = classLikelihood(
+      p,
+      weights,
+      head.loss === 'bce' ? p.labels('support') : p.oneHot('support', head.classes),
+    );
     const probability = p.add(p.multiply(matched, lambda), p.multiply(prior, p.affine(lambda, -1, 1)));
     p.output(head.loss === 'bce' ? logOdds(p, probability) : p.log(probability, EPSILON));
   });

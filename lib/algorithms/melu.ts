@@ -22,5 +22,11 @@ export function melu(given: MeluOptions = {}): Algorithm {
   checkObject(given as unknown, 'melu', [...GRADIENT_OPTIONS, 'order']);
   const { order = 2, steps = STEPS, ...options } = given;
   if (order !== 1 && order !== 2) throw invalid('melu.order', 'not an order', order, '1 (first-order) or 2 (exact)');
-  return gradientAlgorithm('melu', { ...options, steps }, { order, direction: 'meta-gradient', solver: 'gradient' }, [DENSE_LAYERS], given);
+  return gradientAlgorithm(
+    'melu',
+    { ...options, steps },
+    { order, direction: 'meta-gradient', solver: 'gradient' },
+    [DENSE_LAYERS],
+    given,
+  );
 }

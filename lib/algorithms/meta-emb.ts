@@ -31,7 +31,13 @@ export function metaEmb(metaEmb: MetaEmbOptions = {}): Algorithm {
   const { coldWeight, hidden, ...options } = metaEmb;
   if (coldWeight !== undefined) checkFraction(coldWeight, 'metaEmb.coldWeight', true);
   if (hidden !== undefined) checkInteger(hidden, 'metaEmb.hidden', 1, 65536);
-  return gradientAlgorithm('metaEmb', options, { order: 2, direction: 'meta-gradient', solver: 'gradient', extend }, [LAST_LAYER], metaEmb);
+  return gradientAlgorithm(
+    'metaEmb',
+    options,
+    { order: 2, direction: 'meta-gradient', solver: 'gradient', extend },
+    [LAST_LAYER],
+    metaEmb,
+  );
 }
 
 /** Of what a fresh generator adds. */

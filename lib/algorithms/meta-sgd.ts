@@ -8,7 +8,11 @@ import type { Algorithm, GradientOptions } from '../algorithm.js';
  * (`steps: 1`); `learningRate` is the initial α of every parameter.
  */
 export function metaSgd(given: Omit<GradientOptions, 'rates'> = {}): Algorithm {
-  checkObject(given as unknown, 'metaSgd', GRADIENT_OPTIONS.filter((option) => option !== 'rates'));
+  checkObject(
+    given as unknown,
+    'metaSgd',
+    GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
+  );
   const fixed = { order: 2, direction: 'meta-gradient', solver: 'gradient' } as const;
   return gradientAlgorithm('metaSgd', { ...given, rates: 'perParameter' }, fixed, 'all', given);
 }

@@ -40,7 +40,9 @@ function extend(this: Algorithm, model: Model): Extension {
     const support = p.features('support', 'mwuf');
     const width = support.columns as number;
     const scale = p.perceptron('mwuf.scale', p.meanRows(support), hidden, width);
-    const seen = p.meanRows(p.activate(p.linear('mwuf.encoder', labelledRows(p, 'support', support, head), hidden), 'relu'));
+    const seen = p.meanRows(
+      p.activate(p.linear('mwuf.encoder', labelledRows(p, 'support', support, head), hidden), 'relu'),
+    );
     const shift = p.perceptron('mwuf.shift', seen, hidden, width);
     // F v + b = (F v̄ + b) + F (v − v̄), the first of which is the model's own output.
     const change = p.add(p.multiply(p.lastWeights('mwuf'), scale), shift);

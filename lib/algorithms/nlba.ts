@@ -39,7 +39,10 @@ function extend(this: Algorithm, model: Model): Extension {
     const own = p.flatten(means);
     const bias = p.linear('nlba.hiddenBias', own, hidden, { bias: false });
     const units = p.activate(p.add(p.linear('nlba.hidden', query, hidden), bias), 'relu');
-    const score = p.add(p.linear('nlba.output', units, 1, { bias: false }), p.linear('nlba.outputBias', own, 1, { bias: false }));
+    const score = p.add(
+      p.linear('nlba.output', units, 1, { bias: false }),
+      p.linear('nlba.outputBias', own, 1, { bias: false }),
+    );
     p.output(p.add(p.outputs('query'), score));
   });
 }

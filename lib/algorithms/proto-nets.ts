@@ -41,22 +41,28 @@ export function checkThresholds(thresholds: unknown, field: string): void {
   if (thresholds.length === 0) throw invalid(field, 'empty', thresholds, 'at least one label');
   for (const [i, threshold] of thresholds.entries()) {
     checkNumber(threshold, `${field}[${i}]`);
-    if (i > 0 && threshold <= (thresholds[i - 1] as number)) throw invalid(`${field}[${i}]`, 'not above the one before', threshold, 'ascending labels');
+    if (i > 0 && threshold <= (thresholds[i - 1] as number))
+      throw invalid(`${field}[${i}]`, 'not above the one before', threshold, 'ascending labels');
   }
 }
 
 function extend(this: Algorithm, model: Model): Extension {
   const head = lossOf(model, 'protoNets', ['mse', 'bce', 'softmax', 'bpr', 'listwise']);
   const { thresholds = [head.loss === 'mse' ? 0 : 0.5] } = this.options as ProtoNetsOptions;
-  if (head.loss === 'softmax' && this.options['thresholds'] !== undefined) throw invalid('protoNets.thresholds', 'softmax has its own classes', thresholds, 'none');
-  if (head.loss !== 'softmax' && head.loss !== 'mse' && thresholds.length !== 1) throw invalid('protoNets.thresholds', `are more than ${head.loss} needs`, thresholds, 'one');
+  if (head.loss === 'softmax' && this.options['thresholds'] !== undefined)
+    throw invalid('protoNets.thresholds', 'softmax has its own classes', thresholds, 'none');
+  if (head.loss !== 'softmax' && head.loss !== 'mse' && thresholds.length !== 1)
+    throw invalid('protoNets.thresholds', `are more than ${head.loss} needs`, thresholds, 'one');
   const classes = head.loss === 'softmax' ? head.classes : thresholds.length + 1;
 
   return episodeExtension(model, (p) => {
     const [support, query] = [p.features('support', 'protoNets'), p.features('query', 'protoNets')];
     const labels = head.loss === 'softmax' ? p.oneHot('support', classes) : p.byThreshold(thresholds);
     const kappa = p.exp(p.parameter('prototypes.logRows', 1, 1, { kind: 'constant', value: Math.log(PRIOR_ROWS) }));
-    const prior = p.parameter('prototypes.mean', classes, support.columns as number, { kind: 'normal', deviation: 0.1 });
+    const prior = p.parameter('prototypes.mean', classes, support.columns as number, {
+      kind: 'normal',
+      deviation: 0.1,
+    });
     const logits = p.distance(query, shrunkMeans(p, support, labels, prior, kappa));
     if (head.loss === 'softmax') return p.output(logits);
     if (head.loss !== 'mse') return p.output(p.subtract(p.columns(logits, 1, 1), p.columns(logits, 0, 1)));

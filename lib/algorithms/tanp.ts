@@ -40,7 +40,8 @@ const LOSSES = ['mse', 'bce', 'softmax', 'bpr', 'listwise'] as const;
  */
 export function tanp(options: TanpOptions = {}): Algorithm {
   const algorithm = episodeAlgorithm('tanp', options, ['latent', 'hidden', 'pool', 'klWeight'], extend);
-  for (const name of ['latent', 'hidden', 'pool'] as const) if (options[name] !== undefined) checkInteger(options[name], `tanp.${name}`, 1, 65536);
+  for (const name of ['latent', 'hidden', 'pool'] as const)
+    if (options[name] !== undefined) checkInteger(options[name], `tanp.${name}`, 1, 65536);
   if (options.klWeight !== undefined) checkNumber(options.klWeight, 'tanp.klWeight', 0);
   return algorithm;
 }
@@ -54,37 +55,52 @@ function extend(this: Algorithm, model: Model): Extension {
   const head = lossOf(model, 'tanp', LOSSES);
   const { latent = 16, hidden = 32, pool = 8, klWeight = 0.01 } = this.options as TanpOptions;
 
-  return episodeExtension(model, (p) => {
-    const encode = (part: 'support' | 'query') => p.perceptron('tanp.encoder', labelledRows(p, part, p.inputs(part, 'tanp'), head), hidden, latent);
-    const gaussian = (encoding: Node): Gaussian => {
-      const both = p.linear('tanp.latent', encoding, 2 * latent);
-      const deviation = p.affine(p.activate(p.columns(both, latent, latent), 'sigmoid'), 1 - LEAST_DEVIATION, LEAST_DEVIATION);
-      return { mean: p.columns(both, 0, latent), deviation };
-    };
-    const prior = gaussian(p.meanRows(encode('support')));
-    let z = prior.mean;
-    if (p.training) {
-      const rows = p.add(p.count('support'), p.count('query'));
-      const posterior = gaussian(p.multiply(p.add(p.sumRows(encode('support')), p.sumRows(encode('query'))), p.reciprocal(rows)));
-      z = p.add(posterior.mean, p.multiply(posterior.deviation, p.noise(latent)));
-      p.auxiliary(divergence(p, posterior, prior, latent), klWeight);
-    }
+  return episodeExtension(
+    model,
+    (p) => {
+      const encode = (part: 'support' | 'query') =>
+        p.perceptron('tanp.encoder', labelledRows(p, part, p.inputs(part, 'tanp'), head), hidden, latent);
+      const gaussian = (encoding: Node): Gaussian => {
+        const both = p.linear('tanp.latent', encoding, 2 * latent);
+        const deviation = p.affine(
+          p.activate(p.columns(both, latent, latent), 'sigmoid'),
+          1 - LEAST_DEVIATION,
+          LEAST_DEVIATION,
+        );
+        return { mean: p.columns(both, 0, latent), deviation };
+      };
+      const prior = gaussian(p.meanRows(encode('support')));
+      let z = prior.mean;
+      if (p.training) {
+        const rows = p.add(p.count('support'), p.count('query'));
+        const posterior = gaussian(
+          p.multiply(p.add(p.sumRows(encode('support')), p.sumRows(encode('query'))), p.reciprocal(rows)),
+        );
+        z = p.add(posterior.mean, p.multiply(posterior.deviation, p.noise(latent)));
+        p.auxiliary(divergence(p, posterior, prior, latent), klWeight);
+      }
 
-    const own = p.meanRows(p.perceptron('tanp.identity', labelledRows(p, 'support', p.inputs('support', 'tanp'), head), hidden, latent));
-    const shared = p.parameter('tanp.pool', pool, latent, { kind: 'normal', deviation: 1 });
-    // (1 + d²)^(−1), normalised, is a softmax of −log(1 + d²).
-    const assignment = p.softmax(p.affine(p.log(p.affine(p.distance(own, shared), -1, 1)), -1, 0));
-    const identity = p.add(own, p.product('nn', assignment, shared));
+      const own = p.meanRows(
+        p.perceptron('tanp.identity', labelledRows(p, 'support', p.inputs('support', 'tanp'), head), hidden, latent),
+      );
+      const shared = p.parameter('tanp.pool', pool, latent, { kind: 'normal', deviation: 1 });
+      // (1 + d²)^(−1), normalised, is a softmax of −log(1 + d²).
+      const assignment = p.softmax(p.affine(p.log(p.affine(p.distance(own, shared), -1, 1)), -1, 0));
+      const identity = p.add(own, p.product('nn', assignment, shared));
 
-    const output = decode(p, 'tanp', (layer, linear, isLast) => {
-      const width = linear.columns as number;
-      const injected = layer === 0 ? p.add(linear, p.linear('tanp.injection', z, width, { bias: false })) : linear;
-      if (isLast) return injected;
-      const [scale, shift] = (['scale', 'shift'] as const).map((name) => p.activate(p.linear(`tanp.${name}.${layer}`, identity, width), 'tanh')) as [Node, Node];
-      return p.add(p.multiply(injected, p.affine(scale, 1, 1)), shift);
-    });
-    p.output(output);
-  }, true);
+      const output = decode(p, 'tanp', (layer, linear, isLast) => {
+        const width = linear.columns as number;
+        const injected = layer === 0 ? p.add(linear, p.linear('tanp.injection', z, width, { bias: false })) : linear;
+        if (isLast) return injected;
+        const [scale, shift] = (['scale', 'shift'] as const).map((name) =>
+          p.activate(p.linear(`tanp.${name}.${layer}`, identity, width), 'tanh'),
+        ) as [Node, Node];
+        return p.add(p.multiply(injected, p.affine(scale, 1, 1)), shift);
+      });
+      p.output(output);
+    },
+    true,
+  );
 }
 
 /** KL(a ‖ b) = Σ log(σ_b / σ_a) + (σ_a² + (μ_a − μ_b)²) / (2 σ_b²) − ½ of n diagonal entries [1, 1]. */

@@ -67,7 +67,10 @@ export async function alsFoldIn(
 
   const solver = new RowSolver(factors, mean, ridge, biasRidge);
   for (let sweep = 0; sweep < sweeps; sweep++) {
-    for (const [side, own, other] of [[byItem, items, users], [byUser, users, items]] as const) {
+    for (const [side, own, other] of [
+      [byItem, items, users],
+      [byUser, users, items],
+    ] as const) {
       let nextTurn = 0;
       for (let g = 0; g < side.offsets.length - 1; g++) {
         if (side.offsets[g] >= nextTurn) {
@@ -140,7 +143,12 @@ class RowSolver {
   #pending = 0;
   #count = 0;
 
-  constructor(factors: number, readonly mean: number, readonly ridge: number, readonly biasRidge: number) {
+  constructor(
+    factors: number,
+    readonly mean: number,
+    readonly ridge: number,
+    readonly biasRidge: number,
+  ) {
     this.#width = factors + 1;
     this.#system = new Float64Array(this.#width * this.#width);
     this.#right = new Float64Array(this.#width);

@@ -57,12 +57,16 @@ export function checkTraining(dataset: Dataset, rows: Int32Array): void {
     const row = rows[i];
     if (!(row >= 0 && row < dataset.size)) {
       throw new InnerloopError('INVALID_OPTION', 'not an interaction of the dataset', {
-        field: `trainRows[${i}]`, value: row, expected: `an index in 0 … ${dataset.size - 1}`,
+        field: `trainRows[${i}]`,
+        value: row,
+        expected: `an index in 0 … ${dataset.size - 1}`,
       });
     }
     if (!Number.isFinite(dataset.label[row])) {
       throw new InnerloopError('INVALID_DATA', 'label is not finite', {
-        field: `dataset.label[${row}]`, value: dataset.label[row], expected: 'a finite number',
+        field: `dataset.label[${row}]`,
+        value: dataset.label[row],
+        expected: 'a finite number',
       });
     }
   }
@@ -72,7 +76,8 @@ export function checkTraining(dataset: Dataset, rows: Int32Array): void {
 export function checkTasks(dataset: Dataset, tasks: TaskSet): void {
   if (tasks.dataset.items === dataset.items) return;
   throw new InnerloopError('INVALID_OPTION', "tasks of another dataset's items", {
-    field: 'tasks.dataset', expected: 'tasks built from the dataset the baseline was fitted on',
+    field: 'tasks.dataset',
+    expected: 'tasks built from the dataset the baseline was fitted on',
   });
 }
 

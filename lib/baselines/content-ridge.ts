@@ -35,7 +35,13 @@ const DEFAULT_TASTE_REGULARIZATION = 20;
  * @throws UNKNOWN_OPTION or INVALID_OPTION for an option or a taste column that does not fit, EMPTY_DATA without rows.
  */
 export function contentRidge(dataset: Dataset, trainRows: Int32Array, options: ContentRidgeOptions = {}): Baseline {
-  checkObject(options as unknown, 'contentRidge', ['regularization', 'shrinkage', 'userRegularization', 'tasteRegularization', 'tasteColumn']);
+  checkObject(options as unknown, 'contentRidge', [
+    'regularization',
+    'shrinkage',
+    'userRegularization',
+    'tasteRegularization',
+    'tasteColumn',
+  ]);
   const {
     regularization = DEFAULT_REGULARIZATION,
     shrinkage = DEFAULT_SHRINKAGE,

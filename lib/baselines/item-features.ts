@@ -51,7 +51,13 @@ export function contentMatrix(items: FeatureTable): SparseMatrix {
     put(columns, 1);
     offsets[row + 1] = used;
   }
-  return { rows: items.rows, columns: columns + 1, offsets, column: column.slice(0, used), value: value.slice(0, used) };
+  return {
+    rows: items.rows,
+    columns: columns + 1,
+    offsets,
+    column: column.slice(0, used),
+    value: value.slice(0, used),
+  };
 }
 
 /** The named bag column; without a name the one of the smallest vocabulary, if there is any. */
@@ -65,10 +71,17 @@ export function bagColumn(items: FeatureTable, name: string | undefined): BagCol
   if (named !== undefined) return named;
   if (items.columns.some((column) => column.name === name)) {
     throw new InnerloopError('INVALID_OPTION', 'not a bag column', {
-      field: 'contentRidge.tasteColumn', value: name, expected: 'an item column that holds lists',
+      field: 'contentRidge.tasteColumn',
+      value: name,
+      expected: 'an item column that holds lists',
     });
   }
-  throw unknownName('contentRidge.tasteColumn', 'no such item bag column', name, bags.map((bag) => bag.name));
+  throw unknownName(
+    'contentRidge.tasteColumn',
+    'no such item bag column',
+    name,
+    bags.map((bag) => bag.name),
+  );
 }
 
 /** Of the residual, relative to the first, where conjugate gradients stop. */

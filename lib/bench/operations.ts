@@ -138,7 +138,10 @@ export function workingSet(work: Work, bytesPerElement: number, form: Form = cho
     return gram && l === first ? size : size + (weight ? inputs * outputs : 0) + (bias ? outputs : 0);
   }, 0);
   const second = order === 2;
-  const turned = layers.reduce((size, { inputs, outputs, weight }, l) => size + (l > first && weight && outputs > 1 ? inputs * outputs : 0), 0);
+  const turned = layers.reduce(
+    (size, { inputs, outputs, weight }, l) => size + (l > first && weight && outputs > 1 ? inputs * outputs : 0),
+    0,
+  );
   let elements = adapted * (second ? K + 3 : 4) + turned * (second ? K : 2);
   elements += S * below + 2 * S * above * (second ? K + 1 : 1) + 2 * Q * (below + above);
   elements += 2 * Math.max(...layers.map(({ inputs, outputs }) => inputs * outputs));

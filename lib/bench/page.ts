@@ -45,7 +45,13 @@ function headline(bases: readonly Point[]): string {
   return `Second order costs ${low === high ? low : `${low} to ${high}`} times first order`;
 }
 
-function introduction({ machine: { cpu, hardwareThreads, isa, peak, node, platform }, precision, adapt, points, base }: BenchReport): string {
+function introduction({
+  machine: { cpu, hardwareThreads, isa, peak, node, platform },
+  precision,
+  adapt,
+  points,
+  base,
+}: BenchReport): string {
   const { tasks, support, query, threads } = points[base[0]].case;
   const names = Array.isArray(adapt) ? adapt.join(', ') : adapt === 'last' ? 'the last layer' : 'all parameters';
   return `<p>The time of one meta-gradient per task: with the inner gradients held constant (<span class="first-ink">first order</span>, FOMAML), and exact (<span class="second-ink">second order</span>, MAML through Hessian-vector products). Base case: an MLP ${escape(networkOf(points[base[0]].case))} with relu and squared error, ${tasks} tasks of ${support} support and ${query} query rows, adapting ${escape(names)}, on ${threads} ${threads === 1 ? 'thread' : 'threads'}.</p>
@@ -53,7 +59,8 @@ function introduction({ machine: { cpu, hardwareThreads, isa, peak, node, platfo
 }
 
 function card({ case: { steps }, first, second, ratio }: Point): string {
-  const cell = (value: string, what: string, tone = '') => `<div><div class="big ${tone}">${value}</div><div class="what">${what}</div></div>`;
+  const cell = (value: string, what: string, tone = '') =>
+    `<div><div class="big ${tone}">${value}</div><div class="what">${what}</div></div>`;
   const saved = (second.directOperations - second.operations) / second.directOperations;
   const form =
     second.form === 'gram'
@@ -76,7 +83,11 @@ interface Marks extends Pick<LineSeries, 'name' | 'tone' | 'dashed'> {
 
 function section({ factor, values, series }: Sweep, points: readonly Point[]): string {
   const name = FACTOR_NAMES[factor];
-  const own = series.map(({ steps, points: of }) => ({ suffix: steps === undefined ? '' : `, K = ${steps}`, steps, points: of.map((p) => points[p]) }));
+  const own = series.map(({ steps, points: of }) => ({
+    suffix: steps === undefined ? '' : `, K = ${steps}`,
+    steps,
+    points: of.map((p) => points[p]),
+  }));
   const orders = (marks: (point: Point, order: 'first' | 'second') => Mark): Marks[] =>
     own.flatMap(({ suffix, points: of }, s) =>
       (['first', 'second'] as const).map((order) => ({
@@ -87,12 +98,22 @@ function section({ factor, values, series }: Sweep, points: readonly Point[]): s
       })),
     );
   const chart = (title: string, unit: string, drawn: Marks[], reference?: number): string => {
-    const lines = drawn.map(({ marks, ...line }) => ({ ...line, x: values, y: marks.map(({ y }) => y), low: marks.map(({ low }) => low ?? null), high: marks.map(({ high }) => high ?? null) }));
+    const lines = drawn.map(({ marks, ...line }) => ({
+      ...line,
+      x: values,
+      y: marks.map(({ y }) => y),
+      low: marks.map(({ low }) => low ?? null),
+      high: marks.map(({ high }) => high ?? null),
+    }));
     return figure(drawLines({ title, x: name, y: unit, series: lines, reference, spacing: 'even', from: 'zero' }));
   };
   const last = own[own.length - 1];
   const charts = [
-    chart('Time per task', 'µs', orders((point, order) => quantileMark(point[order].time, 1e6))),
+    chart(
+      'Time per task',
+      'µs',
+      orders((point, order) => quantileMark(point[order].time, 1e6)),
+    ),
     chart(
       'Second ÷ first order',
       '×',
@@ -104,20 +125,40 @@ function section({ factor, values, series }: Sweep, points: readonly Point[]): s
       })),
       1,
     ),
-    chart('Share of the measured peak', '%', orders((point, order) => ({ y: point[order].percentOfPeak }))),
+    chart(
+      'Share of the measured peak',
+      '%',
+      orders((point, order) => ({ y: point[order].percentOfPeak })),
+    ),
     // The work of a task does not depend on how many there are, nor on the threads: throughput says more.
     factor === 'tasks' || factor === 'threads'
-      ? chart('Tasks per second', 'thousand', orders((point, order) => ({ y: 1e-3 / point[order].time.q50 })))
-      : chart(`Operations per task${last.suffix}`, 'million', [...forms('first', last.points), ...forms('second', last.points)]),
+      ? chart(
+          'Tasks per second',
+          'thousand',
+          orders((point, order) => ({ y: 1e-3 / point[order].time.q50 })),
+        )
+      : chart(`Operations per task${last.suffix}`, 'million', [
+          ...forms('first', last.points),
+          ...forms('second', last.points),
+        ]),
   ];
   return `<section><h2>By ${escape(name)}</h2><div class="charts">${charts.join('')}</div></section>`;
 }
 
-const quantileMark = ({ q10, q50, q90 }: Quantiles, scale: number): Mark => ({ y: scale * q50, low: scale * q10, high: scale * q90 });
+const quantileMark = ({ q10, q50, q90 }: Quantiles, scale: number): Mark => ({
+  y: scale * q50,
+  low: scale * q10,
+  high: scale * q90,
+});
 
 const forms = (order: 'first' | 'second', points: readonly Point[]): Marks[] => [
   { name: `${order} order, as run`, tone: order, marks: points.map((point) => ({ y: point[order].operations / 1e6 })) },
-  { name: `${order} order, direct form`, tone: order, dashed: true, marks: points.map((point) => ({ y: point[order].directOperations / 1e6 })) },
+  {
+    name: `${order} order, direct form`,
+    tone: order,
+    dashed: true,
+    marks: points.map((point) => ({ y: point[order].directOperations / 1e6 })),
+  },
 ];
 
 // ------------------------------------------------------------------------------------------------------------ words
@@ -138,7 +179,9 @@ function method({ quick, precision, points }: BenchReport): string {
 
 function table(report: BenchReport): string {
   const cell = (text: string, c: number) => `<td${WORDS.has(HEADER[c]) ? ' class="word"' : ''}>${escape(text)}</td>`;
-  const head = HEADER.map((name) => `<th scope="col"${WORDS.has(name) ? ' class="word"' : ''}>${escape(name)}</th>`).join('');
+  const head = HEADER.map(
+    (name) => `<th scope="col"${WORDS.has(name) ? ' class="word"' : ''}>${escape(name)}</th>`,
+  ).join('');
   const body = groups(report).map(({ title, rows }) => {
     const lines = rows.map(([name, ...rest]) => {
       const order = rest[1] === '2' ? ' class="second"' : '';

@@ -53,7 +53,14 @@ export function layersOf(wanted: Case, adapt: Adapt): LinearShape[] {
   const { fast } = resolveInnerLoop(model, innerLoopOf(wanted, adapt, 1));
   const isFast = (name: string) => fast[model.tensors.findIndex((tensor) => tensor.name === name)] === 1;
   const widths = [wanted.inputs, ...wanted.hidden, 1];
-  return widths.slice(1).map((outputs, l) => ({ inputs: widths[l], outputs, weight: isFast(`mlp.${l}.weight`), bias: isFast(`mlp.${l}.bias`) }));
+  return widths
+    .slice(1)
+    .map((outputs, l) => ({
+      inputs: widths[l],
+      outputs,
+      weight: isFast(`mlp.${l}.weight`),
+      bias: isFast(`mlp.${l}.bias`),
+    }));
 }
 
 /**
@@ -67,7 +74,9 @@ export async function prepareProblem(wanted: Case, precision: Precision, adapt: 
     difference = undefined;
     for (const tasks of sizes) {
       const data = drawTasks({ ...wanted, tasks }, seed, draw);
-      const problems = (['float32', 'float64'] as const).map((p) => assemble({ ...wanted, tasks }, p, adapt, data, seed));
+      const problems = (['float32', 'float64'] as const).map((p) =>
+        assemble({ ...wanted, tasks }, p, adapt, data, seed),
+      );
       for (const order of [1, 2] as const) {
         const [single, double] = await Promise.all(problems.map((problem) => problem.native(order)()));
         difference ??= compare(single, double, problems[0].model, order, tasks === sizes[0]);
@@ -76,10 +85,14 @@ export async function prepareProblem(wanted: Case, precision: Precision, adapt: 
     }
   }
   const { order, what, error } = difference!;
-  throw new InnerloopError('NATIVE', `order ${order}: ${what} of float32 and of float64 differ by ${error.toExponential(1)}`, {
-    field: `bench ${JSON.stringify(wanted)}`,
-    expected: `at most ${TOLERANCE}`,
-  });
+  throw new InnerloopError(
+    'NATIVE',
+    `order ${order}: ${what} of float32 and of float64 differ by ${error.toExponential(1)}`,
+    {
+      field: `bench ${JSON.stringify(wanted)}`,
+      expected: `at most ${TOLERANCE}`,
+    },
+  );
 }
 
 interface Difference {
@@ -88,9 +101,20 @@ interface Difference {
   error: number;
 }
 
-function compare(single: NativeGradient, double: NativeGradient, model: Model, order: 1 | 2, gradients: boolean): Difference | undefined {
-  const pairs: [string, ArrayLike<number>, ArrayLike<number>][] = [['task losses', single.taskLosses, double.taskLosses]];
-  if (gradients) double.gradient.forEach((tensor, t) => pairs.push([`gradients of ${model.tensors[t].name}`, single.gradient[t], tensor]));
+function compare(
+  single: NativeGradient,
+  double: NativeGradient,
+  model: Model,
+  order: 1 | 2,
+  gradients: boolean,
+): Difference | undefined {
+  const pairs: [string, ArrayLike<number>, ArrayLike<number>][] = [
+    ['task losses', single.taskLosses, double.taskLosses],
+  ];
+  if (gradients)
+    double.gradient.forEach((tensor, t) =>
+      pairs.push([`gradients of ${model.tensors[t].name}`, single.gradient[t], tensor]),
+    );
   for (const [what, actual, expected] of pairs) {
     const error = relativeError(actual, expected);
     // Written so that NaN fails.
@@ -143,7 +167,13 @@ function drawTasks({ inputs: D, tasks, support, query }: Case, seed: number, dra
   return { begin, inputs, labels };
 }
 
-function assemble(wanted: Case, precision: Precision, adapt: Adapt, { begin, inputs, labels }: TaskData, seed: number): Problem {
+function assemble(
+  wanted: Case,
+  precision: Precision,
+  adapt: Adapt,
+  { begin, inputs, labels }: TaskData,
+  seed: number,
+): Problem {
   const model = modelOf(wanted, precision);
   const total = labels.length;
   const dense: FloatArray = model.floats(inputs);

@@ -10,7 +10,22 @@ export interface Group {
   rows: string[][];
 }
 
-export const HEADER = ['', 'K', 'order', 'µs/task', '10–90 %', '× first', 'CPU µs', 'operations', 'direct', 'form', 'GFLOP/s', '% peak', 'by CPU', 'scratch'];
+export const HEADER = [
+  '',
+  'K',
+  'order',
+  'µs/task',
+  '10–90 %',
+  '× first',
+  'CPU µs',
+  'operations',
+  'direct',
+  'form',
+  'GFLOP/s',
+  '% peak',
+  'by CPU',
+  'scratch',
+];
 /** Columns of words; the others are numbers and stand to the right. */
 export const WORDS: ReadonlySet<string> = new Set(['', 'form']);
 
@@ -19,7 +34,13 @@ export function groups(report: BenchReport): Group[] {
   const [first] = base.map((p) => points[p].case);
   const title = `base: ${networkOf(first)}, ${first.tasks} tasks × (${first.support} support, ${first.query} query), ${first.threads} ${first.threads === 1 ? 'thread' : 'threads'}`;
   return [
-    { title, rows: [...base.flatMap((p) => pair('native core', points[p])), ...api.flatMap((p) => pair('metaGradient()', points[p]))] },
+    {
+      title,
+      rows: [
+        ...base.flatMap((p) => pair('native core', points[p])),
+        ...api.flatMap((p) => pair('metaGradient()', points[p])),
+      ],
+    },
     ...sweeps.map(({ factor, values, series }) => ({
       title: `by ${FACTOR_NAMES[factor]}`,
       rows: series.flatMap(({ points: of }) => of.flatMap((p, v) => pair(String(values[v]), points[p]))),
@@ -38,5 +59,17 @@ function cells(cost: OrderCost, ratio: string): string[] {
   const { time, cpu, operations, directOperations, form, gflops, percentOfPeak, percentOfPeakByCpu, workingSet } = cost;
   const mark = spread(time) > WIDE_SPREAD ? '~' : '';
   const range = `${micros(time.q10)}–${micros(time.q90)}`;
-  return [`${mark}${micros(time.q50)}`, range, ratio, micros(cpu), count(operations), count(directOperations), form, digits(gflops), percentOfPeak.toFixed(1), percentOfPeakByCpu.toFixed(1), bytes(workingSet)];
+  return [
+    `${mark}${micros(time.q50)}`,
+    range,
+    ratio,
+    micros(cpu),
+    count(operations),
+    count(directOperations),
+    form,
+    digits(gflops),
+    percentOfPeak.toFixed(1),
+    percentOfPeakByCpu.toFixed(1),
+    bytes(workingSet),
+  ];
 }

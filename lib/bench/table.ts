@@ -12,14 +12,27 @@ export function renderText(report: BenchReport, { color = false }: TextOptions =
   const style = (code: number) => (text: string) => (color ? `\u001b[${code}m${text}\u001b[22m` : text);
   const [bold, dim] = [style(1), style(2)];
   const all = groups(report);
-  const widths = HEADER.map((name, c) => Math.max(...[name, ...all.flatMap(({ rows }) => rows.map((row) => row[c]))].map((text) => text.length)));
+  const widths = HEADER.map((name, c) =>
+    Math.max(...[name, ...all.flatMap(({ rows }) => rows.map((row) => row[c]))].map((text) => text.length)),
+  );
   const line = (row: readonly string[]) =>
-    row.map((text, c) => (WORDS.has(HEADER[c]) ? text.padEnd(widths[c]) : text.padStart(widths[c]))).join('  ').trimEnd();
+    row
+      .map((text, c) => (WORDS.has(HEADER[c]) ? text.padEnd(widths[c]) : text.padStart(widths[c])))
+      .join('  ')
+      .trimEnd();
   const sections = all.flatMap(({ title, rows }) => ['', bold(title), dim(line(HEADER)), ...rows.map(line)]);
   return [...heading(report), ...sections, '', ...LEGEND.map(dim)].join('\n');
 }
 
-function heading({ version, machine: { cpu, isa, peak, hardwareThreads, node, platform, otherLoad }, precision, adapt, seed, quick, seconds }: BenchReport): string[] {
+function heading({
+  version,
+  machine: { cpu, isa, peak, hardwareThreads, node, platform, otherLoad },
+  precision,
+  adapt,
+  seed,
+  quick,
+  seconds,
+}: BenchReport): string[] {
   const load = otherLoad === null ? '' : `, other processes ${otherLoad.toFixed(1)} cores`;
   return [
     `innerloop ${version} bench: cost of the first- and second-order meta-gradient, per task`,

@@ -21,7 +21,8 @@ export interface Samples {
   cpu: number;
 }
 
-export const noSamples = (contenders: number) => Array.from({ length: contenders }, (): Samples => ({ wall: [], cpu: 0 }));
+export const noSamples = (contenders: number) =>
+  Array.from({ length: contenders }, (): Samples => ({ wall: [], cpu: 0 }));
 
 /**
  * Times contenders by turns (A B A B …), so that a machine that slows down slows all of them. One sample is one call.

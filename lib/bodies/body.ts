@@ -19,6 +19,12 @@ export function idInput(inputs: readonly InputSpec[], name: unknown, field: stri
   checkString(name, field);
   const known = inputs.filter((input) => input.kind === 'categorical');
   const found = known.find((input) => input.name === name);
-  if (found === undefined) throw unknownName(field, 'no such categorical input', name, known.map((input) => input.name));
+  if (found === undefined)
+    throw unknownName(
+      field,
+      'no such categorical input',
+      name,
+      known.map((input) => input.name),
+    );
   return found;
 }

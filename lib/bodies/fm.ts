@@ -19,7 +19,8 @@ export const fm: Body<FmBody> = {
     inputs.forEach((input, i) => {
       checkInteger(dimOf(input), `model.inputs[${i}].dim`, 1, 65536);
       const [first] = inputs;
-      if (dimOf(input) !== dimOf(first!)) throw invalid(`model.inputs[${i}].dim`, 'differs', dimOf(input), `${dimOf(first!)}, as that of ${first!.name}`);
+      if (dimOf(input) !== dimOf(first!))
+        throw invalid(`model.inputs[${i}].dim`, 'differs', dimOf(input), `${dimOf(first!)}, as that of ${first!.name}`);
     });
   },
 
@@ -37,6 +38,8 @@ function tables(program: Program, name: string, width: number): number[] {
   return program.inputs.map((input) => {
     const full = `${name}.${input.name}.weight`;
     const initial = { kind: 'normal', deviation } as const;
-    return input.kind === 'dense' ? program.tensor(full, [input.size, width], initial) : program.table(full, input, width, initial);
+    return input.kind === 'dense'
+      ? program.tensor(full, [input.size, width], initial)
+      : program.table(full, input, width, initial);
   });
 }

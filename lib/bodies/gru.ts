@@ -16,7 +16,13 @@ export const gru: Body<GruBody> = {
     checkInteger(body['gruHidden'], `${field}.gruHidden`, 1, 65536);
     checkPerceptron(body, field);
     const sequences = inputs.filter(({ kind }) => kind === 'sequence').length;
-    if (sequences !== 1) throw invalid('model.inputs', `has ${sequences} sequences`, inputs.map(({ kind }) => kind), 'one sequence for the gru');
+    if (sequences !== 1)
+      throw invalid(
+        'model.inputs',
+        `has ${sequences} sequences`,
+        inputs.map(({ kind }) => kind),
+        'one sequence for the gru',
+      );
   },
 
   build(program, { gruHidden, hidden, activation = DEFAULT_ACTIVATION }, outputs) {

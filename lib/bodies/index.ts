@@ -8,7 +8,14 @@ import { mlp } from './mlp.js';
 import { neumf } from './neumf.js';
 import { twoTower } from './two-tower.js';
 
-export const BODIES: { readonly [Kind in BodySpec['kind']]: Body<Extract<BodySpec, { kind: Kind }>> } = { mlp, mf, fm, neumf, twoTower, gru };
+export const BODIES: { readonly [Kind in BodySpec['kind']]: Body<Extract<BodySpec, { kind: Kind }>> } = {
+  mlp,
+  mf,
+  fm,
+  neumf,
+  twoTower,
+  gru,
+};
 export const BODY_KINDS = Object.keys(BODIES) as BodySpec['kind'][];
 
 /** @internal The body of a kind, for any specification of that kind. */

@@ -33,7 +33,12 @@ export const twoTower: Body<TwoTowerBody> = {
   },
 
   build(program, { user, item, hidden, width, activation = DEFAULT_ACTIVATION }) {
-    const towers = ([['user', user], ['item', item]] as const).map(([side, names]) => {
+    const towers = (
+      [
+        ['user', user],
+        ['item', item],
+      ] as const
+    ).map(([side, names]) => {
       const inputs = names.map((name) => program.inputs.find((input) => input.name === name)!);
       return program.perceptron(side, program.features(inputs), hidden, width, activation);
     });

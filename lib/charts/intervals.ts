@@ -40,7 +40,10 @@ export function drawIntervals({ title, unit, rows, reference }: IntervalChart): 
   const down = reference === undefined ? '' : `<path class="reference" d="M${x(reference)} ${TOP}V${base}"/>`;
   const marks = rows.map(({ name, mean, low, high, tone = 'plain' }, r) => {
     const y = TOP + ROW * (r + 0.5);
-    const bar = low === null || high === null ? '' : `<path class="bar ${tone}" d="M${x(low)} ${y}H${x(high)}M${x(low)} ${y - 4}v8M${x(high)} ${y - 4}v8"/>`;
+    const bar =
+      low === null || high === null
+        ? ''
+        : `<path class="bar ${tone}" d="M${x(low)} ${y}H${x(high)}M${x(low)} ${y - 4}v8M${x(high)} ${y - 4}v8"/>`;
     const dot = `<circle class="dot ${tone}" cx="${x(mean)}" cy="${y}" r="4.2"><title>${escape(`${name}: ${valueText(mean, low, high)} ${unit}`)}</title></circle>`;
     return `<text class="row${tone === 'plain' ? '' : ' own'}" x="${LEFT - 8}" y="${y + 4}" text-anchor="end">${clipped(name, NAME_LENGTH)}</text>${bar}${dot}`;
   });

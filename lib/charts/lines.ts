@@ -63,8 +63,12 @@ export function drawLines(chart: LineChart): Drawing {
     const at = round(y(tick));
     return `<path class="grid" d="M${LEFT} ${at}H${WIDTH - RIGHT}"/><text class="tick" x="${LEFT - 7}" y="${at + 4}" text-anchor="end">${tickLabel(tick)}</text>`;
   });
-  const names = horizontal.ticks.map((tick) => `<text class="tick" x="${round(horizontal.at(tick))}" y="${BASE + 17}" text-anchor="middle">${chart.names === undefined ? tickLabel(tick) : escape(chart.names[tick] ?? '')}</text>`);
-  const across = reference === undefined ? '' : `<path class="reference" d="M${LEFT} ${round(y(reference))}H${WIDTH - RIGHT}"/>`;
+  const names = horizontal.ticks.map(
+    (tick) =>
+      `<text class="tick" x="${round(horizontal.at(tick))}" y="${BASE + 17}" text-anchor="middle">${chart.names === undefined ? tickLabel(tick) : escape(chart.names[tick] ?? '')}</text>`,
+  );
+  const across =
+    reference === undefined ? '' : `<path class="reference" d="M${LEFT} ${round(y(reference))}H${WIDTH - RIGHT}"/>`;
   const axis = `<path class="axis" d="M${LEFT} ${BASE}H${WIDTH - RIGHT}"/><text class="name" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${escape(chart.x)}</text>`;
   const keys = series.map((one, s): Key => ({
     name: one.name,
@@ -83,9 +87,17 @@ export function drawLines(chart: LineChart): Drawing {
   };
 }
 
-function drawSeries({ chart, values, x, y }: Axes, { name, x: at, y: height, low = [], high = [] }: LineSeries, key: Key, s: number): string {
+function drawSeries(
+  { chart, values, x, y }: Axes,
+  { name, x: at, y: height, low = [], high = [] }: LineSeries,
+  key: Key,
+  s: number,
+): string {
   // Side by side, so that error bars of equal values can be told apart.
-  const aside = chart.spacing === 'linear' || values.length > MOST_EVEN ? 0 : (s - (chart.series.length - 1) / 2) * Math.min(4, 24 / chart.series.length);
+  const aside =
+    chart.spacing === 'linear' || values.length > MOST_EVEN
+      ? 0
+      : (s - (chart.series.length - 1) / 2) * Math.min(4, 24 / chart.series.length);
   let path = '';
   let bars = '';
   const dots: string[] = [];
@@ -100,22 +112,31 @@ function drawSeries({ chart, values, x, y }: Axes, { name, x: at, y: height, low
     path += `${isOpen ? 'L' : 'M'}${px} ${round(y(middle))}`;
     isOpen = true;
     const [from, to] = [low[i], high[i]];
-    if (typeof from === 'number' && typeof to === 'number') bars += `M${px} ${round(y(from))}V${round(y(to))}M${px - 3} ${round(y(from))}h6M${px - 3} ${round(y(to))}h6`;
+    if (typeof from === 'number' && typeof to === 'number')
+      bars += `M${px} ${round(y(from))}V${round(y(to))}M${px - 3} ${round(y(from))}h6M${px - 3} ${round(y(to))}h6`;
     if (at.length > MOST_DOTS) return;
     const text = `${name}, ${chart.x} ${tickLabel(value)}: ${valueText(middle, from, to)} ${chart.y}`;
-    dots.push(`<circle class="dot ${key.tone}${key.dashed ? ' hollow' : ''}" cx="${px}" cy="${round(y(middle))}" r="3.6"><title>${escape(text)}</title></circle>`);
+    dots.push(
+      `<circle class="dot ${key.tone}${key.dashed ? ' hollow' : ''}" cx="${px}" cy="${round(y(middle))}" r="3.6"><title>${escape(text)}</title></circle>`,
+    );
   });
   return `${line(path, key)}${bars === '' ? '' : `<path class="bar ${key.tone}" d="${bars}"/>`}${dots.join('')}`;
 }
 
-function horizontalAxis({ spacing }: LineChart, values: readonly number[]): { ticks: readonly number[]; at: (value: number) => number } {
+function horizontalAxis(
+  { spacing }: LineChart,
+  values: readonly number[],
+): { ticks: readonly number[]; at: (value: number) => number } {
   const span = WIDTH - LEFT - RIGHT;
   const place = (share: number) => LEFT + span * (0.06 + 0.88 * share);
   if (values.length < 2) return { ticks: values, at: () => LEFT + span / 2 };
   const isEven = spacing === undefined ? values.length <= MOST_EVEN : spacing === 'even';
   if (isEven) {
     const every = Math.ceil(values.length / MOST_EVEN);
-    return { ticks: values.filter((_, v) => v % every === 0), at: (value) => place(values.indexOf(value) / (values.length - 1)) };
+    return {
+      ticks: values.filter((_, v) => v % every === 0),
+      at: (value) => place(values.indexOf(value) / (values.length - 1)),
+    };
   }
   const [first, last] = [values[0], values[values.length - 1]];
   const at = (value: number) => place((value - first) / (last - first));
@@ -123,18 +144,28 @@ function horizontalAxis({ spacing }: LineChart, values: readonly number[]): { ti
 }
 
 function verticalAxis({ series, reference, from }: LineChart): Scale {
-  const numbers = (lists: readonly (readonly (number | null)[] | undefined)[]) => lists.flatMap((list) => (list ?? []).filter((value) => value !== null));
+  const numbers = (lists: readonly (readonly (number | null)[] | undefined)[]) =>
+    lists.flatMap((list) => (list ?? []).filter((value) => value !== null));
   const middles = numbers(series.map(({ y }) => y));
   const across = reference === undefined ? [] : [reference];
   if (middles.length === 0) return linearScale(0, 1);
-  const all = [...middles, ...numbers(series.map(({ low }) => low)), ...numbers(series.map(({ high }) => high)), ...across];
+  const all = [
+    ...middles,
+    ...numbers(series.map(({ low }) => low)),
+    ...numbers(series.map(({ high }) => high)),
+    ...across,
+  ];
   const [least, most] = [middles.reduce((a, b) => Math.min(a, b)), middles.reduce((a, b) => Math.max(a, b))];
   const [lowest, highest] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
   if (from !== 'zero') {
     const room = 3 * Math.max(most - least, 0.05 * Math.abs(most));
-    return linearScale(Math.max(lowest, Math.min(least, ...across) - room), Math.min(highest, Math.max(most, ...across) + room));
+    return linearScale(
+      Math.max(lowest, Math.min(least, ...across) - room),
+      Math.min(highest, Math.max(most, ...across) + room),
+    );
   }
   const top = Math.min(highest, 2.2 * most);
-  if (reference === undefined && least > 0 && most / least > LOG_FROM) return logScale(0.85 * Math.max(lowest, least / 3), 1.15 * top);
+  if (reference === undefined && least > 0 && most / least > LOG_FROM)
+    return logScale(0.85 * Math.max(lowest, least / 3), 1.15 * top);
   return linearScale(0, Math.max(top, reference ?? 0));
 }

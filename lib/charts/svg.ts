@@ -25,7 +25,8 @@ export interface Key {
   dashed?: boolean;
 }
 
-export const line = (d: string, { tone, dashed }: { tone: Tone; dashed?: boolean }) => `<path class="line ${tone}${dashed ? ' dashed' : ''}" d="${d}"/>`;
+export const line = (d: string, { tone, dashed }: { tone: Tone; dashed?: boolean }) =>
+  `<path class="line ${tone}${dashed ? ' dashed' : ''}" d="${d}"/>`;
 
 /** Text cut to what has room; the whole of it is shown on hover. */
 export function clipped(text: string, most: number): string {
@@ -36,7 +37,10 @@ export function clipped(text: string, most: number): string {
 
 /** A figure of a page: title, SVG and legend. */
 export function figure({ title, unit, width, height, content, description, legend }: Drawing): string {
-  const keys = legend.map((key) => `<span class="key"><svg width="26" height="10" aria-hidden="true">${line('M1 5H25', key)}</svg>${escape(key.name)}</span>`);
+  const keys = legend.map(
+    (key) =>
+      `<span class="key"><svg width="26" height="10" aria-hidden="true">${line('M1 5H25', key)}</svg>${escape(key.name)}</span>`,
+  );
   const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(description)}">${content}</svg>`;
   const below = keys.length === 0 ? '' : `<div class="legend">${keys.join('')}</div>`;
   return `<figure><figcaption><b>${escape(title)}</b> <span class="unit">${escape(unit)}</span></figcaption>${svg}${below}</figure>`;

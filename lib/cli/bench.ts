@@ -30,7 +30,12 @@ export interface BenchCommand {
 }
 
 export async function bench({ vary, adapt, precision, html, console, ...rest }: BenchCommand): Promise<void> {
-  const options: BenchOptions = { ...rest, vary: factorsOf(vary), adapt: adaptOf(adapt), precision: precisionOf(precision) };
+  const options: BenchOptions = {
+    ...rest,
+    vary: factorsOf(vary),
+    adapt: adaptOf(adapt),
+    precision: precisionOf(precision),
+  };
   const page = html === undefined ? undefined : await checkTarget(html);
   const progress = openProgress();
   let report: BenchReport;
@@ -80,7 +85,12 @@ async function checkTarget(html: string): Promise<string> {
 }
 
 const notWritable = (html: string, cause: unknown) =>
-  new InnerloopError('IO', 'cannot write', { field: '--html', value: html, expected: 'a file in a folder that exists', cause });
+  new InnerloopError('IO', 'cannot write', {
+    field: '--html',
+    value: html,
+    expected: 'a file in a folder that exists',
+    cause,
+  });
 
 /** The point at work, on a terminal only. */
 function openProgress(): { show: BenchOptions['progress']; clear: () => void } {

@@ -34,7 +34,14 @@ export type Message =
   | { event: 'result'; run: MethodRun };
 
 type Measured = Omit<MethodRun, 'method' | 'kind' | 'seed' | 'memory'> & { method?: string };
-const NOTHING: Measured = { sets: {}, validation: {}, trainSeconds: 0, adaptMicroseconds: null, parameters: null, epoch: null };
+const NOTHING: Measured = {
+  sets: {},
+  validation: {},
+  trainSeconds: 0,
+  adaptMicroseconds: null,
+  parameters: null,
+  epoch: null,
+};
 
 /** Tasks to time one at a time, after some to warm up. */
 const TIMED = 200;
@@ -61,7 +68,10 @@ async function run({ method, config, baseline }: Job): Promise<void> {
     const measured = kind === 'learner' ? await runLearner(prepared) : await runBaseline(prepared);
     result = { ...head, ...measured, memory: memory() };
   } catch (error) {
-    const { code, message } = error instanceof InnerloopError ? error : { code: 'FAILED', message: error instanceof Error ? error.message : String(error) };
+    const { code, message } =
+      error instanceof InnerloopError
+        ? error
+        : { code: 'FAILED', message: error instanceof Error ? error.message : String(error) };
     result = { ...head, ...NOTHING, memory: memory(), failed: { code, message } };
   }
   process.send!({ event: 'result', run: result } satisfies Message, () => process.disconnect());
@@ -69,13 +79,17 @@ async function run({ method, config, baseline }: Job): Promise<void> {
 
 async function runLearner(prepared: Prepared): Promise<Measured> {
   const { config, split, validation } = prepared;
-  const evaluated = async (learner: Learner, tasks: TaskSet) => [(await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER]!];
+  const evaluated = async (learner: Learner, tasks: TaskSet) => [
+    (await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER]!,
+  ];
   let learner = await newLearner(prepared, split.trainRows);
   const { patience, refit } = config.training;
   const first = await trained(prepared, learner, split.trainRows, { validation, patience }, 'train');
   // Before a refit, after which the validation rows are training rows.
   const valid = validation === undefined ? [] : await evaluated(learner, validation);
-  const decoders = config.evaluation.calibration ? await Decoders.fit(prepared, (tasks) => evaluated(learner, tasks)) : undefined;
+  const decoders = config.evaluation.calibration
+    ? await Decoders.fit(prepared, (tasks) => evaluated(learner, tasks))
+    : undefined;
   let trainSeconds = first.seconds;
   if (refit) {
     const rows = refitRows(prepared);
@@ -94,10 +108,18 @@ async function runLearner(prepared: Prepared): Promise<Measured> {
 /** Of the two that `evaluate` gives for a learner. */
 const AFTER = 1;
 
-function trained(prepared: Prepared, learner: Learner, rows: Int32Array, options: TrainOptions, phase: string): Promise<Trained> {
+function trained(
+  prepared: Prepared,
+  learner: Learner,
+  rows: Int32Array,
+  options: TrainOptions,
+  phase: string,
+): Promise<Trained> {
   const metric = validationMetric(prepared.config);
   const onProgress = throttled((share) => send({ event: 'progress', phase, share }));
-  return trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) => send({ event: 'epoch', phase, report, metric }));
+  return trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) =>
+    send({ event: 'epoch', phase, report, metric }),
+  );
 }
 
 async function runBaseline(prepared: Prepared): Promise<Measured> {
@@ -110,7 +132,13 @@ async function runBaseline(prepared: Prepared): Promise<Measured> {
     const { name, scores: kind } = baseline!;
     const scores = baseline!.predict(tasks);
     const metrics = metricsFor(kind, rest.metrics);
-    return [{ method: name, scores, metrics: metrics.length === 0 ? {} : evaluateScores(tasks, scores, { metrics, threshold }) }];
+    return [
+      {
+        method: name,
+        scores,
+        metrics: metrics.length === 0 ? {} : evaluateScores(tasks, scores, { metrics, threshold }),
+      },
+    ];
   };
   const valid = validation === undefined ? [] : await evaluated(validation);
   const isDecoded = config.evaluation.calibration && baseline!.scores === 'label';
@@ -128,7 +156,11 @@ async function runBaseline(prepared: Prepared): Promise<Measured> {
 }
 
 /** Every metric of every reported set, task by task. */
-async function reported(prepared: Prepared, evaluated: (tasks: TaskSet) => Promise<MethodEvaluation[]>, decoders: Decoders | undefined): Promise<MethodRun['sets']> {
+async function reported(
+  prepared: Prepared,
+  evaluated: (tasks: TaskSet) => Promise<MethodEvaluation[]>,
+  decoders: Decoders | undefined,
+): Promise<MethodRun['sets']> {
   const sets: MethodRun['sets'] = {};
   for (const name of reportedSets(prepared)) {
     const tasks = prepared.split.sets[name]!;
@@ -141,11 +173,18 @@ async function reported(prepared: Prepared, evaluated: (tasks: TaskSet) => Promi
 
 /** The mean of every metric. */
 function means(evaluations: MethodEvaluation[]): Record<string, number> {
-  return Object.fromEntries(evaluations.flatMap(({ metrics }) => Object.entries(metrics).map(([name, { mean }]) => [name, mean])));
+  return Object.fromEntries(
+    evaluations.flatMap(({ metrics }) => Object.entries(metrics).map(([name, { mean }]) => [name, mean])),
+  );
 }
 
 function perTask({ metrics }: MethodEvaluation): Record<string, (number | null)[]> {
-  return Object.fromEntries(Object.entries(metrics).map(([name, { perTask: values }]) => [name, Array.from(values, (value) => (Number.isFinite(value) ? value : null))]));
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, { perTask: values }]) => [
+      name,
+      Array.from(values, (value) => (Number.isFinite(value) ? value : null)),
+    ]),
+  );
 }
 
 /** Median microseconds to adapt to one task of the first reported set and to score its query. */

@@ -44,7 +44,14 @@ interface Planned extends Job {
   key: string;
 }
 
-export async function runComparison({ comparison, learners, output, fresh, console, signal }: CompareRun): Promise<void> {
+export async function runComparison({
+  comparison,
+  learners,
+  output,
+  fresh,
+  console,
+  signal,
+}: CompareRun): Promise<void> {
   const began = performance.now();
   const prepared = await prepare(comparison.base, signal);
   for (const note of [...prepared.dataset.notes, ...prepared.split.notes]) console.note(note);
@@ -63,13 +70,16 @@ export async function runComparison({ comparison, learners, output, fresh, conso
     let ended: unknown;
     for (const job of jobs) {
       if (runs.has(job)) continue;
-      const run = await runInProcess(job, `${runs.size + 1}/${jobs.length} ${titleOf(job)}`, signal).catch((error: unknown) => void (ended = error));
+      const run = await runInProcess(job, `${runs.size + 1}/${jobs.length} ${titleOf(job)}`, signal).catch(
+        (error: unknown) => void (ended = error),
+      );
       if (run === undefined) break;
       console.note(`${titleOf(job)}: ${describe(run, prepared)}`);
       console.json({ event: 'run', ...run });
       runs.set(job, run);
       // Another failure than divergence may be another the next time: out of memory, a full disk.
-      if (run.failed === undefined || run.failed.code === 'DIVERGED') await write(join(output, FILES.runs, job.file), { key: job.key, run });
+      if (run.failed === undefined || run.failed.code === 'DIVERGED')
+        await write(join(output, FILES.runs, job.file), { key: job.key, run });
       await save(output, prepared, jobs, runs);
     }
     if (runs.size > 0) {
@@ -81,7 +91,8 @@ export async function runComparison({ comparison, learners, output, fresh, conso
     }
     if (ended !== undefined) throw ended;
     const broken = [...runs].find(([, { failed }]) => failed !== undefined && failed.code !== 'DIVERGED');
-    if (broken !== undefined) throw new InnerloopError('INVALID_DATA', broken[1].failed!.message, { field: titleOf(broken[0]) });
+    if (broken !== undefined)
+      throw new InnerloopError('INVALID_DATA', broken[1].failed!.message, { field: titleOf(broken[0]) });
   } finally {
     await lock.release();
   }
@@ -89,17 +100,33 @@ export async function runComparison({ comparison, learners, output, fresh, conso
 
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
 function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner[], data: string): Planned[] {
-  const fixed = (config: Config): Config => ({ ...config, split: { ...config.split, seed: base.split.seed ?? base.seed }, threads: base.threads, learners: undefined, seeds: undefined, scenarios: undefined, output: undefined });
+  const fixed = (config: Config): Config => ({
+    ...config,
+    split: { ...config.split, seed: base.split.seed ?? base.seed },
+    threads: base.threads,
+    learners: undefined,
+    seeds: undefined,
+    scenarios: undefined,
+    output: undefined,
+  });
   const job = (method: string, file: string, config: Config, baseline: BaselineName | undefined): Planned => {
     // Results do not depend on the threads, but times do.
-    const key = createHash('sha256').update(JSON.stringify([version(), runtime().isa, data, config, baseline])).digest('hex');
+    const key = createHash('sha256')
+      .update(JSON.stringify([version(), runtime().isa, data, config, baseline]))
+      .digest('hex');
     return { method, config, baseline, file: `${file}.json`, key };
   };
   const { baselines } = base.evaluation;
   const names = baselines === true ? BASELINES : baselines === false ? [] : baselines;
   return [
-    ...seeds.flatMap((seed) => learners.map(({ name, file, config }) => job(name, `${file}.seed-${seed}`, { ...fixed(config), seed }, undefined))),
-    ...names.map((name) => job(name, `baseline.${name}`, { ...fixed(base), evaluation: { ...base.evaluation, baselines: [name] } }, name)),
+    ...seeds.flatMap((seed) =>
+      learners.map(({ name, file, config }) =>
+        job(name, `${file}.seed-${seed}`, { ...fixed(config), seed }, undefined),
+      ),
+    ),
+    ...names.map((name) =>
+      job(name, `baseline.${name}`, { ...fixed(base), evaluation: { ...base.evaluation, baselines: [name] } }, name),
+    ),
   ];
 }
 
@@ -108,7 +135,8 @@ function identity(prepared: Prepared): string {
   const hash = createHash('sha256').update(JSON.stringify(fingerprint(prepared.dataset)));
   for (const name of [...reportedSets(prepared), ...prepared.validationNames]) {
     const { supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet = prepared.split.sets[name]!;
-    for (const rows of [supportOffsets, supportRows, queryOffsets, queryRows]) hash.update(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+    for (const rows of [supportOffsets, supportRows, queryOffsets, queryRows])
+      hash.update(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
   }
   return hash.digest('hex');
 }
@@ -145,8 +173,15 @@ function runInProcess(job: Planned, title: string, signal: AbortSignal): Promise
       signal.removeEventListener('abort', abort);
       progress?.bar.stop();
       if (run !== undefined) done(run);
-      else if (signal.aborted) fail(new InnerloopError('ABORTED', 'the comparison was aborted', { cause: signal.reason }));
-      else done(lost(job, `the process ended with ${ending ?? `code ${code}`}${complaint === '' ? '' : `: ${complaint.trim().split('\n').at(-1)}`}`));
+      else if (signal.aborted)
+        fail(new InnerloopError('ABORTED', 'the comparison was aborted', { cause: signal.reason }));
+      else
+        done(
+          lost(
+            job,
+            `the process ended with ${ending ?? `code ${code}`}${complaint === '' ? '' : `: ${complaint.trim().split('\n').at(-1)}`}`,
+          ),
+        );
     });
     const { method, config, baseline } = job;
     child.send({ method, config, baseline } satisfies Job);
@@ -155,17 +190,46 @@ function runInProcess(job: Planned, title: string, signal: AbortSignal): Promise
 
 /** A run whose process ended without a word: killed for its memory, say. */
 function lost({ method, config, baseline }: Job, message: string): MethodRun {
-  const nothing = { sets: {}, validation: {}, trainSeconds: 0, memory: { peak: 0, data: 0 }, adaptMicroseconds: null, parameters: null, epoch: null };
-  return { method, kind: baseline === undefined ? 'learner' : 'baseline', seed: baseline === undefined ? config.seed : null, ...nothing, failed: { code: 'FAILED', message } };
+  const nothing = {
+    sets: {},
+    validation: {},
+    trainSeconds: 0,
+    memory: { peak: 0, data: 0 },
+    adaptMicroseconds: null,
+    parameters: null,
+    epoch: null,
+  };
+  return {
+    method,
+    kind: baseline === undefined ? 'learner' : 'baseline',
+    seed: baseline === undefined ? config.seed : null,
+    ...nothing,
+    failed: { code: 'FAILED', message },
+  };
 }
 
 // ------------------------------------------------------------------------------------------------------------- results
 
-async function save(output: string, prepared: Prepared, jobs: readonly Planned[], runs: ReadonlyMap<Planned, MethodRun>): Promise<RunTable> {
+async function save(
+  output: string,
+  prepared: Prepared,
+  jobs: readonly Planned[],
+  runs: ReadonlyMap<Planned, MethodRun>,
+): Promise<RunTable> {
   const inOrder = jobs.flatMap((job) => runs.get(job) ?? []);
-  const table = compareRuns(inOrder, prepared.validation === undefined ? undefined : measures(prepared.config).metrics[0]);
+  const table = compareRuns(
+    inOrder,
+    prepared.validation === undefined ? undefined : measures(prepared.config).metrics[0],
+  );
   const { rows, users, items } = fingerprint(prepared.dataset);
-  await write(join(output, FILES.json), { version: version(), isa: runtime().isa, node: process.version, data: { rows, users, items }, missing: jobs.filter((job) => !runs.has(job)).map(titleOf), ...table });
+  await write(join(output, FILES.json), {
+    version: version(),
+    isa: runtime().isa,
+    node: process.version,
+    data: { rows, users, items },
+    missing: jobs.filter((job) => !runs.has(job)).map(titleOf),
+    ...table,
+  });
   await writeText(join(output, FILES.table), renderComparisonMarkdown(table));
   return table;
 }
@@ -180,13 +244,18 @@ async function readRun(path: string, key: string): Promise<MethodRun | undefined
   }
 }
 
-const titleOf = ({ method, config, baseline }: Job) => (baseline === undefined ? `${method}, seed ${config.seed}` : method);
+const titleOf = ({ method, config, baseline }: Job) =>
+  baseline === undefined ? `${method}, seed ${config.seed}` : method;
 
 function describe({ failed, validation, trainSeconds, epoch }: MethodRun, { config }: Prepared): string {
   if (failed !== undefined) return `failed: ${failed.code} ${failed.message}`;
   const [metric] = measures(config).metrics;
   const value = validation[metric!];
-  return [`${trainSeconds.toFixed(1)} s`, ...(epoch === null ? [] : [`epoch ${epoch}`]), ...(value === undefined ? [] : [`validation ${metric} ${value.toFixed(4)}`])].join('  ');
+  return [
+    `${trainSeconds.toFixed(1)} s`,
+    ...(epoch === null ? [] : [`epoch ${epoch}`]),
+    ...(value === undefined ? [] : [`validation ${metric} ${value.toFixed(4)}`]),
+  ].join('  ');
 }
 
 const write = (path: string, value: object) => writeText(path, `${JSON.stringify(value, undefined, 1)}\n`);
@@ -197,6 +266,10 @@ async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
   try {
     return await action();
   } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, { field: path, expected: 'a folder that can be written to', cause });
+    throw new InnerloopError('IO', (cause as Error).message, {
+      field: path,
+      expected: 'a folder that can be written to',
+      cause,
+    });
   }
 }

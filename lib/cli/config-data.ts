@@ -8,29 +8,48 @@ export const text = z.string().min(1);
 // ------------------------------------------------------------------------------------------------------------- data
 
 const table = {
-  from: text.optional().describe('Path or glob of .csv, .tsv, .parquet, .json, .ndjson or .jsonl files, text ones also as .gz. Either this or sql.'),
+  from: text
+    .optional()
+    .describe(
+      'Path or glob of .csv, .tsv, .parquet, .json, .ndjson or .jsonl files, text ones also as .gz. Either this or sql.',
+    ),
   sql: text.optional().describe('A SELECT that DuckDB can run. Either this or from.'),
 };
 const feature = z.strictObject({
   name: text.describe('Name of the feature, as in model.inputs.'),
   kind: z
     .enum(['categorical', 'bag', 'dense', 'sequence'])
-    .describe('categorical: one text; bag: a list of texts; dense: numbers; sequence: of interactions, the items that the user had before.'),
+    .describe(
+      'categorical: one text; bag: a list of texts; dense: numbers; sequence: of interactions, the items that the user had before.',
+    ),
   column: text.optional().describe('Column of the table. Default: the name.'),
   sql: text.optional().describe('SQL expression over the table’s columns, in place of column.'),
   separator: text.optional().describe('Between the entries of a bag held in text. Default "|".'),
   minCount: count.optional().describe('Texts that occur fewer times become "unknown". Default 1.'),
-  standardize: z.boolean().optional().describe('Dense: shift and scale to mean 0 and variance 1. Default true, without normalize.'),
+  standardize: z
+    .boolean()
+    .optional()
+    .describe('Dense: shift and scale to mean 0 and variance 1. Default true, without normalize.'),
   normalize: z.boolean().optional().describe('Dense: first scale every row to length 1. Default false.'),
-  present: z.boolean().optional().describe('Dense: a second feature <name>.present, 0 where this one is missing. Default false.'),
+  present: z
+    .boolean()
+    .optional()
+    .describe('Dense: a second feature <name>.present, 0 where this one is missing. Default false.'),
   size: count.optional().describe('Dense lists: numbers per row. Default: the length of the first list.'),
   file: text.optional().describe('Dense: a matrix in a .npy or .safetensors file, in place of column and sql.'),
   tensor: text.optional().describe('The tensor of a .safetensors file. Default: its only one of two dimensions.'),
   ids: z
     .union([text, z.strictObject({ ...table, column: text }), z.strictObject({ tensor: text })])
     .optional()
-    .describe('Whose features the rows of file are: a .txt, .json or .npy file, the column of a table, or a tensor. Default: those of the table, row by row.'),
-  of: z.enum(['before', 'support']).optional().describe('Sequences: all items strictly before the interaction, or those of its task’s support set. Default before.'),
+    .describe(
+      'Whose features the rows of file are: a .txt, .json or .npy file, the column of a table, or a tensor. Default: those of the table, row by row.',
+    ),
+  of: z
+    .enum(['before', 'support'])
+    .optional()
+    .describe(
+      'Sequences: all items strictly before the interaction, or those of its task’s support set. Default before.',
+    ),
   maxLength: count.optional().describe('Sequences: at most so many items, the most recent ones. Default 20.'),
   minLabel: z.number().optional().describe('Sequences: leave out interactions with a smaller label. Default: none.'),
 });
@@ -40,7 +59,11 @@ const entity = z.strictObject({
   features: z.array(feature).describe('Features of the user or item.'),
 });
 export const data = z.strictObject({
-  baseDirectory: text.optional().describe('Folder that relative data paths start from, itself relative to the configuration file. Default: the folder of the configuration file.'),
+  baseDirectory: text
+    .optional()
+    .describe(
+      'Folder that relative data paths start from, itself relative to the configuration file. Default: the folder of the configuration file.',
+    ),
   interactions: z
     .strictObject({
       ...table,
@@ -53,7 +76,10 @@ export const data = z.strictObject({
     .describe('Who rated what, and how.'),
   users: entity.optional().describe('Features of users.'),
   items: entity.optional().describe('Features of items.'),
-  duplicates: z.enum(['last', 'first', 'mean', 'error']).optional().describe('One user and one item more than once. Default last.'),
+  duplicates: z
+    .enum(['last', 'first', 'mean', 'error'])
+    .optional()
+    .describe('One user and one item more than once. Default last.'),
   missingLabel: z.enum(['error', 'drop']).optional().describe('A row without a label. Default error.'),
 });
 
@@ -62,13 +88,21 @@ export const data = z.strictObject({
 const query = z.union([
   count,
   z.strictObject({ fraction: z.number().gt(0).lt(1) }),
-  z.strictObject({ leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.') }),
+  z.strictObject({
+    leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.'),
+  }),
 ]);
 export const taskSizes = {
-  min: z.int().min(2).optional().describe('A task needs at least this many rows, support and query together. Default 2.'),
+  min: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('A task needs at least this many rows, support and query together. Default 2.'),
   max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
   query: query.describe('Query rows per task, { fraction } of its rows, or { leaveOneOut }.'),
-  shots: count.optional().describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),
+  shots: count
+    .optional()
+    .describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),
   support: count.optional().describe('At most this many support rows. Default: all that are not in the query.'),
 };
 const tasks = z
@@ -85,7 +119,11 @@ const tasks = z
 const selector = z.strictObject({
   fraction: z.number().gt(0).lt(1).optional().describe('So many of them, drawn at random.'),
   column: text.optional().describe('A feature, with in, or with min and max.'),
-  in: z.array(z.union([z.string(), z.number()])).min(1).optional().describe('Those with one of these values.'),
+  in: z
+    .array(z.union([z.string(), z.number()]))
+    .min(1)
+    .optional()
+    .describe('Those with one of these values.'),
   min: z.number().optional().describe('Those with at least this number.'),
   max: z.number().optional().describe('Those with at most this number.'),
 });
@@ -103,7 +141,11 @@ const fractionSplit = <P extends string>(protocol: P, of: string, description: s
 export const split = z.discriminatedUnion('protocol', [
   fractionSplit('users', 'users', 'Every user belongs to one set: train, validation or test.'),
   fractionSplit('tasks', 'tasks’ keys', 'Every task belongs to one set, whatever tasks.by makes a task.'),
-  fractionSplit('time', 'interactions, the last ones', 'The past is trained on, the future is predicted: one cut in time for all tasks.'),
+  fractionSplit(
+    'time',
+    'interactions, the last ones',
+    'The past is trained on, the future is predicted: one cut in time for all tasks.',
+  ),
   z
     .strictObject({
       protocol: z.literal('partitions'),

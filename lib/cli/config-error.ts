@@ -40,16 +40,24 @@ export function configError(schema: z.ZodType, issues: readonly Issue[], value: 
   const expected = expectation(issue, nodes);
   if (at === undefined) return invalid(field, 'missing', at, expected.text);
   const near = typeof at === 'string' && expected.choices !== undefined ? nearest(at, expected.choices) : undefined;
-  return invalid(field, near === undefined ? 'not valid' : `not one of the choices; did you mean ${near}?`, at, expected.text);
+  return invalid(
+    field,
+    near === undefined ? 'not valid' : `not one of the choices; did you mean ${near}?`,
+    at,
+    expected.text,
+  );
 }
 
 /** Issues inside the alternative of a union that the value was meant for: the one that got furthest. */
 function flatten(issue: Issue, root: unknown, prefix: Path): { issue: Issue; path: Path }[] {
   const path = [...prefix, ...issue.path];
   if (issue.code === 'invalid_union') {
-    const meant = issue.errors.find((issues) => issues.length > 0 && !issues.some((i) => i.code === 'invalid_type' && i.path.length === 0));
+    const meant = issue.errors.find(
+      (issues) => issues.length > 0 && !issues.some((i) => i.code === 'invalid_type' && i.path.length === 0),
+    );
     const value = valueAt(root, path);
-    if (meant !== undefined && typeof value === 'object' && value !== null) return meant.flatMap((i) => flatten(i, root, path));
+    if (meant !== undefined && typeof value === 'object' && value !== null)
+      return meant.flatMap((i) => flatten(i, root, path));
   }
   return [{ issue, path }];
 }
@@ -72,7 +80,8 @@ function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choi
 }
 
 const oneOf = (choices: string[]) => ({ text: `one of ${choices.join(', ')}`, choices });
-const noun = (origin: string, nodes: readonly Node[]) => (origin === 'array' ? 'a list of length' : nodes.some(isInteger) ? 'an integer' : 'a number');
+const noun = (origin: string, nodes: readonly Node[]) =>
+  origin === 'array' ? 'a list of length' : nodes.some(isInteger) ? 'an integer' : 'a number';
 const isInteger = ({ def }: Node) => def.type === 'number' && def.check === 'number_format';
 
 function choicesOf({ def }: Node): string[] {
@@ -86,7 +95,9 @@ function kindOf(node: Node): string {
   if (choices.length > 0) return choices.join(' or ');
   if (def.type === 'object') return `an object with the fields ${Object.keys(def.shape ?? {}).join(', ')}`;
   if (def.type === 'number') return isInteger(node) ? 'an integer' : 'a number';
-  return { string: 'a non-empty text', array: 'a list', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type;
+  return (
+    { string: 'a non-empty text', array: 'a list', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type
+  );
 }
 
 /** Schemas that may stand at a path; of a tagged union, the one that the value's tag names. */
@@ -122,5 +133,7 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 function show(path: Path): string {
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join('');
+  return path
+    .map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`))
+    .join('');
 }

@@ -13,7 +13,10 @@ import { scenarios } from './config-scenarios.js';
 const training = z.strictObject({
   epochs: count.optional().describe('Passes over the training tasks. Default 10.'),
   metaBatch: count.optional().describe('Tasks per outer step. Default 32.'),
-  weigh: z.enum(['tasks', 'rows']).optional().describe('What counts equally in the meta-loss: tasks or query rows. Default tasks.'),
+  weigh: z
+    .enum(['tasks', 'rows'])
+    .optional()
+    .describe('What counts equally in the meta-loss: tasks or query rows. Default tasks.'),
   sampling: z
     .union([
       z.enum(['uniform', 'size', 'loss']),
@@ -27,49 +30,94 @@ const training = z.strictObject({
       z.strictObject({ by: z.literal('stratified'), column: text.describe('A categorical or bag feature.') }),
     ])
     .optional()
-    .describe('Which tasks an epoch draws: every one once, by their rows, by their loss, or every value of a column as often. Default uniform.'),
+    .describe(
+      'Which tasks an epoch draws: every one once, by their rows, by their loss, or every value of a column as often. Default uniform.',
+    ),
   redraw: z.boolean().optional().describe('Draw support and query anew in every epoch. Default true.'),
   hide: z
     .strictObject({ user: fraction.optional(), item: fraction.optional() })
     .optional()
-    .describe('Share of user and item ids hidden while training, so that the model can do without them. Default: none.'),
-  metric: text.optional().describe('What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss; bpr, listwise: auc).'),
-  keep: z.enum(['best', 'last']).optional().describe('Which epoch to keep, and to refit for: the best on the validation tasks, or the last. Default best.'),
+    .describe(
+      'Share of user and item ids hidden while training, so that the model can do without them. Default: none.',
+    ),
+  metric: text
+    .optional()
+    .describe(
+      'What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss; bpr, listwise: auc).',
+    ),
+  keep: z
+    .enum(['best', 'last'])
+    .optional()
+    .describe('Which epoch to keep, and to refit for: the best on the validation tasks, or the last. Default best.'),
   patience: count.optional().describe('Stop after so many epochs without a better one. Default: never.'),
   validation: z
     .union([text, z.array(text).min(1)])
     .optional()
-    .describe('Sets of the split to choose the epoch on, taken together. Default: every set whose name starts with "validation".'),
+    .describe(
+      'Sets of the split to choose the epoch on, taken together. Default: every set whose name starts with "validation".',
+    ),
   refit: z
     .boolean()
     .default(false)
-    .describe('After the best epoch is known, train once more from scratch for so many epochs, on the validation rows as well.'),
+    .describe(
+      'After the best epoch is known, train once more from scratch for so many epochs, on the validation rows as well.',
+    ),
 });
 
 const evaluation = z.strictObject({
-  metrics: z.array(text).min(1).optional().describe('mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k; of recommendations from the whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k. Default mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5).'),
-  sets: z.array(text).min(1).optional().describe('Sets of the split to report on. Default: all that neither train nor validate.'),
-  baselines: z.union([z.boolean(), z.array(z.enum(BASELINES)).min(1)]).default(true).describe('Methods to stand beside: all, none, or these.'),
-  groups: text.optional().describe('Categorical feature of the users: every metric by its groups too, with the gap between them.'),
-  features: text.optional().describe('Item feature for diversity@k and miscalibration@k. Default: the bag with the fewest values.'),
-  threshold: z.number().optional().describe('A row is relevant if its label is at least this. Default 4 (bce, bpr, listwise: 0.5).'),
+  metrics: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe(
+      'mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k; of recommendations from the whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k. Default mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5).',
+    ),
+  sets: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe('Sets of the split to report on. Default: all that neither train nor validate.'),
+  baselines: z
+    .union([z.boolean(), z.array(z.enum(BASELINES)).min(1)])
+    .default(true)
+    .describe('Methods to stand beside: all, none, or these.'),
+  groups: text
+    .optional()
+    .describe('Categorical feature of the users: every metric by its groups too, with the gap between them.'),
+  features: text
+    .optional()
+    .describe('Item feature for diversity@k and miscalibration@k. Default: the bag with the fewest values.'),
+  threshold: z
+    .number()
+    .optional()
+    .describe('A row is relevant if its label is at least this. Default 4 (bce, bpr, listwise: 0.5).'),
   calibration: z
     .boolean()
     .default(false)
-    .describe('Report the MAE of median-decoded ratings too. Decoders of a set xyz are fitted on validationXyz where there is one, else on all validation tasks.'),
+    .describe(
+      'Report the MAE of median-decoded ratings too. Decoders of a set xyz are fitted on validationXyz where there is one, else on all validation tasks.',
+    ),
 });
 
 const propensity = z.union([
-  z.strictObject({ of: z.enum(['item', 'user']).optional().describe('Whose popularity. Default item.'), power: z.number().min(0).optional().describe('Default 0.5.') }),
+  z.strictObject({
+    of: z.enum(['item', 'user']).optional().describe('Whose popularity. Default item.'),
+    power: z.number().min(0).optional().describe('Default 0.5.'),
+  }),
   z.strictObject({ column: text.describe('A dense feature of size 1, not standardised: values in (0, 1].') }),
 ]);
 const rows = z.strictObject({
-  center: z.enum(['mean', 'bias']).optional().describe('What is taken from ratings: the mean, or mean + user bias + item bias. Default mean.'),
+  center: z
+    .enum(['mean', 'bias'])
+    .optional()
+    .describe('What is taken from ratings: the mean, or mean + user bias + item bias. Default mean.'),
   damping: z.number().min(0).optional().describe('Of the biases. Default 5.'),
   negatives: z.int().min(0).optional().describe('Items drawn for each positive row under bpr and listwise. Default 4.'),
   weights: z
     .strictObject({
-      recency: z.strictObject({ halfLife: z.number().gt(0).describe('In the unit of the time column; seconds for dates.') }).optional(),
+      recency: z
+        .strictObject({ halfLife: z.number().gt(0).describe('In the unit of the time column; seconds for dates.') })
+        .optional(),
       propensity: propensity.optional().describe('Interactions that were likely to be observed count less.'),
       clip: z.number().min(1).optional().describe('No weight above so many times the mean. Default: no limit.'),
     })
@@ -88,7 +136,9 @@ const learner = z
     rows: rows.optional(),
     training: training.omit({ validation: true, refit: true }).partial().optional(),
   })
-  .describe('What differs from the rest of the configuration, option by option; lists, and what has another name or kind, replace.');
+  .describe(
+    'What differs from the rest of the configuration, option by option; lists, and what has another name or kind, replace.',
+  );
 
 export const configSchema = z
   .strictObject({
@@ -116,9 +166,15 @@ export const configSchema = z
       .array(z.int().min(0))
       .min(1)
       .optional()
-      .describe('For innerloop compare: train every learner once for each of these seeds, on the split of seed. Default: [seed].'),
+      .describe(
+        'For innerloop compare: train every learner once for each of these seeds, on the split of seed. Default: [seed].',
+      ),
     threads: z.int().min(1).max(1024).optional().describe('Threads to use; results do not depend on it. Default: all.'),
-    output: text.optional().describe('Folder for the results, relative to the configuration file. Default runs/<name of the file>, from where the command is run.'),
+    output: text
+      .optional()
+      .describe(
+        'Folder for the results, relative to the configuration file. Default runs/<name of the file>, from where the command is run.',
+      ),
   })
   .meta({ title: 'innerloop configuration' });
 
@@ -135,9 +191,12 @@ export function parseConfig(value: unknown): Config {
   const result = configSchema.safeParse(value);
   if (!result.success) throw configError(configSchema, result.error.issues, value);
   const { body, hidden, activation } = result.data.model;
-  if (body === undefined && hidden === undefined) throw invalid('model.hidden', 'missing', undefined, 'a list, or model.body');
-  if (body !== undefined && hidden !== undefined) throw invalid('model.hidden', 'stands beside model.body', hidden, 'one of the two');
-  if (body !== undefined && activation !== undefined) throw invalid('model.activation', 'stands beside model.body', activation, 'model.body.activation');
+  if (body === undefined && hidden === undefined)
+    throw invalid('model.hidden', 'missing', undefined, 'a list, or model.body');
+  if (body !== undefined && hidden !== undefined)
+    throw invalid('model.hidden', 'stands beside model.body', hidden, 'one of the two');
+  if (body !== undefined && activation !== undefined)
+    throw invalid('model.activation', 'stands beside model.body', activation, 'model.body.activation');
   return result.data;
 }
 
@@ -174,7 +233,12 @@ export async function readJson(path: string): Promise<unknown> {
     source = await readFile(path, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new InnerloopError('MISSING_FILE', 'no such file', { field: path, expected: 'a configuration file', cause });
+    if (code === 'ENOENT')
+      throw new InnerloopError('MISSING_FILE', 'no such file', {
+        field: path,
+        expected: 'a configuration file',
+        cause,
+      });
     throw new InnerloopError('IO', message, { field: path, cause });
   }
   try {

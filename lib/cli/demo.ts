@@ -17,22 +17,37 @@ const MIN_RATINGS = 20;
 /** Films to ask for at a terminal. */
 const QUESTIONS = 5;
 
-export async function runDemo(run: { ratings: string[]; output: string | undefined; threads: number | undefined; console: Console; signal: AbortSignal }): Promise<void> {
+export async function runDemo(run: {
+  ratings: string[];
+  output: string | undefined;
+  threads: number | undefined;
+  console: Console;
+  signal: AbortSignal;
+}): Promise<void> {
   const { console, signal, threads } = run;
   readRatings(run.ratings); // before training, what can be said before
   const path = join(packageRoot(), 'data', 'ml-latest-small.json');
   const config = await readConfig(path);
   if (threads !== undefined) config.threads = threads;
   console.note('Meta-training on MovieLens latest-small: every user is a task, new users are held out.');
-  const { prepared, learner } = await runTraining({ config, output: run.output ?? outputFolder(config, path), start: 'fresh', console, signal });
+  const { prepared, learner } = await runTraining({
+    config,
+    output: run.output ?? outputFolder(config, path),
+    start: 'fresh',
+    console,
+    signal,
+  });
   const { dataset } = prepared;
   const counts = new Int32Array(dataset.items.rows);
   for (const item of dataset.item) counts[item]!++;
   const titles = new Titles(dataset.items, undefined, counts);
   let ratings = parseRatings(run.ratings, titles);
-  if (ratings.length === 0 && process.stdin.isTTY === true && process.stdout.isTTY === true) ratings = await ask(dataset, counts, titles, signal);
+  if (ratings.length === 0 && process.stdin.isTTY === true && process.stdout.isTTY === true)
+    ratings = await ask(dataset, counts, titles, signal);
   if (ratings.length === 0) {
-    console.note(`No ratings given: an example instead. Yours: npm start -- ${EXAMPLE.slice(0, 2).join(' ')} "Toy Story=4"`);
+    console.note(
+      `No ratings given: an example instead. Yours: npm start -- ${EXAMPLE.slice(0, 2).join(' ')} "Toy Story=4"`,
+    );
     ratings = parseRatings(EXAMPLE, titles);
   }
   checkScale(ratings, dataset);
@@ -76,7 +91,8 @@ async function ask(dataset: Dataset, counts: Int32Array, titles: Titles, signal:
 function checkScale(ratings: Rating[], dataset: Dataset): void {
   const [low, high] = scale(dataset);
   for (const { item, value } of ratings) {
-    if (value < low || value > high) throw invalid(`rating ${item}`, 'not on the scale', value, `a number from ${low} to ${high}`);
+    if (value < low || value > high)
+      throw invalid(`rating ${item}`, 'not on the scale', value, `a number from ${low} to ${high}`);
   }
 }
 

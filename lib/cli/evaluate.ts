@@ -40,16 +40,26 @@ export async function runEvaluation({ config, model, sets, console, signal }: Ev
 }
 
 /** Decoders of the learner and of the baselines. @param rows that the baselines are fitted on, none of a validation task */
-export async function fitDecoders(prepared: Prepared, learner: Learner, rows: Int32Array, signal: AbortSignal): Promise<Decoders> {
+export async function fitDecoders(
+  prepared: Prepared,
+  learner: Learner,
+  rows: Int32Array,
+  signal: AbortSignal,
+): Promise<Decoders> {
   const baselines = (await baselinesOf(prepared, rows, signal)).filter(({ scores }) => scores === 'label');
-  return Decoders.fit(prepared, async (tasks) => (await evaluate(learner, tasks, { metrics: ['mae'], baselines, signal })).methods);
+  return Decoders.fit(
+    prepared,
+    async (tasks) => (await evaluate(learner, tasks, { metrics: ['mae'], baselines, signal })).methods,
+  );
 }
 
 /** A refitted model was trained on the validation rows; its decoders were fitted before, and lie beside it. */
 async function storedDecoders(model: string, console: Console): Promise<Decoders | undefined> {
   const path = join(dirname(model), 'evaluation.json');
   try {
-    const { decoders } = JSON.parse(await readFile(path, 'utf8')) as { decoders?: ConstructorParameters<typeof Decoders>[0] };
+    const { decoders } = JSON.parse(await readFile(path, 'utf8')) as {
+      decoders?: ConstructorParameters<typeof Decoders>[0];
+    };
     if (decoders !== undefined) return new Decoders(decoders);
   } catch {
     // Reported below, as a file without decoders is.
@@ -77,7 +87,10 @@ export async function evaluateSets(
   const results: SetEvaluation[] = [];
   for (const set of names) {
     const measured = await measure(prepared, learner, rows, set, baselines, signal);
-    results.push({ set, ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set]!)) });
+    results.push({
+      set,
+      ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set]!)),
+    });
   }
   return results;
 }

@@ -21,7 +21,13 @@ export interface Trained {
 }
 
 /** Trains a learner on the training tasks of some rows. */
-export async function trainEpochs(prepared: Prepared, learner: Learner, rows: Int32Array, options: TrainOptions & { signal: AbortSignal }, onEpoch: (report: EpochReport) => void): Promise<Trained> {
+export async function trainEpochs(
+  prepared: Prepared,
+  learner: Learner,
+  rows: Int32Array,
+  options: TrainOptions & { signal: AbortSignal },
+  onEpoch: (report: EpochReport) => void,
+): Promise<Trained> {
   const tasks = trainingTasks(prepared, rows);
   const { config } = prepared;
   let [seconds, best, last] = [0, 0, 0];
@@ -54,7 +60,9 @@ export async function fit(prepared: Prepared, refit: boolean, watch: Watch, sign
   const run = async (rows: Int32Array, phase: string, options: TrainOptions): Promise<Fitted> => {
     const learner = await newLearner(prepared, rows);
     const onProgress = (share: number) => watch.step(share, phase);
-    const trained = await trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) => watch.epoch(report, phase));
+    const trained = await trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) =>
+      watch.epoch(report, phase),
+    );
     return { ...trained, learner, rows };
   };
   const first = await run(split.trainRows, 'train', { validation, patience: config.training.patience });

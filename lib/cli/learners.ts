@@ -24,7 +24,8 @@ export interface ComparisonConfig {
  */
 export async function readComparison(path: string): Promise<ComparisonConfig> {
   const comparison = await readLearners(path);
-  if (comparison.base.learners === undefined) throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
+  if (comparison.base.learners === undefined)
+    throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
   return comparison;
 }
 
@@ -41,7 +42,13 @@ export async function readLearners(path: string): Promise<ComparisonConfig> {
   });
   named.forEach(({ file, name }, i) => {
     const same = named.findIndex((other) => other.file === file);
-    if (same < i) throw invalid(`learners[${i}].name`, `as that of learners[${same}] in letters and digits`, name, 'different names');
+    if (same < i)
+      throw invalid(
+        `learners[${i}].name`,
+        `as that of learners[${same}] in letters and digits`,
+        name,
+        'different names',
+      );
   });
   return { base, learners: named, seeds };
 }
@@ -51,7 +58,11 @@ export function chooseLearners(learners: readonly NamedLearner[], only: readonly
   const known = learners.map(({ name }) => name);
   for (const name of only) {
     if (!learners.some((learner) => isCalled(learner, name))) {
-      throw new InnerloopError('UNKNOWN_OPTION', 'no such learner', { field: '--only', value: name, expected: `one of ${known.join('; ')}` });
+      throw new InnerloopError('UNKNOWN_OPTION', 'no such learner', {
+        field: '--only',
+        value: name,
+        expected: `one of ${known.join('; ')}`,
+      });
     }
   }
   return learners.filter((learner) => only.some((name) => isCalled(learner, name)));
@@ -61,7 +72,11 @@ export function chooseLearners(learners: readonly NamedLearner[], only: readonly
 const isCalled = ({ name, file }: NamedLearner, wanted: string) => name === wanted || file === wanted;
 
 function fileNameOf(name: string, i: number): string {
-  const file = name.toLowerCase().replaceAll('+', ' plus ').replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
+  const file = name
+    .toLowerCase()
+    .replaceAll('+', ' plus ')
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '');
   if (file === '') throw invalid(`learners[${i}].name`, 'without a letter or digit', name, 'a name');
   return file;
 }
@@ -80,4 +95,5 @@ export function merged(base: unknown, changes: unknown): unknown {
   return result;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

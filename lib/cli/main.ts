@@ -34,7 +34,8 @@ function onInterrupt(name: keyof typeof SIGNALS): void {
 
 const integer = (min: number) => (text: string) => {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+    throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
   return value;
 };
 const collect = (text: string, earlier: string[] = []) => [...earlier, text];
@@ -64,7 +65,10 @@ function build(): Command {
     .command('compare')
     .description('train many learners on the same tasks, beside baselines: one table of accuracy and cost')
     .option(CONFIG, 'configuration with learners; each overrides the rest of it')
-    .option('-o, --output <folder>', 'folder for the table and the results of every run; runs that are done are not done again')
+    .option(
+      '-o, --output <folder>',
+      'folder for the table and the results of every run; runs that are done are not done again',
+    )
     .option('--only <names>', 'comma-separated learners of the configuration')
     .option('--fresh', 'run again what is done')
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
@@ -96,7 +100,9 @@ function build(): Command {
 
   program
     .command('report')
-    .description('write a page about a run: results, intervals, learning curves, configuration; its figures as SVG files')
+    .description(
+      'write a page about a run: results, intervals, learning curves, configuration; its figures as SVG files',
+    )
     .argument('<run>', 'folder of a training run, such as runs/demo')
     .option('-o, --output <file>', 'HTML file (default: report.html in that folder)')
     .option('--json', 'one JSON document on stdout')
@@ -132,7 +138,10 @@ function build(): Command {
   program
     .command('bench')
     .description('measure what first and second order cost on this machine')
-    .option('--vary <factors>', 'support, width, depth, steps, tasks, threads, comma-separated, or all (default: the base case only)')
+    .option(
+      '--vary <factors>',
+      'support, width, depth, steps, tasks, threads, comma-separated, or all (default: the base case only)',
+    )
     .option('--adapt <names>', "what adapts: all (default), last, or names such as 'mlp.0.*', comma-separated")
     .option('--precision <name>', 'float32 (default) or float64')
     .option('--quick', 'few rounds: to see that it works')
@@ -146,24 +155,41 @@ function build(): Command {
 
 /** Checked here, so that a misspelt option is named before one that is missing. */
 function need(value: string | undefined, option: string): string {
-  if (value === undefined) throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
+  if (value === undefined)
+    throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
   return value;
 }
 
-async function train(options: Shared & { config?: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number }): Promise<void> {
+async function train(
+  options: Shared & { config?: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number },
+): Promise<void> {
   const { resolve } = await import('node:path');
-  if (options.resume && options.fresh) throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
+  if (options.resume && options.fresh)
+    throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
   const path = need(options.config, CONFIG);
   const config = await readConfig(path, options.threads);
   if (options.epochs !== undefined) config.training.epochs = options.epochs;
   if (options.seed !== undefined) config.seed = options.seed;
   const { outputFolder, runTraining } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(config, path) : resolve(options.output);
-  resumeHint = ['innerloop train', `--config ${path}`, ...given(options, ['output', 'epochs', 'seed', 'threads']), '--resume'].join(' ');
-  await runTraining({ config, output, start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new', console: openConsole(options.json === true), signal: interrupt.signal });
+  resumeHint = [
+    'innerloop train',
+    `--config ${path}`,
+    ...given(options, ['output', 'epochs', 'seed', 'threads']),
+    '--resume',
+  ].join(' ');
+  await runTraining({
+    config,
+    output,
+    start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new',
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
-async function compare(options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number }): Promise<void> {
+async function compare(
+  options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number },
+): Promise<void> {
   const { resolve } = await import('node:path');
   const path = need(options.config, CONFIG);
   const { readComparison } = await import('./learners.js');
@@ -173,11 +199,25 @@ async function compare(options: Shared & { config?: string; output?: string; onl
   const { runComparison } = await import('./compare.js');
   const { outputFolder } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
-  resumeHint = ['innerloop compare', `--config ${path}`, ...given(options, ['output', 'only', 'epochs', 'threads'])].join(' ');
-  await runComparison({ comparison, learners: chosen, output, fresh: options.fresh === true, console: openConsole(options.json === true), signal: interrupt.signal });
+  resumeHint = [
+    'innerloop compare',
+    `--config ${path}`,
+    ...given(options, ['output', 'only', 'epochs', 'threads']),
+  ].join(' ');
+  await runComparison({
+    comparison,
+    learners: chosen,
+    output,
+    fresh: options.fresh === true,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
-async function scenario(given: string, options: Shared & { config?: string; output?: string; only?: string; epochs?: number }): Promise<void> {
+async function scenario(
+  given: string,
+  options: Shared & { config?: string; output?: string; only?: string; epochs?: number },
+): Promise<void> {
   const { resolve } = await import('node:path');
   const { runScenario, scenarioName } = await import('./scenario.js');
   const name = scenarioName(given);
@@ -187,25 +227,45 @@ async function scenario(given: string, options: Shared & { config?: string; outp
   const chosen = await overridden(base, learners, options);
   const { outputFolder } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
-  await runScenario({ name, base, learners: chosen, output, console: openConsole(options.json === true), signal: interrupt.signal });
+  await runScenario({
+    name,
+    base,
+    learners: chosen,
+    output,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
 /** Applies what the command line says of all learners, and chooses some. */
-async function overridden(base: Config, learners: NamedLearner[], { only, epochs, threads }: { only?: string; epochs?: number; threads?: number }): Promise<NamedLearner[]> {
+async function overridden(
+  base: Config,
+  learners: NamedLearner[],
+  { only, epochs, threads }: { only?: string; epochs?: number; threads?: number },
+): Promise<NamedLearner[]> {
   for (const config of [base, ...learners.map((learner) => learner.config)]) {
     if (threads !== undefined) config.threads = threads;
     if (epochs !== undefined) config.training.epochs = epochs;
   }
   if (only === undefined) return learners;
   const { chooseLearners } = await import('./learners.js');
-  return chooseLearners(learners, only.split(',').map((name) => name.trim()));
+  return chooseLearners(
+    learners,
+    only.split(',').map((name) => name.trim()),
+  );
 }
 
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
   const model = need(options.model, MODEL);
   const config = await readConfig(need(options.config, CONFIG), options.threads);
   const { runEvaluation } = await import('./evaluate.js');
-  await runEvaluation({ config, model, sets: options.sets?.split(',').map((name) => name.trim()), console: openConsole(options.json === true), signal: interrupt.signal });
+  await runEvaluation({
+    config,
+    model,
+    sets: options.sets?.split(',').map((name) => name.trim()),
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
 async function report(run: string, { output, json }: { output?: string; json?: true }): Promise<void> {
@@ -213,11 +273,21 @@ async function report(run: string, { output, json }: { output?: string; json?: t
   await command.report({ run, output, console: openConsole(json === true) });
 }
 
-async function recommend(positional: string[], options: Shared & { model?: string; rating?: string[]; count?: number; title?: string }): Promise<void> {
+async function recommend(
+  positional: string[],
+  options: Shared & { model?: string; rating?: string[]; count?: number; title?: string },
+): Promise<void> {
   const { DEFAULT_COUNT, recommendFromFile } = await import('./recommend.js');
   const { rating = [], count = DEFAULT_COUNT, title } = options;
   const model = need(options.model, MODEL);
-  await recommendFromFile({ model, ratings: [...positional, ...rating], count, title, console: openConsole(options.json === true), signal: interrupt.signal });
+  await recommendFromFile({
+    model,
+    ratings: [...positional, ...rating],
+    count,
+    title,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
 async function demo(ratings: string[], { output, threads, json }: Shared & { output?: string }): Promise<void> {
@@ -230,14 +300,36 @@ async function sinusoid({ json, ...options }: { json?: true; iterations?: number
   await demoSinusoid({ ...options, console: openConsole(json === true), signal: interrupt.signal });
 }
 
-async function bench({ json, quick, ...options }: Shared & { quick?: true; vary?: string; adapt?: string; precision?: string; html?: string; seed?: number }): Promise<void> {
+async function bench({
+  json,
+  quick,
+  ...options
+}: Shared & {
+  quick?: true;
+  vary?: string;
+  adapt?: string;
+  precision?: string;
+  html?: string;
+  seed?: number;
+}): Promise<void> {
   const command = await import('./bench.js');
-  await command.bench({ ...options, quick: quick === true, console: openConsole(json === true), signal: interrupt.signal });
+  await command.bench({
+    ...options,
+    quick: quick === true,
+    console: openConsole(json === true),
+    signal: interrupt.signal,
+  });
 }
 
 /** Options as they were given, to be given again. */
 function given<O extends object>(options: O, names: readonly (keyof O & string)[]): string[] {
-  return names.flatMap((name) => (options[name] === undefined ? [] : [`--${name} ${/^[\w./,=-]+$/.test(String(options[name])) ? String(options[name]) : `'${String(options[name])}'`}`]));
+  return names.flatMap((name) =>
+    options[name] === undefined
+      ? []
+      : [
+          `--${name} ${/^[\w./,=-]+$/.test(String(options[name])) ? String(options[name]) : `'${String(options[name])}'`}`,
+        ],
+  );
 }
 
 /** What is wrong with a configuration is wrong use. */
@@ -270,7 +362,9 @@ function exitWith(error: unknown): number {
     const isUsage = 'isUsage' in error || error.code === 'INVALID_OPTION' || error.code === 'UNKNOWN_OPTION';
     return isUsage ? EXIT.usage : EXIT.failure;
   }
-  process.stderr.write(`innerloop: ${error instanceof Error ? error.message : String(error)} (INNERLOOP_DEBUG=1 shows where)\n`);
+  process.stderr.write(
+    `innerloop: ${error instanceof Error ? error.message : String(error)} (INNERLOOP_DEBUG=1 shows where)\n`,
+  );
   return EXIT.failure;
 }
 

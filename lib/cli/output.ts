@@ -43,13 +43,20 @@ function bar(label: string, metric: string): Progress {
   const { SingleBar, Presets } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
   const single = new SingleBar(
     // Interrupts are the command's own: it stops the training and says how to go on.
-    { format: `${label} {bar} {percentage}% | {state}`, stream: process.stderr, gracefulExit: false, hideCursor: false, barsize: 24 },
+    {
+      format: `${label} {bar} {percentage}% | {state}`,
+      stream: process.stderr,
+      gracefulExit: false,
+      hideCursor: false,
+      barsize: 24,
+    },
     Presets.shades_classic,
   );
   single.start(1000, 0, { state: '' });
   return {
     step: (progress) => single.update(Math.round(progress * 1000)),
-    epoch: (report) => single.update(Math.round((report.epoch / report.epochs) * 1000), { state: describe(report, metric) }),
+    epoch: (report) =>
+      single.update(Math.round((report.epoch / report.epochs) * 1000), { state: describe(report, metric) }),
     stop: () => single.stop(),
   };
 }

@@ -46,22 +46,33 @@ export async function openData({ data, evaluation, threads }: Config, signal: Ab
   // Before the training that they would be found after.
   for (const name of evaluation.metrics ?? []) splitName(name);
   // The library checks what the schema leaves open (exactly one of from and sql, say).
-  return named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () => openDataset(source as DataSource, { baseDirectory, threads, signal }));
+  return named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () =>
+    openDataset(source as DataSource, { baseDirectory, threads, signal }),
+  );
 }
 
 /** Divides opened data; the dataset gets the weights that the configuration asks for. */
 export async function divide(config: Config, dataset: Dataset): Promise<Prepared> {
   const split = splitTasks(dataset, splitOptions(config));
   const { weights } = config.rows ?? {};
-  if (weights !== undefined) dataset.weight = await named(/^weights/, 'rows.$&', async () => rowWeights(dataset, { ...weights, rows: split.trainRows }));
+  if (weights !== undefined)
+    dataset.weight = await named(/^weights/, 'rows.$&', async () =>
+      rowWeights(dataset, { ...weights, rows: split.trainRows }),
+    );
   const validationNames = chooseValidation(config, split);
-  const validation = validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
+  const validation =
+    validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
   const { refit } = config.training;
   if (config.evaluation.calibration && config.model.loss !== 'mse') {
     throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
   }
   if (validation === undefined && (refit || config.evaluation.calibration)) {
-    throw invalid(refit ? 'training.refit' : 'evaluation.calibration', 'needs validation tasks', true, 'split.validation');
+    throw invalid(
+      refit ? 'training.refit' : 'evaluation.calibration',
+      'needs validation tasks',
+      true,
+      'split.validation',
+    );
   }
   return { config, dataset, split, validationNames, validation };
 }
@@ -81,7 +92,11 @@ function chooseValidation({ training }: Config, { sets }: Split): string[] {
 export function checkSet(name: string, sets: Record<string, TaskSet>, field: string): void {
   if (Object.hasOwn(sets, name)) return;
   const known = Object.keys(sets);
-  throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such set', name, known), { field, value: name, expected: `one of ${known.join(', ')}` });
+  throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such set', name, known), {
+    field,
+    value: name,
+    expected: `one of ${known.join(', ')}`,
+  });
 }
 
 /** The training tasks over some rows, by `trainTasks` or else by the rules of the split. */
@@ -109,19 +124,29 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
     return warm === undefined ? trainRows : withoutRows(dataset, trainRows, warm.queryRows);
   }
   if (protocol === 'tasks') {
-    return Int32Array.from([split.trainRows, ...validationNames.map((name) => split.rows[name]!)].flatMap((rows) => [...rows])).sort();
+    return Int32Array.from(
+      [split.trainRows, ...validationNames.map((name) => split.rows[name]!)].flatMap((rows) => [...rows]),
+    ).sort();
   }
   const joins = new Uint8Array(dataset.users.rows);
   for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
   const isTraining = new Uint8Array(dataset.size);
   for (const row of split.trainRows) isTraining[row] = 1;
-  return Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => isTraining[row] === 1 || joins[dataset.user[row]!] === 1);
+  return Int32Array.from({ length: dataset.size }, (_, row) => row).filter(
+    (row) => isTraining[row] === 1 || joins[dataset.user[row]!] === 1,
+  );
 }
 
 /** A fresh learner whose id inputs know the users and items of `rows`. */
-export async function newLearner({ config, dataset }: Pick<Prepared, 'config' | 'dataset'>, rows: Int32Array): Promise<Learner> {
+export async function newLearner(
+  { config, dataset }: Pick<Prepared, 'config' | 'dataset'>,
+  rows: Int32Array,
+): Promise<Learner> {
   const { inputs, loss, also, precision } = config.model;
-  const head: HeadSpec = { ...lossSpec(loss), ...(also && { also: also.map((each) => ({ ...each, ...lossSpec(each.loss) })) }) };
+  const head: HeadSpec = {
+    ...lossSpec(loss),
+    ...(also && { also: also.map((each) => ({ ...each, ...lossSpec(each.loss) })) }),
+  };
   const model = await named(/^inputs/, 'model.$&', async () =>
     defineModel(
       { inputs: describeInputs(dataset, inputs, rows), body: bodyOf(config.model), head },
@@ -131,11 +156,14 @@ export async function newLearner({ config, dataset }: Pick<Prepared, 'config' | 
   const { name, ...options } = config.algorithm;
   const algorithm = (ALGORITHMS[name as AlgorithmName] as (options: object) => Algorithm)(options);
   const { weights: _, ...rowOptions } = config.rows ?? {};
-  return named(/^learner\./, '', async () => createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed, rows: rowOptions }));
+  return named(/^learner\./, '', async () =>
+    createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed, rows: rowOptions }),
+  );
 }
 
 type Loss = Config['model']['loss'];
-const lossSpec = (loss: Loss): LossSpec => (typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss });
+const lossSpec = (loss: Loss): LossSpec =>
+  typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss };
 
 function bodyOf({ body, hidden, activation }: Config['model']): BodySpec {
   return body === undefined ? { kind: 'mlp', hidden: hidden!, activation } : (body as BodySpec);
@@ -148,14 +176,25 @@ function optimizerOf({ optimizer }: Config): Optimizer | undefined {
 }
 
 /** Names of the sets to report on: all that neither train nor validate, unless named there or in the configuration. */
-export function reportedSets({ config, split, validationNames }: Prepared, names?: readonly string[], field = 'sets'): string[] {
+export function reportedSets(
+  { config, split, validationNames }: Prepared,
+  names?: readonly string[],
+  field = 'sets',
+): string[] {
   const named = names ?? config.evaluation.sets;
-  if (named === undefined) return Object.keys(split.sets).filter((name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'));
+  if (named === undefined)
+    return Object.keys(split.sets).filter(
+      (name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'),
+    );
   for (const name of named) checkSet(name, split.sets, names === undefined ? 'evaluation.sets' : field);
   return [...named];
 }
 
-export async function baselinesOf({ config, dataset }: Prepared, rows: Int32Array, signal: AbortSignal): Promise<Baseline[]> {
+export async function baselinesOf(
+  { config, dataset }: Prepared,
+  rows: Int32Array,
+  signal: AbortSignal,
+): Promise<Baseline[]> {
   const { baselines } = config.evaluation;
   if (baselines === false) return [];
   const include = baselines === true ? undefined : baselines;
@@ -182,9 +221,23 @@ export function validationMetric({ training, model }: Config): string {
 }
 
 /** One set's results; the title of the table is its name. @param rows trained on */
-export async function measure(prepared: Prepared, learner: Learner, rows: Int32Array, name: string, baselines: Baseline[], signal: AbortSignal): Promise<Evaluation> {
+export async function measure(
+  prepared: Prepared,
+  learner: Learner,
+  rows: Int32Array,
+  name: string,
+  baselines: Baseline[],
+  signal: AbortSignal,
+): Promise<Evaluation> {
   const { groups, features } = prepared.config.evaluation;
-  const evaluation = await evaluate(learner, prepared.split.sets[name]!, { ...measures(prepared.config), baselines, groups, features, trainRows: rows, signal });
+  const evaluation = await evaluate(learner, prepared.split.sets[name]!, {
+    ...measures(prepared.config),
+    baselines,
+    groups,
+    features,
+    trainRows: rows,
+    signal,
+  });
   return { ...evaluation, table: { ...evaluation.table, title: name } };
 }
 
@@ -192,5 +245,10 @@ export async function measure(prepared: Prepared, learner: Learner, rows: Int32A
 export function fingerprint(dataset: Dataset): { rows: number; users: number; items: number; labels: string } {
   const { label } = dataset;
   const hash = createHash('sha256').update(new Uint8Array(label.buffer, label.byteOffset, label.byteLength));
-  return { rows: dataset.size, users: dataset.users.rows - 1, items: dataset.items.rows - 1, labels: `sha256:${hash.digest('hex')}` };
+  return {
+    rows: dataset.size,
+    users: dataset.users.rows - 1,
+    items: dataset.items.rows - 1,
+    labels: `sha256:${hash.digest('hex')}`,
+  };
 }

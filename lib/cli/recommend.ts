@@ -41,7 +41,12 @@ export class Titles {
     const column = items.columns.find((each) => each.name === (name ?? TITLE));
     if (name !== undefined && column?.kind !== 'categorical') {
       const names = items.columns.filter(({ kind }) => kind === 'categorical').map((each) => each.name);
-      throw invalid('title', 'not a categorical feature of the items', name, names.length === 0 ? 'a model whose items have one' : `one of ${names.join(', ')}`);
+      throw invalid(
+        'title',
+        'not a categorical feature of the items',
+        name,
+        names.length === 0 ? 'a model whose items have one' : `one of ${names.join(', ')}`,
+      );
     }
     this.#column = column?.kind === 'categorical' ? column : undefined;
   }
@@ -70,9 +75,19 @@ export class Titles {
       if (best === undefined || rank < best.rank) best = { item: keys.values[row]!, rank };
     }
     if (best !== undefined) return best.item;
-    const near = nearest(text, this.#column === undefined ? keys.values : this.#column.vocabulary.values.map((title) => title.replace(/ \(\d{4}\)$/, '')));
+    const near = nearest(
+      text,
+      this.#column === undefined
+        ? keys.values
+        : this.#column.vocabulary.values.map((title) => title.replace(/ \(\d{4}\)$/, '')),
+    );
     const known = this.#column === undefined ? 'an item id of the training data' : 'an item id or a part of a title';
-    throw invalid('rating', 'no such item in the catalog', text, near === undefined || near === '' ? known : `${known}, ${near} perhaps`);
+    throw invalid(
+      'rating',
+      'no such item in the catalog',
+      text,
+      near === undefined || near === '' ? known : `${known}, ${near} perhaps`,
+    );
   }
 }
 
@@ -100,7 +115,14 @@ export function parseRatings(texts: readonly string[], titles: Titles): Rating[]
   return ratings;
 }
 
-export async function recommendFromFile(run: { model: string; ratings: string[]; count: number; title: string | undefined; console: Console; signal: AbortSignal }): Promise<void> {
+export async function recommendFromFile(run: {
+  model: string;
+  ratings: string[];
+  count: number;
+  title: string | undefined;
+  console: Console;
+  signal: AbortSignal;
+}): Promise<void> {
   const { model, count, console, signal } = run;
   const learner = await loadLearner(model);
   if (learner.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
@@ -108,16 +130,29 @@ export async function recommendFromFile(run: { model: string; ratings: string[];
   await recommend({ learner, ratings: parseRatings(run.ratings, titles), count, titles, console, signal });
 }
 
-export async function recommend({ learner, ratings, count, among, heading = 'Recommended:', titles, console, signal }: RecommendRun): Promise<void> {
+export async function recommend({
+  learner,
+  ratings,
+  count,
+  among,
+  heading = 'Recommended:',
+  titles,
+  console,
+  signal,
+}: RecommendRun): Promise<void> {
   const named = (item: string) => (titles.of(item) === undefined ? { item } : { item, title: titles.of(item) });
   const label = (item: string) => titles.of(item) ?? item;
   const started = performance.now();
-  const me = await learner.adapt({ items: ratings.map(({ item }) => item), labels: ratings.map(({ value }) => value) }, { signal });
+  const me = await learner.adapt(
+    { items: ratings.map(({ item }) => item), labels: ratings.map(({ value }) => value) },
+    { signal },
+  );
   const adaptSeconds = seconds(started);
   const recommendations = await me.recommend({ count, among, signal });
   console.result(`Ratings: ${ratings.map(({ item, value }) => `${label(item)} = ${value}`).join(', ') || 'none'}`);
   console.result(heading);
-  for (const { item, score } of recommendations) console.result(`  ${score.toFixed(2)}  ${label(item)}${titles.of(item) === undefined ? '' : ` [${item}]`}`);
+  for (const { item, score } of recommendations)
+    console.result(`  ${score.toFixed(2)}  ${label(item)}${titles.of(item) === undefined ? '' : ` [${item}]`}`);
   console.json({
     event: 'recommendations',
     ratings: ratings.map(({ item, value }) => ({ ...named(item), rating: value })),

@@ -49,23 +49,49 @@ export async function runScenario({ name, base, learners, output, console, signa
   const parts: { learner: NamedLearner; scenario: Scenario; seconds: number }[] = [];
   for (const [i, learner] of learners.entries()) {
     const started = performance.now();
-    const config: Config = { ...learner.config, split: { ...learner.config.split, seed: base.split.seed ?? base.seed } };
-    const scenario = await play(name, { name: learner.name, config, dataset: { ...dataset }, isFirst: i === 0, signal }, console);
+    const config: Config = {
+      ...learner.config,
+      split: { ...learner.config.split, seed: base.split.seed ?? base.seed },
+    };
+    const scenario = await play(
+      name,
+      { name: learner.name, config, dataset: { ...dataset }, isFirst: i === 0, signal },
+      console,
+    );
     parts.push({ learner, scenario, seconds: seconds(started) });
   }
   const { tables, charts, notes } = joined(name, parts);
   const figures = drawn(name, charts);
   for (const { file, svg } of figures) await write(join(output, file), svg);
-  const files = { json: join(output, `scenario-${name}.json`), table: join(output, `scenario-${name}.md`), figures: figures.map(({ file }) => join(output, file)) };
+  const files = {
+    json: join(output, `scenario-${name}.json`),
+    table: join(output, `scenario-${name}.md`),
+    figures: figures.map(({ file }) => join(output, file)),
+  };
   const document = {
-    name, version: version(), isa: runtime().isa, node: process.version, seed: base.seed, config: base, data: { rows, users, items },
-    learners: parts.map((part) => ({ name: part.learner.name, seconds: part.seconds })), seconds: seconds(began), tables, charts, notes, figures: figures.map(({ file }) => file),
+    name,
+    version: version(),
+    isa: runtime().isa,
+    node: process.version,
+    seed: base.seed,
+    config: base,
+    data: { rows, users, items },
+    learners: parts.map((part) => ({ name: part.learner.name, seconds: part.seconds })),
+    seconds: seconds(began),
+    tables,
+    charts,
+    notes,
+    figures: figures.map(({ file }) => file),
   };
   await write(files.json, `${JSON.stringify(document, undefined, 1)}\n`);
   await write(files.table, markdown(tables, figures, notes));
   for (const table of tables.flatMap(narrow)) console.result(renderText(table));
   if (notes.length > 0) console.result(`${notes.map((note) => `- ${note}`).join('\n')}\n`);
-  console.note([`table, data and figures (${seconds(began).toFixed(1)} s):`, files.table, files.json, ...files.figures].join('\n  '));
+  console.note(
+    [`table, data and figures (${seconds(began).toFixed(1)} s):`, files.table, files.json, ...files.figures].join(
+      '\n  ',
+    ),
+  );
   console.json({ event: 'result', output, files, name, seconds: document.seconds, tables, charts, notes });
 }
 
@@ -92,7 +118,10 @@ async function play(name: ScenarioName, part: Omit<Part, 'watch'>, console: Cons
   if (process.stderr.isTTY !== true) console.note(title);
   try {
     // Each kind takes its own options, which the table pairs by key.
-    return await (run as (part: Part, options: unknown) => Promise<Scenario>)({ ...part, watch }, part.config.scenarios?.[key]);
+    return await (run as (part: Part, options: unknown) => Promise<Scenario>)(
+      { ...part, watch },
+      part.config.scenarios?.[key],
+    );
   } catch (error) {
     const named = [[new RegExp(`^${key}\\b`), key] as const, [/^set$/, `${key}.set`] as const, ...aliases];
     const alias = named.find(([library]) => error instanceof InnerloopError && library.test(error.field ?? ''));
@@ -105,7 +134,10 @@ async function play(name: ScenarioName, part: Omit<Part, 'watch'>, console: Cons
 // ------------------------------------------------------------------------------------------------------------- results
 
 /** One scenario of several learners: tables of one title become one, and so do charts where their lines belong together. */
-function joined(name: ScenarioName, parts: readonly { learner: NamedLearner; scenario: Scenario }[]): Omit<Scenario, 'name'> {
+function joined(
+  name: ScenarioName,
+  parts: readonly { learner: NamedLearner; scenario: Scenario }[],
+): Omit<Scenario, 'name'> {
   if (parts.length === 1) return parts[0]!.scenario;
   const { label, joins } = SCENARIOS[name];
   const tables = new Map<string, ResultTable>();
@@ -175,6 +207,10 @@ async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
     return await action();
   } catch (cause) {
     if (cause instanceof InnerloopError) throw cause;
-    throw new InnerloopError('IO', (cause as Error).message, { field: path, expected: 'a folder that can be written to', cause });
+    throw new InnerloopError('IO', (cause as Error).message, {
+      field: path,
+      expected: 'a folder that can be written to',
+      cause,
+    });
   }
 }

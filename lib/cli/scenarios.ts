@@ -4,7 +4,15 @@ import { invalid } from '../check.js';
 import type { Dataset, TaskSet } from '../contract.js';
 import { isListMetric } from '../evaluation/names.js';
 import type { ResultTable } from '../evaluation/table.js';
-import { askFirst, coldStart, crossDomain, evidenceCandidates, fewShot, interestDrift, negativeTransfer } from '../scenarios/index.js';
+import {
+  askFirst,
+  coldStart,
+  crossDomain,
+  evidenceCandidates,
+  fewShot,
+  interestDrift,
+  negativeTransfer,
+} from '../scenarios/index.js';
 import type { EvidenceCandidate, Scenario } from '../scenarios/index.js';
 import type { Config } from './config.js';
 import type { ScenarioOptions } from './config-scenarios.js';
@@ -39,7 +47,9 @@ interface Kind<K extends keyof ScenarioOptions> {
   label: (method: string, learner: Pick<Part, 'name' | 'config'>) => string;
   play: (part: Part, options: NonNullable<ScenarioOptions[K]> | undefined) => Promise<Scenario>;
 }
-const kind = <K extends keyof ScenarioOptions>(key: K) => (of: Omit<Kind<K>, 'key'>): Kind<K> => ({ key, ...of });
+const kind =
+  <K extends keyof ScenarioOptions>(key: K) =>
+  (of: Omit<Kind<K>, 'key'>): Kind<K> => ({ key, ...of });
 const prefixed = (method: string, { name }: { name: string }) => `${name}: ${method}`;
 
 export const SCENARIOS = {
@@ -47,25 +57,42 @@ export const SCENARIOS = {
     aliases: [[/^sets\b/, 'coldStart.sets']],
     joins: true,
     // Results name the algorithm.
-    label: (method, { name, config: { algorithm } }) => (method === algorithm.name || method === `${algorithm.name}, not adapted` ? name + method.slice(algorithm.name.length) : method),
+    label: (method, { name, config: { algorithm } }) =>
+      method === algorithm.name || method === `${algorithm.name}, not adapted`
+        ? name + method.slice(algorithm.name.length)
+        : method,
     play: async (part, options = {}) => {
       const { prepared, learner, rows } = await fitted(part);
       const names = reportedSets(prepared, options.sets);
       if (names.length === 0) throw noSet();
       const sets = Object.fromEntries(names.map((name) => [name, prepared.split.sets[name]!]));
-      return coldStart(learner, sets, { metrics: metricsOf(part, options), baselines: await baselines(part, prepared, rows), signal: part.signal });
+      return coldStart(learner, sets, {
+        metrics: metricsOf(part, options),
+        baselines: await baselines(part, prepared, rows),
+        signal: part.signal,
+      });
     },
   }),
 
   'few-shot': kind('fewShot')({
-    aliases: [[/^sizes\b/, 'fewShot.shots'], [/^nested\b/, 'fewShot']],
+    aliases: [
+      [/^sizes\b/, 'fewShot.shots'],
+      [/^nested\b/, 'fewShot'],
+    ],
     joins: true,
     label: (method) => method,
     play: async (part, { set, ...options } = {}) => {
       const { prepared, learner, rows } = await fitted(part);
       const tasks = chosen(prepared, set);
       const { shots = curve(tasks), seed = part.config.seed, ...rest } = options;
-      return fewShot({ [part.name]: learner }, tasks, { ...rest, shots, seed, metrics: metricsOf(part, options), baselines: await baselines(part, prepared, rows), signal: part.signal });
+      return fewShot({ [part.name]: learner }, tasks, {
+        ...rest,
+        shots,
+        seed,
+        metrics: metricsOf(part, options),
+        baselines: await baselines(part, prepared, rows),
+        signal: part.signal,
+      });
     },
   }),
 
@@ -73,15 +100,28 @@ export const SCENARIOS = {
     joins: false,
     label: prefixed,
     play: async (part, options = {}) =>
-      interestDrift(part.dataset, { ...options, tasks: trainingTaskOptions(part.config), train: watched(part), learner: (rows) => newLearner(part, rows), signal: part.signal }),
+      interestDrift(part.dataset, {
+        ...options,
+        tasks: trainingTaskOptions(part.config),
+        train: watched(part),
+        learner: (rows) => newLearner(part, rows),
+        signal: part.signal,
+      }),
   }),
 
   'cross-domain': kind('crossDomain')({
     joins: false,
     label: prefixed,
     play: async (part, options) => {
-      if (options === undefined) throw invalid('scenarios.crossDomain', 'missing', undefined, 'an object with column, source and target');
-      return crossDomain(part.dataset, { seed: part.config.seed, ...options, train: watched(part), learner: (rows) => newLearner(part, rows), signal: part.signal });
+      if (options === undefined)
+        throw invalid('scenarios.crossDomain', 'missing', undefined, 'an object with column, source and target');
+      return crossDomain(part.dataset, {
+        seed: part.config.seed,
+        ...options,
+        train: watched(part),
+        learner: (rows) => newLearner(part, rows),
+        signal: part.signal,
+      });
     },
   }),
 
@@ -92,7 +132,11 @@ export const SCENARIOS = {
     play: async (part, { set, ...options } = {}) => {
       // The remedies need validation tasks that the model was not trained on.
       const { prepared, learner } = await fitted(part, false);
-      const scenario = await negativeTransfer(learner, chosen(prepared, set), { ...options, validation: prepared.validation, signal: part.signal });
+      const scenario = await negativeTransfer(learner, chosen(prepared, set), {
+        ...options,
+        validation: prepared.validation,
+        signal: part.signal,
+      });
       if (prepared.validation === undefined) scenario.notes.push('no validation tasks: no remedy by shrinkage');
       return scenario;
     },
@@ -106,16 +150,32 @@ export const SCENARIOS = {
       const { prepared, learner, rows } = await fitted(part);
       const tasks = chosen(prepared, set);
       const asked = trainingTasks(prepared, rows);
-      const candidates = await evidenceCandidates(learner, asked, { count: prepared.dataset.items.rows, perItem, seed, signal: part.signal });
-      const scenario = await askFirst(learner, candidates, tasks, { ...options, seed, metrics: metricsOf(part, options), signal: part.signal });
-      return { ...scenario, tables: [questions(candidates.slice(0, count), prepared.dataset, asked.size), ...scenario.tables] };
+      const candidates = await evidenceCandidates(learner, asked, {
+        count: prepared.dataset.items.rows,
+        perItem,
+        seed,
+        signal: part.signal,
+      });
+      const scenario = await askFirst(learner, candidates, tasks, {
+        ...options,
+        seed,
+        metrics: metricsOf(part, options),
+        signal: part.signal,
+      });
+      return {
+        ...scenario,
+        tables: [questions(candidates.slice(0, count), prepared.dataset, asked.size), ...scenario.tables],
+      };
     },
   }),
 };
 export type ScenarioName = keyof typeof SCENARIOS;
 
 /** @throws {InnerloopError} with options as the configuration has them */
-export async function fitted({ config, dataset, watch, signal }: Part, refit = true): Promise<Fitted & { prepared: Prepared }> {
+export async function fitted(
+  { config, dataset, watch, signal }: Part,
+  refit = true,
+): Promise<Fitted & { prepared: Prepared }> {
   const prepared = await divide(config, dataset);
   return { ...(await fit(prepared, refit, watch, signal)), prepared };
 }

@@ -22,7 +22,15 @@ import { trainOptions } from './fit.js';
 import { named } from './named.js';
 import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
-import { fingerprint, newLearner, prepare, refitRows, reportedSets, trainingTasks, validationMetric } from './pipeline.js';
+import {
+  fingerprint,
+  newLearner,
+  prepare,
+  refitRows,
+  reportedSets,
+  trainingTasks,
+  validationMetric,
+} from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../manifest.js';
 
@@ -73,8 +81,18 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);
   console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
-  await write(path('manifest'), `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`);
-  await epochs(learner, tasks, { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') }, 'train', path('metrics'), console);
+  await write(
+    path('manifest'),
+    `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`,
+  );
+  await epochs(
+    learner,
+    tasks,
+    { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') },
+    'train',
+    path('metrics'),
+    console,
+  );
   const best = await keptEpoch(path('checkpoint'), config.training.keep);
   let modelRows = split.trainRows;
   // Before a refit: after it, the validation rows are training rows.
@@ -84,7 +102,14 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     learner = await newLearner(prepared, modelRows);
     const all = trainingTasks(prepared, modelRows);
     console.note(`refit for ${best.epoch} epochs; ${describeTasks('train and validation', all)}`);
-    await epochs(learner, all, { ...trainOptions(config, signal), epochs: best.epoch, checkpoint: path('refitCheckpoint') }, 'refit', path('metrics'), console);
+    await epochs(
+      learner,
+      all,
+      { ...trainOptions(config, signal), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
+      'refit',
+      path('metrics'),
+      console,
+    );
   }
   const trainSeconds = seconds(trainStarted);
   await saveLearner(learner, path('model'));
@@ -106,7 +131,14 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   await rm(path('refitCheckpoint'), { force: true });
   for (const table of tables) console.result(renderText(table));
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
-  console.json({ event: 'result', output, model: path('model'), best: manifest.best, seconds: manifest.seconds, tables });
+  console.json({
+    event: 'result',
+    output,
+    model: path('model'),
+    best: manifest.best,
+    seconds: manifest.seconds,
+    tables,
+  });
   return { prepared, learner, tables };
 }
 
@@ -117,7 +149,10 @@ function runOf(config: Config, learner: Learner, dataset: Dataset): object {
     seed: config.seed,
     config,
     data: { ...fingerprint(dataset), ...fingerprintData(dataset) },
-    model: { parameters: learner.model.size, tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })) },
+    model: {
+      parameters: learner.model.size,
+      tensors: learner.model.tensors.map(({ name, shape }) => ({ name, shape })),
+    },
     isa: runtime().isa,
     threads: learner.model.threads,
     node: process.version,
@@ -125,11 +160,25 @@ function runOf(config: Config, learner: Learner, dataset: Dataset): object {
   };
 }
 
-async function epochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
+async function epochs(
+  learner: Learner,
+  tasks: TaskSet,
+  options: TrainOptions,
+  label: string,
+  metricsPath: string,
+  console: Console,
+): Promise<void> {
   await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, label, metricsPath, console));
 }
 
-async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOptions, label: string, metricsPath: string, console: Console): Promise<void> {
+async function reportEpochs(
+  learner: Learner,
+  tasks: TaskSet,
+  options: TrainOptions,
+  label: string,
+  metricsPath: string,
+  console: Console,
+): Promise<void> {
   const progress = openProgress(label, options.metric!);
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
@@ -144,9 +193,16 @@ async function reportEpochs(learner: Learner, tasks: TaskSet, options: TrainOpti
 }
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
-async function keptEpoch(checkpoint: string, keep: Config['training']['keep']): Promise<{ epoch: number; value: number | null }> {
+async function keptEpoch(
+  checkpoint: string,
+  keep: Config['training']['keep'],
+): Promise<{ epoch: number; value: number | null }> {
   const { metadata } = decodeSafetensors(await readWhole(checkpoint), checkpoint);
-  const { epoch, best, bestEpoch } = JSON.parse(metadata['run']!) as { epoch: number; best: number | null; bestEpoch: number };
+  const { epoch, best, bestEpoch } = JSON.parse(metadata['run']!) as {
+    epoch: number;
+    best: number | null;
+    bestEpoch: number;
+  };
   if (keep === 'last') return { epoch, value: null };
   return { epoch: bestEpoch > 0 ? bestEpoch : epoch, value: best };
 }
@@ -159,12 +215,21 @@ function describeTasks(name: string, tasks: TaskSet): string {
 async function openFolder(output: string, start: TrainRun['start']): Promise<void> {
   await attempt(output, () => mkdir(output, { recursive: true }));
   const checkpoint = join(output, FILES.checkpoint);
-  const exists = await stat(checkpoint).then(() => true, () => false);
+  const exists = await stat(checkpoint).then(
+    () => true,
+    () => false,
+  );
   if (start === 'new' && exists) {
-    throw invalid('output', 'holds the checkpoint of an unfinished run', output, '--resume to go on, or --fresh to start over');
+    throw invalid(
+      'output',
+      'holds the checkpoint of an unfinished run',
+      output,
+      '--resume to go on, or --fresh to start over',
+    );
   }
   if (start === 'resume' && exists) return;
-  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.metrics]) await attempt(output, () => rm(join(output, name), { force: true }));
+  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.metrics])
+    await attempt(output, () => rm(join(output, name), { force: true }));
 }
 
 async function write(path: string, text: string): Promise<void> {
@@ -176,6 +241,10 @@ async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
   try {
     return await action();
   } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, { field: path, expected: 'a folder that can be written to', cause });
+    throw new InnerloopError('IO', (cause as Error).message, {
+      field: path,
+      expected: 'a folder that can be written to',
+      cause,
+    });
   }
 }

@@ -21,7 +21,8 @@ export function bootstrapIntervals(columns: readonly Float64Array[], options: Re
   const { resamples, seed } = resampling(options, 'bootstrap');
   const size = columns[0]?.length ?? 0;
   columns.forEach((column, c) => {
-    if (!(column instanceof Float64Array) || column.length !== size) throw invalid(`columns[${c}]`, 'not one value a task', column, `Float64Array(${size})`);
+    if (!(column instanceof Float64Array) || column.length !== size)
+      throw invalid(`columns[${c}]`, 'not one value a task', column, `Float64Array(${size})`);
   });
   const means = columns.map(() => new Float64Array(resamples));
   const drawn = new Int32Array(size);

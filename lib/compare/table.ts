@@ -5,22 +5,49 @@ const DIGITS = 4;
 
 /** Plain text, columns aligned, `*` after the best mean of each column. */
 export function renderComparison(table: RunTable): string {
-  const blocks = [grid(table), differences(table)].filter(({ rows }) => rows.length > 0).map((block) => {
-    const widths = widthsOf(block);
-    const line = (cells: readonly string[]) => cells.map((text, c) => pad(text, widths[c]!, c > 0)).join('  ').trimEnd();
-    const rows = block.rows.map(({ name, cells, note }) => (cells === undefined ? `${pad(name, widths[0]!, false)}  ${note}` : line([name, ...cells])));
-    return [line(block.header), widths.map((width) => '-'.repeat(width)).join('  '), ...rows].join('\n');
-  });
+  const blocks = [grid(table), differences(table)]
+    .filter(({ rows }) => rows.length > 0)
+    .map((block) => {
+      const widths = widthsOf(block);
+      const line = (cells: readonly string[]) =>
+        cells
+          .map((text, c) => pad(text, widths[c]!, c > 0))
+          .join('  ')
+          .trimEnd();
+      const rows = block.rows.map(({ name, cells, note }) =>
+        cells === undefined ? `${pad(name, widths[0]!, false)}  ${note}` : line([name, ...cells]),
+      );
+      return [line(block.header), widths.map((width) => '-'.repeat(width)).join('  '), ...rows].join('\n');
+    });
   return `${[...blocks, notes(table).join('\n')].join('\n\n')}\n`;
 }
 
 /** The same as GitHub tables, the best in bold. */
 export function renderComparisonMarkdown(table: RunTable): string {
-  const blocks = [grid(table), differences(table)].filter(({ rows }) => rows.length > 0).map(({ header, rows }) => {
-    const line = (cells: readonly string[]) => `| ${cells.map((text) => text.trim().replaceAll('|', '\\|').replace(/^(.*\S) \*$/, '**$1**')).join(' | ')} |`;
-    const body = rows.map(({ name, cells, note }) => line([name, ...(cells ?? [note, ...header.slice(2).map(() => '')])]));
-    return [line(header), `| --- |${header.slice(1).map(() => ' ---: |').join('')}`, ...body].join('\n');
-  });
+  const blocks = [grid(table), differences(table)]
+    .filter(({ rows }) => rows.length > 0)
+    .map(({ header, rows }) => {
+      const line = (cells: readonly string[]) =>
+        `| ${cells
+          .map((text) =>
+            text
+              .trim()
+              .replaceAll('|', '\\|')
+              .replace(/^(.*\S) \*$/, '**$1**'),
+          )
+          .join(' | ')} |`;
+      const body = rows.map(({ name, cells, note }) =>
+        line([name, ...(cells ?? [note, ...header.slice(2).map(() => '')])]),
+      );
+      return [
+        line(header),
+        `| --- |${header
+          .slice(1)
+          .map(() => ' ---: |')
+          .join('')}`,
+        ...body,
+      ].join('\n');
+    });
   return `${[...blocks, notes(table).join('  \n')].join('\n\n')}\n`;
 }
 
@@ -31,9 +58,21 @@ interface Block {
 }
 
 function grid({ columns, methods, validationMetric }: RunTable): Block {
-  const best = columns.map(({ better }, c) => bestOf(methods.map(({ cells }) => cells[c]?.mean), better));
+  const best = columns.map(({ better }, c) =>
+    bestOf(
+      methods.map(({ cells }) => cells[c]?.mean),
+      better,
+    ),
+  );
   const costs: [string, (method: RunTableRow) => string][] = [
-    ...(validationMetric === null ? [] : [[`validation ${validationMetric}`, ({ validation }) => number(validation, DIGITS)] as [string, (method: RunTableRow) => string]]),
+    ...(validationMetric === null
+      ? []
+      : [
+          [`validation ${validationMetric}`, ({ validation }) => number(validation, DIGITS)] as [
+            string,
+            (method: RunTableRow) => string,
+          ],
+        ]),
     ['train, s', ({ trainSeconds }) => number(trainSeconds, 2)],
     ['peak, MB', ({ peakBytes }) => number(peakBytes === null ? null : peakBytes / 1e6, 0)],
     ['adapt, µs', ({ adaptMicroseconds }) => number(adaptMicroseconds, 0)],
@@ -42,9 +81,15 @@ function grid({ columns, methods, validationMetric }: RunTable): Block {
   return {
     header: ['method', ...titles(columns).map((title) => `${title}  `), ...costs.map(([title]) => title)],
     rows: methods.map((method) => {
-      const cells = method.cells.map((cell, c) => (cell === null ? '-  ' : `${plusMinus(cell)}${cell.mean.toFixed(DIGITS) === best[c] ? ' *' : '  '}`));
+      const cells = method.cells.map((cell, c) =>
+        cell === null ? '-  ' : `${plusMinus(cell)}${cell.mean.toFixed(DIGITS) === best[c] ? ' *' : '  '}`,
+      );
       const isLost = method.seeds.length === 0;
-      return { name: method.method, cells: isLost ? undefined : [...cells, ...costs.map(([, show]) => show(method))], note: `failed: ${method.failures.join('; ')}` };
+      return {
+        name: method.method,
+        cells: isLost ? undefined : [...cells, ...costs.map(([, show]) => show(method))],
+        note: `failed: ${method.failures.join('; ')}`,
+      };
     }),
   };
 }
@@ -52,7 +97,10 @@ function grid({ columns, methods, validationMetric }: RunTable): Block {
 function differences({ columns, methods, reference }: RunTable): Block {
   const others = methods.filter((method) => method.differences.some((cell) => cell !== null));
   const named = titles(columns);
-  return { header: [`minus ${reference}`, ...named], rows: others.map(({ method, differences }) => ({ name: method, cells: differences.map(signed), note: '' })) };
+  return {
+    header: [`minus ${reference}`, ...named],
+    rows: others.map(({ method, differences }) => ({ name: method, cells: differences.map(signed), note: '' })),
+  };
 }
 
 /** The set is named where there are several. */
@@ -62,16 +110,30 @@ function titles(columns: RunTable['columns']): string[] {
 }
 
 function notes({ columns, methods, reference, chosen, validationMetric }: RunTable): string[] {
-  const sets = [...new Set(columns.map(({ set }) => set))].map((set) => `${set}: ${Math.max(...methods.flatMap(({ cells }) => cells.map((cell, c) => (columns[c]!.set === set ? cell?.tasks ?? 0 : 0))))} tasks`);
+  const sets = [...new Set(columns.map(({ set }) => set))].map(
+    (set) =>
+      `${set}: ${Math.max(...methods.flatMap(({ cells }) => cells.map((cell, c) => (columns[c]!.set === set ? (cell?.tasks ?? 0) : 0))))} tasks`,
+  );
   const seeds = [...new Set(methods.flatMap((method) => method.seeds.filter((seed) => seed !== null)))];
-  const spread = Math.max(...methods.flatMap(({ seedDeviations }) => (seedDeviations[0] === null ? [] : seedDeviations[0]!)), -1);
+  const spread = Math.max(
+    ...methods.flatMap(({ seedDeviations }) => (seedDeviations[0] === null ? [] : seedDeviations[0]!)),
+    -1,
+  );
   const partly = methods.filter(({ failures, seeds: done }) => failures.length > 0 && done.length > 0);
   const lower = [...new Set(columns.filter(({ better }) => better === 'lower').map(({ metric }) => metric))];
   return [
     `${sets.join('; ')}. Mean ± half the 95 % bootstrap interval over tasks; * best of the column${lower.length === 0 ? '' : `; lower is better: ${lower.join('; ')}`}.`,
-    ...(methods.length < 2 ? [] : [`Differences to ${reference}, task by task, with their intervals: one that holds 0 is no difference that these tasks show.`]),
+    ...(methods.length < 2
+      ? []
+      : [
+          `Differences to ${reference}, task by task, with their intervals: one that holds 0 is no difference that these tasks show.`,
+        ]),
     ...(chosen === null ? [] : [`Best learner by validation ${validationMetric}: ${chosen}.`]),
-    ...(seeds.length < 2 ? [] : [`Means over the seeds ${seeds.join(', ')}; the ${titles(columns)[0]} of one method deviates by at most ${spread.toFixed(DIGITS)} (standard deviation) between them.`]),
+    ...(seeds.length < 2
+      ? []
+      : [
+          `Means over the seeds ${seeds.join(', ')}; the ${titles(columns)[0]} of one method deviates by at most ${spread.toFixed(DIGITS)} (standard deviation) between them.`,
+        ]),
     ...partly.map(({ method, failures }) => `${method} is without ${failures.join('; ')}.`),
     'Costs: training without validation; the largest resident memory of a process of its own, data included; adapting to one task and scoring its query, one task at a time, at the median.',
   ];
@@ -84,7 +146,8 @@ function bestOf(means: (number | undefined)[], better: RunTable['columns'][numbe
 }
 
 const number = (value: number | null, digits: number) => (value === null ? '-' : value.toFixed(digits));
-const plusMinus = ({ mean, low, high }: RunTableCell) => `${mean.toFixed(DIGITS)}${low === null || high === null ? '' : ` ± ${((high - low) / 2).toFixed(DIGITS)}`}`;
+const plusMinus = ({ mean, low, high }: RunTableCell) =>
+  `${mean.toFixed(DIGITS)}${low === null || high === null ? '' : ` ± ${((high - low) / 2).toFixed(DIGITS)}`}`;
 
 function signed(cell: RunTableCell | null): string {
   if (cell === null) return '-';
@@ -94,8 +157,11 @@ function signed(cell: RunTableCell | null): string {
 
 // Code points, not UTF-16 units: ± and accented method names count once.
 const length = (text: string) => [...text].length;
-const pad = (text: string, width: number, right: boolean) => (right ? text.padStart(width + text.length - length(text)) : text.padEnd(width + text.length - length(text)));
+const pad = (text: string, width: number, right: boolean) =>
+  right ? text.padStart(width + text.length - length(text)) : text.padEnd(width + text.length - length(text));
 
 function widthsOf({ header, rows }: Block): number[] {
-  return header.map((title, c) => Math.max(length(title), ...rows.map(({ name, cells }) => length(c === 0 ? name : cells?.[c - 1] ?? ''))));
+  return header.map((title, c) =>
+    Math.max(length(title), ...rows.map(({ name, cells }) => length(c === 0 ? name : (cells?.[c - 1] ?? '')))),
+  );
 }

@@ -8,11 +8,25 @@ import type { Model } from '../model.js';
 import { EpisodeProgram } from './program.js';
 
 /** An algorithm without inner steps, all of which is a program. @param allowed names of its options @internal */
-export function episodeAlgorithm(name: string, options: object, allowed: readonly string[], extend: (this: Algorithm, model: Model) => Extension): Algorithm {
+export function episodeAlgorithm(
+  name: string,
+  options: object,
+  allowed: readonly string[],
+  extend: (this: Algorithm, model: Model) => Extension,
+): Algorithm {
   checkObject(options, name, allowed);
   return {
-    name, options: structuredClone(options) as Record<string, unknown>, steps: 0, learningRate: 1, adapt: [], order: 1, rates: 'fixed', shrinkage: 0,
-    direction: 'meta-gradient', solver: 'gradient', extend,
+    name,
+    options: structuredClone(options) as Record<string, unknown>,
+    steps: 0,
+    learningRate: 1,
+    adapt: [],
+    order: 1,
+    rates: 'fixed',
+    shrinkage: 0,
+    direction: 'meta-gradient',
+    solver: 'gradient',
+    extend,
   };
 }
 
@@ -46,8 +60,14 @@ export function compile(model: Model, program: EpisodeProgram, tensor: (name: st
 }
 
 /** The model's loss, one of those that an algorithm can work with. @internal */
-export function lossOf<L extends LossSpec['loss']>({ spec: { head } }: Model, algorithm: string, losses: readonly L[]): Extract<LossSpec, { loss: L }> {
-  if (head.also !== undefined) throw invalid('model.head.also', `is not what ${algorithm} can predict`, head.also, 'one head');
-  if (!losses.some((loss) => loss === head.loss)) throw invalid('model.head.loss', `is not what ${algorithm} can predict`, head.loss, `one of ${losses.join(', ')}`);
+export function lossOf<L extends LossSpec['loss']>(
+  { spec: { head } }: Model,
+  algorithm: string,
+  losses: readonly L[],
+): Extract<LossSpec, { loss: L }> {
+  if (head.also !== undefined)
+    throw invalid('model.head.also', `is not what ${algorithm} can predict`, head.also, 'one head');
+  if (!losses.some((loss) => loss === head.loss))
+    throw invalid('model.head.loss', `is not what ${algorithm} can predict`, head.loss, `one of ${losses.join(', ')}`);
   return head as Extract<LossSpec, { loss: L }>;
 }

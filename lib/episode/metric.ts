@@ -25,7 +25,10 @@ export function classCounts(program: EpisodeProgram, labels: Node): Node {
 export function prototypes(program: EpisodeProgram, support: Node, labels: Node): { centres: Node; absence: Node } {
   const counts = classCounts(program, labels);
   const present = program.multiply(counts, program.reciprocal(program.affine(counts, 1, TINY)));
-  return { centres: classMeans(program, support, labels), absence: program.product('nt', program.constant(1), program.log(present, EPSILON)) };
+  return {
+    centres: classMeans(program, support, labels),
+    absence: program.product('nt', program.constant(1), program.log(present, EPSILON)),
+  };
 }
 
 /** Class means [C, w], 0 for a class without rows. */
@@ -37,7 +40,10 @@ export function classMeans(program: EpisodeProgram, values: Node, labels: Node):
 /** Class means shrunk to a prior worth κ rows [C, w]: (Σ + κ prior) / (n + κ). */
 export function shrunkMeans(program: EpisodeProgram, values: Node, labels: Node, prior: Node, kappa: Node): Node {
   const counts = program.add(classCounts(program, labels), kappa);
-  return program.multiply(program.add(program.product('tn', labels, values), program.multiply(prior, kappa)), program.reciprocal(counts));
+  return program.multiply(
+    program.add(program.product('tn', labels, values), program.multiply(prior, kappa)),
+    program.reciprocal(counts),
+  );
 }
 
 /** n / (n + κ) of the support rows [1, 1]. */

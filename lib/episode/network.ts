@@ -15,7 +15,11 @@ function perceptronOf(program: EpisodeProgram, algorithm: string): Required<Pick
  * The model's own layers on the query rows [Q, outputs], without dropout.
  * @param modulate changes what the linear layer of a number gave [Q, width], before its activation
  */
-export function decode(program: EpisodeProgram, algorithm: string, modulate: (layer: number, z: Node, isLast: boolean) => Node): Node {
+export function decode(
+  program: EpisodeProgram,
+  algorithm: string,
+  modulate: (layer: number, z: Node, isLast: boolean) => Node,
+): Node {
   const { hidden, activation } = perceptronOf(program, algorithm);
   let x = program.inputs('query', algorithm);
   hidden.forEach((width, i) => {

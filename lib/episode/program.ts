@@ -19,8 +19,28 @@ export interface Node {
 
 /** Operations of native/episode/program.h, in its order. */
 const OPERATIONS = [
-  'slot', 'labels', 'oneHot', 'parameter', 'constant', 'count', 'noise', 'linear', 'unary', 'affine', 'add', 'subtract', 'multiply',
-  'product', 'softmax', 'distance', 'cosine', 'sumRows', 'sumColumns', 'concat', 'columns', 'flatten',
+  'slot',
+  'labels',
+  'oneHot',
+  'parameter',
+  'constant',
+  'count',
+  'noise',
+  'linear',
+  'unary',
+  'affine',
+  'add',
+  'subtract',
+  'multiply',
+  'product',
+  'softmax',
+  'distance',
+  'cosine',
+  'sumRows',
+  'sumColumns',
+  'concat',
+  'columns',
+  'flatten',
 ] as const;
 type Operation = (typeof OPERATIONS)[number];
 const UNARY = [...ACTIVATIONS.filter((name) => name !== 'identity'), 'exp', 'log', 'reciprocal'] as const;
@@ -59,7 +79,14 @@ export class EpisodeProgram {
     this.training = training;
   }
 
-  #add(op: Operation, rows: Dim, columns: Dim, from: readonly Node[] = [], options: readonly number[] = [], tensors: readonly string[] = []): Node {
+  #add(
+    op: Operation,
+    rows: Dim,
+    columns: Dim,
+    from: readonly Node[] = [],
+    options: readonly number[] = [],
+    tensors: readonly string[] = [],
+  ): Node {
     const operand: Operand = { op, in: from.map(({ index }) => index), tensors: [...tensors], options: [...options] };
     // What was computed once is not computed again.
     const key = JSON.stringify(operand);
@@ -81,14 +108,21 @@ export class EpisodeProgram {
   /** What the last layer reads [part, features]. @param algorithm for the error where the last layer is not linear */
   features(part: Part, algorithm: string): Node {
     const { head, spec } = this.model;
-    if (head === undefined) throw invalid('model.body.kind', `has no features below a linear last layer, which ${algorithm} works on`, spec.body.kind, 'mlp, say');
+    if (head === undefined)
+      throw invalid(
+        'model.body.kind',
+        `has no features below a linear last layer, which ${algorithm} works on`,
+        spec.body.kind,
+        'mlp, say',
+      );
     return this.#add('slot', part, head.features, [], [PARTS[part], SLOTS.features]);
   }
 
   /** All inputs side by side, ids as their embeddings [part, width], of a model whose body concatenates them. */
   inputs(part: Part, algorithm: string): Node {
     const { inputs, body } = this.model.spec;
-    if (body.kind !== 'mlp') throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
+    if (body.kind !== 'mlp')
+      throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
     const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
     return this.#add('slot', part, width, [], [PARTS[part], SLOTS.inputs]);
   }
@@ -105,7 +139,13 @@ export class EpisodeProgram {
 
   /** Classes of the support labels [S, classes]: how many of the ascending thresholds a label reaches. */
   byThreshold(thresholds: readonly number[]): Node {
-    return this.#add('oneHot', 'support', thresholds.length + 1, [this.labels('support')], [thresholds.length + 1, ...thresholds]);
+    return this.#add(
+      'oneHot',
+      'support',
+      thresholds.length + 1,
+      [this.labels('support')],
+      [thresholds.length + 1, ...thresholds],
+    );
   }
 
   /** Labels that are classes, one-hot [part, classes]. */
@@ -143,14 +183,26 @@ export class EpisodeProgram {
   /** x Wᵀ + b with parameters of the algorithm's own, uniform in ±1/√(columns of x), or times `scale`. */
   linear(name: string, x: Node, width: number, { bias = true, scale = 1 } = {}): Node {
     const bound = scale / Math.sqrt(x.columns as number);
-    this.#declare({ name: `${name}.weight`, shape: [width, x.columns as number], initial: { kind: 'uniform', bound }, transposed: true });
+    this.#declare({
+      name: `${name}.weight`,
+      shape: [width, x.columns as number],
+      initial: { kind: 'uniform', bound },
+      transposed: true,
+    });
     if (bias) this.#declare({ name: `${name}.bias`, shape: [width], initial: { kind: 'uniform', bound } });
     return this.layer(name, x, width, bias);
   }
 
   /** x Wᵀ + b with the parameters `<name>.weight` and `<name>.bias` that the model has. */
   layer(name: string, x: Node, width: number, bias = true): Node {
-    return this.#add('linear', x.rows, width, [x], [], bias ? [`${name}.weight`, `${name}.bias`] : [`${name}.weight`, '']);
+    return this.#add(
+      'linear',
+      x.rows,
+      width,
+      [x],
+      [],
+      bias ? [`${name}.weight`, `${name}.bias`] : [`${name}.weight`, ''],
+    );
   }
 
   /** A hidden layer and an output layer of the algorithm's own. */
@@ -192,7 +244,13 @@ export class EpisodeProgram {
   }
   /** A B, A Bᵀ or Aᵀ B. */
   product(way: keyof typeof PRODUCTS, a: Node, b: Node): Node {
-    return this.#add('product', way === 'tn' ? a.columns : a.rows, way === 'nt' ? b.rows : b.columns, [a, b], [PRODUCTS[way]]);
+    return this.#add(
+      'product',
+      way === 'tn' ? a.columns : a.rows,
+      way === 'nt' ? b.rows : b.columns,
+      [a, b],
+      [PRODUCTS[way]],
+    );
   }
   /** Of every row. */
   softmax(x: Node): Node {
@@ -221,7 +279,12 @@ export class EpisodeProgram {
   /** Columns side by side; all but the first may have one row. */
   concat(first: Node, ...others: Node[]): Node {
     const all = [first, ...others];
-    return this.#add('concat', first.rows, all.reduce((sum, { columns }) => sum + (columns as number), 0), all);
+    return this.#add(
+      'concat',
+      first.rows,
+      all.reduce((sum, { columns }) => sum + (columns as number), 0),
+      all,
+    );
   }
   columns(x: Node, first: number, count: number): Node {
     return this.#add('columns', x.rows, count, [x], [first, count]);
@@ -258,7 +321,12 @@ export class EpisodeProgram {
   /** @param number of a tensor by name in the extended model */
   native(number: (tensor: string) => number): NativeProgram {
     return {
-      nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({ op: OPERATIONS.indexOf(op), in: from, tensors: tensors.map((name) => (name === '' ? -1 : number(name))), options })),
+      nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({
+        op: OPERATIONS.indexOf(op),
+        in: from,
+        tensors: tensors.map((name) => (name === '' ? -1 : number(name))),
+        options,
+      })),
       output: this.#output,
       classes: this.#classes,
       auxiliary: this.#auxiliary,

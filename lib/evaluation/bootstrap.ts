@@ -11,7 +11,11 @@ export interface ResampleOptions {
 const INTERVAL_RESAMPLES = 2000;
 
 /** @internal */
-export function resampling(options: ResampleOptions, field: string, standard = INTERVAL_RESAMPLES): Required<ResampleOptions> {
+export function resampling(
+  options: ResampleOptions,
+  field: string,
+  standard = INTERVAL_RESAMPLES,
+): Required<ResampleOptions> {
   checkObject(options as unknown, field, ['resamples', 'seed']);
   const { resamples = standard, seed = 0 } = options;
   checkInteger(resamples, `${field}.resamples`, 1, 10_000_000);
@@ -34,7 +38,11 @@ export function meanOf(values: Float64Array): number {
  *
  * @param stage names the stream; @returns one mean a resample
  */
-export function bootstrapMeans(values: Float64Array, { resamples, seed }: Required<ResampleOptions>, stage: string): Float64Array {
+export function bootstrapMeans(
+  values: Float64Array,
+  { resamples, seed }: Required<ResampleOptions>,
+  stage: string,
+): Float64Array {
   const means = new Float64Array(resamples);
   for (let b = 0; b < resamples; b++) {
     const stream = random(seed, stage, b);

@@ -72,7 +72,13 @@ export function counterfactual(rows: LoggedRows, options: CounterfactualOptions 
   return {
     ips: ratio(weighted, one, offsets),
     snips: ratio(weighted, weight, offsets),
-    doublyRobust: model && ratio(weight.map((w, i) => model.expected[i]! + w * (reward[i]! - model.logged[i]!)), one, offsets),
+    doublyRobust:
+      model &&
+      ratio(
+        weight.map((w, i) => model.expected[i]! + w * (reward[i]! - model.logged[i]!)),
+        one,
+        offsets,
+      ),
     logged: ratio(reward, one, offsets),
     effectiveRows: sum ** 2 / weight.reduce((a, w) => a + w * w, 0),
     meanWeight: sum / n,
@@ -83,15 +89,26 @@ export function counterfactual(rows: LoggedRows, options: CounterfactualOptions 
 
 function checkRows({ reward, propensity, target, model, offsets }: LoggedRows): number {
   const n = reward?.length;
-  const arrays = { reward, propensity, target, ...(model && { 'model.logged': model.logged, 'model.expected': model.expected }) };
+  const arrays = {
+    reward,
+    propensity,
+    target,
+    ...(model && { 'model.logged': model.logged, 'model.expected': model.expected }),
+  };
   for (const [name, array] of Object.entries(arrays)) {
-    if (!(array instanceof Float64Array) || array.length !== n || n === 0) throw invalid(`rows.${name}`, 'not one number a row', array, `Float64Array(${n || 'rows'})`);
+    if (!(array instanceof Float64Array) || array.length !== n || n === 0)
+      throw invalid(`rows.${name}`, 'not one number a row', array, `Float64Array(${n || 'rows'})`);
     const low = name === 'propensity' || name === 'target' ? 0 : -Infinity;
-    const bad = array.findIndex((value) => !Number.isFinite(value) || value < low || (name === 'propensity' && value === 0));
+    const bad = array.findIndex(
+      (value) => !Number.isFinite(value) || value < low || (name === 'propensity' && value === 0),
+    );
     const expected = name === 'propensity' ? 'a number > 0' : low === 0 ? 'a number ≥ 0' : 'a finite number';
     if (bad >= 0) throw invalid(`rows.${name}[${bad}]`, `not a ${name}`, array[bad], expected);
   }
-  if (offsets !== undefined && (offsets[0] !== 0 || offsets[offsets.length - 1] !== n || offsets.some((end, c) => c > 0 && end < offsets[c - 1]!))) {
+  if (
+    offsets !== undefined &&
+    (offsets[0] !== 0 || offsets[offsets.length - 1] !== n || offsets.some((end, c) => c > 0 && end < offsets[c - 1]!))
+  ) {
     throw invalid('rows.offsets', 'does not divide the rows', offsets, `rising from 0 to ${n}`);
   }
   return n;
@@ -127,7 +144,11 @@ const DEFAULT_POWER = 1;
  *
  * @returns one a row of `dataset.items`; row 0, the unknown item, has 0
  */
-export function popularityPropensity(dataset: Dataset, trainRows: Int32Array, options: PropensityOptions = {}): Float64Array {
+export function popularityPropensity(
+  dataset: Dataset,
+  trainRows: Int32Array,
+  options: PropensityOptions = {},
+): Float64Array {
   checkObject(options as unknown, 'popularityPropensity', ['power']);
   const { power = DEFAULT_POWER } = options;
   checkNumber(power, 'popularityPropensity.power', 0);
@@ -168,16 +189,28 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): Counter
   checkNumber(shrinkage, 'policy.shrinkage', 0);
   const perItem = propensity?.length === dataset.items.rows;
   if (!(propensity instanceof Float64Array) || (!perItem && propensity.length !== dataset.size)) {
-    throw invalid('policy.propensity', 'not one number an interaction or an item', propensity, `Float64Array of ${dataset.size} or ${dataset.items.rows}`);
+    throw invalid(
+      'policy.propensity',
+      'not one number an interaction or an item',
+      propensity,
+      `Float64Array of ${dataset.size} or ${dataset.items.rows}`,
+    );
   }
-  const rewardOf = (row: number) => (threshold === undefined ? dataset.label[row]! : Number(dataset.label[row]! >= Math.fround(threshold)));
+  const rewardOf = (row: number) =>
+    threshold === undefined ? dataset.label[row]! : Number(dataset.label[row]! >= Math.fround(threshold));
   const n = queryRows.length;
-  const rows = { reward: new Float64Array(n), propensity: new Float64Array(n), target: new Float64Array(n), offsets: queryOffsets };
+  const rows = {
+    reward: new Float64Array(n),
+    propensity: new Float64Array(n),
+    target: new Float64Array(n),
+    offsets: queryOffsets,
+  };
   const quality = trainRows && itemRewards(dataset, trainRows, rewardOf, shrinkage);
   const model = quality && { logged: new Float64Array(n), expected: new Float64Array(n) };
   for (let t = 0; t < tasks.size; t++) {
     const list = items.subarray(offsets[t], offsets[t + 1]);
-    const expected = quality === undefined ? 0 : list.reduce((sum, item) => sum + quality[item]!, 0) / Math.max(1, list.length);
+    const expected =
+      quality === undefined ? 0 : list.reduce((sum, item) => sum + quality[item]!, 0) / Math.max(1, list.length);
     for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++) {
       const row = queryRows[i]!;
       const item = dataset.item[row]!;
@@ -192,7 +225,12 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): Counter
   return counterfactual({ ...rows, ...(model && { model }) }, clip === undefined ? {} : { clip });
 }
 
-function itemRewards(dataset: Dataset, rows: Int32Array, rewardOf: (row: number) => number, shrinkage: number): Float64Array {
+function itemRewards(
+  dataset: Dataset,
+  rows: Int32Array,
+  rewardOf: (row: number) => number,
+  shrinkage: number,
+): Float64Array {
   const counts = itemCounts(dataset, rows);
   const sums = new Float64Array(counts.length);
   for (const row of rows) sums[dataset.item[row]!]! += rewardOf(row);

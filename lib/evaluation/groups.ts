@@ -45,10 +45,13 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
   checkInteger(minimum, 'groups.minimum', 2);
   const settings = resampling(rest, 'groups');
   const all = values instanceof Float64Array ? values : values.perTask;
-  if (groups.length !== all.length) throw invalid('groups', 'not one group a task', groups.length, `${all.length} names`);
+  if (groups.length !== all.length)
+    throw invalid('groups', 'not one group a task', groups.length, `${all.length} names`);
   const names = [...new Set(groups)];
   const parts = names.map((name) => defined(all.filter((_, t) => groups[t] === name)));
-  const draws = parts.map((part, g) => (part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]!}`)));
+  const draws = parts.map((part, g) =>
+    part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]!}`),
+  );
   const intervals = names.map((group, g): GroupInterval => {
     const ends = draws[g] === undefined ? { low: NaN, high: NaN } : percentiles(draws[g]);
     return { group, mean: meanOf(parts[g]!), ...ends, tasks: parts[g]!.length };
@@ -69,13 +72,21 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
       mean,
       ...percentiles(gaps),
       tasks: parts[best]!.length + parts[worst]!.length,
-      p: permutationTest(compared.map((g) => parts[g]!), mean, settings),
+      p: permutationTest(
+        compared.map((g) => parts[g]!),
+        mean,
+        settings,
+      ),
     },
   };
 }
 
 /** Share of regroupings into the same sizes whose largest difference of means is at least `observed`. */
-function permutationTest(parts: readonly Float64Array[], observed: number, { resamples, seed }: Required<ResampleOptions>): number {
+function permutationTest(
+  parts: readonly Float64Array[],
+  observed: number,
+  { resamples, seed }: Required<ResampleOptions>,
+): number {
   const values = Float64Array.from(parts.flatMap((part) => [...part]));
   const order = Int32Array.from(values, (_, i) => i);
   let extreme = 1;
@@ -109,9 +120,12 @@ export function groupsOf(tasks: TaskSet, groups: string | readonly string[], fie
   if (column === undefined) {
     const names = columns.map(({ name }) => name);
     throw new InnerloopError('MISSING_COLUMN', suggesting('no such user feature', groups, names), {
-      field, value: groups, expected: names.length === 0 ? 'a table of users' : `one of ${names.join(', ')}`,
+      field,
+      value: groups,
+      expected: names.length === 0 ? 'a table of users' : `one of ${names.join(', ')}`,
     });
   }
-  if (column.kind !== 'categorical') throw invalid(field, `is a ${column.kind} feature`, groups, 'a categorical feature of the users');
+  if (column.kind !== 'categorical')
+    throw invalid(field, `is a ${column.kind} feature`, groups, 'a categorical feature of the users');
   return Array.from(tasks.users, (user) => column.vocabulary.values[column.data[user]!] || 'unknown');
 }

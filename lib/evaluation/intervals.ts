@@ -11,8 +11,10 @@ export interface Interval {
 }
 
 // t quantiles at 0.975 for 1 … 9 degrees of freedom; from 10 on the expansion below is exact to 5e-6.
-const SMALL_T = [12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516,
-  2.3060041352, 2.2621571628];
+const SMALL_T = [
+  12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516, 2.3060041352,
+  2.2621571628,
+];
 const Z = 1.959963984540054;
 
 /** 0.975 quantile of Student's t distribution (Abramowitz & Stegun 26.7.5 from 10 degrees of freedom on). */
@@ -71,7 +73,10 @@ export function pairedDifference(a: PerTask, b: PerTask): Interval {
 
 /** The values of two methods on the same tasks. @internal */
 export function perTaskOf(a: PerTask, b: PerTask): [Float64Array, Float64Array] {
-  const [left, right] = [a, b].map((each) => (each instanceof Float64Array ? each : each.perTask)) as [Float64Array, Float64Array];
+  const [left, right] = [a, b].map((each) => (each instanceof Float64Array ? each : each.perTask)) as [
+    Float64Array,
+    Float64Array,
+  ];
   if (left.length === right.length) return [left, right];
   throw invalid('perTask', 'two methods compared on different task sets', right.length, `${left.length} tasks`);
 }

@@ -7,18 +7,29 @@ export function featureColumn(items: FeatureTable, name: string | undefined): Co
   const field = 'evaluation.features';
   if (name === undefined) {
     const bag = bagColumn(items, undefined);
-    if (bag === undefined) throw invalid(field, 'missing', undefined, 'the name of an item feature: the items have no lists such as genres');
+    if (bag === undefined)
+      throw invalid(field, 'missing', undefined, 'the name of an item feature: the items have no lists such as genres');
     return bag;
   }
   const column = items.columns.find((each) => each.name === name);
-  if (column === undefined) throw unknownName(field, 'no such item feature', name, items.columns.map((each) => each.name));
+  if (column === undefined)
+    throw unknownName(
+      field,
+      'no such item feature',
+      name,
+      items.columns.map((each) => each.name),
+    );
   return column;
 }
 
 /** Ids of one item in a categorical or bag column, without id 0 (missing); a category named twice counts once. */
 export function categories(column: Column, item: number): Int32Array {
-  if (column.kind === 'dense') throw invalid('evaluation.features', 'is a dense feature', column.name, 'a categorical or bag feature');
-  const ids = column.kind === 'categorical' ? column.data.subarray(item, item + 1) : column.data.subarray(column.offsets[item], column.offsets[item + 1]);
+  if (column.kind === 'dense')
+    throw invalid('evaluation.features', 'is a dense feature', column.name, 'a categorical or bag feature');
+  const ids =
+    column.kind === 'categorical'
+      ? column.data.subarray(item, item + 1)
+      : column.data.subarray(column.offsets[item], column.offsets[item + 1]);
   return ids.filter((id, i) => id !== 0 && ids.indexOf(id) === i);
 }
 

@@ -37,7 +37,11 @@ interface Context extends RankedLists {
 }
 
 /** One value a list, and their mean. */
-const perList = (better: Better, needs: ListMetric['needs'], value: (context: Context, items: Int32Array, task: number) => number): ListMetric => ({
+const perList = (
+  better: Better,
+  needs: ListMetric['needs'],
+  value: (context: Context, items: Int32Array, task: number) => number,
+): ListMetric => ({
   better,
   needs,
   compute(context, k) {
@@ -62,7 +66,8 @@ const together = (better: Better, value: (exposure: Float64Array) => number): Li
   },
 });
 
-const listOf = ({ items, offsets }: RankedLists, t: number, k: number) => items.subarray(offsets[t], Math.min(offsets[t]! + k, offsets[t + 1]!));
+const listOf = ({ items, offsets }: RankedLists, t: number, k: number) =>
+  items.subarray(offsets[t], Math.min(offsets[t]! + k, offsets[t + 1]!));
 const average = (items: Int32Array, of: Float64Array) => items.reduce((sum, item) => sum + of[item]!, 0) / items.length;
 
 /** By {@link LIST_METRICS}. */
@@ -86,7 +91,8 @@ const METRICS: Record<string, ListMetric> & Record<(typeof LIST_METRICS)[number]
 /** Reads a list metric's name. @throws UNKNOWN_OPTION, INVALID_OPTION */
 export function parseListMetric(name: string): { name: string; better: Better; k: number; needs: ListMetric['needs'] } {
   const { base, k } = splitName(name);
-  if (!isListMetric(name)) throw invalid('evaluation.metrics', 'is measured on query rows, by evaluateScores', name, 'a metric of lists');
+  if (!isListMetric(name))
+    throw invalid('evaluation.metrics', 'is measured on query rows, by evaluateScores', name, 'a metric of lists');
   const { better, needs } = METRICS[base]!;
   return { name, better, k: k!, needs };
 }
@@ -113,9 +119,20 @@ export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Re
   const names = options.metrics ?? possible.map((name) => `${name}@${lists.count}`);
   const metrics = names.map(parseListMetric);
   for (const { name, k, needs } of metrics) {
-    if (k > lists.count) throw invalid('evaluation.metrics', 'counts more places than the lists have', name, `a cut-off of at most ${lists.count}`);
+    if (k > lists.count)
+      throw invalid(
+        'evaluation.metrics',
+        'counts more places than the lists have',
+        name,
+        `a cut-off of at most ${lists.count}`,
+      );
     if (needs.includes('trainRows') && !has.trainRows) {
-      throw invalid('evaluation.trainRows', `missing: ${name} counts popularity on them`, undefined, 'the interactions trained on');
+      throw invalid(
+        'evaluation.trainRows',
+        `missing: ${name} counts popularity on them`,
+        undefined,
+        'the interactions trained on',
+      );
     }
   }
   const needsColumn = metrics.some(({ needs }) => needs.includes('features'));
@@ -125,7 +142,9 @@ export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Re
     column: needsColumn ? featureColumn(dataset.items, features) : undefined,
     threshold: Math.fround(threshold),
   };
-  return Object.fromEntries(metrics.map(({ name, k }) => [name, METRICS[name.replace(/@.*/, '')]!.compute(context, k)]));
+  return Object.fromEntries(
+    metrics.map(({ name, k }) => [name, METRICS[name.replace(/@.*/, '')]!.compute(context, k)]),
+  );
 }
 
 function popularities(dataset: Dataset, trainRows: Int32Array): Pick<Context, 'share' | 'information'> {
@@ -160,7 +179,8 @@ function popularityLift(context: Context, k: number): MetricResult {
     profile[t] = average(profileOf(context, t), share); // NaN without a list or a profile
   }
   const pairs = Float64Array.from(list, (q, t) => q + profile[t]!);
-  const kept = (values: Float64Array) => meanInterval(values.map((value, t) => (Number.isNaN(pairs[t]!) ? NaN : value))).mean;
+  const kept = (values: Float64Array) =>
+    meanInterval(values.map((value, t) => (Number.isNaN(pairs[t]!) ? NaN : value))).mean;
   const unit = kept(profile);
   const lift = (kept(list) - unit) / unit;
   const perTask = list.map((q, t) => (q - profile[t]!) / unit);
@@ -181,14 +201,22 @@ function diversity({ column }: Context, items: Int32Array): number {
 
 /** Σ_g p(g) ln(p(g) / ((1 − α) q(g) + α p(g))), an item's categories sharing its weight equally. */
 function miscalibration(context: Context, items: Int32Array, t: number): number {
-  const { column, threshold, tasks: { dataset, supportOffsets, supportRows } } = context;
+  const {
+    column,
+    threshold,
+    tasks: { dataset, supportOffsets, supportRows },
+  } = context;
   const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
   const liked = support.filter((row) => dataset.label[row]! >= threshold);
-  const profile = distribution(column!, (liked.length > 0 ? liked : support).map((row) => dataset.item[row]!));
+  const profile = distribution(
+    column!,
+    (liked.length > 0 ? liked : support).map((row) => dataset.item[row]!),
+  );
   const list = distribution(column!, items);
   if (profile.size === 0 || list.size === 0) return NaN;
   let divergence = 0;
-  for (const [category, p] of profile) divergence += p * Math.log(p / ((1 - STECK_MIX) * (list.get(category) ?? 0) + STECK_MIX * p));
+  for (const [category, p] of profile)
+    divergence += p * Math.log(p / ((1 - STECK_MIX) * (list.get(category) ?? 0) + STECK_MIX * p));
   return divergence;
 }
 

@@ -60,7 +60,8 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
   for (let from = 0; from < tasks.size; from += chunk) {
     if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
     const to = Math.min(tasks.size, from + chunk);
-    for (let t = from; t < to; t++) extended.user.fill(tasks.users[t]!, dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
+    for (let t = from; t < to; t++)
+      extended.user.fill(tasks.users[t]!, dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
     const scored = await score(candidateTasks(tasks, extended, from, to, width));
     for (let t = from; t < to; t++) {
       const { supportOffsets, supportRows } = tasks;
@@ -69,7 +70,11 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
       const ranked = scored.slice((t - from) * width, (t - from + 1) * width);
       for (let c = 0; c < width; c++) {
         if (!Number.isFinite(ranked[c]!)) {
-          throw new InnerloopError('DIVERGED', 'score is not finite', { field: `task ${tasks.keys[t]!}`, value: ranked[c], expected: 'a finite number' });
+          throw new InnerloopError('DIVERGED', 'score is not finite', {
+            field: `task ${tasks.keys[t]!}`,
+            value: ranked[c],
+            expected: 'a finite number',
+          });
         }
         if (isSupport[candidates[c]!] === 1) ranked[c] = -Infinity;
       }
@@ -90,7 +95,8 @@ function candidateItems({ items }: Dataset, among: Int32Array | undefined): Int3
   if (among === undefined) return every;
   if (!(among instanceof Int32Array)) checkArray(among, 'lists.among', 'item rows');
   for (const [i, row] of among.entries()) {
-    if (!Number.isInteger(row) || row < 1 || row >= items.rows) throw invalid(`lists.among[${i}]`, 'not an item', row, `a row from 1 to ${items.rows - 1}`);
+    if (!Number.isInteger(row) || row < 1 || row >= items.rows)
+      throw invalid(`lists.among[${i}]`, 'not an item', row, `a row from 1 to ${items.rows - 1}`);
   }
   const picked = new Set(among);
   return every.filter((row) => picked.has(row));

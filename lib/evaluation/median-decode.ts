@@ -97,7 +97,7 @@ function silverman(scores: Float64Array): number {
 function cellEnds(scores: Float64Array, order: Int32Array): number[] {
   const ends: number[] = [];
   const step = Math.max(1, order.length / MAX_CELLS);
-  for (let end = 0; end < order.length; ) {
+  for (let end = 0; end < order.length;) {
     end = Math.min(order.length, Math.max(end + 1, Math.round((ends.length + 1) * step)));
     while (end < order.length && scores[order[end]] === scores[order[end - 1]]) end++;
     ends.push(end);

@@ -55,8 +55,9 @@ interface Settings {
 type Build = (k: number, settings: Settings) => Omit<Metric, 'name'>;
 type Cut = (window: TaskWindow, k: number, threshold: number) => number;
 
-const cut = (compute: Cut): Build => (k, { threshold }) =>
-  ({ better: 'higher', score: 'order', compute: (window) => compute(window, k, threshold) });
+const cut =
+  (compute: Cut): Build =>
+  (k, { threshold }) => ({ better: 'higher', score: 'order', compute: (window) => compute(window, k, threshold) });
 
 const PLAIN: Record<string, Build> & Record<(typeof ROW_METRICS)[number], Build> = {
   mae: () => ({ better: 'lower', score: 'label', compute: meanAbsoluteError }),
@@ -66,7 +67,11 @@ const PLAIN: Record<string, Build> & Record<(typeof ROW_METRICS)[number], Build>
   auc: (_, { threshold }) => ({ better: 'higher', score: 'order', compute: (window) => auc(window, threshold) }),
 };
 const AT_K: Record<string, Build> & Record<(typeof RANKING_METRICS)[number], Build> = {
-  ndcg: (k, { gain, floor }) => ({ better: 'higher', score: 'order', compute: (window) => ndcg(window, k, gain, floor) }),
+  ndcg: (k, { gain, floor }) => ({
+    better: 'higher',
+    score: 'order',
+    compute: (window) => ndcg(window, k, gain, floor),
+  }),
   precision: cut(precision),
   recall: cut(recall),
   hitrate: cut(hitRate),
@@ -102,7 +107,13 @@ function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
 
 function build(name: string, settings: Settings): Metric {
   const { base, k } = splitName(name);
-  if (isListMetric(name)) throw invalid('evaluation.metrics', 'is measured on lists of recommendations, by evaluate or evaluateLists', name, 'a metric of query rows');
+  if (isListMetric(name))
+    throw invalid(
+      'evaluation.metrics',
+      'is measured on lists of recommendations, by evaluate or evaluateLists',
+      name,
+      'a metric of query rows',
+    );
   return { name, ...(k === undefined ? PLAIN[base] : AT_K[base])(k ?? NaN, settings) };
 }
 
@@ -144,7 +155,12 @@ export function evaluateScores(
 }
 
 /** One metric on one list of rows, outside any task set: `metricOf('ndcg@3', labels, scores)`. NaN where undefined. */
-export function metricOf(name: string, labels: Float32Array, scores: Float64Array, options: MetricOptions = {}): number {
+export function metricOf(
+  name: string,
+  labels: Float32Array,
+  scores: Float64Array,
+  options: MetricOptions = {},
+): number {
   const rows = { labels, scores, offsets: Int32Array.of(0, labels.length), keys: [''] };
   return measure(rows, { ...options, metrics: [name] })[name].perTask[0];
 }
@@ -160,7 +176,8 @@ interface ScoredRows {
 function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, MetricResult> {
   checkObject(options as unknown, 'evaluation', ['metrics', 'threshold', 'gain']);
   const { metrics: names = DEFAULT_METRICS, ...rest } = options;
-  if (!Array.isArray(names) || names.length === 0) throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
+  if (!Array.isArray(names) || names.length === 0)
+    throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
   const settings = settingsOf(rest, rows.labels);
   // Not map, which passes over holes.
   const metrics = Array.from(names, (name: string) => build(name, settings));
@@ -188,7 +205,11 @@ function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Met
   for (let t = 0; t < offsets.length - 1; t++) {
     for (let i = offsets[t]; i < offsets[t + 1]; i++) {
       const fail = (code: ErrorCode, what: string, value: number, expected: string) =>
-        new InnerloopError(code, what, { field: `task ${show(keys[t])}, query row ${i - offsets[t]}`, value, expected });
+        new InnerloopError(code, what, {
+          field: `task ${show(keys[t])}, query row ${i - offsets[t]}`,
+          value,
+          expected,
+        });
       if (!Number.isFinite(scores[i])) throw fail('DIVERGED', 'score is not finite', scores[i], 'a finite number');
       if (!probabilities) continue;
       if (scores[i] < 0 || scores[i] > 1) {

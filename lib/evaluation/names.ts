@@ -5,7 +5,15 @@ export const ROW_METRICS = ['mae', 'rmse', 'logloss', 'brier', 'auc'] as const;
 /** Of the first k query rows by score: `ndcg@5`. */
 export const RANKING_METRICS = ['ndcg', 'precision', 'recall', 'hitrate', 'mrr'] as const;
 /** Of the first k items of lists of recommendations: `coverage@10`. */
-export const LIST_METRICS = ['coverage', 'gini', 'novelty', 'popularity', 'popularityLift', 'diversity', 'miscalibration'] as const;
+export const LIST_METRICS = [
+  'coverage',
+  'gini',
+  'novelty',
+  'popularity',
+  'popularityLift',
+  'diversity',
+  'miscalibration',
+] as const;
 
 const AT_K: readonly string[] = [...RANKING_METRICS, ...LIST_METRICS];
 
@@ -31,7 +39,12 @@ export function splitName(name: unknown): { base: string; k: number | undefined 
   }
   const k = at < 0 ? NaN : Number(name.slice(at + 1));
   if (takesK ? !/^@[1-9]\d*$/.test(name.slice(base.length)) || !Number.isSafeInteger(k) : at >= 0) {
-    throw invalid(field, takesK ? 'no valid cut-off' : 'takes no cut-off', name, takesK ? `${base}@k with an integer k ≥ 1` : base);
+    throw invalid(
+      field,
+      takesK ? 'no valid cut-off' : 'takes no cut-off',
+      name,
+      takesK ? `${base}@k with an integer k ≥ 1` : base,
+    );
   }
   return { base, k: takesK ? k : undefined };
 }

@@ -35,16 +35,22 @@ const DEFAULT_BINS = 10;
  * @param labels 0 or 1; @param probabilities one a label, in [0, 1]
  * @throws INVALID_OPTION naming the row
  */
-export function reliability(labels: ArrayLike<number>, probabilities: Float64Array, options: ReliabilityOptions = {}): Reliability {
+export function reliability(
+  labels: ArrayLike<number>,
+  probabilities: Float64Array,
+  options: ReliabilityOptions = {},
+): Reliability {
   checkObject(options as unknown, 'reliability', ['bins', 'by']);
   const { bins = DEFAULT_BINS, by = 'width' } = options;
   checkInteger(bins, 'reliability.bins', 1, 10_000);
   checkOneOf(by, 'reliability.by', ['width', 'rows']);
   const n = probabilities.length;
-  if (labels.length !== n || n === 0) throw invalid('labels', 'not one label a probability', labels.length, `${n || 'some'} labels`);
+  if (labels.length !== n || n === 0)
+    throw invalid('labels', 'not one label a probability', labels.length, `${n || 'some'} labels`);
   for (let i = 0; i < n; i++) {
     if (labels[i] !== 0 && labels[i] !== 1) throw invalid(`labels[${i}]`, 'not binary', labels[i], '0 or 1');
-    if (!(probabilities[i]! >= 0 && probabilities[i]! <= 1)) throw invalid(`probabilities[${i}]`, 'not a probability', probabilities[i], 'a number in [0, 1]');
+    if (!(probabilities[i]! >= 0 && probabilities[i]! <= 1))
+      throw invalid(`probabilities[${i}]`, 'not a probability', probabilities[i], 'a number in [0, 1]');
   }
   const [rows, predicted, observed] = [new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
   const binOf = by === 'width' ? equalWidth(probabilities, bins) : equalRows(probabilities, bins);
@@ -61,7 +67,12 @@ export function reliability(labels: ArrayLike<number>, probabilities: Float64Arr
     if (count > 0) filled.push({ rows: count, predicted: predicted[b]! / count, observed: observed[b]! / count });
   });
   const errors = filled.map((bin) => Math.abs(bin.observed - bin.predicted));
-  return { bins: filled, ece: filled.reduce((sum, bin, b) => sum + (bin.rows / n) * errors[b]!, 0), mce: Math.max(...errors), brier };
+  return {
+    bins: filled,
+    ece: filled.reduce((sum, bin, b) => sum + (bin.rows / n) * errors[b]!, 0),
+    mce: Math.max(...errors),
+    brier,
+  };
 }
 
 function equalWidth(probabilities: Float64Array, bins: number): Int32Array {
@@ -72,7 +83,7 @@ function equalWidth(probabilities: Float64Array, bins: number): Int32Array {
 function equalRows(probabilities: Float64Array, bins: number): Int32Array {
   const order = Int32Array.from(probabilities, (_, i) => i).sort((i, j) => probabilities[i]! - probabilities[j]!);
   const binOf = new Int32Array(order.length);
-  for (let from = 0; from < order.length; ) {
+  for (let from = 0; from < order.length;) {
     let to = from + 1;
     while (to < order.length && probabilities[order[to]!] === probabilities[order[from]!]) to++;
     for (let i = from; i < to; i++) binOf[order[i]!] = Math.floor((from * bins) / order.length);

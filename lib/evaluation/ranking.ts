@@ -18,7 +18,7 @@ export function ndcg(window: TaskWindow, k: number, gain: Gain, floor = 0): numb
   const gains = new Float64Array(end - start);
   for (let i = start; i < end; i++) gains[i - start] = gainOf(labels[i] - floor, gain);
   let dcg = 0;
-  for (let from = start; from < end && from - start < k; ) {
+  for (let from = start; from < end && from - start < k;) {
     const to = tieEnd(window, from);
     // A row of a tie is at each of its places with the same probability: mean gain times the sum of discounts.
     let total = 0;
@@ -64,7 +64,7 @@ function relevantIn({ labels, order }: TaskWindow, from: number, to: number, thr
 function expectedHits(window: TaskWindow, k: number, threshold: number): number {
   const { start, end } = window;
   let hits = 0;
-  for (let from = start; from < end && from - start < k; ) {
+  for (let from = start; from < end && from - start < k;) {
     const to = tieEnd(window, from);
     const inside = Math.min(to, start + k) - from;
     hits += (relevantIn(window, from, to, threshold) * inside) / (to - from);
@@ -97,7 +97,7 @@ export function reciprocalRank(window: TaskWindow, k: number, threshold: number)
 function firstHit(window: TaskWindow, k: number, threshold: number, value: (place: number) => number): number {
   const { start, end } = window;
   if (relevantRows(window, threshold) === 0) return NaN;
-  for (let from = start; from < end && from - start < k; ) {
+  for (let from = start; from < end && from - start < k;) {
     const to = tieEnd(window, from);
     const relevant = relevantIn(window, from, to, threshold);
     if (relevant > 0) {
@@ -127,7 +127,7 @@ export function auc(window: TaskWindow, threshold: number): number {
   if (relevant === 0 || others === 0) return NaN;
   let above = 0; // relevant rows at places before the current tie
   let wins = 0;
-  for (let from = start; from < end; ) {
+  for (let from = start; from < end;) {
     const to = tieEnd(window, from);
     const hits = relevantIn(window, from, to, threshold);
     wins += (to - from - hits) * (above + hits / 2);

@@ -102,7 +102,7 @@ export function wilcoxon(a: PerTask, b: PerTask): WilcoxonTest {
   const order = Int32Array.from(d, (_, i) => i).sort((i, j) => Math.abs(d[i]) - Math.abs(d[j]));
   let positive = 0;
   let tied = 0;
-  for (let from = 0; from < n; ) {
+  for (let from = 0; from < n;) {
     let to = from + 1;
     while (to < n && Math.abs(d[order[to]]) === Math.abs(d[order[from]])) to++;
     for (let i = from; i < to; i++) if (d[order[i]] > 0) positive += (from + 1 + to) / 2;
@@ -194,7 +194,8 @@ export function compareMethods(methods: readonly ComparedMethod[], options: Comp
   const known = Object.keys(reference.metrics);
   if (metrics !== undefined) {
     checkArray(metrics, 'compare.metrics', 'metric names');
-    for (const name of metrics) if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
+    for (const name of metrics)
+      if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
   }
   return (metrics ?? known).flatMap((metric) => {
     const base = reference.metrics[metric]!;
@@ -213,7 +214,11 @@ export function compareMethods(methods: readonly ComparedMethod[], options: Comp
     const corrected = Object.fromEntries(TESTS.map((test) => [test, holm(compared.map(({ p }) => p[test]))]));
     return compared.map((one, i) => ({
       ...one,
-      adjusted: { bootstrap: corrected['bootstrap']![i]!, randomization: corrected['randomization']![i]!, wilcoxon: corrected['wilcoxon']![i]! },
+      adjusted: {
+        bootstrap: corrected['bootstrap']![i]!,
+        randomization: corrected['randomization']![i]!,
+        wilcoxon: corrected['wilcoxon']![i]!,
+      },
     }));
   });
 }

@@ -52,7 +52,12 @@ function cellOf(result: Interval | undefined): TableCell | null {
 export function renderText(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => text + (best ? ' *' : '  '));
   const widths = columnWidths(lines);
-  const body = lines.map((line) => line.map((text, c) => pad(text, widths[c], c > 0)).join('  ').trimEnd());
+  const body = lines.map((line) =>
+    line
+      .map((text, c) => pad(text, widths[c], c > 0))
+      .join('  ')
+      .trimEnd(),
+  );
   body.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
   const best = directions(table);
   const note = `mean ± half the 95 % interval over tasks${best === '' ? '' : `; * best of the column (${best})`}`;
@@ -69,7 +74,14 @@ export function renderMarkdown(table: ResultTable, options: RenderOptions = {}):
   const rule = widths.map((width, c) => (c > 0 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
   body.splice(1, 0, `| ${rule.join(' | ')} |`);
   const title = table.title === '' ? [] : [`**${table.title}**`, ''];
-  return [...title, ...body, '', `Mean ± half the 95 % interval over tasks${directions(table) === '' ? '' : ` (${directions(table)})`}.`].join('\n') + '\n';
+  return (
+    [
+      ...title,
+      ...body,
+      '',
+      `Mean ± half the 95 % interval over tasks${directions(table) === '' ? '' : ` (${directions(table)})`}.`,
+    ].join('\n') + '\n'
+  );
 }
 
 function layout(table: ResultTable, options: RenderOptions, mark: (text: string, best: boolean) => string): string[][] {

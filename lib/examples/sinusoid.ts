@@ -53,10 +53,15 @@ const RATES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05];
 export async function sinusoid(options: SinusoidOptions = {}): Promise<SinusoidResult[]> {
   const { shots = [5, 10], iterations = 70_000, testTasks = 600, seed = 1, signal, onProgress } = options;
   // Small tasks: a network on one thread, and all networks at once, keeps more cores busy than threads within a step.
-  const model = defineModel({ inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: HIDDEN }, head: { loss: 'mse' } }, { threads: 1 });
+  const model = defineModel(
+    { inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: HIDDEN }, head: { loss: 'mse' } },
+    { threads: 1 },
+  );
   const optimizer = adam({ learningRate: OUTER_RATE });
   const plain = createLearner({ model, algorithm: joint(), optimizer, seed });
-  const learners = shots.map(() => createLearner({ model, algorithm: maml({ steps: 1, learningRate: INNER_RATE }), optimizer, seed }));
+  const learners = shots.map(() =>
+    createLearner({ model, algorithm: maml({ steps: 1, learningRate: INNER_RATE }), optimizer, seed }),
+  );
   const shares = new Float64Array(shots.length + 1);
   await Promise.all(
     [...learners, plain].map((learner, which) => {
@@ -69,15 +74,34 @@ export async function sinusoid(options: SinusoidOptions = {}): Promise<SinusoidR
   );
   const results: SinusoidResult[] = [];
   for (const [k, n] of shots.entries()) {
-    const [test, validation] = ['test', 'validation'].map((stage) => packTasks(model, drawTasks(testTasks, n, TEST_POINTS, seed, stage, n)));
+    const [test, validation] = ['test', 'validation'].map((stage) =>
+      packTasks(model, drawTasks(testTasks, n, TEST_POINTS, seed, stage, n)),
+    );
     const suited = await bestRate(model, plain, validation!);
-    results.push({ method: 'MAML', shots: n, learningRate: INNER_RATE, errors: await errors(model, learners[k]!, test!, INNER_RATE) });
-    results.push({ method: 'pretrained', shots: n, learningRate: suited, errors: await errors(model, plain, test!, suited) });
+    results.push({
+      method: 'MAML',
+      shots: n,
+      learningRate: INNER_RATE,
+      errors: await errors(model, learners[k]!, test!, INNER_RATE),
+    });
+    results.push({
+      method: 'pretrained',
+      shots: n,
+      learningRate: suited,
+      errors: await errors(model, plain, test!, suited),
+    });
   }
   return results;
 }
 
-async function fit(learner: Learner, shots: number, iterations: number, seed: number, signal: AbortSignal | undefined, onProgress: (share: number) => void): Promise<void> {
+async function fit(
+  learner: Learner,
+  shots: number,
+  iterations: number,
+  seed: number,
+  signal: AbortSignal | undefined,
+  onProgress: (share: number) => void,
+): Promise<void> {
   for (let i = 0; i < iterations; i++) {
     const tasks = drawTasks(META_BATCH, shots, shots, seed, `train.${shots}`, i);
     await trainStep(learner, packTasks(learner.model, tasks), { signal });
@@ -85,7 +109,14 @@ async function fit(learner: Learner, shots: number, iterations: number, seed: nu
   }
 }
 
-function drawTasks(count: number, support: number, query: number, seed: number, stage: string, index: number): TaskExample[] {
+function drawTasks(
+  count: number,
+  support: number,
+  query: number,
+  seed: number,
+  stage: string,
+  index: number,
+): TaskExample[] {
   const stream = random(seed, `sinusoid.${stage}`, index);
   return Array.from({ length: count }, () => {
     const amplitude = 0.1 + 4.9 * stream.uniform();
@@ -99,12 +130,28 @@ function drawTasks(count: number, support: number, query: number, seed: number, 
 }
 
 /** The query loss of every task after so many steps. */
-async function taskErrors(model: Model, learner: Learner, batch: TaskBatch, steps: number, learningRate: number): Promise<Float64Array> {
-  const { taskLosses } = await metaGradient(model, learner.parameters(), batch, { steps, learningRate, adapt: 'all', order: 1 });
+async function taskErrors(
+  model: Model,
+  learner: Learner,
+  batch: TaskBatch,
+  steps: number,
+  learningRate: number,
+): Promise<Float64Array> {
+  const { taskLosses } = await metaGradient(model, learner.parameters(), batch, {
+    steps,
+    learningRate,
+    adapt: 'all',
+    order: 1,
+  });
   return taskLosses;
 }
 
-async function errors(model: Model, learner: Learner, test: TaskBatch, learningRate: number): Promise<SinusoidResult['errors']> {
+async function errors(
+  model: Model,
+  learner: Learner,
+  test: TaskBatch,
+  learningRate: number,
+): Promise<SinusoidResult['errors']> {
   const columns: Float64Array[] = [];
   for (const steps of TEST_STEPS) columns.push(await taskErrors(model, learner, test, steps, learningRate));
   const intervals = bootstrapIntervals(columns);
@@ -115,7 +162,9 @@ async function errors(model: Model, learner: Learner, test: TaskBatch, learningR
 async function bestRate(model: Model, learner: Learner, validation: TaskBatch): Promise<number> {
   let best = { rate: RATES[0]!, error: Infinity };
   for (const rate of RATES) {
-    const losses = await taskErrors(model, learner, validation, Math.max(...TEST_STEPS), rate).catch(() => Float64Array.of(Infinity));
+    const losses = await taskErrors(model, learner, validation, Math.max(...TEST_STEPS), rate).catch(() =>
+      Float64Array.of(Infinity),
+    );
     const error = losses.reduce((a, b) => a + b, 0) / losses.length;
     if (error < best.error) best = { rate, error };
   }

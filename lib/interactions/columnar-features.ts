@@ -32,7 +32,8 @@ export type ColumnFeature =
 export function checkLength(values: unknown, field: string, rows: number | undefined): void {
   const length: unknown =
     typeof values === 'object' && values !== null && 'length' in values ? values.length : undefined;
-  if (typeof length !== 'number' || !isList(values as object)) throw invalid(field, 'not an array', values, 'an array or typed array');
+  if (typeof length !== 'number' || !isList(values as object))
+    throw invalid(field, 'not an array', values, 'an array or typed array');
   if (rows !== undefined && length !== rows) throw invalid(field, `has ${length} entries`, values, `${rows} entries`);
 }
 
@@ -52,16 +53,24 @@ export function featureColumns(
   return entriesOf(features, field).flatMap(([name, feature]) => {
     const path = `${field}.${name}`;
     checkOneOf((feature as { kind?: unknown } | undefined)?.kind, `${path}.kind`, ['categorical', 'bag', 'dense']);
-    checkObject(feature, path, feature.kind === 'dense' ? ['kind', 'values', 'ids', 'standardize', 'normalize', 'present'] : ['kind', 'values', 'minCount']);
+    checkObject(
+      feature,
+      path,
+      feature.kind === 'dense'
+        ? ['kind', 'values', 'ids', 'standardize', 'normalize', 'present']
+        : ['kind', 'values', 'minCount'],
+    );
     if (feature.kind !== 'dense') {
       checkLength(feature.values, `${path}.values`, positions!.length);
       if (feature.minCount !== undefined) checkInteger(feature.minCount, `${path}.minCount`, 1);
       return [discrete(name, feature, path, positions!, rows)];
     }
     const { ids } = feature;
-    if (ids !== undefined && keys === undefined) throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
+    if (ids !== undefined && keys === undefined)
+      throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
     // Id 0 is no entity: entries of ids that no table has stay out.
-    const own = ids === undefined ? positions! : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`), (id) => keys!.idOf(id) || -1);
+    const own =
+      ids === undefined ? positions! : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`), (id) => keys!.idOf(id) || -1);
     return dense(name, feature, path, own, rows, reserved, notes);
   });
 }
@@ -85,7 +94,12 @@ function entriesOf(features: unknown, field: string): [string, ColumnFeature][] 
   const names = new Set(entries.map(([name]) => name));
   for (const [name, feature] of entries) {
     if ((feature as { present?: unknown } | undefined)?.present === true && names.has(presentName(name))) {
-      throw invalid(`${field}.${presentName(name)}`, 'used twice', presentName(name), 'a name of its own for each feature');
+      throw invalid(
+        `${field}.${presentName(name)}`,
+        'used twice',
+        presentName(name),
+        'a name of its own for each feature',
+      );
     }
   }
   return entries;
@@ -144,7 +158,12 @@ function discrete(
 /** An object may state any length: a long one must have its last entry. */
 function isList(value: object): value is ArrayLike<unknown> {
   const { length } = value as { length?: unknown };
-  return typeof length === 'number' && Number.isSafeInteger(length) && length >= 0 && (length <= 65536 || length - 1 in value);
+  return (
+    typeof length === 'number' &&
+    Number.isSafeInteger(length) &&
+    length >= 0 &&
+    (length <= 65536 || length - 1 in value)
+  );
 }
 
 function entryTexts(values: ArrayLike<unknown>, field: string, row: number, trim: boolean): string[] {
@@ -179,17 +198,41 @@ function dense(
   if (isTensor(values)) {
     const { shape, data } = values;
     const isNumbers = data instanceof Float32Array || data instanceof Float64Array;
-    if (!isNumbers || shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || shape[1] === 0 || shape[0]! * shape[1]! !== data.length) {
-      throw invalid(`${field}.values`, 'not a matrix of features', `${isNumbers ? data.length : typeof data} numbers of shape (${String(shape)})`, 'a Float32Array or Float64Array of shape [rows, size]');
+    if (
+      !isNumbers ||
+      shape.length !== 2 ||
+      !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
+      shape[1] === 0 ||
+      shape[0]! * shape[1]! !== data.length
+    ) {
+      throw invalid(
+        `${field}.values`,
+        'not a matrix of features',
+        `${isNumbers ? data.length : typeof data} numbers of shape (${String(shape)})`,
+        'a Float32Array or Float64Array of shape [rows, size]',
+      );
     }
-    return placeMatrix(name, { rows: shape[0]!, size: shape[1]!, data }, positions, rows, options, field, reserved, notes);
+    return placeMatrix(
+      name,
+      { rows: shape[0]!, size: shape[1]!, data },
+      positions,
+      rows,
+      options,
+      field,
+      reserved,
+      notes,
+    );
   }
   checkLength(values, `${field}.values`, positions.length);
   const list: unknown[] = Array.from<unknown>(values);
   const at = list.findIndex((value) => value !== null && value !== undefined);
   const first = list[at];
   if (typeof first === 'object' && first !== null && !isList(first)) {
-    throw new InnerloopError('INVALID_DATA', `not a list in row ${at + 1}`, { field, value: first, expected: 'a number or a list of numbers' });
+    throw new InnerloopError('INVALID_DATA', `not a list in row ${at + 1}`, {
+      field,
+      value: first,
+      expected: 'a number or a list of numbers',
+    });
   }
   const size = typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
   const raw = new Float64Array(rows * size).fill(Number.NaN);

@@ -70,9 +70,13 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
   const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes);
   const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes);
   const { features = {} } = source as ColumnSource;
-  const isHistory = ([, feature]: [string, unknown]) => (feature as { kind?: unknown } | null | undefined)?.kind === 'sequence';
+  const isHistory = ([, feature]: [string, unknown]) =>
+    (feature as { kind?: unknown } | null | undefined)?.kind === 'sequence';
   const histories = typeof features === 'object' && features !== null ? Object.entries(features).filter(isHistory) : [];
-  const rowFeatures = histories.length === 0 ? features : Object.fromEntries(Object.entries(features).filter((entry) => !isHistory(entry)));
+  const rowFeatures =
+    histories.length === 0
+      ? features
+      : Object.fromEntries(Object.entries(features).filter((entry) => !isHistory(entry)));
   const identity = Int32Array.from({ length: rows }, (_, row) => row);
   const context = featureColumns(rowFeatures, 'features', identity, undefined, rows, 0, notes);
   const dataset = assemble(
@@ -88,7 +92,10 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     source as ColumnSource,
     notes,
   );
-  return histories.reduce((before, [name, { kind: _, ...options }]) => withHistory(before, { name, ...(options as HistoryOptions) }), dataset);
+  return histories.reduce(
+    (before, [name, { kind: _, ...options }]) => withHistory(before, { name, ...(options as HistoryOptions) }),
+    dataset,
+  );
 }
 
 function entityTable(
@@ -107,7 +114,10 @@ function entityTable(
   checkObject(entities, entityField, ['id', 'features']);
   const table: EntityColumns = entities;
   if (table.id !== undefined) checkLength(table.id, `${entityField}.id`, undefined);
-  const own = table.id === undefined ? ownIds(table.features, `${entityField}.features`) : uniqueIdTexts(table.id, `${entityField}.id`);
+  const own =
+    table.id === undefined
+      ? ownIds(table.features, `${entityField}.features`)
+      : uniqueIdTexts(table.id, `${entityField}.id`);
   const values = ['', ...sortTexts([...new Set([...texts, ...own])])];
   const keys = createVocabulary(values);
   const missing = values.length - 1 - own.length;

@@ -30,10 +30,17 @@ export function denseColumns(
     const value = raw[i]!;
     if (Number.isNaN(value)) complete[Math.floor(i / size)] = 0;
     else if (Math.abs(value) <= FLOAT32_MAX) present[i % size]!++;
-    else throw new InnerloopError('INVALID_DATA', 'a number that float32 cannot hold', { field, value, expected: 'finite numbers' });
+    else
+      throw new InnerloopError('INVALID_DATA', 'a number that float32 cannot hold', {
+        field,
+        value,
+        expected: 'finite numbers',
+      });
   }
   if (options.normalize) normalizeRows(raw, size);
-  const { mean, scale } = options.standardize ? moments(raw, size, present) : { mean: new Float64Array(size), scale: new Float64Array(size).fill(1) };
+  const { mean, scale } = options.standardize
+    ? moments(raw, size, present)
+    : { mean: new Float64Array(size), scale: new Float64Array(size).fill(1) };
   const data = raw instanceof Float32Array ? raw : new Float32Array(raw.length);
   for (let i = 0, c = 0; i < raw.length; i++, c = c + 1 === size ? 0 : c + 1) {
     const value = raw[i]!;
@@ -50,7 +57,11 @@ export function denseColumns(
 }
 
 /** Mean and inverse standard deviation of each column over its values present. */
-function moments(raw: Float64Array | Float32Array, size: number, present: Float64Array): { mean: Float64Array; scale: Float64Array } {
+function moments(
+  raw: Float64Array | Float32Array,
+  size: number,
+  present: Float64Array,
+): { mean: Float64Array; scale: Float64Array } {
   const mean = new Float64Array(size);
   for (let i = 0; i < raw.length; i++) if (!Number.isNaN(raw[i]!)) mean[i % size]! += raw[i]!;
   for (let c = 0; c < size; c++) if (present[c]! > 0) mean[c]! /= present[c]!;
@@ -96,7 +107,11 @@ export function placeMatrix(
   notes: string[],
 ): DenseColumn[] {
   if (count !== positions.length) {
-    throw new InnerloopError('INVALID_DATA', `the matrix has ${count} rows`, { field, value: count, expected: `${positions.length} rows, one for each id` });
+    throw new InnerloopError('INVALID_DATA', `the matrix has ${count} rows`, {
+      field,
+      value: count,
+      expected: `${positions.length} rows, one for each id`,
+    });
   }
   const raw = new Float32Array(rows * size).fill(Number.NaN);
   let strangers = 0;
@@ -107,13 +122,16 @@ export function placeMatrix(
       const value = data[r * size + c]!;
       if (!(Math.abs(value) <= FLOAT32_MAX)) {
         throw new InnerloopError('INVALID_DATA', `row ${r + 1}, column ${c + 1}: not a finite float32 number`, {
-          field, value, expected: 'finite numbers; leave out the rows of ids that have no features',
+          field,
+          value,
+          expected: 'finite numbers; leave out the rows of ids that have no features',
         });
       }
       if (position >= 0) raw[position * size + c] = value;
     }
   }
-  if (strangers > 0) notes.push(`${field} (${name}): ${strangers} of ${count} rows belong to ids of no table and were left out`);
+  if (strangers > 0)
+    notes.push(`${field} (${name}): ${strangers} of ${count} rows belong to ids of no table and were left out`);
   return denseColumns(name, size, raw, options, field, reserved, notes);
 }
 

@@ -1,4 +1,13 @@
-import { checkArray, checkBoolean, checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../check.js';
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  invalid,
+} from '../check.js';
 import { checkFrom } from './table-source.js';
 import type { TableSource } from './table-source.js';
 
@@ -92,14 +101,19 @@ const KINDS = Object.keys(KEYS) as FeatureSpec['kind'][];
 const ALL_KEYS = ['name', 'kind', ...new Set(KINDS.flatMap((kind) => KEYS[kind] as readonly string[]))];
 
 /** Validates feature specifications and fills in their defaults. */
-export function resolveFeatures(features: unknown, field: string, side: 'users' | 'items' | 'interactions'): ResolvedFeature[] {
+export function resolveFeatures(
+  features: unknown,
+  field: string,
+  side: 'users' | 'items' | 'interactions',
+): ResolvedFeature[] {
   if (features === undefined) return [];
   checkArray(features, field, 'features');
   const seen = new Set<string>();
   return features.map((feature: unknown, i) => {
     const resolved = resolveFeature(feature, `${field}[${i}]`, side);
     for (const name of resolved.present ? [resolved.name, presentName(resolved.name)] : [resolved.name]) {
-      if (seen.has(name)) throw invalid(`${resolved.field}.name`, 'used twice', name, 'a name of its own for each feature');
+      if (seen.has(name))
+        throw invalid(`${resolved.field}.name`, 'used twice', name, 'a name of its own for each feature');
       seen.add(name);
     }
     return resolved;
@@ -108,7 +122,21 @@ export function resolveFeatures(features: unknown, field: string, side: 'users' 
 
 function resolveFeature(feature: unknown, path: string, side: string): ResolvedFeature {
   checkObject(feature, path, ALL_KEYS);
-  const { name, kind, column, sql, separator, minCount, size, file, tensor, ids, of = 'before', maxLength, minLabel } = feature;
+  const {
+    name,
+    kind,
+    column,
+    sql,
+    separator,
+    minCount,
+    size,
+    file,
+    tensor,
+    ids,
+    of = 'before',
+    maxLength,
+    minLabel,
+  } = feature;
   checkString(name, `${path}.name`);
   checkOneOf(kind, `${path}.kind`, KINDS);
   for (const key of Object.keys(feature)) {
@@ -116,10 +144,17 @@ function resolveFeature(feature: unknown, path: string, side: string): ResolvedF
     if (feature[key] === undefined || kinds.length === 0 || kinds.includes(kind)) continue;
     throw invalid(`${path}.${key}`, `does not apply to a ${kind} feature`, feature[key], `kind ${kinds.join(' or ')}`);
   }
-  if (kind === 'sequence' && side !== 'interactions') throw invalid(`${path}.kind`, `${side} have no history`, kind, 'a feature of the interactions');
-  for (const [key, value] of Object.entries({ column, sql, separator, file, tensor })) if (value !== undefined) checkString(value, `${path}.${key}`);
+  if (kind === 'sequence' && side !== 'interactions')
+    throw invalid(`${path}.kind`, `${side} have no history`, kind, 'a feature of the interactions');
+  for (const [key, value] of Object.entries({ column, sql, separator, file, tensor }))
+    if (value !== undefined) checkString(value, `${path}.${key}`);
   if ([column, sql, file].filter((value) => value !== undefined).length > 1) {
-    throw invalid(path, `has both ${column === undefined ? 'sql' : 'column'} and ${file === undefined ? 'sql' : 'file'}`, feature, 'at most one of column, sql and file');
+    throw invalid(
+      path,
+      `has both ${column === undefined ? 'sql' : 'column'} and ${file === undefined ? 'sql' : 'file'}`,
+      feature,
+      'at most one of column, sql and file',
+    );
   }
   if (minCount !== undefined) checkInteger(minCount, `${path}.minCount`, 1);
   if (size !== undefined) checkInteger(size, `${path}.size`, 1, 65536);
@@ -162,19 +197,23 @@ export function presentName(name: string): string {
 function checkFile({ file, tensor, ids }: Record<string, unknown>, path: string, side: string): void {
   if (file === undefined) {
     for (const [key, value] of Object.entries({ tensor, ids })) {
-      if (value !== undefined) throw invalid(`${path}.${key}`, 'says nothing without a file', value, 'file: a .npy or .safetensors file');
+      if (value !== undefined)
+        throw invalid(`${path}.${key}`, 'says nothing without a file', value, 'file: a .npy or .safetensors file');
     }
     return;
   }
   const kind = /\.(npy|safetensors)$/i.exec(file as string)?.[1]?.toLowerCase();
-  if (kind === undefined) throw invalid(`${path}.file`, 'not a kind of matrix file', file, 'a name that ends in .npy or .safetensors');
+  if (kind === undefined)
+    throw invalid(`${path}.file`, 'not a kind of matrix file', file, 'a name that ends in .npy or .safetensors');
   const inTensors = (value: unknown, key: string) => {
     checkString(value, `${path}.${key}`);
-    if (kind === 'npy') throw invalid(`${path}.${key}`, 'a .npy file holds one array', value, 'file: a .safetensors file');
+    if (kind === 'npy')
+      throw invalid(`${path}.${key}`, 'a .npy file holds one array', value, 'file: a .safetensors file');
   };
   if (tensor !== undefined) inTensors(tensor, 'tensor');
   if (ids === undefined) return;
-  if (side === 'interactions') throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one row for each interaction, in their order');
+  if (side === 'interactions')
+    throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one row for each interaction, in their order');
   if (typeof ids === 'object' && ids !== null && 'tensor' in ids) {
     checkObject(ids, `${path}.ids`, ['tensor']);
     inTensors(ids['tensor'], 'ids.tensor');
@@ -185,7 +224,12 @@ function checkFile({ file, tensor, ids }: Record<string, unknown>, path: string,
   } else {
     checkString(ids, `${path}.ids`);
     if (!/\.(txt|json|npy)$/i.test(ids)) {
-      throw invalid(`${path}.ids`, 'not a kind of list', ids, 'a .txt, .json or .npy file, or { from, column } for a column of a table');
+      throw invalid(
+        `${path}.ids`,
+        'not a kind of list',
+        ids,
+        'a .txt, .json or .npy file, or { from, column } for a column of a table',
+      );
     }
   }
 }

@@ -73,7 +73,8 @@ export async function readFeatures(
   const columns = new Map<string, Column[]>();
   for (const [k, { feature, isList: list }] of features.entries()) {
     const value = `f${k}`;
-    if (feature.kind === 'categorical') columns.set(feature.name, [await readCategorical(session, table, value, feature, rows)]);
+    if (feature.kind === 'categorical')
+      columns.set(feature.name, [await readCategorical(session, table, value, feature, rows)]);
     else if (feature.kind === 'bag') columns.set(feature.name, [await readBag(session, table, value, feature, rows)]);
     else columns.set(feature.name, await readDense(session, table, value, feature, list, rows, reserved, notes));
   }

@@ -3,7 +3,8 @@ import { InnerloopError } from '../errors.js';
 /** Ids as text: non-empty texts, finite numbers that are exact, or big integers. */
 export function idTexts(ids: ArrayLike<unknown>, field: string): string[] {
   return Array.from(ids, (id, row) => {
-    const isNumber = typeof id === 'number' && Number.isFinite(id) && (!Number.isInteger(id) || Number.isSafeInteger(id));
+    const isNumber =
+      typeof id === 'number' && Number.isFinite(id) && (!Number.isInteger(id) || Number.isSafeInteger(id));
     if ((typeof id === 'string' && id !== '') || isNumber || typeof id === 'bigint') return String(id);
     throw new InnerloopError('INVALID_DATA', `not an id in row ${row + 1}`, {
       field,

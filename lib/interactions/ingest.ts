@@ -103,12 +103,20 @@ export async function ingestEntities(
 }
 
 /** The feature table of entities that only files of features name: `id` (VARCHAR, each once). */
-export async function ingestIds(session: DuckSession, lists: readonly (readonly string[])[], name: 'users' | 'items'): Promise<RawTable> {
+export async function ingestIds(
+  session: DuckSession,
+  lists: readonly (readonly string[])[],
+  name: 'users' | 'items',
+): Promise<RawTable> {
   const field = `${name}.features`;
   const table = `raw_${name}`;
   await session.run(`CREATE TEMP TABLE ${table} (id VARCHAR)`, field);
   for (const ids of lists) {
-    await session.run(`INSERT INTO ${table} SELECT DISTINCT id FROM (SELECT unnest(from_json($1, '["VARCHAR"]')) AS id) WHERE id NOT IN (FROM ${table})`, field, [JSON.stringify(ids)]);
+    await session.run(
+      `INSERT INTO ${table} SELECT DISTINCT id FROM (SELECT unnest(from_json($1, '["VARCHAR"]')) AS id) WHERE id NOT IN (FROM ${table})`,
+      field,
+      [JSON.stringify(ids)],
+    );
   }
   const [rows] = await session.row(`SELECT count(*)::DOUBLE FROM ${table}`, field);
   return { name: table, rows: Number(rows), features: [] };

@@ -12,21 +12,32 @@ import { columnOf, openRelation, textExpression } from './relation.js';
 const isSafetensors = (path: string): boolean => extname(path).toLowerCase() === '.safetensors';
 
 /** The matrix of a feature's file. Its numbers are checked when they are placed. */
-export async function readMatrix(baseDirectory: string, { file, tensor, size, field }: ResolvedFeature): Promise<Matrix> {
+export async function readMatrix(
+  baseDirectory: string,
+  { file, tensor, size, field }: ResolvedFeature,
+): Promise<Matrix> {
   const bytes = await readBytes(baseDirectory, file!, `${field}.file`);
-  const { shape, data } = isSafetensors(file!) ? pickTensor(bytes, file!, tensor, field) : decodeNpy(bytes, `${field}.file`);
+  const { shape, data } = isSafetensors(file!)
+    ? pickTensor(bytes, file!, tensor, field)
+    : decodeNpy(bytes, `${field}.file`);
   const isNumbers = data instanceof Float32Array || data instanceof Float64Array;
   if (!isNumbers || shape.length !== 2 || shape[1]! === 0 || (size !== undefined && shape[1] !== size)) {
     const found = `${data.constructor.name.replace(/Array$/, '')} of shape (${shape.join(', ')})`;
     throw new InnerloopError('INVALID_DATA', `${file!} holds no matrix of features`, {
-      field: `${field}.file`, value: found, expected: `floating-point numbers of shape (rows, ${size ?? 'size'})`,
+      field: `${field}.file`,
+      value: found,
+      expected: `floating-point numbers of shape (rows, ${size ?? 'size'})`,
     });
   }
   return { rows: shape[0]!, size: shape[1]!, data };
 }
 
 /** The ids of a matrix's rows, as text. */
-export async function readIds(session: DuckSession, { file, field }: ResolvedFeature, ids: IdSource): Promise<string[]> {
+export async function readIds(
+  session: DuckSession,
+  { file, field }: ResolvedFeature,
+  ids: IdSource,
+): Promise<string[]> {
   const { baseDirectory } = session.options;
   const path = `${field}.ids`;
   if (typeof ids === 'string') return readList(baseDirectory, ids, path);
@@ -36,8 +47,15 @@ export async function readIds(session: DuckSession, { file, field }: ResolvedFea
   }
   const relation = await openRelation(session, ids, path, [ids.column], false);
   const expression = textExpression(columnOf(relation, ids.column, `${path}.column`), relation.types.get(ids.column)!);
-  if (relation.userSql) await session.runInOrder(`CREATE OR REPLACE TEMP TABLE matrix_ids AS SELECT ${expression} AS id FROM ${relation.sql}`, path);
-  const [texts = []] = await session.columns(relation.userSql ? 'SELECT id FROM matrix_ids ORDER BY rowid' : `SELECT ${expression} FROM ${relation.sql}`, path);
+  if (relation.userSql)
+    await session.runInOrder(
+      `CREATE OR REPLACE TEMP TABLE matrix_ids AS SELECT ${expression} AS id FROM ${relation.sql}`,
+      path,
+    );
+  const [texts = []] = await session.columns(
+    relation.userSql ? 'SELECT id FROM matrix_ids ORDER BY rowid' : `SELECT ${expression} FROM ${relation.sql}`,
+    path,
+  );
   return uniqueIdTexts(texts, path);
 }
 
@@ -53,14 +71,28 @@ async function readList(baseDirectory: string, name: string, field: string): Pro
     if (Array.isArray(list)) return uniqueIdTexts(list, field);
   } catch (cause) {
     if (cause instanceof InnerloopError) throw cause;
-    throw new InnerloopError('INVALID_DATA', `cannot be read: ${(cause as Error).message}`, { field, value: name, expected: extension === '.txt' ? 'text in UTF-8' : 'JSON', cause });
+    throw new InnerloopError('INVALID_DATA', `cannot be read: ${(cause as Error).message}`, {
+      field,
+      value: name,
+      expected: extension === '.txt' ? 'text in UTF-8' : 'JSON',
+      cause,
+    });
   }
-  throw new InnerloopError('INVALID_DATA', 'not a list', { field, value: name, expected: 'a JSON array of texts or numbers' });
+  throw new InnerloopError('INVALID_DATA', 'not a list', {
+    field,
+    value: name,
+    expected: 'a JSON array of texts or numbers',
+  });
 }
 
 function integerTexts({ shape, data }: { shape: number[]; data: ArrayLike<unknown> }, field: string): string[] {
-  if ((data instanceof Int32Array || data instanceof BigInt64Array) && shape.length === 1) return uniqueIdTexts(data, field);
-  throw new InnerloopError('INVALID_DATA', 'holds no ids', { field, value: `${data.constructor.name} of shape (${shape.join(', ')})`, expected: 'integers of shape (rows)' });
+  if ((data instanceof Int32Array || data instanceof BigInt64Array) && shape.length === 1)
+    return uniqueIdTexts(data, field);
+  throw new InnerloopError('INVALID_DATA', 'holds no ids', {
+    field,
+    value: `${data.constructor.name} of shape (${shape.join(', ')})`,
+    expected: 'integers of shape (rows)',
+  });
 }
 
 async function readBytes(baseDirectory: string, path: string, field: string): Promise<Uint8Array> {
@@ -69,18 +101,31 @@ async function readBytes(baseDirectory: string, path: string, field: string): Pr
   } catch (error) {
     // The option is the field of every other error about a source, so it is here.
     if (!(error instanceof InnerloopError)) throw error;
-    throw new InnerloopError(error.code, `cannot read ${resolve(baseDirectory, path)}`, { field, value: path, expected: error.expected, cause: error });
+    throw new InnerloopError(error.code, `cannot read ${resolve(baseDirectory, path)}`, {
+      field,
+      value: path,
+      expected: error.expected,
+      cause: error,
+    });
   }
 }
 
 function pickTensor(bytes: Uint8Array, path: string, name: string | undefined, field: string) {
   const tensors = tensorsOf(bytes, path, field);
   const names = Object.keys(tensors);
-  const found = name === undefined ? names.filter((other) => tensors[other]!.shape.length === 2) : names.filter((other) => other === name);
+  const found =
+    name === undefined
+      ? names.filter((other) => tensors[other]!.shape.length === 2)
+      : names.filter((other) => other === name);
   if (found.length === 1) return tensors[found[0]!]!;
-  const what = name === undefined ? `${path} has ${found.length} tensors of two dimensions` : suggesting(`${path} has no such tensor`, name, names);
+  const what =
+    name === undefined
+      ? `${path} has ${found.length} tensors of two dimensions`
+      : suggesting(`${path} has no such tensor`, name, names);
   throw new InnerloopError('INVALID_DATA', what, {
-    field: name === undefined ? `${field}.tensor` : field, value: name, expected: `one of ${names.map(show).join(', ')}`,
+    field: name === undefined ? `${field}.tensor` : field,
+    value: name,
+    expected: `one of ${names.map(show).join(', ')}`,
   });
 }
 

@@ -73,7 +73,12 @@ export function checkSource(source: unknown): asserts source is DataSource {
   if (interactions['time'] !== undefined) checkString(interactions['time'], 'interactions.time');
   const sequence = resolved.find(({ kind }) => kind === 'sequence');
   if (sequence !== undefined && interactions['time'] === undefined) {
-    throw invalid(sequence.field, 'a history needs the time of the interactions', undefined, 'interactions.time: a column');
+    throw invalid(
+      sequence.field,
+      'a history needs the time of the interactions',
+      undefined,
+      'interactions.time: a column',
+    );
   }
   for (const [name, table] of [
     ['users', users],
@@ -81,11 +86,18 @@ export function checkSource(source: unknown): asserts source is DataSource {
   ] as const) {
     if (table === undefined) continue;
     checkObject(table, name, ['from', 'sql', 'id', 'features']);
-    if (table['features'] === undefined) throw invalid(`${name}.features`, 'missing', undefined, 'an array of features');
+    if (table['features'] === undefined)
+      throw invalid(`${name}.features`, 'missing', undefined, 'an array of features');
     const features = resolveFeatures(table['features'], `${name}.features`, name);
     if (features.length > 0 && table['from'] === undefined && table['sql'] === undefined && table['id'] === undefined) {
       const other = features.find(({ ids }) => ids === undefined);
-      if (other !== undefined) throw invalid(other.field, `needs a table of ${name}`, other.name, `${name}.from or ${name}.sql, or a file with ids`);
+      if (other !== undefined)
+        throw invalid(
+          other.field,
+          `needs a table of ${name}`,
+          other.name,
+          `${name}.from or ${name}.sql, or a file with ids`,
+        );
       continue;
     }
     checkTable(table, name, ['id', 'features']);

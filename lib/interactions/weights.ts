@@ -80,7 +80,8 @@ function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, 
   const { halfLife, at } = recency;
   checkNumber(halfLife, 'weights.recency.halfLife', 0, undefined, true);
   if (at !== undefined) checkNumber(at, 'weights.recency.at');
-  if (time === undefined) throw invalid('weights.recency', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
+  if (time === undefined)
+    throw invalid('weights.recency', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
   let latest = -Infinity;
   for (const row of rows) latest = Math.max(latest, time[row]!);
   // A later `at` would scale all weights alike.
@@ -88,7 +89,12 @@ function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, 
   for (let i = 0; i < weights.length; i++) weights[i]! *= 2 ** -(Math.max(0, now - time[i]!) / halfLife);
 }
 
-function divideByPopularity(dataset: Dataset, propensity: Record<string, unknown>, rows: Int32Array, weights: Float64Array): void {
+function divideByPopularity(
+  dataset: Dataset,
+  propensity: Record<string, unknown>,
+  rows: Int32Array,
+  weights: Float64Array,
+): void {
   const { of = 'item', power = 0.5 } = propensity;
   checkOneOf(of, 'weights.propensity.of', ['item', 'user']);
   checkNumber(power, 'weights.propensity.power', 0);
@@ -109,7 +115,8 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
     { table: dataset.items, index: dataset.item },
     { table: dataset.users, index: dataset.user },
   ];
-  const isNumber = (column: { kind: string }): column is DenseColumn => column.kind === 'dense' && (column as DenseColumn).size === 1;
+  const isNumber = (column: { kind: string }): column is DenseColumn =>
+    column.kind === 'dense' && (column as DenseColumn).size === 1;
   for (const { table, index } of sides) {
     const column = table.columns.filter(isNumber).find((each) => each.name === name);
     if (column === undefined) continue;
@@ -117,7 +124,9 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
       const p = column.data[index === undefined ? i : index[i]!]!;
       if (!(p > 0 && p <= 1)) {
         throw new InnerloopError('INVALID_DATA', `interaction ${i + 1} has no propensity in ${JSON.stringify(name)}`, {
-          field: 'weights.propensity.column', value: p, expected: 'numbers > 0 and ≤ 1, of a column with standardize: false',
+          field: 'weights.propensity.column',
+          value: p,
+          expected: 'numbers > 0 and ≤ 1, of a column with standardize: false',
         });
       }
       weights[i]! /= p;
@@ -126,6 +135,8 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
   }
   const names = sides.flatMap(({ table }) => table.columns.filter(isNumber).map((column) => column.name));
   throw new InnerloopError('MISSING_COLUMN', suggesting('no such column of numbers', name, names), {
-    field: 'weights.propensity.column', value: name, expected: names.length === 0 ? 'a dense column of size 1' : `one of ${names.join(', ')}`,
+    field: 'weights.propensity.column',
+    value: name,
+    expected: names.length === 0 ? 'a dense column of size 1' : `one of ${names.join(', ')}`,
   });
 }

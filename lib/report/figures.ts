@@ -18,9 +18,13 @@ export function resultFigures({ set, methods }: StoredSet, own: string | undefin
   const metrics = [...new Set(methods.flatMap((method) => Object.keys(method.metrics)))];
   return metrics.flatMap((metric): Figure[] => {
     const rows = methods.flatMap(({ method, metrics: { [metric]: result } }): IntervalRow[] =>
-      typeof result?.mean === 'number' ? [{ name: method, mean: result.mean, low: result.low, high: result.high, tone: toneOf(method, own) }] : [],
+      typeof result?.mean === 'number'
+        ? [{ name: method, mean: result.mean, low: result.low, high: result.high, tone: toneOf(method, own) }]
+        : [],
     );
-    return rows.length < 2 ? [] : [{ name: `${set}-${metric}`, drawing: drawIntervals({ title: metric, unit: `on ${words(set)}`, rows }) }];
+    return rows.length < 2
+      ? []
+      : [{ name: `${set}-${metric}`, drawing: drawIntervals({ title: metric, unit: `on ${words(set)}`, rows }) }];
   });
 }
 
@@ -32,8 +36,17 @@ function toneOf(method: string, own: string | undefined): Tone {
 /** One chart a metric of the adapted learner: its mean in each group. */
 export function groupFigures(set: string, { groups = {} }: StoredMethod): Figure[] {
   return Object.entries(groups).flatMap(([metric, { groups: parts }]): Figure[] => {
-    const rows = parts.flatMap(({ group, mean, low, high }): IntervalRow[] => (mean === null ? [] : [{ name: group, mean, low, high, tone: 'first' }]));
-    return rows.length < 2 ? [] : [{ name: `${set}-${metric}-groups`, drawing: drawIntervals({ title: `${metric} by group`, unit: `on ${words(set)}`, rows }) }];
+    const rows = parts.flatMap(({ group, mean, low, high }): IntervalRow[] =>
+      mean === null ? [] : [{ name: group, mean, low, high, tone: 'first' }],
+    );
+    return rows.length < 2
+      ? []
+      : [
+          {
+            name: `${set}-${metric}-groups`,
+            drawing: drawIntervals({ title: `${metric} by group`, unit: `on ${words(set)}`, rows }),
+          },
+        ];
   });
 }
 
@@ -48,7 +61,19 @@ export function reliabilityFigure({ set, methods }: StoredSet): Figure[] {
     tone: method.includes('not adapted') ? 'second' : 'first',
   }));
   const ideal: LineSeries = { name: 'as predicted', x: [0, 1], y: [0, 1], tone: 'plain', dashed: true };
-  return [{ name: `${set}-reliability`, drawing: drawLines({ title: 'Reliability', x: 'predicted probability', y: 'share that happened', series: [...series, ideal], spacing: 'linear', from: 'zero' }) }];
+  return [
+    {
+      name: `${set}-reliability`,
+      drawing: drawLines({
+        title: 'Reliability',
+        x: 'predicted probability',
+        y: 'share that happened',
+        series: [...series, ideal],
+        spacing: 'linear',
+        from: 'zero',
+      }),
+    },
+  ];
 }
 
 /** Loss, validation and gradient norm over the epochs, one line a phase. */
@@ -57,9 +82,13 @@ export function learningFigures({ epochs, manifest }: RunFolder): Figure[] {
   const curve = (title: string, y: string, value: (line: EpochLine) => number | undefined, name: string): Figure[] => {
     const series = phases.flatMap((phase): LineSeries[] => {
       const lines = epochs.filter((line) => line.phase === phase && Number.isFinite(value(line)));
-      return lines.length === 0 ? [] : [{ name: phase, x: lines.map(({ epoch }) => epoch), y: lines.map((line) => value(line)!) }];
+      return lines.length === 0
+        ? []
+        : [{ name: phase, x: lines.map(({ epoch }) => epoch), y: lines.map((line) => value(line)!) }];
     });
-    return series.length === 0 ? [] : [{ name, drawing: drawLines({ title, x: 'epoch', y, series, spacing: 'linear' }) }];
+    return series.length === 0
+      ? []
+      : [{ name, drawing: drawLines({ title, x: 'epoch', y, series, spacing: 'linear' }) }];
   };
   const metric = manifest?.best?.metric ?? 'metric';
   return [

@@ -20,13 +20,17 @@ export function renderReport(run: RunFolder): Report {
   const figures: Figure[] = [];
   const draw = (drawn: readonly Figure[]) => {
     figures.push(...drawn);
-    return drawn.length === 0 ? '' : `<div class="charts">${drawn.map(({ drawing }) => figure(drawing)).join('')}</div>`;
+    return drawn.length === 0
+      ? ''
+      : `<div class="charts">${drawn.map(({ drawing }) => figure(drawing)).join('')}</div>`;
   };
   const own = ownMethod(run);
   const body = [
     `<h1>${escape(run.name)}</h1>`,
     introduction(run),
-    run.sets.length === 0 && run.scenarios.length === 0 ? '<p class="warn">The run has no results yet: it is at work, or was interrupted.</p>' : '',
+    run.sets.length === 0 && run.scenarios.length === 0
+      ? '<p class="warn">The run has no results yet: it is at work, or was interrupted.</p>'
+      : '',
     cards(run, own),
     ...run.sets.map((set) => results(set, own, draw)),
     learning(run, draw),
@@ -63,7 +67,8 @@ function introduction({ manifest, epochs }: RunFolder): string {
   const { data, model, best, seconds, seed, config } = manifest;
   const facts = [
     config?.algorithm?.name && `Algorithm ${config.algorithm.name}`,
-    data?.rows !== undefined && `${whole(data.rows)} interactions of ${whole(data.users ?? NaN)} users with ${whole(data.items ?? NaN)} items`,
+    data?.rows !== undefined &&
+      `${whole(data.rows)} interactions of ${whole(data.users ?? NaN)} users with ${whole(data.items ?? NaN)} items`,
     model?.parameters !== undefined && `${whole(model.parameters)} parameters`,
     best?.epoch !== undefined && `epoch ${best.epoch} kept`,
     seconds?.['train'] !== undefined && `trained in ${duration(seconds['train'])}`,
@@ -88,19 +93,45 @@ function cards({ sets }: RunFolder, own: string | undefined): string {
       return `<div><div class="big ${tone}">${number(result.mean)}</div><div class="what">${escape(what)}${margin === undefined ? '' : ` ± ${number(margin)}`}</div></div>`;
     };
     const named = (name: string) => methods.find(({ method }) => method === name);
-    const rivals = methods.filter(({ method, metrics }) => own !== undefined && method !== own && !method.startsWith(`${own},`) && !method.endsWith(', median') && typeof metrics[metric]?.mean === 'number');
+    const rivals = methods.filter(
+      ({ method, metrics }) =>
+        own !== undefined &&
+        method !== own &&
+        !method.startsWith(`${own},`) &&
+        !method.endsWith(', median') &&
+        typeof metrics[metric]?.mean === 'number',
+    );
     const sign = column.better === 'higher' ? -1 : 1;
-    const best = column.better === 'neither' ? undefined : [...rivals].sort((a, b) => sign * (a.metrics[metric]!.mean! - b.metrics[metric]!.mean!))[0];
-    const cells = [cell(named(own ?? ''), own ?? '', 'first-ink'), cell(named(`${own ?? ''}, not adapted`), 'not adapted', 'second-ink'), cell(best, best?.method ?? '', '')];
-    return [`<section class="card"><h3>${escape(capital(words(set)))}: ${escape(metric)}${column.better === 'neither' ? '' : `, ${column.better} is better`}</h3><div class="pair">${cells.join('')}</div></section>`];
+    const best =
+      column.better === 'neither'
+        ? undefined
+        : [...rivals].sort((a, b) => sign * (a.metrics[metric]!.mean! - b.metrics[metric]!.mean!))[0];
+    const cells = [
+      cell(named(own ?? ''), own ?? '', 'first-ink'),
+      cell(named(`${own ?? ''}, not adapted`), 'not adapted', 'second-ink'),
+      cell(best, best?.method ?? '', ''),
+    ];
+    return [
+      `<section class="card"><h3>${escape(capital(words(set)))}: ${escape(metric)}${column.better === 'neither' ? '' : `, ${column.better} is better`}</h3><div class="pair">${cells.join('')}</div></section>`,
+    ];
   });
   return drawn.length === 0 ? '' : `<div class="cards">${drawn.join('')}</div>`;
 }
 
 /** JSON has null where a number was NaN. */
 function tableOf({ methods }: StoredSet): ResultTable {
-  const numbered = ({ mean, low, high, tasks }: StoredInterval) => ({ mean: mean ?? NaN, low: low ?? NaN, high: high ?? NaN, tasks });
-  return resultTable(methods.map(({ method, metrics }) => ({ method, metrics: Object.fromEntries(Object.entries(metrics).map(([name, result]) => [name, numbered(result)])) })));
+  const numbered = ({ mean, low, high, tasks }: StoredInterval) => ({
+    mean: mean ?? NaN,
+    low: low ?? NaN,
+    high: high ?? NaN,
+    tasks,
+  });
+  return resultTable(
+    methods.map(({ method, metrics }) => ({
+      method,
+      metrics: Object.fromEntries(Object.entries(metrics).map(([name, result]) => [name, numbered(result)])),
+    })),
+  );
 }
 
 type Draw = (figures: readonly Figure[]) => string;
@@ -112,9 +143,16 @@ function results(stored: StoredSet, own: string | undefined, draw: Draw): string
   const charts = `${draw(resultFigures(stored, own))}${draw(reliabilityFigure(stored))}`;
   const grouped = adapted === undefined ? [] : groupFigures(set, adapted);
   const gaps = Object.entries(adapted?.groups ?? {}).flatMap(([metric, { gap }]) =>
-    gap === undefined || gap.mean === null ? [] : [`<li>${escape(metric)}: ${escape(gap.highest)} is ${number(gap.mean)} above ${escape(gap.lowest)}${gap.low === null || gap.high === null ? '' : ` (${number(gap.low)} to ${number(gap.high)})`}, p = ${gap.p.toFixed(3)}</li>`],
+    gap === undefined || gap.mean === null
+      ? []
+      : [
+          `<li>${escape(metric)}: ${escape(gap.highest)} is ${number(gap.mean)} above ${escape(gap.lowest)}${gap.low === null || gap.high === null ? '' : ` (${number(gap.low)} to ${number(gap.high)})`}, p = ${gap.p.toFixed(3)}</li>`,
+        ],
   );
-  const groups = grouped.length === 0 && gaps.length === 0 ? '' : `<h3>Groups of users</h3>${gaps.length === 0 ? '' : `<ul class="soft">${gaps.join('')}</ul>`}${draw(grouped)}`;
+  const groups =
+    grouped.length === 0 && gaps.length === 0
+      ? ''
+      : `<h3>Groups of users</h3>${gaps.length === 0 ? '' : `<ul class="soft">${gaps.join('')}</ul>`}${draw(grouped)}`;
   return `<section><h2>Results on ${escape(words(set))}</h2>${tableHtml(tableOf(stored))}${charts}${groups}</section>`;
 }
 
@@ -126,7 +164,9 @@ function tableHtml({ columns, rows, title }: ResultTable): string {
     return number(better === 'lower' ? Math.min(...means) : Math.max(...means));
   });
   const arrow = { higher: ' ↑', lower: ' ↓', neither: '' } as const;
-  const head = columns.map(({ metric, better }) => `<th scope="col">${escape(metric)}${arrow[better] ?? ''}</th>`).join('');
+  const head = columns
+    .map(({ metric, better }) => `<th scope="col">${escape(metric)}${arrow[better] ?? ''}</th>`)
+    .join('');
   const body = rows.map(({ method, cells }) => {
     const columnsOf = columns.map((_, c) => {
       const cell = cells[c];
@@ -147,7 +187,8 @@ function learning(run: RunFolder, draw: Draw): string {
 
 function scenarioSection({ name, tables, charts, notes = [] }: StoredScenario, draw: Draw): string {
   const drawn = charts.map((chart): Figure => ({ name: `${name}-${chart.title}`, drawing: drawLines(chart) }));
-  const remarks = notes.length === 0 ? '' : `<ul class="soft">${notes.map((note) => `<li>${escape(note)}</li>`).join('')}</ul>`;
+  const remarks =
+    notes.length === 0 ? '' : `<ul class="soft">${notes.map((note) => `<li>${escape(note)}</li>`).join('')}</ul>`;
   return `<section id="${slug(name)}"><h2>${escape(capital(words(name)))}</h2>${tables.map(tableHtml).join('')}${draw(drawn)}${remarks}</section>`;
 }
 
@@ -165,8 +206,18 @@ function configuration({ manifest }: RunFolder): string {
   if (manifest === undefined) return '';
   const { config, data, model: _, best: __, run: ___, ...facts } = manifest;
   const rows = Object.entries({ ...facts, ...data }).filter(([, value]) => value !== undefined && value !== null);
-  const text = (value: unknown) => (typeof value === 'object' ? Object.entries(value as object).map(([k, v]) => (Array.isArray(value) ? String(v) : `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : String(v)}`)).join(', ') : String(value));
+  const text = (value: unknown) =>
+    typeof value === 'object'
+      ? Object.entries(value as object)
+          .map(([k, v]) =>
+            Array.isArray(value) ? String(v) : `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : String(v)}`,
+          )
+          .join(', ')
+      : String(value);
   const list = rows.map(([name, value]) => `<div><dt>${escape(words(name))}</dt><dd>${escape(text(value))}</dd></div>`);
-  const json = config === undefined ? '' : `<details><summary>Configuration</summary><pre tabindex="0">${escape(JSON.stringify(config, undefined, 2))}</pre></details>`;
+  const json =
+    config === undefined
+      ? ''
+      : `<details><summary>Configuration</summary><pre tabindex="0">${escape(JSON.stringify(config, undefined, 2))}</pre></details>`;
   return `<section><h2>The run</h2><dl class="facts">${list.join('')}</dl>${json}</section>`;
 }

@@ -40,7 +40,13 @@ export interface StoredInterval {
 export interface StoredMethod {
   method: string;
   metrics: Record<string, StoredInterval>;
-  groups?: Record<string, { groups: (StoredInterval & { group: string })[]; gap?: StoredInterval & { highest: string; lowest: string; p: number } }>;
+  groups?: Record<
+    string,
+    {
+      groups: (StoredInterval & { group: string })[];
+      gap?: StoredInterval & { highest: string; lowest: string; p: number };
+    }
+  >;
   reliability?: { bins: { rows: number; predicted: number; observed: number }[]; ece: number; brier: number };
 }
 export interface StoredSet {
@@ -65,10 +71,20 @@ export interface RunFolder {
 /** @throws {InnerloopError} MISSING_FILE if the folder holds none of them, INVALID_DATA naming the file, IO */
 export async function readRun(folder: string): Promise<RunFolder> {
   const path = resolve(folder);
-  const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
-  if (!isFolder) throw new InnerloopError('MISSING_FILE', 'no such folder', { field: folder, expected: 'the folder of a training run, such as runs/demo' });
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder)
+    throw new InnerloopError('MISSING_FILE', 'no such folder', {
+      field: folder,
+      expected: 'the folder of a training run, such as runs/demo',
+    });
   const manifest = await readJson<Manifest>(join(path, 'manifest.json'), (value) => isObject(value));
-  const evaluation = await readJson<{ sets: StoredSet[] }>(join(path, 'evaluation.json'), (value) => isObject(value) && isSets(value['sets']));
+  const evaluation = await readJson<{ sets: StoredSet[] }>(
+    join(path, 'evaluation.json'),
+    (value) => isObject(value) && isSets(value['sets']),
+  );
   const run: RunFolder = {
     name: basename(path),
     manifest,
@@ -77,7 +93,10 @@ export async function readRun(folder: string): Promise<RunFolder> {
     scenarios: [...(await readScenarios(path)), ...(await readScenarios(join(path, 'scenarios')))],
   };
   if (manifest === undefined && run.epochs.length === 0 && run.sets.length === 0 && run.scenarios.length === 0) {
-    throw new InnerloopError('MISSING_FILE', 'not the folder of a run', { field: folder, expected: 'manifest.json, metrics.jsonl, evaluation.json or results of a scenario' });
+    throw new InnerloopError('MISSING_FILE', 'not the folder of a run', {
+      field: folder,
+      expected: 'manifest.json, metrics.jsonl, evaluation.json or results of a scenario',
+    });
   }
   return run;
 }
@@ -93,7 +112,11 @@ async function readJson<T>(path: string, fits: (value: unknown) => boolean): Pro
   const text = await readText(path);
   if (text === undefined) return undefined;
   const value = parse(text, path);
-  if (!fits(value)) throw new InnerloopError('INVALID_DATA', 'not what innerloop train writes', { field: path, expected: 'a file of this package' });
+  if (!fits(value))
+    throw new InnerloopError('INVALID_DATA', 'not what innerloop train writes', {
+      field: path,
+      expected: 'a file of this package',
+    });
   return value as T;
 }
 
@@ -108,25 +131,65 @@ function parse(text: string, field: string): unknown {
 async function readEpochs(path: string): Promise<EpochLine[]> {
   const lines = ((await readText(path)) ?? '').split('\n');
   // A run that was killed may have left half a line, without its end.
-  return lines.slice(0, -1).filter((text) => text !== '').map((text, i) => {
-    const line = parse(text, `${path}:${i + 1}`);
-    if (!isObject(line) || typeof line['epoch'] !== 'number') throw new InnerloopError('INVALID_DATA', 'no epoch', { field: `${path}:${i + 1}`, expected: 'a line of innerloop train' });
-    return { phase: 'train', ...line } as EpochLine;
-  });
+  return lines
+    .slice(0, -1)
+    .filter((text) => text !== '')
+    .map((text, i) => {
+      const line = parse(text, `${path}:${i + 1}`);
+      if (!isObject(line) || typeof line['epoch'] !== 'number')
+        throw new InnerloopError('INVALID_DATA', 'no epoch', {
+          field: `${path}:${i + 1}`,
+          expected: 'a line of innerloop train',
+        });
+      return { phase: 'train', ...line } as EpochLine;
+    });
 }
 
 async function readScenarios(folder: string): Promise<StoredScenario[]> {
   const names = (await readdir(folder).catch(() => [] as string[])).filter((name) => name.endsWith('.json')).sort();
-  const values = await Promise.all(names.map(async (name) => ({ name, value: parse((await readText(join(folder, name))) ?? 'null', join(folder, name)) })));
-  return values.flatMap(({ name, value }) => (isScenario(value) ? [{ ...value, name: value.name ?? basename(name, '.json') }] : []));
+  const values = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      value: parse((await readText(join(folder, name))) ?? 'null', join(folder, name)),
+    })),
+  );
+  return values.flatMap(({ name, value }) =>
+    isScenario(value) ? [{ ...value, name: value.name ?? basename(name, '.json') }] : [],
+  );
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isMethod = (value: unknown) => isObject(value) && typeof value['method'] === 'string' && isObject(value['metrics']) && Object.values(value['metrics']).every(isObject);
-const isSets = (value: unknown) => Array.isArray(value) && value.every((one: unknown) => isObject(one) && typeof one['set'] === 'string' && Array.isArray(one['methods']) && one['methods'].every(isMethod));
-const isTable = (value: unknown) => isObject(value) && Array.isArray(value['columns']) && Array.isArray(value['rows']) && value['rows'].every((row: unknown) => isObject(row) && Array.isArray(row['cells']));
-const isChart = (value: unknown) => isObject(value) && Array.isArray(value['series']) && value['series'].every((one: unknown) => isObject(one) && Array.isArray(one['x']) && Array.isArray(one['y']));
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isMethod = (value: unknown) =>
+  isObject(value) &&
+  typeof value['method'] === 'string' &&
+  isObject(value['metrics']) &&
+  Object.values(value['metrics']).every(isObject);
+const isSets = (value: unknown) =>
+  Array.isArray(value) &&
+  value.every(
+    (one: unknown) =>
+      isObject(one) &&
+      typeof one['set'] === 'string' &&
+      Array.isArray(one['methods']) &&
+      one['methods'].every(isMethod),
+  );
+const isTable = (value: unknown) =>
+  isObject(value) &&
+  Array.isArray(value['columns']) &&
+  Array.isArray(value['rows']) &&
+  value['rows'].every((row: unknown) => isObject(row) && Array.isArray(row['cells']));
+const isChart = (value: unknown) =>
+  isObject(value) &&
+  Array.isArray(value['series']) &&
+  value['series'].every((one: unknown) => isObject(one) && Array.isArray(one['x']) && Array.isArray(one['y']));
 
 function isScenario(value: unknown): value is StoredScenario {
-  return isObject(value) && Array.isArray(value['tables']) && Array.isArray(value['charts']) && value['tables'].every(isTable) && value['charts'].every(isChart);
+  return (
+    isObject(value) &&
+    Array.isArray(value['tables']) &&
+    Array.isArray(value['charts']) &&
+    value['tables'].every(isTable) &&
+    value['charts'].every(isChart)
+  );
 }

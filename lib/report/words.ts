@@ -1,11 +1,16 @@
 /** Names of sets and files as people write them. */
 
 /** `userCold` → `user cold`. */
-export const words = (name: string) => name.replace(/([a-z\d])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+export const words = (name: string) =>
+  name.replace(/([a-z\d])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
 
 export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A file name that every system takes. */
-export const slug = (text: string) => text.toLowerCase().replace(/[^a-z\d]+/g, '-').replace(/^-|-$/g, '') || 'figure';
+export const slug = (text: string) =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z\d]+/g, '-')
+    .replace(/^-|-$/g, '') || 'figure';
 
 export const whole = (value: number) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');

@@ -44,7 +44,11 @@ export interface Alignment {
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN, EMPTY_DATA (fewer than two groups), DIVERGED, ABORTED
  */
-export async function gradientAlignment(learner: Learner, tasks: TaskSet, options: AlignmentOptions): Promise<Alignment> {
+export async function gradientAlignment(
+  learner: Learner,
+  tasks: TaskSet,
+  options: AlignmentOptions,
+): Promise<Alignment> {
   const field = 'alignment';
   checkObject(options, field, ['column', 'minimum', 'groups', 'seed', 'signal']);
   checkLearner(learner);
@@ -56,19 +60,27 @@ export async function gradientAlignment(learner: Learner, tasks: TaskSet, option
   checkSeed(seed, `${field}.seed`);
   checkSignal(signal, `${field}.signal`);
   const { names, group } = taskGroups(tasks, column, `${field}.column`);
-  const members = names.map((name, g) => ({ name, tasks: Int32Array.from(tasks.keys.keys()).filter((t) => group[t] === g) }));
+  const members = names.map((name, g) => ({
+    name,
+    tasks: Int32Array.from(tasks.keys.keys()).filter((t) => group[t] === g),
+  }));
   const large = members.filter(({ name, tasks: own }) => name !== '' && own.length >= minimum);
   const chosen = large.sort((a, b) => b.tasks.length - a.tasks.length).slice(0, most);
   if (chosen.length < 2) {
     throw new InnerloopError('EMPTY_DATA', `${chosen.length} groups of ${minimum} tasks or more`, {
-      field: `${field}.column`, value: column, expected: 'two groups at least',
+      field: `${field}.column`,
+      value: column,
+      expected: 'two groups at least',
     });
   }
   const halves: [FloatArray[], FloatArray[]][] = [];
   for (const [g, { tasks: own }] of chosen.entries()) {
     const order = random(seed, 'alignment', g).shuffle(own.slice());
     const middle = order.length >> 1;
-    halves.push([await gradientOf(learner, tasks, order.subarray(0, middle), signal), await gradientOf(learner, tasks, order.subarray(middle), signal)]);
+    halves.push([
+      await gradientOf(learner, tasks, order.subarray(0, middle), signal),
+      await gradientOf(learner, tasks, order.subarray(middle), signal),
+    ]);
   }
   const cosine = halves.map((a) => halves.map((b) => (cosineOf(a[0], b[1]) + cosineOf(a[1], b[0])) / 2));
   const within = meanWhere(cosine, (g, h) => g === h);
@@ -76,22 +88,42 @@ export async function gradientAlignment(learner: Learner, tasks: TaskSet, option
   const table: ResultTable = {
     title: `cosine of meta-gradients by ${column}`,
     columns: chosen.map(({ name }) => ({ metric: name, better: 'higher' })),
-    rows: chosen.map(({ name, tasks: own }, g) => ({ method: name, cells: cosine[g]!.map((mean) => ({ mean, half: null, tasks: own.length })) })),
+    rows: chosen.map(({ name, tasks: own }, g) => ({
+      method: name,
+      cells: cosine[g]!.map((mean) => ({ mean, half: null, tasks: own.length })),
+    })),
   };
-  return { groups: chosen.map(({ name, tasks: own }) => ({ name, tasks: own.length })), cosine, within, between, table };
+  return {
+    groups: chosen.map(({ name, tasks: own }) => ({ name, tasks: own.length })),
+    cosine,
+    within,
+    between,
+    table,
+  };
 }
 
 const CHUNK = 256;
 
 /** Mean meta-gradient of some tasks, by tensor. */
-async function gradientOf(learner: Learner, tasks: TaskSet, indices: Int32Array, signal: AbortSignal | undefined): Promise<FloatArray[]> {
+async function gradientOf(
+  learner: Learner,
+  tasks: TaskSet,
+  indices: Int32Array,
+  signal: AbortSignal | undefined,
+): Promise<FloatArray[]> {
   const { model } = learner;
   let sum: Float64Array[] | undefined;
   for (let from = 0; from < indices.length; from += CHUNK) {
     const to = Math.min(indices.length, from + CHUNK);
-    const batch = packTaskSet(model, learner.bind(tasks.dataset), tasks, indices, from, to, { rows: learner.rows(tasks.dataset) });
+    const batch = packTaskSet(model, learner.bind(tasks.dataset), tasks, indices, from, to, {
+      rows: learner.rows(tasks.dataset),
+    });
     const nameTask = (task: number) => `task ${tasks.keys[indices[from + task]!]!}`;
-    const { gradient } = await runNative(signal, (token) => model.ops.metaGradient({ ...learner.call(batch), direction: META_GRADIENT, token }), nameTask);
+    const { gradient } = await runNative(
+      signal,
+      (token) => model.ops.metaGradient({ ...learner.call(batch), direction: META_GRADIENT, token }),
+      nameTask,
+    );
     sum ??= gradient.map((tensor) => new Float64Array(tensor.length));
     gradient.forEach((tensor, i) => {
       for (let k = 0; k < tensor.length; k++) sum![i]![k]! += (tensor[k]! * (to - from)) / indices.length;

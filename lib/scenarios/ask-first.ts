@@ -31,7 +31,12 @@ const DEFAULT_QUESTIONS = [5, 10, 20, 50];
  * @param tasks that were not trained on
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
  */
-export async function askFirst(learner: Learner, candidates: readonly EvidenceCandidate[], tasks: TaskSet, options: AskFirstOptions = {}): Promise<Scenario> {
+export async function askFirst(
+  learner: Learner,
+  candidates: readonly EvidenceCandidate[],
+  tasks: TaskSet,
+  options: AskFirstOptions = {},
+): Promise<Scenario> {
   const field = 'askFirst';
   checkObject(options as unknown, field, ['questions', 'metrics', 'seed', 'signal']);
   checkLearner(learner);
@@ -45,7 +50,10 @@ export async function askFirst(learner: Learner, candidates: readonly EvidenceCa
   const metrics = metricsOf(learner, options.metrics, `${field}.metrics`);
   const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
   if (candidates.length === 0) {
-    throw new InnerloopError('EMPTY_DATA', 'no candidates', { field: 'candidates', expected: 'what evidenceCandidates returned' });
+    throw new InnerloopError('EMPTY_DATA', 'no candidates', {
+      field: 'candidates',
+      expected: 'what evidenceCandidates returned',
+    });
   }
   const items = Int32Array.from(candidates, ({ item }) => dataset.items.keys.idOf(item));
   /** Position of each item in an order of the candidates; beyond all questions for an item that is none. */
@@ -73,10 +81,19 @@ export async function askFirst(learner: Learner, candidates: readonly EvidenceCa
       const position = positionsOf(t);
       const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
       const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
-      questions.forEach((count, k) => sets[k]!.add(tasks.keys[t]!, tasks.users[t]!, support.filter((row) => position[dataset.item[row]!]! < count), query));
+      questions.forEach((count, k) =>
+        sets[k]!.add(
+          tasks.keys[t]!,
+          tasks.users[t]!,
+          support.filter((row) => position[dataset.item[row]!]! < count),
+          query,
+        ),
+      );
     }
     const built = sets.map((set) => set.build(dataset));
-    notes.push(`${name}: ${built.map(({ supportRows: { length }, size }, k) => `${(length / size).toFixed(1)} answers to ${questions[k]}`).join(', ')}`);
+    notes.push(
+      `${name}: ${built.map(({ supportRows: { length }, size }, k) => `${(length / size).toFixed(1)} answers to ${questions[k]}`).join(', ')}`,
+    );
     const results: Metrics[] = [];
     for (const set of built) results.push(await measure(learner, set, metrics, { when: 'after' }, signal));
     measured.push(results);
@@ -85,12 +102,25 @@ export async function askFirst(learner: Learner, candidates: readonly EvidenceCa
   for (const metric of metrics) {
     const title = `${metric} by questions asked`;
     const columns = questions.map((count) => ({ metric: `${metric}, ${count} asked`, better: betterOf(metric) }));
-    scenario.tables.push(tableOf(title, columns, orders.map(([name], o) => [name, measured[o]!.map((result) => result[metric])])));
-    const series = orders.map(([name], o) => seriesOf(name, measured[o]!.map((result, k) => [questions[k]!, result[metric]!])));
+    scenario.tables.push(
+      tableOf(
+        title,
+        columns,
+        orders.map(([name], o) => [name, measured[o]!.map((result) => result[metric])]),
+      ),
+    );
+    const series = orders.map(([name], o) =>
+      seriesOf(
+        name,
+        measured[o]!.map((result, k) => [questions[k]!, result[metric]!]),
+      ),
+    );
     scenario.charts.push({ title, x: 'questions', y: metric, series });
     questions.forEach((count, k) => {
       const { mean, low, high } = pairedDifference(measured[0]![k]![metric]!, measured[3]![k]![metric]!);
-      notes.push(`${count} asked, popularity × norm − random: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`);
+      notes.push(
+        `${count} asked, popularity × norm − random: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`,
+      );
     });
   }
   return scenario;

@@ -1,4 +1,13 @@
-import { checkArray, checkFraction, checkInteger, checkObject, checkSeed, checkSignal, checkString, invalid } from '../check.js';
+import {
+  checkArray,
+  checkFraction,
+  checkInteger,
+  checkObject,
+  checkSeed,
+  checkSignal,
+  checkString,
+  invalid,
+} from '../check.js';
 import type { Dataset, TaskSet } from '../contract.js';
 import { InnerloopError, suggesting } from '../errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
@@ -57,13 +66,35 @@ const LEAST_HISTORY = 5;
  */
 export async function crossDomain(dataset: Dataset, options: CrossDomainOptions): Promise<Scenario> {
   const field = 'crossDomain';
-  checkObject(options, field, ['column', 'source', 'target', 'learner', 'shots', 'query', 'history', 'test', 'train', 'metric', 'seed', 'signal']);
-  const { shots = DEFAULTS.shots, query = DEFAULTS.query, history = DEFAULTS.history, test = DEFAULTS.test, seed = 0, signal } = options;
-  if (typeof options.learner !== 'function') throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
+  checkObject(options, field, [
+    'column',
+    'source',
+    'target',
+    'learner',
+    'shots',
+    'query',
+    'history',
+    'test',
+    'train',
+    'metric',
+    'seed',
+    'signal',
+  ]);
+  const {
+    shots = DEFAULTS.shots,
+    query = DEFAULTS.query,
+    history = DEFAULTS.history,
+    test = DEFAULTS.test,
+    seed = 0,
+    signal,
+  } = options;
+  if (typeof options.learner !== 'function')
+    throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
   checkArray(shots, `${field}.shots`, 'numbers of support rows');
   shots.forEach((k: number, i) => {
     checkInteger(k, `${field}.shots[${i}]`, 0);
-    if (i > 0 && k <= shots[i - 1]!) throw invalid(`${field}.shots[${i}]`, 'not ascending', k, `more than ${shots[i - 1]}`);
+    if (i > 0 && k <= shots[i - 1]!)
+      throw invalid(`${field}.shots[${i}]`, 'not ascending', k, `more than ${shots[i - 1]}`);
   });
   if (shots.length === 0) throw invalid(`${field}.shots`, 'empty', shots, 'at least one number');
   checkInteger(query, `${field}.query`, 1);
@@ -99,11 +130,14 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   const source = await fit(training.source, buildTasks(dataset, { ...sizes, rows: training.source }));
   const crossing = crossTasks(dataset, domains, (user) => isTest[user] === 0, shots, history, seed);
   // The support is one domain and the query another: drawing both anew would mix them.
-  const joint = await fit(joinRows(training.source, training.target), joinTasks([crossing, targetTasks]), { redraw: false });
+  const joint = await fit(joinRows(training.source, training.target), joinTasks([crossing, targetTasks]), {
+    redraw: false,
+  });
 
   const metric = options.metric ?? metricsOf(target, undefined, field)[0]!;
   checkString(metric, `${field}.metric`);
-  const points = (k: number, withHistory: boolean) => testTasks(dataset, domains, testUsers, k, most, query, withHistory ? history : 0, seed);
+  const points = (k: number, withHistory: boolean) =>
+    testTasks(dataset, domains, testUsers, k, most, query, withHistory ? history : 0, seed);
   const methods: { name: string; learner: Learner; history: boolean }[] = [
     { name: 'target', learner: target, history: false },
     { name: 'target, source history', learner: target, history: true },
@@ -129,15 +163,33 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
       return `${k} shots, joint with source history − target: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`;
     }),
   ];
-  const columns = shots.map((k) => ({ metric: `${metric}, ${k} ${k === 1 ? 'shot' : 'shots'}`, better: betterOf(metric) }));
+  const columns = shots.map((k) => ({
+    metric: `${metric}, ${k} ${k === 1 ? 'shot' : 'shots'}`,
+    better: betterOf(metric),
+  }));
   const title = `${metric} in ${options.target} after ${options.source}`;
   return {
     name: 'cross-domain',
-    tables: [tableOf(title, columns, methods.map(({ name }, m) => [name, measured[m]!]))],
-    charts: [{
-      title, x: 'target support rows', y: metric,
-      series: methods.map(({ name }, m) => seriesOf(name, measured[m]!.map((result, i) => [shots[i]!, result]))),
-    }],
+    tables: [
+      tableOf(
+        title,
+        columns,
+        methods.map(({ name }, m) => [name, measured[m]!]),
+      ),
+    ],
+    charts: [
+      {
+        title,
+        x: 'target support rows',
+        y: metric,
+        series: methods.map(({ name }, m) =>
+          seriesOf(
+            name,
+            measured[m]!.map((result, i) => [shots[i]!, result]),
+          ),
+        ),
+      },
+    ],
     notes,
   };
 }
@@ -152,25 +204,39 @@ type Domains = Record<'source' | 'target', Domain>;
 function splitDomains(dataset: Dataset, options: CrossDomainOptions, field: string): Domains {
   checkString(options.column, `${field}.column`);
   const { column, index } = keyColumn(dataset, options.column, `${field}.column`);
-  if (column.kind !== 'categorical') throw invalid(`${field}.column`, 'is no categorical column', options.column, 'one domain a row');
+  if (column.kind !== 'categorical')
+    throw invalid(`${field}.column`, 'is no categorical column', options.column, 'one domain a row');
   const domain = (side: 'source' | 'target'): Domain => {
     checkString(options[side], `${field}.${side}`);
     const id = column.vocabulary.values.indexOf(options[side], 1);
     if (id < 0) {
       const names = column.vocabulary.values.slice(1);
-      throw invalid(`${field}.${side}`, suggesting('no such domain', options[side], names), options[side], `one of ${names.slice(0, 20).join(', ')}`);
+      throw invalid(
+        `${field}.${side}`,
+        suggesting('no such domain', options[side], names),
+        options[side],
+        `one of ${names.slice(0, 20).join(', ')}`,
+      );
     }
     const all = Int32Array.from({ length: dataset.size }, (_, row) => row);
     const rows = all.filter((row) => column.data[index === undefined ? row : index[row]!] === id);
     const { order, offsets } = groupRows(dataset.user, dataset.users.rows, rows);
     return { rows, of: (user) => order.slice(offsets[user], offsets[user + 1]) };
   };
-  if (options.source === options.target) throw invalid(`${field}.target`, 'is the source', options.target, 'another domain');
+  if (options.source === options.target)
+    throw invalid(`${field}.target`, 'is the source', options.target, 'another domain');
   return { source: domain('source'), target: domain('target') };
 }
 
 /** For every user with both domains, a task at each number of shots that leaves a query: as test users will come. */
-function crossTasks(dataset: Dataset, { source, target }: Domains, trains: (user: number) => boolean, shots: readonly number[], history: number, seed: number): TaskSet {
+function crossTasks(
+  dataset: Dataset,
+  { source, target }: Domains,
+  trains: (user: number) => boolean,
+  shots: readonly number[],
+  history: number,
+  seed: number,
+): TaskSet {
   const tasks = new TaskSetBuilder();
   for (let user = 1; user < dataset.users.rows; user++) {
     if (!trains(user)) continue;
@@ -182,20 +248,39 @@ function crossTasks(dataset: Dataset, { source, target }: Domains, trains: (user
       const stream = random(seed, `scenario.crossDomain.${i}`, user);
       const past = last(stream.sample(own, Math.min(own.length, history)), history);
       stream.shuffle(wanted);
-      tasks.add(`${dataset.users.keys.values[user]!}:${k}`, user, joinRows(past, wanted.subarray(0, k)), wanted.slice(k).sort());
+      tasks.add(
+        `${dataset.users.keys.values[user]!}:${k}`,
+        user,
+        joinRows(past, wanted.subarray(0, k)),
+        wanted.slice(k).sort(),
+      );
     });
   }
   return tasks.build(dataset);
 }
 
 /** The same query rows and history at every k; the shots are nested. */
-function testTasks(dataset: Dataset, { source, target }: Domains, users: Int32Array, k: number, most: number, query: number, history: number, seed: number): TaskSet {
+function testTasks(
+  dataset: Dataset,
+  { source, target }: Domains,
+  users: Int32Array,
+  k: number,
+  most: number,
+  query: number,
+  history: number,
+  seed: number,
+): TaskSet {
   const tasks = new TaskSetBuilder();
   for (const user of users) {
     const stream = random(seed, 'scenario.crossDomain.test', user);
     const wanted = stream.shuffle(target.of(user));
     const past = history === 0 ? new Int32Array(0) : last(stream.shuffle(source.of(user)), history);
-    tasks.add(dataset.users.keys.values[user]!, user, joinRows(past, wanted.subarray(0, k)), wanted.slice(most, most + query).sort());
+    tasks.add(
+      dataset.users.keys.values[user]!,
+      user,
+      joinRows(past, wanted.subarray(0, k)),
+      wanted.slice(most, most + query).sort(),
+    );
   }
   return tasks.build(dataset);
 }

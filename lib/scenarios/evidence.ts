@@ -45,7 +45,11 @@ const CHUNK = 256;
  * @param tasks whose support and query rows are asked: the training tasks
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, DIVERGED, ABORTED
  */
-export async function evidenceCandidates(learner: Learner, tasks: TaskSet, options: EvidenceOptions = {}): Promise<EvidenceCandidate[]> {
+export async function evidenceCandidates(
+  learner: Learner,
+  tasks: TaskSet,
+  options: EvidenceOptions = {},
+): Promise<EvidenceCandidate[]> {
   const field = 'evidence';
   checkObject(options as unknown, field, ['count', 'perItem', 'seed', 'signal']);
   checkLearner(learner);
@@ -63,7 +67,12 @@ export async function evidenceCandidates(learner: Learner, tasks: TaskSet, optio
     if (rows.length > perItem) random(seed, 'evidence', item).sample(rows, perItem);
     for (const row of rows.subarray(Math.max(0, rows.length - perItem))) {
       // The query is not looked at; a task has to have one.
-      single.add(`${dataset.items.keys.values[item]!}:${row}`, dataset.user[row]!, Int32Array.of(row), Int32Array.of(row));
+      single.add(
+        `${dataset.items.keys.values[item]!}:${row}`,
+        dataset.user[row]!,
+        Int32Array.of(row),
+        Int32Array.of(row),
+      );
     }
   }
   const asked = single.build(dataset);
@@ -76,15 +85,22 @@ export async function evidenceCandidates(learner: Learner, tasks: TaskSet, optio
     answers[dataset.item[row]!]!++;
   });
   norm.forEach((sum, item) => answers[item]! > 0 && (norm[item] = sum / answers[item]!));
-  const popularity = Float64Array.from({ length: dataset.items.rows }, (_, item) => (item === 0 ? 0 : offsets[item + 1]! - offsets[item]!));
+  const popularity = Float64Array.from({ length: dataset.items.rows }, (_, item) =>
+    item === 0 ? 0 : offsets[item + 1]! - offsets[item]!,
+  );
   for (const values of [norm, popularity]) {
     const largest = values.reduce((a, b) => Math.max(a, b), 0);
     if (largest > 0) values.forEach((value, item) => (values[item] = value / largest));
   }
-  const scores = popularity.map((share, item) => (answers[item] === 0 ? Number.NEGATIVE_INFINITY : share * norm[item]!));
+  const scores = popularity.map((share, item) =>
+    answers[item] === 0 ? Number.NEGATIVE_INFINITY : share * norm[item]!,
+  );
   const known = answers.reduce((sum, each) => sum + Number(each > 0), 0);
   return Array.from(topK(scores, Math.min(count, known)), (item) => ({
-    item: dataset.items.keys.values[item]!, score: scores[item]!, popularity: popularity[item]!, norm: norm[item]!,
+    item: dataset.items.keys.values[item]!,
+    score: scores[item]!,
+    popularity: popularity[item]!,
+    norm: norm[item]!,
   }));
 }
 
@@ -101,11 +117,25 @@ async function updateNorms(learner: Learner, tasks: TaskSet, signal: AbortSignal
   const norms = new Float64Array(tasks.size);
   const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
   for (let from = 0; from < tasks.size; from += CHUNK) {
-    const batch = packTaskSet(model, learner.bind(tasks.dataset), tasks, order, from, Math.min(tasks.size, from + CHUNK), { rows: learner.rows(tasks.dataset) });
-    const adapted = await runNative(signal, (token) => model.ops.adapt({ ...learner.call(batch), token }), (task) => `interaction ${tasks.keys[from + task]!}`);
+    const batch = packTaskSet(
+      model,
+      learner.bind(tasks.dataset),
+      tasks,
+      order,
+      from,
+      Math.min(tasks.size, from + CHUNK),
+      { rows: learner.rows(tasks.dataset) },
+    );
+    const adapted = await runNative(
+      signal,
+      (token) => model.ops.adapt({ ...learner.call(batch), token }),
+      (task) => `interaction ${tasks.keys[from + task]!}`,
+    );
     adapted.forEach((task, k) => {
       let squares = 0;
-      model.ops.readAdapted(task, store).forEach((tensor, t) => tensor?.forEach((value, i) => (squares += (value - shared[t]![i]!) ** 2)));
+      model.ops
+        .readAdapted(task, store)
+        .forEach((tensor, t) => tensor?.forEach((value, i) => (squares += (value - shared[t]![i]!) ** 2)));
       norms[from + k] = Math.sqrt(squares);
     });
   }

@@ -40,7 +40,11 @@ const DEFAULT_STEPS = Array.from({ length: 11 }, (_, k) => k);
  * @param tasks with at least as many support rows as the largest number of shots; others are left out
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA (no task has so many rows), DIVERGED, ABORTED
  */
-export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet, options: FewShotOptions = {}): Promise<Scenario> {
+export async function fewShot(
+  learners: Record<string, Learner>,
+  tasks: TaskSet,
+  options: FewShotOptions = {},
+): Promise<Scenario> {
   const field = 'fewShot';
   checkObject(options as unknown, field, ['shots', 'steps', 'metrics', 'baselines', 'order', 'seed', 'signal']);
   checkTaskSet(tasks, 'tasks');
@@ -56,8 +60,11 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
 
   const curves: { name: string; points: [shots: number, results: Record<string, Interval>][] }[] = [];
   for (const [name, learner] of named) {
-    const points: (typeof curves)[number]['points'] = [[0, await measure(learner, first!, metrics, { when: 'before' }, signal)]];
-    for (const [k, set] of sets.entries()) points.push([shots[k]!, await measure(learner, set, metrics, { when: 'after' }, signal)]);
+    const points: (typeof curves)[number]['points'] = [
+      [0, await measure(learner, first!, metrics, { when: 'before' }, signal)],
+    ];
+    for (const [k, set] of sets.entries())
+      points.push([shots[k]!, await measure(learner, set, metrics, { when: 'after' }, signal)]);
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
   // What is relevant: as `evaluate` has it for the learners.
@@ -66,7 +73,11 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;
     const points: (typeof curves)[number]['points'] = [];
-    sets.forEach((set, k) => shots[k]! > 0 && points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]));
+    sets.forEach(
+      (set, k) =>
+        shots[k]! > 0 &&
+        points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]),
+    );
     curves.push({ name: baseline.name, points });
   }
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
@@ -74,11 +85,26 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
   const scenario: Scenario = { name: 'few-shot', tables: [], charts: [], notes: [note] };
   for (const metric of metrics) {
     const known = curves.filter(({ points }) => points.some(([, results]) => metric in results));
-    const columns = xs.map((x) => ({ metric: `${metric}, ${x} ${x === 1 ? 'shot' : 'shots'}`, better: betterOf(metric) }));
+    const columns = xs.map((x) => ({
+      metric: `${metric}, ${x} ${x === 1 ? 'shot' : 'shots'}`,
+      better: betterOf(metric),
+    }));
     const title = `${metric} by support rows`;
-    const at = (points: (typeof known)[number]['points'], x: number) => points.find(([each]) => each === x)?.[1][metric];
-    scenario.tables.push(tableOf(title, columns, known.map(({ name, points }) => [name, xs.map((x) => at(points, x))])));
-    const series = known.map(({ name, points }) => seriesOf(name, points.map(([x, results]) => [x, results[metric]!])));
+    const at = (points: (typeof known)[number]['points'], x: number) =>
+      points.find(([each]) => each === x)?.[1][metric];
+    scenario.tables.push(
+      tableOf(
+        title,
+        columns,
+        known.map(({ name, points }) => [name, xs.map((x) => at(points, x))]),
+      ),
+    );
+    const series = known.map(({ name, points }) =>
+      seriesOf(
+        name,
+        points.map(([x, results]) => [x, results[metric]!]),
+      ),
+    );
     scenario.charts.push({ title, x: 'support rows', y: metric, series });
   }
 
@@ -88,16 +114,38 @@ export async function fewShot(learners: Record<string, Learner>, tasks: TaskSet,
   const rows: { name: string; results: Record<string, Interval>[] }[] = [];
   for (const [name, learner] of stepping) {
     const results: Record<string, Interval>[] = [];
-    for (const count of steps) results.push(await measure(learner, largest, metrics, count === 0 ? { when: 'before' } : { when: 'after', steps: count }, signal));
+    for (const count of steps)
+      results.push(
+        await measure(
+          learner,
+          largest,
+          metrics,
+          count === 0 ? { when: 'before' } : { when: 'after', steps: count },
+          signal,
+        ),
+      );
     rows.push({ name, results });
   }
   for (const metric of metrics) {
     const title = `${metric} by inner steps, ${shots[shots.length - 1]} support rows`;
-    const columns = steps.map((count) => ({ metric: `${metric}, ${count} ${count === 1 ? 'step' : 'steps'}`, better: betterOf(metric) }));
-    scenario.tables.push(tableOf(title, columns, rows.map(({ name, results }) => [name, results.map((result) => result[metric])])));
-    const series = rows.map(({ name, results }) => seriesOf(name, results.map((result, k) => [steps[k]!, result[metric]!])));
+    const columns = steps.map((count) => ({
+      metric: `${metric}, ${count} ${count === 1 ? 'step' : 'steps'}`,
+      better: betterOf(metric),
+    }));
+    scenario.tables.push(
+      tableOf(
+        title,
+        columns,
+        rows.map(({ name, results }) => [name, results.map((result) => result[metric])]),
+      ),
+    );
+    const series = rows.map(({ name, results }) =>
+      seriesOf(
+        name,
+        results.map((result, k) => [steps[k]!, result[metric]!]),
+      ),
+    );
     scenario.charts.push({ title, x: 'inner steps', y: metric, series });
   }
   return scenario;
 }
-

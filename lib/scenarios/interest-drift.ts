@@ -51,9 +51,20 @@ const DEFAULTS = { warmUp: 0.5, blocks: 8, updateEpochs: 1 } as const;
  */
 export async function interestDrift(dataset: Dataset, options: DriftOptions): Promise<Scenario> {
   const field = 'drift';
-  checkObject(options, field, ['learner', 'tasks', 'warmUp', 'blocks', 'halfLife', 'train', 'updateEpochs', 'metric', 'signal']);
+  checkObject(options, field, [
+    'learner',
+    'tasks',
+    'warmUp',
+    'blocks',
+    'halfLife',
+    'train',
+    'updateEpochs',
+    'metric',
+    'signal',
+  ]);
   const { warmUp = DEFAULTS.warmUp, blocks = DEFAULTS.blocks, updateEpochs = DEFAULTS.updateEpochs, signal } = options;
-  if (typeof options.learner !== 'function') throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
+  if (typeof options.learner !== 'function')
+    throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
   checkFraction(warmUp, `${field}.warmUp`);
   checkInteger(blocks, `${field}.blocks`, 1, 10000);
   checkInteger(updateEpochs, `${field}.updateEpochs`, 1);
@@ -71,7 +82,10 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   const metric = options.metric ?? metricsOf(fixed, undefined, field)[0]!;
   checkString(metric, `${field}.metric`);
   await finish(fixed, buildTasks(dataset, { ...options.tasks, rows }), { ...options.train, signal });
-  const [moving, movingRecent] = [await twin(fixed, await options.learner(rows)), await twin(fixed, await options.learner(rows))];
+  const [moving, movingRecent] = [
+    await twin(fixed, await options.learner(rows)),
+    await twin(fixed, await options.learner(rows)),
+  ];
 
   const METHODS = ['static', 'adapted', 'adapted, recent', 'learning on', 'learning on, recent'] as const;
   const perBlock: { x: number; perTask: Float64Array[] }[] = [];
@@ -83,7 +97,8 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
     if (block.size === 0) continue;
     predicted += block.queryRows.length;
     const recent = { ...block, dataset: withRecency(dataset, cuts[b]!, halfLife) };
-    const at = async (learner: Learner, set: TaskSet, when: 'before' | 'after') => (await measure(learner, set, [metric], { when }, signal))[metric]!.perTask;
+    const at = async (learner: Learner, set: TaskSet, when: 'before' | 'after') =>
+      (await measure(learner, set, [metric], { when }, signal))[metric]!.perTask;
     perBlock.push({
       x: b + 1,
       perTask: [
@@ -96,26 +111,57 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
     });
     // Learned from only now. The query has to stay the block: no redraw.
     await finish(moving, block, { ...updateOptions(options.train), epochs: updateEpochs, redraw: false, signal });
-    await finish(movingRecent, recent, { ...updateOptions(options.train), epochs: updateEpochs, redraw: false, signal });
+    await finish(movingRecent, recent, {
+      ...updateOptions(options.train),
+      epochs: updateEpochs,
+      redraw: false,
+      signal,
+    });
   }
   if (perBlock.length === 0) {
     throw new InnerloopError('EMPTY_DATA', 'no block has a user with a history', {
-      field: `${field}.tasks.min`, value: tasks.min, expected: 'users with rows before and in a block',
+      field: `${field}.tasks.min`,
+      value: tasks.min,
+      expected: 'users with rows before and in a block',
     });
   }
   const all = METHODS.map((_, m) => Float64Array.from(perBlock.flatMap(({ perTask }) => [...perTask[m]!])));
-  notes.push(`${predicted} interactions predicted, of users with a history; ${dataset.size - rows.length - predicted} others only pass by`);
-  for (const [a, b] of [[1, 0], [2, 1], [3, 1], [4, 3]] as const) {
+  notes.push(
+    `${predicted} interactions predicted, of users with a history; ${dataset.size - rows.length - predicted} others only pass by`,
+  );
+  for (const [a, b] of [
+    [1, 0],
+    [2, 1],
+    [3, 1],
+    [4, 3],
+  ] as const) {
     const { mean, low, high } = pairedDifference(all[a]!, all[b]!);
-    notes.push(`${METHODS[a]} − ${METHODS[b]}: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`);
+    notes.push(
+      `${METHODS[a]} − ${METHODS[b]}: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`,
+    );
   }
   return {
     name: 'interest-drift',
-    tables: [tableOf(`${metric}, predicted before learned from`, [{ metric, better: betterOf(metric) }], METHODS.map((method, m) => [method, [meanInterval(all[m]!)]]))],
-    charts: [{
-      title: `${metric} by block`, x: 'block', y: metric,
-      series: METHODS.map((method, m) => seriesOf(method, perBlock.map(({ x, perTask }) => [x, meanInterval(perTask[m]!)]))),
-    }],
+    tables: [
+      tableOf(
+        `${metric}, predicted before learned from`,
+        [{ metric, better: betterOf(metric) }],
+        METHODS.map((method, m) => [method, [meanInterval(all[m]!)]]),
+      ),
+    ],
+    charts: [
+      {
+        title: `${metric} by block`,
+        x: 'block',
+        y: metric,
+        series: METHODS.map((method, m) =>
+          seriesOf(
+            method,
+            perBlock.map(({ x, perTask }) => [x, meanInterval(perTask[m]!)]),
+          ),
+        ),
+      },
+    ],
     notes,
   };
 }
@@ -124,11 +170,18 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
 function cutsOf(time: Float64Array, warmUp: number, blocks: number): number[] {
   const sorted = time.slice().sort();
   const first = Math.floor(warmUp * sorted.length);
-  const cuts = Array.from({ length: blocks }, (_, b) => sorted[first + Math.floor((b * (sorted.length - first)) / blocks)]!);
+  const cuts = Array.from(
+    { length: blocks },
+    (_, b) => sorted[first + Math.floor((b * (sorted.length - first)) / blocks)]!,
+  );
   return cuts.filter((cut, b) => b === 0 || cut > cuts[b - 1]!);
 }
 
-const updateOptions = (options: TrainOptions = {}): TrainOptions => ({ metaBatch: options.metaBatch, weigh: options.weigh, hide: options.hide });
+const updateOptions = (options: TrainOptions = {}): TrainOptions => ({
+  metaBatch: options.metaBatch,
+  weigh: options.weigh,
+  hide: options.hide,
+});
 
 async function finish(learner: Learner, tasks: TaskSet, options: TrainOptions): Promise<void> {
   for await (const _ of train(learner, tasks, options)) continue;

@@ -44,7 +44,11 @@ const GATE_ROWS = 10;
  * @param tasks that were not trained on
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, UNSUPPORTED (a model with several outputs), DIVERGED, ABORTED
  */
-export async function negativeTransfer(learner: Learner, tasks: TaskSet, options: NegativeTransferOptions = {}): Promise<Scenario> {
+export async function negativeTransfer(
+  learner: Learner,
+  tasks: TaskSet,
+  options: NegativeTransferOptions = {},
+): Promise<Scenario> {
   const field = 'negativeTransfer';
   checkObject(options as unknown, field, ['validation', 'metric', 'column', 'signal']);
   checkLearner(learner);
@@ -56,13 +60,20 @@ export async function negativeTransfer(learner: Learner, tasks: TaskSet, options
   checkSignal(signal, `${field}.signal`);
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
 
-  const [before, after] = [await learner.outputs(tasks, 'before', signal), await learner.outputs(tasks, 'after', signal)];
+  const [before, after] = [
+    await learner.outputs(tasks, 'before', signal),
+    await learner.outputs(tasks, 'after', signal),
+  ];
   const valueOf = (outputs: Float64Array) => measureOutputs(learner, tasks, outputs, [metric])[metric]!;
   const base = valueOf(before);
-  const methods = [{ name: 'not adapted', result: base }, { name: 'adapted', result: valueOf(after) }];
+  const methods = [
+    { name: 'not adapted', result: base },
+    { name: 'adapted', result: valueOf(after) },
+  ];
   const scenario: Scenario = { name: 'negative-transfer', tables: [], charts: [], notes: [] };
   const gates = await gatesOf(learner, tasks, signal);
-  const remedy = (name: string, weight: (rows: number, task: number) => number) => methods.push({ name, result: valueOf(blend(tasks, before, after, weight)) });
+  const remedy = (name: string, weight: (rows: number, task: number) => number) =>
+    methods.push({ name, result: valueOf(blend(tasks, before, after, weight)) });
   if (validation !== undefined) {
     const { c, weight } = await fitShrinkage(learner, validation, { metric, signal });
     remedy(`adapted, shrunk (c = ${c})`, weight);
@@ -71,19 +82,29 @@ export async function negativeTransfer(learner: Learner, tasks: TaskSet, options
   }
   remedy('adapted, gated', (_, t) => gates[t]!);
 
-  const harmOf = (perTask: Float64Array) => perTask.map((value, t) => Math.max(0, better === 'lower' ? value - base.perTask[t]! : base.perTask[t]! - value));
+  const harmOf = (perTask: Float64Array) =>
+    perTask.map((value, t) => Math.max(0, better === 'lower' ? value - base.perTask[t]! : base.perTask[t]! - value));
   const hurt = (perTask: Float64Array) => harmOf(perTask).map((harm) => (Number.isNaN(harm) ? harm : Number(harm > 0)));
   scenario.tables.push(
     tableOf(
       `whom adaptation hurts, by ${metric}`,
-      [{ metric, better }, { metric: 'share hurt', better: 'lower' }, { metric: 'harm', better: 'lower' }],
-      methods.map(({ name, result }) => [name, [result, meanInterval(hurt(result.perTask)), meanInterval(harmOf(result.perTask))]]),
+      [
+        { metric, better },
+        { metric: 'share hurt', better: 'lower' },
+        { metric: 'harm', better: 'lower' },
+      ],
+      methods.map(({ name, result }) => [
+        name,
+        [result, meanInterval(hurt(result.perTask)), meanInterval(harmOf(result.perTask))],
+      ]),
     ),
   );
   const full = methods[1]!.result;
   for (const { name, result } of methods.slice(2)) {
     const { mean, low, high } = pairedDifference(result, full);
-    scenario.notes.push(`${name}: ${metric} ${signed(mean)} against full adaptation (95 % interval ${signed(low)} to ${signed(high)})`);
+    scenario.notes.push(
+      `${name}: ${metric} ${signed(mean)} against full adaptation (95 % interval ${signed(low)} to ${signed(high)})`,
+    );
   }
   const bins = binsOf(tasks);
   scenario.charts.push({
@@ -92,13 +113,18 @@ export async function negativeTransfer(learner: Learner, tasks: TaskSet, options
     y: 'share hurt',
     series: methods.slice(1).map(({ name, result }) => {
       const flags = hurt(result.perTask);
-      return seriesOf(name, bins.map(({ rows, members }) => [rows, meanInterval(Float64Array.from(members, (t) => flags[t]!))]));
+      return seriesOf(
+        name,
+        bins.map(({ rows, members }) => [rows, meanInterval(Float64Array.from(members, (t) => flags[t]!))]),
+      );
     }),
   });
   if (column !== undefined) {
     const { table, within, between } = await gradientAlignment(learner, tasks, { column, signal });
     scenario.tables.push(table);
-    scenario.notes.push(`meta-gradients: mean cosine ${within.toFixed(3)} within a value of ${column}, ${between.toFixed(3)} between values`);
+    scenario.notes.push(
+      `meta-gradients: mean cosine ${within.toFixed(3)} within a value of ${column}, ${between.toFixed(3)} between values`,
+    );
   }
   return scenario;
 }
@@ -110,13 +136,20 @@ const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).t
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, UNSUPPORTED (a model with several outputs), DIVERGED, ABORTED
  */
-export async function fitShrinkage(learner: Learner, tasks: TaskSet, options: { metric?: string; signal?: AbortSignal } = {}): Promise<Shrinkage> {
+export async function fitShrinkage(
+  learner: Learner,
+  tasks: TaskSet,
+  options: { metric?: string; signal?: AbortSignal } = {},
+): Promise<Shrinkage> {
   checkObject(options as unknown, 'fitShrinkage', ['metric', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
   const metric = options.metric ?? metricsOf(learner, undefined, 'fitShrinkage')[0]!;
   checkOneOutput(learner);
-  const [before, after] = [await learner.outputs(tasks, 'before', options.signal), await learner.outputs(tasks, 'after', options.signal)];
+  const [before, after] = [
+    await learner.outputs(tasks, 'before', options.signal),
+    await learner.outputs(tasks, 'after', options.signal),
+  ];
   const sign = betterOf(metric) === 'lower' ? 1 : -1;
   let best = { c: 0, value: Number.POSITIVE_INFINITY };
   for (const c of SHRINKAGES) {
@@ -132,11 +165,17 @@ export async function fitShrinkage(learner: Learner, tasks: TaskSet, options: { 
 const weightOf = (rows: number, c: number) => (rows === 0 ? 0 : rows / (rows + c));
 
 /** before + λ_t·(after − before), λ by the support rows or the number of the task. */
-function blend(tasks: TaskSet, before: Float64Array, after: Float64Array, weight: (rows: number, task: number) => number): Float64Array {
+function blend(
+  tasks: TaskSet,
+  before: Float64Array,
+  after: Float64Array,
+  weight: (rows: number, task: number) => number,
+): Float64Array {
   const outputs = before.slice();
   for (let t = 0; t < tasks.size; t++) {
     const lambda = weight(tasks.supportOffsets[t + 1]! - tasks.supportOffsets[t]!, t);
-    for (let i = tasks.queryOffsets[t]!; i < tasks.queryOffsets[t + 1]!; i++) outputs[i]! += lambda * (after[i]! - before[i]!);
+    for (let i = tasks.queryOffsets[t]!; i < tasks.queryOffsets[t + 1]!; i++)
+      outputs[i]! += lambda * (after[i]! - before[i]!);
   }
   return outputs;
 }
@@ -152,7 +191,12 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
     if (rows.length < 2) continue;
     const order = random(learner.seed, 'scenario.gate', t).shuffle(Int32Array.from(rows.keys()));
     for (const i of order.subarray(0, GATE_ROWS)) {
-      held.add(tasks.keys[t]!, tasks.users[t]!, rows.filter((_, k) => k !== i), rows.slice(i, i + 1));
+      held.add(
+        tasks.keys[t]!,
+        tasks.users[t]!,
+        rows.filter((_, k) => k !== i),
+        rows.slice(i, i + 1),
+      );
       owner.push(t);
     }
   }
@@ -162,7 +206,8 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
   const [before, after] = [await learner.outputs(left, 'before', signal), await learner.outputs(left, 'after', signal)];
   const gain = new Float64Array(tasks.size);
   const isClick = learner.model.spec.head.loss === 'bce';
-  const loss = (y: number, output: number) => (isClick ? Math.log1p(Math.exp(-Math.abs(output))) + Math.max(output, 0) - y * output : Math.abs(output - y));
+  const loss = (y: number, output: number) =>
+    isClick ? Math.log1p(Math.exp(-Math.abs(output))) + Math.max(output, 0) - y * output : Math.abs(output - y);
   owner.forEach((t, i) => {
     const y = dataset.label[left.queryRows[i]!]!;
     gain[t]! += loss(y, before[i]!) - loss(y, after[i]!);
@@ -173,7 +218,9 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
 function checkOneOutput({ model }: Learner): void {
   if (model.mainOutputs === 1) return;
   throw new InnerloopError('UNSUPPORTED', 'predictions of several outputs are not blended', {
-    field: 'model.head', value: model.mainOutputs, expected: 'a model with one output',
+    field: 'model.head',
+    value: model.mainOutputs,
+    expected: 'a model with one output',
   });
 }
 
@@ -184,6 +231,8 @@ function binsOf({ size, supportOffsets }: TaskSet): { rows: number; members: num
   const rows = Array.from({ length: size }, (_, t) => supportOffsets[t + 1]! - supportOffsets[t]!);
   return EDGES.slice(1).flatMap((high, b) => {
     const members = [...rows.keys()].filter((t) => rows[t]! > EDGES[b]! && rows[t]! <= high);
-    return members.length === 0 ? [] : [{ rows: members.reduce((sum, t) => sum + rows[t]!, 0) / members.length, members }];
+    return members.length === 0
+      ? []
+      : [{ rows: members.reduce((sum, t) => sum + rows[t]!, 0) / members.length, members }];
   });
 }

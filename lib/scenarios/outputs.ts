@@ -13,10 +13,19 @@ export interface Adaptation {
 }
 
 /** As `learner.outputs`, under another inner loop where `adaptation` asks for one. */
-export async function adaptedOutputs(learner: Learner, tasks: TaskSet, adaptation: Adaptation, signal?: AbortSignal): Promise<Float64Array> {
+export async function adaptedOutputs(
+  learner: Learner,
+  tasks: TaskSet,
+  adaptation: Adaptation,
+  signal?: AbortSignal,
+): Promise<Float64Array> {
   const { when, steps, shrinkage } = adaptation;
   if (steps === undefined && shrinkage === undefined) return learner.outputs(tasks, when, signal);
-  const inner = withSteps(learner.model, { ...learner.innerLoop(), ...(shrinkage !== undefined && { shrinkage }) }, steps);
+  const inner = withSteps(
+    learner.model,
+    { ...learner.innerLoop(), ...(shrinkage !== undefined && { shrinkage }) },
+    steps,
+  );
   return learner.outputs(tasks, when, signal, inner);
 }
 
@@ -26,6 +35,8 @@ export const takesSteps = ({ algorithm }: Learner) => algorithm.solver === 'grad
 function withSteps(model: Model, inner: NativeInnerLoop, steps: number | undefined): NativeInnerLoop {
   if (steps === undefined || steps === inner.steps) return inner;
   if (!Array.isArray(inner.rates)) return { ...inner, steps };
-  const rates = inner.rates.map((rate) => rate && model.floats(steps).map((_, k) => rate[Math.min(k, rate.length - 1)]!));
+  const rates = inner.rates.map(
+    (rate) => rate && model.floats(steps).map((_, k) => rate[Math.min(k, rate.length - 1)]!),
+  );
   return { ...inner, steps, rates };
 }

@@ -29,7 +29,11 @@ export interface PartitionOptions {
  * @param sets by name, none of which was trained on
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
  */
-export async function coldStart(learner: Learner, sets: Record<string, TaskSet>, options: PartitionOptions = {}): Promise<Scenario> {
+export async function coldStart(
+  learner: Learner,
+  sets: Record<string, TaskSet>,
+  options: PartitionOptions = {},
+): Promise<Scenario> {
   const field = 'coldStart';
   checkObject(options as unknown, field, ['metrics', 'baselines', 'signal']);
   checkLearner(learner);
@@ -41,16 +45,39 @@ export async function coldStart(learner: Learner, sets: Record<string, TaskSet>,
     return name;
   });
   const measured: MethodEvaluation[][] = [];
-  for (const name of names) measured.push((await evaluate(learner, sets[name]!, { metrics: [...metrics], baselines, signal })).methods);
+  for (const name of names)
+    measured.push((await evaluate(learner, sets[name]!, { metrics: [...metrics], baselines, signal })).methods);
   const methods = measured[0]!.map(({ method }) => method);
-  const result = (method: string, k: number, metric: string): Interval | undefined => measured[k]!.find((each) => each.method === method)?.metrics[metric];
-  const scenario: Scenario = { name: 'cold-start', tables: [], charts: [], notes: names.map((name) => `${name}: ${sets[name]!.size} tasks`) };
+  const result = (method: string, k: number, metric: string): Interval | undefined =>
+    measured[k]!.find((each) => each.method === method)?.metrics[metric];
+  const scenario: Scenario = {
+    name: 'cold-start',
+    tables: [],
+    charts: [],
+    notes: names.map((name) => `${name}: ${sets[name]!.size} tasks`),
+  };
   for (const metric of metrics) {
     const columns = names.map((name) => ({ metric: `${metric}, ${name}`, better: betterOf(metric) }));
     const known = methods.filter((method) => names.some((_, k) => result(method, k, metric) !== undefined));
-    scenario.tables.push(tableOf(metric, columns, known.map((method) => [method, names.map((_, k) => result(method, k, metric))])));
-    const points = (method: string) => names.flatMap((_, k): [number, Interval][] => { const at = result(method, k, metric); return at === undefined ? [] : [[k, at]]; });
-    scenario.charts.push({ title: `${metric} by partition`, names: [...names], x: 'set', y: metric, series: known.map((method) => seriesOf(method, points(method))) });
+    scenario.tables.push(
+      tableOf(
+        metric,
+        columns,
+        known.map((method) => [method, names.map((_, k) => result(method, k, metric))]),
+      ),
+    );
+    const points = (method: string) =>
+      names.flatMap((_, k): [number, Interval][] => {
+        const at = result(method, k, metric);
+        return at === undefined ? [] : [[k, at]];
+      });
+    scenario.charts.push({
+      title: `${metric} by partition`,
+      names: [...names],
+      x: 'set',
+      y: metric,
+      series: known.map((method) => seriesOf(method, points(method))),
+    });
   }
   return scenario;
 }

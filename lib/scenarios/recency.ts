@@ -15,5 +15,8 @@ export function withRecency(dataset: Dataset, at: number, halfLife: number): Dat
   checkNumber(halfLife, 'halfLife', 0, undefined, true);
   const { time, weight } = dataset;
   if (time === undefined) throw invalid('dataset.time', 'missing', time, 'interactions.time mapped to a column');
-  return { ...dataset, weight: Float32Array.from(time, (t, row) => (weight?.[row] ?? 1) * 2 ** -(Math.max(0, at - t) / halfLife)) };
+  return {
+    ...dataset,
+    weight: Float32Array.from(time, (t, row) => (weight?.[row] ?? 1) * 2 ** -(Math.max(0, at - t) / halfLife)),
+  };
 }

@@ -38,12 +38,18 @@ export interface Scenario {
 
 export type Metrics = Record<string, MetricResult>;
 
-const DEFAULT_METRICS = { mse: ['mae', 'ndcg@5'], bce: ['logloss', 'auc'], bpr: ['auc', 'ndcg@5'], listwise: ['auc', 'ndcg@5'] };
+const DEFAULT_METRICS = {
+  mse: ['mae', 'ndcg@5'],
+  bce: ['logloss', 'auc'],
+  bpr: ['auc', 'ndcg@5'],
+  listwise: ['auc', 'ndcg@5'],
+};
 
 /** Checked metric names, or those that suit the learner. */
 export function metricsOf(learner: Learner, metrics: readonly string[] | undefined, field: string): readonly string[] {
   const { loss } = learner.model.spec.head;
-  if (metrics === undefined) return loss in DEFAULT_METRICS ? DEFAULT_METRICS[loss as keyof typeof DEFAULT_METRICS] : DEFAULT_METRICS.mse;
+  if (metrics === undefined)
+    return loss in DEFAULT_METRICS ? DEFAULT_METRICS[loss as keyof typeof DEFAULT_METRICS] : DEFAULT_METRICS.mse;
   checkArray(metrics, field, 'metric names');
   if (metrics.length === 0) throw invalid(field, 'empty', metrics, 'at least one metric');
   for (const name of metrics) parseMetric(name as string);
@@ -62,16 +68,30 @@ export function entriesOf<T>(given: Record<string, T>, field: string, what: stri
 }
 
 /** The metrics of a learner's predictions, adapted as `adaptation` says. */
-export async function measure(learner: Learner, tasks: TaskSet, metrics: readonly string[], adaptation: Adaptation, signal?: AbortSignal): Promise<Metrics> {
+export async function measure(
+  learner: Learner,
+  tasks: TaskSet,
+  metrics: readonly string[],
+  adaptation: Adaptation,
+  signal?: AbortSignal,
+): Promise<Metrics> {
   return measureOutputs(learner, tasks, await adaptedOutputs(learner, tasks, adaptation, signal), metrics);
 }
 
 /** The metrics of outputs, one a query row. */
-export function measureOutputs(learner: Learner, tasks: TaskSet, outputs: Float64Array, metrics: readonly string[]): Metrics {
+export function measureOutputs(
+  learner: Learner,
+  tasks: TaskSet,
+  outputs: Float64Array,
+  metrics: readonly string[],
+): Metrics {
   const { threshold } = standardOf(learner.model.spec.head.loss);
   const measured: Metrics = {};
   for (const metric of metrics) {
-    Object.assign(measured, evaluateScores(tasks, metricScores(learner, outputs, metric), { metrics: [metric], threshold }));
+    Object.assign(
+      measured,
+      evaluateScores(tasks, metricScores(learner, outputs, metric), { metrics: [metric], threshold }),
+    );
   }
   return measured;
 }
@@ -82,8 +102,19 @@ export function cellOf({ mean, low, high, tasks }: Interval): TableCell | null {
   return { mean, half: Number.isFinite(half) ? half : null, tasks };
 }
 
-export function tableOf(title: string, columns: TableColumn[], rows: [method: string, results: (Interval | undefined)[]][]): ResultTable {
-  return { title, columns, rows: rows.map(([method, results]) => ({ method, cells: results.map((result) => (result === undefined ? null : cellOf(result))) })) };
+export function tableOf(
+  title: string,
+  columns: TableColumn[],
+  rows: [method: string, results: (Interval | undefined)[]][],
+): ResultTable {
+  return {
+    title,
+    columns,
+    rows: rows.map(([method, results]) => ({
+      method,
+      cells: results.map((result) => (result === undefined ? null : cellOf(result))),
+    })),
+  };
 }
 
 export function seriesOf(name: string, points: readonly (readonly [x: number, result: Interval])[]): Series {

@@ -49,7 +49,8 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
   const { query } = options;
   if (query === 'each') {
     const tasks = new TaskSetBuilder();
-    for (const owner of kept) leaveEachOut(tasks, names[owner]!, isUser ? owner : 0, rowsOf(owner), options, streamOf(owner));
+    for (const owner of kept)
+      leaveEachOut(tasks, names[owner]!, isUser ? owner : 0, rowsOf(owner), options, streamOf(owner));
     return { ...tasks.build(dataset), notes };
   }
 
@@ -120,7 +121,10 @@ function smallest({ query, leastSupport }: ResolvedTaskOptions): number {
   return (typeof query === 'number' ? query : 1) + leastSupport;
 }
 
-function selectOwners({ offsets, plural }: Grouping, options: ResolvedTaskOptions): { kept: Int32Array; notes: string[] } {
+function selectOwners(
+  { offsets, plural }: Grouping,
+  options: ResolvedTaskOptions,
+): { kept: Int32Array; notes: string[] } {
   const least = Math.max(options.min, smallest(options));
   const kept: number[] = [];
   let few = 0;

@@ -10,7 +10,8 @@ export function joinTasks(sets: readonly TaskSet[]): TaskSet {
   if (first === undefined) throw invalid('sets', 'empty', sets, 'at least one task set');
   if (sets.length === 1) return first;
   sets.forEach(({ dataset }, k) => {
-    if (dataset !== first.dataset) throw invalid(`sets[${k}]`, 'of another dataset', dataset, 'task sets of one dataset');
+    if (dataset !== first.dataset)
+      throw invalid(`sets[${k}]`, 'of another dataset', dataset, 'task sets of one dataset');
   });
   return {
     dataset: first.dataset,

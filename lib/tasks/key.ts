@@ -50,7 +50,12 @@ export function groupByKey(dataset: Dataset, by: TaskKey, rows: Int32Array | und
 }
 
 /** As `groupRows`, for a bag: a row once under each of its values. */
-function groupEntries(dataset: Dataset, column: BagColumn, index: Int32Array | undefined, rows: Int32Array | undefined) {
+function groupEntries(
+  dataset: Dataset,
+  column: BagColumn,
+  index: Int32Array | undefined,
+  rows: Int32Array | undefined,
+) {
   const keys = column.vocabulary.values.length;
   const size = rows === undefined ? dataset.size : rows.length;
   const last = new Int32Array(keys).fill(-1);
@@ -78,7 +83,11 @@ function groupEntries(dataset: Dataset, column: BagColumn, index: Int32Array | u
 }
 
 /** A categorical or bag column by name, and the entity of each interaction in it (undefined: the interaction itself). */
-export function keyColumn(dataset: Dataset, name: string, field: string): { column: CategoricalColumn | BagColumn; index: Int32Array | undefined } {
+export function keyColumn(
+  dataset: Dataset,
+  name: string,
+  field: string,
+): { column: CategoricalColumn | BagColumn; index: Int32Array | undefined } {
   const tables = [
     { table: dataset.users, index: dataset.user },
     { table: dataset.items, index: dataset.item },
@@ -88,11 +97,20 @@ export function keyColumn(dataset: Dataset, name: string, field: string): { colu
     const column = table.columns.find((each) => each.name === name);
     if (column === undefined) continue;
     if (column.kind === 'categorical' || column.kind === 'bag') return { column, index };
-    throw invalid(field, `is a ${column.kind} feature`, name, 'a categorical or bag feature (map the column as one too)');
+    throw invalid(
+      field,
+      `is a ${column.kind} feature`,
+      name,
+      'a categorical or bag feature (map the column as one too)',
+    );
   }
-  const names = tables.flatMap(({ table }) => table.columns.flatMap((column) => (column.kind === 'categorical' || column.kind === 'bag' ? [column.name] : [])));
+  const names = tables.flatMap(({ table }) =>
+    table.columns.flatMap((column) => (column.kind === 'categorical' || column.kind === 'bag' ? [column.name] : [])),
+  );
   throw new InnerloopError('MISSING_COLUMN', suggesting('no such feature', name, names), {
-    field, value: name, expected: names.length === 0 ? 'a categorical or bag feature' : `one of ${names.join(', ')}`,
+    field,
+    value: name,
+    expected: names.length === 0 ? 'a categorical or bag feature' : `one of ${names.join(', ')}`,
   });
 }
 

@@ -34,7 +34,8 @@ export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options:
   checkSeed(seed, 'nested.seed');
   sizes.forEach((size: unknown, k) => {
     checkInteger(size, `sizes[${k}]`, 0);
-    if (k > 0 && size <= sizes[k - 1]!) throw invalid(`sizes[${k}]`, 'not ascending', size, `more than ${sizes[k - 1]}`);
+    if (k > 0 && size <= sizes[k - 1]!)
+      throw invalid(`sizes[${k}]`, 'not ascending', size, `more than ${sizes[k - 1]}`);
   });
   if (sizes.length === 0) throw invalid('sizes', 'empty', sizes, 'at least one size');
   const largest = sizes[sizes.length - 1]!;
@@ -52,6 +53,7 @@ export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options:
       builders[k]!.add(tasks.keys[t]!, tasks.users[t]!, order === 'random' ? support.sort() : support, query);
     });
   }
-  if (kept === 0) throw emptyError('sizes', 'no task has so many support rows', `tasks with ${largest} support rows or more`);
+  if (kept === 0)
+    throw emptyError('sizes', 'no task has so many support rows', `tasks with ${largest} support rows or more`);
   return builders.map((builder) => builder.build(dataset));
 }

@@ -72,7 +72,8 @@ export function resolveTaskOptions(
   const query = resolveQuery(options['query'], `${field}.query`);
   const { order = query === 'last' ? 'time' : 'random' } = options;
   checkOneOf(order, `${field}.order`, ['random', 'time']);
-  if (query === 'last' && order !== 'time') throw invalid(`${field}.order`, 'does not go with the last row by time', order, "'time'");
+  if (query === 'last' && order !== 'time')
+    throw invalid(`${field}.order`, 'does not go with the last row by time', order, "'time'");
   if (order === 'time' && dataset.time === undefined) {
     throw invalid(
       query === 'last' ? `${field}.query.leaveOneOut` : `${field}.order`,

@@ -7,7 +7,10 @@ import { sortByTime, TaskSetBuilder } from './rows.js';
 import type { Split } from './split.js';
 
 /** {@link TimeSplit} on checked options. */
-export function splitTime(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED, tasks: given }: TimeSplit): Split {
+export function splitTime(
+  dataset: Dataset,
+  { validation = 0, test = 0, seed = DEFAULT_SEED, tasks: given }: TimeSplit,
+): Split {
   const time = dataset.time!;
   const tasks = resolveTaskOptions(dataset, given, 'split.tasks', seed);
   const sorted = time.slice().sort();
@@ -20,12 +23,19 @@ export function splitTime(dataset: Dataset, { validation = 0, test = 0, seed = D
   const sets: Record<string, TaskSet> = { train };
   const rows: Record<string, Int32Array> = { train: trainRows };
   const notes = own.map((note) => `train: ${note}`);
-  for (const [name, from, to] of [['validation', validationCut, testCut], ['test', testCut, Number.POSITIVE_INFINITY]] as const) {
+  for (const [name, from, to] of [
+    ['validation', validationCut, testCut],
+    ['test', testCut, Number.POSITIVE_INFINITY],
+  ] as const) {
     if ((name === 'validation' ? validation : test) === 0) continue;
     rows[name] = rowsBetween(time, from, to);
     sets[name] = windowTasks(dataset, tasks, from, to);
     if (sets[name].size > 0) continue;
-    throw emptyError(`split.${name}`, `no task has a row from time ${from} on and ${tasks.leastSupport} before`, 'a larger fraction, or fewer shots');
+    throw emptyError(
+      `split.${name}`,
+      `no task has a row from time ${from} on and ${tasks.leastSupport} before`,
+      'a larger fraction, or fewer shots',
+    );
   }
   return { sets, trainRows, rows, notes };
 }

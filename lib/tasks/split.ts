@@ -81,10 +81,18 @@ function deal(keys: Int32Array, total: number, validation: number, test: number,
   const names = ['train'];
   const set = new Uint8Array(total);
   let next = 0;
-  for (const [name, fraction] of [['validation', validation], ['test', test]] as const) {
+  for (const [name, fraction] of [
+    ['validation', validation],
+    ['test', test],
+  ] as const) {
     if (fraction === 0) continue;
     const size = Math.round(fraction * keys.length);
-    if (size === 0) throw emptyError(`split.${name}`, `the fraction is less than one of ${keys.length} ${plural}`, 'a larger fraction');
+    if (size === 0)
+      throw emptyError(
+        `split.${name}`,
+        `the fraction is less than one of ${keys.length} ${plural}`,
+        'a larger fraction',
+      );
     names.push(name);
     for (const end = next + size; next < end; next++) set[keys[next]!] = names.length - 1;
   }
@@ -166,8 +174,11 @@ function build(dataset: Dataset, options: Exclude<SplitOptions, TimeSplit>, { na
   if (warm > 0) {
     const train = sets['train']!;
     const count = Math.round(warm * train.size);
-    if (count === 0) throw emptyError('split.warm', `the fraction is less than one of ${train.size} tasks`, 'a larger fraction');
-    const order = random(options.seed ?? DEFAULT_SEED, 'split.warm').shuffle(Int32Array.from({ length: train.size }, (_, t) => t));
+    if (count === 0)
+      throw emptyError('split.warm', `the fraction is less than one of ${train.size} tasks`, 'a larger fraction');
+    const order = random(options.seed ?? DEFAULT_SEED, 'split.warm').shuffle(
+      Int32Array.from({ length: train.size }, (_, t) => t),
+    );
     sets['warm'] = subsetTasks(train, order.subarray(0, count).sort());
     rows['warm'] = sets['warm'].queryRows.slice().sort();
     rows['train'] = withoutRows(dataset, rows['train']!, rows['warm']);

@@ -24,7 +24,8 @@ void normalise(const Kernels<T>& kernels, Index n, Index k, const T* a, T* unit,
 
 // da += (I − u uᵀ) du / ‖a‖ by rows.
 template <class T>
-void normalise_backward(const Kernels<T>& kernels, Index n, Index k, const T* unit, const T* inverse, const T* du, T* da) {
+void normalise_backward(const Kernels<T>& kernels, Index n, Index k, const T* unit, const T* inverse, const T* du,
+                        T* da) {
   for (Index i = 0; i < n; ++i) {
     const T along = kernels.dot(k, du + i * k, unit + i * k);
     kernels.axpy(k, inverse[i], du + i * k, da + i * k);
@@ -36,7 +37,8 @@ template <class T>
 int class_of(const Node& node, T label) {
   const std::size_t classes = static_cast<std::size_t>(node.options[0]);
   if (node.options.size() > 1)
-    return static_cast<int>(std::upper_bound(node.options.begin() + 1, node.options.end(), static_cast<double>(label)) - node.options.begin() - 1);
+    return static_cast<int>(std::upper_bound(node.options.begin() + 1, node.options.end(), static_cast<double>(label)) -
+                            node.options.begin() - 1);
   return label >= 0 && label < static_cast<T>(classes) ? static_cast<int>(label) : -1;
 }
 
@@ -58,11 +60,20 @@ void EpisodeRun<T>::forward(int i) {
   x[i] = y;
   switch (node.op) {
     case Op::slot:
-    case Op::parameter: break;
-    case Op::labels: std::copy_n(task.plan.batch.labels_from(node.on_query ? task.first + task.support : task.first).values, m, y); break;
-    case Op::count: y[0] = static_cast<T>(node.on_query ? query : support); break;
-    case Op::constant: std::fill_n(y, m * n, static_cast<T>(options[0])); break;
-    case Op::noise: normal<T>(n, task.plan.inner.dropout, task.task, i, y); break;
+    case Op::parameter:
+      break;
+    case Op::labels:
+      std::copy_n(task.plan.batch.labels_from(node.on_query ? task.first + task.support : task.first).values, m, y);
+      break;
+    case Op::count:
+      y[0] = static_cast<T>(node.on_query ? query : support);
+      break;
+    case Op::constant:
+      std::fill_n(y, m * n, static_cast<T>(options[0]));
+      break;
+    case Op::noise:
+      normal<T>(n, task.plan.inner.dropout, task.task, i, y);
+      break;
     case Op::one_hot:
       std::fill_n(y, m * n, T(0));
       for (Index r = 0; r < m; ++r) {
@@ -92,7 +103,8 @@ void EpisodeRun<T>::forward(int i) {
         case static_cast<int>(Unary::reciprocal):
           for (Index j = 0; j < m * n; ++j) y[j] = 1 / in(0)[j];
           break;
-        default: kernels.activation_forward(static_cast<Activation>(static_cast<int>(options[0])), m * n, in(0), y);
+        default:
+          kernels.activation_forward(static_cast<Activation>(static_cast<int>(options[0])), m * n, in(0), y);
       }
       break;
     case Op::affine:
@@ -105,16 +117,22 @@ void EpisodeRun<T>::forward(int i) {
       for (Index r = 0; r < m; ++r) {
         const T *a = in(0) + r * n, *b = in(1) + r * down;
         T* to = y + r * n;
-        if (node.op == Op::add) for (Index c = 0; c < n; ++c) to[c] = a[c] + b[c * right];
-        else if (node.op == Op::subtract) for (Index c = 0; c < n; ++c) to[c] = a[c] - b[c * right];
-        else for (Index c = 0; c < n; ++c) to[c] = a[c] * b[c * right];
+        if (node.op == Op::add)
+          for (Index c = 0; c < n; ++c) to[c] = a[c] + b[c * right];
+        else if (node.op == Op::subtract)
+          for (Index c = 0; c < n; ++c) to[c] = a[c] - b[c * right];
+        else
+          for (Index c = 0; c < n; ++c) to[c] = a[c] * b[c * right];
       }
       break;
     }
     case Op::product:
-      if (options[0] == 0) kernels.gemm_nn(m, n, k, in(0), k, in(1), n, nullptr, false, y, n);
-      else if (options[0] == 1) kernels.gemm_nt(m, n, k, in(0), k, in(1), k, false, y, n, arena.template take<T>(n * k));
-      else kernels.gemm_tn(m, n, rows(node.in[0]), in(0), m, in(1), n, false, y, n);
+      if (options[0] == 0)
+        kernels.gemm_nn(m, n, k, in(0), k, in(1), n, nullptr, false, y, n);
+      else if (options[0] == 1)
+        kernels.gemm_nt(m, n, k, in(0), k, in(1), k, false, y, n, arena.template take<T>(n * k));
+      else
+        kernels.gemm_tn(m, n, rows(node.in[0]), in(0), m, in(1), n, false, y, n);
       break;
     case Op::softmax:
       for (Index r = 0; r < m && n > 0; ++r) {
@@ -164,7 +182,8 @@ void EpisodeRun<T>::forward(int i) {
     case Op::columns:
       for (Index r = 0; r < m; ++r) std::copy_n(in(0) + r * k + static_cast<Index>(options[0]), n, y + r * n);
       break;
-    case Op::flatten: std::copy_n(in(0), n, y);
+    case Op::flatten:
+      std::copy_n(in(0), n, y);
   }
 }
 
@@ -185,18 +204,23 @@ void EpisodeRun<T>::backward(int i) {
     case Op::count:
     case Op::constant:
     case Op::noise:
-    case Op::one_hot: return;
+    case Op::one_hot:
+      return;
     case Op::linear: {
       const int weight = node.tensors[0], bias = node.tensors[1];
       const bool transposed = task.plan.model.tensors[weight].transposed;
       if (T* dw = into[weight]) {
-        if (transposed) kernels.gemm_tn(k, n, m, in(0), k, dy, n, true, dw, n);
-        else kernels.gemm_tn(n, k, m, dy, n, in(0), k, true, dw, k);
+        if (transposed)
+          kernels.gemm_tn(k, n, m, in(0), k, dy, n, true, dw, n);
+        else
+          kernels.gemm_tn(n, k, m, dy, n, in(0), k, true, dw, k);
       }
       if (bias >= 0 && into[bias]) kernels.column_sums(m, n, dy, n, into[bias]);
       if (!to(0)) return;
-      if (transposed) kernels.gemm_nt(m, k, n, dy, n, task.base[weight], n, true, to(0), k, scratch(n * k));
-      else kernels.gemm_nn(m, k, n, dy, n, task.base[weight], k, nullptr, true, to(0), k);
+      if (transposed)
+        kernels.gemm_nt(m, k, n, dy, n, task.base[weight], n, true, to(0), k, scratch(n * k));
+      else
+        kernels.gemm_nn(m, k, n, dy, n, task.base[weight], k, nullptr, true, to(0), k);
       return;
     }
     case Op::unary: {
@@ -229,8 +253,10 @@ void EpisodeRun<T>::backward(int i) {
       const Index down = rows(node.in[1]) == 1 ? 0 : columns(node.in[1]), right = columns(node.in[1]) == 1 ? 0 : 1;
       for (Index r = 0; r < m; ++r) {
         const T *d = dy + r * n, *a = in(0) + r * n, *b = in(1) + r * down;
-        if (T* da = to(0)) for (Index c = 0; c < n; ++c) da[r * n + c] += times ? d[c] * b[c * right] : d[c];
-        if (T* db = to(1)) for (Index c = 0; c < n; ++c) db[r * down + c * right] += times ? d[c] * a[c] : sign * d[c];
+        if (T* da = to(0))
+          for (Index c = 0; c < n; ++c) da[r * n + c] += times ? d[c] * b[c * right] : d[c];
+        if (T* db = to(1))
+          for (Index c = 0; c < n; ++c) db[r * down + c * right] += times ? d[c] * a[c] : sign * d[c];
       }
       return;
     }

@@ -14,7 +14,8 @@ constexpr Index kMaxWidth = Index{1} << 24, kMaxElements = Index{1} << 28;
 Index whole(const Node& node, std::size_t i, Index least, Index most) {
   require(i < node.options.size(), "a node lacks an option");
   const double value = node.options[i];
-  require(value >= static_cast<double>(least) && value <= static_cast<double>(most) && value == static_cast<double>(static_cast<Index>(value)),
+  require(value >= static_cast<double>(least) && value <= static_cast<double>(most) &&
+              value == static_cast<double>(static_cast<Index>(value)),
           "an option of a node is out of range");
   return static_cast<Index>(value);
 }
@@ -42,7 +43,8 @@ int slot_of(const Model<T>& model, const Node& node) {
 
 template <class T>
 const TensorInfo& dense(const Model<T>& model, const Node& node, std::size_t i) {
-  require(i < node.tensors.size() && node.tensors[i] >= 0 && node.tensors[i] < static_cast<int>(model.tensors.size()), "no such tensor");
+  require(i < node.tensors.size() && node.tensors[i] >= 0 && node.tensors[i] < static_cast<int>(model.tensors.size()),
+          "no such tensor");
   const TensorInfo& tensor = model.tensors[node.tensors[i]];
   require(tensor.input < 0 && tensor.shape.size() <= 2, "a node reads a table or a tensor of more than two dimensions");
   return tensor;
@@ -62,15 +64,20 @@ void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
       arity(node, 0, 0);
       node.slot = slot_of(model, node);
       return as(part(node), model.slot_width[node.slot]);
-    case Op::labels: return arity(node, 0, 0), as(part(node), 1);
-    case Op::count: return arity(node, 0, 0), part(node), as(1, 1);
-    case Op::noise: return arity(node, 0, 0), as(1, whole(node, 0, 1, kMaxWidth));
-    case Op::constant: return arity(node, 0, 0), as(whole(node, 1, kQuery, kMaxWidth), whole(node, 2, kQuery, kMaxWidth));
+    case Op::labels:
+      return arity(node, 0, 0), as(part(node), 1);
+    case Op::count:
+      return arity(node, 0, 0), part(node), as(1, 1);
+    case Op::noise:
+      return arity(node, 0, 0), as(1, whole(node, 0, 1, kMaxWidth));
+    case Op::constant:
+      return arity(node, 0, 0), as(whole(node, 1, kQuery, kMaxWidth), whole(node, 2, kQuery, kMaxWidth));
     case Op::one_hot: {
       arity(node, 1, 0);
       require(in(0).columns == 1, "one-hot takes one column");
       const Index classes = whole(node, 0, 2, 65536);
-      require(node.options.size() == 1 || static_cast<Index>(node.options.size()) == classes, "one-hot takes a boundary less than classes");
+      require(node.options.size() == 1 || static_cast<Index>(node.options.size()) == classes,
+              "one-hot takes a boundary less than classes");
       require(std::is_sorted(node.options.begin() + 1, node.options.end()), "boundaries must ascend");
       return as(in(0).rows, classes);
     }
@@ -85,7 +92,8 @@ void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
       arity(node, 1, 2);
       const TensorInfo& weight = dense(model, node, 0);
       require(weight.shape.size() == 2 && weight.shape[1] == in(0).columns, "a weight does not fit what it multiplies");
-      require(node.tensors[1] == -1 || dense(model, node, 1).shape == std::vector<Index>{weight.shape[0]}, "a bias does not fit its weight");
+      require(node.tensors[1] == -1 || dense(model, node, 1).shape == std::vector<Index>{weight.shape[0]},
+              "a bias does not fit its weight");
       return as(in(0).rows, weight.shape[0]);
     }
     case Op::unary:
@@ -111,14 +119,17 @@ void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
       require(inner == (way == 1 ? b.columns : b.rows), "shapes do not fit");
       return as(way == 2 ? a.columns : a.rows, way == 1 ? b.rows : b.columns);
     }
-    case Op::softmax: return arity(node, 1, 0), as(in(0).rows, in(0).columns);
+    case Op::softmax:
+      return arity(node, 1, 0), as(in(0).rows, in(0).columns);
     case Op::distance:
     case Op::cosine:
       arity(node, 2, 0);
       require(in(0).columns == in(1).columns, "vectors of different widths");
       return as(in(0).rows, in(1).rows);
-    case Op::sum_rows: return arity(node, 1, 0), as(1, in(0).columns);
-    case Op::sum_columns: return arity(node, 1, 0), as(in(0).rows, 1);
+    case Op::sum_rows:
+      return arity(node, 1, 0), as(1, in(0).columns);
+    case Op::sum_columns:
+      return arity(node, 1, 0), as(in(0).rows, 1);
     case Op::concat: {
       require(!node.in.empty() && node.tensors.empty(), "a node has the wrong number of inputs or tensors");
       Index width = 0;
@@ -145,8 +156,10 @@ bool reads_query(const Node& node) {
   switch (node.op) {
     case Op::slot:
     case Op::labels:
-    case Op::count: return part(node) == kQuery;
-    default: return node.rows == kQuery || node.columns == kQuery;
+    case Op::count:
+      return part(node) == kQuery;
+    default:
+      return node.rows == kQuery || node.columns == kQuery;
   }
 }
 
@@ -159,9 +172,11 @@ Episode<T>::Episode(std::shared_ptr<const Model<T>> m, EpisodeSpec s) : model(st
   consumed.assign(model->slot_width.size(), 0);
   for (const NodeSpec& made : spec.nodes) {
     Node node{made};
-    for (const int i : node.in) require(i >= 0 && i < static_cast<int>(nodes.size()), "a node reads one that is not there yet");
+    for (const int i : node.in)
+      require(i >= 0 && i < static_cast<int>(nodes.size()), "a node reads one that is not there yet");
     shape(*model, nodes, node);
-    require(node.rows != 0 && node.columns != 0 && std::max<Index>(node.rows, 1) * std::max<Index>(node.columns, 1) <= kMaxElements,
+    require(node.rows != 0 && node.columns != 0 &&
+                std::max<Index>(node.rows, 1) * std::max<Index>(node.columns, 1) <= kMaxElements,
             "a node must have rows and columns, and not too many");
     node.on_query = innerloop::reads_query(node);
     node.learns = node.op == Op::slot ? model->slot_learns[node.slot] != 0 : !node.tensors.empty();
@@ -184,18 +199,21 @@ Episode<T>::Episode(std::shared_ptr<const Model<T>> m, EpisodeSpec s) : model(st
   if (spec.output >= 0) {
     const Node& output = at(spec.output);
     require(spec.starts.empty(), "a program makes outputs or starts, not both");
-    require(output.rows == kQuery && output.columns == (spec.classes > 0 ? spec.classes : model->spec.outputs()) && output.learns,
+    require(output.rows == kQuery && output.columns == (spec.classes > 0 ? spec.classes : model->spec.outputs()) &&
+                output.learns,
             "the outputs must be one row for each query row");
   }
   for (const auto& term : spec.auxiliary)
-    require(spec.output >= 0 && at(term.node).rows == 1 && at(term.node).columns == 1, "an auxiliary loss is one number");
+    require(spec.output >= 0 && at(term.node).rows == 1 && at(term.node).columns == 1,
+            "an auxiliary loss is one number");
   if (spec.output < 0)
     for (const Node& node : nodes) require(!node.on_query, "starts are made before the query rows are known");
   for (const auto& start : spec.starts) {
     const Node& node = at(start.node);
     require(start.tensor >= 0 && start.tensor < static_cast<int>(model->tensors.size()), "no such tensor");
     const TensorInfo& tensor = model->tensors[start.tensor];
-    require(node.rows == 1 && node.columns == (tensor.input < 0 ? tensor.size : tensor.width), "a start does not fit its tensor");
+    require(node.rows == 1 && node.columns == (tensor.input < 0 ? tensor.size : tensor.width),
+            "a start does not fit its tensor");
   }
 
   std::vector<std::uint8_t> read(nodes.size(), 0);

@@ -1,7 +1,9 @@
 // An episode program: what a metric or amortised learner computes on the support and query rows of one task instead of
-// gradient steps. A list of nodes, each a matrix that one operation makes of earlier ones; the reverse runs the list backwards.
+// gradient steps. A list of nodes, each a matrix that one operation makes of earlier ones; the reverse runs the list
+// backwards.
 //
-// Programs are written by lib/episode/program.ts. Here every shape is checked once, so that a run may trust what it reads.
+// Programs are written by lib/episode/program.ts. Here every shape is checked once, so that a run may trust what it
+// reads.
 #pragma once
 #include <memory>
 #include <vector>
@@ -17,17 +19,19 @@ struct Layer;
 constexpr Index kSupport = -1, kQuery = -2;
 
 enum class Op : int {
-  slot,         // a slot of the model on a part's rows [part, width].  Options: part, slot (−1 outputs, −2 input of the last layer, −3 inputs)
-  labels,       // [part, 1].  Options: part
-  one_hot,      // of labels [n, 1] → [n, classes].  Options: classes, then classes − 1 ascending boundaries, or none: labels are classes
-  parameter,    // a tensor: [rows, columns], or [1, n] of a vector
-  constant,     // Options: value, rows, columns
-  count,        // rows of a part [1, 1].  Options: part
-  noise,        // standard normal numbers [1, n].  Options: n
-  linear,       // x Wᵀ + b.  Tensors: W [out, in], b or −1
-  unary,        // elementwise.  Options: function, ε of the logarithm
-  affine,       // s x + t.  Options: s, t
-  add,          // a + b, a − b, a ∘ b; b's rows or columns may be 1
+  slot,  // a slot of the model on a part's rows [part, width].  Options: part, slot (−1 outputs, −2 input of the last
+         // layer, −3 inputs)
+  labels,     // [part, 1].  Options: part
+  one_hot,    // of labels [n, 1] → [n, classes].  Options: classes, then classes − 1 ascending boundaries, or none:
+              // labels are classes
+  parameter,  // a tensor: [rows, columns], or [1, n] of a vector
+  constant,   // Options: value, rows, columns
+  count,      // rows of a part [1, 1].  Options: part
+  noise,      // standard normal numbers [1, n].  Options: n
+  linear,     // x Wᵀ + b.  Tensors: W [out, in], b or −1
+  unary,      // elementwise.  Options: function, ε of the logarithm
+  affine,     // s x + t.  Options: s, t
+  add,        // a + b, a − b, a ∘ b; b's rows or columns may be 1
   subtract,
   multiply,
   product,      // Options: 0 A B, 1 A Bᵀ, 2 Aᵀ B
@@ -71,8 +75,9 @@ struct EpisodeSpec {
   struct Start {
     int tensor, node;
   };
-  std::vector<Start> starts;  // θ_0 of a fast tensor = shared value + [1, size]; of a table, every row of the task + [1, dim]
-  double cold = 0;            // with starts: the meta-loss is (1 − cold) L_Q(θ_K) + cold L_Q(θ_0)
+  std::vector<Start>
+      starts;       // θ_0 of a fast tensor = shared value + [1, size]; of a table, every row of the task + [1, dim]
+  double cold = 0;  // with starts: the meta-loss is (1 − cold) L_Q(θ_K) + cold L_Q(θ_0)
 };
 
 template <class T>

@@ -17,7 +17,8 @@ template <class T>
 void EpisodeRun<T>::run_model(Index first, Index n) {
   first_row = first, model_rows = n;
   model = task.take_slots(n, program.layer_slots, true);
-  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.at_shared(), model, task.no_targets);
+  const Pass<T> pass =
+      task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.at_shared(), model, task.no_targets);
   for (const Layer<T>* layer : program.layers) layer->forward(pass);
 }
 
@@ -80,9 +81,12 @@ void EpisodeRun<T>::begin_backward(T* const* targets) {
   for (std::size_t i = 0; i < program.nodes.size(); ++i) {
     const Node& node = program.nodes[i];
     if (!node.learns) continue;
-    if (node.op == Op::parameter) dx[i] = into[node.tensors[0]];
-    else if (node.op == Op::slot) dx[i] = adjoint[node.slot] + (x[i] - model.x[node.slot]);
-    else dx[i] = arena.template take_zeroed<T>(size(static_cast<int>(i)));
+    if (node.op == Op::parameter)
+      dx[i] = into[node.tensors[0]];
+    else if (node.op == Op::slot)
+      dx[i] = adjoint[node.slot] + (x[i] - model.x[node.slot]);
+    else
+      dx[i] = arena.template take_zeroed<T>(size(static_cast<int>(i)));
   }
   model_adjoint = adjoint;
 }
@@ -94,11 +98,13 @@ void EpisodeRun<T>::backward() {
   if (!model.x) return;
   for (std::size_t s = 0; s < program.wanted.size(); ++s)
     if (model_adjoint[s] && !program.consumed[s]) model.dx[s] = model_adjoint[s];
-  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows, task.at_shared(), model, into);
+  const Pass<T> pass =
+      task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows, task.at_shared(), model, into);
   for (auto layer = program.layers.rbegin(); layer != program.layers.rend(); ++layer) {
     const int out = (*layer)->out;
     if (!model.dx[out]) continue;
-    if (model_adjoint[out] && program.consumed[out]) kernels.axpy(model_rows * task.plan.model.slot_width[out], T(1), model_adjoint[out], model.dx[out]);
+    if (model_adjoint[out] && program.consumed[out])
+      kernels.axpy(model_rows * task.plan.model.slot_width[out], T(1), model_adjoint[out], model.dx[out]);
     (*layer)->backward(pass);
   }
 }
@@ -153,10 +159,10 @@ void start_gradient(Reverse<T>& reverse, EpisodeRun<T>& run) {
   run.backward();
 }
 
-#define INNERLOOP_INSTANTIATE(T)                                              \
-  template struct EpisodeRun<T>;                                              \
-  template double episode_gradient(Reverse<T>&, T);                           \
-  template EpisodeRun<T>* generate_starts(Task<T>&, const Episode<T>&);       \
+#define INNERLOOP_INSTANTIATE(T)                                        \
+  template struct EpisodeRun<T>;                                        \
+  template double episode_gradient(Reverse<T>&, T);                     \
+  template EpisodeRun<T>* generate_starts(Task<T>&, const Episode<T>&); \
   template void start_gradient(Reverse<T>&, EpisodeRun<T>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)

@@ -11,7 +11,8 @@ struct EpisodeRun {
   // With `support` rows of the task's own, or none: what an unknown user gets.
   EpisodeRun(const Task<T>& task, const Episode<T>& program, Index support);
 
-  // Nodes below the query rows; then, for any query rows, the others. Or all at once, the model running on both parts together.
+  // Nodes below the query rows; then, for any query rows, the others. Or all at once, the model running on both parts
+  // together.
   void forward_support();
   void forward_query();
   void forward();
@@ -42,9 +43,9 @@ struct EpisodeRun {
   const Kernels<T>& kernels;
   Arena& arena;
   Index support, query;
-  const T** x;      // by node
-  T** dx;           // by node, null where nothing learns below
-  T** remembered;   // by node: what an operation leaves for its reverse
+  const T** x;     // by node
+  T** dx;          // by node, null where nothing learns below
+  T** remembered;  // by node: what an operation leaves for its reverse
 
  private:
   Index extent(Index dim) const { return dim == kSupport ? support : dim == kQuery ? query : dim; }

@@ -2,8 +2,8 @@
 
 // ---------------------------------------------------------------------------------------------- elementary functions
 
-// x = n ln2 + r, |r| <= ln2/2; returns e^r - 1 and 2^n. Taylor in r: the remainder after r^7 is below 1e-8 (float), after
-// r^13 below 1e-17 (double). n must be in the exponent range.
+// x = n ln2 + r, |r| <= ln2/2; returns e^r - 1 and 2^n. Taylor in r: the remainder after r^7 is below 1e-8 (float),
+// after r^13 below 1e-17 (double). n must be in the exponent range.
 template <class T>
 IL_INLINE typename Vec<T>::R expm1_reduced(typename Vec<T>::R x, typename Vec<T>::R& power) {
   using V = Vec<T>;
@@ -30,7 +30,8 @@ IL_INLINE typename Vec<T>::R expm1_in_range(typename Vec<T>::R x) {
   return V::fma(s, p, V::sub(s, V::set1(T(1))));
 }
 
-// Results below the normal range are 0, above it the largest power that fits (what uses this saturates there); NaN stays.
+// Results below the normal range are 0, above it the largest power that fits (what uses this saturates there); NaN
+// stays.
 template <class T>
 IL_INLINE typename Vec<T>::R exp(typename Vec<T>::R x) {
   using V = Vec<T>;
@@ -78,29 +79,40 @@ IL_INLINE typename Vec<T>::R softplus(typename Vec<T>::R x) {
 template <Activation F, class T>
 IL_INLINE typename Vec<T>::R value(typename Vec<T>::R z) {
   using V = Vec<T>;
-  if constexpr (F == Activation::relu) return V::max(V::zero(), z);  // NaN stays
-  else if constexpr (F == Activation::tanh) return tanh<T>(z);
-  else if constexpr (F == Activation::sigmoid) return logistic<T>(z);
-  else return softplus<T>(z);
+  if constexpr (F == Activation::relu)
+    return V::max(V::zero(), z);  // NaN stays
+  else if constexpr (F == Activation::tanh)
+    return tanh<T>(z);
+  else if constexpr (F == Activation::sigmoid)
+    return logistic<T>(z);
+  else
+    return softplus<T>(z);
 }
 
 // First and second derivative times x, from what the forward pass left.
 template <Activation F, class T>
 IL_INLINE typename Vec<T>::R times_first(typename Vec<T>::R z, typename Vec<T>::R a, typename Vec<T>::R x) {
   using V = Vec<T>;
-  if constexpr (F == Activation::relu) return V::positive(z, x);
-  else if constexpr (F == Activation::tanh) return V::fnma(V::mul(a, a), x, x);
-  else if constexpr (F == Activation::sigmoid) return V::mul(V::fnma(a, a, a), x);
-  else return V::mul(logistic<T>(z), x);
+  if constexpr (F == Activation::relu)
+    return V::positive(z, x);
+  else if constexpr (F == Activation::tanh)
+    return V::fnma(V::mul(a, a), x, x);
+  else if constexpr (F == Activation::sigmoid)
+    return V::mul(V::fnma(a, a, a), x);
+  else
+    return V::mul(logistic<T>(z), x);
 }
 
 template <Activation F, class T>
 IL_INLINE typename Vec<T>::R times_second(typename Vec<T>::R z, typename Vec<T>::R a, typename Vec<T>::R x) {
   using V = Vec<T>;
   const typename V::R one = V::set1(T(1)), two = V::set1(T(2));
-  if constexpr (F == Activation::relu) return V::zero();
-  else if constexpr (F == Activation::tanh) return V::mul(V::mul(V::sub(V::zero(), two), a), V::fnma(V::mul(a, a), x, x));
-  else if constexpr (F == Activation::sigmoid) return V::mul(V::mul(V::fnma(a, a, a), V::fnma(two, a, one)), x);
+  if constexpr (F == Activation::relu)
+    return V::zero();
+  else if constexpr (F == Activation::tanh)
+    return V::mul(V::mul(V::sub(V::zero(), two), a), V::fnma(V::mul(a, a), x, x));
+  else if constexpr (F == Activation::sigmoid)
+    return V::mul(V::mul(V::fnma(a, a, a), V::fnma(two, a, one)), x);
   else {
     const typename V::R s = logistic<T>(z);
     return V::mul(V::fnma(s, s, s), x);
@@ -145,29 +157,41 @@ void second_of(Index n, const T* z, const T* a, const T* tz, const T* da, const 
 template <class T>
 void activation_forward(Activation f, Index n, const T* z, T* a) {
   switch (f) {
-    case Activation::relu: return forward_of<Activation::relu>(n, z, a);
-    case Activation::tanh: return forward_of<Activation::tanh>(n, z, a);
-    case Activation::sigmoid: return forward_of<Activation::sigmoid>(n, z, a);
-    default: return forward_of<Activation::softplus>(n, z, a);
+    case Activation::relu:
+      return forward_of<Activation::relu>(n, z, a);
+    case Activation::tanh:
+      return forward_of<Activation::tanh>(n, z, a);
+    case Activation::sigmoid:
+      return forward_of<Activation::sigmoid>(n, z, a);
+    default:
+      return forward_of<Activation::softplus>(n, z, a);
   }
 }
 
 template <class T>
 void activation_backward(Activation f, Index n, const T* z, const T* a, const T* da, T* dz) {
   switch (f) {
-    case Activation::relu: return first_of<Activation::relu>(n, z, a, da, dz);
-    case Activation::tanh: return first_of<Activation::tanh>(n, z, a, da, dz);
-    case Activation::sigmoid: return first_of<Activation::sigmoid>(n, z, a, da, dz);
-    default: return first_of<Activation::softplus>(n, z, a, da, dz);
+    case Activation::relu:
+      return first_of<Activation::relu>(n, z, a, da, dz);
+    case Activation::tanh:
+      return first_of<Activation::tanh>(n, z, a, da, dz);
+    case Activation::sigmoid:
+      return first_of<Activation::sigmoid>(n, z, a, da, dz);
+    default:
+      return first_of<Activation::softplus>(n, z, a, da, dz);
   }
 }
 
 template <class T>
-void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da, const T* tda, T* tdz) {
+void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da, const T* tda,
+                                 T* tdz) {
   if (!tz || f == Activation::relu) return activation_backward<T>(f, n, z, a, tda, tdz);
   switch (f) {
-    case Activation::tanh: return second_of<Activation::tanh>(n, z, a, tz, da, tda, tdz);
-    case Activation::sigmoid: return second_of<Activation::sigmoid>(n, z, a, tz, da, tda, tdz);
-    default: return second_of<Activation::softplus>(n, z, a, tz, da, tda, tdz);
+    case Activation::tanh:
+      return second_of<Activation::tanh>(n, z, a, tz, da, tda, tdz);
+    case Activation::sigmoid:
+      return second_of<Activation::sigmoid>(n, z, a, tz, da, tda, tdz);
+    default:
+      return second_of<Activation::softplus>(n, z, a, tz, da, tda, tdz);
   }
 }

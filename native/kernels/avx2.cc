@@ -10,7 +10,8 @@ IL_TARGET_BEGIN("avx2,fma")
 namespace innerloop {
 namespace avx2 {
 
-constexpr int ROWS = 3, COLS = 4;  // 12 accumulators, 4 of B and 1 of A: 17 names for 16 registers, A is folded into the FMA
+constexpr int ROWS = 3,
+              COLS = 4;  // 12 accumulators, 4 of B and 1 of A: 17 names for 16 registers, A is folded into the FMA
 constexpr int DOT_ROWS = 3;
 
 template <class T>

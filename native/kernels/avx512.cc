@@ -52,7 +52,8 @@ struct Vec<float> {
   static IL_INLINE float sum(R a) { return _mm512_reduce_add_ps(a); }
   static IL_INLINE __m256 half(R x) { return _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)); }
   static IL_INLINE void sum4(R a, R b, R c, R d, float* to) {
-    const __m256 ab = _mm256_hadd_ps(half(a), half(b)), cd = _mm256_hadd_ps(half(c), half(d)), all = _mm256_hadd_ps(ab, cd);
+    const __m256 ab = _mm256_hadd_ps(half(a), half(b)), cd = _mm256_hadd_ps(half(c), half(d)),
+                 all = _mm256_hadd_ps(ab, cd);
     _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
   }
 };

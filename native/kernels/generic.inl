@@ -1,11 +1,11 @@
 // One kernel source for every instruction set. Included inside a namespace and a target region (target.h) after a file
-// that defines `template <class T> struct Vec` with the operations below; no header may be included in here, because its
-// inline functions must never be compiled for an instruction set that the machine may lack.
+// that defines `template <class T> struct Vec` with the operations below; no header may be included in here, because
+// its inline functions must never be compiled for an instruction set that the machine may lack.
 //
-//   Vec<T>::R register, W lanes; load, store, load_n/store_n (first n lanes, rest zero), set1, zero, add, sub, mul, div,
-//   fma (a*b+c), fnma (c-a*b), max, min, abs, copysign (magnitude, sign), sqrt, round, exp2i (2^n, n integral),
-//   positive (x > 0 ? y : 0), sum (all lanes, fixed order), sum4 (of four registers into four elements). ROWS x COLS vectors
-//   is the register block of the matrix kernels, DOT_ROWS x 4 that of dot products.
+//   Vec<T>::R register, W lanes; load, store, load_n/store_n (first n lanes, rest zero), set1, zero, add, sub, mul,
+//   div, fma (a*b+c), fnma (c-a*b), max, min, abs, copysign (magnitude, sign), sqrt, round, exp2i (2^n, n integral),
+//   positive (x > 0 ? y : 0), sum (all lanes, fixed order), sum4 (of four registers into four elements). ROWS x COLS
+//   vectors is the register block of the matrix kernels, DOT_ROWS x 4 that of dot products.
 
 template <class T, class F1, class F2>
 IL_INLINE void each(Index n, F1 full, F2 tail) {
@@ -98,11 +98,13 @@ void sub_product_into(Index n, const T* x, const T* y, T* z) {
 // ---------------------------------------------------------------------------------------------- outer update and peak
 
 template <class T>
-void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon, T decay) {
+void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+          T decay) {
   using V = Vec<T>;
   using R = typename V::R;
-  const R vs = V::set1(gradient_scale), vb1 = V::set1(b1), vb2 = V::set1(b2), c1 = V::set1(1 - b1), c2 = V::set1(1 - b2),
-          vstep = V::set1(step), vcorrection = V::set1(correction), vepsilon = V::set1(epsilon), vdecay = V::set1(decay);
+  const R vs = V::set1(gradient_scale), vb1 = V::set1(b1), vb2 = V::set1(b2), c1 = V::set1(1 - b1),
+          c2 = V::set1(1 - b2), vstep = V::set1(step), vcorrection = V::set1(correction), vepsilon = V::set1(epsilon),
+          vdecay = V::set1(decay);
   const auto body = [&](R& pi, R& mi, R& vi, R gi) {
     gi = V::mul(vs, gi);
     mi = V::fma(vb1, mi, V::mul(c1, gi));
@@ -127,7 +129,8 @@ void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T
 template <class T>
 double multiply_adds(Index n) {
   using V = Vec<T>;
-  constexpr int CHAINS = 12;  // enough to hide the latency of a fused multiply-add on two ports, few enough for 16 registers
+  constexpr int CHAINS =
+      12;  // enough to hide the latency of a fused multiply-add on two ports, few enough for 16 registers
   typename V::R sum[CHAINS];
   for (int c = 0; c < CHAINS; ++c) sum[c] = V::set1(T(c));
   const typename V::R factor = V::set1(T(0.999)), term = V::set1(T(1e-3));

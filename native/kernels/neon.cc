@@ -53,7 +53,9 @@ struct Vec<float> {
     return vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(x, zero()), vreinterpretq_u32_f32(y)));
   }
   static IL_INLINE float sum(R a) { return vaddvq_f32(a); }
-  static IL_INLINE void sum4(R a, R b, R c, R d, float* to) { vst1q_f32(to, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))); }
+  static IL_INLINE void sum4(R a, R b, R c, R d, float* to) {
+    vst1q_f32(to, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+  }
 };
 
 template <>
@@ -98,7 +100,8 @@ template <>
 struct Block<float> {
   static constexpr Index SIZE = 4;
   static IL_INLINE void transpose(const float* from, Index ld, float* to, Index ldt) {
-    const float32x4_t a0 = vld1q_f32(from), a1 = vld1q_f32(from + ld), a2 = vld1q_f32(from + 2 * ld), a3 = vld1q_f32(from + 3 * ld);
+    const float32x4_t a0 = vld1q_f32(from), a1 = vld1q_f32(from + ld), a2 = vld1q_f32(from + 2 * ld),
+                      a3 = vld1q_f32(from + 3 * ld);
     const float64x2_t b0 = vreinterpretq_f64_f32(vtrn1q_f32(a0, a1)), b1 = vreinterpretq_f64_f32(vtrn2q_f32(a0, a1)),
                       b2 = vreinterpretq_f64_f32(vtrn1q_f32(a2, a3)), b3 = vreinterpretq_f64_f32(vtrn2q_f32(a2, a3));
     vst1q_f32(to, vreinterpretq_f32_f64(vtrn1q_f64(b0, b2)));

@@ -5,7 +5,8 @@
 // C tile of MR rows and NV vectors at (row, j): init (or bias, or 0) + A B of every factor. Element (i, k) of A is
 // A[i*row_stride + k*k_stride], so one body serves A and Aᵀ.
 template <class T, int MR, int NV, bool TAIL>
-IL_INLINE void tile(const Factors<T>* f, int count, Index row, Index j0, const T* bias, const T* init, T* C, Index ldc, Index tail) {
+IL_INLINE void tile(const Factors<T>* f, int count, Index row, Index j0, const T* bias, const T* init, T* C, Index ldc,
+                    Index tail) {
   using V = Vec<T>;
   constexpr Index W = V::W;
   typename V::R acc[MR][NV];
@@ -29,25 +30,40 @@ IL_INLINE void tile(const Factors<T>* f, int count, Index row, Index j0, const T
   for (int i = 0; i < MR; ++i) {
     for (int j = 0; j < NV; ++j) {
       T* p = C + (row + i) * ldc + j0 + j * W;
-      if (TAIL && j == NV - 1) V::store_n(p, tail, acc[i][j]);
-      else V::store(p, acc[i][j]);
+      if (TAIL && j == NV - 1)
+        V::store_n(p, tail, acc[i][j]);
+      else
+        V::store(p, acc[i][j]);
     }
   }
 }
 
 template <class T, int NV, bool TAIL>
-IL_INLINE void panel(Index M, const Factors<T>* f, int count, Index j0, const T* bias, const T* init, T* C, Index ldc, Index tail) {
+IL_INLINE void panel(Index M, const Factors<T>* f, int count, Index j0, const T* bias, const T* init, T* C, Index ldc,
+                     Index tail) {
   // Tiles of nearly equal height: 20 rows are 5 + 5 + 5 + 5, not 6 + 6 + 6 + 2, whose last would wait for its own sums.
   const Index tiles = (M + ROWS - 1) / ROWS;
   for (Index t = 0; t < tiles; ++t) {
     const Index row = t * M / tiles;
     switch ((t + 1) * M / tiles - row) {
-      case 1: tile<T, 1, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
-      case 2: tile<T, 2, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
-      case 3: tile<T, 3, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
-      case 4: tile<T, 4, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
-      case 5: tile<T, 5, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
-      default: tile<T, ROWS, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail); break;
+      case 1:
+        tile<T, 1, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
+      case 2:
+        tile<T, 2, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
+      case 3:
+        tile<T, 3, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
+      case 4:
+        tile<T, 4, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
+      case 5:
+        tile<T, 5, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
+      default:
+        tile<T, ROWS, NV, TAIL>(f, count, row, j0, bias, init, C, ldc, tail);
+        break;
     }
   }
 }
@@ -62,15 +78,20 @@ void gemm(Index M, Index N, const Factors<T>* f, int count, const T* bias, const
   const bool full = tail == W;
   switch (vectors) {
     case 1:
-      full ? panel<T, 1, false>(M, f, count, j, bias, init, C, ldc, 0) : panel<T, 1, true>(M, f, count, j, bias, init, C, ldc, tail);
+      full ? panel<T, 1, false>(M, f, count, j, bias, init, C, ldc, 0)
+           : panel<T, 1, true>(M, f, count, j, bias, init, C, ldc, tail);
       break;
     case 2:
-      full ? panel<T, 2, false>(M, f, count, j, bias, init, C, ldc, 0) : panel<T, 2, true>(M, f, count, j, bias, init, C, ldc, tail);
+      full ? panel<T, 2, false>(M, f, count, j, bias, init, C, ldc, 0)
+           : panel<T, 2, true>(M, f, count, j, bias, init, C, ldc, tail);
       break;
     case 3:
-      full ? panel<T, 3, false>(M, f, count, j, bias, init, C, ldc, 0) : panel<T, 3, true>(M, f, count, j, bias, init, C, ldc, tail);
+      full ? panel<T, 3, false>(M, f, count, j, bias, init, C, ldc, 0)
+           : panel<T, 3, true>(M, f, count, j, bias, init, C, ldc, tail);
       break;
-    default: panel<T, 4, true>(M, f, count, j, bias, init, C, ldc, tail); break;
+    default:
+      panel<T, 4, true>(M, f, count, j, bias, init, C, ldc, tail);
+      break;
   }
 }
 
@@ -116,7 +137,8 @@ IL_INLINE void dot_tile(Index K, const T* A, Index lda, const T* B, Index ldb, b
       });
   for (int i = 0; i < MR; ++i) {
     T sums[4] = {};
-    if constexpr (NR == 4) V::sum4(acc[i][0], acc[i][1], acc[i][2], acc[i][3], sums);
+    if constexpr (NR == 4)
+      V::sum4(acc[i][0], acc[i][1], acc[i][2], acc[i][3], sums);
     else
       for (int j = 0; j < NR; ++j) sums[j] = V::sum(acc[i][j]);
     for (int j = 0; j < NR; ++j) C[i * ldc + j] = accumulate ? C[i * ldc + j] + sums[j] : sums[j];
@@ -124,15 +146,18 @@ IL_INLINE void dot_tile(Index K, const T* A, Index lda, const T* B, Index ldb, b
 }
 
 template <class T, int NR>
-IL_INLINE void dot_panel(Index M, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc) {
+IL_INLINE void dot_panel(Index M, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+                         Index ldc) {
   Index i = 0;
-  for (; i + DOT_ROWS <= M; i += DOT_ROWS) dot_tile<T, DOT_ROWS, NR>(K, A + i * lda, lda, B, ldb, accumulate, C + i * ldc, ldc);
+  for (; i + DOT_ROWS <= M; i += DOT_ROWS)
+    dot_tile<T, DOT_ROWS, NR>(K, A + i * lda, lda, B, ldb, accumulate, C + i * ldc, ldc);
   for (; i < M; ++i) dot_tile<T, 1, NR>(K, A + i * lda, lda, B, ldb, accumulate, C + i * ldc, ldc);
 }
 
 // C (+)= A Bᵀ without a transpose.
 template <class T>
-void gemm_dots(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc) {
+void gemm_dots(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+               Index ldc) {
   Index j = 0;
   for (; j + 4 <= N; j += 4) dot_panel<T, 4>(M, K, A, lda, B + j * ldb, ldb, accumulate, C + j, ldc);
   for (; j < N; ++j) dot_panel<T, 1>(M, K, A, lda, B + j * ldb, ldb, accumulate, C + j, ldc);
@@ -141,9 +166,10 @@ void gemm_dots(Index M, Index N, Index K, const T* A, Index lda, const T* B, Ind
 // ---------------------------------------------------------------------------------------------- what callers see
 
 template <class T>
-void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias, bool accumulate, T* C,
-             Index ldc) {
-  // One output (a rating head) would leave all lanes but one idle; its weight column is contiguous, so take dot products.
+void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias, bool accumulate,
+             T* C, Index ldc) {
+  // One output (a rating head) would leave all lanes but one idle; its weight column is contiguous, so take dot
+  // products.
   if (N == 1 && ldb == 1) {
     for (Index i = 0; i < M; ++i)
       C[i * ldc] = (accumulate ? C[i * ldc] : bias ? bias[0] : T(0)) + dot<T>(K, A + i * lda, B);
@@ -154,7 +180,8 @@ void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
 }
 
 template <class T>
-void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc) {
+void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+             Index ldc) {
   // C[M,1] = A^T b is the row vector b^T A: vectorise over M.
   const bool column = N == 1 && ldc == 1;
   const Factors<T> f = column ? Factors<T>{B, 1, ldb, A, lda, K} : Factors<T>{A, 1, lda, B, ldb, K};
@@ -186,7 +213,8 @@ void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
   }
   // In cycles, roughly: tiles of dot products with their sums, against row blocks and the transpose they need.
   constexpr Index W = Vec<T>::W;
-  const Index dots = ((M + DOT_ROWS - 1) / DOT_ROWS) * ((N + 3) / 4) * (2 * DOT_ROWS * ((K + W - 1) / W) + 12 * DOT_ROWS);
+  const Index dots =
+      ((M + DOT_ROWS - 1) / DOT_ROWS) * ((N + 3) / 4) * (2 * DOT_ROWS * ((K + W - 1) / W) + 12 * DOT_ROWS);
   const Index blocks = M * ((N + W - 1) / W) * K / 2 + N * K / 2;
   if (dots < blocks) return gemm_dots<T>(M, N, K, A, lda, B, ldb, accumulate, C, ldc);
   transpose<T>(N, K, B, ldb, scratch, N);

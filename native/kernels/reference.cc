@@ -8,8 +8,8 @@ namespace innerloop {
 namespace {
 
 template <class T>
-void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias, bool accumulate, T* C,
-             Index ldc) {
+void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias, bool accumulate,
+             T* C, Index ldc) {
   for (Index i = 0; i < M; ++i) {
     for (Index j = 0; j < N; ++j) {
       T sum = accumulate ? C[i * ldc + j] : bias ? bias[j] : T(0);
@@ -20,7 +20,8 @@ void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
 }
 
 template <class T>
-void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc) {
+void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+             Index ldc) {
   for (Index i = 0; i < M; ++i) {
     for (Index j = 0; j < N; ++j) {
       T sum = accumulate ? C[i * ldc + j] : T(0);
@@ -31,7 +32,8 @@ void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
 }
 
 template <class T>
-void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc, T*) {
+void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C, Index ldc,
+             T*) {
   for (Index i = 0; i < M; ++i) {
     for (Index j = 0; j < N; ++j) {
       T sum = accumulate ? C[i * ldc + j] : T(0);
@@ -110,20 +112,28 @@ T logistic(T z) {
 template <class T>
 T first_derivative(Activation f, T z, T a) {
   switch (f) {
-    case Activation::relu: return z > 0 ? T(1) : T(0);
-    case Activation::tanh: return 1 - a * a;
-    case Activation::sigmoid: return a * (1 - a);
-    default: return logistic(z);
+    case Activation::relu:
+      return z > 0 ? T(1) : T(0);
+    case Activation::tanh:
+      return 1 - a * a;
+    case Activation::sigmoid:
+      return a * (1 - a);
+    default:
+      return logistic(z);
   }
 }
 
 template <class T>
 T second_derivative(Activation f, T z, T a) {
   switch (f) {
-    case Activation::relu: return 0;
-    case Activation::tanh: return -2 * a * (1 - a * a);
-    case Activation::sigmoid: return a * (1 - a) * (1 - 2 * a);
-    default: return logistic(z) * logistic(-z);
+    case Activation::relu:
+      return 0;
+    case Activation::tanh:
+      return -2 * a * (1 - a * a);
+    case Activation::sigmoid:
+      return a * (1 - a) * (1 - 2 * a);
+    default:
+      return logistic(z) * logistic(-z);
   }
 }
 
@@ -131,10 +141,17 @@ template <class T>
 void activation_forward(Activation f, Index n, const T* z, T* a) {
   for (Index i = 0; i < n; ++i) {
     switch (f) {
-      case Activation::relu: a[i] = z[i] < 0 ? T(0) : z[i]; break;  // NaN stays
-      case Activation::tanh: a[i] = std::tanh(z[i]); break;
-      case Activation::sigmoid: a[i] = logistic(z[i]); break;
-      default: a[i] = std::max(z[i], T(0)) + std::log1p(std::exp(-std::abs(z[i])));
+      case Activation::relu:
+        a[i] = z[i] < 0 ? T(0) : z[i];
+        break;  // NaN stays
+      case Activation::tanh:
+        a[i] = std::tanh(z[i]);
+        break;
+      case Activation::sigmoid:
+        a[i] = logistic(z[i]);
+        break;
+      default:
+        a[i] = std::max(z[i], T(0)) + std::log1p(std::exp(-std::abs(z[i])));
     }
   }
 }
@@ -150,14 +167,16 @@ void activation_tangent_forward(Activation f, Index n, const T* z, const T* a, c
 }
 
 template <class T>
-void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da, const T* tda, T* tdz) {
+void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da, const T* tda,
+                                 T* tdz) {
   for (Index i = 0; i < n; ++i) {
     tdz[i] = tda[i] * first_derivative(f, z[i], a[i]) + (tz ? da[i] * second_derivative(f, z[i], a[i]) * tz[i] : T(0));
   }
 }
 
 template <class T>
-void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon, T decay) {
+void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+          T decay) {
   for (Index i = 0; i < n; ++i) {
     const T gi = gradient_scale * g[i];
     m[i] = b1 * m[i] + (1 - b1) * gi;

@@ -4,7 +4,8 @@
 
 #define IL_PRAGMA(x) _Pragma(#x)
 #if defined(__clang__)
-#define IL_TARGET_BEGIN(features) IL_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define IL_TARGET_BEGIN(features) \
+  IL_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define IL_TARGET_END IL_PRAGMA(clang attribute pop)
 #else
 #define IL_TARGET_BEGIN(features) IL_PRAGMA(GCC push_options) IL_PRAGMA(GCC target(features))

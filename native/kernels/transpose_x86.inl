@@ -1,5 +1,5 @@
-// to[SIZE, SIZE] = from[SIZE, SIZE]^T. The registers of a block hold rows 0 to 3, 4 to 7 … in their 128-bit parts, joined on the
-// way in, where it costs no shuffle; a 4 x 4 transpose of every part then gives whole columns.
+// to[SIZE, SIZE] = from[SIZE, SIZE]^T. The registers of a block hold rows 0 to 3, 4 to 7 … in their 128-bit parts,
+// joined on the way in, where it costs no shuffle; a 4 x 4 transpose of every part then gives whole columns.
 
 template <class T>
 struct Block;
@@ -14,7 +14,8 @@ struct Block<float> {
 
  private:
   static IL_INLINE void columns(const float* from, Index ld, float* to, Index ldt) {
-    const __m512 a0 = rows(from, ld), a1 = rows(from + ld, ld), a2 = rows(from + 2 * ld, ld), a3 = rows(from + 3 * ld, ld);
+    const __m512 a0 = rows(from, ld), a1 = rows(from + ld, ld), a2 = rows(from + 2 * ld, ld),
+                 a3 = rows(from + 3 * ld, ld);
     const __m512 b0 = _mm512_unpacklo_ps(a0, a1), b1 = _mm512_unpackhi_ps(a0, a1), b2 = _mm512_unpacklo_ps(a2, a3),
                  b3 = _mm512_unpackhi_ps(a2, a3);
     _mm512_storeu_ps(to, _mm512_shuffle_ps(b0, b2, 0x44));
@@ -40,7 +41,8 @@ struct Block<float> {
 
  private:
   static IL_INLINE void columns(const float* from, Index ld, float* to, Index ldt) {
-    const __m256 a0 = rows(from, ld), a1 = rows(from + ld, ld), a2 = rows(from + 2 * ld, ld), a3 = rows(from + 3 * ld, ld);
+    const __m256 a0 = rows(from, ld), a1 = rows(from + ld, ld), a2 = rows(from + 2 * ld, ld),
+                 a3 = rows(from + 3 * ld, ld);
     const __m256 b0 = _mm256_unpacklo_ps(a0, a1), b1 = _mm256_unpackhi_ps(a0, a1), b2 = _mm256_unpacklo_ps(a2, a3),
                  b3 = _mm256_unpackhi_ps(a2, a3);
     _mm256_storeu_ps(to, _mm256_shuffle_ps(b0, b2, 0x44));

@@ -27,7 +27,8 @@ struct ActivationLayer final : Layer<T> {
 
   // ta = tz f'(z)
   void tangent_forward(const Pass<T>& p) const override {
-    p.kernels->activation_tangent_forward(f, p.n * width, p.x[this->in[0]], p.x[this->out], p.tx[this->in[0]], p.tx[this->out]);
+    p.kernels->activation_tangent_forward(f, p.n * width, p.x[this->in[0]], p.x[this->out], p.tx[this->in[0]],
+                                          p.tx[this->out]);
   }
 
   // tdz = tda f'(z) + da f''(z) tz

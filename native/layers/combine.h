@@ -14,7 +14,8 @@ struct Dot final : Layer<T> {
     require_arity(spec, 2, 0);
     auto layer = std::make_unique<Dot>();
     layer->width = width_in(model, spec, 0);
-    require(width_in(model, spec, 1) == layer->width && width_out(model, spec) == 1, "a dot product needs two equal widths and gives one number");
+    require(width_in(model, spec, 1) == layer->width && width_out(model, spec) == 1,
+            "a dot product needs two equal widths and gives one number");
     return layer;
   }
 
@@ -69,11 +70,14 @@ struct Product final : Layer<T> {
     require_arity(spec, 2, 0);
     auto layer = std::make_unique<Product>();
     layer->width = width_out(model, spec);
-    require(width_in(model, spec, 0) == layer->width && width_in(model, spec, 1) == layer->width, "a product needs equal widths");
+    require(width_in(model, spec, 0) == layer->width && width_in(model, spec, 1) == layer->width,
+            "a product needs equal widths");
     return layer;
   }
 
-  void forward(const Pass<T>& p) const override { multiply(p.n * width, p.x[this->in[0]], p.x[this->in[1]], p.x[this->out], false); }
+  void forward(const Pass<T>& p) const override {
+    multiply(p.n * width, p.x[this->in[0]], p.x[this->in[1]], p.x[this->out], false);
+  }
 
   // da = dz ∘ b;  db = dz ∘ a
   void backward(const Pass<T>& p) const override {
@@ -117,7 +121,8 @@ struct Sum final : Layer<T> {
     require(!spec.in.empty() && spec.tensors.size() == 1, "a sum needs slots, and a bias or none");
     auto layer = std::make_unique<Sum>();
     layer->width = width_out(model, spec);
-    for (std::size_t i = 0; i < spec.in.size(); ++i) require(width_in(model, spec, i) == layer->width, "a sum needs equal widths");
+    for (std::size_t i = 0; i < spec.in.size(); ++i)
+      require(width_in(model, spec, i) == layer->width, "a sum needs equal widths");
     layer->bias = has_tensor(spec, 0) ? dense_tensor(model, spec, 0, {layer->width}) : -1;
     return layer;
   }
@@ -134,8 +139,10 @@ struct Sum final : Layer<T> {
   void add(const Pass<T>& p, T* const* x, const T* b) const {
     T* z = x[this->out];
     for (Index r = 0; r < p.n; ++r) {
-      if (b) std::copy_n(b, width, z + r * width);
-      else std::fill_n(z + r * width, width, T(0));
+      if (b)
+        std::copy_n(b, width, z + r * width);
+      else
+        std::fill_n(z + r * width, width, T(0));
     }
     for (const int slot : this->in)
       if (x[slot]) p.kernels->axpy(p.n * width, T(1), x[slot], z);
@@ -177,8 +184,10 @@ struct Concat final : Layer<T> {
       const T* from = x[this->in[i]];
       for (Index r = 0; r < p.n; ++r) {
         T* to = x[this->out] + r * width + at;
-        if (from) std::copy_n(from + r * widths[i], widths[i], to);
-        else std::fill_n(to, widths[i], T(0));
+        if (from)
+          std::copy_n(from + r * widths[i], widths[i], to);
+        else
+          std::fill_n(to, widths[i], T(0));
       }
     }
   }

@@ -6,16 +6,18 @@
 
 namespace innerloop {
 
-// a = z ∘ m, m = 0 with probability `rate`, else 1 / (1 − rate) (Srivastava et al. 2014).  Options: rate, number of the layer.
+// a = z ∘ m, m = 0 with probability `rate`, else 1 / (1 − rate) (Srivastava et al. 2014).  Options: rate, number of the
+// layer.
 //
-// The mask is a function of the pass's key, the row's place in the batch and the unit: the same at every inner step and in all
-// four functions, so that the loss is one function of the parameters and its second order is exact; and the same for any number
-// of threads. Key 0 is no training: nothing is dropped.
+// The mask is a function of the pass's key, the row's place in the batch and the unit: the same at every inner step and
+// in all four functions, so that the loss is one function of the parameters and its second order is exact; and the same
+// for any number of threads. Key 0 is no training: nothing is dropped.
 template <class T>
 struct Dropout final : Layer<T> {
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require_arity(spec, 1, 0);
-    require(spec.options.size() == 2 && spec.options[0] >= 0 && spec.options[0] < 1, "a dropout rate must be at least 0 and below 1");
+    require(spec.options.size() == 2 && spec.options[0] >= 0 && spec.options[0] < 1,
+            "a dropout rate must be at least 0 and below 1");
     auto layer = std::make_unique<Dropout>();
     layer->width = width_out(model, spec);
     require(width_in(model, spec, 0) == layer->width, "dropout keeps the width");

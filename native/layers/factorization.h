@@ -1,5 +1,5 @@
-// Factorization machines (Rendle 2010). A row has features i with values x_i: a categorical id is a feature of value 1, each
-// of a bag's n ids one of value 1/n (mean) or 1 (sum), a dense input one feature a value.
+// Factorization machines (Rendle 2010). A row has features i with values x_i: a categorical id is a feature of value 1,
+// each of a bag's n ids one of value 1/n (mean) or 1 (sum), a dense input one feature a value.
 #pragma once
 #include <algorithm>
 
@@ -25,8 +25,10 @@ struct FeatureColumns {
     for (std::size_t i = 0; i < spec.options.size(); ++i) {
       const int at = static_cast<int>(whole_option(spec, i, 0, static_cast<Index>(model.inputs.size()) - 1));
       const InputSpec& input = model.inputs[at];
-      if (input.kind == InputKind::dense) dense_tensor(model, spec, i, {input.size, width});
-      else require(table_width(model, spec, i, at) == width, "the tables of a factorization must have one width");
+      if (input.kind == InputKind::dense)
+        dense_tensor(model, spec, i, {input.size, width});
+      else
+        require(table_width(model, spec, i, at) == width, "the tables of a factorization must have one width");
       columns.push_back({input.kind, static_cast<std::size_t>(at), spec.tensors[i], input.size, input.pooling});
     }
   }
@@ -42,7 +44,9 @@ struct FeatureColumns {
         continue;
       }
       const auto ids = p.rows.ids(column.input, r);
-      const T x = column.kind != InputKind::categorical && column.pooling == Pooling::mean ? T(1) / static_cast<T>(ids.size()) : T(1);
+      const T x = column.kind != InputKind::categorical && column.pooling == Pooling::mean
+                      ? T(1) / static_cast<T>(ids.size())
+                      : T(1);
       for (const std::int32_t id : ids) f(column.tensor, id * width, x);
     }
   }
@@ -88,7 +92,8 @@ template <class T>
 struct Pairs final : Layer<T> {
   explicit Pairs(FeatureColumns columns) : features(std::move(columns)) { this->scratch = 2 * features.width; }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
-    require(width_out(model, spec) == 1 && !spec.tensors.empty() && has_tensor(spec, 0), "the pairs of a factorization are one number");
+    require(width_out(model, spec) == 1 && !spec.tensors.empty() && has_tensor(spec, 0),
+            "the pairs of a factorization are one number");
     const std::vector<Index>& shape = model.tensors[spec.tensors[0]].shape;
     require(shape.size() == 2, "the factors of a feature are a row of a table");
     return std::make_unique<Pairs>(FeatureColumns(model, spec, shape[1]));
@@ -99,7 +104,8 @@ struct Pairs final : Layer<T> {
     for (Index r = 0; r < p.n; ++r) {
       T squares = 0;
       gather(p, r, p.theta, p.scratch);
-      features.each(p, r, [&](int t, Index at, T x) { squares += x * x * p.kernels->dot(k, p.theta[t] + at, p.theta[t] + at); });
+      features.each(
+          p, r, [&](int t, Index at, T x) { squares += x * x * p.kernels->dot(k, p.theta[t] + at, p.theta[t] + at); });
       p.x[this->out][r] = (p.kernels->dot(k, p.scratch, p.scratch) - squares) / 2;
     }
   }

@@ -11,12 +11,12 @@ namespace innerloop {
 //   r = σ(W_ir x + b_ir + W_hr h + b_hr)        z = σ(W_iz x + b_iz + W_hz h + b_hz)
 //   n = tanh(W_in x + b_in + r ∘ m), m = W_hn h + b_hn        h' = (1 − z) ∘ n + z ∘ h
 //
-// Tensors: the input's table [ids, I], weight_ih [3H, I], weight_hh [3H, H], bias_ih, bias_hh [3H], gates in the order r, z, n.
-// Options: the input, the longest sequence.
+// Tensors: the input's table [ids, I], weight_ih [3H, I], weight_hh [3H, H], bias_ih, bias_hh [3H], gates in the order
+// r, z, n. Options: the input, the longest sequence.
 //
-// Rows are aligned at their ends, so that all of them have their last state at the same step; a row that has not begun has
-// state 0. What a step leaves is a block [n, I + 5H] of the work slot: x | r z n | m | h. In the work slot's adjoint the same
-// places hold the adjoints of x | the gates' arguments | m | h'.
+// Rows are aligned at their ends, so that all of them have their last state at the same step; a row that has not begun
+// has state 0. What a step leaves is a block [n, I + 5H] of the work slot: x | r z n | m | h. In the work slot's
+// adjoint the same places hold the adjoints of x | the gates' arguments | m | h'.
 template <class T>
 struct Gru final : Layer<T> {
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
@@ -50,8 +50,10 @@ struct Gru final : Layer<T> {
       k->gemm_nn(n, 3 * H, I, block, W, p.theta[w_ih], 3 * H, p.theta[b_ih], false, block + gates(), W);
       from_state(p, before, p.theta[w_hh], p.theta[b_hh], block);
       for (Index r = 0; r < n; ++r) {
-        if (active(p, r, t, steps)) activate(p, before ? before + r * W : nullptr, block + r * W);
-        else std::fill_n(block + r * W, W, T(0));
+        if (active(p, r, t, steps))
+          activate(p, before ? before + r * W : nullptr, block + r * W);
+        else
+          std::fill_n(block + r * W, W, T(0));
       }
     }
     last(n, steps, work, p.x[this->out]);
@@ -65,8 +67,10 @@ struct Gru final : Layer<T> {
       const T* x = work + t * n * W;
       for (Index r = 0; r < n; ++r) {
         T* row = d + r * W;
-        if (active(p, r, t, steps)) adjoint_of(x + r * W, t > 0 ? x + r * W - n * W + state() : nullptr, row);
-        else std::fill_n(row, W, T(0));
+        if (active(p, r, t, steps))
+          adjoint_of(x + r * W, t > 0 ? x + r * W - n * W + state() : nullptr, row);
+        else
+          std::fill_n(row, W, T(0));
       }
     });
     for (Index t = 0; t < steps; ++t) products(p, t, steps, work, adjoint, p.theta, p.grad, false);
@@ -88,8 +92,10 @@ struct Gru final : Layer<T> {
       from_state(p, th, p.theta[w_hh], vbh, tx);
       if (h && vh) state_products(p, h, vh, tx);
       for (Index r = 0; r < n; ++r) {
-        if (active(p, r, t, steps)) tangent_of(x + r * W, h ? h + r * W : nullptr, th ? th + r * W : nullptr, tx + r * W);
-        else std::fill_n(tx + r * W, W, T(0));
+        if (active(p, r, t, steps))
+          tangent_of(x + r * W, h ? h + r * W : nullptr, th ? th + r * W : nullptr, tx + r * W);
+        else
+          std::fill_n(tx + r * W, W, T(0));
       }
     }
     last(n, steps, tangent, p.tx[this->out]);
@@ -97,20 +103,25 @@ struct Gru final : Layer<T> {
 
   void tangent_backward(const Pass<T>& p) const override {
     const Index n = p.n, steps = length(p);
-    const T *const work = p.x[this->work_slot], *const adjoint = p.dx[this->work_slot], *const tangent = p.tx[this->work_slot];
+    const T *const work = p.x[this->work_slot], *const adjoint = p.dx[this->work_slot],
+                   *const tangent = p.tx[this->work_slot];
     T* const back = p.tdx[this->work_slot];
-    each_step_back(p, steps, back, p.tdx[this->out], [&](Index t, T* td) {
-      const Index at = t * n * W;
-      for (Index r = 0; r < n; ++r) {
-        T* row = td + r * W;
-        if (!active(p, r, t, steps)) {
-          std::fill_n(row, W, T(0));
-          continue;
-        }
-        const Index i = at + r * W, before = i - n * W + state();
-        tangent_adjoint_of(work + i, t > 0 ? work + before : nullptr, tangent + i, t > 0 ? tangent + before : nullptr, adjoint + i, row);
-      }
-    }, adjoint);
+    each_step_back(
+        p, steps, back, p.tdx[this->out],
+        [&](Index t, T* td) {
+          const Index at = t * n * W;
+          for (Index r = 0; r < n; ++r) {
+            T* row = td + r * W;
+            if (!active(p, r, t, steps)) {
+              std::fill_n(row, W, T(0));
+              continue;
+            }
+            const Index i = at + r * W, before = i - n * W + state();
+            tangent_adjoint_of(work + i, t > 0 ? work + before : nullptr, tangent + i,
+                               t > 0 ? tangent + before : nullptr, adjoint + i, row);
+          }
+        },
+        adjoint);
     for (Index t = 0; t < steps; ++t) {
       products(p, t, steps, work, back, p.theta, p.hv, false);
       products(p, t, steps, tangent, adjoint, p.v, p.hv, true);
@@ -127,7 +138,9 @@ struct Gru final : Layer<T> {
   Index hidden() const { return I + 3 * H; }
   Index state() const { return I + 4 * H; }
 
-  Index length_of(const Pass<T>& p, Index r) const { return std::min<Index>(longest, static_cast<Index>(p.rows.ids(input, r).size())); }
+  Index length_of(const Pass<T>& p, Index r) const {
+    return std::min<Index>(longest, static_cast<Index>(p.rows.ids(input, r).size()));
+  }
   Index length(const Pass<T>& p) const {
     Index steps = 0;
     for (Index r = 0; r < p.n; ++r) steps = std::max(steps, length_of(p, r));
@@ -142,15 +155,19 @@ struct Gru final : Layer<T> {
 
   void gather(const Pass<T>& p, Index t, Index steps, const T* rows, T* block) const {
     for (Index r = 0; r < p.n; ++r) {
-      if (rows && active(p, r, t, steps)) std::copy_n(rows + id(p, r, t, steps) * I, I, block + r * W);
-      else std::fill_n(block + r * W, I, T(0));
+      if (rows && active(p, r, t, steps))
+        std::copy_n(rows + id(p, r, t, steps) * I, I, block + r * W);
+      else
+        std::fill_n(block + r * W, I, T(0));
     }
   }
 
   void last(Index n, Index steps, const T* work, T* out) const {
     for (Index r = 0; r < n; ++r) {
-      if (steps > 0) std::copy_n(work + ((steps - 1) * n + r) * W + state(), H, out + r * H);
-      else std::fill_n(out + r * H, H, T(0));
+      if (steps > 0)
+        std::copy_n(work + ((steps - 1) * n + r) * W + state(), H, out + r * H);
+      else
+        std::fill_n(out + r * H, H, T(0));
     }
   }
 
@@ -209,7 +226,8 @@ struct Gru final : Layer<T> {
   }
 
   void tangent_adjoint_of(const T* row, const T* before, const T* t, const T* t_before, const T* d, T* td) const {
-    const T *g = row + gates(), *m = row + hidden(), *tg = t + gates(), *tm = t + hidden(), *dh = d + state(), *dg = d + gates();
+    const T *g = row + gates(), *m = row + hidden(), *tg = t + gates(), *tm = t + hidden(), *dh = d + state(),
+            *dg = d + gates();
     const T* tdh = td + state();
     T *tdg = td + gates(), *tdm = td + hidden();
     for (Index i = 0; i < H; ++i) {
@@ -226,10 +244,11 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // Steps from the last to the first: the adjoint of h' of a step is what the next one sent, the slot's adjoint at the end.
-  // With `plain` (the adjoints themselves) d holds their directional derivatives, and so is what a step sends on.
+  // Steps from the last to the first: the adjoint of h' of a step is what the next one sent, the slot's adjoint at the
+  // end. With `plain` (the adjoints themselves) d holds their directional derivatives, and so is what a step sends on.
   template <class F>
-  void each_step_back(const Pass<T>& p, Index steps, T* d, const T* dout, const F& step, const T* plain = nullptr) const {
+  void each_step_back(const Pass<T>& p, Index steps, T* d, const T* dout, const F& step,
+                      const T* plain = nullptr) const {
     const Index n = p.n;
     const auto* k = p.kernels;
     for (Index t = steps - 1; t >= 0; --t) {
@@ -264,8 +283,10 @@ struct Gru final : Layer<T> {
   }
 
   // Gradients of a step: dW_ih += xᵀ da, dW_hh += hᵀ [da_r, da_z, dm], biases, and dx W_ihᵀ into the table's rows.
-  // `values` and `w` of one side, adjoints of the other. The biases see no values: their part is in the first of two calls.
-  void products(const Pass<T>& p, Index t, Index steps, const T* values, const T* adjoints, const T* const* w, T* const* grad, bool second) const {
+  // `values` and `w` of one side, adjoints of the other. The biases see no values: their part is in the first of two
+  // calls.
+  void products(const Pass<T>& p, Index t, Index steps, const T* values, const T* adjoints, const T* const* w,
+                T* const* grad, bool second) const {
     const Index n = p.n;
     const auto* k = p.kernels;
     const T *x = values + t * n * W, *d = adjoints + t * n * W;

@@ -7,8 +7,8 @@
 
 namespace innerloop {
 
-// x = the inputs of a row, concatenated: dense values, embedding rows, pooled embedding bags. Linear in the embeddings, so
-// the tangent functions are the plain ones applied to v and to tdx.
+// x = the inputs of a row, concatenated: dense values, embedding rows, pooled embedding bags. Linear in the embeddings,
+// so the tangent functions are the plain ones applied to v and to tdx.
 //
 // Options: the inputs, in order.  Tensors: the table of each, −1 for a dense one.
 template <class T>
@@ -19,9 +19,11 @@ struct Inputs final : Layer<T> {
     for (std::size_t i = 0; i < spec.options.size(); ++i) {
       const int at = static_cast<int>(whole_option(spec, i, 0, static_cast<Index>(model.inputs.size()) - 1));
       const InputSpec& input = model.inputs[at];
-      require((input.kind == InputKind::dense) == !has_tensor(spec, i), "a dense input has no table, any other has one");
+      require((input.kind == InputKind::dense) == !has_tensor(spec, i),
+              "a dense input has no table, any other has one");
       const Index width = input.kind == InputKind::dense ? input.size : table_width(model, spec, i, at);
-      layer->columns.push_back({input.kind, static_cast<std::size_t>(at), spec.tensors[i], layer->width, width, input.pooling});
+      layer->columns.push_back(
+          {input.kind, static_cast<std::size_t>(at), spec.tensors[i], layer->width, width, input.pooling});
       layer->width += width;
     }
     require(layer->width == width_out(model, spec), "the inputs do not fill their slot");
@@ -77,8 +79,10 @@ struct Inputs final : Layer<T> {
       const RowIds ids_of = p.rows.ids(column.input);
       for (Index r = 0; r < n; ++r, to += width) {
         const auto ids = ids_of(r);
-        if (ids.empty()) std::fill_n(to, w, T(0));
-        else if (ids.size() == 1) std::copy_n(table + ids[0] * w, w, to);
+        if (ids.empty())
+          std::fill_n(to, w, T(0));
+        else if (ids.size() == 1)
+          std::copy_n(table + ids[0] * w, w, to);
         else {
           const T weight = pool_weight(column, ids.size());
           p.kernels->scale(w, weight, table + ids[0] * w, to);
@@ -96,7 +100,8 @@ struct Inputs final : Layer<T> {
       for (Index r = 0; r < rows(p, column); ++r) {
         const auto ids = ids_of(r);
         const T weight = pool_weight(column, ids.size());
-        for (const std::int32_t id : ids) p.kernels->axpy(column.width, weight, dx + r * width + column.begin, table + id * column.width);
+        for (const std::int32_t id : ids)
+          p.kernels->axpy(column.width, weight, dx + r * width + column.begin, table + id * column.width);
       }
     }
   }

@@ -13,14 +13,16 @@ namespace innerloop {
 //   z = x_v W_v + (b + x_s W_s);   dW_s = x_sᵀ s,   dx_s = s W_sᵀ
 template <class T>
 struct Linear final : Layer<T> {
-  Linear(int weight, int bias, Index in_width, Index out_width) : weight(weight), bias(bias), I(in_width), O(out_width) {
+  Linear(int weight, int bias, Index in_width, Index out_width)
+      : weight(weight), bias(bias), I(in_width), O(out_width) {
     whole.varying = {{0, I}};
     this->scratch = 2 * I * O + 2 * O;
   }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require_arity(spec, 1, 2);
     const Index I = width_in(model, spec, 0), O = width_out(model, spec);
-    return std::make_unique<Linear>(dense_tensor(model, spec, 0, {O, I}, true), dense_tensor(model, spec, 1, {O}), I, O);
+    return std::make_unique<Linear>(dense_tensor(model, spec, 0, {O, I}, true), dense_tensor(model, spec, 1, {O}), I,
+                                    O);
   }
 
   void forward(const Pass<T>& p) const override {
@@ -31,7 +33,8 @@ struct Linear final : Layer<T> {
     if (O == 1) return p.kernels->gemm_nn(p.n, O, I, x, I, w, O, b, false, z, O);
     const Segments& segments = segments_of(p);
     Factors<T> f[Segments::kMost];
-    p.kernels->gemm(p.n, O, f, add_varying(segments, x, w, f), add_same(p, segments, x, w, b, p.scratch), nullptr, z, O);
+    p.kernels->gemm(p.n, O, f, add_varying(segments, x, w, f), add_same(p, segments, x, w, b, p.scratch), nullptr, z,
+                    O);
   }
 
   // dW = xᵀ dz;  db = Σ dz;  dx = dz Wᵀ
@@ -59,8 +62,10 @@ struct Linear final : Layer<T> {
     T* tz = p.tx[this->out];
     const T *x = p.x[this->in[0]], *tx = p.tx[this->in[0]], *vw = p.v[weight], *vb = p.v[bias];
     if (O == 1) {
-      if (vw) p.kernels->gemm_nn(p.n, O, I, x, I, vw, O, vb, false, tz, O);
-      else std::fill_n(tz, p.n, vb ? *vb : T(0));
+      if (vw)
+        p.kernels->gemm_nn(p.n, O, I, x, I, vw, O, vb, false, tz, O);
+      else
+        std::fill_n(tz, p.n, vb ? *vb : T(0));
       if (tx) p.kernels->gemm_nn(p.n, O, I, tx, I, p.theta[weight], O, nullptr, true, tz, O);
       return;
     }
@@ -81,7 +86,8 @@ struct Linear final : Layer<T> {
   // tdW = xᵀ tdz + txᵀ dz;  tdb = Σ tdz;  tdx = tdz Wᵀ + dz vWᵀ
   void tangent_backward(const Pass<T>& p) const override {
     if (p.n == 0) return;
-    const T *x = p.x[this->in[0]], *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]], *vw = p.v[weight];
+    const T *x = p.x[this->in[0]], *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]],
+            *vw = p.v[weight];
     T *hv = p.hv[weight], *tdx = p.tdx[this->in[0]];
     if (O == 1) {
       if (tdx) pass_on(p, whole, tdz, dz, p.theta[weight], vw, nullptr, nullptr, tdx);
@@ -128,7 +134,8 @@ struct Linear final : Layer<T> {
 
   int add_varying(const Segments& segments, const T* x, const T* w, Factors<T>* f) const {
     int count = 0;
-    for (const auto& range : segments.varying) f[count++] = {x + range.begin, I, 1, w + range.begin * O, O, range.width()};
+    for (const auto& range : segments.varying)
+      f[count++] = {x + range.begin, I, 1, w + range.begin * O, O, range.width()};
     return count;
   }
 
@@ -148,7 +155,8 @@ struct Linear final : Layer<T> {
   }
 
   // dw = from + xᵀ dz + yᵀ dy, where y may be null and from dw; s and t are the sums of the rows of dz and dy.
-  void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy, const T* s, const T* t, const T* from, T* dw) const {
+  void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy,
+                    const T* s, const T* t, const T* from, T* dw) const {
     for (const auto& [begin, end] : segments.varying) {
       const Factors<T> f[2] = {{x + begin, 1, I, dz, O, p.n}, {y ? y + begin : nullptr, 1, I, dy, O, p.n}};
       p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
@@ -160,7 +168,8 @@ struct Linear final : Layer<T> {
   }
 
   // dx = dz wᵀ + dy vᵀ, with w and v transposed, where v may be null; s and t as above.
-  void pass_on(const Pass<T>& p, const Segments& segments, const T* dz, const T* dy, const T* w, const T* v, const T* s, const T* t, T* dx) const {
+  void pass_on(const Pass<T>& p, const Segments& segments, const T* dz, const T* dy, const T* w, const T* v, const T* s,
+               const T* t, T* dx) const {
     for (const auto& [begin, end] : segments.varying) {
       const Factors<T> f[2] = {{dz, O, 1, w + begin, I, O}, {dy, O, 1, v ? v + begin : nullptr, I, O}};
       p.kernels->gemm(p.n, end - begin, f, v ? 2 : 1, nullptr, nullptr, dx + begin, I);

@@ -14,17 +14,8 @@ template <class T>
 std::unique_ptr<Layer<T>> make_layer(const ModelSpec& model, const LayerSpec& spec) {
   using Make = std::unique_ptr<Layer<T>> (*)(const ModelSpec&, const LayerSpec&);
   static constexpr Make kinds[] = {
-      Inputs<T>::make,
-      Linear<T>::make,
-      ActivationLayer<T>::make,
-      Dot<T>::make,
-      Product<T>::make,
-      Sum<T>::make,
-      Concat<T>::make,
-      Terms<T>::make,
-      Pairs<T>::make,
-      Gru<T>::make,
-      Dropout<T>::make,
+      Inputs<T>::make, Linear<T>::make, ActivationLayer<T>::make, Dot<T>::make, Product<T>::make, Sum<T>::make,
+      Concat<T>::make, Terms<T>::make,  Pairs<T>::make,           Gru<T>::make, Dropout<T>::make,
   };
   require(spec.kind >= 0 && spec.kind < static_cast<int>(std::size(kinds)), "no such layer");
   std::unique_ptr<Layer<T>> layer = kinds[spec.kind](model, spec);

@@ -31,8 +31,9 @@ inline double number(const Napi::Object& from, const char* name) {
 
 inline Index integer(double x, double low, double high, const char* name) {
   if (!(x >= low && x <= high) || x != static_cast<double>(static_cast<Index>(x)))
-    throw Error("INVALID_OPTION", std::string(name) + " must be an integer between " + std::to_string(static_cast<Index>(low)) +
-                                      " and " + std::to_string(static_cast<Index>(high)));
+    throw Error("INVALID_OPTION", std::string(name) + " must be an integer between " +
+                                      std::to_string(static_cast<Index>(low)) + " and " +
+                                      std::to_string(static_cast<Index>(high)));
   return static_cast<Index>(x);
 }
 
@@ -41,10 +42,10 @@ inline Index integer(const Napi::Object& from, const char* name, double low, dou
 }
 
 template <class X>
-constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>     ? napi_float32_array
-                                            : std::is_same_v<X, double>  ? napi_float64_array
+constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>          ? napi_float32_array
+                                            : std::is_same_v<X, double>       ? napi_float64_array
                                             : std::is_same_v<X, std::uint8_t> ? napi_uint8_array
-                                                                         : napi_int32_array;
+                                                                              : napi_int32_array;
 
 // A copy of a typed array; SharedArrayBuffers and views with offsets are fine, a detached buffer reads as empty.
 template <class X, class Vector = std::vector<X>>
@@ -65,7 +66,8 @@ Vector copy(const Napi::Value& value, const char* name) {
 inline std::vector<std::int32_t> row_numbers(const Napi::Value& value, Index rows, Index limit, const char* name) {
   if (value.IsNumber()) {
     const double row = value.As<Napi::Number>().DoubleValue();
-    return std::vector<std::int32_t>(rows, static_cast<std::int32_t>(integer(row, 0, static_cast<double>(limit) - 1, name)));
+    return std::vector<std::int32_t>(rows,
+                                     static_cast<std::int32_t>(integer(row, 0, static_cast<double>(limit) - 1, name)));
   }
   std::vector<std::int32_t> numbers = copy<std::int32_t>(value, name);
   require(static_cast<Index>(numbers.size()) == rows, "a side must name one row for each batch row");

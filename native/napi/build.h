@@ -29,22 +29,29 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   for (std::uint32_t i = 0; i < inputs.Length(); ++i) {
     const Napi::Object input = object(inputs.Get(i), "input");
     spec.inputs.push_back({static_cast<InputKind>(integer(input, "kind", 0, 3)), integer(input, "size", 0, kMaxCount),
-                           integer(input, "cardinality", 0, kMaxCount), static_cast<Pooling>(integer(input, "pooling", 0, 1))});
+                           integer(input, "cardinality", 0, kMaxCount),
+                           static_cast<Pooling>(integer(input, "pooling", 0, 1))});
     const InputSpec& last = spec.inputs.back();
-    require(last.kind == InputKind::dense ? last.size > 0 : last.cardinality > 0, "an input needs a size or a cardinality");
+    require(last.kind == InputKind::dense ? last.size > 0 : last.cardinality > 0,
+            "an input needs a size or a cardinality");
   }
   require(!spec.inputs.empty(), "a model needs an input");
   for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
     const Napi::Object tensor = object(tensors.Get(i), "tensor");
-    spec.tensors.push_back({tensor.Get("name").ToString().Utf8Value(), numbers<Index>(tensor.Get("shape"), "shape", 1, kMaxCount),
-                            static_cast<int>(integer(tensor, "input", -1, kMaxCount)), integer(tensor, "transposed", 0, 1) == 1});
+    spec.tensors.push_back(
+        {tensor.Get("name").ToString().Utf8Value(), numbers<Index>(tensor.Get("shape"), "shape", 1, kMaxCount),
+         static_cast<int>(integer(tensor, "input", -1, kMaxCount)), integer(tensor, "transposed", 0, 1) == 1});
   }
   for (std::uint32_t i = 0; i < layers.Length(); ++i) {
     const Napi::Object layer = object(layers.Get(i), "layer");
-    LayerSpec made{static_cast<int>(integer(layer, "kind", 0, 1000)), numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
-                   static_cast<int>(integer(layer, "out", 0, kMaxCount)), numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount), {}};
+    LayerSpec made{static_cast<int>(integer(layer, "kind", 0, 1000)),
+                   numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
+                   static_cast<int>(integer(layer, "out", 0, kMaxCount)),
+                   numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount),
+                   {}};
     const Napi::Array options = array(layer.Get("options"), "options");
-    for (std::uint32_t o = 0; o < options.Length(); ++o) made.options.push_back(options.Get(o).ToNumber().DoubleValue());
+    for (std::uint32_t o = 0; o < options.Length(); ++o)
+      made.options.push_back(options.Get(o).ToNumber().DoubleValue());
     spec.layers.push_back(std::move(made));
   }
   spec.slots = numbers<Index>(from.Get("slots"), "slots", 1, kMaxCount);
@@ -52,10 +59,12 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   const Napi::Array heads = array(from.Get("heads"), "heads");
   for (std::uint32_t i = 0; i < heads.Length(); ++i) {
     const Napi::Object head = object(heads.Get(i), "head");
-    spec.heads.push_back({static_cast<LossKind>(integer(head, "loss", 0, 4)), integer(head, "outputs", 1, kMaxCount), number(head, "weight")});
+    spec.heads.push_back({static_cast<LossKind>(integer(head, "loss", 0, 4)), integer(head, "outputs", 1, kMaxCount),
+                          number(head, "weight")});
     const HeadSpec& last = spec.heads.back();
     // mse reads the first of several outputs only: they are an embedding, which has no loss.
-    require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1, "every loss but softmax has one output");
+    require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1,
+            "every loss but softmax has one output");
     require(last.weight >= 0, "a head's weight must not be negative");
   }
   require(!spec.heads.empty(), "a model needs a head");
@@ -82,10 +91,11 @@ typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Objec
     return c;
   }
   c.offsets = copy<std::int32_t>(from.Get("offsets"), "offsets");
-  require(!c.offsets.empty() && (rows < 0 || static_cast<Index>(c.offsets.size()) == rows + 1) && c.offsets.front() == 0 &&
-              c.offsets.back() == static_cast<Index>(c.ids.size()),
+  require(!c.offsets.empty() && (rows < 0 || static_cast<Index>(c.offsets.size()) == rows + 1) &&
+              c.offsets.front() == 0 && c.offsets.back() == static_cast<Index>(c.ids.size()),
           "bag offsets must run from 0 to the number of ids");
-  for (std::size_t r = 1; r < c.offsets.size(); ++r) require(c.offsets[r - 1] <= c.offsets[r], "bag offsets must not decrease");
+  for (std::size_t r = 1; r < c.offsets.size(); ++r)
+    require(c.offsets[r - 1] <= c.offsets[r], "bag offsets must not decrease");
   return c;
 }
 
@@ -134,8 +144,10 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
       const Napi::Object column = object(own.Get(i), "column");
       const Index input = integer(column, "input", 0, static_cast<double>(batch->model->spec.inputs.size()) - 1);
       const InputSpec& spec = batch->model->spec.inputs[input];
-      require(spec.kind == InputKind::bag || spec.kind == InputKind::sequence, "a batch brings bags and sequences only");
-      require(integer(column, "side", 0, kMaxCount) == static_cast<Index>(shared + i), "own columns have sides of their own, after the frame's");
+      require(spec.kind == InputKind::bag || spec.kind == InputKind::sequence,
+              "a batch brings bags and sequences only");
+      require(integer(column, "side", 0, kMaxCount) == static_cast<Index>(shared + i),
+              "own columns have sides of their own, after the frame's");
       batch->own.emplace_back(input, build_column<T>(spec, column, static_cast<int>(shared + i), -1));
       side_rows.push_back(static_cast<Index>(batch->own.back().second.offsets.size()) - 1);
     }
@@ -155,7 +167,8 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
   if (!from.Get("labels").IsUndefined()) {
     batch->labels = copy<T>(from.Get("labels"), "labels");
     const std::vector<HeadSpec>& heads = batch->model->spec.heads;
-    require(static_cast<Index>(batch->labels.size()) == rows * static_cast<Index>(heads.size()), "labels must hold one value for each batch row and head");
+    require(static_cast<Index>(batch->labels.size()) == rows * static_cast<Index>(heads.size()),
+            "labels must hold one value for each batch row and head");
     for (std::size_t h = 0; h < heads.size(); ++h) {
       if (heads[h].kind != LossKind::softmax) continue;
       for (Index r = 0; r < rows; ++r) {
@@ -168,7 +181,8 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
   if (!from.Get("rowWeights").IsUndefined()) {
     batch->row_weights = copy<T>(from.Get("rowWeights"), "rowWeights");
     require(static_cast<Index>(batch->row_weights.size()) == rows, "rowWeights must hold one value for each batch row");
-    for (const T w : batch->row_weights) require(w >= 0 && w <= std::numeric_limits<T>::max(), "row weights must be finite and not negative");
+    for (const T w : batch->row_weights)
+      require(w >= 0 && w <= std::numeric_limits<T>::max(), "row weights must be finite and not negative");
   }
   return batch;
 }
@@ -181,14 +195,17 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   inner.shrinkage = static_cast<T>(number(from, "shrinkage"));
   require(inner.shrinkage >= 0, "shrinkage must not be negative");
   if (!from.Get("form").IsUndefined()) inner.form = static_cast<Form>(integer(from, "form", 0, 2));
-  if (!from.Get("dropout").IsUndefined()) inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
+  if (!from.Get("dropout").IsUndefined())
+    inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
   inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
   require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
   inner.solver = static_cast<SolverKind>(integer(from, "solver", 0, 4));
   build_solver(model, from, inner);
   inner.rate_kind = static_cast<RateKind>(integer(from, "rateKind", 0, 2));
   switch (inner.rate_kind) {
-    case RateKind::scalar: inner.rate = static_cast<T>(number(from, "rate")); break;
+    case RateKind::scalar:
+      inner.rate = static_cast<T>(number(from, "rate"));
+      break;
     case RateKind::per_tensor_step: {
       const Napi::Array rates = array(from.Get("rates"), "rates");
       require(rates.Length() == model.tensors.size(), "rates must hold one entry for each tensor");
@@ -196,7 +213,8 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
       for (std::size_t t = 0; t < model.tensors.size(); ++t) {
         if (!inner.fast[t]) continue;
         inner.step_rates[t] = copy<T>(rates.Get(static_cast<std::uint32_t>(t)), "rates");
-        require(inner.step_rates[t].size() == static_cast<std::size_t>(inner.steps), "rates must hold one value for each step");
+        require(inner.step_rates[t].size() == static_cast<std::size_t>(inner.steps),
+                "rates must hold one value for each step");
       }
       break;
     }

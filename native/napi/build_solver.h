@@ -8,7 +8,8 @@ namespace innerloop {
 template <class T>
 int dense_tensor_number(const Model<T>& model, const Napi::Object& from, const char* name, Index size) {
   const int t = static_cast<int>(integer(from, name, 0, static_cast<double>(model.tensors.size()) - 1));
-  require(model.tensors[t].input < 0 && model.tensors[t].size == size, "a tensor of the algorithm's own has another size");
+  require(model.tensors[t].input < 0 && model.tensors[t].size == size,
+          "a tensor of the algorithm's own has another size");
   return t;
 }
 
@@ -21,10 +22,12 @@ void build_posterior(const Model<T>& model, const Napi::Object& from, InnerLoop<
   const Index d = model.head->I + 1;
   require(model.head->O == 1, "the solver needs one output");
   inner.prior = dense_tensor_number(model, from, "prior", d);
-  if (!from.Get("priorFactor").IsUndefined()) inner.prior_factor = dense_tensor_number(model, from, "priorFactor", d * d);
+  if (!from.Get("priorFactor").IsUndefined())
+    inner.prior_factor = dense_tensor_number(model, from, "priorFactor", d * d);
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
-    require((inner.fast[t] != 0) == (static_cast<int>(t) == model.head->weight || static_cast<int>(t) == model.head->bias),
-            "the solver adapts the last layer");
+    require(
+        (inner.fast[t] != 0) == (static_cast<int>(t) == model.head->weight || static_cast<int>(t) == model.head->bias),
+        "the solver adapts the last layer");
   require(inner.steps == 1, "the solver takes one step");
 }
 
@@ -34,13 +37,15 @@ void build_lstm(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& i
   const Napi::Array own = array(from.Get("own"), "own");
   require(own.Length() == 7, "the lstm solver has seven tensors");
   for (std::uint32_t i = 0; i < own.Length(); ++i) {
-    const int t = static_cast<int>(integer(own.Get(i).ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "own"));
+    const int t = static_cast<int>(
+        integer(own.Get(i).ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "own"));
     require(model.tensors[t].input < 0 && !inner.fast[t], "the lstm solver's tensors are dense and not adapted");
     inner.own.push_back(t);
   }
   const auto size = [&](int i) { return model.tensors[inner.own[i]].size; };
   const Index H = size(2) / 4;
-  require(H > 0 && size(0) == 16 * H && size(1) == 4 * H * H && size(2) == 4 * H && size(3) == H + 2 && size(4) == 1 && size(5) == H + 2 && size(6) == 1,
+  require(H > 0 && size(0) == 16 * H && size(1) == 4 * H * H && size(2) == 4 * H && size(3) == H + 2 && size(4) == 1 &&
+              size(5) == H + 2 && size(6) == 1,
           "the lstm solver's tensors do not fit each other");
 }
 
@@ -64,15 +69,18 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
   }
   switch (inner.solver) {
     case SolverKind::ridge:
-    case SolverKind::laplace: return build_posterior(model, from, inner);
-    case SolverKind::lstm: return build_lstm(model, from, inner);
+    case SolverKind::laplace:
+      return build_posterior(model, from, inner);
+    case SolverKind::lstm:
+      return build_lstm(model, from, inner);
     case SolverKind::implicit:
       require(inner.proximal > 0, "the implicit solver needs a proximal term");
       inner.cg_steps = static_cast<int>(integer(from, "cgSteps", 1, 10000));
       inner.cg_tolerance = static_cast<T>(number(from, "cgTolerance"));
       require(inner.cg_tolerance >= 0, "cgTolerance must not be negative");
       return;
-    case SolverKind::gradient: return;
+    case SolverKind::gradient:
+      return;
   }
 }
 

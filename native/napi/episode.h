@@ -8,13 +8,17 @@ namespace innerloop {
 template <class T>
 std::shared_ptr<Episode<T>> build_episode(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
   EpisodeSpec spec;
-  const Napi::Array nodes = array(from.Get("nodes"), "nodes"), terms = array(from.Get("auxiliary"), "auxiliary"), starts = array(from.Get("starts"), "starts");
+  const Napi::Array nodes = array(from.Get("nodes"), "nodes"), terms = array(from.Get("auxiliary"), "auxiliary"),
+                    starts = array(from.Get("starts"), "starts");
   for (std::uint32_t i = 0; i < nodes.Length(); ++i) {
     const Napi::Object node = object(nodes.Get(i), "node");
-    NodeSpec made{static_cast<Op>(integer(node, "op", 0, kOps - 1)), numbers<int>(node.Get("in"), "in", 0, kMaxCount),
-                  numbers<int>(node.Get("tensors"), "tensors", -1, kMaxCount), {}};
+    NodeSpec made{static_cast<Op>(integer(node, "op", 0, kOps - 1)),
+                  numbers<int>(node.Get("in"), "in", 0, kMaxCount),
+                  numbers<int>(node.Get("tensors"), "tensors", -1, kMaxCount),
+                  {}};
     const Napi::Array options = array(node.Get("options"), "options");
-    for (std::uint32_t o = 0; o < options.Length(); ++o) made.options.push_back(options.Get(o).ToNumber().DoubleValue());
+    for (std::uint32_t o = 0; o < options.Length(); ++o)
+      made.options.push_back(options.Get(o).ToNumber().DoubleValue());
     spec.nodes.push_back(std::move(made));
   }
   spec.output = static_cast<int>(integer(from, "output", -1, kMaxCount));
@@ -27,7 +31,8 @@ std::shared_ptr<Episode<T>> build_episode(std::shared_ptr<const Model<T>> model,
   }
   for (std::uint32_t i = 0; i < starts.Length(); ++i) {
     const Napi::Object start = object(starts.Get(i), "start");
-    spec.starts.push_back({static_cast<int>(integer(start, "tensor", 0, kMaxCount)), static_cast<int>(integer(start, "node", 0, kMaxCount))});
+    spec.starts.push_back({static_cast<int>(integer(start, "tensor", 0, kMaxCount)),
+                           static_cast<int>(integer(start, "node", 0, kMaxCount))});
   }
   return std::make_shared<Episode<T>>(std::move(model), std::move(spec));
 }
@@ -41,11 +46,13 @@ void build_programs(const Model<T>& model, const Napi::Object& from, InnerLoop<T
   for (const auto& program : {inner.episode, inner.training}) {
     if (!program) continue;
     require(program->model.get() == &model, "the program belongs to another model");
-    require(program->spec.starts.empty() == inner.episode->spec.starts.empty() && program->spec.classes == inner.episode->spec.classes,
+    require(program->spec.starts.empty() == inner.episode->spec.starts.empty() &&
+                program->spec.classes == inner.episode->spec.classes,
             "the programs of an inner loop must make the same");
     if (program->spec.starts.empty())
       for (const std::uint8_t fast : inner.fast) require(!fast, "an episode program adapts no parameters");
-    for (const auto& start : program->spec.starts) require(inner.fast[start.tensor] != 0, "a start is of an adapted tensor");
+    for (const auto& start : program->spec.starts)
+      require(inner.fast[start.tensor] != 0, "a start is of an adapted tensor");
   }
 }
 

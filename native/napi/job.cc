@@ -50,8 +50,8 @@ void settle(napi_env raw, napi_value, void* context, void* data) {
   if (!raw) return;  // the environment is going away; nobody is left to tell
   auto* bridge = static_cast<Bridge*>(context);
   if (--bridge->in_flight == 0) napi_unref_threadsafe_function(raw, bridge->deliver);
-  // While a worker is being terminated no JavaScript runs: every call fails, that which makes the error too. An exception
-  // that left this function would end the process.
+  // While a worker is being terminated no JavaScript runs: every call fails, that which makes the error too. An
+  // exception that left this function would end the process.
   try {
     settle_promise(Napi::Env(raw), *done);
   } catch (...) {
@@ -88,7 +88,8 @@ void init_jobs(Napi::Env env) {
   auto* holder = new std::shared_ptr<Bridge>(std::make_shared<Bridge>());
   Bridge* bridge = holder->get();
   napi_value name = Napi::String::New(env, "innerloop");
-  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, bridge, settle, &bridge->deliver) != napi_ok) {
+  if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, bridge, settle,
+                                      &bridge->deliver) != napi_ok) {
     delete holder;
     throw Napi::Error::New(env, "cannot create the thread-safe function");
   }
@@ -106,7 +107,8 @@ void init_jobs(Napi::Env env) {
 }
 
 Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
-                    std::function<void(const std::function<void()>&)> work, std::function<Napi::Value(Napi::Env)> finish) {
+                    std::function<void(const std::function<void()>&)> work,
+                    std::function<Napi::Value(Napi::Env)> finish) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
   const std::shared_ptr<Bridge> bridge = *static_cast<std::shared_ptr<Bridge>*>(data);
@@ -121,7 +123,9 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
       [bridge, done, token = std::move(token), work = std::move(work)]() mutable {
         try {
           const std::function<void()> poll = [&token, &bridge] {
-            if (bridge->closed.load(std::memory_order_relaxed) || (token && token->aborted.load(std::memory_order_relaxed))) throw Aborted();
+            if (bridge->closed.load(std::memory_order_relaxed) ||
+                (token && token->aborted.load(std::memory_order_relaxed)))
+              throw Aborted();
           };
           poll();
           work(poll);

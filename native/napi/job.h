@@ -19,7 +19,8 @@ void init_jobs(Napi::Env env);
 
 // `work` gets a function that throws Aborted once the token is set. `finish` makes the value of the promise.
 Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
-                    std::function<void(const std::function<void()>&)> work, std::function<Napi::Value(Napi::Env)> finish);
+                    std::function<void(const std::function<void()>&)> work,
+                    std::function<Napi::Value(Napi::Env)> finish);
 
 // The same on this thread, at once: gives the value itself.
 Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,

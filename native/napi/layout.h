@@ -12,8 +12,10 @@ namespace innerloop {
 // Arena layout to JavaScript's and back: linear weights are held transposed.
 template <class T>
 void outward(const TensorInfo& t, const T* from, T* to) {
-  if (t.transposed) kernels<T>().transpose(t.shape[1], t.shape[0], from, t.shape[0], to, t.shape[1]);
-  else std::copy_n(from, t.size, to);
+  if (t.transposed)
+    kernels<T>().transpose(t.shape[1], t.shape[0], from, t.shape[0], to, t.shape[1]);
+  else
+    std::copy_n(from, t.size, to);
 }
 
 template <class T>
@@ -25,8 +27,10 @@ Napi::Value to_typed_array(Napi::Env env, const TensorInfo& t, const T* from) {
 
 template <class T>
 void inward(const TensorInfo& t, const T* from, T* to) {
-  if (t.transposed) kernels<T>().transpose(t.shape[0], t.shape[1], from, t.shape[1], to, t.shape[0]);
-  else std::copy_n(from, t.size, to);
+  if (t.transposed)
+    kernels<T>().transpose(t.shape[0], t.shape[1], from, t.shape[1], to, t.shape[0]);
+  else
+    std::copy_n(from, t.size, to);
 }
 
 // [tensor] -> full-size typed arrays, embedding rows scattered into zeros.

@@ -132,23 +132,28 @@ struct Operations {
   }
 
   static Napi::Value create_frame(const Info& info) {
-    return guarded(info.Env(),
-                   [&] { return wrap(info.Env(), build_frame<T>(unwrap<Model<T>>(info[0]), object(info[1], "frame"))); });
+    return guarded(info.Env(), [&] {
+      return wrap(info.Env(), build_frame<T>(unwrap<Model<T>>(info[0]), object(info[1], "frame")));
+    });
   }
 
   static Napi::Value create_batch(const Info& info) {
     return guarded(info.Env(), [&] {
-      return wrap(info.Env(), build_batch<T>(unwrap<Model<T>>(info[0]), unwrap<Frame<T>>(info[1]), object(info[2], "batch")));
+      return wrap(info.Env(),
+                  build_batch<T>(unwrap<Model<T>>(info[0]), unwrap<Frame<T>>(info[1]), object(info[2], "batch")));
     });
   }
 
   static Napi::Value create_episode(const Info& info) {
-    return guarded(info.Env(), [&] { return wrap(info.Env(), build_episode<T>(unwrap<Model<T>>(info[0]), object(info[1], "program"))); });
+    return guarded(info.Env(), [&] {
+      return wrap(info.Env(), build_episode<T>(unwrap<Model<T>>(info[0]), object(info[1], "program")));
+    });
   }
 
   static Napi::Value create_inner_loop(const Info& info) {
     return guarded(info.Env(), [&] {
-      return wrap(info.Env(), std::make_shared<PreparedInnerLoop<T>>(prepare(unwrap<Model<T>>(info[0]), object(info[1], "inner"))));
+      return wrap(info.Env(),
+                  std::make_shared<PreparedInnerLoop<T>>(prepare(unwrap<Model<T>>(info[0]), object(info[1], "inner"))));
     });
   }
   static PreparedInnerLoop<T> prepare(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
@@ -186,15 +191,17 @@ struct Operations {
     if (!options.Get("token").IsUndefined()) c->token = unwrap<Token>(options.Get("token"));
     return c;
   }
-  // A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the event loop
-  // does not wait for one that runs.
+  // A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the
+  // event loop does not wait for one that runs.
   template <bool Sync>
-  static Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call>& c, std::function<void(const std::function<void()>&)> work,
+  static Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call>& c,
+                                 std::function<void(const std::function<void()>&)> work,
                                  std::function<Napi::Value(Napi::Env)> finish) {
     if constexpr (Sync) {
       c->threads = 1;
       const auto lock = lock_now<std::shared_lock<std::shared_mutex>>(*c->store);
-      const auto rates_lock = c->rates ? lock_now<std::shared_lock<std::shared_mutex>>(*c->rates) : std::shared_lock<std::shared_mutex>();
+      const auto rates_lock =
+          c->rates ? lock_now<std::shared_lock<std::shared_mutex>>(*c->rates) : std::shared_lock<std::shared_mutex>();
       return run_inline(env, work, finish);
     } else {
       return run_job(
@@ -251,11 +258,13 @@ struct Operations {
       const auto c = call(info, true);
       const Direction way = direction(info);
       const Napi::Object options = object(info[0], "options");
-      const OptimizerOptions optimizer = build_optimizer(object(options.Get("optimizer"), "optimizer"), c->store->model->tensors.size());
+      const OptimizerOptions optimizer =
+          build_optimizer(object(options.Get("optimizer"), "optimizer"), c->store->model->tensors.size());
       const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
       const OptimizerOptions rate_optimizer =
-          learn_rates ? build_optimizer(object(options.Get("rateOptimizer"), "rateOptimizer"), c->store->model->tensors.size())
-                      : OptimizerOptions{};
+          learn_rates
+              ? build_optimizer(object(options.Get("rateOptimizer"), "rateOptimizer"), c->store->model->tensors.size())
+              : OptimizerOptions{};
       struct Result {
         double loss, norm;
         std::vector<double> task_losses;
@@ -286,7 +295,8 @@ struct Operations {
             out.Set("loss", Napi::Number::New(env, result->loss));
             out.Set("gradientNorm", Napi::Number::New(env, result->norm));
             out.Set("taskLosses", to_typed_array(env, result->task_losses));
-            if (!result->step_rate_gradient.empty()) out.Set("rateGradient", step_rates(env, result->step_rate_gradient));
+            if (!result->step_rate_gradient.empty())
+              out.Set("rateGradient", step_rates(env, result->step_rate_gradient));
             return out;
           });
     });
@@ -305,7 +315,8 @@ struct Operations {
           },
           [result](Napi::Env env) -> Napi::Value {
             Napi::Array out = Napi::Array::New(env);
-            for (Adapted<T>& task : *result) out.Set(out.Length(), wrap(env, std::make_shared<Adapted<T>>(std::move(task))));
+            for (Adapted<T>& task : *result)
+              out.Set(out.Length(), wrap(env, std::make_shared<Adapted<T>>(std::move(task))));
             return out;
           });
     });
@@ -354,13 +365,15 @@ struct Operations {
       }
       const bool variance = options.Get("variance").ToBoolean();
       const bool solved = c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace;
-      require(!variance || (after ? solved : before && start && !start->factor.empty()), "only a last layer in closed form has a variance");
+      require(!variance || (after ? solved : before && start && !start->factor.empty()),
+              "only a last layer in closed form has a variance");
       const auto result = std::make_shared<QueryOutputs<T>>();
       return run_reading<Sync>(
           info.Env(), c,
           [c, before, after, variance, start, result](const std::function<void()>& poll) {
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll, variance);
+            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll,
+                                       variance);
           },
           [before, after, variance, result](Napi::Env env) -> Napi::Value {
             Napi::Object out = Napi::Object::New(env);

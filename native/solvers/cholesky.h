@@ -1,4 +1,5 @@
-// M = L Lᵀ of a symmetric positive definite matrix [d, d], L in the lower triangle, rows contiguous; the rest is left alone.
+// M = L Lᵀ of a symmetric positive definite matrix [d, d], L in the lower triangle, rows contiguous; the rest is left
+// alone.
 #pragma once
 #include <cmath>
 

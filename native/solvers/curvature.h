@@ -1,4 +1,5 @@
-// Products with the Hessian of a task's mean support loss: one tangent pass over what support_gradient left (Pearlmutter 1994).
+// Products with the Hessian of a task's mean support loss: one tangent pass over what support_gradient left
+// (Pearlmutter 1994).
 #pragma once
 #include "../gram.h"
 #include "../layers/linear.h"
@@ -10,7 +11,9 @@ template <class T>
 struct Curvature {
   // adjoint: of the support rows' boundary slots, by slot, null where not wanted; every product is added to it.
   Curvature(const Reverse<T>& reverse, T** adjoint)
-      : task(reverse.task), adjoint(adjoint), one_step(reverse.take_adjoints()),
+      : task(reverse.task),
+        adjoint(adjoint),
+        one_step(reverse.take_adjoints()),
         tangent(task.take_slots(task.support, task.plan.suffix_slots, true)) {
     for (const int s : task.plan.boundary) tangent.dx[s] = adjoint[s] ? one_step[s] : nullptr;
   }
@@ -26,7 +29,8 @@ struct Curvature {
     pass.v = task.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
     if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
     for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(pass);
-    plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], task.support_weight(), pass.tdx[out]);
+    plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], task.support_weight(),
+                      pass.tdx[out]);
     for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->tangent_backward(pass);
     if (gram) gram->tangent_backward(k, pass.dx[plan.gram->out], pass.tdx[plan.gram->out], gram_learns);
     for (const int s : plan.boundary)

@@ -4,8 +4,8 @@
 //   k = K−1 … 0:  v += w_{k+1} ∇L_Q(θ_{k+1});  ∂α += −v ∘ u_k
 //   order 2:      d = ∂u_k/∂g_k (−α ∘ v);  (v, u) += H_S(θ_k, φ)(d, 0);  v += λ d;  ∂θ_0 −= λ d
 //
-// The slow parameters of the prefix see the support rows only through the boundary slots, which are the same at every step:
-// their part of Σ_k Hφ is one backward pass with the summed adjoints.
+// The slow parameters of the prefix see the support rows only through the boundary slots, which are the same at every
+// step: their part of Σ_k Hφ is one backward pass with the summed adjoints.
 #include <algorithm>
 #include <optional>
 
@@ -23,7 +23,8 @@ struct GradientSolver final : Solver<T> {
     const InnerLoop<T>& inner = plan.inner;
     Arena& arena = task.arena;
     const bool store_gradients =
-        keep && (inner.update.kind == UpdateKind::adam || (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
+        keep && (inner.update.kind == UpdateKind::adam ||
+                 (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
     if (plan.gram && task.support > 0) task.gram = new (arena.take<Gram<T>>(1)) Gram<T>(task);
     Update<T> update(task);
     const bool folded = inner.is_folded();
@@ -57,7 +58,9 @@ struct GradientSolver final : Solver<T> {
     const Plan<T>& plan = task.plan;
     const InnerLoop<T>& inner = plan.inner;
     const bool exact = inner.order == 2 && task.support > 0 && !plan.suffix.empty();
-    const auto share = [&](int k) { return inner.loss_weights.empty() ? (k == inner.steps ? T(1) : T(0)) : inner.loss_weights[k - 1]; };
+    const auto share = [&](int k) {
+      return inner.loss_weights.empty() ? (k == inner.steps ? T(1) : T(0)) : inner.loss_weights[k - 1];
+    };
     if (inner.steps == 0) return reverse.query(0, weight);
 
     double loss = 0;
@@ -66,7 +69,9 @@ struct GradientSolver final : Solver<T> {
     // Folded steps have −α in their loss: d is v, and even lies where v does if no layer minds.
     const bool in_place = inner.is_folded() && plan.may_alias;
     T* const d = in_place ? reverse.v : task.arena.template take<T>(task.fast_size);
-    T* const start = inner.proximal == 0 ? nullptr : task.arena.template take_zeroed<T>(task.fast_size);  // ∂θ_0 of the proximal term
+    T* const start = inner.proximal == 0
+                         ? nullptr
+                         : task.arena.template take_zeroed<T>(task.fast_size);  // ∂θ_0 of the proximal term
     std::optional<Curvature<T>> curvature;
     for (int k = inner.steps - 1; k >= 0; --k) {
       if (const T w = share(k + 1); w != 0) loss += static_cast<double>(w) * reverse.query(k + 1, weight * w);
@@ -94,7 +99,8 @@ struct GradientSolver final : Solver<T> {
     const Plan<T>& plan = task.plan;
     const T* from = task.theta[k];
     T* to = task.theta[k + 1];
-    if (plan.inner.rate_kind == RateKind::scalar) return plan.kernels.add_scaled(task.fast_size, from, -plan.inner.rate, u, to);
+    if (plan.inner.rate_kind == RateKind::scalar)
+      return plan.kernels.add_scaled(task.fast_size, from, -plan.inner.rate, u, to);
     task.each_fast([&](int t, Index at, Index size) {
       if (plan.inner.rate_kind == RateKind::per_tensor_step)
         plan.kernels.add_scaled(size, from + at, -plan.inner.step_rates[t][k], u + at, to + at);
@@ -111,10 +117,13 @@ struct GradientSolver final : Solver<T> {
       std::copy_n(reverse.v, task.fast_size, d);
       return;
     }
-    if (plan.inner.rate_kind == RateKind::scalar) return plan.kernels.scale(task.fast_size, -plan.inner.rate, reverse.v, d);
+    if (plan.inner.rate_kind == RateKind::scalar)
+      return plan.kernels.scale(task.fast_size, -plan.inner.rate, reverse.v, d);
     task.each_fast([&](int t, Index at, Index size) {
-      if (plan.inner.rate_kind == RateKind::per_tensor_step) plan.kernels.scale(size, -plan.inner.step_rates[t][k], reverse.v + at, d + at);
-      else plan.kernels.negative_product(size, task.rates[t], reverse.v + at, d + at);
+      if (plan.inner.rate_kind == RateKind::per_tensor_step)
+        plan.kernels.scale(size, -plan.inner.step_rates[t][k], reverse.v + at, d + at);
+      else
+        plan.kernels.negative_product(size, task.rates[t], reverse.v + at, d + at);
     });
   }
 
@@ -124,8 +133,10 @@ struct GradientSolver final : Solver<T> {
     const Plan<T>& plan = task.plan;
     task.each_fast([&](int t, Index at, Index size) {
       const T* v = reverse.v + at;
-      if (plan.inner.rate_kind == RateKind::per_tensor_step) (*reverse.step_rate_into)[t][k] -= plan.kernels.dot(size, v, u + at);
-      else plan.kernels.sub_product_into(size, v, u + at, reverse.rate_into[t]);
+      if (plan.inner.rate_kind == RateKind::per_tensor_step)
+        (*reverse.step_rate_into)[t][k] -= plan.kernels.dot(size, v, u + at);
+      else
+        plan.kernels.sub_product_into(size, v, u + at, reverse.rate_into[t]);
     });
   }
 };

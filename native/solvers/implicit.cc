@@ -1,4 +1,5 @@
-// Implicit MAML (Rajeswaran, Finn, Kakade & Levine 2019). The inner problem is regularised towards the shared parameters,
+// Implicit MAML (Rajeswaran, Finn, Kakade & Levine 2019). The inner problem is regularised towards the shared
+// parameters,
 //
 //   θ* = argmin_θ L_S(θ, φ) + λ/2 ‖θ − θ_0‖²,   so that at θ*   ∇_θ L_S + λ (θ* − θ_0) = 0
 //
@@ -6,7 +7,8 @@
 //
 //   ∂θ_0 = x = (I + H/λ)⁻¹ ∇_θ L_Q,   ∂φ = ∇_φ L_Q − (∇²_φθ L_S) x / λ
 //
-// x by conjugate gradients on Hessian-vector products. Exact where θ_K is the minimum and the system is solved; θ_K is used for θ*.
+// x by conjugate gradients on Hessian-vector products. Exact where θ_K is the minimum and the system is solved; θ_K is
+// used for θ*.
 #include <algorithm>
 
 #include "curvature.h"
@@ -39,7 +41,8 @@ struct ImplicitSolver final : Solver<T> {
     T* const d = task.arena.template take<T>(n);
     plan.kernels.scale(n, -1 / plan.inner.proximal, x, d);
     T** const slow = task.arena.template take<T*>(static_cast<Index>(plan.model.tensors.size()));
-    for (std::size_t t = 0; t < plan.model.tensors.size(); ++t) slow[t] = task.fast_offset[t] < 0 ? reverse.into[t] : nullptr;
+    for (std::size_t t = 0; t < plan.model.tensors.size(); ++t)
+      slow[t] = task.fast_offset[t] < 0 ? reverse.into[t] : nullptr;
     Curvature<T>(reverse, adjoint).product(K, d, slow);
     if (plan.prefix_learns) reverse.prefix_backward(adjoint);
     std::copy_n(x, n, reverse.v);
@@ -54,14 +57,17 @@ struct ImplicitSolver final : Solver<T> {
     const Plan<T>& plan = task.plan;
     const Kernels<T>& kernels = plan.kernels;
     const Index n = task.fast_size;
-    Curvature<T> curvature(reverse, task.arena.template take_zeroed<T*>(static_cast<Index>(plan.model.slot_width.size())));
-    T *x = task.arena.template take_zeroed<T>(n), *r = task.arena.template take<T>(n), *p = task.arena.template take<T>(n);
+    Curvature<T> curvature(reverse,
+                           task.arena.template take_zeroed<T*>(static_cast<Index>(plan.model.slot_width.size())));
+    T *x = task.arena.template take_zeroed<T>(n), *r = task.arena.template take<T>(n),
+      *p = task.arena.template take<T>(n);
     T* ap = task.arena.template take<T>(n);
     T** const into = task.fast_pointers(ap);
     std::copy_n(reverse.v, n, r);
     std::copy_n(reverse.v, n, p);
     double squared = kernels.dot(n, r, r);
-    const double enough = squared * static_cast<double>(plan.inner.cg_tolerance) * static_cast<double>(plan.inner.cg_tolerance);
+    const double enough =
+        squared * static_cast<double>(plan.inner.cg_tolerance) * static_cast<double>(plan.inner.cg_tolerance);
     bool moved = false;
     for (int i = 0; i < plan.inner.cg_steps && squared > enough; ++i) {
       std::fill_n(ap, n, T(0));

@@ -3,8 +3,8 @@
 //   w = argmin Σ_s [log(1 + e^o) − y o] + (w − w̄)ᵀ Λ (w − w̄) / 2,   o = A w
 //
 // by Newton's method (iteratively reweighted least squares) with step halving to convergence, and its derivative by the
-// implicit function theorem (posterior.h) with e = y − p and s = p (1 − p). M⁻¹ is the covariance of Laplace's approximation
-// (MacKay 1992).
+// implicit function theorem (posterior.h) with e = y − p and s = p (1 − p). M⁻¹ is the covariance of Laplace's
+// approximation (MacKay 1992).
 #include <algorithm>
 #include <cmath>
 
@@ -78,7 +78,8 @@ struct LaplaceSolver final : Solver<T> {
     double energy(const double* w) {
       p.outputs(w, o);
       double sum = p.prior_energy(w);
-      for (Index r = 0; r < p.S; ++r) sum += p.weight(r) * (std::max(o[r], 0.0) + std::log1p(std::exp(-std::abs(o[r]))) - p.label(r) * o[r]);
+      for (Index r = 0; r < p.S; ++r)
+        sum += p.weight(r) * (std::max(o[r], 0.0) + std::log1p(std::exp(-std::abs(o[r]))) - p.label(r) * o[r]);
       return sum;
     }
     const Posterior<T>& p;

@@ -1,14 +1,16 @@
-// The LSTM meta-learner (Ravi & Larochelle 2017). The cell state of an LSTM is the learner's parameters, one cell a coordinate:
+// The LSTM meta-learner (Ravi & Larochelle 2017). The cell state of an LSTM is the learner's parameters, one cell a
+// coordinate:
 //
 //   θ_t = f_t ∘ θ_{t−1} − i_t ∘ g_t,  g_t = ∇_θ L_S(θ_{t−1}, φ),  t = 1 … K
 //   f_t = σ(w_f · [h_t, θ_{t−1}, f_{t−1}] + b_f),  i_t = σ(w_i · [h_t, θ_{t−1}, i_{t−1}] + b_i),  f_0 = i_0 = 0
-//   h_t = a plain LSTM's output on x_t, the gradient's coordinate and the loss, each as two numbers (Andrychowicz et al. 2016):
+//   h_t = a plain LSTM's output on x_t, the gradient's coordinate and the loss, each as two numbers (Andrychowicz et
+//   al. 2016):
 //         (log|x| / 10, sign x) where |x| ≥ e^−10, else (−1, e^10 x)
 //
-// All coordinates share the weights. As in the paper (section 3.2), g_t and the loss are held constant in the derivative, which
-// is exact otherwise. Coordinates then depend on each other only through the given gradients: the way back runs over blocks of
-// them, forward through all steps once more and back, so that only θ_t and g_t are kept. Rows of tables that no support row
-// reaches stay at θ_0: a task that is served has no query rows to tell which they are.
+// All coordinates share the weights. As in the paper (section 3.2), g_t and the loss are held constant in the
+// derivative, which is exact otherwise. Coordinates then depend on each other only through the given gradients: the way
+// back runs over blocks of them, forward through all steps once more and back, so that only θ_t and g_t are kept. Rows
+// of tables that no support row reaches stay at θ_0: a task that is served has no query rows to tell which they are.
 #include <algorithm>
 #include <cmath>
 
@@ -54,7 +56,9 @@ struct Lstm {
   }
 
   T* take(Index n) const { return task.arena.template take<T>(n); }
-  Step<T> take_step(Index B) const { return {take(B * kInputs), take(kGates * B * H), take(B * H), take(B * H), take(B * H), take(2 * B)}; }
+  Step<T> take_step(Index B) const {
+    return {take(B * kInputs), take(kGates * B * H), take(B * H), take(B * H), take(B * H), take(2 * B)};
+  }
   // What stands before the first step: all zero, and nothing computed.
   Step<T> first_step(Index B) const {
     const auto zeros = [&](Index n) { return task.arena.template take_zeroed<T>(n); };
@@ -83,7 +87,8 @@ struct Lstm {
     for (Index j = 0; j < n; ++j) to.h[j] = o[j] * to.tanh_c[j];
     T* cell = to.cell;
     const T previous[2] = {w_f[H + 1], w_i[H + 1]}, own[2] = {w_f[H], w_i[H]};
-    for (Index j = 0; j < 2 * B; ++j) cell[j] = cell_bias[j % 2] + own[j % 2] * theta[j / 2] + previous[j % 2] * before.cell[j];
+    for (Index j = 0; j < 2 * B; ++j)
+      cell[j] = cell_bias[j % 2] + own[j % 2] * theta[j / 2] + previous[j % 2] * before.cell[j];
     kernels.gemm_nn(B, 2, H, to.h, H, cell_weight, 2, nullptr, true, cell, 2);
     kernels.activation_forward(Activation::sigmoid, 2 * B, cell, cell);
   }
@@ -124,7 +129,8 @@ std::vector<Range> reached(const Task<T>& task) {
     if (input >= 0) {
       const auto& in = plan.index->inputs[input];
       std::int32_t rows = 0;
-      for (Index e = in.entry_begin[task.first]; e < in.entry_begin[task.first + task.support]; ++e) rows = std::max(rows, in.local[e] + 1);
+      for (Index e = in.entry_begin[task.first]; e < in.entry_begin[task.first + task.support]; ++e)
+        rows = std::max(rows, in.local[e] + 1);
       size = rows * plan.model.dim(t);
     }
     for (Index from = 0; from < size; from += kBlock) ranges.push_back({at + from, std::min(kBlock, size - from)});
@@ -156,7 +162,8 @@ struct LstmSolver final : Solver<T> {
       std::fill_n(task.gradient[k], n, T(0));
       task.support_gradient(k);
       const T* outputs = task.steps[k].x[plan.model.output_slot];
-      task.losses[k] = task.support_weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
+      task.losses[k] =
+          task.support_weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
       if (task.theta[k + 1] != task.theta[k]) std::copy_n(task.theta[k], n, task.theta[k + 1]);
       for (const auto [at, B] : ranges) {
         const Step<T> own{work.x, work.gates, state.c + at * lstm.H, work.tanh_c, state.h + at * lstm.H, work.cell};
@@ -179,7 +186,8 @@ struct LstmSolver final : Solver<T> {
     for (int k = 0; k < K; ++k) steps.push_back(lstm.take_step(B));
     Back back(reverse, lstm, B);
     for (const auto [at, size] : reached(task)) {
-      for (int k = 0; k < K; ++k) lstm.forward(size, task.theta[k] + at, task.gradient[k] + at, task.losses[k], steps[k], steps[k + 1]);
+      for (int k = 0; k < K; ++k)
+        lstm.forward(size, task.theta[k] + at, task.gradient[k] + at, task.losses[k], steps[k], steps[k + 1]);
       back.block(at, size, steps);
     }
     back.finish();
@@ -189,8 +197,16 @@ struct LstmSolver final : Solver<T> {
  private:
   struct Back {
     Back(Reverse<T>& reverse, const Lstm<T>& lstm, Index B)
-        : reverse(reverse), lstm(lstm), kernels(lstm.kernels), H(lstm.H), d_cell(lstm.take(2 * B)), carry(lstm.take(2 * B)),
-          dh(lstm.take(B * H)), dc(lstm.take(B * H)), d_gates(lstm.take(kGates * B * H)), scratch(lstm.take(2 * H)),
+        : reverse(reverse),
+          lstm(lstm),
+          kernels(lstm.kernels),
+          H(lstm.H),
+          d_cell(lstm.take(2 * B)),
+          carry(lstm.take(2 * B)),
+          dh(lstm.take(B * H)),
+          dc(lstm.take(B * H)),
+          d_gates(lstm.take(kGates * B * H)),
+          scratch(lstm.take(2 * H)),
           d_weight(reverse.task.arena.template take_zeroed<T>(2 * H)) {}
 
     T* into(Own which) const { return reverse.into[reverse.plan.inner.own[which]]; }

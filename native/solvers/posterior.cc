@@ -16,7 +16,12 @@ constexpr const char* kNotPositive = "the posterior precision of the last layer 
 
 template <class T>
 Posterior<T>::Posterior(Task<T>& task)
-    : task(task), labels(task.support_labels()), kernels(innerloop::kernels<double>()), n(task.plan.model.head->I), d(n + 1), S(task.support) {
+    : task(task),
+      labels(task.support_labels()),
+      kernels(innerloop::kernels<double>()),
+      n(task.plan.model.head->I),
+      d(n + 1),
+      S(task.support) {
   const Linear<T>& head = *task.plan.model.head;
   const T* features = task.prefix.x[head.in[0]];
   A = take(S * d);

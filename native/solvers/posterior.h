@@ -1,15 +1,16 @@
-// The last layer as a vector of weights with a Gaussian prior: what the closed-form solvers share. With A [S, d] the support
-// features and a column of ones, w̄ the shared last layer (the bias last) and δ = w − w̄,
+// The last layer as a vector of weights with a Gaussian prior: what the closed-form solvers share. With A [S, d] the
+// support features and a column of ones, w̄ the shared last layer (the bias last) and δ = w − w̄,
 //
-//   prior      w ~ N(w̄, Λ⁻¹),  Λ = L Lᵀ,  L = diag(exp ℓ/2) + the strictly lower triangle of F (F = 0 where it is diagonal)
-//   posterior  M = Aᵀ diag(s) A + Λ, the curvature of the log posterior at its mode, where  Aᵀ e = Λ δ
+//   prior      w ~ N(w̄, Λ⁻¹),  Λ = L Lᵀ,  L = diag(exp ℓ/2) + the strictly lower triangle of F (F = 0 where it is
+//   diagonal) posterior  M = Aᵀ diag(s) A + Λ, the curvature of the log posterior at its mode, where  Aᵀ e = Λ δ
 //
-// s and e are those of the likelihood: 1 and y − A w for unit noise, p (1−p) and y − p for the logistic, both times the row's
-// weight where rows have any. By the implicit function theorem, for g = ∂L_Q/∂w and z = M⁻¹ g:
+// s and e are those of the likelihood: 1 and y − A w for unit noise, p (1−p) and y − p for the logistic, both times the
+// row's weight where rows have any. By the implicit function theorem, for g = ∂L_Q/∂w and z = M⁻¹ g:
 //
 //   ∂w̄ = Λ z,   ∂Λ = −z δᵀ (so ∂L = −z (Lᵀδ)ᵀ − δ (Lᵀz)ᵀ),   ∂A = e zᵀ − (s ∘ A z) wᵀ
 //
-// With fewer rows than weights and a diagonal Λ the system is solved in its dual form, S × S (Woodbury): for G = diag(√s) A Λ^−½,
+// With fewer rows than weights and a diagonal Λ the system is solved in its dual form, S × S (Woodbury): for G =
+// diag(√s) A Λ^−½,
 //
 //   M⁻¹ = Λ^−½ (I − Gᵀ (I + G Gᵀ)⁻¹ G) Λ^−½
 //
@@ -25,10 +26,10 @@ struct Posterior {
 
   double label(Index row) const { return static_cast<double>(labels.values[row]); }
   double weight(Index row) const { return static_cast<double>(labels.weight(row)); }
-  void outputs(const double* w, double* o) const;          // o = A w
-  void add_transposed(const double* e, double* x) const;   // x += Aᵀ e
-  void precision(const double* x, double* y) const;        // y = Λ x
-  double prior_energy(const double* w) const;              // δᵀ Λ δ / 2
+  void outputs(const double* w, double* o) const;         // o = A w
+  void add_transposed(const double* e, double* x) const;  // x += Aᵀ e
+  void precision(const double* x, double* y) const;       // y = Λ x
+  double prior_energy(const double* w) const;             // δᵀ Λ δ / 2
   // What `solve` needs, from s [S], null for ones.
   void factorise(const double* s);
   // x = M⁻¹ x.
@@ -37,7 +38,8 @@ struct Posterior {
   void keep_factor(const double* s);
   // w becomes the adapted last layer.
   void write(const double* w);
-  // v of `reverse` from the gradient with respect to w to that with respect to w̄; adds those of the prior and of everything below.
+  // v of `reverse` from the gradient with respect to w to that with respect to w̄; adds those of the prior and of
+  // everything below.
   void back(Reverse<T>& reverse, const double* e, const double* s) const;
 
   double* take(Index n) const { return task.arena.template take<double>(n); }
@@ -47,14 +49,15 @@ struct Posterior {
   Task<T>& task;
   Labels<T> labels;
   const Kernels<double>& kernels;
-  Index n, d, S;         // features, features + 1, support rows
-  double* A;             // [S, d]
-  double* mean;          // w̄ [d]
-  double* root;          // diagonal of L [d]
-  double* L = nullptr;   // [d, d], where Λ is full
+  Index n, d, S;        // features, features + 1, support rows
+  double* A;            // [S, d]
+  double* mean;         // w̄ [d]
+  double* root;         // diagonal of L [d]
+  double* L = nullptr;  // [d, d], where Λ is full
 };
 
-// aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended, from the Cholesky factor of M [features + 1, features + 1].
+// aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended, from the Cholesky factor of M [features + 1, features
+// + 1].
 template <class T>
 void posterior_variance(const double* factor, Index features, Index rows, const T* a, T* variance);
 

@@ -1,5 +1,6 @@
-// The inner loop in closed form: ridge regression of the last layer on the features below it, from a meta-learned Gaussian
-// prior (R2-D2, Bertinetto et al. 2019; ALPaCA, Harrison et al. 2018): the posterior mean under noise of variance 1,
+// The inner loop in closed form: ridge regression of the last layer on the features below it, from a meta-learned
+// Gaussian prior (R2-D2, Bertinetto et al. 2019; ALPaCA, Harrison et al. 2018): the posterior mean under noise of
+// variance 1,
 //
 //   w = w̄ + M⁻¹ Aᵀ (y − A w̄),   M = AᵀA + Λ
 //

@@ -5,11 +5,16 @@ namespace innerloop {
 template <class T>
 const Solver<T>& solver(SolverKind kind) {
   switch (kind) {
-    case SolverKind::ridge: return ridge_solver<T>();
-    case SolverKind::laplace: return laplace_solver<T>();
-    case SolverKind::implicit: return implicit_solver<T>();
-    case SolverKind::lstm: return lstm_solver<T>();
-    case SolverKind::gradient: break;
+    case SolverKind::ridge:
+      return ridge_solver<T>();
+    case SolverKind::laplace:
+      return laplace_solver<T>();
+    case SolverKind::implicit:
+      return implicit_solver<T>();
+    case SolverKind::lstm:
+      return lstm_solver<T>();
+    case SolverKind::gradient:
+      break;
   }
   return gradient_solver<T>();
 }

@@ -12,8 +12,8 @@ struct Solver {
   // theta[steps] from theta[0] and the support rows, the prefix having run on them. With `keep`, everything that
   // meta_gradient needs stays in the task.
   virtual void adapt(Task<T>& task, bool keep) const = 0;
-  // Adds the gradient of weight · L_Q(θ_K) to `reverse`: v with respect to θ_0, the slow parameters where they go. Returns L_Q,
-  // or where several steps have query losses their weighted sum.
+  // Adds the gradient of weight · L_Q(θ_K) to `reverse`: v with respect to θ_0, the slow parameters where they go.
+  // Returns L_Q, or where several steps have query losses their weighted sum.
   virtual double meta_gradient(Reverse<T>& reverse, T weight) const = 0;
 
  protected:

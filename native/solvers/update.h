@@ -5,7 +5,8 @@
 //   adam       u_k = m̂ / (√ŝ + ε),  m_{k+1} = β₁ m_k + (1−β₁) g_k,  s_{k+1} = β₂ s_k + (1−β₂) g_k²,
 //              m̂ = m_{k+1} / (1−β₁^{k+1}),  ŝ = s_{k+1} / (1−β₂^{k+1})                     (Kingma & Ba 2015)
 //
-// Moments start at 0 with every task. Where ŝ is 0, so are g_0 … g_k, and the derivative of √ŝ is taken as 0: that of u at 0.
+// Moments start at 0 with every task. Where ŝ is 0, so are g_0 … g_k, and the derivative of √ŝ is taken as 0: that of u
+// at 0.
 #pragma once
 #include <cmath>
 
@@ -15,7 +16,8 @@ namespace innerloop {
 
 template <class T>
 struct Update {
-  explicit Update(Task<T>& task) : task(task), rule(task.plan.inner.update), kernels(task.plan.kernels), n(task.fast_size) {}
+  explicit Update(Task<T>& task)
+      : task(task), rule(task.plan.inner.update), kernels(task.plan.kernels), n(task.fast_size) {}
 
   // u_k from g_k; with `keep`, what `replay` and `back` need stays.
   const T* advance(int k, bool keep) {
@@ -47,7 +49,8 @@ struct Update {
     return u;
   }
 
-  // d from the derivative with respect to u_k to that with respect to g_k; those of the moments go on to the step before.
+  // d from the derivative with respect to u_k to that with respect to g_k; those of the moments go on to the step
+  // before.
   void back(int k, T* d) {
     if (rule.kind == UpdateKind::sgd) return;
     if (!dm) dm = task.arena.template take_zeroed<T>(n);

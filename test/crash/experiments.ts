@@ -27,15 +27,27 @@ const FEW = 2;
 /** kill -9 at random instants, the resumed run killed again, until one gets through; then from the start. */
 export async function randomKills({ kills, seed }: Scale): Promise<Report> {
   const expected = await uninterrupted({ epochs: EPOCHS });
-  const counts = { kills: 0, 'runs to the end': 0, 'temporary files left by a kill': 0, 'kills before the first epoch': 0 };
+  const counts = {
+    kills: 0,
+    'runs to the end': 0,
+    'temporary files left by a kill': 0,
+    'kills before the first epoch': 0,
+  };
   for (let history = 0; counts.kills < kills; history++) {
     const checkpoint = join(folder(), 'run');
     const stream = random(seed, 'kill', history);
-    for (let epoch = 0; ; ) {
+    for (let epoch = 0; ;) {
       // The last kills of a history may come too late: that is its end. Threads change nothing, so they change.
-      const outcome = await run(checkpoint, { epochs: EPOCHS, threads: 1 + stream.below(3), killAfter: stream.uniform() * expected.time });
+      const outcome = await run(checkpoint, {
+        epochs: EPOCHS,
+        threads: 1 + stream.below(3),
+        killAfter: stream.uniform() * expected.time,
+      });
       const kept = epochOf(checkpoint);
-      assert.ok(kept >= Math.max(epoch, outcome.epoch), `epoch ${Math.max(epoch, outcome.epoch)} was reported, ${kept} is kept`);
+      assert.ok(
+        kept >= Math.max(epoch, outcome.epoch),
+        `epoch ${Math.max(epoch, outcome.epoch)} was reported, ${kept} is kept`,
+      );
       epoch = kept;
       if (outcome.how === 'done') break;
       assert.equal(outcome.how, 'killed');
@@ -61,7 +73,13 @@ export async function killAtEveryCall({ stride, seed }: Scale): Promise<Report> 
   // The calls that take the lock come first.
   const locking = log.findIndex((line) => /^create .*\/\.run\.\d+\./.test(line));
   assert.ok(locking > 0, log.join('\n'));
-  const counts: Record<string, number> = { 'system calls of a run': log.length, 'kills before a call': 0, 'kills within a write': 0, 'failed syncs': 0, 'full disks': 0 };
+  const counts: Record<string, number> = {
+    'system calls of a run': log.length,
+    'kills before a call': 0,
+    'kills within a write': 0,
+    'failed syncs': 0,
+    'full disks': 0,
+  };
   const offset = random(seed, 'stride').below(stride);
   for (const [i, call] of log.entries()) {
     if ((i + offset) % stride !== 0) continue;
@@ -94,14 +112,24 @@ export async function killAtEveryCall({ stride, seed }: Scale): Promise<Report> 
   return { counts };
 }
 
-const environment = (library: string, checkpoint: string, more: Record<string, string>) => ({ LD_PRELOAD: library, FAULT_FOLDER: join(checkpoint, '..'), ...more });
+const environment = (library: string, checkpoint: string, more: Record<string, string>) => ({
+  LD_PRELOAD: library,
+  FAULT_FOLDER: join(checkpoint, '..'),
+  ...more,
+});
 
 /** The calls of an undisturbed run, as the log of faults.c has them. */
 async function traceOf(library: string): Promise<string[]> {
   const checkpoint = join(folder(), 'run');
   const log = join(folder(), 'log');
-  assert.equal((await run(checkpoint, { epochs: FEW, env: environment(library, checkpoint, { FAULT_LOG: log }) })).how, 'done');
-  return readFileSync(log, 'utf8').trim().split('\n').map((line) => line.trim());
+  assert.equal(
+    (await run(checkpoint, { epochs: FEW, env: environment(library, checkpoint, { FAULT_LOG: log }) })).how,
+    'done',
+  );
+  return readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.trim());
 }
 
 /** A new file is on the disk before it takes the old one's name, and the name is on the disk before anyone is told. */
@@ -118,10 +146,19 @@ function assertOrdered(log: readonly string[]): void {
 }
 
 /** One fault at one call, then an undisturbed run to the end. */
-async function interruptedBy(library: string, kind: string, at: number, expected: Parameters<typeof assertSame>[1], error?: RegExp): Promise<void> {
+async function interruptedBy(
+  library: string,
+  kind: string,
+  at: number,
+  expected: Parameters<typeof assertSame>[1],
+  error?: RegExp,
+): Promise<void> {
   const checkpoint = join(folder(), 'run');
   const what = `${kind} at call ${at}`;
-  const outcome = await run(checkpoint, { epochs: FEW, env: environment(library, checkpoint, { FAULT_KIND: kind, FAULT_AT: String(at) }) });
+  const outcome = await run(checkpoint, {
+    epochs: FEW,
+    env: environment(library, checkpoint, { FAULT_KIND: kind, FAULT_AT: String(at) }),
+  });
   if (error === undefined) assert.equal(outcome.how, 'killed', what);
   else refusedWith(outcome, error, what);
   assert.ok(epochOf(checkpoint) >= outcome.epoch, what);
@@ -138,9 +175,11 @@ function refusedWith({ how, error }: Outcome, pattern: RegExp, what: string): vo
 /** A real file system that fills up, and one that turns read-only, in the middle of a run. */
 export async function realDisk(): Promise<Report> {
   const mounted = folder();
-  const mount = (...options: string[]) => spawnSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', mounted], { encoding: 'utf8' });
+  const mount = (...options: string[]) =>
+    spawnSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', mounted], { encoding: 'utf8' });
   const made = mount('-o', 'size=4m');
-  if (made.status !== 0) return { skipped: `a small file system cannot be mounted: ${made.error?.message ?? made.stderr.trim()}` };
+  if (made.status !== 0)
+    return { skipped: `a small file system cannot be mounted: ${made.error?.message ?? made.stderr.trim()}` };
   const counts = { 'full disks': 0, 'file systems turned read-only': 0 };
   try {
     const expected = await uninterrupted({ epochs: EPOCHS });
@@ -157,14 +196,22 @@ export async function realDisk(): Promise<Report> {
     };
     for (const [what, disturb, repair, error] of [
       ['full disks', fill, () => rmSync(ballast), /^IO .*ENOSPC.*free space/],
-      ['file systems turned read-only', () => mount('-o', 'remount,ro'), () => mount('-o', 'remount,rw'), /^IO .*(EROFS|read-only).*can be written/],
+      [
+        'file systems turned read-only',
+        () => mount('-o', 'remount,ro'),
+        () => mount('-o', 'remount,rw'),
+        /^IO .*(EROFS|read-only).*can be written/,
+      ],
     ] as const) {
       let disturbed = false;
-      const outcome = await run(checkpoint, { epochs: EPOCHS, onOutput: (text) => {
-        if (disturbed || !text.includes('epoch 2\n')) return;
-        disturbed = true;
-        disturb();
-      } });
+      const outcome = await run(checkpoint, {
+        epochs: EPOCHS,
+        onOutput: (text) => {
+          if (disturbed || !text.includes('epoch 2\n')) return;
+          disturbed = true;
+          disturb();
+        },
+      });
       refusedWith(outcome, error, what);
       assert.ok(epochOf(checkpoint) >= Math.max(2, outcome.epoch), what);
       repair();
@@ -210,16 +257,21 @@ export async function rivals({ kills, seed }: Scale): Promise<Report> {
   const stream = random(seed, 'rivals');
   for (let round = 0; round < Math.max(1, Math.ceil(kills / 20)); round++) {
     const checkpoint = join(folder(), 'run');
-    for (let done = false; !done; ) {
+    for (let done = false; !done;) {
       const killAfter = stream.below(2) === 0 ? stream.uniform() * expected.time : undefined;
-      const outcomes = await Promise.all([0, 1, 2].map((i) => run(checkpoint, { epochs: EPOCHS, ...(i === 0 && { killAfter }) })));
+      const outcomes = await Promise.all(
+        [0, 1, 2].map((i) => run(checkpoint, { epochs: EPOCHS, ...(i === 0 && { killAfter }) })),
+      );
       for (const { how, error } of outcomes) {
         counts.processes++;
         if (how === 'killed') counts.killed++;
-        if (how === 'refused') counts.refused++, assert.match(error, /^IO .*run: locked by another process: pid \d+/);
+        if (how === 'refused') (counts.refused++, assert.match(error, /^IO .*run: locked by another process: pid \d+/));
         done ||= how === 'done';
       }
-      assert.ok(outcomes.some(({ how }) => how !== 'refused'), 'all were refused');
+      assert.ok(
+        outcomes.some(({ how }) => how !== 'refused'),
+        'all were refused',
+      );
     }
     assertSame(checkpoint, expected, `round ${round}`);
     counts.rounds++;
@@ -264,7 +316,10 @@ export async function damagedCheckpoints({ seed }: Scale): Promise<Report> {
     writeFileSync(checkpoint, bytes);
     const { mtimeMs } = statSync(checkpoint);
     refusedWith(await run(checkpoint, options), pattern, what);
-    assert.ok(readFileSync(checkpoint).equals(bytes) && statSync(checkpoint).mtimeMs === mtimeMs, `${what}: the file was changed`);
+    assert.ok(
+      readFileSync(checkpoint).equals(bytes) && statSync(checkpoint).mtimeMs === mtimeMs,
+      `${what}: the file was changed`,
+    );
     assert.ok(!existsSync(`${checkpoint}.lock`), what);
   };
   const header = 8 + Number(good.readBigUInt64LE(0));
@@ -276,8 +331,14 @@ export async function damagedCheckpoints({ seed }: Scale): Promise<Report> {
     await refusedAs(good.subarray(0, stream.below(good.length)), 'a cut file', /^MODEL_FILE/);
     counts['files cut']++;
   }
-  await refusedAs(good, 'another model', /^MODEL_FILE .*another model, configuration or data/, { epochs: FEW, width: 25 });
-  await refusedAs(good, 'other epochs', /^MODEL_FILE .*another model, configuration or data/, { epochs: FEW + 1, width: 24 });
+  await refusedAs(good, 'another model', /^MODEL_FILE .*another model, configuration or data/, {
+    epochs: FEW,
+    width: 25,
+  });
+  await refusedAs(good, 'other epochs', /^MODEL_FILE .*another model, configuration or data/, {
+    epochs: FEW + 1,
+    width: 24,
+  });
   counts['other runs'] += 2;
   return { counts };
 }

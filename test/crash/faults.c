@@ -2,7 +2,8 @@
 //
 //   FAULT_FOLDER   only calls on files below it count
 //   FAULT_AT       number of the call, from 1, at which it happens (0: never)
-//   FAULT_KIND     before, after: kill -9 there; half: kill -9 half way through that write; full: that write and all later
+//   FAULT_KIND     before, after: kill -9 there; half: kill -9 half way through that write; full: that write and all
+//   later
 //                  ones find the disk full; sync: that fsync fails
 //   FAULT_LOG      file to which every counted call is appended, one a line
 //   FAULT_CLOCK    1: the wall clock jumps by up to ten years either way at every look; the monotonic clock does not
@@ -27,8 +28,14 @@
 static atomic_long calls;
 static atomic_uchar ours[65536];  // by descriptor: a file below the folder
 
-static long at(void) { const char* s = getenv("FAULT_AT"); return s ? atol(s) : 0; }
-static int kind(const char* name) { const char* s = getenv("FAULT_KIND"); return s && strcmp(s, name) == 0; }
+static long at(void) {
+  const char* s = getenv("FAULT_AT");
+  return s ? atol(s) : 0;
+}
+static int kind(const char* name) {
+  const char* s = getenv("FAULT_KIND");
+  return s && strcmp(s, name) == 0;
+}
 static int below(const char* path) {
   const char* folder = getenv("FAULT_FOLDER");
   char full[PATH_MAX];
@@ -42,7 +49,9 @@ static int below(const char* path) {
   return strncmp(path, folder, strlen(folder)) == 0;
 }
 static int is_ours(int fd) { return fd >= 0 && fd < 65536 && ours[fd]; }
-static void die(void) { for (;;) syscall(SYS_kill, getpid(), SIGKILL); }
+static void die(void) {
+  for (;;) syscall(SYS_kill, getpid(), SIGKILL);
+}
 
 // The number of this call. Only raw system calls: the library's own are replaced below.
 static long count(const char* what, const char* path) {
@@ -58,12 +67,14 @@ static long count(const char* what, const char* path) {
   if (n == at() && (kind("before") || (kind("half") && strcmp(what, "write") != 0))) die();
   return n;
 }
-static void counted(long n) { if (n == at() && kind("after")) die(); }
+static void counted(long n) {
+  if (n == at() && kind("after")) die();
+}
 
-#define WRAP(what, path, type, call)      \
-  const long n = count(what, path);       \
-  const type result = call;               \
-  counted(n);                             \
+#define WRAP(what, path, type, call) \
+  const long n = count(what, path);  \
+  const type result = call;          \
+  counted(n);                        \
   return result
 
 int open64(const char* path, int flags, ...) {
@@ -110,14 +121,17 @@ static ssize_t writing(int fd, const void* data, size_t size, long long offset) 
   }
   if (at() > 0 && n >= at() && kind("full")) {
     // A disk fills up in the middle of a file: what still fits is written, the next call is refused.
-    if (n == at() && size > 1) return offset < 0 ? NEXT(write)(fd, data, size / 2) : NEXT(pwrite64)(fd, data, size / 2, offset);
+    if (n == at() && size > 1)
+      return offset < 0 ? NEXT(write)(fd, data, size / 2) : NEXT(pwrite64)(fd, data, size / 2, offset);
     return errno = ENOSPC, -1;
   }
   const ssize_t result = offset < 0 ? NEXT(write)(fd, data, size) : NEXT(pwrite64)(fd, data, size, offset);
   counted(n);
   return result;
 }
-ssize_t write(int fd, const void* data, size_t size) { return is_ours(fd) ? writing(fd, data, size, -1) : NEXT(write)(fd, data, size); }
+ssize_t write(int fd, const void* data, size_t size) {
+  return is_ours(fd) ? writing(fd, data, size, -1) : NEXT(write)(fd, data, size);
+}
 ssize_t pwrite64(int fd, const void* data, size_t size, __off64_t offset) {
   return is_ours(fd) ? writing(fd, data, size, offset) : NEXT(pwrite64)(fd, data, size, offset);
 }

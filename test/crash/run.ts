@@ -5,7 +5,13 @@
 import { parseArgs } from 'node:util';
 import { EXPERIMENTS } from './experiments.js';
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, only: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+  },
+});
 const scale = { kills: Number(values.kills), stride: 1, seed: Number(values.seed) };
 let [tried, failed, skipped] = [0, 0, 0];
 for (const [name, experiment] of Object.entries(EXPERIMENTS)) {
@@ -19,7 +25,11 @@ for (const [name, experiment] of Object.entries(EXPERIMENTS)) {
       console.log(`SKIPPED ${name}: ${report.skipped}`);
     } else {
       tried++;
-      console.log(`ok      ${name} (${seconds}): ${Object.entries(report.counts).map(([what, n]) => `${n} ${what}`).join(', ')}`);
+      console.log(
+        `ok      ${name} (${seconds}): ${Object.entries(report.counts)
+          .map(([what, n]) => `${n} ${what}`)
+          .join(', ')}`,
+      );
     }
   } catch (error) {
     failed++;

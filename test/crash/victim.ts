@@ -4,7 +4,17 @@
  *
  *     node victim.js <checkpoint> <epochs> [threads] [width]
  */
-import { createLearner, datasetFromColumns, defineModel, describeInputs, InnerloopError, maml, saveLearner, splitTasks, train } from '../../lib/index.js';
+import {
+  createLearner,
+  datasetFromColumns,
+  defineModel,
+  describeInputs,
+  InnerloopError,
+  maml,
+  saveLearner,
+  splitTasks,
+  train,
+} from '../../lib/index.js';
 import { packageVersion } from '../../lib/manifest.js';
 import { adam } from '../../lib/outer-update.js';
 import { random } from '../../lib/random.js';
@@ -17,14 +27,22 @@ for (let u = 0; u < 60; u++) {
   const stream = random(2, 'user', u);
   const taste = stream.normal();
   for (const i of stream.shuffle(Int32Array.from({ length: ITEMS }, (_, n) => n)).subarray(0, 14)) {
-    user.push(u), item.push(i), label.push(3 + taste * Math.sin(i) + 0.1 * stream.normal());
+    (user.push(u), item.push(i), label.push(3 + taste * Math.sin(i) + 0.1 * stream.normal()));
   }
 }
 const dataset = datasetFromColumns({ user, item, label });
 const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', validation: 0.2, seed: 1, tasks: { query: 4 } });
 const inputs = describeInputs(dataset, [{ name: 'item', dim: Number(width) }], trainRows);
-const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [8] }, head: { loss: 'mse' } }, { threads: Number(threads) });
-const learner = createLearner({ model, algorithm: maml({ steps: 2, learningRate: 0.1, rates: 'perStep' }), optimizer: adam({ learningRate: 0.01 }), seed: 3 });
+const model = defineModel(
+  { inputs, body: { kind: 'mlp', hidden: [8] }, head: { loss: 'mse' } },
+  { threads: Number(threads) },
+);
+const learner = createLearner({
+  model,
+  algorithm: maml({ steps: 2, learningRate: 0.1, rates: 'perStep' }),
+  optimizer: adam({ learningRate: 0.01 }),
+  seed: 3,
+});
 
 // Not before: another user may not be able to read the program, or its version.
 packageVersion();
@@ -35,7 +53,12 @@ if (process.env['VICTIM_UID'] !== undefined) {
 
 try {
   process.stdout.write('begins\n');
-  for await (const { epoch } of train(learner, sets['train']!, { epochs: Number(epochs), metaBatch: 8, validation: sets['validation'], checkpoint })) {
+  for await (const { epoch } of train(learner, sets['train']!, {
+    epochs: Number(epochs),
+    metaBatch: 8,
+    validation: sets['validation'],
+    checkpoint,
+  })) {
     process.stdout.write(`epoch ${epoch}\n`);
   }
   await saveLearner(learner, `${checkpoint}.model`);

@@ -45,8 +45,19 @@ export interface Outcome {
 }
 
 /** Runs a victim to its end; a crash that was not asked for is a failure. */
-export async function run(checkpoint: string, { epochs, threads = 2, width = 24, env = {}, killAfter, uid, onOutput }: VictimOptions): Promise<Outcome> {
-  const options: SpawnOptions = { env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...(uid !== undefined && { VICTIM_UID: String(uid) }), ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
+export async function run(
+  checkpoint: string,
+  { epochs, threads = 2, width = 24, env = {}, killAfter, uid, onOutput }: VictimOptions,
+): Promise<Outcome> {
+  const options: SpawnOptions = {
+    env: {
+      ...process.env,
+      NODE_TEST_CONTEXT: undefined,
+      ...(uid !== undefined && { VICTIM_UID: String(uid) }),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  };
   const child = spawn(process.execPath, [VICTIM, checkpoint, String(epochs), String(threads), String(width)], options);
   let [text, problems, begun] = ['', '', 0];
   child.stderr!.on('data', (chunk: Buffer) => (problems += chunk.toString()));
@@ -58,18 +69,31 @@ export async function run(checkpoint: string, { epochs, threads = 2, width = 24,
     }
     onOutput?.(text);
   });
-  const [status, signal] = await new Promise<[number | null, string | null]>((done, fail) => child.on('error', fail).on('close', (code, name) => done([code, name])));
-  assert.ok(status === 0 || status === 3 || signal === 'SIGKILL', `the victim ended with ${status ?? signal}: ${problems}`);
+  const [status, signal] = await new Promise<[number | null, string | null]>((done, fail) =>
+    child.on('error', fail).on('close', (code, name) => done([code, name])),
+  );
+  assert.ok(
+    status === 0 || status === 3 || signal === 'SIGKILL',
+    `the victim ended with ${status ?? signal}: ${problems}`,
+  );
   const how = signal === 'SIGKILL' ? 'killed' : status === 3 ? 'refused' : 'done';
   const epoch = Number(/epoch (\d+)(?![\s\S]*epoch \d)/.exec(text)?.[1] ?? 0);
-  return { how, epoch, error: how === 'refused' ? text.trim().split('\n').at(-1)! : '', time: performance.now() - begun };
+  return {
+    how,
+    epoch,
+    error: how === 'refused' ? text.trim().split('\n').at(-1)! : '',
+    time: performance.now() - begun,
+  };
 }
 
 export interface Files {
   checkpoint: Buffer;
   model: Buffer;
 }
-export const filesOf = (checkpoint: string): Files => ({ checkpoint: readFileSync(checkpoint), model: readFileSync(`${checkpoint}.model`) });
+export const filesOf = (checkpoint: string): Files => ({
+  checkpoint: readFileSync(checkpoint),
+  model: readFileSync(`${checkpoint}.model`),
+});
 
 /** What a run that nothing interrupts leaves. */
 export async function uninterrupted(options: VictimOptions): Promise<Files & { time: number }> {
@@ -103,6 +127,10 @@ export function buildFaults(): { library: string } | { reason: string } {
   const library = join(root, 'faults.so');
   const compiler = process.env['CC'] ?? 'cc';
   const source = join(packageRoot(), 'test', 'crash', 'faults.c');
-  const { status, stderr, error } = spawnSync(compiler, ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], { encoding: 'utf8' });
-  return status === 0 ? { library } : { reason: `${compiler} could not build test/crash/faults.c: ${error?.message ?? stderr}` };
+  const { status, stderr, error } = spawnSync(compiler, ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], {
+    encoding: 'utf8',
+  });
+  return status === 0
+    ? { library }
+    : { reason: `${compiler} could not build test/crash/faults.c: ${error?.message ?? stderr}` };
 }

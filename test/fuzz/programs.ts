@@ -11,15 +11,31 @@ import type { Random } from '../../lib/random.js';
 import { mutateValue, pick } from './mutate.js';
 import type { Target } from './targets.js';
 
-const INPUTS: InputSpec[] = [{ name: 'user', kind: 'categorical', cardinality: 5, dim: 3 }, { name: 'item', kind: 'categorical', cardinality: 6, dim: 3 }, { name: 'tags', kind: 'bag', cardinality: 4, dim: 3 }];
+const INPUTS: InputSpec[] = [
+  { name: 'user', kind: 'categorical', cardinality: 5, dim: 3 },
+  { name: 'item', kind: 'categorical', cardinality: 6, dim: 3 },
+  { name: 'tags', kind: 'bag', cardinality: 4, dim: 3 },
+];
 const SEQUENCE = { name: 'history', kind: 'sequence', cardinality: 6, dim: 3, maxLength: 4 } as unknown as InputSpec;
 const DENSE: InputSpec = { name: 'x', kind: 'dense', size: 2 };
 /** A body that does not take these inputs or options is left out, so that new ones need only a line. */
 const MODELS: ModelSpec[] = [
-  { kind: 'mlp', hidden: [4, 3], activation: 'tanh' }, { kind: 'mlp', hidden: [] }, { kind: 'mf' }, { kind: 'fm' }, { kind: 'neumf', hidden: [4] }, { kind: 'twoTower', hidden: [4] }, { kind: 'deepfm', hidden: [4] }, { kind: 'gru', hidden: 4 }, { kind: 'gru', size: 4 },
+  { kind: 'mlp', hidden: [4, 3], activation: 'tanh' },
+  { kind: 'mlp', hidden: [] },
+  { kind: 'mf' },
+  { kind: 'fm' },
+  { kind: 'neumf', hidden: [4] },
+  { kind: 'twoTower', hidden: [4] },
+  { kind: 'deepfm', hidden: [4] },
+  { kind: 'gru', hidden: 4 },
+  { kind: 'gru', size: 4 },
 ].flatMap((body) =>
   [INPUTS, [...INPUTS, DENSE], INPUTS.slice(0, 2), [...INPUTS.slice(0, 2), SEQUENCE], [SEQUENCE]].flatMap((inputs) =>
-    ([{ loss: 'mse' }, { loss: 'softmax', classes: 3 }] as const).map((head) => ({ inputs, body: body as BodySpec, head })),
+    ([{ loss: 'mse' }, { loss: 'softmax', classes: 3 }] as const).map((head) => ({
+      inputs,
+      body: body as BodySpec,
+      head,
+    })),
   ),
 );
 
@@ -44,7 +60,33 @@ function captured(spec: ModelSpec): NativeModelSpec[] {
 const PROGRAMS = MODELS.flatMap(captured);
 assert.ok(PROGRAMS.length >= 4, 'hardly any body could be built');
 
-const NUMBERS = [-1, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 17, 64, 0.5, NaN, Infinity, 2 ** 31 - 1, 2 ** 31, 2 ** 40, null, 'x', [], [0], [0, 1], [1, 1]];
+const NUMBERS = [
+  -1,
+  0,
+  0,
+  1,
+  1,
+  2,
+  3,
+  4,
+  5,
+  6,
+  7,
+  17,
+  64,
+  0.5,
+  NaN,
+  Infinity,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 40,
+  null,
+  'x',
+  [],
+  [0],
+  [0, 1],
+  [1, 1],
+];
 /** What is accepted should be small enough to be run; the sizes above are there to be refused in their products. */
 const MOST_VALUES = 1e6;
 
@@ -69,7 +111,13 @@ export const programs: Target = async (stream) => {
   }
 };
 
-async function exercise(ops: NativeOperations, model: ReturnType<NativeOperations['createModel']>, { inputs, tensors, heads }: NativeModelSpec, stream: Random, precision: Precision): Promise<void> {
+async function exercise(
+  ops: NativeOperations,
+  model: ReturnType<NativeOperations['createModel']>,
+  { inputs, tensors, heads }: NativeModelSpec,
+  stream: Random,
+  precision: Precision,
+): Promise<void> {
   const floats = (n: number, scale = 0.3): FloatArray => {
     const array = precision === 'float32' ? new Float32Array(n) : new Float64Array(n);
     for (let i = 0; i < n; i++) array[i] = scale * stream.normal();
@@ -95,18 +143,43 @@ async function exercise(ops: NativeOperations, model: ReturnType<NativeOperation
     const { loss, outputs } = heads[i % heads.length]!;
     labels[i] = stream.below(loss === LOSSES.indexOf('softmax') ? outputs : 2);
   }
-  const batch = ops.createBatch(model, frame, { begin: Int32Array.of(0, 2, 4, 4, 6), sides: [Int32Array.of(0, 1, 2, 3, 4, 5)], labels });
+  const batch = ops.createBatch(model, frame, {
+    begin: Int32Array.of(0, 2, 4, 4, 6),
+    sides: [Int32Array.of(0, 1, 2, 3, 4, 5)],
+    labels,
+  });
   const fast = Uint8Array.from(tensors, () => (stream.below(3) > 0 ? 1 : 0));
   const rateKind = pick(stream, [0, 0, 1, 2] as const);
   const steps = stream.below(3);
-  const inner = { steps, order: pick(stream, [1, 2] as const), solver: 0 as const, fast, shrinkage: 0.5, rateKind, rate: 0.05, rates: rateKind === 2 ? vector : Array.from(fast, (f) => (f === 1 ? floats(steps) : undefined)) };
+  const inner = {
+    steps,
+    order: pick(stream, [1, 2] as const),
+    solver: 0 as const,
+    fast,
+    shrinkage: 0.5,
+    rateKind,
+    rate: 0.05,
+    rates: rateKind === 2 ? vector : Array.from(fast, (f) => (f === 1 ? floats(steps) : undefined)),
+  };
   const call = { store, batch, inner, threads: 1 + stream.below(3) };
-  const { gradient } = await ops.metaGradient({ ...call, direction: inner.rateKind === 0 && stream.below(4) === 0 ? REPTILE : META_GRADIENT });
+  const { gradient } = await ops.metaGradient({
+    ...call,
+    direction: inner.rateKind === 0 && stream.below(4) === 0 ? REPTILE : META_GRADIENT,
+  });
   assert.equal(gradient.length, tensors.length);
   const [adapted] = await ops.adapt(call);
   ops.readAdapted(adapted!, store);
   await ops.predict({ ...call, before: true, after: true });
   await ops.predict({ ...call, adapted: adapted!, before: true, after: false });
-  const one = ops.createBatch(model, frame, { begin: Int32Array.of(0, 0, 3), sides: [Int32Array.of(5, 0, 2)], labels: labels.slice(0, 3 * heads.length) });
-  await ops.hessianVectorProduct({ ...call, batch: one, vector, inner: { ...inner, fast: new Uint8Array(tensors.length), rateKind: 0, steps: 0 } });
+  const one = ops.createBatch(model, frame, {
+    begin: Int32Array.of(0, 0, 3),
+    sides: [Int32Array.of(5, 0, 2)],
+    labels: labels.slice(0, 3 * heads.length),
+  });
+  await ops.hessianVectorProduct({
+    ...call,
+    batch: one,
+    vector,
+    inner: { ...inner, fast: new Uint8Array(tensors.length), rateKind: 0, steps: 0 },
+  });
 }

@@ -10,11 +10,21 @@ import { fuzzCore, NATIVE_TARGETS } from './native.js';
 import { TARGETS } from './targets.js';
 
 const today = String(Math.floor(Date.now() / 86_400_000));
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, seed: { type: 'string', default: today }, only: { type: 'string', default: '' }, sanitize: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '20' },
+    seed: { type: 'string', default: today },
+    only: { type: 'string', default: '' },
+    sanitize: { type: 'boolean', default: false },
+  },
+});
 const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
 
 let [passed, failed, skipped, cases] = [0, 0, 0, 0];
-async function report(name: string, run: () => Promise<{ cases: number; accepted: number } | { skipped: string }>): Promise<void> {
+async function report(
+  name: string,
+  run: () => Promise<{ cases: number; accepted: number } | { skipped: string }>,
+): Promise<void> {
   if (!name.includes(values.only)) return;
   try {
     const result = await run();
@@ -25,7 +35,9 @@ async function report(name: string, run: () => Promise<{ cases: number; accepted
     passed++;
     cases += result.cases;
     const refused = result.cases - result.accepted;
-    console.log(`ok      ${name}: ${result.cases} cases${refused > 0 ? `, ${result.accepted} accepted, ${refused} refused by a typed error` : ''}`);
+    console.log(
+      `ok      ${name}: ${result.cases} cases${refused > 0 ? `, ${result.accepted} accepted, ${refused} refused by a typed error` : ''}`,
+    );
   } catch (error) {
     failed++;
     console.log(`FAILED  ${name}: ${(error as Error).message}`);

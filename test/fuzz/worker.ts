@@ -24,7 +24,8 @@ do {
   if (fd !== undefined) writeSync(fd, String(number).padEnd(16), 0);
   try {
     if (await run(random(Number(seed), `fuzz.${target}`, number))) accepted++;
-    if (process.memoryUsage.rss() > MOST_MEMORY) throw new Error(`the process holds ${process.memoryUsage.rss()} bytes`);
+    if (process.memoryUsage.rss() > MOST_MEMORY)
+      throw new Error(`the process holds ${process.memoryUsage.rss()} bytes`);
   } catch (error) {
     process.stderr.write(`case ${number}: ${(error as Error)?.stack ?? String(error)}\n`);
     process.exit(1);

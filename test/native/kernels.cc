@@ -37,8 +37,10 @@ struct Check {
     for (const T v : y) top = std::max(top, std::abs(static_cast<double>(v)));
     for (std::size_t i = 0; i < x.size(); ++i) {
       ++checks;
-      if (std::abs(static_cast<double>(x[i]) - static_cast<double>(y[i])) <= unit * (8 + 2 * std::sqrt(size)) * top) continue;
-      std::printf("%s %s (%s)[%zu]: %.17g is not %.17g\n", a.name, what, where.c_str(), i, static_cast<double>(x[i]), static_cast<double>(y[i]));
+      if (std::abs(static_cast<double>(x[i]) - static_cast<double>(y[i])) <= unit * (8 + 2 * std::sqrt(size)) * top)
+        continue;
+      std::printf("%s %s (%s)[%zu]: %.17g is not %.17g\n", a.name, what, where.c_str(), i, static_cast<double>(x[i]),
+                  static_cast<double>(y[i]));
       std::exit(1);
     }
   }
@@ -46,7 +48,8 @@ struct Check {
   void products(Index M, Index N, Index K, double scale = 1e-30) {
     where = std::to_string(M) + "x" + std::to_string(N) + "x" + std::to_string(K);
     const Index lda = K + 3, ldb = N + 1, ldc = N + 2;
-    const auto A = noise(M * lda), At = noise(K * (M + 2)), B = noise(K * ldb), Bt = noise(N * (K + 1)), bias = noise(N), C0 = noise(M * ldc);
+    const auto A = noise(M * lda), At = noise(K * (M + 2)), B = noise(K * ldb), Bt = noise(N * (K + 1)),
+               bias = noise(N), C0 = noise(M * ldc);
     std::vector<T> scratch(N * K);
     for (const bool accumulate : {false, true}) {
       auto x = C0, y = C0;
@@ -74,7 +77,9 @@ struct Check {
       same(x, y, K, "packed gemm_nt", scale);
     }
     // Up to three products into one result: A, its transpose and A again, each with a K of its own.
-    const Factors<T> factors[3] = {{A.data(), lda, 1, B.data(), ldb, K}, {At.data(), 1, M + 2, B.data(), ldb, (K + 1) / 2}, {A.data(), lda, 1, B.data(), ldb, 1}};
+    const Factors<T> factors[3] = {{A.data(), lda, 1, B.data(), ldb, K},
+                                   {At.data(), 1, M + 2, B.data(), ldb, (K + 1) / 2},
+                                   {A.data(), lda, 1, B.data(), ldb, 1}};
     for (int count = 0; count <= 3; ++count) {
       for (int start = 0; start < 3; ++start) {
         auto x = C0, y = C0;
@@ -104,11 +109,17 @@ struct Check {
     };
     both("axpy", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.axpy(n, T(0.3), x.data(), y.data()); });
     both("scale", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.scale(n, T(0.3), x.data(), y.data()); });
-    both("add_scaled", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.add_scaled(n, x.data(), T(-0.3), g.data(), y.data()); });
-    both("sub_product", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.sub_product(n, x.data(), g.data(), w.data(), y.data()); });
-    both("negative_product", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.negative_product(n, x.data(), g.data(), y.data()); });
-    both("sub_product_into", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.sub_product_into(n, x.data(), g.data(), y.data()); });
-    both("dot", static_cast<double>(n), [&](const Kernels<T>& k, std::vector<T>& y) { y.assign(1, k.dot(n, x.data(), g.data())); }, 1);
+    both("add_scaled", 1,
+         [&](const Kernels<T>& k, std::vector<T>& y) { k.add_scaled(n, x.data(), T(-0.3), g.data(), y.data()); });
+    both("sub_product", 1,
+         [&](const Kernels<T>& k, std::vector<T>& y) { k.sub_product(n, x.data(), g.data(), w.data(), y.data()); });
+    both("negative_product", 1,
+         [&](const Kernels<T>& k, std::vector<T>& y) { k.negative_product(n, x.data(), g.data(), y.data()); });
+    both("sub_product_into", 1,
+         [&](const Kernels<T>& k, std::vector<T>& y) { k.sub_product_into(n, x.data(), g.data(), y.data()); });
+    both(
+        "dot", static_cast<double>(n),
+        [&](const Kernels<T>& k, std::vector<T>& y) { y.assign(1, k.dot(n, x.data(), g.data())); }, 1);
     both("adam", 1, [&](const Kernels<T>& k, std::vector<T>& y) {
       std::vector<T> m = x, v(n);
       for (Index i = 0; i < n; ++i) v[i] = g[i] * g[i];
@@ -120,13 +131,27 @@ struct Check {
       const auto z = noise(n, 3), da = noise(n), tz = noise(n), tda = noise(n);
       std::vector<T> act(n);
       r.activation_forward(f, n, z.data(), act.data());
-      both("activation_forward", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.activation_forward(f, n, z.data(), y.data()); });
-      both("activation_backward", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.activation_backward(f, n, z.data(), act.data(), da.data(), y.data()); }, 1);
-      both("activation_tangent_forward", 1, [&](const Kernels<T>& k, std::vector<T>& y) { k.activation_tangent_forward(f, n, z.data(), act.data(), tz.data(), y.data()); }, 1);
+      both("activation_forward", 1,
+           [&](const Kernels<T>& k, std::vector<T>& y) { k.activation_forward(f, n, z.data(), y.data()); });
+      both(
+          "activation_backward", 1,
+          [&](const Kernels<T>& k, std::vector<T>& y) {
+            k.activation_backward(f, n, z.data(), act.data(), da.data(), y.data());
+          },
+          1);
+      both(
+          "activation_tangent_forward", 1,
+          [&](const Kernels<T>& k, std::vector<T>& y) {
+            k.activation_tangent_forward(f, n, z.data(), act.data(), tz.data(), y.data());
+          },
+          1);
       for (const T* t : {tz.data(), static_cast<const T*>(nullptr)})
-        both("activation_tangent_backward", 1, [&](const Kernels<T>& k, std::vector<T>& y) {
-          k.activation_tangent_backward(f, n, z.data(), act.data(), t, da.data(), tda.data(), y.data());
-        }, 1);
+        both(
+            "activation_tangent_backward", 1,
+            [&](const Kernels<T>& k, std::vector<T>& y) {
+              k.activation_tangent_backward(f, n, z.data(), act.data(), t, da.data(), tda.data(), y.data());
+            },
+            1);
     }
   }
 

@@ -17,10 +17,18 @@ const ALLOWED = 20 * 2 ** 20;
 /** @returns the growth in bytes from the end of the first tenth, when everything has been used once, to the end */
 export async function leaks(rounds: Rounds): Promise<Rounds & { growth: number }> {
   const output = await new Promise<string>((done, fail) =>
-    execFile(process.execPath, ['--expose-gc', WORKER, String(rounds.adaptations), String(rounds.trainings)], { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } }, (error, stdout, stderr) => (error === null ? done(stdout) : fail(new Error(`${error.message}\n${stderr}`)))),
+    execFile(
+      process.execPath,
+      ['--expose-gc', WORKER, String(rounds.adaptations), String(rounds.trainings)],
+      { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
+      (error, stdout, stderr) => (error === null ? done(stdout) : fail(new Error(`${error.message}\n${stderr}`))),
+    ),
   );
   const { first, last } = JSON.parse(output) as { first: number; last: number };
   const growth = last - first;
-  assert.ok(growth < ALLOWED, `${growth} bytes more after ${rounds.adaptations} adaptations and ${rounds.trainings} trainings`);
+  assert.ok(
+    growth < ALLOWED,
+    `${growth} bytes more after ${rounds.adaptations} adaptations and ${rounds.trainings} trainings`,
+  );
   return { ...rounds, growth };
 }

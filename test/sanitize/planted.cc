@@ -1,4 +1,5 @@
-// Bugs on purpose, run when the library is loaded: a sanitizer that does not report them would report nothing else either.
+// Bugs on purpose, run when the library is loaded: a sanitizer that does not report them would report nothing else
+// either.
 #include <cstdlib>
 #include <thread>
 #include <vector>
@@ -7,7 +8,9 @@ namespace {
 #if defined(__SANITIZE_THREAD__)
 volatile long shared = 0;
 const bool planted = [] {
-  const auto add = [] { for (int i = 0; i < 100000; ++i) shared = shared + 1; };
+  const auto add = [] {
+    for (int i = 0; i < 100000; ++i) shared = shared + 1;
+  };
   std::thread a(add), b(add);
   a.join(), b.join();
   return true;

@@ -8,7 +8,9 @@ import { leaks } from './leaks.js';
 import { FULL, prepare, QUICK, runFiles } from './sanitize.js';
 import type { Kind } from './sanitize.js';
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } });
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+});
 let [failed, skipped, passed] = [0, 0, 0];
 
 async function step(name: string, run: () => Promise<string>): Promise<void> {
@@ -43,7 +45,9 @@ for (const kind of ['address', 'thread'] as const satisfies Kind[]) {
   }
 }
 await step('leaks', async () => {
-  const counts = await leaks(values.quick ? { adaptations: 1000, trainings: 10 } : { adaptations: 10_000, trainings: 100 });
+  const counts = await leaks(
+    values.quick ? { adaptations: 1000, trainings: 10 } : { adaptations: 10_000, trainings: 100 },
+  );
   return `${counts.adaptations} adaptations and ${counts.trainings} trainings, ${(counts.growth / 2 ** 20).toFixed(1)} MiB more at the end than after the first tenth`;
 });
 console.log(`sanitize: ${passed} steps passed, ${failed} failed, ${skipped} skipped`);

@@ -12,7 +12,10 @@ import { dirname, join } from 'node:path';
 import { packageRoot } from '../../lib/addon.js';
 
 export type Kind = 'address' | 'thread';
-const SANITIZERS: Record<Kind, { flag: string; runtimes: string[]; options: (log: string) => Record<string, string>; planted: RegExp }> = {
+const SANITIZERS: Record<
+  Kind,
+  { flag: string; runtimes: string[]; options: (log: string) => Record<string, string>; planted: RegExp }
+> = {
   address: {
     flag: 'address,undefined',
     runtimes: ['libasan.so', 'libubsan.so'],
@@ -23,7 +26,12 @@ const SANITIZERS: Record<Kind, { flag: string; runtimes: string[]; options: (log
     }),
     planted: /AddressSanitizer: heap-buffer-overflow/,
   },
-  thread: { flag: 'thread', runtimes: ['libtsan.so'], options: (log) => ({ TSAN_OPTIONS: `exitcode=0:log_path=${log}` }), planted: /ThreadSanitizer: data race/ },
+  thread: {
+    flag: 'thread',
+    runtimes: ['libtsan.so'],
+    options: (log) => ({ TSAN_OPTIONS: `exitcode=0:log_path=${log}` }),
+    planted: /ThreadSanitizer: data race/,
+  },
 };
 
 const root = packageRoot();
@@ -36,7 +44,10 @@ export interface Sanitizer {
   /** Folder of the build; the native fuzz targets are in its folder `fuzz`. */
   build: string;
   /** Runs a Node script (or options and scripts) on the sanitized addon. */
-  node(args: string[], env?: Record<string, string>): Promise<{ status: number | null; output: string; reports: string[] }>;
+  node(
+    args: string[],
+    env?: Record<string, string>,
+  ): Promise<{ status: number | null; output: string; reports: string[] }>;
 }
 
 /** Builds the addon with a sanitizer and makes sure that it finds the planted bug. Slow the first time, then incremental. */
@@ -59,21 +70,53 @@ export async function prepare(kind: Kind): Promise<Sanitizer | { skipped: string
   const node: Sanitizer['node'] = (args, env = {}) => {
     const log = join(logs, `${kind}-${++runs}`);
     mkdirSync(log);
-    const environment = { ...process.env, NODE_TEST_CONTEXT: undefined, INNERLOOP_PREBUILD: home, LD_PRELOAD: preload.join(':'), ...options(join(log, 'report')), ...env };
+    const environment = {
+      ...process.env,
+      NODE_TEST_CONTEXT: undefined,
+      INNERLOOP_PREBUILD: home,
+      LD_PRELOAD: preload.join(':'),
+      ...options(join(log, 'report')),
+      ...env,
+    };
     return new Promise((done) => {
-      execFile(process.execPath, args, { cwd: root, env: environment, maxBuffer: 1 << 28, encoding: 'utf8' }, (error, stdout, stderr) => {
-        const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
-        done({ status, output: stdout + stderr, reports: reportsIn(kind, readdirSync(log).map((name) => readFileSync(join(log, name), 'utf8')).join('\n'), binary) });
-      });
+      execFile(
+        process.execPath,
+        args,
+        { cwd: root, env: environment, maxBuffer: 1 << 28, encoding: 'utf8' },
+        (error, stdout, stderr) => {
+          const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
+          done({
+            status,
+            output: stdout + stderr,
+            reports: reportsIn(
+              kind,
+              readdirSync(log)
+                .map((name) => readFileSync(join(log, name), 'utf8'))
+                .join('\n'),
+              binary,
+            ),
+          });
+        },
+      );
     });
   };
   // ThreadSanitizer needs its memory where the kernel may have put something else.
   const plain = await node(['-e', '0']);
-  if (plain.status !== 0) return { skipped: `Node does not start under ${runtimes.join(', ')}: ${plain.output.slice(0, 200)}` };
+  if (plain.status !== 0)
+    return { skipped: `Node does not start under ${runtimes.join(', ')}: ${plain.output.slice(0, 200)}` };
 
   const require = createRequire(join(root, 'package.json'));
   const cmake = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
-  const settings = ['-d', root, '-O', join(home, 'build'), '--parallel', String(availableParallelism()), `--CDINNERLOOP_SANITIZE=${flag}`, ...(kind === 'address' ? ['--CDINNERLOOP_FUZZ=ON'] : [])];
+  const settings = [
+    '-d',
+    root,
+    '-O',
+    join(home, 'build'),
+    '--parallel',
+    String(availableParallelism()),
+    `--CDINNERLOOP_SANITIZE=${flag}`,
+    ...(kind === 'address' ? ['--CDINNERLOOP_FUZZ=ON'] : []),
+  ];
   // A build folder that is there already is not configured again by building.
   for (const command of ['configure', 'build']) {
     const ran = spawnSync(process.execPath, [cmake, command, ...settings], { encoding: 'utf8', maxBuffer: 1 << 28 });
@@ -82,10 +125,20 @@ export async function prepare(kind: Kind): Promise<Sanitizer | { skipped: string
 
   const library = join(logs, `planted-${kind}.so`);
   const source = join(root, 'test', 'sanitize', 'planted.cc');
-  const bug = spawnSync(compiler, ['-std=c++20', '-shared', '-fPIC', '-O1', `-fsanitize=${kind}`, '-pthread', '-o', library, source], { encoding: 'utf8' });
+  const bug = spawnSync(
+    compiler,
+    ['-std=c++20', '-shared', '-fPIC', '-O1', `-fsanitize=${kind}`, '-pthread', '-o', library, source],
+    { encoding: 'utf8' },
+  );
   assert.equal(bug.status, 0, bug.stderr);
-  const { reports } = await node(['-e', `try { process.dlopen({ exports: {} }, ${JSON.stringify(library)}) } catch {}`]);
-  assert.ok(reports.some((report) => planted.test(report)), `${kind}: the planted bug was not found`);
+  const { reports } = await node([
+    '-e',
+    `try { process.dlopen({ exports: {} }, ${JSON.stringify(library)}) } catch {}`,
+  ]);
+  assert.ok(
+    reports.some((report) => planted.test(report)),
+    `${kind}: the planted bug was not found`,
+  );
   const environment = { INNERLOOP_PREBUILD: home, LD_PRELOAD: preload.join(':'), ...options('stderr') };
   return { kind, environment, build: join(home, 'build'), node };
 }
@@ -104,16 +157,24 @@ function reportsIn(kind: Kind, log: string, binary: string): string[] {
       return [first, second].every((access) => /innerloop\.node|planted/.test(access));
     })
     .map((report) => symbolized(report, binary))
-    .filter((report) => !/(?: in |#\d+ )(std::__exception_ptr::exception_ptr::_M_release|__cxa_)/.test(report.trim().split('\n\n')[0]!));
+    .filter(
+      (report) =>
+        !/(?: in |#\d+ )(std::__exception_ptr::exception_ptr::_M_release|__cxa_)/.test(report.trim().split('\n\n')[0]!),
+    );
 }
 
 /** Names in place of the addon's addresses: the runtimes do not read what is loaded later than they are. */
 function symbolized(report: string, binary: string): string {
-  const addresses = [...new Set([...report.matchAll(/innerloop\.node\+(0x[0-9a-f]+)/g)].map(([, address]) => address!))];
+  const addresses = [
+    ...new Set([...report.matchAll(/innerloop\.node\+(0x[0-9a-f]+)/g)].map(([, address]) => address!)),
+  ];
   if (addresses.length === 0) return report;
   const { stdout } = spawnSync('addr2line', ['-Cfpe', binary, ...addresses], { encoding: 'utf8' });
   const names = new Map((stdout ?? '').split('\n').map((name, i) => [addresses[i], name]));
-  return report.replace(/<null> <null> \(innerloop\.node\+(0x[0-9a-f]+)\)/g, (frame, address: string) => `in ${names.get(address) ?? frame}`);
+  return report.replace(
+    /<null> <null> \(innerloop\.node\+(0x[0-9a-f]+)\)/g,
+    (frame, address: string) => `in ${names.get(address) ?? frame}`,
+  );
 }
 
 export interface Counts {
@@ -123,7 +184,11 @@ export interface Counts {
 }
 
 /** Compiled test files on the sanitized addon. */
-export async function runFiles({ kind, node }: Sanitizer, pattern: RegExp, env: Record<string, string> = {}): Promise<Counts> {
+export async function runFiles(
+  { kind, node }: Sanitizer,
+  pattern: RegExp,
+  env: Record<string, string> = {},
+): Promise<Counts> {
   const folder = join(root, 'dist', 'test');
   const files = readdirSync(folder).filter((name) => name.endsWith('.test.js') && pattern.test(name));
   const total: Counts = { files: files.length, passed: 0, skipped: 0 };
@@ -132,7 +197,13 @@ export async function runFiles({ kind, node }: Sanitizer, pattern: RegExp, env: 
   for (const name of files) {
     const { status, output, reports } = await node(['--test-reporter=tap', join(folder, name)], env);
     for (const report of reports) failures.push(`${name}: ${report.slice(0, 6000)}`);
-    if (status !== 0) failures.push(`${name} ended with ${status}:\n${output.split('\n').filter((line) => /^\s*(not ok|error:)/.test(line)).join('\n')}`);
+    if (status !== 0)
+      failures.push(
+        `${name} ended with ${status}:\n${output
+          .split('\n')
+          .filter((line) => /^\s*(not ok|error:)/.test(line))
+          .join('\n')}`,
+      );
     total.passed += Number(/^# pass (\d+)$/m.exec(output)?.[1] ?? 0);
     total.skipped += Number(/^# skipped (\d+)$/m.exec(output)?.[1] ?? 0);
   }

@@ -29,12 +29,16 @@ async function quietly(action: Promise<unknown>): Promise<void> {
 async function round(): Promise<void> {
   const signal = stream.below(10) === 0 ? AbortSignal.timeout(stream.below(5)) : undefined;
   const users = Array.from({ length: 1 + stream.below(8) }, async () => {
-    const me = await learner.adapt({ items: [stream.below(20), 20 + stream.below(20)], labels: [stream.below(6), 3] }, { signal });
+    const me = await learner.adapt(
+      { items: [stream.below(20), 20 + stream.below(20)], labels: [stream.below(6), 3] },
+      { signal },
+    );
     await me.recommend({ count: 5, signal });
     counts.adaptations++;
   });
   await Promise.all(users.map(quietly));
-  if (stream.below(50) === 0) await quietly(run(learnerOf(make('maml')), tiny.train, { epochs: 1, signal }).then(() => counts.trainings++));
+  if (stream.below(50) === 0)
+    await quietly(run(learnerOf(make('maml')), tiny.train, { epochs: 1, signal }).then(() => counts.trainings++));
   if (stream.below(50) > 0) return;
   const file = path();
   await saveLearner(learner, file);

@@ -1,5 +1,6 @@
-// Every kernel of every instruction set against the reference, on shapes, strides and numbers that the input decides. All arrays
-// are exactly as long as the kernel may assume, so that a sanitizer sees what is read or written beyond them.
+// Every kernel of every instruction set against the reference, on shapes, strides and numbers that the input decides.
+// All arrays are exactly as long as the kernel may assume, so that a sanitizer sees what is read or written beyond
+// them.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -26,12 +27,23 @@ struct Input {
     for (T& value : x) {
       const std::uint8_t b = byte();
       switch (finite && b > 252 ? 0 : b) {
-        case 255: value = std::numeric_limits<T>::quiet_NaN(); break;
-        case 254: value = std::numeric_limits<T>::infinity(); break;
-        case 253: value = -std::numeric_limits<T>::infinity(); break;
-        case 252: value = std::numeric_limits<T>::denorm_min(); break;
-        case 251: value = T(-0.0); break;
-        default: value = static_cast<T>((b - 125) / 50.0);
+        case 255:
+          value = std::numeric_limits<T>::quiet_NaN();
+          break;
+        case 254:
+          value = std::numeric_limits<T>::infinity();
+          break;
+        case 253:
+          value = -std::numeric_limits<T>::infinity();
+          break;
+        case 252:
+          value = std::numeric_limits<T>::denorm_min();
+          break;
+        case 251:
+          value = T(-0.0);
+          break;
+        default:
+          value = static_cast<T>((b - 125) / 50.0);
       }
     }
     return x;
@@ -39,7 +51,8 @@ struct Input {
 };
 
 [[noreturn]] void fail(const char* isa, const char* what, Index i, double got, double expected) {
-  std::fprintf(stderr, "%s %s: [%lld] is %.17g, the reference has %.17g\n", isa, what, static_cast<long long>(i), got, expected);
+  std::fprintf(stderr, "%s %s: [%lld] is %.17g, the reference has %.17g\n", isa, what, static_cast<long long>(i), got,
+               expected);
   std::abort();
 }
 
@@ -99,7 +112,8 @@ void products(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
 template <class T>
 void flat(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
   const Index n = in.length(130);
-  // Behind a relu that is off the reference multiplies an adjoint by 0 and the others drop it: the same if it is finite.
+  // Behind a relu that is off the reference multiplies an adjoint by 0 and the others drop it: the same if it is
+  // finite.
   const bool derivative = which > 8;
   const auto x = in.numbers<T>(n), w = in.numbers<T>(n, derivative), g = in.numbers<T>(n, derivative);
   const T a = in.numbers<T>(1)[0];
@@ -112,21 +126,44 @@ void flat(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
   std::vector<T> act(static_cast<std::size_t>(n));
   r.activation_forward(f, n, x.data(), act.data());
   switch (which) {
-    case 0: return both("axpy", [&](const Kernels<T>& f, auto& y) { f.axpy(n, a, x.data(), y.data()); });
-    case 1: return both("scale", [&](const Kernels<T>& f, auto& y) { f.scale(n, a, x.data(), y.data()); });
-    case 2: return both("add_scaled", [&](const Kernels<T>& f, auto& y) { f.add_scaled(n, x.data(), a, g.data(), y.data()); });
-    case 3: return both("sub_product", [&](const Kernels<T>& f, auto& y) { f.sub_product(n, x.data(), g.data(), w.data(), y.data()); });
-    case 4: return both("negative_product", [&](const Kernels<T>& f, auto& y) { f.negative_product(n, x.data(), g.data(), y.data()); });
-    case 5: return both("sub_product_into", [&](const Kernels<T>& f, auto& y) { f.sub_product_into(n, x.data(), g.data(), y.data()); });
-    case 6: return both("dot", [&](const Kernels<T>& f, auto& y) { y.assign(1, f.dot(n, x.data(), g.data())); }, static_cast<double>(n));
+    case 0:
+      return both("axpy", [&](const Kernels<T>& f, auto& y) { f.axpy(n, a, x.data(), y.data()); });
+    case 1:
+      return both("scale", [&](const Kernels<T>& f, auto& y) { f.scale(n, a, x.data(), y.data()); });
+    case 2:
+      return both("add_scaled",
+                  [&](const Kernels<T>& f, auto& y) { f.add_scaled(n, x.data(), a, g.data(), y.data()); });
+    case 3:
+      return both("sub_product",
+                  [&](const Kernels<T>& f, auto& y) { f.sub_product(n, x.data(), g.data(), w.data(), y.data()); });
+    case 4:
+      return both("negative_product",
+                  [&](const Kernels<T>& f, auto& y) { f.negative_product(n, x.data(), g.data(), y.data()); });
+    case 5:
+      return both("sub_product_into",
+                  [&](const Kernels<T>& f, auto& y) { f.sub_product_into(n, x.data(), g.data(), y.data()); });
+    case 6:
+      return both(
+          "dot", [&](const Kernels<T>& f, auto& y) { y.assign(1, f.dot(n, x.data(), g.data())); },
+          static_cast<double>(n));
     case 7: {
       const Index rows = in.length(9);
       const auto A = in.numbers<T>(rows * n);
-      return both("column_sums", [&](const Kernels<T>& f, auto& y) { f.column_sums(rows, n, A.data(), n, y.data()); }, static_cast<double>(rows));
+      return both(
+          "column_sums", [&](const Kernels<T>& f, auto& y) { f.column_sums(rows, n, A.data(), n, y.data()); },
+          static_cast<double>(rows));
     }
-    case 8: return both("activation_forward", [&](const Kernels<T>& kernels, auto& y) { kernels.activation_forward(f, n, x.data(), y.data()); });
-    case 9: return both("activation_backward", [&](const Kernels<T>& kernels, auto& y) { kernels.activation_backward(f, n, x.data(), act.data(), g.data(), y.data()); });
-    case 10: return both("activation_tangent_forward", [&](const Kernels<T>& kernels, auto& y) { kernels.activation_tangent_forward(f, n, x.data(), act.data(), g.data(), y.data()); });
+    case 8:
+      return both("activation_forward",
+                  [&](const Kernels<T>& kernels, auto& y) { kernels.activation_forward(f, n, x.data(), y.data()); });
+    case 9:
+      return both("activation_backward", [&](const Kernels<T>& kernels, auto& y) {
+        kernels.activation_backward(f, n, x.data(), act.data(), g.data(), y.data());
+      });
+    case 10:
+      return both("activation_tangent_forward", [&](const Kernels<T>& kernels, auto& y) {
+        kernels.activation_tangent_forward(f, n, x.data(), act.data(), g.data(), y.data());
+      });
     default: {
       const T* tz = in.byte() & 1 ? g.data() : nullptr;
       return both("activation_tangent_backward", [&](const Kernels<T>& kernels, auto& y) {
@@ -139,8 +176,10 @@ void flat(Input& in, const Kernels<T>& k, const Kernels<T>& r, int which) {
 template <class T>
 void one(Input in, const Kernels<T>& k) {
   const int which = in.byte() % 17;
-  if (which < 5) products<T>(in, k, reference_kernels<T>(), which);
-  else flat<T>(in, k, reference_kernels<T>(), which - 5);
+  if (which < 5)
+    products<T>(in, k, reference_kernels<T>(), which);
+  else
+    flat<T>(in, k, reference_kernels<T>(), which - 5);
 }
 
 }  // namespace
