@@ -1,5 +1,5 @@
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
-import type { NativeAddon } from '../lib/addon.js';
+import type { NativeAddon } from '../lib/foundation/addon.js';
 
 export interface Machine {
   cpu: string;

@@ -1,7 +1,7 @@
 /** What is measured of ourselves beside the matrix. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addon } from '../lib/addon.js';
+import { addon } from '../lib/foundation/addon.js';
 import { CASES, FORM_STEPS, FORM_SUPPORTS } from './matrix.js';
 import type { Options } from './options.js';
 import { operationsOf } from './operations.js';

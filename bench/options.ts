@@ -1,5 +1,5 @@
 /** Options of the command. */
-import { nearest } from '../lib/errors.js';
+import { nearest } from '../lib/foundation/errors.js';
 import { CASES, CONTENDERS, MEASUREMENTS } from './matrix.js';
 
 export interface Options {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addon } from '../lib/addon.js';
+import { addon } from '../lib/foundation/addon.js';
 import type { Contender } from './matrix.js';
 
 export interface Runnable {

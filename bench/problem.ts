@@ -1,7 +1,7 @@
 /** The inputs that every contender reads: one file of little-endian float32. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { random } from '../lib/random.js';
+import { random } from '../lib/foundation/random.js';
 import type { Problem } from './matrix.js';
 
 /** A weight is [out, in] and a bias [out], layer by layer. */

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addon, packageRoot } from '../lib/addon.js';
+import { addon, packageRoot } from '../lib/foundation/addon.js';
 import { CASES, CONTENDERS, TOLERANCE } from './matrix.js';
 import type { Case } from './matrix.js';
 import { describeMachine } from './machine.js';

@@ -1,5 +1,5 @@
 /** Calls of ours timed in turn within one process, so that a busy moment of the machine meets all of them. */
-import type { NativeBatch } from '../lib/addon.js';
+import type { NativeBatch } from '../lib/foundation/addon.js';
 import type { Model } from '../lib/index.js';
 import type { Problem } from './matrix.js';
 import { median } from './statistics.js';

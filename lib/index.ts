@@ -1,14 +1,14 @@
 /** The public API, in pipeline order. */
-export type * from './contract.js';
-export { InnerloopError } from './errors.js';
-export type { ErrorCode, ErrorDetails } from './errors.js';
+export type * from './foundation/contract.js';
+export { InnerloopError } from './foundation/errors.js';
+export type { ErrorCode, ErrorDetails } from './foundation/errors.js';
 
 // interactions -> tasks
-export { datasetFromColumns, openDataset, rowWeights } from './interactions.js';
-export { readNpy } from './npy.js';
-export type { NpyArray } from './npy.js';
-export { withHistory } from './history.js';
-export type { HistoryOptions } from './history.js';
+export { datasetFromColumns, openDataset, rowWeights } from './data/open.js';
+export { readNpy } from './files/npy.js';
+export type { NpyArray } from './files/npy.js';
+export { withHistory } from './data/history.js';
+export type { HistoryOptions } from './data/history.js';
 export type {
   ColumnSource,
   DataSource,
@@ -19,7 +19,7 @@ export type {
   PopularityPropensity,
   RowWeightOptions,
   TableSource,
-} from './interactions.js';
+} from './data/open.js';
 export {
   buildTasks,
   joinTasks,
@@ -29,7 +29,7 @@ export {
   subsetTasks,
   summary,
   taskGroups,
-} from './tasks.js';
+} from './tasks/index.js';
 export type {
   NestedOptions,
   QuerySize,
@@ -42,40 +42,40 @@ export type {
   TaskSplit,
   TaskSummary,
   TimeSplit,
-} from './tasks.js';
+} from './tasks/index.js';
 
 // models and batches
-export { defineModel, Model } from './model.js';
-export type { ModelOptions, TensorSpec } from './model.js';
-export { describeInputs } from './features.js';
-export type { InputChoice } from './features.js';
-export { packTasks, TaskBatch } from './batch.js';
+export { defineModel, Model } from './model/model.js';
+export type { ModelOptions, TensorSpec } from './model/model.js';
+export { describeInputs } from './batch/features.js';
+export type { InputChoice } from './batch/features.js';
+export { packTasks, TaskBatch } from './batch/batch.js';
 
 // inner loop -> meta-gradient -> outer update
-export { adapt, predict } from './inner-loop.js';
-export type { CallOptions } from './inner-loop.js';
-export { hessianVectorProduct, metaGradient } from './meta-gradient.js';
-export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './meta-gradient.js';
-export { episodeGradient } from './episode.js';
-export type { EpisodeGradient, EpisodeOptions } from './episode.js';
-export * from './algorithms/index.js';
-export type { Algorithm, Annealing, GradientOptions, RateKind } from './algorithm.js';
-export { adam, sgd } from './outer-update.js';
-export type { AdamOptions, Optimizer, SgdOptions } from './outer-update.js';
-export { createLearner, Learner } from './learner.js';
-export type { LearnerOptions } from './learner.js';
-export type { Uncertain } from './uncertainty.js';
-export { train } from './train.js';
-export type { EpochReport, TrainOptions } from './train.js';
-export { trainStep } from './train-step.js';
-export type { TrainStepOptions, TrainStepReport } from './train-step.js';
-export type { HideIds } from './task-batch.js';
-export type { TaskSampling } from './task-sampling.js';
-export type { RowOptions } from './rows.js';
+export { adapt, predict } from './meta/inner-loop.js';
+export type { CallOptions } from './meta/inner-loop.js';
+export { hessianVectorProduct, metaGradient } from './meta/meta-gradient.js';
+export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './meta/meta-gradient.js';
+export { episodeGradient } from './meta/episode-gradient.js';
+export type { EpisodeGradient, EpisodeOptions } from './meta/episode-gradient.js';
+export * from './algorithms/registry.js';
+export type { Algorithm, Annealing, GradientOptions, RateKind } from './meta/algorithm.js';
+export { adam, sgd } from './meta/outer-update.js';
+export type { AdamOptions, Optimizer, SgdOptions } from './meta/outer-update.js';
+export { createLearner, Learner } from './learner/learner.js';
+export type { LearnerOptions } from './learner/learner.js';
+export type { Uncertain } from './learner/uncertainty.js';
+export { train } from './training/train.js';
+export type { EpochReport, TrainOptions } from './training/train.js';
+export { trainStep } from './training/train-step.js';
+export type { TrainStepOptions, TrainStepReport } from './training/train-step.js';
+export type { HideIds } from './batch/task-batch.js';
+export type { TaskSampling } from './training/task-sampling.js';
+export type { RowOptions } from './batch/rows.js';
 
 // evaluation
-export { evaluate, fitDecoder } from './evaluation.js';
-export type { EvaluateOptions, Evaluation, MethodEvaluation } from './evaluation.js';
+export { evaluate, fitDecoder } from './evaluation/evaluate.js';
+export type { EvaluateOptions, Evaluation, MethodEvaluation } from './evaluation/evaluate.js';
 export { evaluateScores, metricOf } from './evaluation/metrics.js';
 export type { EvaluationOptions, MetricResult } from './evaluation/metrics.js';
 export { rankCatalog } from './evaluation/lists.js';
@@ -119,10 +119,10 @@ export {
   itemMean,
   popularity,
   userItemBias,
-} from './baselines/index.js';
-export type { Baseline } from './baselines/index.js';
-export { compareRuns } from './compare.js';
-export type { MethodRun, RunTable, RunTableCell, RunTableRow } from './compare.js';
+} from './baselines/fit.js';
+export type { Baseline } from './baselines/fit.js';
+export { compareRuns } from './compare/runs.js';
+export type { MethodRun, RunTable, RunTableCell, RunTableRow } from './compare/runs.js';
 export { bootstrapIntervals } from './compare/bootstrap.js';
 export { renderComparison, renderComparisonMarkdown } from './compare/table.js';
 
@@ -156,22 +156,22 @@ export type {
   Shrinkage,
 } from './scenarios/index.js';
 
-export { writeReport } from './report.js';
-export type { ReportFiles, ReportOptions } from './report.js';
+export { writeReport } from './report/write.js';
+export type { ReportFiles, ReportOptions } from './report/write.js';
 
 // serving
-export { PersonalModel } from './personal-model.js';
-export type { Recommendation, RecommendOptions, Support } from './personal-model.js';
-export type { ExplainOptions, Explanation } from './explain.js';
-export { loadLearner, saveLearner } from './persist.js';
+export { PersonalModel } from './serving/personal-model.js';
+export type { Recommendation, RecommendOptions, Support } from './serving/personal-model.js';
+export type { ExplainOptions, Explanation } from './serving/explain.js';
+export { loadLearner, saveLearner } from './serving/persist.js';
 
 // reliability
-export { fingerprintData, runManifest } from './manifest.js';
-export type { DataFingerprint, RunManifest } from './manifest.js';
-export { availableMemory, describeEstimate, estimateTraining } from './estimate.js';
-export type { MemoryEstimate } from './estimate.js';
+export { fingerprintData, runManifest } from './learner/manifest.js';
+export type { DataFingerprint, RunManifest } from './learner/manifest.js';
+export { availableMemory, describeEstimate, estimateTraining } from './learner/memory-estimate.js';
+export type { MemoryEstimate } from './learner/memory-estimate.js';
 
-import { addon } from './addon.js';
+import { addon } from './foundation/addon.js';
 
 /** What the native core runs on: the instruction set in use, those available, and the hardware threads. */
 export function runtime(): { isa: string; isas: string[]; threads: number } {

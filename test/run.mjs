@@ -5,15 +5,16 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const NUMERIC = /^(30|40|50|52-inner|52-solvers|55|57)-/;
+const NUMERIC = /^(native\/kernels|model\/(model|layers)|meta\/(golden|inner-rule|solvers|derivatives|forms))\./;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'test');
 const wanted = process.argv.slice(2);
-const files = readdirSync(folder)
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .map((name) => name.replaceAll(sep, '/'))
   .filter((name) => name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))
   .sort();
 

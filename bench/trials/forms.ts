@@ -2,7 +2,7 @@
  * What the Gram form of the first adapted layer saves: the second-order meta-gradient in both forms, one thread, alternating
  * within one process after their results were compared.
  */
-import { FORMS, META_GRADIENT } from '../../lib/addon.js';
+import { FORMS, META_GRADIENT } from '../../lib/foundation/addon.js';
 import { chosenForm, countOperations } from '../../lib/bench/operations.js';
 import type { Form } from '../../lib/bench/operations.js';
 import { defineModel } from '../../lib/index.js';

@@ -1,5 +1,5 @@
 /** Ours: the native call as training makes it (`native`), or `metaGradient` of the public API (`api`). */
-import { META_GRADIENT } from '../../lib/addon.js';
+import { META_GRADIENT } from '../../lib/foundation/addon.js';
 import { defineModel, metaGradient, packTasks } from '../../lib/index.js';
 import type { InnerLoop, Parameters, TaskExample } from '../../lib/index.js';
 import type { Problem } from '../matrix.js';

@@ -2,8 +2,8 @@
  * Ratios of our own calls: second over first order, one thread over two, and the share of the multiply-add peak. The calls
  * that a ratio compares alternate within one process, so that a busy moment of the machine meets both.
  */
-import { META_GRADIENT, addon } from '../../lib/addon.js';
-import type { NativeInnerLoop } from '../../lib/addon.js';
+import { META_GRADIENT, addon } from '../../lib/foundation/addon.js';
+import type { NativeInnerLoop } from '../../lib/foundation/addon.js';
 import { defineModel } from '../../lib/index.js';
 import type { Problem } from '../matrix.js';
 import { median } from '../statistics.js';

@@ -3,7 +3,7 @@
  * (K = 5, embeddings shared, network adapted) trained for one epoch on the bundled MovieLens ratings.
  */
 import { join } from 'node:path';
-import { packageRoot } from '../../lib/addon.js';
+import { packageRoot } from '../../lib/foundation/addon.js';
 import {
   adam,
   createLearner,
@@ -16,7 +16,7 @@ import {
   train,
 } from '../../lib/index.js';
 import type { Dataset, Learner, Support } from '../../lib/index.js';
-import { random } from '../../lib/random.js';
+import { random } from '../../lib/foundation/random.js';
 import { median, quantile } from '../statistics.js';
 
 export interface ServingRequest {

@@ -1,5 +1,5 @@
-import { gradientAlgorithm, LAST_LAYER } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 /**
  * Almost no inner loop (Raghu, Raghu, Bengio & Vinyals 2020): only the last layer adapts to a task, the features below it

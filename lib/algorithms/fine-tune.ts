@@ -1,6 +1,6 @@
-import { checkObject } from '../check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { checkObject } from '../foundation/check.js';
+import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 /**
  * Joint training as in `joint`, then K gradient steps on a task's support rows when it is evaluated or served:

@@ -1,5 +1,5 @@
-import { gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 /**
  * First-order MAML (Finn, Abbeel & Levine 2017, section 5.2): the inner gradients are held constant, so the outer step

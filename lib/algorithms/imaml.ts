@@ -1,8 +1,8 @@
-import { checkNumber, checkObject } from '../check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
-import type { ImplicitGradient } from '../contract.js';
-import { resolveImplicit } from '../inner-loop.js';
+import { checkNumber, checkObject } from '../foundation/check.js';
+import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
+import type { ImplicitGradient } from '../foundation/contract.js';
+import { resolveImplicit } from '../meta/inner-loop.js';
 
 export interface ImamlOptions extends Omit<GradientOptions, 'rates' | 'proximal'>, ImplicitGradient {
   /** λ > 0 of the proximal term λ/2 ‖θ − θ_0‖². Default 1. */

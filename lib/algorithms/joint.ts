@@ -1,6 +1,6 @@
-import { checkObject } from '../check.js';
-import { gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm } from '../algorithm.js';
+import { checkObject } from '../foundation/check.js';
+import { gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm } from '../meta/algorithm.js';
 
 /**
  * Plain joint training, the baseline without any meta-learning: the outer step follows ∇ L over all rows of the tasks, support

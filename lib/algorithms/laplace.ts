@@ -1,8 +1,8 @@
-import { checkBoolean, checkObject, checkOneOf, invalid } from '../check.js';
-import { gradientAlgorithm, LAST_LAYER } from '../algorithm.js';
-import type { Algorithm, Extension } from '../algorithm.js';
-import { gaussianPrior } from '../gaussian-prior.js';
-import type { Model } from '../model.js';
+import { checkBoolean, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { gaussianPrior } from './gaussian-prior.js';
+import type { Model } from '../model/model.js';
 import type { RidgeOptions } from './ridge.js';
 
 export interface LaplaceOptions extends RidgeOptions {

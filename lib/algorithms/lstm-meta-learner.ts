@@ -1,7 +1,7 @@
-import { checkInteger, checkObject } from '../check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../algorithm.js';
-import type { Model } from '../model.js';
+import { checkInteger, checkObject } from '../foundation/check.js';
+import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
+import type { Model } from '../model/model.js';
 
 export interface LstmMetaLearnerOptions extends Omit<GradientOptions, 'rates' | 'inner' | 'proximal'> {
   /** Hidden units of the first LSTM. Default 20. */

@@ -1,10 +1,10 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkNumber } from '../check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import { classMeans } from '../episode/metric.js';
-import { TINY } from '../episode/program.js';
-import type { EpisodeProgram, Node } from '../episode/program.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkNumber } from '../foundation/check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { classMeans } from '../meta/graphs/metric.js';
+import { TINY } from '../meta/graphs/graph.js';
+import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
+import type { Model } from '../model/model.js';
 
 export interface LwaOptions {
   /** Label from which a support row is liked; under `mse` relative to the model's own output. Default 0 under `mse`, 0.5 under `bce`. */

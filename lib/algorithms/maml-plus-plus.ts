@@ -1,6 +1,6 @@
-import { checkObject } from '../check.js';
-import { checkAnnealing, GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, Annealing, GradientOptions } from '../algorithm.js';
+import { checkObject } from '../foundation/check.js';
+import { checkAnnealing, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, Annealing, GradientOptions } from '../meta/algorithm.js';
 
 export interface MamlPlusPlusOptions extends Omit<GradientOptions, 'rates'> {
   /** As of `maml`; `{ epochs: 0 }` for the last step alone. Default 10 epochs. */

@@ -1,6 +1,6 @@
-import { checkObject, invalid } from '../check.js';
-import { checkAnnealing, GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, Annealing, GradientOptions } from '../algorithm.js';
+import { checkObject, invalid } from '../foundation/check.js';
+import { checkAnnealing, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, Annealing, GradientOptions } from '../meta/algorithm.js';
 
 export interface MamlOptions extends GradientOptions {
   /** 2 is the exact meta-gradient, 1 holds the inner gradients constant. Default 2. */

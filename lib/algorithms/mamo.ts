@@ -1,8 +1,8 @@
-import { checkInteger, checkObject } from '../check.js';
-import { adaptedTensors, DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../algorithm.js';
-import { episodeExtension } from '../episode/extension.js';
-import type { Model } from '../model.js';
+import { checkInteger, checkObject } from '../foundation/check.js';
+import { adaptedTensors, DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
+import { episodeExtension } from '../meta/graphs/extension.js';
+import type { Model } from '../model/model.js';
 
 export interface MamoOptions extends GradientOptions {
   /** Kinds of users that the memories tell apart. Default 8. */

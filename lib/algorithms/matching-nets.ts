@@ -1,7 +1,7 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import { attention, classLikelihood, EPSILON, logOdds, trust } from '../episode/metric.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { attention, classLikelihood, EPSILON, logOdds, trust } from '../meta/graphs/metric.js';
+import type { Model } from '../model/model.js';
 
 /** Before training: τ, and κ in support rows. */
 const TEMPERATURE = 10;

@@ -1,6 +1,6 @@
-import { checkObject, invalid } from '../check.js';
-import { DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { checkObject, invalid } from '../foundation/check.js';
+import { DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 export interface MeluOptions extends GradientOptions {
   /** As of `maml`. Default 2. */

@@ -1,8 +1,8 @@
-import { checkFraction, checkInteger, checkObject } from '../check.js';
-import { adaptedTensors, GRADIENT_OPTIONS, gradientAlgorithm, LAST_LAYER } from '../algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../algorithm.js';
-import { episodeExtension } from '../episode/extension.js';
-import type { Model } from '../model.js';
+import { checkFraction, checkInteger, checkObject } from '../foundation/check.js';
+import { adaptedTensors, GRADIENT_OPTIONS, gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
+import { episodeExtension } from '../meta/graphs/extension.js';
+import type { Model } from '../model/model.js';
 
 export interface MetaEmbOptions extends GradientOptions {
   /** Share α of the cold loss in the meta-loss. Default 0.1. */

@@ -1,6 +1,6 @@
-import { checkObject } from '../check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { checkObject } from '../foundation/check.js';
+import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 /**
  * Meta-SGD (Li, Zhou, Chen & Li 2017): MAML with a learned rate for every parameter, θ' = θ − α ∘ ∇L_S(θ), so that the

@@ -1,8 +1,8 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkInteger } from '../check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import { labelledRows } from '../episode/network.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkInteger } from '../foundation/check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { labelledRows } from '../meta/graphs/network.js';
+import type { Model } from '../model/model.js';
 
 export interface MwufOptions {
   /** Hidden units of the scaling and the shifting network. Default 32. */

@@ -1,7 +1,7 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkInteger, checkNumber } from '../check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkInteger, checkNumber } from '../foundation/check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import type { Model } from '../model/model.js';
 import { taste } from './lwa.js';
 import type { LwaOptions } from './lwa.js';
 

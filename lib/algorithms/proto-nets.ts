@@ -1,8 +1,8 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkArray, checkNumber, invalid } from '../check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import { shrunkMeans } from '../episode/metric.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkArray, checkNumber, invalid } from '../foundation/check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { shrunkMeans } from '../meta/graphs/metric.js';
+import type { Model } from '../model/model.js';
 
 export interface ProtoNetsOptions {
   /**

@@ -1,5 +1,5 @@
-import { gradientAlgorithm } from '../algorithm.js';
-import type { Algorithm, GradientOptions } from '../algorithm.js';
+import { gradientAlgorithm } from '../meta/algorithm.js';
+import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
 
 /**
  * Reptile (Nichol, Achiam & Schulman 2018): K steps on all rows of a task, then the outer optimizer follows the mean of

@@ -1,8 +1,8 @@
-import { checkObject, checkOneOf, invalid } from '../check.js';
-import { gradientAlgorithm, LAST_LAYER } from '../algorithm.js';
-import type { Algorithm, Extension } from '../algorithm.js';
-import { gaussianPrior } from '../gaussian-prior.js';
-import type { Model } from '../model.js';
+import { checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { gaussianPrior } from './gaussian-prior.js';
+import type { Model } from '../model/model.js';
 
 export interface RidgeOptions {
   /**

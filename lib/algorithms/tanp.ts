@@ -1,9 +1,9 @@
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkInteger, checkNumber } from '../check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../episode/extension.js';
-import { decode, labelledRows } from '../episode/network.js';
-import type { EpisodeProgram, Node } from '../episode/program.js';
-import type { Model } from '../model.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkInteger, checkNumber } from '../foundation/check.js';
+import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { decode, labelledRows } from '../meta/graphs/network.js';
+import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
+import type { Model } from '../model/model.js';
 
 export interface TanpOptions {
   /** Width of a row's encoding, of the latent variable z and of the task identity o. Default 16. */

@@ -1,6 +1,6 @@
-import { checkInteger, checkNumber, checkObject, checkSeed } from '../check.js';
-import type { Dataset } from '../contract.js';
-import { random } from '../random.js';
+import { checkInteger, checkNumber, checkObject, checkSeed } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
 import { checkTasks, checkTraining, groupRows, meanLabel, yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';

@@ -1,5 +1,5 @@
-import type { Dataset, TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 
 /**
  * A method that needs no meta-learning, to be measured on the same tasks. It is fitted on training interactions; of a

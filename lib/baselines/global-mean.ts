@@ -1,4 +1,4 @@
-import type { Dataset } from '../contract.js';
+import type { Dataset } from '../foundation/contract.js';
 import { checkTraining, itemScores, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 

@@ -1,6 +1,6 @@
-import { unknownName } from '../check.js';
-import type { BagColumn, FeatureTable } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import { unknownName } from '../foundation/check.js';
+import type { BagColumn, FeatureTable } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 
 /** A sparse matrix by rows: row r has `value[e]` in column `column[e]`, e from `offsets[r]` to `offsets[r + 1] − 1`. */
 export interface SparseMatrix {

@@ -1,5 +1,5 @@
-import { checkNumber, checkObject } from '../check.js';
-import type { Dataset } from '../contract.js';
+import { checkNumber, checkObject } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
 import { checkTraining, itemScores, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 

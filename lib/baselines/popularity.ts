@@ -1,4 +1,4 @@
-import type { Dataset } from '../contract.js';
+import type { Dataset } from '../foundation/contract.js';
 import { checkTraining, itemCounts, itemScores } from './baseline.js';
 import type { Baseline } from './baseline.js';
 

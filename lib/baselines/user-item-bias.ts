@@ -1,5 +1,5 @@
-import { checkInteger, checkNumber, checkObject } from '../check.js';
-import type { Dataset } from '../contract.js';
+import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
 import { checkTasks, checkTraining, groupRows, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 

@@ -1,12 +1,12 @@
 /** The report as one HTML file that needs nothing else: style and charts are inside, and it holds no script. */
-import type { BenchReport, Point } from '../bench.js';
+import type { BenchReport, Point } from './bench.js';
 import { drawLines } from '../charts/lines.js';
 import type { LineSeries } from '../charts/lines.js';
 import { STYLE } from '../charts/style.js';
 import { escape, figure } from '../charts/svg.js';
 import type { Sweep } from './cases.js';
 import { networkOf } from './cases.js';
-import { digits, duration, FACTOR_NAMES, rate } from './format.js';
+import { digits, duration, FACTOR_NAMES, rate } from '../charts/format.js';
 import { groups, HEADER, WORDS } from './rows.js';
 import type { Quantiles } from './timing.js';
 

@@ -1,14 +1,14 @@
 /** A case as data and calls: seeded, packed once, and checked before anyone times it. */
-import { META_GRADIENT, runNative } from '../addon.js';
-import type { NativeGradient } from '../addon.js';
-import { TaskBatch } from '../batch.js';
-import type { FloatArray, InnerLoop, Parameters, Precision } from '../contract.js';
-import { InnerloopError } from '../errors.js';
-import { resolveInnerLoop } from '../inner-loop.js';
-import { metaGradient } from '../meta-gradient.js';
-import { defineModel } from '../model.js';
-import type { Model } from '../model.js';
-import { random } from '../random.js';
+import { META_GRADIENT, runNative } from '../foundation/addon.js';
+import type { NativeGradient } from '../foundation/addon.js';
+import { TaskBatch } from '../batch/batch.js';
+import type { FloatArray, InnerLoop, Parameters, Precision } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { resolveInnerLoop } from '../meta/inner-loop.js';
+import { metaGradient } from '../meta/meta-gradient.js';
+import { defineModel } from '../model/model.js';
+import type { Model } from '../model/model.js';
+import { random } from '../foundation/random.js';
 import type { Case } from './cases.js';
 import type { LinearShape } from './operations.js';
 
@@ -53,14 +53,12 @@ export function layersOf(wanted: Case, adapt: Adapt): LinearShape[] {
   const { fast } = resolveInnerLoop(model, innerLoopOf(wanted, adapt, 1));
   const isFast = (name: string) => fast[model.tensors.findIndex((tensor) => tensor.name === name)] === 1;
   const widths = [wanted.inputs, ...wanted.hidden, 1];
-  return widths
-    .slice(1)
-    .map((outputs, l) => ({
-      inputs: widths[l],
-      outputs,
-      weight: isFast(`mlp.${l}.weight`),
-      bias: isFast(`mlp.${l}.bias`),
-    }));
+  return widths.slice(1).map((outputs, l) => ({
+    inputs: widths[l],
+    outputs,
+    weight: isFast(`mlp.${l}.weight`),
+    bias: isFast(`mlp.${l}.bias`),
+  }));
 }
 
 /**

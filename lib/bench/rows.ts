@@ -1,8 +1,8 @@
 /** The rows of the full table, the same in the terminal and on the page. */
-import type { BenchReport, OrderCost, Point } from '../bench.js';
-import { WIDE_SPREAD } from '../bench.js';
+import type { BenchReport, OrderCost, Point } from './bench.js';
+import { WIDE_SPREAD } from './bench.js';
 import { networkOf } from './cases.js';
-import { bytes, count, digits, FACTOR_NAMES, micros } from './format.js';
+import { bytes, count, digits, FACTOR_NAMES, micros } from '../charts/format.js';
 import { spread } from './timing.js';
 
 export interface Group {

@@ -1,6 +1,6 @@
 /** The report for a terminal: aligned columns, emphasis only where there is a terminal. */
-import type { BenchReport } from '../bench.js';
-import { rate } from './format.js';
+import type { BenchReport } from './bench.js';
+import { rate } from '../charts/format.js';
 import { groups, HEADER, WORDS } from './rows.js';
 
 export interface TextOptions {

@@ -1,4 +1,4 @@
-import { digits } from '../bench/format.js';
+import { digits } from './format.js';
 
 export interface Scale {
   ticks: number[];

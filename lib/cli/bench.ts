@@ -1,18 +1,18 @@
 /** `innerloop bench`: what first and second order cost on this machine. */
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { BenchOptions, BenchReport } from '../bench.js';
-import { runBench } from '../bench.js';
+import type { BenchOptions, BenchReport } from '../bench/bench.js';
+import { runBench } from '../bench/bench.js';
 import type { Factor } from '../bench/cases.js';
 import { FACTORS } from '../bench/cases.js';
 import { renderPage } from '../bench/page.js';
 import type { Adapt } from '../bench/problem.js';
 import { renderText } from '../bench/table.js';
-import { checkOneOf } from '../check.js';
-import type { Precision } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import { checkOneOf } from '../foundation/check.js';
+import type { Precision } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 import type { Console } from './output.js';
-import { packageVersion as version } from '../manifest.js';
+import { packageVersion as version } from '../learner/manifest.js';
 
 export interface BenchCommand {
   /** Comma-separated factors, or `all`. */

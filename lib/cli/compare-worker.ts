@@ -3,17 +3,17 @@
  * learner or fits a baseline, measures it on the reported sets, sends the result to the parent and ends.
  */
 import { readFileSync } from 'node:fs';
-import type { BaselineName } from '../baselines/index.js';
-import type { MethodRun } from '../compare.js';
-import { median } from '../compare.js';
-import type { TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
-import { evaluate } from '../evaluation.js';
-import type { MethodEvaluation } from '../evaluation.js';
+import type { BaselineName } from '../baselines/fit.js';
+import type { MethodRun } from '../compare/runs.js';
+import { median } from '../compare/runs.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
-import type { Learner } from '../learner.js';
-import { subsetTasks } from '../tasks.js';
-import type { EpochReport, TrainOptions } from '../train.js';
+import type { Learner } from '../learner/learner.js';
+import { subsetTasks } from '../tasks/index.js';
+import type { EpochReport, TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
 import { trainEpochs } from './fit.js';

@@ -1,7 +1,7 @@
 /** What zod found wrong with a configuration, as the one error shape of this package. */
 import type { z } from 'zod';
-import { invalid } from '../check.js';
-import { InnerloopError, nearest, suggesting } from '../errors.js';
+import { invalid } from '../foundation/check.js';
+import { InnerloopError, nearest, suggesting } from '../foundation/errors.js';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];

@@ -1,6 +1,6 @@
 /** The parts of a configuration that say what is learned: the model, the algorithm, the optimizer. */
 import { z } from 'zod';
-import { ALGORITHMS } from '../algorithms/index.js';
+import { ALGORITHMS } from '../algorithms/registry.js';
 import { count, fraction, text } from './config-data.js';
 
 // ------------------------------------------------------------------------------------------------------------ model

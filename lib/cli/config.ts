@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { BASELINES } from '../baselines/index.js';
-import { invalid } from '../check.js';
-import { InnerloopError } from '../errors.js';
+import { BASELINES } from '../baselines/fit.js';
+import { invalid } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { count, data, fraction, split, taskSizes, text } from './config-data.js';
 import { configError } from './config-error.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';

@@ -1,7 +1,7 @@
 /** Median decoders of every method for every reported set, fitted on validation tasks (before a refit takes their rows). */
-import type { TaskSet } from '../contract.js';
-import { decodedMethod } from '../evaluation.js';
-import type { Evaluation, MethodEvaluation } from '../evaluation.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { decodedMethod } from '../evaluation/evaluate.js';
+import type { Evaluation, MethodEvaluation } from '../evaluation/evaluate.js';
 import { fitMedianDecoder, medianDecoder } from '../evaluation/median-decode.js';
 import { queryLabels } from '../evaluation/metrics.js';
 import { resultTable } from '../evaluation/table.js';

@@ -1,9 +1,9 @@
 /** `innerloop demo`: meta-trains on the bundled MovieLens data and recommends for someone new. */
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { packageRoot } from '../addon.js';
-import { invalid } from '../check.js';
-import type { Dataset } from '../contract.js';
+import { packageRoot } from '../foundation/addon.js';
+import { invalid } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
 import { readConfig } from './config.js';
 import type { Console } from './output.js';
 import { DEFAULT_COUNT, parseRatings, readRatings, recommend, Titles } from './recommend.js';

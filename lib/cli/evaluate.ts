@@ -1,12 +1,12 @@
 /** `innerloop evaluate`: a saved model on the task sets of a configuration. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { evaluate } from '../evaluation.js';
-import type { MethodEvaluation } from '../evaluation.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import { renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
-import type { Learner } from '../learner.js';
-import { loadLearner } from '../persist.js';
+import type { Learner } from '../learner/learner.js';
+import { loadLearner } from '../serving/persist.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
 import type { Console } from './output.js';

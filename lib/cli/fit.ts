@@ -1,7 +1,7 @@
 /** Training by a configuration: the epochs, and the refit that may follow. */
-import type { Learner } from '../learner.js';
-import { train } from '../train.js';
-import type { EpochReport, TrainOptions } from '../train.js';
+import type { Learner } from '../learner/learner.js';
+import { train } from '../training/train.js';
+import type { EpochReport, TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
 import { named } from './named.js';
 import { newLearner, refitRows, trainingTasks, validationMetric } from './pipeline.js';

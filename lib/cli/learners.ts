@@ -1,6 +1,6 @@
 /** The learners of a configuration for `innerloop compare` and `innerloop scenario`: each a configuration of its own, the rest of the file with its changes. */
-import { invalid } from '../check.js';
-import { InnerloopError } from '../errors.js';
+import { invalid } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { parseConfig, placed, readJson } from './config.js';
 import type { Config } from './config.js';
 import { renamed } from './named.js';

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The command line: a thin shell over the API. Commands load their modules when they run, so that --version is quick. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { InnerloopError } from '../errors.js';
+import { InnerloopError } from '../foundation/errors.js';
 import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';
 import { openConsole } from './output.js';
-import { packageVersion as version } from '../manifest.js';
+import { packageVersion as version } from '../learner/manifest.js';
 
 /** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
 const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;

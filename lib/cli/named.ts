@@ -1,4 +1,4 @@
-import { InnerloopError } from '../errors.js';
+import { InnerloopError } from '../foundation/errors.js';
 
 /** Runs a stage; where it names an option in its own way, the error names it as the configuration does. */
 export async function named<R>(pattern: RegExp, replacement: string, stage: () => Promise<R>): Promise<R> {

@@ -1,6 +1,6 @@
 /** What a command shows: results on stdout, progress and remarks on stderr. */
 import { createRequire } from 'node:module';
-import type { EpochReport } from '../train.js';
+import type { EpochReport } from '../training/train.js';
 
 export interface Console {
   /** A result for people; not printed with `--json`. */

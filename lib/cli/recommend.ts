@@ -1,9 +1,9 @@
 /** `innerloop recommend`: adapts a model to a few ratings and ranks the catalog. */
-import { invalid } from '../check.js';
-import type { CategoricalColumn, FeatureTable } from '../contract.js';
-import { nearest } from '../errors.js';
-import type { Learner } from '../learner.js';
-import { loadLearner } from '../persist.js';
+import { invalid } from '../foundation/check.js';
+import type { CategoricalColumn, FeatureTable } from '../foundation/contract.js';
+import { nearest } from '../foundation/errors.js';
+import type { Learner } from '../learner/learner.js';
+import { loadLearner } from '../serving/persist.js';
 import { seconds } from './output.js';
 import type { Console } from './output.js';
 

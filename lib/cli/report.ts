@@ -1,6 +1,6 @@
 /** `innerloop report`: a run as one page, and its figures. */
 import { join, resolve } from 'node:path';
-import { writeReport } from '../report.js';
+import { writeReport } from '../report/write.js';
 import type { Console } from './output.js';
 
 export interface ReportCommand {

@@ -3,9 +3,9 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawLines } from '../charts/lines.js';
 import { standalone } from '../charts/standalone.js';
-import { unknownName } from '../check.js';
-import { writeDurable } from '../durable.js';
-import { InnerloopError } from '../errors.js';
+import { unknownName } from '../foundation/check.js';
+import { writeDurable } from '../files/durable.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { renderMarkdown, renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
 import { runtime } from '../index.js';
@@ -19,7 +19,7 @@ import type { Console, Progress } from './output.js';
 import { fingerprint, openData, validationMetric } from './pipeline.js';
 import { SCENARIOS } from './scenarios.js';
 import type { Part, ScenarioName } from './scenarios.js';
-import { packageVersion as version } from '../manifest.js';
+import { packageVersion as version } from '../learner/manifest.js';
 
 export interface ScenarioRun {
   name: ScenarioName;

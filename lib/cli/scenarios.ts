@@ -1,7 +1,7 @@
 /** The scenarios of `innerloop scenario`, by name: what each one needs of a configuration, trains and measures. */
-import type { Baseline } from '../baselines/index.js';
-import { invalid } from '../check.js';
-import type { Dataset, TaskSet } from '../contract.js';
+import type { Baseline } from '../baselines/fit.js';
+import { invalid } from '../foundation/check.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { isListMetric } from '../evaluation/names.js';
 import type { ResultTable } from '../evaluation/table.js';
 import {

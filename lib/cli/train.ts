@@ -1,21 +1,21 @@
 /** `innerloop train`: data, tasks, training, optional refit, model file, results. */
 import { appendFile, mkdir, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { invalid } from '../check.js';
-import type { Dataset, TaskSet } from '../contract.js';
-import { readWhole, writeDurable } from '../durable.js';
-import { InnerloopError } from '../errors.js';
-import { describeEstimate, estimateTraining } from '../estimate.js';
+import { invalid } from '../foundation/check.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { readWhole, writeDurable } from '../files/durable.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
 import { runtime } from '../index.js';
-import type { Learner } from '../learner.js';
-import { fingerprintData, runManifest } from '../manifest.js';
-import { saveLearner } from '../persist.js';
-import { decodeSafetensors } from '../safetensors.js';
-import { summary } from '../tasks.js';
-import { train } from '../train.js';
-import type { TrainOptions } from '../train.js';
+import type { Learner } from '../learner/learner.js';
+import { fingerprintData, runManifest } from '../learner/manifest.js';
+import { saveLearner } from '../serving/persist.js';
+import { decodeSafetensors } from '../files/safetensors.js';
+import { summary } from '../tasks/index.js';
+import { train } from '../training/train.js';
+import type { TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
@@ -32,7 +32,7 @@ import {
   validationMetric,
 } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-import { packageVersion as version } from '../manifest.js';
+import { packageVersion as version } from '../learner/manifest.js';
 
 /** Files of an output folder. */
 export const FILES = {

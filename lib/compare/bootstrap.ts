@@ -1,8 +1,8 @@
-import { invalid } from '../check.js';
+import { invalid } from '../foundation/check.js';
 import { meanOf, percentiles, resampling } from '../evaluation/bootstrap.js';
 import type { ResampleOptions } from '../evaluation/bootstrap.js';
 import type { Interval } from '../evaluation/intervals.js';
-import { random } from '../random.js';
+import { random } from '../foundation/random.js';
 
 /**
  * Means over tasks of many columns, with 95 % percentile intervals of the bootstrap (Efron 1979). Unlike `meanInterval` it

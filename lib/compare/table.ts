@@ -1,5 +1,5 @@
 /** A comparison for people: one table of accuracy and costs, and the differences to the first method. */
-import type { RunTable, RunTableCell, RunTableRow } from '../compare.js';
+import type { RunTable, RunTableCell, RunTableRow } from './runs.js';
 
 const DIGITS = 4;
 

@@ -1,5 +1,5 @@
-import { checkInteger, checkObject, checkSeed } from '../check.js';
-import { random } from '../random.js';
+import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
+import { random } from '../foundation/random.js';
 
 /** Of everything drawn at random here: resampled tasks, shuffled groups, flipped signs. */
 export interface ResampleOptions {

@@ -1,6 +1,6 @@
 import { itemCounts } from '../baselines/baseline.js';
-import { checkNumber, checkObject, invalid } from '../check.js';
-import type { Dataset } from '../contract.js';
+import { checkNumber, checkObject, invalid } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
 import { studentT } from './intervals.js';
 import type { Interval } from './intervals.js';
 import type { RankedLists } from './lists.js';

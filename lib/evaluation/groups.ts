@@ -1,7 +1,7 @@
-import { checkInteger, checkObject, invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { InnerloopError, suggesting } from '../errors.js';
-import { random } from '../random.js';
+import { checkInteger, checkObject, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { random } from '../foundation/random.js';
 import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
 import type { ResampleOptions } from './bootstrap.js';
 import type { Interval, PerTask } from './intervals.js';

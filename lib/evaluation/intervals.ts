@@ -1,4 +1,4 @@
-import { invalid } from '../check.js';
+import { invalid } from '../foundation/check.js';
 
 /** A mean over tasks with its 95 % confidence interval. */
 export interface Interval {

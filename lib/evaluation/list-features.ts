@@ -1,6 +1,6 @@
 import { bagColumn } from '../baselines/item-features.js';
-import { invalid, unknownName } from '../check.js';
-import type { Column, FeatureTable } from '../contract.js';
+import { invalid, unknownName } from '../foundation/check.js';
+import type { Column, FeatureTable } from '../foundation/contract.js';
 
 /** The column that lists are described by: the named one; without a name the bag of the smallest vocabulary (genres, say). */
 export function featureColumn(items: FeatureTable, name: string | undefined): Column {

@@ -1,6 +1,6 @@
 import { itemCounts } from '../baselines/baseline.js';
-import { checkNumber, checkObject, invalid } from '../check.js';
-import type { Column, Dataset } from '../contract.js';
+import { checkNumber, checkObject, invalid } from '../foundation/check.js';
+import type { Column, Dataset } from '../foundation/contract.js';
 import { meanInterval } from './intervals.js';
 import { categories, distance, featureColumn } from './list-features.js';
 import type { RankedLists } from './lists.js';

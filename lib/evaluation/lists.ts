@@ -1,7 +1,7 @@
-import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../check.js';
-import type { Column, Dataset, TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
-import { topK } from '../top-k.js';
+import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import type { Column, Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { topK } from '../foundation/top-k.js';
 
 /** The best items of the catalog for each task. */
 export interface RankedLists {

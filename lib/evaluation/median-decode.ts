@@ -1,5 +1,5 @@
-import { checkNumber, checkObject } from '../check.js';
-import { InnerloopError } from '../errors.js';
+import { checkNumber, checkObject } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
 
 export interface MedianDecoderOptions {
   /** Standard deviation of the Gaussian kernel, in units of the score. Default 1.06 · sd(scores) · n^(−1/5). */

@@ -1,7 +1,7 @@
-import { checkNumber, checkObject, checkOneOf, invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { InnerloopError, show } from '../errors.js';
-import type { ErrorCode } from '../errors.js';
+import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError, show } from '../foundation/errors.js';
+import type { ErrorCode } from '../foundation/errors.js';
 import { meanInterval } from './intervals.js';
 import type { Interval } from './intervals.js';
 import { isListMetric, splitName } from './names.js';

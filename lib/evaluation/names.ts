@@ -1,4 +1,4 @@
-import { invalid, unknownName } from '../check.js';
+import { invalid, unknownName } from '../foundation/check.js';
 
 /** Of the query rows, all of them: `mae`. */
 export const ROW_METRICS = ['mae', 'rmse', 'logloss', 'brier', 'auc'] as const;

@@ -1,4 +1,4 @@
-import { checkInteger, checkObject, checkOneOf, invalid } from '../check.js';
+import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 
 /** Rows whose predicted probabilities are alike: what was predicted, and what happened. */
 export interface ReliabilityBin {

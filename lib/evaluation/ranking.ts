@@ -1,4 +1,4 @@
-import { InnerloopError } from '../errors.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { tieEnd } from './window.js';
 import type { TaskWindow } from './window.js';
 

@@ -1,5 +1,5 @@
-import { checkArray, checkObject, checkString, invalid, unknownName } from '../check.js';
-import { random } from '../random.js';
+import { checkArray, checkObject, checkString, invalid, unknownName } from '../foundation/check.js';
+import { random } from '../foundation/random.js';
 import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
 import type { ResampleOptions } from './bootstrap.js';
 import { pairedDifference, perTaskOf } from './intervals.js';

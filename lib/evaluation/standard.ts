@@ -1,5 +1,5 @@
 /** What is measured of a model unless it is said, by its loss. */
-import type { LossSpec } from '../contract.js';
+import type { LossSpec } from '../foundation/contract.js';
 
 export interface Standard {
   /** What the command line chooses the best epoch by. */

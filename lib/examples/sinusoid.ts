@@ -10,8 +10,8 @@ import { adam, createLearner, defineModel, maml, metaGradient, packTasks } from 
 import type { Interval, Learner, Model, TaskBatch, TaskExample } from '../index.js';
 import { joint } from '../algorithms/joint.js';
 import { bootstrapIntervals } from '../compare/bootstrap.js';
-import { random } from '../random.js';
-import { trainStep } from '../train-step.js';
+import { random } from '../foundation/random.js';
+import { trainStep } from '../training/train-step.js';
 
 export interface SinusoidOptions {
   /** Support points per task; one network is meta-trained for each. Default [5, 10]. */

@@ -1,5 +1,5 @@
 /** The report as one HTML file that needs nothing else: style and charts are inside, and it holds no script. */
-import { duration } from '../bench/format.js';
+import { duration } from '../charts/format.js';
 import { drawLines } from '../charts/lines.js';
 import { STYLE } from '../charts/style.js';
 import { escape, figure } from '../charts/svg.js';

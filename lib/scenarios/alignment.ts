@@ -1,13 +1,13 @@
-import { META_GRADIENT, runNative } from '../addon.js';
-import { checkInteger, checkObject, checkSeed, checkSignal, checkString } from '../check.js';
-import type { FloatArray, TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import { META_GRADIENT, runNative } from '../foundation/addon.js';
+import { checkInteger, checkObject, checkSeed, checkSignal, checkString } from '../foundation/check.js';
+import type { FloatArray, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 import type { ResultTable } from '../evaluation/table.js';
-import type { Learner } from '../learner.js';
-import { random } from '../random.js';
-import { packTaskSet } from '../task-batch.js';
-import { taskGroups } from '../tasks.js';
-import { checkTaskSet } from '../train.js';
+import type { Learner } from '../learner/learner.js';
+import { random } from '../foundation/random.js';
+import { packTaskSet } from '../batch/task-batch.js';
+import { taskGroups } from '../tasks/index.js';
+import { checkTaskSet } from '../training/train.js';
 import { checkLearner } from './scenario.js';
 
 export interface AlignmentOptions {

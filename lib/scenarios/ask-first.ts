@@ -1,11 +1,11 @@
-import { checkArray, checkInteger, checkObject, checkSeed, checkSignal } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import { checkArray, checkInteger, checkObject, checkSeed, checkSignal } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
-import type { Learner } from '../learner.js';
-import { random } from '../random.js';
+import type { Learner } from '../learner/learner.js';
+import { random } from '../foundation/random.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
-import { checkTaskSet } from '../train.js';
+import { checkTaskSet } from '../training/train.js';
 import type { EvidenceCandidate } from './evidence.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Metrics, Scenario } from './scenario.js';

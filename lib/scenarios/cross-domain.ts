@@ -7,19 +7,19 @@ import {
   checkSignal,
   checkString,
   invalid,
-} from '../check.js';
-import type { Dataset, TaskSet } from '../contract.js';
-import { InnerloopError, suggesting } from '../errors.js';
+} from '../foundation/check.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
 import type { MetricResult } from '../evaluation/metrics.js';
-import { groupRows } from '../interactions/assemble.js';
-import type { Learner } from '../learner.js';
-import { random } from '../random.js';
-import { buildTasks, joinTasks } from '../tasks.js';
+import { groupRows } from '../data/assemble.js';
+import type { Learner } from '../learner/learner.js';
+import { random } from '../foundation/random.js';
+import { buildTasks, joinTasks } from '../tasks/index.js';
 import { keyColumn } from '../tasks/key.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
-import { train } from '../train.js';
-import type { TrainOptions } from '../train.js';
+import { train } from '../training/train.js';
+import type { TrainOptions } from '../training/train.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 

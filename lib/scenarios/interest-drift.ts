@@ -1,15 +1,23 @@
-import { checkFraction, checkInteger, checkNumber, checkObject, checkSignal, checkString, invalid } from '../check.js';
-import type { Dataset, TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import {
+  checkFraction,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkSignal,
+  checkString,
+  invalid,
+} from '../foundation/check.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
-import type { Learner } from '../learner.js';
-import { captureState, restoreState } from '../learner-state.js';
-import { buildTasks } from '../tasks.js';
-import type { TaskOptions } from '../tasks.js';
+import type { Learner } from '../learner/learner.js';
+import { captureState, restoreState } from '../learner/state.js';
+import { buildTasks } from '../tasks/index.js';
+import type { TaskOptions } from '../tasks/index.js';
 import { resolveTaskOptions } from '../tasks/options.js';
 import { windowTasks } from '../tasks/split-time.js';
-import { train } from '../train.js';
-import type { TrainOptions } from '../train.js';
+import { train } from '../training/train.js';
+import type { TrainOptions } from '../training/train.js';
 import { withRecency } from './recency.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';

@@ -1,11 +1,11 @@
-import { checkNumber, checkObject, checkSignal, checkString } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { InnerloopError } from '../errors.js';
+import { checkNumber, checkObject, checkSignal, checkString } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
-import type { Learner } from '../learner.js';
-import { random } from '../random.js';
+import type { Learner } from '../learner/learner.js';
+import { random } from '../foundation/random.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
-import { checkTaskSet } from '../train.js';
+import { checkTaskSet } from '../training/train.js';
 import { gradientAlignment } from './alignment.js';
 import { betterOf, checkLearner, measureOutputs, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';

@@ -1,7 +1,7 @@
-import type { NativeInnerLoop } from '../addon.js';
-import type { TaskSet } from '../contract.js';
-import type { Learner } from '../learner.js';
-import type { Model } from '../model.js';
+import type { NativeInnerLoop } from '../foundation/addon.js';
+import type { TaskSet } from '../foundation/contract.js';
+import type { Learner } from '../learner/learner.js';
+import type { Model } from '../model/model.js';
 
 /** How a learner adapts to the tasks of a scenario: not at all, or by its algorithm, with other inner options where given. */
 export interface Adaptation {

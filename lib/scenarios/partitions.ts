@@ -1,11 +1,11 @@
-import type { Baseline } from '../baselines/index.js';
-import { checkObject, checkSignal } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { evaluate } from '../evaluation.js';
-import type { MethodEvaluation } from '../evaluation.js';
+import type { Baseline } from '../baselines/fit.js';
+import { checkObject, checkSignal } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import type { Interval } from '../evaluation/intervals.js';
-import type { Learner } from '../learner.js';
-import { checkTaskSet } from '../train.js';
+import type { Learner } from '../learner/learner.js';
+import { checkTaskSet } from '../training/train.js';
 import { betterOf, checkLearner, entriesOf, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 

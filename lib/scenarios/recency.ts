@@ -1,5 +1,5 @@
-import { checkNumber, invalid } from '../check.js';
-import type { Dataset } from '../contract.js';
+import { checkNumber, invalid } from '../foundation/check.js';
+import type { Dataset } from '../foundation/contract.js';
 
 /**
  * The dataset with weights w = 2^(−age / halfLife) on its interactions (exponential forgetting; Ding & Li 2005), times those that

@@ -1,13 +1,13 @@
 /** What every scenario returns: tables as `evaluate` makes them, series to plot, and what a reader has to know. */
-import { checkArray, invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
+import { checkArray, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
 import type { MetricResult } from '../evaluation/metrics.js';
 import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
 import { standardOf } from '../evaluation/standard.js';
-import { Learner } from '../learner.js';
-import { metricScores } from '../train.js';
+import { Learner } from '../learner/learner.js';
+import { metricScores } from '../training/train.js';
 import { adaptedOutputs } from './outputs.js';
 import type { Adaptation } from './outputs.js';
 

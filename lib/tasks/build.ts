@@ -1,6 +1,6 @@
-import type { Dataset, TaskSet } from '../contract.js';
-import { random } from '../random.js';
-import type { Random } from '../random.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
+import type { Random } from '../foundation/random.js';
 import { groupByKey, nameKey } from './key.js';
 import type { Grouping } from './key.js';
 import { emptyError, resolveTaskOptions } from './options.js';

@@ -1,5 +1,5 @@
-import { invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
+import { invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
 
 /**
  * Several task sets of one dataset as one, in order.

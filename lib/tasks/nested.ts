@@ -1,6 +1,6 @@
-import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../check.js';
-import type { TaskSet } from '../contract.js';
-import { random } from '../random.js';
+import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
 import { emptyError } from './options.js';
 import { TaskSetBuilder } from './rows.js';
 

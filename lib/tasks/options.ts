@@ -1,6 +1,6 @@
-import type { Dataset } from '../contract.js';
-import { InnerloopError } from '../errors.js';
-import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../check.js';
+import type { Dataset } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import { checkKey } from './key.js';
 import type { TaskKey } from './key.js';
 

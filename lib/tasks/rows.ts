@@ -1,4 +1,4 @@
-import type { Dataset, TaskSet } from '../contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
 
 /** A growing Int32Array. */
 class Rows {

@@ -1,7 +1,7 @@
-import type { FeatureTable } from '../contract.js';
-import { InnerloopError, nearest, suggesting } from '../errors.js';
-import { invalid } from '../check.js';
-import { random } from '../random.js';
+import type { FeatureTable } from '../foundation/contract.js';
+import { InnerloopError, nearest, suggesting } from '../foundation/errors.js';
+import { invalid } from '../foundation/check.js';
+import { random } from '../foundation/random.js';
 import type { Selector } from './options.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { Dataset, TaskSet } from '../contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';

@@ -1,5 +1,5 @@
-import type { Dataset, TaskSet } from '../contract.js';
-import { random } from '../random.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
 import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';

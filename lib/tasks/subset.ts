@@ -1,5 +1,5 @@
-import type { TaskSet } from '../contract.js';
-import { invalid } from '../check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { invalid } from '../foundation/check.js';
 
 /** Some tasks of a set, in the order of `indices`. @throws {InnerloopError} INVALID_OPTION for an index out of range */
 export function subsetTasks(tasks: TaskSet, indices: ArrayLike<number>): TaskSet {

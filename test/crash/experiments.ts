@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { random } from '../../lib/random.js';
+import { random } from '../../lib/foundation/random.js';
 import { assertSame, buildFaults, epochOf, filesOf, folder, run, uninterrupted } from './victims.js';
 import type { Outcome } from './victims.js';
 

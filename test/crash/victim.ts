@@ -15,9 +15,9 @@ import {
   splitTasks,
   train,
 } from '../../lib/index.js';
-import { packageVersion } from '../../lib/manifest.js';
-import { adam } from '../../lib/outer-update.js';
-import { random } from '../../lib/random.js';
+import { packageVersion } from '../../lib/learner/manifest.js';
+import { adam } from '../../lib/meta/outer-update.js';
+import { random } from '../../lib/foundation/random.js';
 
 const [checkpoint, epochs, threads = '2', width = '24'] = process.argv.slice(2);
 const ITEMS = 300;

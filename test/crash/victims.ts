@@ -6,8 +6,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../lib/addon.js';
-import { decodeSafetensors, verifyChecksum } from '../../lib/safetensors.js';
+import { packageRoot } from '../../lib/foundation/addon.js';
+import { decodeSafetensors, verifyChecksum } from '../../lib/files/safetensors.js';
 
 const VICTIM = fileURLToPath(new URL('./victim.js', import.meta.url));
 

@@ -1,5 +1,5 @@
 /** Damage to bytes and to values, all of it decided by a random stream, so that a failure has a number to be repeated by. */
-import type { Random } from '../../lib/random.js';
+import type { Random } from '../../lib/foundation/random.js';
 
 export const pick = <T>(stream: Random, from: readonly T[]): T => from[stream.below(from.length)]!;
 

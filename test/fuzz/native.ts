@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../lib/addon.js';
+import { packageRoot } from '../../lib/foundation/addon.js';
 import type { Sanitizer } from '../sanitize/sanitize.js';
 
 export const NATIVE_TARGETS = readdirSync(join(packageRoot(), 'test', 'fuzz', 'native')).flatMap(

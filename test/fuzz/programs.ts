@@ -3,11 +3,11 @@
  * layers trust it; so what is accepted is run with everything that reads it.
  */
 import assert from 'node:assert/strict';
-import { LOSSES, META_GRADIENT, operations, REPTILE } from '../../lib/addon.js';
-import type { NativeColumn, NativeModelSpec, NativeOperations } from '../../lib/addon.js';
-import type { BodySpec, FloatArray, InputSpec, ModelSpec, Precision } from '../../lib/contract.js';
-import { defineModel } from '../../lib/model.js';
-import type { Random } from '../../lib/random.js';
+import { LOSSES, META_GRADIENT, operations, REPTILE } from '../../lib/foundation/addon.js';
+import type { NativeColumn, NativeModelSpec, NativeOperations } from '../../lib/foundation/addon.js';
+import type { BodySpec, FloatArray, InputSpec, ModelSpec, Precision } from '../../lib/foundation/contract.js';
+import { defineModel } from '../../lib/model/model.js';
+import type { Random } from '../../lib/foundation/random.js';
 import { mutateValue, pick } from './mutate.js';
 import type { Target } from './targets.js';
 

@@ -6,7 +6,7 @@
  * A case is made from (target, seed, number) alone: with 0 seconds exactly the first case is run, to repeat a finding.
  */
 import { openSync, writeSync } from 'node:fs';
-import { random } from '../../lib/random.js';
+import { random } from '../../lib/foundation/random.js';
 import { programs } from './programs.js';
 import { TARGETS } from './targets.js';
 

@@ -1,6 +1,6 @@
 /** node --expose-gc leak-worker.js <adaptations> <trainings>: resident memory after the first tenth and at the end, in bytes. */
 import { learnerOf, make, ratings, run, stage } from '../fixtures/family.js';
-import { random } from '../../lib/random.js';
+import { random } from '../../lib/foundation/random.js';
 
 const [adaptations, trainings] = process.argv.slice(2).map(Number);
 

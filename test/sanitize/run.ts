@@ -3,9 +3,9 @@
  * every instruction set of the machine, and under ThreadSanitizer; then leaks. Prints the counts of what was tried.
  */
 import { parseArgs } from 'node:util';
-import { addon } from '../../lib/addon.js';
+import { addon } from '../../lib/foundation/addon.js';
 import { leaks } from './leaks.js';
-import { FULL, prepare, QUICK, runFiles } from './sanitize.js';
+import { FULL, NUMERIC, prepare, QUICK, runFiles } from './sanitize.js';
 import type { Kind } from './sanitize.js';
 
 const { values } = parseArgs({
@@ -37,7 +37,7 @@ for (const kind of ['address', 'thread'] as const satisfies Kind[]) {
   console.log(`ok      ${kind}: the planted bug was found`);
   const { isa, isas } = addon();
   for (const each of kind === 'address' && !values.quick ? isas : [isa]) {
-    const pattern = each === isa ? (values.quick ? QUICK : FULL)[kind] : /^(30|40|50|55|65)-/;
+    const pattern = each === isa ? (values.quick ? QUICK : FULL)[kind] : NUMERIC;
     await step(`${kind} on ${each}`, async () => {
       const { files, passed: tests, skipped: left } = await runFiles(sanitizer, pattern, { INNERLOOP_ISA: each });
       return `${tests} tests of ${files} files passed, ${left} skipped, 0 reports`;

@@ -8,8 +8,8 @@ import { execFile, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { packageRoot } from '../../lib/addon.js';
+import { dirname, join, sep } from 'node:path';
+import { packageRoot } from '../../lib/foundation/addon.js';
 
 export type Kind = 'address' | 'thread';
 const SANITIZERS: Record<
@@ -190,7 +190,10 @@ export async function runFiles(
   env: Record<string, string> = {},
 ): Promise<Counts> {
   const folder = join(root, 'dist', 'test');
-  const files = readdirSync(folder).filter((name) => name.endsWith('.test.js') && pattern.test(name));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => name.replaceAll(sep, '/'))
+    .filter((name) => name.endsWith('.test.js') && pattern.test(name))
+    .sort();
   const total: Counts = { files: files.length, passed: 0, skipped: 0 };
   assert.ok(files.length > 0, `no test file fits ${pattern}`);
   const failures: string[] = [];
@@ -212,6 +215,19 @@ export async function runFiles(
   return total;
 }
 
-/** What a commit is checked with, and everything that can run under a sanitizer: not what builds or measures, nor DuckDB. */
-export const QUICK: Record<Kind, RegExp> = { address: /^(40|58|65)-/, thread: /^56-/ };
-export const FULL: Record<Kind, RegExp> = { address: /^(?!(10|11|31|60|77|9\d)-)/, thread: /^(40|5[0-9]|7[0156])-/ };
+/** The suites of the core that run once for each instruction set. */
+export const NUMERIC = /^(native\/kernels|model\/model|meta\/(golden|derivatives|forms|outer-update))\./;
+
+/** What a commit is checked with. */
+export const QUICK: Record<Kind, RegExp> = {
+  address: /^(model\/model|native\/hostile|meta\/outer-update)\./,
+  thread: /^native\/concurrency\./,
+};
+
+/** Everything that can run under a sanitizer: not what builds or measures, nor DuckDB. */
+export const FULL: Record<Kind, RegExp> = {
+  address:
+    /^(?!(cli|crash|compare|sanitize|fuzz|bench|report)\/|(data\/open|data\/open-errors|native\/core|files\/files|learner\/manifest)\.)/,
+  thread:
+    /^(model|meta|algorithms|serving|foundation)\/|^(native\/concurrency|learner\/learner|training\/checkpoint)\./,
+};

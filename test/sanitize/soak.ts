@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
-import { InnerloopError } from '../../lib/errors.js';
-import { loadLearner, saveLearner } from '../../lib/persist.js';
-import { random } from '../../lib/random.js';
+import { InnerloopError } from '../../lib/foundation/errors.js';
+import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
+import { random } from '../../lib/foundation/random.js';
 import { learnerOf, make, path, ratings, run, tiny } from '../fixtures/family.js';
 
 const minutes = Number(process.argv[2] ?? 60);

@@ -1,0 +1,86 @@
+/** Every algorithm by name: one file each. The contract suite runs over this list. */
+import type { Algorithm } from '../meta/algorithm.js';
+import { anil } from './anil.js';
+import { fineTune } from './fine-tune.js';
+import { fomaml } from './fomaml.js';
+import { maml } from './maml.js';
+import { imaml } from './imaml.js';
+import { joint } from './joint.js';
+import { laplace } from './laplace.js';
+import { lstmMetaLearner } from './lstm-meta-learner.js';
+import { mamlPlusPlus } from './maml-plus-plus.js';
+import { melu } from './melu.js';
+import { metaSgd } from './meta-sgd.js';
+import { reptile } from './reptile.js';
+import { ridge } from './ridge.js';
+import { lwa } from './lwa.js';
+import { mamo } from './mamo.js';
+import { matchingNets } from './matching-nets.js';
+import { metaEmb } from './meta-emb.js';
+import { mwuf } from './mwuf.js';
+import { nlba } from './nlba.js';
+import { protoNets } from './proto-nets.js';
+import { tanp } from './tanp.js';
+
+export {
+  anil,
+  fineTune,
+  fomaml,
+  imaml,
+  joint,
+  laplace,
+  lstmMetaLearner,
+  maml,
+  mamlPlusPlus,
+  melu,
+  metaSgd,
+  reptile,
+  ridge,
+  lwa,
+  mamo,
+  matchingNets,
+  metaEmb,
+  mwuf,
+  nlba,
+  protoNets,
+  tanp,
+};
+export type { ImamlOptions } from './imaml.js';
+export type { LaplaceOptions } from './laplace.js';
+export type { LstmMetaLearnerOptions } from './lstm-meta-learner.js';
+export type { MamlPlusPlusOptions } from './maml-plus-plus.js';
+export type { MamlOptions } from './maml.js';
+export type { MeluOptions } from './melu.js';
+export type { RidgeOptions } from './ridge.js';
+export type { LwaOptions } from './lwa.js';
+export type { MamoOptions } from './mamo.js';
+export type { MetaEmbOptions } from './meta-emb.js';
+export type { MwufOptions } from './mwuf.js';
+export type { NlbaOptions } from './nlba.js';
+export type { ProtoNetsOptions } from './proto-nets.js';
+export type { TanpOptions } from './tanp.js';
+
+export const ALGORITHMS = {
+  maml,
+  fomaml,
+  anil,
+  reptile,
+  ridge,
+  metaSgd,
+  mamlPlusPlus,
+  imaml,
+  melu,
+  laplace,
+  lstmMetaLearner,
+  lwa,
+  mamo,
+  matchingNets,
+  metaEmb,
+  mwuf,
+  nlba,
+  protoNets,
+  tanp,
+  joint,
+  fineTune,
+} as const satisfies Record<string, (options?: never) => Algorithm>;
+export type AlgorithmName = keyof typeof ALGORITHMS;

@@ -1,0 +1,187 @@
+/** Binds a model's inputs to the columns of a dataset: which column, and which ids mean what. */
+import type { NativeColumn, NativeFrame } from '../foundation/addon.js';
+import { nativeError } from '../foundation/addon.js';
+import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import type { Column, Dataset, InputSpec, SequenceColumn, Vocabulary } from '../foundation/contract.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
+import type { Model } from '../model/model.js';
+
+export interface InputChoice {
+  /** A column of the users, items or interactions, or `user` / `item` for the id itself. */
+  name: string;
+  /** Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have one. */
+  dim?: number;
+  /** Bags only. Default `mean`. */
+  pooling?: 'mean' | 'sum';
+  /** Sequences only: at most so many ids, the most recent ones. Default: as many as the column has. */
+  maxLength?: number;
+}
+
+/** Sides of a frame: what the row numbers of a batch point into. Ids have sides of their own, so that they can be hidden. */
+export const SIDES = { users: 0, items: 1, interactions: 2, userId: 3, itemId: 4 } as const;
+const ID_INPUTS = { user: SIDES.userId, item: SIDES.itemId } as const;
+
+/**
+ * Input specifications for columns of a dataset, with their vocabularies. The ids of users and items, and of the items in
+ * sequences, get the vocabulary of those that occur in `rows`; all others share id 0, "unknown".
+ *
+ * ```ts
+ * const inputs = describeInputs(dataset, [{ name: 'item', dim: 16 }, { name: 'genres', dim: 8 }], split.trainRows);
+ * ```
+ *
+ * @param rows interactions that training may see
+ * @throws {InnerloopError} MISSING_COLUMN, INVALID_OPTION, UNKNOWN_OPTION
+ */
+export function describeInputs(dataset: Dataset, choices: readonly InputChoice[], rows: Int32Array): InputSpec[] {
+  checkArray(choices, 'inputs', 'input choices');
+  return choices.map((choice: unknown, i) => {
+    const field = `inputs[${i}]`;
+    checkObject(choice, field, ['name', 'dim', 'pooling', 'maxLength']);
+    checkString(choice['name'], `${field}.name`);
+    const { name, dim, pooling, maxLength } = choice;
+    if (dim !== undefined) checkInteger(dim, `${field}.dim`, 1, 65536);
+    if (name === 'user' || name === 'item') {
+      checkInteger(dim, `${field}.dim`, 1, 65536);
+      const vocabulary = seenIds(dataset, name, rows);
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
+    }
+    const { column } = findColumn(dataset, name, `${field}.name`);
+    if (column.kind === 'dense') {
+      return { name, kind: 'dense', size: column.size, ...(dim === undefined ? {} : { dim }) };
+    }
+    checkInteger(dim, `${field}.dim`, 1, 65536);
+    if (column.kind === 'sequence') {
+      if (maxLength !== undefined) checkInteger(maxLength, `${field}.maxLength`, 1, column.maxLength);
+      const vocabulary = seenIds(dataset, 'item', rows);
+      return {
+        name,
+        kind: 'sequence',
+        cardinality: vocabulary.length,
+        dim,
+        maxLength: maxLength ?? column.maxLength,
+        vocabulary,
+      };
+    }
+    const vocabulary = [...column.vocabulary.values];
+    if (column.kind === 'categorical')
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
+    if (pooling !== undefined) checkOneOf(pooling, `${field}.pooling`, ['mean', 'sum']);
+    return {
+      name,
+      kind: 'bag',
+      cardinality: vocabulary.length,
+      dim,
+      pooling: pooling as 'mean' | 'sum' | undefined,
+      vocabulary,
+    };
+  });
+}
+
+/** The ids of users or items that occur in `rows`, after "unknown". */
+function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array): string[] {
+  const table = name === 'user' ? dataset.users : dataset.items;
+  const seen = new Uint8Array(table.rows);
+  const ids = dataset[name];
+  for (const row of rows) seen[ids[row]!] = 1;
+  return table.keys.values.filter((_, id) => id === 0 || seen[id] === 1);
+}
+
+function findColumn(dataset: Dataset, name: string, field: string): { column: Column; side: number } {
+  const tables = [dataset.users, dataset.items, dataset.context];
+  for (const [side, table] of tables.entries()) {
+    const column = table.columns.find((c) => c.name === name);
+    if (column !== undefined) return { column, side };
+  }
+  const known = ['user', 'item', ...tables.flatMap((table) => table.columns.map((c) => c.name))];
+  throw new InnerloopError('MISSING_COLUMN', suggesting('no such column', name, known), {
+    field,
+    value: name,
+    expected: `one of ${known.join(', ')}`,
+  });
+}
+
+/** @internal A dataset in the ids of a model. */
+export interface BoundDataset {
+  dataset: Dataset;
+  frame: NativeFrame;
+  /** By user (item) row of the dataset: 1 if the model knows its id. */
+  knownUsers: Uint8Array;
+  knownItems: Uint8Array;
+  sequences: BoundSequence[];
+}
+
+/** @internal A sequence input, for batches that bring their own. */
+export interface BoundSequence {
+  column: SequenceColumn;
+  /** Its position among the model's inputs. */
+  input: number;
+  maxLength: number;
+  /** The model's id of every item row. */
+  ids: Int32Array;
+}
+
+/** @internal Translates the dataset's columns into the model's vocabularies and copies them to the native core. */
+export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
+  const knownUsers = new Uint8Array(dataset.users.rows);
+  const knownItems = new Uint8Array(dataset.items.rows);
+  const sequences: BoundSequence[] = [];
+  const columns = model.spec.inputs.map((input, i): NativeColumn => {
+    const { name } = input;
+    if (input.kind !== 'dense' && input.vocabulary === undefined) {
+      throw invalid(`model.inputs.${name}.vocabulary`, 'missing', undefined, 'inputs made by describeInputs');
+    }
+    const index = input.kind === 'dense' ? undefined : new Map(input.vocabulary!.map((text, id) => [text, id]));
+    if (name === 'user' || name === 'item') {
+      const table = name === 'user' ? dataset.users : dataset.items;
+      const known = name === 'user' ? knownUsers : knownItems;
+      const ids = translate(table.keys, index!);
+      for (let r = 1; r < ids.length; r++) known[r] = ids[r]! > 0 ? 1 : 0;
+      return { side: ID_INPUTS[name], ids };
+    }
+    const { column, side } = findColumn(dataset, name, `model.inputs.${name}`);
+    if (column.kind !== input.kind) {
+      throw invalid(`model.inputs.${name}`, `the dataset's column is ${column.kind}`, column.kind, input.kind);
+    }
+    if (column.kind === 'dense') {
+      if (input.kind === 'dense' && column.size !== input.size)
+        throw invalid(`model.inputs.${name}`, 'has another size', column.size, `${input.size}`);
+      return { side, dense: model.floats(column.data) };
+    }
+    const map = translate(column.vocabulary, index!);
+    const ids = column.data.map((id) => map[id]!);
+    if (column.kind === 'categorical') return { side, ids };
+    if (column.kind !== 'sequence' || input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
+    sequences.push({ column, input: i, maxLength: input.maxLength, ids: map });
+    return { side, ...lastIds(ids, column.offsets, input.maxLength) };
+  });
+  const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
+  try {
+    return {
+      dataset,
+      frame: model.ops.createFrame(model.native, { sides, columns }),
+      knownUsers,
+      knownItems,
+      sequences,
+    };
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+/** The last `count` ids of every row. */
+function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: Int32Array; offsets: Int32Array } {
+  const kept = new Int32Array(offsets.length);
+  for (let r = 0; r + 1 < offsets.length; r++) kept[r + 1] = kept[r]! + Math.min(count, offsets[r + 1]! - offsets[r]!);
+  if (kept[kept.length - 1] === ids.length) return { ids, offsets };
+  const last = new Int32Array(kept[kept.length - 1]!);
+  for (let r = 0; r + 1 < offsets.length; r++)
+    last.set(ids.subarray(offsets[r + 1]! - (kept[r + 1]! - kept[r]!), offsets[r + 1]), kept[r]);
+  return { ids: last, offsets: kept };
+}
+
+/** For each id of a vocabulary, the model's id of the same text; 0 where it has none. */
+function translate(from: Vocabulary, to: Map<string, number>): Int32Array {
+  const map = new Int32Array(from.values.length);
+  for (let id = 1; id < map.length; id++) map[id] = to.get(from.values[id]!) ?? 0;
+  return map;
+}

@@ -1,0 +1,154 @@
+/** What becomes of interactions on their way into the losses: labels are centred, positives get sampled negatives. */
+import { checkInteger, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
+import type { Random } from '../foundation/random.js';
+
+export interface RowOptions {
+  /**
+   * What is taken from ratings before they are learned and added to what is predicted (loss `mse` alone): `mean`, the mean μ of
+   * the training tasks; or `bias`, μ + b_u + b_i with damped means (Koren 2010, section 2.1):
+   *
+   *     b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, 0 for a new item,
+   *     b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.
+   *
+   * Default `mean`.
+   */
+  center?: 'mean' | 'bias';
+  /** Default 5. */
+  damping?: number;
+  /**
+   * Under the ranking losses: items drawn for each row with label 1 and put after it with label 0, uniformly from the items of
+   * the training tasks, none that the task holds. Rows with label 0 are then left out. Query rows get negatives in training
+   * only. 0: the rows as they are. Default 4.
+   */
+  negatives?: number;
+}
+
+/** Options with their defaults. */
+export type RowRules = Required<RowOptions>;
+
+const DEFAULTS = { center: 'mean', damping: 5, negatives: 4 } as const;
+
+/** @internal */
+export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss'], field: string): RowRules {
+  const given = options ?? {};
+  checkObject(given, field, ['center', 'damping', 'negatives']);
+  const { center = DEFAULTS.center, damping = DEFAULTS.damping, negatives = DEFAULTS.negatives } = given as RowOptions;
+  checkOneOf(center, `${field}.center`, ['mean', 'bias']);
+  checkNumber(damping, `${field}.damping`, 0);
+  checkInteger(negatives, `${field}.negatives`, 0, 10_000);
+  if (center === 'bias' && loss !== 'mse')
+    throw invalid(`${field}.center`, `does not apply to ${loss}`, center, 'loss mse');
+  if (given.negatives !== undefined && !isRanking(loss))
+    throw invalid(`${field}.negatives`, `do not apply to ${loss}`, negatives, 'loss bpr or listwise');
+  return { center, damping, negatives };
+}
+
+export const isRanking = (loss: LossSpec['loss']): boolean => loss === 'bpr' || loss === 'listwise';
+
+/** What training fixed, by item row of the dataset: the learner's own catalog, or another translated. @internal */
+export interface RowState {
+  readonly mean: number;
+  /** b_i, where labels are centred on biases. */
+  readonly itemBias: Float64Array | undefined;
+  /** 1 for items of the training tasks, where negatives are drawn. */
+  readonly seen: Uint8Array | undefined;
+}
+
+/** @internal */
+export function fitRows(
+  rules: RowRules,
+  loss: LossSpec['loss'],
+  { dataset, supportRows, queryRows }: TaskSet,
+): RowState {
+  const { item, label } = dataset;
+  const items = dataset.items.rows;
+  const each = (f: (row: number) => void) => {
+    for (const rows of [supportRows, queryRows]) for (const row of rows) f(row);
+  };
+  let seen: Uint8Array | undefined;
+  if (isRanking(loss) && rules.negatives > 0) {
+    seen = new Uint8Array(items);
+    each((row) => (seen![item[row]!] = 1));
+  }
+  if (loss !== 'mse') return { mean: 0, itemBias: undefined, seen };
+  let total = 0;
+  each((row) => (total += label[row]!));
+  const mean = total / (supportRows.length + queryRows.length);
+  checkNumber(mean, 'labels');
+  if (rules.center === 'mean') return { mean, itemBias: undefined, seen };
+  const itemBias = new Float64Array(items);
+  const count = new Float64Array(items);
+  each((row) => {
+    itemBias[item[row]!] = itemBias[item[row]!]! + label[row]! - mean;
+    count[item[row]!] = count[item[row]!]! + 1;
+  });
+  for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i]! / (count[i]! + rules.damping);
+  return { mean, itemBias, seen };
+}
+
+/** The state in the item rows of another dataset. @internal */
+export function translateRows(state: RowState, from: Dataset, to: Dataset): RowState {
+  if (from.items === to.items || (state.itemBias === undefined && state.seen === undefined)) return state;
+  const rowOf = to.items.keys.values.map((key, row) => (row === 0 ? 0 : from.items.keys.idOf(key)));
+  return {
+    mean: state.mean,
+    itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]!),
+    seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]!),
+  };
+}
+
+/** What a batch needs to know of its rows. @internal */
+export interface RowContext {
+  readonly rules: RowRules;
+  readonly state: RowState;
+  /** Item rows that negatives are drawn from; empty where none are. */
+  readonly candidates: Int32Array;
+  readonly seed: number;
+}
+
+/** @internal */
+export function rowContext(rules: RowRules, state: RowState, seed: number): RowContext {
+  const { seen } = state;
+  const rows = seen === undefined ? [] : Array.from(seen.keys()).filter((row) => row > 0 && seen[row] === 1);
+  return { rules, state, candidates: Int32Array.from(rows), seed };
+}
+
+/** b_u of a task from labelled items; 0 where labels are centred on the mean alone. @internal */
+export function userBias(
+  { rules, state: { mean, itemBias } }: RowContext,
+  items: ArrayLike<number>,
+  labels: ArrayLike<number>,
+): number {
+  if (itemBias === undefined || items.length === 0) return 0;
+  let sum = 0;
+  for (let i = 0; i < items.length; i++) sum += labels[i]! - mean - itemBias[items[i]!]!;
+  return sum / (items.length + rules.damping);
+}
+
+/** The same from rows of a dataset. @internal */
+export function userBiasOfRows(context: RowContext, { item, label }: Dataset, rows: Int32Array): number {
+  if (context.state.itemBias === undefined) return 0;
+  return userBias(
+    context,
+    rows.map((row) => item[row]!),
+    Float64Array.from(rows, (row) => label[row]!),
+  );
+}
+
+/** `count` candidates that are not `taken`, with replacement; fewer where nearly all are taken. @internal */
+export function drawNegatives(
+  { candidates }: RowContext,
+  count: number,
+  taken: ReadonlySet<number>,
+  stream: Random,
+  into: Int32Array,
+  at: number,
+): number {
+  let drawn = 0;
+  for (let tries = 0; drawn < count && tries < 20 * count; tries++) {
+    const item = candidates[stream.below(candidates.length)]!;
+    if (!taken.has(item)) into[at + drawn++] = item;
+  }
+  return drawn;
+}

@@ -1,0 +1,228 @@
+/** Meta-batches of dataset tasks: row numbers only, no per-row objects. */
+import { nativeError } from '../foundation/addon.js';
+import type { NativeBatch } from '../foundation/addon.js';
+import type { Dataset, FloatArray, TaskSet } from '../foundation/contract.js';
+import type { BoundDataset } from './features.js';
+import { SupportHistories } from '../data/history.js';
+import { auxiliaryLabels } from '../model/labels.js';
+import type { Model } from '../model/model.js';
+import { random } from '../foundation/random.js';
+import type { Random } from '../foundation/random.js';
+import { drawNegatives, userBiasOfRows } from './rows.js';
+import type { RowContext } from './rows.js';
+
+export interface BatchOptions {
+  /** How labels are centred and negatives drawn. */
+  rows: RowContext;
+  /** Of the epoch, in training: query rows get negatives too. */
+  epoch?: number;
+  /** `support`: a task's query rows are put into its support too (Reptile). `query`: all rows are query rows (joint training). */
+  allRows?: 'support' | 'query';
+  /** Weighs a task in the meta-loss by its query rows instead of equally. */
+  weighByRows?: boolean;
+  /** Of every task of the set, a factor in the meta-loss. */
+  weights?: Float64Array;
+  /** Hides ids at random, so that the model learns what to do without them. */
+  hide?: HideIds & { seed: number; epoch: number };
+}
+
+/** Share of the training tasks in which all ids of users or items are hidden (shown as "unknown"). */
+export interface HideIds {
+  /** Default 0. */
+  user?: number;
+  /** Default 0. */
+  item?: number;
+}
+
+/** Tasks `indices[from … to)` of a task set as one native batch. @internal */
+export function packTaskSet(
+  model: Model,
+  bound: BoundDataset,
+  tasks: TaskSet,
+  indices: Int32Array,
+  from: number,
+  to: number,
+  options: BatchOptions,
+): NativeBatch {
+  const { supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
+  const { rows: context, hide, allRows, epoch } = options;
+  const begin = new Int32Array(2 * (to - from) + 1);
+  let total = 0;
+  for (let k = from; k < to; k++) {
+    const t = indices[k]!;
+    const query = queryOffsets[t + 1]! - queryOffsets[t]!;
+    total += supportOffsets[t + 1]! - supportOffsets[t]! + (allRows === 'support' ? 2 : 1) * query;
+  }
+  const writer = new RowWriter(model, bound, context, total);
+  for (let k = from; k < to; k++) {
+    const t = indices[k]!;
+    const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
+    const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
+    const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, t);
+    const showUser = stream === undefined || stream.uniform() >= (hide!.user ?? 0);
+    const showItem = stream === undefined || stream.uniform() >= (hide!.item ?? 0);
+    writer.task(t, support, showUser, showItem, epoch);
+    const inSupport = allRows === 'query' ? [] : allRows === 'support' ? [support, query] : [support];
+    for (const rows of inSupport) writer.put(rows, allRows === 'support' ? [support, query] : [support]);
+    begin[2 * (k - from) + 1] = writer.length;
+    for (const rows of allRows === 'query' ? [support, query] : [query])
+      writer.put(rows, epoch === undefined ? undefined : [support, query]);
+    begin[2 * (k - from) + 2] = writer.length;
+  }
+  const weighted = options.weighByRows === true || options.weights !== undefined;
+  const weights = weighted ? shares(begin, options.weighByRows === true, options.weights, indices, from) : undefined;
+  try {
+    return model.ops.createBatch(model.native, bound.frame, { begin, ...writer.columns(), weights });
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+/** Rows of a batch, in columns. */
+class RowWriter {
+  length = 0;
+  readonly #dataset: Dataset;
+  readonly #context: RowContext;
+  readonly #users: Int32Array;
+  readonly #items: Int32Array;
+  readonly #interactions: Int32Array;
+  readonly #userIds: Int32Array;
+  readonly #itemIds: Int32Array;
+  readonly #labels: FloatArray;
+  readonly #weights: FloatArray | undefined;
+  readonly #heads: (ArrayLike<number> | undefined)[];
+  /** Histories that are the task's support set, with the row of every batch row in them. */
+  readonly #histories: { lists: SupportHistories; rows: Int32Array; own: Int32Array; whole: number }[];
+  #support: Int32Array | undefined;
+  #bias = 0;
+  #showUser = true;
+  #showItem = true;
+  #negatives: Random | undefined;
+
+  /** @param rows at most so many, negatives apart */
+  constructor(model: Model, { dataset, sequences }: BoundDataset, context: RowContext, rows: number) {
+    const capacity = rows * (context.candidates.length === 0 ? 1 : 1 + context.rules.negatives);
+    const { also = [] } = model.spec.head;
+    this.#dataset = dataset;
+    this.#context = context;
+    this.#users = new Int32Array(capacity);
+    this.#items = new Int32Array(capacity);
+    this.#interactions = new Int32Array(capacity);
+    this.#userIds = new Int32Array(capacity);
+    this.#itemIds = new Int32Array(capacity);
+    this.#labels = model.floats(capacity * (1 + also.length));
+    this.#weights = dataset.weight === undefined ? undefined : model.floats(capacity);
+    const none = new Int32Array(0);
+    this.#histories = sequences
+      .filter(({ column }) => column.of === 'support')
+      .map((sequence) => ({
+        lists: new SupportHistories(sequence),
+        rows: new Int32Array(capacity),
+        own: none,
+        whole: 0,
+      }));
+    this.#heads = also.map((head) => auxiliaryLabels(dataset, head));
+  }
+
+  /** Begins a task, whose support rows say how its labels are centred. */
+  task(t: number, support: Int32Array, showUser: boolean, showItem: boolean, epoch: number | undefined): void {
+    const { item, label, time } = this.#dataset;
+    const { candidates, seed } = this.#context;
+    this.#support = support;
+    for (const history of this.#histories) {
+      const times = Float64Array.from(support, (row) => time![row]!);
+      Object.assign(
+        history,
+        history.lists.add(
+          support.map((row) => item[row]!),
+          Float64Array.from(support, (row) => label[row]!),
+          times,
+        ),
+      );
+    }
+    this.#bias = userBiasOfRows(this.#context, this.#dataset, support);
+    this.#showUser = showUser;
+    this.#showItem = showItem;
+    this.#negatives = candidates.length === 0 ? undefined : random(seed, `negatives.${epoch ?? 'evaluation'}`, t);
+  }
+
+  /** @param taken rows whose items are no negatives of these; undefined draws none */
+  put(rows: Int32Array, taken: readonly Int32Array[] | undefined): void {
+    const { label, item } = this.#dataset;
+    if (this.#negatives === undefined || taken === undefined) {
+      for (let i = 0; i < rows.length; i++) this.#row(rows[i]!, item[rows[i]!]!, label[rows[i]!]!, rows, i);
+      return;
+    }
+    const held = new Set(taken.flatMap((each) => Array.from(each, (row) => item[row]!)));
+    const { negatives } = this.#context.rules;
+    const drawn = new Int32Array(negatives);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (label[row] !== 1) continue;
+      this.#row(row, item[row]!, 1, rows, i);
+      const count = drawNegatives(this.#context, negatives, held, this.#negatives, drawn, 0);
+      // In the context of the interaction that they did not win.
+      for (let j = 0; j < count; j++) this.#row(row, drawn[j]!, 0, rows, i);
+    }
+  }
+
+  /** @param i its place in `rows`, the support or the query of the task */
+  #row(row: number, item: number, label: number, rows: Int32Array, i: number): void {
+    const r = this.length++;
+    for (const history of this.#histories) history.rows[r] = rows === this.#support ? history.own[i]! : history.whole;
+    const { mean, itemBias } = this.#context.state;
+    const user = this.#dataset.user[row]!;
+    this.#interactions[r] = row;
+    this.#users[r] = user;
+    this.#items[r] = item;
+    this.#userIds[r] = this.#showUser ? user : 0;
+    this.#itemIds[r] = this.#showItem ? item : 0;
+    const width = 1 + this.#heads.length;
+    this.#labels[r * width] = itemBias === undefined ? label - mean : label - mean - itemBias[item]! - this.#bias;
+    for (let h = 0; h < this.#heads.length; h++) this.#labels[r * width + 1 + h] = this.#heads[h]![row]!;
+    if (this.#weights !== undefined) this.#weights[r] = this.#dataset.weight![row]!;
+  }
+
+  columns() {
+    const n = this.length;
+    const shared = [this.#users, this.#items, this.#interactions, this.#userIds, this.#itemIds];
+    const sides = [...shared, ...this.#histories.map(({ rows }) => rows)].map((side) => side.subarray(0, n));
+    const own = this.#histories.map(({ lists }, k) => lists.column(shared.length + k));
+    const labels = this.#labels.subarray(0, n * (1 + this.#heads.length));
+    return { sides, labels, own, ...(this.#weights && { rowWeights: this.#weights.subarray(0, n) }) };
+  }
+}
+
+/** What was taken from the labels of a task set's query rows, in task order: to be added to outputs. @internal */
+export function queryCenters(
+  context: RowContext,
+  { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet,
+): Float64Array {
+  const { mean, itemBias } = context.state;
+  const centers = new Float64Array(queryRows.length).fill(mean);
+  if (itemBias === undefined) return centers;
+  const { item } = dataset;
+  for (let t = 0; t < size; t++) {
+    const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
+    const bias = userBiasOfRows(context, dataset, support);
+    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++)
+      centers[i] = mean + itemBias[item[queryRows[i]!]!]! + bias;
+  }
+  return centers;
+}
+
+/** Of each task in the meta-loss, summing to 1: its query rows or one, times its weight. */
+function shares(
+  begin: Int32Array,
+  byRows: boolean,
+  weights: Float64Array | undefined,
+  indices: Int32Array,
+  from: number,
+): Float64Array {
+  const parts = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
+    const rows = byRows ? begin[2 * k + 2]! - begin[2 * k + 1]! : 1;
+    return weights === undefined ? rows : rows * weights[indices[from + k]!]!;
+  });
+  const total = parts.reduce((a, b) => a + b, 0);
+  return parts.map((part) => part / total);
+}

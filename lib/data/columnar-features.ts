@@ -1,0 +1,266 @@
+import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import type { Column, Tensor, Vocabulary } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { bagFromOwners, denseColumns, placeMatrix } from './columns.js';
+import { denseOptions, presentName } from './feature-spec.js';
+import { idTexts, uniqueIdTexts } from './ids.js';
+import { createVocabulary, sortTexts } from './vocabulary.js';
+
+type Text = string | number | null | undefined;
+
+/** A feature in memory; entry r belongs to row r of its table. `null`, `undefined` and `''` are missing. */
+export type ColumnFeature =
+  | { kind: 'categorical'; values: ArrayLike<Text>; minCount?: number }
+  | { kind: 'bag'; values: ArrayLike<ArrayLike<Text> | null | undefined>; minCount?: number }
+  | {
+      kind: 'dense';
+      /**
+       * A number per row, or a list of `size` numbers per row, NaN where missing; or a matrix [rows, size] of finite numbers,
+       * such as `readNpy` returns.
+       */
+      values: ArrayLike<number | null | undefined> | ArrayLike<ArrayLike<number> | null | undefined> | Tensor;
+      /** Whose features the entries are, each once; those of ids that no table has are left out. Default: the table's `id`. */
+      ids?: ArrayLike<string | number>;
+      /** Shift and scale to mean 0 and variance 1 over the values present. Default: true, without `normalize`. */
+      standardize?: boolean;
+      /** First scale every row to length 1. Default false. */
+      normalize?: boolean;
+      /** Make a second column, `<name>.present`: 1 where the feature is there, 0 where it is missing. Default false. */
+      present?: boolean;
+    };
+
+export function checkLength(values: unknown, field: string, rows: number | undefined): void {
+  const length: unknown =
+    typeof values === 'object' && values !== null && 'length' in values ? values.length : undefined;
+  if (typeof length !== 'number' || !isList(values as object))
+    throw invalid(field, 'not an array', values, 'an array or typed array');
+  if (rows !== undefined && length !== rows) throw invalid(field, `has ${length} entries`, values, `${rows} entries`);
+}
+
+/**
+ * @param positions the row of the dataset's table that each entry of a feature becomes; undefined where each has `ids`
+ * @param keys of the table; undefined for interactions, which have none
+ */
+export function featureColumns(
+  features: unknown,
+  field: string,
+  positions: Int32Array | undefined,
+  keys: Vocabulary | undefined,
+  rows: number,
+  reserved: number,
+  notes: string[],
+): Column[] {
+  return entriesOf(features, field).flatMap(([name, feature]) => {
+    const path = `${field}.${name}`;
+    checkOneOf((feature as { kind?: unknown } | undefined)?.kind, `${path}.kind`, ['categorical', 'bag', 'dense']);
+    checkObject(
+      feature,
+      path,
+      feature.kind === 'dense'
+        ? ['kind', 'values', 'ids', 'standardize', 'normalize', 'present']
+        : ['kind', 'values', 'minCount'],
+    );
+    if (feature.kind !== 'dense') {
+      checkLength(feature.values, `${path}.values`, positions!.length);
+      if (feature.minCount !== undefined) checkInteger(feature.minCount, `${path}.minCount`, 1);
+      return [discrete(name, feature, path, positions!, rows)];
+    }
+    const { ids } = feature;
+    if (ids !== undefined && keys === undefined)
+      throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
+    // Id 0 is no entity: entries of ids that no table has stay out.
+    const own =
+      ids === undefined ? positions! : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`), (id) => keys!.idOf(id) || -1);
+    return dense(name, feature, path, own, rows, reserved, notes);
+  });
+}
+
+/** The ids of features that all bring their own, each once. */
+export function ownIds(features: unknown, field: string): string[] {
+  const all = new Set<string>();
+  for (const [name, feature] of entriesOf(features, field)) {
+    const ids = (feature as { ids?: unknown } | undefined)?.ids;
+    checkLength(ids, `${field}.${name}.ids`, undefined);
+    for (const id of idTexts(ids as ArrayLike<unknown>, `${field}.${name}.ids`)) all.add(id);
+  }
+  return [...all];
+}
+
+function entriesOf(features: unknown, field: string): [string, ColumnFeature][] {
+  if (typeof features !== 'object' || features === null || Array.isArray(features)) {
+    throw invalid(field, 'not an object', features, 'an object of features by name');
+  }
+  const entries = Object.entries(features as Record<string, ColumnFeature>);
+  const names = new Set(entries.map(([name]) => name));
+  for (const [name, feature] of entries) {
+    if ((feature as { present?: unknown } | undefined)?.present === true && names.has(presentName(name))) {
+      throw invalid(
+        `${field}.${presentName(name)}`,
+        'used twice',
+        presentName(name),
+        'a name of its own for each feature',
+      );
+    }
+  }
+  return entries;
+}
+
+function discrete(
+  name: string,
+  feature: Exclude<ColumnFeature, { kind: 'dense' }>,
+  field: string,
+  positions: Int32Array,
+  rows: number,
+): Column {
+  const source = new Int32Array(rows).fill(-1);
+  positions.forEach((position, row) => {
+    source[position] = row;
+  });
+  const lists: string[][] = Array.from(source, (row) => {
+    if (row < 0) return [];
+    const value: unknown = feature.values[row];
+    if (feature.kind === 'categorical') return entryTexts([value], field, row, false);
+    if (value === null || value === undefined) return [];
+    if (typeof value !== 'object' || !isList(value)) {
+      throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
+        field,
+        value,
+        expected: 'a list of texts',
+      });
+    }
+    return entryTexts(value as ArrayLike<unknown>, field, row, true);
+  });
+  const counts = new Map<string, number>();
+  for (const list of lists) for (const text of list) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const minCount = feature.minCount ?? 1;
+  const vocabulary = createVocabulary([
+    '',
+    ...sortTexts([...counts.keys()].filter((text) => counts.get(text)! >= minCount)),
+  ]);
+  if (feature.kind === 'categorical') {
+    return {
+      kind: 'categorical',
+      name,
+      vocabulary,
+      data: Int32Array.from(lists, ([text]) => (text === undefined ? 0 : vocabulary.idOf(text))),
+    };
+  }
+  const owners = Int32Array.from(lists.flatMap((list, row) => list.map(() => row)));
+  return bagFromOwners(
+    name,
+    vocabulary,
+    owners,
+    Int32Array.from(lists.flat(), (text) => vocabulary.idOf(text)),
+    rows,
+  );
+}
+
+/** An object may state any length: a long one must have its last entry. */
+function isList(value: object): value is ArrayLike<unknown> {
+  const { length } = value as { length?: unknown };
+  return (
+    typeof length === 'number' &&
+    Number.isSafeInteger(length) &&
+    length >= 0 &&
+    (length <= 65536 || length - 1 in value)
+  );
+}
+
+function entryTexts(values: ArrayLike<unknown>, field: string, row: number, trim: boolean): string[] {
+  const texts: string[] = [];
+  for (let k = 0; k < values.length; k++) {
+    const value = values[k];
+    if (value === null || value === undefined) continue;
+    if (typeof value !== 'string' && (typeof value !== 'number' || Number.isNaN(value))) {
+      throw new InnerloopError('INVALID_DATA', `neither text nor number in row ${row + 1}`, {
+        field,
+        value,
+        expected: 'text or a number',
+      });
+    }
+    const text = trim ? String(value).trim() : String(value);
+    if (text !== '') texts.push(text);
+  }
+  return texts;
+}
+
+function dense(
+  name: string,
+  feature: Extract<ColumnFeature, { kind: 'dense' }>,
+  field: string,
+  positions: Int32Array,
+  rows: number,
+  reserved: number,
+  notes: string[],
+): Column[] {
+  const options = denseOptions(feature as unknown as Record<string, unknown>, field);
+  const { values } = feature;
+  if (isTensor(values)) {
+    const { shape, data } = values;
+    const isNumbers = data instanceof Float32Array || data instanceof Float64Array;
+    if (
+      !isNumbers ||
+      shape.length !== 2 ||
+      !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
+      shape[1] === 0 ||
+      shape[0]! * shape[1]! !== data.length
+    ) {
+      throw invalid(
+        `${field}.values`,
+        'not a matrix of features',
+        `${isNumbers ? data.length : typeof data} numbers of shape (${String(shape)})`,
+        'a Float32Array or Float64Array of shape [rows, size]',
+      );
+    }
+    return placeMatrix(
+      name,
+      { rows: shape[0]!, size: shape[1]!, data },
+      positions,
+      rows,
+      options,
+      field,
+      reserved,
+      notes,
+    );
+  }
+  checkLength(values, `${field}.values`, positions.length);
+  const list: unknown[] = Array.from<unknown>(values);
+  const at = list.findIndex((value) => value !== null && value !== undefined);
+  const first = list[at];
+  if (typeof first === 'object' && first !== null && !isList(first)) {
+    throw new InnerloopError('INVALID_DATA', `not a list in row ${at + 1}`, {
+      field,
+      value: first,
+      expected: 'a number or a list of numbers',
+    });
+  }
+  const size = typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
+  const raw = new Float64Array(rows * size).fill(Number.NaN);
+  list.forEach((value, row) => {
+    if (value === null || value === undefined) return;
+    const entry = (typeof value === 'object' ? value : [value]) as ArrayLike<unknown>;
+    if (entry.length !== size) {
+      throw new InnerloopError('INVALID_DATA', `${entry.length} numbers in row ${row + 1}`, {
+        field,
+        value,
+        expected: `${size} numbers in every row`,
+      });
+    }
+    for (let c = 0; c < size; c++) {
+      const number = entry[c];
+      if (typeof number !== 'number') {
+        throw new InnerloopError('INVALID_DATA', `not a number in row ${row + 1}`, {
+          field,
+          value: number,
+          expected: 'a number',
+        });
+      }
+      if (positions[row]! >= 0) raw[positions[row]! * size + c] = number;
+    }
+  });
+  return denseColumns(name, size, raw, options, field, reserved, notes);
+}
+
+function isTensor(values: unknown): values is Tensor {
+  return typeof values === 'object' && values !== null && 'shape' in values && Array.isArray(values.shape);
+}

@@ -1,0 +1,182 @@
+import type { BagColumn, Column, DenseColumn, FeatureTable, FloatArray, Vocabulary } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { presentName } from './feature-spec.js';
+import type { DenseOptions } from './feature-spec.js';
+import { createVocabulary } from './vocabulary.js';
+
+/** The largest float32. */
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+/**
+ * A dense column from raw values, NaN where missing, and its column of presence where that is asked for. A row is scaled to
+ * length 1 (`normalize`), then each component is shifted and scaled to mean 0 and variance 1 (population) over the values
+ * present (`standardize`); a missing value becomes 0. Sums run in row order, so the result is the same in every run.
+ * @param raw rows × size; overwritten, and where it is float32 the data of the column
+ * @param reserved rows at the start that stand for no entity, left out of the note on missing values
+ */
+export function denseColumns(
+  name: string,
+  size: number,
+  raw: Float64Array | Float32Array,
+  options: DenseOptions,
+  field: string,
+  reserved: number,
+  notes: string[],
+): DenseColumn[] {
+  const rows = raw.length / size;
+  const complete = new Float32Array(rows).fill(1);
+  const present = new Float64Array(size);
+  for (let i = 0; i < raw.length; i++) {
+    const value = raw[i]!;
+    if (Number.isNaN(value)) complete[Math.floor(i / size)] = 0;
+    else if (Math.abs(value) <= FLOAT32_MAX) present[i % size]!++;
+    else
+      throw new InnerloopError('INVALID_DATA', 'a number that float32 cannot hold', {
+        field,
+        value,
+        expected: 'finite numbers',
+      });
+  }
+  if (options.normalize) normalizeRows(raw, size);
+  const { mean, scale } = options.standardize
+    ? moments(raw, size, present)
+    : { mean: new Float64Array(size), scale: new Float64Array(size).fill(1) };
+  const data = raw instanceof Float32Array ? raw : new Float32Array(raw.length);
+  for (let i = 0, c = 0; i < raw.length; i++, c = c + 1 === size ? 0 : c + 1) {
+    const value = raw[i]!;
+    data[i] = Number.isNaN(value) ? 0 : (value - mean[c]!) * scale[c]!;
+  }
+  const absent = (rows - reserved) * size - present.reduce((sum, count) => sum + count, 0);
+  if (absent > 0) {
+    notes.push(
+      `${field} (${name}): ${absent} of ${(rows - reserved) * size} values are missing, read as ${options.standardize ? 'the mean' : '0'}`,
+    );
+  }
+  const column: DenseColumn = { kind: 'dense', name, size, data };
+  return options.present ? [column, { kind: 'dense', name: presentName(name), size: 1, data: complete }] : [column];
+}
+
+/** Mean and inverse standard deviation of each column over its values present. */
+function moments(
+  raw: Float64Array | Float32Array,
+  size: number,
+  present: Float64Array,
+): { mean: Float64Array; scale: Float64Array } {
+  const mean = new Float64Array(size);
+  for (let i = 0; i < raw.length; i++) if (!Number.isNaN(raw[i]!)) mean[i % size]! += raw[i]!;
+  for (let c = 0; c < size; c++) if (present[c]! > 0) mean[c]! /= present[c]!;
+  const squares = new Float64Array(size);
+  for (let i = 0; i < raw.length; i++) {
+    const deviation = raw[i]! - mean[i % size]!;
+    if (!Number.isNaN(deviation)) squares[i % size]! += deviation * deviation;
+  }
+  // A constant column is 0 after the shift; dividing by its deviation would make it NaN.
+  return { mean, scale: squares.map((sum, c) => (sum > 0 ? 1 / Math.sqrt(sum / present[c]!) : 1)) };
+}
+
+/** Scales every row to length 1 over its values present; a row of zeros stays one. */
+function normalizeRows(raw: Float64Array | Float32Array, size: number): void {
+  for (let start = 0; start < raw.length; start += size) {
+    let squares = 0;
+    for (let i = start; i < start + size; i++) if (!Number.isNaN(raw[i]!)) squares += raw[i]! * raw[i]!;
+    if (squares === 0) continue;
+    const scale = 1 / Math.sqrt(squares);
+    for (let i = start; i < start + size; i++) raw[i]! *= scale;
+  }
+}
+
+/** Row-major numbers, one row an entity. */
+export interface Matrix {
+  rows: number;
+  size: number;
+  data: FloatArray;
+}
+
+/**
+ * The dense columns of a matrix. Rows of the table that no row of the matrix belongs to have the feature missing.
+ * @param positions the row of the dataset's table that each row of the matrix belongs to; −1: to none
+ */
+export function placeMatrix(
+  name: string,
+  { rows: count, size, data }: Matrix,
+  positions: Int32Array,
+  rows: number,
+  options: DenseOptions,
+  field: string,
+  reserved: number,
+  notes: string[],
+): DenseColumn[] {
+  if (count !== positions.length) {
+    throw new InnerloopError('INVALID_DATA', `the matrix has ${count} rows`, {
+      field,
+      value: count,
+      expected: `${positions.length} rows, one for each id`,
+    });
+  }
+  const raw = new Float32Array(rows * size).fill(Number.NaN);
+  let strangers = 0;
+  for (let r = 0; r < count; r++) {
+    const position = positions[r]!;
+    if (position < 0) strangers++;
+    for (let c = 0; c < size; c++) {
+      const value = data[r * size + c]!;
+      if (!(Math.abs(value) <= FLOAT32_MAX)) {
+        throw new InnerloopError('INVALID_DATA', `row ${r + 1}, column ${c + 1}: not a finite float32 number`, {
+          field,
+          value,
+          expected: 'finite numbers; leave out the rows of ids that have no features',
+        });
+      }
+      if (position >= 0) raw[position * size + c] = value;
+    }
+  }
+  if (strangers > 0)
+    notes.push(`${field} (${name}): ${strangers} of ${count} rows belong to ids of no table and were left out`);
+  return denseColumns(name, size, raw, options, field, reserved, notes);
+}
+
+/** A bag column from entries in row order; `owners[k]` is the row of entry k. */
+export function bagFromOwners(
+  name: string,
+  vocabulary: Vocabulary,
+  owners: Int32Array,
+  data: Int32Array,
+  rows: number,
+): BagColumn {
+  const offsets = new Int32Array(rows + 1);
+  for (let k = 0; k < owners.length; k++) offsets[owners[k]! + 1]!++;
+  for (let r = 0; r < rows; r++) offsets[r + 1]! += offsets[r]!;
+  return { kind: 'bag', name, vocabulary, offsets, data };
+}
+
+/** The column at `kept` rows only, in that order. */
+export function gatherColumn(column: Column, kept: Int32Array): Column {
+  if (column.kind === 'bag' || column.kind === 'sequence') {
+    const offsets = new Int32Array(kept.length + 1);
+    for (let k = 0; k < kept.length; k++) {
+      offsets[k + 1] = offsets[k]! + column.offsets[kept[k]! + 1]! - column.offsets[kept[k]!]!;
+    }
+    const data = new Int32Array(offsets[kept.length]!);
+    for (let k = 0; k < kept.length; k++) {
+      data.set(column.data.subarray(column.offsets[kept[k]!], column.offsets[kept[k]! + 1]), offsets[k]);
+    }
+    return { ...column, offsets, data };
+  }
+  if (column.kind === 'categorical') return { ...column, data: gather(column.data, kept) };
+  const { size } = column;
+  const data = new Float32Array(kept.length * size);
+  for (let k = 0; k < kept.length; k++)
+    data.set(column.data.subarray(kept[k]! * size, (kept[k]! + 1) * size), k * size);
+  return { ...column, data };
+}
+
+export function gather<T extends Int32Array | Float32Array | Float64Array>(values: T, kept: Int32Array): T {
+  const result = new (values.constructor as new (length: number) => T)(kept.length);
+  for (let k = 0; k < kept.length; k++) result[k] = values[kept[k]!]!;
+  return result;
+}
+
+/** The feature table of interactions: no keys, no reserved row. */
+export function contextTable(columns: Column[], rows: number): FeatureTable {
+  return { rows, keys: createVocabulary(['']), columns };
+}

@@ -1,0 +1,194 @@
+/** What a user did before: the items of earlier interactions as a feature of each interaction. */
+import type { NativeColumn } from '../foundation/addon.js';
+import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import type { Dataset, SequenceColumn } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { BoundSequence } from '../batch/features.js';
+import { groupRows } from './assemble.js';
+import { DEFAULT_MAX_LENGTH } from './feature-spec.js';
+import { sortByTime } from '../tasks/rows.js';
+
+export interface HistoryOptions {
+  /** The column's name. Default `history`. */
+  name?: string;
+  /** All items strictly before the interaction, or those of its task's support set. Default `before`. */
+  of?: 'before' | 'support';
+  /** At most so many items, the most recent ones. Default 20. */
+  maxLength?: number;
+  /** Leave out interactions with a smaller label. Default: none are left out. */
+  minLabel?: number;
+}
+
+/**
+ * The dataset with a sequence column in its context: for interaction r of user u at time t,
+ *
+ *     h(r) = the items of u's interactions at times < t (with label ≥ minLabel), oldest first, the last `maxLength` of them
+ *
+ * Strictly earlier only: interactions of one time do not see each other. Those of different items at one time keep the
+ * file's order in later histories. An item that the model does not know is id 0 there, so the order stays whole.
+ *
+ * `before` knows nothing of support and query: it is what the past was. With tasks of order `time` that no epoch redraws
+ * (`redraw: false`) a query row's history holds the support and the query rows before it, as when a user is followed from
+ * one interaction to the next. With random queries a support row may come after a query row and see its item, and with
+ * `minLabel` learn something of its label: there, use
+ *
+ *     support:  h(r) = the items of the task's support rows, oldest first; of a support row those at times < t only
+ *
+ * which holds what the task may know and nothing else. A personal model's history is its support set, in the order given.
+ *
+ * ```ts
+ * const dataset = withHistory(await openDataset(source), { maxLength: 50 });
+ * ```
+ *
+ * One counting sort by user and a sort by time within users that need one: O(n log n), and at most n · maxLength ids.
+ *
+ * @throws {InnerloopError} INVALID_OPTION (no time, a name that is taken …), UNKNOWN_OPTION, UNSUPPORTED (over 2³¹ − 1 ids)
+ */
+export function withHistory(dataset: Dataset, options: HistoryOptions = {}): Dataset {
+  checkObject(options, 'history', ['name', 'of', 'maxLength', 'minLabel']);
+  const { name = 'history', of = 'before', maxLength = DEFAULT_MAX_LENGTH, minLabel } = options;
+  checkString(name, 'history.name');
+  checkOneOf(of, 'history.of', ['before', 'support']);
+  checkInteger(maxLength, 'history.maxLength', 1, 65536);
+  if (minLabel !== undefined) checkNumber(minLabel, 'history.minLabel');
+  const { context } = dataset;
+  if (context.columns.some((column) => column.name === name))
+    throw invalid('history.name', 'the context has such a column', name, 'another name');
+  if (dataset.time === undefined)
+    throw invalid('history', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
+  const ids =
+    of === 'before'
+      ? itemsBefore(dataset, dataset.time, maxLength, minLabel)
+      : { offsets: new Int32Array(dataset.size + 1), data: new Int32Array(0) };
+  const column: SequenceColumn = {
+    kind: 'sequence',
+    name,
+    vocabulary: dataset.items.keys,
+    maxLength,
+    minLabel,
+    of,
+    ...ids,
+  };
+  return { ...dataset, context: { ...context, columns: [...context.columns, column] } };
+}
+
+function itemsBefore(
+  { size, user, item, label, users }: Dataset,
+  time: Float64Array,
+  maxLength: number,
+  minLabel: number | undefined,
+) {
+  const groups = groupRows(user, users.rows, undefined);
+  // Kept items of all users one after the other, each user's in time order: a history is a window of this list.
+  const kept = new Int32Array(size);
+  const windowEnd = new Int32Array(size);
+  const offsets = new Int32Array(size + 1);
+  let total = 0;
+  let end = 0;
+  for (let u = 0; u < users.rows; u++) {
+    const rows = groups.order.subarray(groups.offsets[u], groups.offsets[u + 1]);
+    sortByTime(rows, time);
+    const begin = end;
+    for (let k = 0; k < rows.length;) {
+      const now = time[rows[k]!]!;
+      const past = end;
+      const length = Math.min(past - begin, maxLength);
+      for (; k < rows.length && time[rows[k]!]! === now; k++) {
+        const row = rows[k]!;
+        windowEnd[row] = past;
+        offsets[row + 1] = length;
+        total += length;
+        if (minLabel === undefined || label[row]! >= minLabel) kept[end++] = item[row]!;
+      }
+    }
+  }
+  if (total > 2 ** 31 - 1) {
+    throw new InnerloopError('UNSUPPORTED', 'the histories are too long', {
+      field: 'history.maxLength',
+      value: `${total} ids`,
+      expected: 'at most 2³¹ − 1: a smaller maxLength',
+    });
+  }
+  for (let row = 0; row < size; row++) offsets[row + 1]! += offsets[row]!;
+  const data = new Int32Array(total);
+  for (let row = 0; row < size; row++) {
+    const past = windowEnd[row]!;
+    data.set(kept.subarray(past - (offsets[row + 1]! - offsets[row]!), past), offsets[row]);
+  }
+  return { offsets, data };
+}
+
+/** @internal Histories of support sets as a column of a batch's own, whose rows are numbered as they come. */
+export class SupportHistories {
+  readonly #sequence: BoundSequence;
+  readonly #ids: number[] = [];
+  readonly #offsets: number[] = [0];
+
+  constructor(sequence: BoundSequence) {
+    this.#sequence = sequence;
+  }
+
+  /**
+   * Adds a support set. Returns the row of the whole history, and for each of its own rows that of what came strictly before.
+   * @param items item rows of the dataset
+   * @param time undefined: as they come
+   */
+  add(
+    items: ArrayLike<number>,
+    labels: ArrayLike<number>,
+    time: ArrayLike<number> | undefined,
+  ): { own: Int32Array; whole: number } {
+    const { column, ids } = this.#sequence;
+    const order = Int32Array.from(items, (_, i) => i);
+    if (time !== undefined) order.sort((a, b) => time[a]! - time[b]! || a - b);
+    const own = new Int32Array(items.length);
+    const kept: number[] = [];
+    for (let k = 0; k < order.length;) {
+      const first = order[k]!;
+      const row = this.#put(kept);
+      do {
+        const i = order[k++]!;
+        own[i] = row;
+        if (column.minLabel === undefined || labels[i]! >= column.minLabel) kept.push(ids[items[i]!]!);
+      } while (k < order.length && time !== undefined && time[order[k]!] === time[first]);
+    }
+    return { own, whole: this.#put(kept) };
+  }
+
+  #put(kept: readonly number[]): number {
+    for (let k = Math.max(0, kept.length - this.#sequence.maxLength); k < kept.length; k++) this.#ids.push(kept[k]!);
+    return this.#offsets.push(this.#ids.length) - 2;
+  }
+
+  /** @param side that names the row of this column for each row of the batch */
+  column(side: number): NativeColumn & { input: number } {
+    return {
+      input: this.#sequence.input,
+      side,
+      ids: Int32Array.from(this.#ids),
+      offsets: Int32Array.from(this.#offsets),
+    };
+  }
+}
+
+/**
+ * @internal The histories of one user's rows: the support set, in the order given. Columns of a batch's own, with their sides
+ * @param side the number of the first of these
+ * @param places of the rows in the support; undefined: they come after it
+ */
+export function servedHistories(
+  sequences: readonly BoundSequence[],
+  items: Int32Array,
+  labels: ArrayLike<number>,
+  side: number,
+  places?: Int32Array,
+) {
+  const histories = sequences.map((sequence) => {
+    const lists = new SupportHistories(sequence);
+    return { lists, ...lists.add(items, labels, undefined) };
+  });
+  return {
+    own: histories.map(({ lists }, k) => lists.column(side + k)),
+    sides: histories.map(({ own, whole }) => (places === undefined ? whole : places.map((place) => own[place]!))),
+  };
+}

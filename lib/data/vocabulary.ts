@@ -1,0 +1,58 @@
+import type { Vocabulary } from '../foundation/contract.js';
+
+/**
+ * Makes a vocabulary of `values`, whose first entry is the empty string. The text index is built at the first look-up:
+ * training never asks for it.
+ */
+export function createVocabulary(values: readonly string[]): Vocabulary {
+  let index: Map<string, number> | undefined;
+  return {
+    values,
+    idOf(text) {
+      if (index === undefined) {
+        index = new Map();
+        for (let id = 1; id < values.length; id++) index.set(values[id]!, id);
+      }
+      return index.get(text) ?? 0;
+    },
+  };
+}
+
+const INTEGER = /^-?[0-9]{1,37}$/;
+
+/** The deterministic order of every vocabulary: by value if all texts are integers of at most 37 digits
+ * (what DuckDB can order as numbers), else by code point. Sorts in place. */
+export function sortTexts(texts: string[]): string[] {
+  return texts.every((text) => INTEGER.test(text)) ? texts.sort(compareIntegers) : texts.sort(compareCodePoints);
+}
+
+/** By value; texts of equal value (`7`, `07`) by code point. */
+function compareIntegers(a: string, b: string): number {
+  const aSign = signOf(a);
+  const bSign = signOf(b);
+  if (aSign !== bSign) return aSign - bSign;
+  const aDigits = a.replace(/^-?0*/, '');
+  const bDigits = b.replace(/^-?0*/, '');
+  const magnitude = aDigits.length - bDigits.length || compareCodePoints(aDigits, bDigits);
+  return (aSign < 0 ? -magnitude : magnitude) || compareCodePoints(a, b);
+}
+
+function signOf(digits: string): number {
+  if (/^-?0*$/.test(digits)) return 0;
+  return digits.startsWith('-') ? -1 : 1;
+}
+
+/** UTF-8 byte order, which is DuckDB's; JavaScript's `<` compares UTF-16 units and differs above U+FFFF. */
+function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    const xSurrogate = x >= 0xd800 && x <= 0xdfff;
+    const ySurrogate = y >= 0xd800 && y <= 0xdfff;
+    if (xSurrogate !== ySurrogate) return xSurrogate ? 1 : -1;
+    return x - y;
+  }
+  return a.length - b.length;
+}

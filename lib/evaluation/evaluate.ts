@@ -1,0 +1,182 @@
+import type { Baseline } from '../baselines/fit.js';
+import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { compareGroups, groupsOf } from './groups.js';
+import type { GroupComparison } from './groups.js';
+import { evaluateLists, parseListMetric } from './list-metrics.js';
+import { rankCatalog } from './lists.js';
+import type { Scorer } from './lists.js';
+import { fitMedianDecoder } from './median-decode.js';
+import type { MedianDecoder } from './median-decode.js';
+import { evaluateScores, metricsFor, parseMetric, queryLabels } from './metrics.js';
+import type { MetricOptions, MetricResult } from './metrics.js';
+import { isListMetric } from './names.js';
+import { reliability } from './probability.js';
+import type { Reliability } from './probability.js';
+import { standardOf } from './standard.js';
+import { resultTable } from './table.js';
+import type { ResultTable } from './table.js';
+import { Learner } from '../learner/learner.js';
+import { scoresOf } from '../serving/personal-model.js';
+import { checkTaskSet, metricScores } from '../training/train.js';
+
+export interface EvaluateOptions extends MetricOptions {
+  /**
+   * Names: of the query rows (`mae`, `ndcg@5` …; see `evaluateScores`), and of lists of recommendations from the whole catalog
+   * (`coverage@10`, `novelty@10` …; see `evaluateLists`). Default `['mae', 'rmse', 'ndcg@5']` for ratings,
+   * `['logloss', 'auc']` for clicks.
+   */
+  metrics?: readonly string[];
+  /** Methods to stand beside, from `fitBaselines`. */
+  baselines?: readonly Baseline[];
+  /**
+   * Tasks that neither trained nor are reported on: on them each method's rating decoder is fitted, and the MAE of the
+   * decoded ratings is reported as well, for the learner and the baselines alike. See `fitMedianDecoder`.
+   */
+  calibration?: TaskSet;
+  /** Groups of users: a categorical feature of theirs, or one name a task. Every metric is reported by group too. */
+  groups?: string | readonly string[];
+  /** Interactions trained on, which metrics of popularity and novelty count. */
+  trainRows?: Int32Array;
+  /** Item feature for `diversity@k` and `miscalibration@k`. Default: the bag column with the fewest values. */
+  features?: string;
+  signal?: AbortSignal;
+}
+
+export interface MethodEvaluation {
+  method: string;
+  /** Predicted rating, probability or ranking score of every query row, in task order. */
+  scores: Float64Array;
+  metrics: Record<string, MetricResult>;
+  /** By metric, where groups were asked for. */
+  groups?: Record<string, GroupComparison>;
+  /** Of a learner's probabilities (`bce`): how well they match what happened. */
+  reliability?: Reliability;
+}
+
+export interface Evaluation {
+  /** The learner before and after adaptation, then the baselines. */
+  methods: MethodEvaluation[];
+  table: ResultTable;
+}
+
+/** Name of the MAE of median-decoded ratings in the results. */
+const DECODED = 'mae';
+
+/**
+ * Measures a learner on the query rows of tasks, per task and then averaged with 95 % intervals, before and after
+ * adaptation to the support rows, beside baselines.
+ *
+ * ```ts
+ * const { table } = await evaluate(learner, tasks, { metrics: ['mae', 'ndcg@5', 'coverage@10'], baselines, groups: 'gender' });
+ * console.log(renderText(table));
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), MISSING_COLUMN, DIVERGED naming the task, ABORTED
+ */
+export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+  checkObject(options as unknown, 'evaluate', [
+    'metrics',
+    'baselines',
+    'calibration',
+    'groups',
+    'trainRows',
+    'features',
+    'signal',
+    'threshold',
+    'gain',
+  ]);
+  checkTaskSet(tasks, 'tasks');
+  const { head } = learner.model.spec;
+  const isClick = head.loss === 'bce';
+  const standard = standardOf(head.loss);
+  const { baselines = [], calibration, trainRows, features, signal, threshold = standard.threshold, gain } = options;
+  const names = options.metrics ?? standard.metrics;
+  checkArray(names, 'evaluate.metrics', 'metric names');
+  checkSignal(signal, 'evaluate.signal');
+  if (calibration !== undefined) checkTaskSet(calibration, 'evaluate.calibration');
+  const metrics = names.filter((name) => !isListMetric(name));
+  const listMetrics = names.filter(isListMetric);
+  for (const name of metrics) parseMetric(name);
+  const count = Math.max(0, ...listMetrics.map((name) => parseListMetric(name).k));
+  const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
+
+  const methods: MethodEvaluation[] = [];
+  const measure = async (
+    method: string,
+    scores: Float64Array,
+    own: string[],
+    rank: Scorer,
+    decoding?: Float64Array,
+  ) => {
+    const results = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain });
+    const lists = count === 0 ? undefined : await rankCatalog(rank, tasks, { count, signal });
+    if (lists !== undefined)
+      Object.assign(results, evaluateLists(lists, { metrics: listMetrics, trainRows, features, threshold }));
+    methods.push({ method, scores, metrics: results });
+    if (decoding !== undefined)
+      methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
+  };
+  for (const when of ['before', 'after'] as const) {
+    const outputs = await learner.outputs(tasks, when, signal);
+    const others = calibration && (await learner.outputs(calibration, when, signal));
+    const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0] ?? 'auc';
+    const name = when === 'before' ? `${learner.algorithm.name}, not adapted` : learner.algorithm.name;
+    const rank: Scorer = async (candidates) => scoresOf(head, await learner.outputs(candidates, when, signal), 0);
+    await measure(
+      name,
+      metricScores(learner, outputs, metric),
+      metrics,
+      rank,
+      others && metricScores(learner, others, metric),
+    );
+    const labels = queryLabels(tasks);
+    if (isClick && labels.every((y) => y === 0 || y === 1)) {
+      methods[methods.length - 1]!.reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
+    }
+  }
+  for (const baseline of baselines) {
+    const isRating = baseline.scores === 'label';
+    const others = isRating && calibration !== undefined ? baseline.predict(calibration) : undefined;
+    await measure(
+      baseline.name,
+      baseline.predict(tasks),
+      metricsFor(baseline.scores, metrics),
+      baseline.predict,
+      others,
+    );
+  }
+  if (groups !== undefined) for (const one of methods) one.groups = byGroup(one.metrics, groups);
+  return { methods, table: resultTable(methods) };
+}
+
+/** Metrics that have a value for each task, by group. */
+function byGroup(metrics: Record<string, MetricResult>, groups: readonly string[]): Record<string, GroupComparison> {
+  const perTask = Object.entries(metrics).filter(([, { perTask }]) => perTask.some((value) => !Number.isNaN(value)));
+  return Object.fromEntries(
+    perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]),
+  );
+}
+/** Enough for two digits of an interval; every method, metric and group is drawn this often. */
+const GROUP_RESAMPLES = 1000;
+
+/** A method's ratings after decoding, and the one metric that decoding is for. @internal */
+export function decodedMethod(
+  { method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>,
+  decoder: MedianDecoder,
+  tasks: TaskSet,
+): MethodEvaluation {
+  const decoded = decoder.decode(scores);
+  return {
+    method: `${method}, median`,
+    scores: decoded,
+    metrics: evaluateScores(tasks, decoded, { metrics: [DECODED] }),
+  };
+}
+
+/** The learner's rating decoder for MAE, fitted on tasks that it was not trained on. */
+export async function fitDecoder(learner: Learner, tasks: TaskSet, signal?: AbortSignal): Promise<MedianDecoder> {
+  const outputs = await learner.outputs(tasks, 'after', signal);
+  return fitMedianDecoder(metricScores(learner, outputs, 'mae'), queryLabels(tasks));
+}

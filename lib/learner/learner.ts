@@ -1,0 +1,382 @@
+import { META_GRADIENT, REPTILE, runNative, runNativeSync } from '../foundation/addon.js';
+import type {
+  NativeBatch,
+  NativeCall,
+  NativeInnerLoop,
+  NativeOptimizer,
+  NativePreparedLoop,
+  NativeStep,
+  NativeStore,
+} from '../foundation/addon.js';
+import { innerLoopOf, innerLoopOfEpoch } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { checkModel } from '../batch/batch.js';
+import { parameterBytes, requireMemory } from './memory-estimate.js';
+import { checkNumber, checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
+import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { bindDataset } from '../batch/features.js';
+import type { BoundDataset } from '../batch/features.js';
+import type { Model } from '../model/model.js';
+import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
+import type { Optimizer } from '../meta/outer-update.js';
+import { PersonalModel, packSupport } from '../serving/personal-model.js';
+import type { Support } from '../serving/personal-model.js';
+import { random } from '../foundation/random.js';
+import { rowContext, rowRules, translateRows } from '../batch/rows.js';
+import type { RowContext, RowOptions, RowRules, RowState } from '../batch/rows.js';
+import { packTaskSet, queryCenters } from '../batch/task-batch.js';
+import { moderate, noiseOf, withNoise } from './uncertainty.js';
+import type { Uncertain } from './uncertainty.js';
+
+export interface LearnerOptions {
+  model: Model;
+  algorithm: Algorithm;
+  /** Outer optimizer. Default `adam()`. */
+  optimizer?: Optimizer;
+  /** Seed of the initial parameters and of everything random in training. Default 0. */
+  seed?: number;
+  /** Start from these instead of fresh parameters. */
+  parameters?: Parameters;
+  /** How labels are centred and negatives drawn. */
+  rows?: RowOptions;
+}
+
+/** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
+const EVALUATION_CHUNK = 256;
+
+/**
+ * A model with parameters, an algorithm and an outer optimizer: what `train` changes, `evaluate` measures and
+ * `saveLearner` saves. Made by {@link createLearner}.
+ */
+export class Learner {
+  readonly model: Model;
+  readonly algorithm: Algorithm;
+  readonly optimizer: Optimizer;
+  readonly seed: number;
+  /** How labels are centred and negatives drawn. */
+  readonly rowRules: RowRules;
+  /** @internal What training fixed of rows, by item row of the catalog; set by `train`. */
+  rowState: RowState = { mean: 0, itemBias: undefined, seen: undefined };
+  /** Variance σ² of the ratings' noise, where the algorithm is `ridge`; set by {@link estimateNoise}, which `train` ends with. */
+  noiseVariance: number | undefined;
+  /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */
+  catalog: Dataset | undefined;
+  /** @internal */
+  store: NativeStore;
+  /** @internal Rates per parameter, in the parameters' layout. */
+  rateStore: NativeStore | undefined;
+  /** @internal Rates per tensor and step, concatenated by adapted tensor. */
+  stepRates: FloatArray | undefined;
+  /** @internal */
+  stepRateAdam: SmallAdam | undefined;
+  readonly #inner: NativeInnerLoop;
+  /** The inner loop as the native core has read it, unless its rates change from step to step. */
+  #prepared: NativePreparedLoop | undefined;
+  readonly #optimizer: NativeOptimizer;
+  /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
+  readonly #rateOptimizer: NativeOptimizer | undefined;
+  readonly #bound = new WeakMap<Dataset, BoundDataset>();
+  readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
+
+  /** @internal */
+  constructor(
+    given: Model,
+    algorithm: Algorithm,
+    optimizer: Optimizer,
+    seed: number,
+    parameters: Parameters | undefined,
+    rows: RowOptions | undefined,
+  ) {
+    const extension = algorithm.extend?.(given);
+    const model = given.extend(extension?.tensors ?? []);
+    this.model = model;
+    this.algorithm = algorithm;
+    this.optimizer = optimizer;
+    this.seed = seed;
+    this.rowRules = rowRules(rows, model.spec.head.loss, 'learner.rows');
+    this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
+    this.#inner = innerLoopOf(algorithm, model, extension);
+    this.#optimizer = nativeOptimizer(optimizer, model);
+    if (algorithm.rates === 'perParameter') {
+      this.rateStore = model.ops.createStore(model.native);
+      this.#rateOptimizer = { ...nativeOptimizer(adam(), model), clipNorm: this.#optimizer.clipNorm };
+      model.tensors.forEach(({ shape }, t) => {
+        if (this.#inner.fast[t] === 0) return;
+        model.ops.writeTensor(this.rateStore!, t, model.zeros(shape).data.fill(algorithm.learningRate));
+      });
+    } else if (algorithm.rates === 'perStep') {
+      const adapted = this.#inner.fast.reduce((a, b) => a + b, 0);
+      this.stepRates = model.floats(adapted * algorithm.steps).fill(algorithm.learningRate);
+      this.stepRateAdam = new SmallAdam(this.stepRates.length);
+    }
+  }
+
+  /** A copy of the shared parameters. */
+  parameters(): Parameters {
+    return this.model.read(this.store);
+  }
+
+  /** @internal The algorithm's inner loop with its current rates. */
+  innerLoop(): NativeInnerLoop {
+    if (this.rateStore !== undefined) return { ...this.#inner, rateKind: 2, rates: this.rateStore };
+    if (this.stepRates === undefined) return this.#inner;
+    const { steps } = this.algorithm;
+    let next = 0;
+    const rates = Array.from(this.#inner.fast, (fast) =>
+      fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps)),
+    );
+    return { ...this.#inner, rateKind: 1, rates };
+  }
+
+  /** @internal */
+  bind(dataset: Dataset): BoundDataset {
+    let bound = this.#bound.get(dataset);
+    if (bound === undefined) this.#bound.set(dataset, (bound = bindDataset(this.model, dataset)));
+    return bound;
+  }
+
+  /** Added to the model's outputs: the mean label of the training tasks under `mse`, else 0. */
+  get labelOffset(): number {
+    return this.rowState.mean;
+  }
+  set labelOffset(mean: number) {
+    this.rowState = { ...this.rowState, mean };
+  }
+
+  /** @internal How the rows of a dataset go into batches. */
+  rows(dataset: Dataset): RowContext {
+    const known = this.#contexts.get(dataset);
+    if (known?.state === this.rowState) return known.context;
+    const state = this.catalog === undefined ? this.rowState : translateRows(this.rowState, this.catalog, dataset);
+    const context = rowContext(this.rowRules, state, this.seed);
+    this.#contexts.set(dataset, { state: this.rowState, context });
+    return context;
+  }
+
+  /** @internal One outer step. @param progress share of the training done @param epoch from 1, for what changes with it */
+  async step(
+    batch: NativeBatch,
+    progress: number,
+    signal: AbortSignal | undefined,
+    nameTask: (task: number) => string,
+    epoch = Infinity,
+  ): Promise<NativeStep> {
+    const learningRate = scheduledRate(this.optimizer, progress);
+    // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
+    const rateStep = learningRate * this.algorithm.learningRate;
+    const call = {
+      ...this.call(batch),
+      inner: {
+        ...this.innerLoop(),
+        ...innerLoopOfEpoch(this.algorithm, this.model, epoch),
+        dropout: stepKey(this.seed, progress),
+        ...(this.algorithm.direction === 'joint' && { steps: 0 }),
+      },
+      direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
+      optimizer: { ...this.#optimizer, learningRate },
+      rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
+    } as const;
+    const result = await runNative(signal, (token) => this.model.ops.trainStep({ ...call, token }), nameTask);
+    if (this.stepRates !== undefined) {
+      const gradient = result.rateGradient!.flatMap((g, t) => (this.#inner.fast[t] === 1 ? [...g] : []));
+      this.stepRateAdam!.update(this.stepRates, gradient, rateStep);
+    }
+    return result;
+  }
+
+  /** @internal */
+  call(batch: NativeBatch): NativeCall {
+    const { store, model, stepRates } = this;
+    const inner =
+      stepRates === undefined
+        ? (this.#prepared ??= model.ops.createInnerLoop(model.native, this.innerLoop()))
+        : this.innerLoop();
+    return { store, batch, inner, threads: model.threads };
+  }
+
+  /**
+   * Model outputs for every query row of a task set, `mainOutputs` numbers a row, in task order, with the label offset added:
+   * ratings under `mse`, logits under `bce` and `softmax`.
+   *
+   * @param when before or after adaptation to each task's support rows
+   * @param inner in place of the algorithm's inner loop
+   * @param variances takes aᵀ M⁻¹ a of every row, of a last layer in closed form after adaptation
+   */
+  async outputs(
+    tasks: TaskSet,
+    when: 'before' | 'after',
+    signal?: AbortSignal,
+    inner?: NativeInnerLoop,
+    variances?: Float64Array,
+  ): Promise<Float64Array> {
+    const bound = this.bind(tasks.dataset);
+    const rows = this.rows(tasks.dataset);
+    const { mainOutputs } = this.model;
+    const result = new Float64Array(tasks.queryRows.length * mainOutputs);
+    const moderated = this.isModerated && when === 'after' && inner === undefined;
+    if (moderated) variances ??= new Float64Array(tasks.queryRows.length);
+    const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
+    for (let from = 0; from < tasks.size; from += EVALUATION_CHUNK) {
+      const to = Math.min(tasks.size, from + EVALUATION_CHUNK);
+      const batch = packTaskSet(this.model, bound, tasks, order, from, to, { rows });
+      const call = {
+        ...this.call(batch),
+        ...(inner && { inner }),
+        before: when === 'before',
+        after: when === 'after',
+        variance: variances !== undefined,
+      };
+      const chunk = await runNative(
+        signal,
+        (token) => this.model.ops.predict({ ...call, token }),
+        (task) => `task ${tasks.keys[from + task]!}`,
+      );
+      const all = (when === 'before' ? chunk.before : chunk.after)!;
+      result.set(this.model.mainOf(all), tasks.queryOffsets[from]! * mainOutputs);
+      variances?.set(chunk.variance!, tasks.queryOffsets[from]!);
+    }
+    if (moderated) moderate(result, variances!);
+    if (this.model.spec.head.loss !== 'mse') return result;
+    const centers = queryCenters(rows, tasks);
+    for (let i = 0; i < result.length; i++) result[i]! += centers[i]!;
+    return result;
+  }
+
+  /** @internal Whether predictions are MacKay's (`laplace` with `probit`). */
+  get isModerated(): boolean {
+    return this.algorithm.options['probit'] === true;
+  }
+
+  /**
+   * Predictions after adaptation and their variances for every query row of a task set, in task order, where the algorithm
+   * solves for the last layer (`ridge`, `laplace`).
+   *
+   * @throws {InnerloopError} UNSUPPORTED for other algorithms and for `ridge` before its noise is known; DIVERGED; ABORTED
+   */
+  async uncertainty(tasks: TaskSet, signal?: AbortSignal): Promise<Uncertain> {
+    this.checkUncertainty();
+    const variance = new Float64Array(tasks.queryRows.length);
+    const mean = await this.outputs(tasks, 'after', signal, undefined, variance);
+    if (this.noiseVariance !== undefined) withNoise(variance, this.noiseVariance);
+    return { mean, variance };
+  }
+
+  /**
+   * Estimates σ² of `ridge` from the query rows of tasks: the mean of r² / (1 + aᵀ M⁻¹ a), r the residuals after adaptation, which
+   * is the likeliest σ² under r ~ N(0, σ² (1 + aᵀ M⁻¹ a)). `train` does so with the training tasks at its end.
+   *
+   * @returns σ², kept in {@link noiseVariance}
+   */
+  async estimateNoise(tasks: TaskSet, signal?: AbortSignal): Promise<number> {
+    if (this.algorithm.solver !== 'ridge')
+      throw new InnerloopError('UNSUPPORTED', 'has no noise to estimate', {
+        field: 'learner.algorithm',
+        value: this.algorithm.name,
+        expected: 'ridge',
+      });
+    const variance = new Float64Array(tasks.queryRows.length);
+    const outputs = await this.outputs(tasks, 'after', signal, undefined, variance);
+    return (this.noiseVariance = noiseOf(tasks, outputs, variance));
+  }
+
+  /** @internal */
+  checkUncertainty(): void {
+    const { solver, name } = this.algorithm;
+    if (solver !== 'ridge' && solver !== 'laplace') {
+      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', {
+        field: 'learner.algorithm',
+        value: name,
+        expected: 'ridge or laplace',
+      });
+    }
+    if (solver === 'ridge' && this.noiseVariance === undefined) {
+      throw new InnerloopError('UNSUPPORTED', 'unknown', {
+        field: 'learner.noiseVariance',
+        expected: 'a learner trained to the end, or estimateNoise(tasks)',
+      });
+    }
+  }
+
+  /**
+   * Adapts to one user from a few labelled items.
+   *
+   * ```ts
+   * const me = await learner.adapt({ items: ['1', '50', '260'], labels: [5, 4, 1] });
+   * const films = await me.recommend({ count: 10 });
+   * ```
+   *
+   * @param support items by id and their labels; features of the user where the model uses any
+   * @throws {InnerloopError} INVALID_OPTION (an item that the catalog lacks, a label that is not finite …), DIVERGED, ABORTED
+   */
+  async adapt(support: Support, options: { signal?: AbortSignal } = {}): Promise<PersonalModel> {
+    checkObject(options as unknown, 'options', ['signal']);
+    checkSignal(options.signal, 'options.signal');
+    const catalog = this.#servedCatalog();
+    const packed = packSupport(this, catalog, support);
+    const [adapted] = await runNative(options.signal, (token) =>
+      this.model.ops.adapt({ ...this.call(packed.batch), token }),
+    );
+    return new PersonalModel(this, catalog, packed, adapted!);
+  }
+
+  /**
+   * The same at once, on the calling thread, with the same result to the bit. For few interactions and a small model, whose
+   * steps take less time than it takes to wake another thread and be woken by it: meanwhile the event loop stands still.
+   *
+   * @throws {InnerloopError} as `adapt`; INVALID_OPTION too while a training step of this learner runs
+   */
+  adaptSync(support: Support): PersonalModel {
+    const catalog = this.#servedCatalog();
+    const packed = packSupport(this, catalog, support);
+    const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
+    return new PersonalModel(this, catalog, packed, adapted!);
+  }
+
+  #servedCatalog(): Dataset {
+    if (this.catalog === undefined)
+      throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
+    return this.catalog;
+  }
+}
+
+/** Key of everything random in an outer step but its tasks: of 53 bits and never 0, which is no training. */
+function stepKey(seed: number, progress: number): number {
+  const stream = random(seed, 'train.step', Math.floor(progress * 2 ** 52));
+  return stream.uint32() * 2 ** 21 + (stream.uint32() >>> 12) * 2 + 1;
+}
+
+/** Fresh parameters, or the given ones with fresh ones of the algorithm's own where those are missing. */
+function startingFrom(
+  given: Parameters | undefined,
+  seed: number,
+  model: Model,
+  extension: Extension | undefined,
+): Parameters {
+  requireMemory(parameterBytes(model.tensors, model.precision), 'parameters');
+  if (given === undefined) return model.initialize(seed);
+  // No others: the given ones may come from a file, whose sizes are not believed before its tensors fit them.
+  const missing = (extension?.tensors ?? []).map(({ name }) => name).filter((name) => !Object.hasOwn(given, name));
+  return { ...model.initialize(seed, missing), ...given };
+}
+
+/**
+ * Makes a learner.
+ *
+ * ```ts
+ * const learner = createLearner({ model, algorithm: maml({ steps: 5 }), optimizer: adam({ learningRate: 1e-3 }), seed: 1 });
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
+ */
+export function createLearner(options: LearnerOptions): Learner {
+  checkObject(options as unknown, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
+  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
+  checkModel(model);
+  checkSeed(seed, 'learner.seed');
+  if (typeof algorithm !== 'object' || algorithm === null || typeof algorithm.name !== 'string') {
+    throw invalid('learner.algorithm', 'not an algorithm', algorithm, 'what maml, fomaml, anil or reptile returned');
+  }
+  checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
+  return new Learner(model, algorithm, optimizer, seed, parameters, rows);
+}

@@ -1,0 +1,147 @@
+/** What a run was: enough to say why two runs gave the same bytes, or did not. */
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addon, packageRoot } from '../foundation/addon.js';
+import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
+import type { Learner } from './learner.js';
+
+/** Sizes of a dataset and a hash over every value in it: ids, labels, times, features and vocabularies. */
+export interface DataFingerprint {
+  rows: number;
+  users: number;
+  items: number;
+  /** `sha256:` and 64 hexadecimal digits. */
+  values: string;
+}
+
+/** What decides the bytes of a run, and then what it ran on; threads are left out because nothing depends on them. */
+export interface RunManifest {
+  /** Of this package. */
+  version: string;
+  seed: number;
+  precision: Precision;
+  /** Vocabularies are replaced by their hashes. */
+  model: object;
+  algorithm: object;
+  optimizer: object;
+  /** How labels become what the model learns. */
+  rows: object;
+  /** The options of `train` that matter for the result. */
+  training: object;
+  data: DataFingerprint;
+  /** Hash of the support and query rows of the training tasks, and of the validation tasks. */
+  tasks: string;
+  /** Instruction sets, in order of use: more than one if the run was resumed on another machine. */
+  isa: string[];
+  node: string;
+  platform: string;
+}
+
+let known: string | undefined;
+
+/** The version in package.json, as it was when it was first asked for. */
+export function packageVersion(): string {
+  return (known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+    .version);
+}
+
+/** Says whether two datasets hold the same, whatever files they came from. Reads all of it: about a second for 1 GB. */
+export function fingerprintData(dataset: Dataset): DataFingerprint {
+  const hash = createHash('sha256');
+  addArrays(hash, dataset);
+  for (const table of [dataset.users, dataset.items, dataset.context]) {
+    addTexts(hash, table.keys);
+    for (const column of table.columns) {
+      hash.update(`${column.kind} ${JSON.stringify(column.name)}`);
+      addArrays(hash, column);
+      // Histories of support sets are made later: only their rules are here.
+      if (column.kind === 'sequence') hash.update(JSON.stringify([column.of, column.maxLength, column.minLabel]));
+      if ('vocabulary' in column) addTexts(hash, column.vocabulary);
+    }
+  }
+  return { rows: dataset.size, users: dataset.users.rows - 1, items: dataset.items.rows - 1, values: digest(hash) };
+}
+
+/** By name and not one by one, so that no kind of column can be forgotten; with its length, so that values cannot move from one array to the next unnoticed. */
+function addArrays(hash: Hash, from: object): void {
+  for (const [name, array] of Object.entries(from).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!ArrayBuffer.isView(array)) continue;
+    hash
+      .update(`${name} ${array.byteLength};`)
+      .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+}
+
+function addTexts(hash: Hash, { values }: Pick<Vocabulary, 'values'>): void {
+  hash.update(JSON.stringify(values));
+}
+
+const digest = (hash: Hash) => `sha256:${hash.digest('hex')}`;
+
+/** The manifest of a training run that starts here and now. @internal */
+export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], training: object): RunManifest {
+  const { model, algorithm, optimizer, seed } = learner;
+  const tasks = createHash('sha256');
+  for (const set of taskSets) {
+    addArrays(tasks, set);
+    // Validation tasks may be of another dataset than the training tasks.
+    if (set.dataset !== taskSets[0]!.dataset) tasks.update(fingerprintData(set.dataset).values);
+  }
+  const manifest: RunManifest = {
+    version: packageVersion(),
+    seed,
+    precision: model.precision,
+    model: withoutTexts(model.spec),
+    algorithm,
+    optimizer,
+    rows: learner.rowRules,
+    training: shortened(training),
+    data: fingerprintData(taskSets[0]!.dataset),
+    tasks: digest(tasks),
+    isa: [addon().isa],
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+  };
+  // As it will be read back from a file, and without functions of the algorithm.
+  return JSON.parse(JSON.stringify(manifest)) as RunManifest;
+}
+
+function withoutTexts({ inputs, ...rest }: ModelSpec): object {
+  const short = (input: InputSpec) => {
+    if (input.kind === 'dense' || input.vocabulary === undefined) return input;
+    const hash = createHash('sha256');
+    addTexts(hash, { values: input.vocabulary });
+    return { ...input, vocabulary: digest(hash) };
+  };
+  return { inputs: inputs.map(short), ...rest };
+}
+
+/** Long lists as their hashes. */
+function shortened(settings: object): object {
+  const entries = Object.entries(settings).map(([name, value]: [string, unknown]) => {
+    const isLong = Array.isArray(value) && value.length > 64;
+    return [name, isLong ? digest(createHash('sha256').update(JSON.stringify(value))) : value];
+  });
+  return Object.fromEntries(entries) as object;
+}
+
+/** One hash over all that decides what a run computes: two runs with the same one are the same run. @internal */
+export function identityOf(manifest: RunManifest): string {
+  const { version: _, isa: __, node: ___, platform: ____, ...decisive } = manifest;
+  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
+}
+
+const manifests = new WeakMap<Learner, RunManifest>();
+
+/** How a learner came about; undefined for one that was neither trained nor loaded from a file that says so. */
+export function runManifest(learner: Learner): RunManifest | undefined {
+  const manifest = manifests.get(learner);
+  return manifest && structuredClone(manifest);
+}
+
+/** @internal */
+export function setRunManifest(learner: Learner, manifest: RunManifest): void {
+  manifests.set(learner, manifest);
+}

@@ -1,0 +1,158 @@
+/** What a training run will take in memory, before it takes it: refused by name, not killed by the system. */
+import { freemem, totalmem } from 'node:os';
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { Learner } from './learner.js';
+
+/** Bytes that a training run takes on top of its learner and its data, by what takes them. */
+export interface MemoryEstimate {
+  /** First and second moments of parameters and learned rates. */
+  optimizer: number;
+  /** Copies of the whole state: of the best epoch, and of the checkpoint while it is written. */
+  snapshots: number;
+  /** The columns of the data in the model's ids, as the native core holds them. */
+  data: number;
+  /** Rows and gradients of the tasks of one outer step. */
+  batch: number;
+  /** One task at work on every thread: activations of its rows at every inner step, and its adapted parameters. */
+  tasks: number;
+  total: number;
+}
+
+/** Most accumulators of the dense gradient, and most bytes of them together (native/meta_gradient.cc). */
+const ACCUMULATORS = { most: 64, bytes: 64 * 2 ** 20 };
+/** Row numbers of a batch row: five sides, each in JavaScript, in the core and in its index. */
+const BATCH_ROW = 5 * (4 + 4 + 4) + 16;
+/** A thread's scratch memory grows in blocks that are joined later: at worst twice what is in use. */
+const SCRATCH_SLACK = 2;
+
+/**
+ * Estimates the memory of `train(learner, tasks, options)` from the shapes of parameters and tasks, within a factor of
+ * two or so; a run on few small tasks takes some tens of megabytes more for code and garbage.
+ *
+ * @param options metaBatch: as for `train`, default 32; snapshots: copies of the state, default 2 (best epoch, checkpoint)
+ */
+export function estimateTraining(
+  learner: Learner,
+  tasks: TaskSet,
+  options: { metaBatch?: number; snapshots?: number } = {},
+): MemoryEstimate {
+  const { metaBatch = 32, snapshots = 2 } = options;
+  const { model, algorithm } = learner;
+  const bytes = model.precision === 'float32' ? 4 : 8;
+  const tables = model.tensors.filter(({ embedding }) => embedding);
+  const values = algorithm.rates === 'perParameter' ? 2 * model.size : model.size;
+  const dense = model.size - tables.reduce((sum, { shape }) => sum + elements(shape), 0);
+
+  // A table keeps the step of its last update for every row.
+  const moments = 2 * values * bytes + tables.reduce((sum, { shape }) => sum + 8 * shape[0]!, 0);
+  const state = values * bytes + moments;
+
+  const sizes = Int32Array.from({ length: tasks.size }, (_, t) => rowsOf(tasks, t))
+    .sort()
+    .reverse();
+  const batchRows = sizes.subarray(0, metaBatch).reduce((a, b) => a + b, 0);
+  const largest = sizes[0] ?? 0;
+  // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
+  const dims = tables.reduce((sum, { shape }) => sum + shape[1]!, 0);
+  const accumulators = Math.max(
+    2,
+    Math.min(ACCUMULATORS.most, metaBatch, Math.floor(ACCUMULATORS.bytes / (dense * bytes))),
+  );
+
+  const width = activations(learner);
+  const { steps, order } = algorithm;
+  const kept = order === 2 ? steps + 1 : 2;
+  // Per step: values and gradients of every slot; twice more for the tangents of the last one. Per step: parameters, gradient.
+  const perTask = bytes * (largest * 2 * width * (kept + 2) + (dense + largest * dims) * (2 * kept + 4));
+
+  const parts = {
+    optimizer: moments,
+    snapshots: snapshots * state,
+    data: dataBytes(learner, tasks),
+    batch: batchRows * (BATCH_ROW + 2 * bytes + 3 * dims * bytes) + (accumulators + 1) * dense * bytes,
+    tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, tasks.size) * perTask,
+  };
+  return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
+}
+
+const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+function rowsOf({ supportOffsets, queryOffsets }: TaskSet, t: number): number {
+  return supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!;
+}
+
+/** Numbers per row in all slots: the inputs, and what every layer puts out, before and after its activation. */
+function activations({ model }: Learner): number {
+  const { inputs } = model.spec;
+  const into = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
+  const out = model.tensors.reduce(
+    (sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]!),
+    0,
+  );
+  // Every entry of a sequence passes through the layers.
+  const length = Math.max(1, ...inputs.map((input) => ('maxLength' in input ? Number(input.maxLength) : 1)));
+  return (into + out) * length;
+}
+
+/** Twice: in JavaScript while they are translated, and in the core. */
+function dataBytes({ model }: Learner, { dataset }: TaskSet): number {
+  let bytes = 4 * (dataset.users.rows + dataset.items.rows);
+  for (const table of [dataset.users, dataset.items, dataset.context]) {
+    for (const column of table.columns) {
+      if (!model.spec.inputs.some(({ name }) => name === column.name)) continue;
+      bytes +=
+        column.kind === 'dense' && model.precision === 'float64' ? 2 * column.data.byteLength : column.data.byteLength;
+    }
+  }
+  return 2 * bytes;
+}
+
+/** The estimate as one line for people. */
+export function describeEstimate({ total, ...parts }: MemoryEstimate): string {
+  const largest = Object.entries(parts)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3);
+  return `memory: about ${size(total)} for training (${largest.map(([name, bytes]) => `${name} ${size(bytes)}`).join(', ')}), ${size(availableMemory())} available`;
+}
+
+function size(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let power = 0;
+  for (; bytes >= 1000 && power < units.length - 1; power++) bytes /= 1000;
+  return `${bytes >= 100 || power === 0 ? Math.round(bytes) : bytes.toPrecision(2)} ${units[power]}`;
+}
+
+/**
+ * Bytes that this process may still take. Within a container the limit minus what the process holds, and not what the
+ * container as a whole is charged for: that counts cached files, which give way.
+ */
+export function availableMemory(): number {
+  const limit = process.constrainedMemory?.() ?? 0;
+  // macOS counts as free only what it has no use for at all.
+  const free = process.platform === 'darwin' ? totalmem() - process.memoryUsage.rss() : freemem();
+  return limit > 0 && limit < totalmem() ? Math.min(free, Math.max(0, limit - process.memoryUsage.rss())) : free;
+}
+
+/**
+ * Refuses what cannot fit.
+ *
+ * @param available bytes; default: {@link availableMemory}
+ * @throws {InnerloopError} UNSUPPORTED naming what takes the memory, how much it needs and how much there is
+ */
+export function requireMemory(needed: number, field: string, available = availableMemory()): void {
+  if (needed <= available) return;
+  throw new InnerloopError('UNSUPPORTED', 'does not fit in memory', {
+    field,
+    value: `about ${size(needed)}`,
+    expected: `at most ${size(available)}, which is available: fewer or narrower embeddings, a smaller metaBatch, fewer threads or steps`,
+  });
+}
+
+/** Two copies of every value: the tensors in JavaScript and the core's. @internal */
+export function parameterBytes(
+  tensors: readonly { shape: readonly number[] }[],
+  precision: 'float32' | 'float64',
+): number {
+  return 2 * (precision === 'float32' ? 4 : 8) * tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
+}

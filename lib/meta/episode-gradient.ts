@@ -1,0 +1,117 @@
+import { runNative } from '../foundation/addon.js';
+import type { NativeEpisode } from '../foundation/addon.js';
+import { checkBatch, checkModel } from '../batch/batch.js';
+import type { TaskBatch } from '../batch/batch.js';
+import { checkObject, checkOneOf, checkSignal, invalid } from '../foundation/check.js';
+import type { Parameters, Tensor } from '../foundation/contract.js';
+import { compile } from './graphs/extension.js';
+import { attention, classLikelihood, EPSILON, prototypes } from './graphs/metric.js';
+import { EpisodeProgram } from './graphs/graph.js';
+import { noAdaptation } from './inner-loop.js';
+import type { CallOptions } from './inner-loop.js';
+import type { Model } from '../model/model.js';
+
+const METHODS = ['prototypical', 'matching'] as const;
+
+export interface EpisodeOptions extends CallOptions {
+  method: (typeof METHODS)[number];
+}
+
+export interface EpisodeGradient {
+  /** Mean over tasks of the query loss. */
+  loss: number;
+  /** −log p of the query rows' classes, the mean of each task. */
+  taskLosses: Float64Array;
+  /** Of the classes, for each task [query rows, classes]. */
+  probabilities: Tensor[];
+  /** ∂loss/∂parameter for every parameter of the model. */
+  gradient: Parameters;
+}
+
+/**
+ * Class probabilities of the query rows from the labelled support rows of their task, under an embedding e, and the gradient
+ * of their mean negative log-likelihood. The model's head is `{ loss: 'episode', classes: width of e }`; labels are classes
+ * 0 … C − 1, C being `model.episode.classes`.
+ *
+ *     prototypical   p(c | q) = softmax_c(−‖e_q − c_c‖²), c_c the mean of e over the support rows of class c (Snell et al. 2017)
+ *     matching       p(c | q) = Σ_{s of class c} softmax_s(cos(e_q, e_s)), the loss −log(p + 1e-12)     (Vinyals et al. 2016)
+ *
+ * A class without support rows gets the probability 0 (1e-12 in the loss); without any support rows all are alike.
+ *
+ * ```ts
+ * const { loss, gradient } = await episodeGradient(model, params, packTasks(model, tasks), { method: 'prototypical' });
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION (another head, a label that is no class), UNKNOWN_OPTION; DIVERGED naming the task; ABORTED
+ */
+export async function episodeGradient(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  options: EpisodeOptions,
+): Promise<EpisodeGradient> {
+  checkModel(model);
+  checkBatch(model, batch);
+  checkObject(options as unknown, 'options', ['method', 'signal']);
+  const { method, signal } = options;
+  checkOneOf(method, 'options.method', METHODS);
+  checkSignal(signal, 'options.signal');
+  const { head, episode } = model.spec;
+  if (head.loss !== 'episode')
+    throw invalid('model.head.loss', 'has no embedding for its outputs', head.loss, 'episode');
+  const classes = Math.max(2, episode?.classes ?? batch.classes);
+  if (batch.classes > classes)
+    throw invalid(
+      'tasks',
+      `have a label ${batch.classes - 1}`,
+      batch.classes - 1,
+      `classes from 0 to ${classes - 1}, as model.episode says`,
+    );
+
+  const inner = { ...noAdaptation(model), episode: programOf(model, method, classes) };
+  const call = { store: model.store(params), batch: batch.native, inner, threads: model.threads };
+  const [{ loss, taskLosses, gradient }, { after }] = await Promise.all([
+    runNative(signal, (token) => model.ops.metaGradient({ ...call, token, direction: 0 })),
+    runNative(signal, (token) => model.ops.predict({ ...call, token, before: false, after: true })),
+  ]);
+  let row = 0;
+  const probabilities = Array.from(batch.queryRows, (rows): Tensor => {
+    const logits = after!.subarray(row * classes, (row += rows) * classes);
+    return { shape: [rows, classes], data: model.floats(softmaxRows(logits, classes)) };
+  });
+  return { loss, taskLosses, probabilities, gradient: model.named(gradient) };
+}
+
+const programs = new WeakMap<Model, Map<string, NativeEpisode>>();
+
+function programOf(model: Model, method: EpisodeOptions['method'], classes: number): NativeEpisode {
+  const own = programs.get(model) ?? new Map<string, NativeEpisode>();
+  programs.set(model, own);
+  const key = `${method} ${classes}`;
+  const known = own.get(key);
+  if (known !== undefined) return known;
+  const program = new EpisodeProgram(model, true);
+  const [support, query] = [program.outputs('support'), program.outputs('query')];
+  const labels = program.oneHot('support', classes);
+  if (method === 'matching') {
+    program.output(program.log(classLikelihood(program, attention(program, query, support), labels), EPSILON), classes);
+  } else {
+    const { centres, absence } = prototypes(program, support, labels);
+    program.output(program.add(program.distance(query, centres), absence), classes);
+  }
+  const made = compile(model, program, (name) => model.tensors.findIndex((tensor) => tensor.name === name));
+  own.set(key, made);
+  return made;
+}
+
+function softmaxRows(logits: ArrayLike<number>, width: number): Float64Array {
+  const result = new Float64Array(logits.length);
+  for (let from = 0; from < result.length; from += width) {
+    let top = -Infinity;
+    let total = 0;
+    for (let c = from; c < from + width; c++) top = Math.max(top, logits[c]!);
+    for (let c = from; c < from + width; c++) total += result[c] = Math.exp(logits[c]! - top);
+    for (let c = from; c < from + width; c++) result[c]! /= total;
+  }
+  return result;
+}

@@ -1,0 +1,340 @@
+/** What metric and amortised learners write themselves with: a program over the matrices of one task. */
+import type { NativeProgram } from '../../foundation/addon.js';
+import { invalid } from '../../foundation/check.js';
+import type { Activation } from '../../foundation/contract.js';
+import type { ExtraTensor, Model } from '../../model/model.js';
+import { ACTIVATIONS } from '../../model/layer-program.js';
+import type { Initial } from '../../model/layer-program.js';
+
+/** Rows or columns: a number, or as many as a task has support or query rows. */
+export type Dim = number | 'support' | 'query';
+export type Part = 'support' | 'query';
+
+/** A matrix under way. */
+export interface Node {
+  readonly index: number;
+  readonly rows: Dim;
+  readonly columns: Dim;
+}
+
+/** Operations of native/episode/program.h, in its order. */
+const OPERATIONS = [
+  'slot',
+  'labels',
+  'oneHot',
+  'parameter',
+  'constant',
+  'count',
+  'noise',
+  'linear',
+  'unary',
+  'affine',
+  'add',
+  'subtract',
+  'multiply',
+  'product',
+  'softmax',
+  'distance',
+  'cosine',
+  'sumRows',
+  'sumColumns',
+  'concat',
+  'columns',
+  'flatten',
+] as const;
+type Operation = (typeof OPERATIONS)[number];
+const UNARY = [...ACTIVATIONS.filter((name) => name !== 'identity'), 'exp', 'log', 'reciprocal'] as const;
+const PRODUCTS = { nn: 0, nt: 1, tn: 2 } as const;
+const SLOTS = { outputs: -1, features: -2, inputs: -3 } as const;
+const PARTS = { support: -1, query: -2 } as const;
+const dim = (of: Dim): number => (typeof of === 'number' ? of : PARTS[of]);
+
+interface Operand {
+  op: Operation;
+  in: number[];
+  tensors: string[];
+  options: number[];
+}
+
+/**
+ * Writes a program, which the native core checks, runs and differentiates (native/episode/program.h): every method adds a node and returns it. Shapes are those of the arguments in brackets, S support and Q query
+ * rows. Sums over an empty support set are 0, products with it too.
+ */
+export class EpisodeProgram {
+  readonly model: Model;
+  /** Whether this is what training differentiates: it may read the labels of query rows, and noise is drawn in it. */
+  readonly training: boolean;
+  /** Parameters that the program adds to the model. */
+  readonly tensors = new Map<string, ExtraTensor>();
+  readonly #nodes: Operand[] = [];
+  readonly #known = new Map<string, Node>();
+  #output = -1;
+  #classes = 0;
+  readonly #auxiliary: { node: number; weight: number }[] = [];
+  readonly #starts: { tensor: string; node: number }[] = [];
+  #cold = 0;
+
+  constructor(model: Model, training: boolean) {
+    this.model = model;
+    this.training = training;
+  }
+
+  #add(
+    op: Operation,
+    rows: Dim,
+    columns: Dim,
+    from: readonly Node[] = [],
+    options: readonly number[] = [],
+    tensors: readonly string[] = [],
+  ): Node {
+    const operand: Operand = { op, in: from.map(({ index }) => index), tensors: [...tensors], options: [...options] };
+    // What was computed once is not computed again.
+    const key = JSON.stringify(operand);
+    const known = op === 'noise' ? undefined : this.#known.get(key);
+    if (known !== undefined) return known;
+    const node = { index: this.#nodes.length, rows, columns };
+    this.#nodes.push(operand);
+    this.#known.set(key, node);
+    return node;
+  }
+
+  // -------------------------------------------------------------------------------------------- what a task gives
+
+  /** The model's outputs [part, outputs]. */
+  outputs(part: Part): Node {
+    return this.#add('slot', part, this.model.outputs, [], [PARTS[part], SLOTS.outputs]);
+  }
+
+  /** What the last layer reads [part, features]. @param algorithm for the error where the last layer is not linear */
+  features(part: Part, algorithm: string): Node {
+    const { head, spec } = this.model;
+    if (head === undefined)
+      throw invalid(
+        'model.body.kind',
+        `has no features below a linear last layer, which ${algorithm} works on`,
+        spec.body.kind,
+        'mlp, say',
+      );
+    return this.#add('slot', part, head.features, [], [PARTS[part], SLOTS.features]);
+  }
+
+  /** All inputs side by side, ids as their embeddings [part, width], of a model whose body concatenates them. */
+  inputs(part: Part, algorithm: string): Node {
+    const { inputs, body } = this.model.spec;
+    if (body.kind !== 'mlp')
+      throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
+    const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
+    return this.#add('slot', part, width, [], [PARTS[part], SLOTS.inputs]);
+  }
+
+  /** [part, 1] */
+  labels(part: Part): Node {
+    return this.#add('labels', part, 1, [], [PARTS[part]]);
+  }
+
+  /** [1, 1] */
+  count(part: Part): Node {
+    return this.#add('count', 1, 1, [], [PARTS[part]]);
+  }
+
+  /** Classes of the support labels [S, classes]: how many of the ascending thresholds a label reaches. */
+  byThreshold(thresholds: readonly number[]): Node {
+    return this.#add(
+      'oneHot',
+      'support',
+      thresholds.length + 1,
+      [this.labels('support')],
+      [thresholds.length + 1, ...thresholds],
+    );
+  }
+
+  /** Labels that are classes, one-hot [part, classes]. */
+  oneHot(part: Part, classes: number): Node {
+    return this.#add('oneHot', part, classes, [this.labels(part)], [classes]);
+  }
+
+  constant(value: number, rows: Dim = 1, columns: Dim = 1): Node {
+    return this.#add('constant', rows, columns, [], [value, dim(rows), dim(columns)]);
+  }
+
+  /** Standard normal numbers [1, n], new ones for every task of every outer step; zeros outside training. */
+  noise(n: number): Node {
+    return this.#add('noise', 1, n, [], [n]);
+  }
+
+  // -------------------------------------------------------------------------------------------- parameters
+
+  #declare(tensor: ExtraTensor): void {
+    if (!this.tensors.has(tensor.name)) this.tensors.set(tensor.name, tensor);
+  }
+
+  /** A parameter of the algorithm's own [rows, columns]. */
+  parameter(name: string, rows: number, columns: number, initial: Initial): Node {
+    this.#declare({ name, shape: [rows, columns], initial });
+    return this.#add('parameter', rows, columns, [], [], [name]);
+  }
+
+  /** Weights of the model's last layer, which has one output [1, features]. */
+  lastWeights(algorithm: string): Node {
+    const columns = this.features('query', algorithm).columns;
+    return this.#add('parameter', 1, columns, [], [], [this.model.head!.weight]);
+  }
+
+  /** x Wᵀ + b with parameters of the algorithm's own, uniform in ±1/√(columns of x), or times `scale`. */
+  linear(name: string, x: Node, width: number, { bias = true, scale = 1 } = {}): Node {
+    const bound = scale / Math.sqrt(x.columns as number);
+    this.#declare({
+      name: `${name}.weight`,
+      shape: [width, x.columns as number],
+      initial: { kind: 'uniform', bound },
+      transposed: true,
+    });
+    if (bias) this.#declare({ name: `${name}.bias`, shape: [width], initial: { kind: 'uniform', bound } });
+    return this.layer(name, x, width, bias);
+  }
+
+  /** x Wᵀ + b with the parameters `<name>.weight` and `<name>.bias` that the model has. */
+  layer(name: string, x: Node, width: number, bias = true): Node {
+    return this.#add(
+      'linear',
+      x.rows,
+      width,
+      [x],
+      [],
+      bias ? [`${name}.weight`, `${name}.bias`] : [`${name}.weight`, ''],
+    );
+  }
+
+  /** A hidden layer and an output layer of the algorithm's own. */
+  perceptron(name: string, x: Node, hidden: number, width: number, scale = 1): Node {
+    return this.linear(`${name}.1`, this.activate(this.linear(`${name}.0`, x, hidden), 'relu'), width, { scale });
+  }
+
+  // -------------------------------------------------------------------------------------------- arithmetic
+
+  #unary(name: (typeof UNARY)[number], x: Node, epsilon = 0): Node {
+    return this.#add('unary', x.rows, x.columns, [x], [UNARY.indexOf(name), epsilon]);
+  }
+  activate(x: Node, activation: Activation): Node {
+    return activation === 'identity' ? x : this.#unary(activation, x);
+  }
+  exp(x: Node): Node {
+    return this.#unary('exp', x);
+  }
+  /** log(x + ε) */
+  log(x: Node, epsilon = 0): Node {
+    return this.#unary('log', x, epsilon);
+  }
+  reciprocal(x: Node): Node {
+    return this.#unary('reciprocal', x);
+  }
+  /** s x + t */
+  affine(x: Node, s: number, t: number): Node {
+    return this.#add('affine', x.rows, x.columns, [x], [s, t]);
+  }
+  /** b may have one row or one column, or both, for all of a's. */
+  add(a: Node, b: Node): Node {
+    return this.#add('add', a.rows, a.columns, [a, b]);
+  }
+  subtract(a: Node, b: Node): Node {
+    return this.#add('subtract', a.rows, a.columns, [a, b]);
+  }
+  multiply(a: Node, b: Node): Node {
+    return this.#add('multiply', a.rows, a.columns, [a, b]);
+  }
+  /** A B, A Bᵀ or Aᵀ B. */
+  product(way: keyof typeof PRODUCTS, a: Node, b: Node): Node {
+    return this.#add(
+      'product',
+      way === 'tn' ? a.columns : a.rows,
+      way === 'nt' ? b.rows : b.columns,
+      [a, b],
+      [PRODUCTS[way]],
+    );
+  }
+  /** Of every row. */
+  softmax(x: Node): Node {
+    return this.#add('softmax', x.rows, x.columns, [x]);
+  }
+  /** −‖a_i − b_j‖² */
+  distance(a: Node, b: Node): Node {
+    return this.#add('distance', a.rows, b.rows, [a, b]);
+  }
+  /** a_i · b_j / (‖a_i‖ ‖b_j‖), 0 with a zero vector. */
+  cosine(a: Node, b: Node): Node {
+    return this.#add('cosine', a.rows, b.rows, [a, b]);
+  }
+  /** [1, columns] */
+  sumRows(x: Node): Node {
+    return this.#add('sumRows', 1, x.columns, [x]);
+  }
+  /** [rows, 1] */
+  sumColumns(x: Node): Node {
+    return this.#add('sumColumns', x.rows, 1, [x]);
+  }
+  /** Mean over the support rows [1, columns], 0 where there are none. */
+  meanRows(x: Node): Node {
+    return this.multiply(this.sumRows(x), this.reciprocal(this.affine(this.count('support'), 1, TINY)));
+  }
+  /** Columns side by side; all but the first may have one row. */
+  concat(first: Node, ...others: Node[]): Node {
+    const all = [first, ...others];
+    return this.#add(
+      'concat',
+      first.rows,
+      all.reduce((sum, { columns }) => sum + (columns as number), 0),
+      all,
+    );
+  }
+  columns(x: Node, first: number, count: number): Node {
+    return this.#add('columns', x.rows, count, [x], [first, count]);
+  }
+
+  /** All entries, row by row [1, rows · columns]. */
+  flatten(x: Node): Node {
+    return this.#add('flatten', 1, (x.rows as number) * (x.columns as number), [x]);
+  }
+
+  // -------------------------------------------------------------------------------------------- results
+
+  /** The predictions [Q, outputs], as the model's loss takes them. @param classes of a softmax loss of the program's own */
+  output(node: Node, classes = 0): void {
+    this.#output = node.index;
+    this.#classes = classes;
+  }
+
+  /** Adds weight · node [1, 1] to a task's loss. */
+  auxiliary(node: Node, weight: number): void {
+    this.#auxiliary.push({ node: node.index, weight });
+  }
+
+  /** θ_0 of an adapted tensor = its shared value + node [1, size], linear weights as [in, out]; of a table: each row of the task + node [1, width]. */
+  start(tensor: string, node: Node): void {
+    this.#starts.push({ tensor, node: node.index });
+  }
+
+  /** The meta-loss is (1 − share) L_Q(θ_K) + share L_Q(θ_0). */
+  coldLoss(share: number): void {
+    this.#cold = share;
+  }
+
+  /** @param number of a tensor by name in the extended model */
+  native(number: (tensor: string) => number): NativeProgram {
+    return {
+      nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({
+        op: OPERATIONS.indexOf(op),
+        in: from,
+        tensors: tensors.map((name) => (name === '' ? -1 : number(name))),
+        options,
+      })),
+      output: this.#output,
+      classes: this.#classes,
+      auxiliary: this.#auxiliary,
+      starts: this.#starts.map(({ tensor, node }) => ({ tensor: number(tensor), node })),
+      cold: this.#cold,
+    };
+  }
+}
+
+/** Added to counts, so that nothing divided by nothing is 0; far below a float's resolution beside 1. */
+export const TINY = 1e-30;

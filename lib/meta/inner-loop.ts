@@ -1,0 +1,262 @@
+import { runNative, SOLVERS } from '../foundation/addon.js';
+import type { NativeInnerLoop, NativePreparedLoop, NativeStore } from '../foundation/addon.js';
+import { checkBatch, checkHasLoss, checkModel, packRows } from '../batch/batch.js';
+import type { TaskBatch } from '../batch/batch.js';
+import {
+  checkArray,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkSeed,
+  checkSignal,
+  checkString,
+  invalid,
+} from '../foundation/check.js';
+import type { InnerLoop, Parameters, Rows, Tensor } from '../foundation/contract.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveRule } from './inner-rule.js';
+import { checkTensors } from '../model/model.js';
+import type { Model } from '../model/model.js';
+
+export interface CallOptions {
+  /** Stops the call between tasks; the promise rejects with code ABORTED. */
+  signal?: AbortSignal;
+}
+
+/** An inner loop that adapts nothing: for calls that only predict. @internal */
+export function noAdaptation(model: Model): NativeInnerLoop {
+  return {
+    steps: 0,
+    order: 1,
+    solver: 0,
+    fast: new Uint8Array(model.tensors.length),
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
+}
+
+const prepared = new WeakMap<Model, NativePreparedLoop>();
+
+/** The same, read by the native core once a model. @internal */
+export function preparedNoAdaptation(model: Model): NativePreparedLoop {
+  let loop = prepared.get(model);
+  if (loop === undefined) prepared.set(model, (loop = model.ops.createInnerLoop(model.native, noAdaptation(model))));
+  return loop;
+}
+
+/** Which tensors the names select: `all`, or names with a trailing `*` matching any rest. @internal */
+export function selectTensors(model: Model, names: unknown, field: string): Uint8Array {
+  const fast = new Uint8Array(model.tensors.length);
+  if (names === 'all') return fast.fill(1);
+  checkArray(names, field, 'parameter names');
+  const known = model.tensors.map(({ name }) => name);
+  names.forEach((name, i) => {
+    checkString(name, `${field}[${i}]`);
+    const matches = known.map((k) => (name.endsWith('*') ? k.startsWith(name.slice(0, -1)) : k === name));
+    if (!matches.includes(true)) {
+      throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such parameter', name, known), {
+        field: `${field}[${i}]`,
+        value: name,
+        expected: `one of ${known.join(', ')}, or a prefix of them and *`,
+      });
+    }
+    matches.forEach((match, t) => match && (fast[t] = 1));
+  });
+  return fast;
+}
+
+/** Checks an inner loop against the model and gives its native form. @internal */
+export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerLoop {
+  const field = 'innerLoop';
+  checkObject(innerLoop, field, [
+    'steps',
+    'learningRate',
+    'adapt',
+    'order',
+    'shrinkage',
+    'inner',
+    'proximal',
+    'lossWeights',
+    'implicit',
+    'dropout',
+  ]);
+  const {
+    steps,
+    learningRate,
+    adapt,
+    order,
+    shrinkage = 0,
+    inner,
+    proximal = 0,
+    lossWeights,
+    implicit,
+    dropout = 0,
+  } = innerLoop;
+  checkInteger(steps, `${field}.steps`, 0, 10000);
+  if (order !== 1 && order !== 2)
+    throw invalid(`${field}.order`, 'not an order', order, '1 (first-order) or 2 (exact)');
+  checkNumber(shrinkage, `${field}.shrinkage`, 0);
+  const fast = selectTensors(model, adapt, `${field}.adapt`);
+  checkNumber(proximal, `${field}.proximal`, 0);
+  checkSeed(dropout, `${field}.dropout`);
+  const common: NativeInnerLoop = {
+    ...{
+      steps,
+      order,
+      solver: 0,
+      fast,
+      shrinkage,
+      dropout,
+      rateKind: 0,
+      update: resolveRule(inner, `${field}.inner`),
+      proximal,
+    },
+    ...(lossWeights !== undefined && {
+      lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)),
+    }),
+    ...(implicit !== undefined && resolveImplicit(implicit, `${field}.implicit`)),
+  };
+  if (implicit !== undefined) {
+    if (proximal === 0)
+      throw invalid(`${field}.proximal`, 'has no minimum to differentiate', proximal, 'a number > 0 with implicit');
+    if (order !== 2) throw invalid(`${field}.order`, 'not an implicit gradient', order, '2 with implicit');
+    if (lossWeights !== undefined)
+      throw invalid(
+        `${field}.lossWeights`,
+        'are of steps, which implicit does not differentiate',
+        lossWeights,
+        'no weights',
+      );
+    if (typeof learningRate !== 'number')
+      throw invalid(`${field}.learningRate`, 'has no implicit gradient', learningRate, 'a number with implicit');
+  }
+  if (typeof learningRate === 'number') {
+    checkNumber(learningRate, `${field}.learningRate`);
+    return { ...common, rateKind: 0, rate: learningRate };
+  }
+  return { ...common, ...resolveRates(model, learningRate, fast, steps, `${field}.learningRate`) };
+}
+
+const CG_STEPS = 5;
+const CG_TOLERANCE = 1e-6;
+
+/** The conjugate gradients of an implicit meta-gradient. @internal */
+export function resolveImplicit(
+  options: unknown,
+  field: string,
+): Pick<NativeInnerLoop, 'solver' | 'cgSteps' | 'cgTolerance'> {
+  checkObject(options, field, ['cgSteps', 'cgTolerance']);
+  const { cgSteps = CG_STEPS, cgTolerance = CG_TOLERANCE } = options;
+  checkInteger(cgSteps, `${field}.cgSteps`, 1, 10000);
+  checkNumber(cgTolerance, `${field}.cgTolerance`, 0);
+  return { solver: SOLVERS.implicit, cgSteps, cgTolerance };
+}
+
+function checkLossWeights(weights: unknown, steps: number, field: string): number[] {
+  checkArray(weights, field, 'numbers');
+  if (weights.length !== steps)
+    throw invalid(field, `has ${weights.length} weights`, weights, `${steps}, one for each step`);
+  return weights.map((weight, k) => {
+    checkNumber(weight, `${field}[${k}]`);
+    return weight;
+  });
+}
+
+/** Rates as tensors: all in the parameters' shapes, or all `[steps]`. */
+function resolveRates(
+  model: Model,
+  rates: unknown,
+  fast: Uint8Array,
+  steps: number,
+  field: string,
+): Pick<NativeInnerLoop, 'rateKind' | 'rates'> {
+  const adapted = model.tensors.filter((_, t) => fast[t] === 1);
+  if (typeof rates !== 'object' || rates === null) {
+    throw invalid(field, 'not a rate', rates, 'a number, or tensors by adapted parameter');
+  }
+  const given = rates as Record<string, Tensor | undefined>;
+  const perParameter = adapted.every(({ name, shape }) => {
+    const own = given[name]?.shape;
+    return Array.isArray(own) && own.length === shape.length && own.every((n, i) => n === shape[i]);
+  });
+  const shapes = perParameter ? adapted : adapted.map(({ name }) => ({ name, shape: [steps] }));
+  checkTensors(given, field, shapes);
+  if (!perParameter) {
+    return {
+      rateKind: 1,
+      rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name]!.data) : undefined)),
+    };
+  }
+  const store = model.ops.createStore(model.native);
+  model.tensors.forEach(
+    ({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name]!.data)),
+  );
+  return { rateKind: 2, rates: store };
+}
+
+/**
+ * Adapts the parameters to each task's support set: θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ), k = 0 … K−1.
+ *
+ * @returns for each task its adapted parameters by name; those that the inner loop does not adapt are left out
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED
+ */
+export async function adapt(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: CallOptions = {},
+): Promise<Parameters[]> {
+  const call = prepare(model, params, batch, innerLoop, options);
+  const adapted = await runNative(options.signal, (token) => model.ops.adapt({ ...call, token }));
+  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store)));
+}
+
+/** What `adapt` and `metaGradient` check and hand to the native core. @internal */
+export function prepare(
+  model: Model,
+  params: Parameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: CallOptions,
+) {
+  checkModel(model);
+  checkHasLoss(model);
+  checkBatch(model, batch);
+  checkObject(options, 'options', ['signal', 'direction']);
+  checkSignal(options.signal, 'options.signal');
+  const inner = resolveInnerLoop(model, innerLoop);
+  return { store: model.store(params), batch: batch.native, inner, threads: model.threads };
+}
+
+/**
+ * Outputs of the model: [rows, outputs]. Ratings for `mse`, logits for `bce` and `softmax`.
+ *
+ * @param adapted parameters that replace the shared ones, such as one entry of what `adapt` returned
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, ABORTED
+ */
+export async function predict(
+  model: Model,
+  params: Parameters,
+  rows: Rows,
+  adapted: Parameters = {},
+  options: CallOptions = {},
+): Promise<Tensor> {
+  checkModel(model);
+  checkObject(options, 'options', ['signal']);
+  checkSignal(options.signal, 'options.signal');
+  checkTensors(adapted, 'adapted', model.tensors, true);
+  const store: NativeStore = model.store({ ...params, ...adapted });
+  const batch = packRows(model, rows, 'rows');
+  const call = {
+    store,
+    batch: batch.native,
+    inner: noAdaptation(model),
+    threads: model.threads,
+    before: true,
+    after: false,
+  };
+  const { before } = await runNative(options.signal, (token) => model.ops.predict({ ...call, token }));
+  return { shape: [before!.length / model.outputs, model.outputs], data: before! };
+}

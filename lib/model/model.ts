@@ -1,0 +1,337 @@
+import { LOSSES, nativeError, operations } from '../foundation/addon.js';
+import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
+import { addon } from '../foundation/addon.js';
+import { BODY_KINDS, bodyOf } from './bodies/index.js';
+import {
+  checkArray,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkSeed,
+  checkString,
+  invalid,
+} from '../foundation/check.js';
+import type {
+  AuxiliaryHead,
+  FloatArray,
+  HeadSpec,
+  InputSpec,
+  LossSpec,
+  ModelSpec,
+  Parameters,
+  Precision,
+  Tensor,
+} from '../foundation/contract.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { INPUT_KINDS, POOLINGS, Program } from './layer-program.js';
+import type { LinearLayer, TensorSpec } from './layer-program.js';
+import { random } from '../foundation/random.js';
+
+export type { TensorSpec } from './layer-program.js';
+
+export interface ModelOptions {
+  /** Default `float32`; `float64` is for checks and research. */
+  precision?: Precision;
+  /** Threads a call may use. Default: all hardware threads. Results do not depend on it. */
+  threads?: number;
+}
+
+/** A parameter that an algorithm adds to a model for itself. */
+export type ExtraTensor = Omit<TensorSpec, 'embedding'> & {
+  /** A linear weight [out, in], held the way its layer reads it. */ readonly transposed?: boolean;
+};
+
+/** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
+export class Model {
+  readonly spec: ModelSpec;
+  readonly precision: Precision;
+  readonly threads: number;
+  readonly tensors: readonly TensorSpec[];
+  /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
+  readonly outputs: number;
+  /** Those of the main head, which come first. */
+  readonly mainOutputs: number;
+  /** The layer that writes the outputs, if it is linear: what closed-form solvers solve for, and `anil` adapts. */
+  readonly head: LinearLayer | undefined;
+  /** @internal */
+  readonly native: NativeModel;
+  /** @internal */
+  readonly ops: NativeOperations;
+
+  /** @internal use {@link defineModel} */
+  constructor(spec: ModelSpec, precision: Precision, threads: number, extra: readonly ExtraTensor[] = []) {
+    this.spec = spec;
+    this.precision = precision;
+    this.threads = threads;
+    this.ops = operations(precision);
+    const heads = nativeHeads(spec.head);
+    this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
+    this.mainOutputs = heads[0]!.outputs;
+    const program = new Program(spec.inputs);
+    const output = bodyOf(spec.body.kind).build(program, spec.body, this.outputs);
+    this.head = program.linearOf(output);
+    for (const { name, shape, initial, transposed } of extra) program.tensor(name, shape, initial, transposed);
+    this.tensors = program.tensors;
+    try {
+      this.native = this.ops.createModel(program.native(output, heads));
+    } catch (error) {
+      throw nativeError(error);
+    }
+  }
+
+  /** @internal The same model with parameters of an algorithm's own, which no layer reads. */
+  extend(extra: readonly ExtraTensor[]): Model {
+    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, extra);
+  }
+
+  /** @internal Outputs of rows without those of auxiliary heads. */
+  mainOf(outputs: FloatArray): FloatArray {
+    return this.mainOutputs === this.outputs ? outputs : outputs.filter((_, i) => i % this.outputs < this.mainOutputs);
+  }
+
+  /** Number of trainable values. */
+  get size(): number {
+    return this.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  }
+
+  /**
+   * Fresh parameters: linear layers uniform in ±1/√(inputs), embeddings normal with standard deviation 0.1. The same seed
+   * gives the same numbers on every platform; float32 values are the rounded float64 ones.
+   * @param seed an integer ≥ 0
+   * @param names of the parameters to make; each has a random stream of its own. Default: all
+   */
+  initialize(seed: number, names?: readonly string[]): Parameters {
+    checkSeed(seed, 'seed');
+    const parameters: Parameters = {};
+    for (const { name, shape, initial } of this.tensors) {
+      if (names?.includes(name) === false) continue;
+      const { data } = (parameters[name] = this.zeros(shape));
+      if (initial.kind === 'constant') {
+        data.fill(initial.value);
+        continue;
+      }
+      const stream = random(seed, `initialize.${name}`);
+      for (let i = 0; i < data.length; i++) {
+        data[i] =
+          initial.kind === 'normal' ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);
+      }
+    }
+    return parameters;
+  }
+
+  /** @internal */
+  zeros(shape: readonly number[]): Tensor {
+    return { shape: [...shape], data: this.floats(shape.reduce((a, b) => a * b, 1)) };
+  }
+
+  /** @internal An array of this model's element type: of a length, or a converted copy. */
+  floats(from: number | ArrayLike<number>): FloatArray {
+    const kind = this.precision === 'float32' ? Float32Array : Float64Array;
+    return typeof from === 'number' ? new kind(from) : kind.from(from);
+  }
+
+  /** @internal Checked native copy of a full set of parameters (or of a vector shaped like them). */
+  store(parameters: Parameters, field = 'params'): NativeStore {
+    checkTensors(parameters, field, this.tensors);
+    const store = this.ops.createStore(this.native);
+    this.tensors.forEach(({ name }, t) => {
+      const { data } = parameters[name]!;
+      const fits = data instanceof (this.precision === 'float32' ? Float32Array : Float64Array);
+      this.ops.writeTensor(store, t, fits ? data : this.floats(data));
+    });
+    return store;
+  }
+
+  /** @internal Tensors by name from arrays by tensor; missing ones are left out. */
+  named(arrays: readonly (FloatArray | undefined)[]): Parameters {
+    const parameters: Parameters = {};
+    this.tensors.forEach(({ name, shape }, t) => {
+      const data = arrays[t];
+      if (data !== undefined) parameters[name] = { shape: [...shape], data };
+    });
+    return parameters;
+  }
+
+  /** @internal Every value of a store as tensors. */
+  read(store: NativeStore): Parameters {
+    try {
+      return this.named(this.tensors.map((_, t) => this.ops.readTensor(store, t)));
+    } catch (error) {
+      throw nativeError(error);
+    }
+  }
+}
+
+/**
+ * Defines a model: inputs, a body of layers over them, and a loss.
+ *
+ * ```ts
+ * const model = defineModel({
+ *   inputs: [{ name: 'genres', kind: 'bag', cardinality: 20, dim: 8 }, { name: 'x', kind: 'dense', size: 4 }],
+ *   body: { kind: 'mlp', hidden: [64, 64], activation: 'relu' },
+ *   head: { loss: 'mse' },
+ * });
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded
+ */
+export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model {
+  checkObject(options, 'options', ['precision', 'threads']);
+  const { precision = 'float32', threads = addon().hardwareThreads } = options;
+  checkOneOf(precision, 'options.precision', ['float32', 'float64']);
+  checkInteger(threads, 'options.threads', 1, 1024);
+  checkSpec(spec);
+  return new Model(structuredClone(spec), precision, threads);
+}
+
+function checkSpec(spec: unknown): asserts spec is ModelSpec {
+  checkObject(spec, 'model', ['inputs', 'body', 'head', 'episode']);
+  const { inputs, body, head } = spec;
+  checkArray(inputs, 'model.inputs', 'inputs');
+  if (inputs.length === 0) throw invalid('model.inputs', 'empty', inputs, 'at least one input');
+  // Of a body that is no object, and of a kind that does not exist, below.
+  const embedsDense = (body as { kind?: unknown } | null | undefined)?.kind === 'fm';
+  const names = new Set<string>();
+  // Not forEach, which passes over holes.
+  for (const [i, input] of inputs.entries()) {
+    const field = `model.inputs[${i}]`;
+    checkInput(input, field, embedsDense);
+    if (names.has(input.name))
+      throw invalid(`${field}.name`, 'used twice', input.name, 'a name of its own for each input');
+    names.add(input.name);
+  }
+
+  checkObject(body, 'model.body', ['kind', ...BODY_KINDS.flatMap((each) => bodyOf(each).options)]);
+  checkOneOf(body['kind'], 'model.body.kind', BODY_KINDS);
+  const kind = bodyOf(body['kind']);
+  checkObject(body, 'model.body', ['kind', ...kind.options]);
+  kind.check(body, 'model.body', inputs as InputSpec[]);
+
+  checkObject(head, 'model.head', ['loss', 'classes', 'also']);
+  const { also, ...main } = head;
+  checkLoss(main, 'model.head');
+  checkEpisode(spec['episode'], main['loss']);
+  if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax' || main['loss'] === 'episode')) {
+    throw invalid(
+      'model.head',
+      `has several outputs, but ${body['kind']} gives one`,
+      head,
+      'one of mse, bce, bpr, listwise alone',
+    );
+  }
+  if (also === undefined) return;
+  if (main['loss'] === 'episode')
+    throw invalid('model.head.also', 'does not apply to the loss episode', also, 'a loss of the rows');
+  checkArray(also, 'model.head.also', 'heads');
+  for (const [i, each] of also.entries()) {
+    const field = `model.head.also[${i}]`;
+    checkObject(each, field, ['name', 'weight', 'loss', 'classes']);
+    const { name, weight, ...loss } = each;
+    checkString(name, `${field}.name`);
+    if (weight !== undefined) checkNumber(weight, `${field}.weight`, 0);
+    checkLoss(loss, field);
+  }
+}
+
+function checkEpisode(episode: unknown, loss: LossSpec['loss']): void {
+  if (episode === undefined) return;
+  checkObject(episode, 'model.episode', ['classes']);
+  if (loss !== 'episode') throw invalid('model.episode', `does not apply to the loss ${loss}`, episode, 'loss episode');
+  checkInteger(episode['classes'], 'model.episode.classes', 2, 65536);
+}
+
+function checkLoss(head: Record<string, unknown>, field: string): asserts head is LossSpec {
+  checkOneOf(head['loss'], `${field}.loss`, field === 'model.head' ? [...LOSSES, 'episode'] : LOSSES);
+  if (head['loss'] === 'softmax') checkInteger(head['classes'], `${field}.classes`, 2, 65536);
+  else if (head['loss'] === 'episode') checkInteger(head['classes'], `${field}.classes`, 1, 65536);
+  else if (head['classes'] !== undefined)
+    throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
+}
+
+function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
+  return [main, ...also].map((head) => ({
+    // An embedding is never asked for a loss, but has to have one.
+    loss: LOSSES.indexOf(head.loss === 'episode' ? 'mse' : head.loss),
+    outputs: head.loss === 'softmax' || head.loss === 'episode' ? head.classes : 1,
+    weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
+  }));
+}
+
+const INPUT_FIELDS = {
+  dense: ['size'],
+  categorical: ['cardinality', 'dim', 'vocabulary'],
+  bag: ['cardinality', 'dim', 'pooling', 'vocabulary'],
+  sequence: ['cardinality', 'dim', 'maxLength', 'vocabulary'],
+} as const;
+
+function checkInput(input: unknown, field: string, embedsDense: boolean): asserts input is InputSpec {
+  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling', 'maxLength', 'vocabulary']);
+  checkString(input['name'], `${field}.name`);
+  checkOneOf(input['kind'], `${field}.kind`, INPUT_KINDS);
+  checkObject(input, field, ['name', 'kind', ...INPUT_FIELDS[input['kind']], ...(embedsDense ? ['dim'] : [])]);
+  if (input['kind'] === 'dense') {
+    if (input['dim'] !== undefined) checkInteger(input['dim'], `${field}.dim`, 1, 65536);
+    return checkInteger(input['size'], `${field}.size`, 1, 65536);
+  }
+  if (input['kind'] === 'sequence') checkInteger(input['maxLength'], `${field}.maxLength`, 1, 65536);
+  checkInteger(input['cardinality'], `${field}.cardinality`, 1, 2 ** 31 - 1);
+  checkInteger(input['dim'], `${field}.dim`, 1, 65536);
+  const { vocabulary } = input;
+  if (vocabulary !== undefined) {
+    checkArray(vocabulary, `${field}.vocabulary`, 'texts');
+    if (vocabulary.length !== input['cardinality']) {
+      throw invalid(
+        `${field}.vocabulary`,
+        `has ${vocabulary.length} texts`,
+        vocabulary,
+        `${String(input['cardinality'])}, as the cardinality`,
+      );
+    }
+    vocabulary.forEach((text, id) => {
+      if (typeof text !== 'string') throw invalid(`${field}.vocabulary[${id}]`, 'not a text', text, 'a string');
+    });
+  }
+  if (input['pooling'] !== undefined) checkOneOf(input['pooling'], `${field}.pooling`, POOLINGS);
+}
+
+/** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */
+export function checkTensors(
+  parameters: unknown,
+  field: string,
+  tensors: readonly Pick<TensorSpec, 'name' | 'shape'>[],
+  partial = false,
+): asserts parameters is Parameters {
+  if (typeof parameters !== 'object' || parameters === null) {
+    throw invalid(field, 'not an object', parameters, 'tensors by parameter name');
+  }
+  const given = parameters as Record<string, unknown>;
+  const names = tensors.map(({ name }) => name);
+  for (const name of Object.keys(given)) {
+    if (names.includes(name)) continue;
+    throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such parameter', name, names), {
+      field: `${field}.${name}`,
+      expected: `one of ${names.join(', ')}`,
+    });
+  }
+  for (const { name, shape } of tensors) {
+    if (partial && !Object.hasOwn(given, name)) continue;
+    const tensor = given[name] as Partial<Tensor> | undefined;
+    const at = `${field}.${name}`;
+    const expected = `a tensor of shape [${shape.join(', ')}]`;
+    if (typeof tensor !== 'object' || tensor === null) throw invalid(at, 'missing', tensor, expected);
+    if (
+      !Array.isArray(tensor.shape) ||
+      tensor.shape.length !== shape.length ||
+      tensor.shape.some((n, i) => n !== shape[i])
+    ) {
+      throw invalid(`${at}.shape`, 'does not fit the model', tensor.shape, expected);
+    }
+    const { data } = tensor;
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+      throw invalid(`${at}.data`, 'not a float array', data, 'a Float32Array or Float64Array');
+    }
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (data.length !== size) throw invalid(`${at}.data`, `holds ${data.length} values`, data, `${size} values`);
+  }
+}

@@ -1,0 +1,21 @@
+export { buildTasks, redrawQuery } from './build.js';
+export type { BuiltTasks } from './build.js';
+export { joinTasks } from './join.js';
+export { taskGroups } from './key.js';
+export type { TaskGroups, TaskKey } from './key.js';
+export { nestedSupport } from './nested.js';
+export type { NestedOptions } from './nested.js';
+export type {
+  PartitionSplit,
+  QuerySize,
+  Selector,
+  SplitOptions,
+  TaskOptions,
+  TaskSplit,
+  TimeSplit,
+  UserSplit,
+} from './options.js';
+export { splitTasks } from './split.js';
+export type { Split } from './split.js';
+export { subsetTasks, summary } from './subset.js';
+export type { Spread, TaskSummary } from './subset.js';

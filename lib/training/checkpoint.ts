@@ -1,0 +1,167 @@
+/** Exact resume: the whole state of a training run in one file, replaced as a whole after every epoch. */
+import type { TaskSet } from '../foundation/contract.js';
+import { lockFile, readWhole, writeDurable } from '../files/durable.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { Learner } from '../learner/learner.js';
+import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
+import type { LearnerState } from '../learner/state.js';
+import { identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
+import type { RunManifest } from '../learner/manifest.js';
+import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from '../files/safetensors.js';
+
+const VERSION = '2';
+const TASK_LOSSES = 'sampling.taskLosses';
+
+export interface TrainState {
+  /** Epochs done. */
+  epoch: number;
+  best: number | undefined;
+  bestEpoch: number;
+  bestState: LearnerState | undefined;
+  /** Early stopping has ended the training. */
+  stopped: boolean;
+  /** Running mean query loss of each task, where tasks are sampled by it. */
+  taskLosses?: Float64Array;
+}
+
+export class Checkpoint {
+  readonly state: TrainState = { epoch: 0, best: undefined, bestEpoch: 0, bestState: undefined, stopped: false };
+  readonly #path: string | undefined;
+  readonly #learner: Learner;
+  readonly #manifest: RunManifest;
+  readonly #lock: { release(): Promise<void> } | undefined;
+
+  private constructor(
+    path: string | undefined,
+    learner: Learner,
+    manifest: RunManifest,
+    lock?: { release(): Promise<void> },
+  ) {
+    this.#path = path;
+    this.#learner = learner;
+    this.#manifest = manifest;
+    this.#lock = lock;
+    setRunManifest(learner, manifest);
+  }
+
+  /** Takes the file for this process and, if it exists, puts the learner where it left off. No path: nothing is kept. */
+  static async open(
+    path: string | undefined,
+    learner: Learner,
+    tasks: TaskSet,
+    validation: TaskSet | undefined,
+    settings: object,
+  ): Promise<Checkpoint> {
+    const manifest = manifestOfRun(learner, validation === undefined ? [tasks] : [tasks, validation], settings);
+    if (path === undefined) return new Checkpoint(undefined, learner, manifest);
+    const lock = await lockFile(path);
+    const checkpoint = new Checkpoint(path, learner, manifest, lock);
+    try {
+      await checkpoint.#load(path);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    return checkpoint;
+  }
+
+  capture(): LearnerState {
+    return captureState(this.#learner);
+  }
+
+  restore(state: LearnerState): void {
+    restoreState(this.#learner, state, this.#path ?? 'best epoch');
+  }
+
+  async save(): Promise<void> {
+    if (this.#path === undefined) return;
+    const { epoch, best, bestEpoch, bestState, stopped, taskLosses } = this.state;
+    const tensors = {
+      ...stateTensors(captureState(this.#learner), 'state.'),
+      ...(bestState && stateTensors(bestState, 'best.')),
+      ...(taskLosses && { [TASK_LOSSES]: { shape: [taskLosses.length], data: taskLosses } }),
+    };
+    const run = { epoch, best: best ?? null, bestEpoch, stopped };
+    await writeDurable(
+      this.#path,
+      encodeSafetensors(tensors, {
+        format: 'innerloop-checkpoint',
+        version: VERSION,
+        checksum: checksumOf(tensors),
+        fingerprint: identityOf(this.#manifest),
+        manifest: JSON.stringify(this.#manifest),
+        run: JSON.stringify(run),
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#lock?.release();
+  }
+
+  async #load(path: string): Promise<void> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await readWhole(path);
+    } catch (error) {
+      if (error instanceof InnerloopError && error.code === 'MISSING_FILE') return;
+      throw error;
+    }
+    const { tensors, metadata } = decodeSafetensors(bytes, path);
+    if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
+      throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', {
+        field: path,
+        value: metadata['format'],
+      });
+    }
+    verifyChecksum(tensors, metadata['checksum'], path);
+    if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
+      throw new InnerloopError('MODEL_FILE', 'the checkpoint belongs to another model, configuration or data', {
+        field: path,
+        expected: 'the run it was made by; delete the file to start anew',
+      });
+    }
+    const { precision } = this.#learner.model;
+    const current = stateFrom(tensors, 'state.', precision, path);
+    if (current === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field: path });
+    const run = parseRun(metadata['run'], path);
+    const { isa } = this.#manifest;
+    isa.unshift(...instructionSets(metadata['manifest'], path).filter((name) => name !== isa[0]));
+    restoreState(this.#learner, current, path);
+    const taskLosses = tensors[TASK_LOSSES]?.data as Float64Array | undefined;
+    Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses });
+  }
+}
+
+function parseRun(text: string | undefined, field: string): Omit<TrainState, 'bestState'> {
+  let run: Record<string, unknown> = {};
+  try {
+    run = JSON.parse(text ?? '') as Record<string, unknown>;
+  } catch {
+    // An unreadable text is refused below, as an incomplete one is.
+  }
+  const { epoch, best, bestEpoch, stopped } = run ?? {};
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  if (!isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
+    throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
+  }
+  return {
+    epoch: epoch as number,
+    best: typeof best === 'number' ? best : undefined,
+    bestEpoch: bestEpoch as number,
+    stopped,
+  };
+}
+
+/** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */
+function instructionSets(text: string | undefined, field: string): string[] {
+  let manifest: { isa?: unknown } | null = null;
+  try {
+    manifest = JSON.parse(text ?? '') as { isa?: unknown } | null;
+  } catch {
+    // Refused below.
+  }
+  const isa = manifest?.isa;
+  if (Array.isArray(isa) && isa.every((name): name is string => typeof name === 'string')) return isa;
+  throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
+}

@@ -1,0 +1,142 @@
+/** Which tasks an epoch trains on, and how much each counts. */
+import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
+import { taskGroups } from '../tasks/key.js';
+
+/**
+ * How an epoch's tasks are drawn; an epoch has as many draws as there are tasks.
+ *
+ * - `uniform` (default): every task once.
+ * - `size`: p ∝ rows^power, rows being support and query together. `power` default 1.
+ * - `loss`: p = (1 − floor)·ℓ^power / Σ ℓ^power + floor / tasks, where ℓ is the task's running mean query loss,
+ *   ℓ ← decay·ℓ + (1 − decay)·loss at every draw; hard tasks come more often (curriculum by loss, as in prioritised replay,
+ *   Schaul et al. 2016). The first epoch is uniform. Defaults: `power` 1, `decay` 0.7, `floor` 0.2.
+ * - `stratified`: every value of a categorical or bag column (see `taskGroups`) gets the same share of the draws, however
+ *   many tasks it has, and within a value all tasks the same.
+ */
+export type TaskSampling =
+  | 'uniform'
+  | 'size'
+  | 'loss'
+  | { by: 'size'; power?: number }
+  | { by: 'loss'; power?: number; decay?: number; floor?: number }
+  | { by: 'stratified'; column: string };
+
+const DEFAULTS = { power: 1, decay: 0.7, floor: 0.2 } as const;
+
+/** Draws the tasks of every epoch. State: the running losses of `loss`, nothing else. @internal */
+export class TaskSampler {
+  /** Running mean query loss of each task, NaN before its first draw; undefined unless sampling by loss. */
+  readonly losses: Float64Array | undefined;
+  readonly #size: number;
+  readonly #seed: number;
+  readonly #weights: Float64Array | undefined;
+  readonly #loss: { power: number; decay: number; floor: number } | undefined;
+
+  /** @param losses the state of an interrupted training */
+  constructor(tasks: TaskSet, sampling: TaskSampling, seed: number, field: string, losses?: Float64Array) {
+    this.#size = tasks.size;
+    this.#seed = seed;
+    const options: Exclude<TaskSampling, string> | { by: 'uniform' } =
+      typeof sampling === 'string' ? { by: sampling } : sampling;
+    if (options.by === 'size') {
+      const { power = DEFAULTS.power } = options;
+      this.#weights = sizesOf(tasks).map((size) => size ** power);
+    } else if (options.by === 'stratified') this.#weights = strataShares(tasks, options.column, `${field}.column`);
+    else if (options.by === 'loss') {
+      const { power = DEFAULTS.power, decay = DEFAULTS.decay, floor = DEFAULTS.floor } = options;
+      this.#loss = { power, decay, floor };
+      this.losses = losses?.length === tasks.size ? losses : new Float64Array(tasks.size).fill(Number.NaN);
+    }
+  }
+
+  /** The epoch's tasks in the order of training: a function of (seed, epoch, the state), shuffled. */
+  draw(epoch: number): Int32Array {
+    const weights = this.#loss === undefined ? this.#weights : this.#lossWeights();
+    const picked = Int32Array.from({ length: this.#size }, (_, t) => t);
+    if (weights !== undefined) systematic(picked, weights, random(this.#seed, 'train.sample', epoch).uniform());
+    return random(this.#seed, 'train.order', epoch).shuffle(picked);
+  }
+
+  /** @param tasks of a meta-batch and their query losses */
+  update(tasks: Int32Array, taskLosses: ArrayLike<number>): void {
+    if (this.losses === undefined) return;
+    const { decay } = this.#loss!;
+    for (let k = 0; k < tasks.length; k++) {
+      const before = this.losses[tasks[k]!]!;
+      this.losses[tasks[k]!] = Number.isNaN(before) ? taskLosses[k]! : decay * before + (1 - decay) * taskLosses[k]!;
+    }
+  }
+
+  #lossWeights(): Float64Array | undefined {
+    const { power, floor } = this.#loss!;
+    let sum = 0;
+    let seen = 0;
+    // Cross-entropies and squared errors are not negative; a loss that is would have no probability.
+    const weights = this.losses!.map((loss) => Math.max(loss, 0) ** power);
+    for (const weight of weights) {
+      if (Number.isNaN(weight)) continue;
+      sum += weight;
+      seen++;
+    }
+    if (!(sum > 0)) return undefined;
+    // A task that was never drawn counts as an average one.
+    return weights.map((weight) => (1 - floor) * (Number.isNaN(weight) ? sum / seen : weight) + (floor * sum) / seen);
+  }
+}
+
+/** Draws `picked.length` tasks, task t ⌊n·p_t⌋ or ⌈n·p_t⌉ times and n·p_t times in the mean: systematic sampling. @param start in [0, 1) */
+function systematic(picked: Int32Array, weights: Float64Array, start: number): void {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const n = picked.length;
+  let passed = 0;
+  for (let t = 0, k = 0; t < weights.length && k < n; t++) {
+    passed += weights[t]!;
+    // The last task takes what rounding of the sum left over.
+    const end = t === weights.length - 1 ? n : (passed / total) * n;
+    while (k < n && k + start < end) picked[k++] = t;
+  }
+}
+
+function sizesOf({ size, supportOffsets, queryOffsets }: TaskSet): Float64Array {
+  return Float64Array.from(
+    { length: size },
+    (_, t) => supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!,
+  );
+}
+
+function strataShares(tasks: TaskSet, column: string, field: string): Float64Array {
+  const { names, group } = taskGroups(tasks, column, field);
+  const counts = new Int32Array(names.length);
+  for (const g of group) counts[g]!++;
+  return Float64Array.from(group, (g) => 1 / counts[g]!);
+}
+
+/** @internal */
+export function checkSampling(sampling: unknown, field: string): asserts sampling is TaskSampling {
+  if (typeof sampling !== 'object' || sampling === null)
+    return checkOneOf(sampling, field, ['uniform', 'size', 'loss']);
+  const { by } = sampling as { by?: unknown };
+  checkOneOf(by, `${field}.by`, ['size', 'loss', 'stratified']);
+  if (by === 'stratified') {
+    checkObject(sampling, field, ['by', 'column']);
+    return;
+  }
+  checkObject(sampling, field, by === 'size' ? ['by', 'power'] : ['by', 'power', 'decay', 'floor']);
+  const { power, decay, floor } = sampling;
+  if (power !== undefined) checkNumber(power, `${field}.power`, 0, 10);
+  if (decay !== undefined) checkNumber(decay, `${field}.decay`, 0, 1);
+  if (floor !== undefined) checkNumber(floor, `${field}.floor`, 0, 1);
+}
+
+/** One positive number a task. @internal */
+export function checkTaskWeights(weights: unknown, tasks: TaskSet, field: string): asserts weights is Float64Array {
+  if (!(weights instanceof Float64Array) || weights.length !== tasks.size) {
+    throw invalid(field, 'not one weight a task', weights, `Float64Array(${tasks.size})`);
+  }
+  weights.forEach((weight, t) => {
+    if (!(weight > 0 && Number.isFinite(weight)))
+      throw invalid(`${field}[${t}]`, 'not a weight', weight, 'a finite number > 0');
+  });
+}

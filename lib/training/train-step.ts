@@ -1,0 +1,50 @@
+import { checkBatch } from '../batch/batch.js';
+import type { TaskBatch } from '../batch/batch.js';
+import { checkNumber, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { Learner } from '../learner/learner.js';
+
+export interface TrainStepOptions {
+  /** Share of the training done, 0 ≤ progress < 1: what a schedule of the optimizer goes by. Default 0. */
+  progress?: number;
+  signal?: AbortSignal;
+}
+
+export interface TrainStepReport {
+  /** Mean over the tasks of the query loss after adaptation, before the step. */
+  loss: number;
+  /** The same of each task. */
+  taskLosses: Float64Array;
+  /** Of the meta-gradient, before clipping. */
+  gradientNorm: number;
+}
+
+/**
+ * One outer step on tasks that are not a dataset's: a simulator's, a generator's. The learner's optimizer follows the
+ * meta-gradient of its algorithm on the batch; `train` is a loop of this over a task set.
+ *
+ * ```ts
+ * const { loss } = await trainStep(learner, packTasks(learner.model, tasks));
+ * ```
+ *
+ * @param batch made by `packTasks` for the learner's model. `reptile` learns from the support rows, `joint` from the query rows
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task (the parameters stay); ABORTED
+ */
+export async function trainStep(
+  learner: Learner,
+  batch: TaskBatch,
+  options: TrainStepOptions = {},
+): Promise<TrainStepReport> {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+  checkBatch(learner.model, batch);
+  checkObject(options as unknown, 'options', ['progress', 'signal']);
+  const { progress = 0, signal } = options;
+  checkNumber(progress, 'options.progress', 0, 1);
+  checkSignal(signal, 'options.signal');
+  const { loss, taskLosses, gradientNorm } = await learner.step(
+    batch.native,
+    progress,
+    signal,
+    (task) => `task ${task}`,
+  );
+  return { loss, taskLosses, gradientNorm };
+}

@@ -1,0 +1,332 @@
+import {
+  checkBoolean,
+  checkFraction,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkSignal,
+  checkString,
+  invalid,
+} from '../foundation/check.js';
+import { Checkpoint } from './checkpoint.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
+import { meanInterval } from '../evaluation/intervals.js';
+import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
+import { standardOf } from '../evaluation/standard.js';
+import { labelFits, labelsOf } from '../model/labels.js';
+import { Learner } from '../learner/learner.js';
+import { scoresOf } from '../serving/personal-model.js';
+import { fitRows, translateRows } from '../batch/rows.js';
+import { packTaskSet } from '../batch/task-batch.js';
+import type { HideIds } from '../batch/task-batch.js';
+import { checkSampling, checkTaskWeights, TaskSampler } from './task-sampling.js';
+import type { TaskSampling } from './task-sampling.js';
+import { redrawQuery } from '../tasks/index.js';
+
+export interface TrainOptions {
+  /** Passes over the training tasks. Default 10. */
+  epochs?: number;
+  /** Tasks per outer step. Default 32. */
+  metaBatch?: number;
+  /** What counts equally in the meta-loss: `tasks` (default) or query `rows`, so that users with many rows weigh more. */
+  weigh?: 'tasks' | 'rows';
+  /** Which tasks an epoch draws. Default `uniform`: every task once. */
+  sampling?: TaskSampling;
+  /** Factor of each task in the meta-loss: positive numbers, one a task, of which only the ratios within a meta-batch matter. */
+  weights?: Float64Array;
+  /**
+   * Draw support and query anew in every epoch, keeping their sizes. Default true. The draw is random: set it to false for tasks
+   * whose query has to stay what it is (the last in time, another domain).
+   */
+  redraw?: boolean;
+  /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
+  hide?: HideIds;
+  /** Tasks to measure after every epoch. */
+  validation?: TaskSet;
+  /** Parameters to end with: those of the `best` epoch on the validation tasks (default), or of the `last`. */
+  keep?: 'best' | 'last';
+  /** What "best" means: a metric by name, such as `mae` or `ndcg@5`. Default `mae` for mse, `logloss` for bce. */
+  metric?: string;
+  /** Stop after so many epochs without a better one. Default: never; needs `validation`. */
+  patience?: number;
+  /** File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes. */
+  checkpoint?: string;
+  signal?: AbortSignal;
+  /** Called after every outer step with the share of the whole training done. */
+  onProgress?: (progress: number, epoch: number) => void;
+}
+
+export interface EpochReport {
+  /** From 1. */
+  epoch: number;
+  epochs: number;
+  /** Mean query loss after adaptation over the epoch's draws. */
+  loss: number;
+  /** Mean norm of the meta-gradient before clipping. */
+  gradientNorm: number;
+  tasksPerSecond: number;
+  seconds: number;
+  /** The metric on the validation tasks after adaptation. */
+  validation?: number;
+  /** Whether this epoch is the best so far. */
+  best: boolean;
+}
+
+/** Which rows beside its own a task's support or query set takes. */
+const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
+const DEFAULTS = {
+  epochs: 10,
+  metaBatch: 32,
+  sampling: 'uniform',
+  redraw: true,
+  weigh: 'tasks',
+  keep: 'best',
+} as const;
+
+/**
+ * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
+ * the best epoch, unless `keep` says otherwise.
+ *
+ * The same learner, tasks and options give the same bytes, on any number of threads, and through any interruption when a
+ * checkpoint is kept.
+ *
+ * ```ts
+ * for await (const { epoch, loss } of train(learner, tasks, { epochs: 20 })) console.log(epoch, loss);
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED (the checkpoint stays);
+ * MODEL_FILE or IO for the checkpoint; UNSUPPORTED where the run cannot fit in memory
+ */
+export async function* train(
+  learner: Learner,
+  tasks: TaskSet,
+  options: TrainOptions = {},
+): AsyncGenerator<EpochReport, void, undefined> {
+  const settings = resolve(learner, tasks, options);
+  const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
+  const { model, seed } = learner;
+  const { better } = parseMetric(metric);
+  const snapshots =
+    Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
+  requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
+  const bound = learner.bind(tasks.dataset);
+  if (validation !== undefined) learner.bind(validation.dataset);
+  learner.catalog ??= catalogOf(tasks.dataset);
+  learner.rowState = translateRows(
+    fitRows(learner.rowRules, model.spec.head.loss, tasks),
+    tasks.dataset,
+    learner.catalog,
+  );
+  checkLabels(learner, tasks);
+
+  const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
+    epochs,
+    metaBatch,
+    weigh,
+    redraw,
+    hide: hide ?? {},
+    metric: validation === undefined ? '' : metric,
+    keep: settings.keep,
+    patience: settings.patience ?? 0,
+    ...(sampling !== 'uniform' && { sampling }),
+    ...(weights && { weights: Array.from(weights) }),
+  });
+  try {
+    const { state } = checkpoint;
+    const sampler = new TaskSampler(tasks, sampling, seed, 'train.sampling', state.taskLosses);
+    state.taskLosses = sampler.losses;
+    const steps = Math.ceil(tasks.size / metaBatch);
+    for (let epoch = state.epoch + 1; epoch <= epochs && !state.stopped; epoch++) {
+      const started = performance.now();
+      const epochTasks = redraw ? redrawQuery(tasks, seed, epoch) : tasks;
+      const order = sampler.draw(epoch);
+      const losses = new Float64Array(tasks.size);
+      let norms = 0;
+      for (let s = 0; s < steps; s++) {
+        const from = s * metaBatch;
+        const to = Math.min(tasks.size, from + metaBatch);
+        const batch = packTaskSet(model, bound, epochTasks, order, from, to, {
+          rows: learner.rows(tasks.dataset),
+          epoch,
+          weighByRows: weigh === 'rows',
+          weights,
+          allRows: ROWS_OF[learner.algorithm.direction],
+          hide: hide === undefined ? undefined : { ...hide, seed, epoch },
+        });
+        const progress = (epoch - 1 + s / steps) / epochs;
+        const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]!]!}`;
+        const step = await learner.step(batch, progress, signal, nameTask, epoch);
+        losses.set(step.taskLosses, from);
+        sampler.update(order.subarray(from, to), step.taskLosses);
+        norms += step.gradientNorm;
+        options.onProgress?.((epoch - 1 + (s + 1) / steps) / epochs, epoch);
+      }
+      const trained = (performance.now() - started) / 1000;
+      const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
+      const improved =
+        value !== undefined &&
+        Number.isFinite(value) &&
+        (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
+      state.epoch = epoch;
+      if (improved) {
+        state.best = value;
+        state.bestEpoch = epoch;
+        if (settings.keep === 'best') state.bestState = checkpoint.capture();
+      }
+      if (settings.patience !== undefined && epoch - state.bestEpoch >= settings.patience) state.stopped = true;
+      await checkpoint.save();
+      yield {
+        epoch,
+        epochs,
+        loss: meanInterval(losses).mean,
+        gradientNorm: norms / steps,
+        tasksPerSecond: tasks.size / trained,
+        seconds: (performance.now() - started) / 1000,
+        validation: value,
+        best: improved,
+      };
+    }
+    if (state.bestState !== undefined) checkpoint.restore(state.bestState);
+    if (learner.algorithm.solver === 'ridge') await learner.estimateNoise(tasks, signal);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** One metric of the learner on a task set, after adaptation. */
+async function validate(
+  learner: Learner,
+  tasks: TaskSet,
+  metric: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const outputs = await learner.outputs(tasks, 'after', signal);
+  const scores = metricScores(learner, outputs, metric);
+  // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
+  const { threshold } = standardOf(learner.model.spec.head.loss);
+  return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric]!.mean;
+}
+
+/** Outputs as what a metric takes: probabilities for `logloss`, else ratings or scores to rank by. @internal */
+export function metricScores(learner: Learner, outputs: Float64Array, metric: string): Float64Array {
+  const { head } = learner.model.spec;
+  if (head.loss === 'bce' && parseMetric(metric).score !== 'order') return outputs.map((o) => 1 / (1 + Math.exp(-o)));
+  return scoresOf(head, outputs, 0);
+}
+
+function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+  const field = 'train';
+  checkObject(options as unknown, field, [
+    'epochs',
+    'metaBatch',
+    'weigh',
+    'sampling',
+    'weights',
+    'redraw',
+    'hide',
+    'validation',
+    'keep',
+    'metric',
+    'patience',
+    'checkpoint',
+    'signal',
+    'onProgress',
+  ]);
+  const {
+    epochs = DEFAULTS.epochs,
+    metaBatch = DEFAULTS.metaBatch,
+    redraw = DEFAULTS.redraw,
+    weigh = DEFAULTS.weigh,
+    sampling = DEFAULTS.sampling,
+    weights,
+    hide,
+    validation,
+    keep = DEFAULTS.keep,
+    patience,
+    signal,
+  } = options;
+  const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
+  checkTaskSet(tasks, 'tasks');
+  checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
+  checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
+  checkOneOf(weigh, `${field}.weigh`, ['tasks', 'rows']);
+  checkSampling(sampling, `${field}.sampling`);
+  if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
+  checkBoolean(redraw, `${field}.redraw`);
+  if (hide !== undefined) {
+    checkObject(hide as unknown, `${field}.hide`, ['user', 'item']);
+    for (const side of ['user', 'item'] as const)
+      if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
+  }
+  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
+  checkOneOf(keep, `${field}.keep`, ['best', 'last']);
+  checkString(metric, `${field}.metric`);
+  parseMetric(metric);
+  if (patience !== undefined) {
+    checkInteger(patience, `${field}.patience`, 1);
+    if (validation === undefined)
+      throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
+  }
+  if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
+  checkSignal(signal, `${field}.signal`);
+  return { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, keep, metric, patience, signal };
+}
+
+/** @internal */
+export function checkTaskSet(tasks: unknown, field: string): asserts tasks is TaskSet {
+  const set = tasks as Partial<TaskSet> | undefined;
+  if (
+    typeof set !== 'object' ||
+    set === null ||
+    !(set.queryRows instanceof Int32Array) ||
+    typeof set.dataset !== 'object'
+  ) {
+    throw invalid(field, 'not a task set', tasks, 'what buildTasks or splitTasks returned');
+  }
+  if (set.size === 0) throw new InnerloopError('EMPTY_DATA', 'no tasks', { field });
+}
+
+function checkLabels(learner: Learner, tasks: TaskSet): void {
+  const { head } = learner.model.spec;
+  if (head.loss === 'mse') return;
+  const { label } = tasks.dataset;
+  for (const rows of [tasks.supportRows, tasks.queryRows]) {
+    for (const row of rows) {
+      const y = label[row]!;
+      if (labelFits(head, y)) continue;
+      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
+        field: 'label',
+        value: y,
+        expected: labelsOf(head),
+      });
+    }
+  }
+}
+
+/** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. */
+function catalogOf(dataset: Dataset): Dataset {
+  const context = { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(emptyColumn) };
+  const none = new Int32Array(0);
+  return {
+    size: 1,
+    user: none,
+    item: none,
+    label: new Float32Array(0),
+    time: undefined,
+    users: dataset.users,
+    items: dataset.items,
+    context,
+    notes: [],
+  };
+}
+
+/** One row with every feature missing: a recommendation has no interaction yet. */
+function emptyColumn(column: Dataset['context']['columns'][number]): typeof column {
+  if (column.kind === 'dense') return { ...column, data: new Float32Array(column.size) };
+  if (column.kind === 'bag' || column.kind === 'sequence')
+    return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
+  return { ...column, data: new Int32Array(1) };
+}

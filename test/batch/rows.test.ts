@@ -1,0 +1,243 @@
+/** Labels centred on biases, weighted rows, sampled negatives, second heads: from the dataset to the predictions. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { maml } from '../../lib/algorithms/registry.js';
+import type { Dataset, HeadSpec, TaskSet } from '../../lib/foundation/contract.js';
+import { describeInputs } from '../../lib/batch/features.js';
+import { datasetFromColumns } from '../../lib/data/open.js';
+import { createLearner } from '../../lib/learner/learner.js';
+import type { Learner, LearnerOptions } from '../../lib/learner/learner.js';
+import { defineModel } from '../../lib/model/model.js';
+import { adam, sgd } from '../../lib/meta/outer-update.js';
+import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
+import { random } from '../../lib/foundation/random.js';
+import { fitRows, rowContext, rowRules } from '../../lib/batch/rows.js';
+import { buildTasks } from '../../lib/tasks/index.js';
+import { train } from '../../lib/training/train.js';
+import { path, refuses, rejects } from '../fixtures/family.js';
+
+const USERS = 30;
+const ITEMS = 12;
+const range = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+/** Every user with eight of twelve items. @param labelOf by user and item */
+function dataset(
+  labelOf: (user: number, item: number) => number,
+  features: Parameters<typeof datasetFromColumns>[0]['features'] = {},
+): Dataset {
+  const pairs = range(USERS).flatMap((u) =>
+    Array.from(
+      random(1, 'items', u)
+        .shuffle(Int32Array.from(range(ITEMS)))
+        .subarray(0, 8),
+      (i) => [u, i] as const,
+    ),
+  );
+  return datasetFromColumns({
+    user: pairs.map(([u]) => u),
+    item: pairs.map(([, i]) => i),
+    label: pairs.map(([u, i]) => labelOf(u, i)),
+    features,
+  });
+}
+
+function learnerOf(data: Dataset, head: HeadSpec, more: Partial<LearnerOptions> = {}): Learner {
+  const rows = Int32Array.from(range(data.size));
+  const model = defineModel(
+    { inputs: describeInputs(data, [{ name: 'item', dim: 4 }], rows), body: { kind: 'mlp', hidden: [] }, head },
+    { precision: 'float64' },
+  );
+  return createLearner({
+    model,
+    algorithm: maml({ steps: 1, learningRate: 0.1 }),
+    optimizer: adam({ learningRate: 0.02 }),
+    seed: 5,
+    ...more,
+  });
+}
+
+async function run(learner: Learner, tasks: TaskSet, epochs: number): Promise<number[]> {
+  const losses: number[] = [];
+  for await (const { loss } of train(learner, tasks, { epochs, metaBatch: 8 })) losses.push(loss);
+  return losses;
+}
+
+const itemTaste = (i: number) => Math.sin(3 * i);
+const userTaste = (u: number) => Math.cos(5 * u);
+
+test('centred on biases, labels are what no user or item mean explains', async () => {
+  const data = dataset((u, i) => 3 + userTaste(u) + itemTaste(i));
+  const tasks = buildTasks(data, { query: 3 });
+  const zero = (learner: Learner) =>
+    Object.fromEntries(
+      Object.entries(learner.parameters()).map(([name, tensor]) => [
+        name,
+        { shape: tensor.shape, data: new Float64Array(tensor.data.length) },
+      ]),
+    );
+  const plain = learnerOf(data, { loss: 'mse' });
+  // With parameters of 0 and no steps the predictions are the centres themselves.
+  const start = { parameters: zero(plain), algorithm: maml({ steps: 0 }) };
+  const error = async (rows: LearnerOptions['rows']) => {
+    const learner = learnerOf(data, { loss: 'mse' }, { ...start, ...(rows && { rows }) });
+    learner.rowState = fitRows(learner.rowRules, 'mse', tasks);
+    const outputs = await learner.outputs(tasks, 'after');
+    return outputs.reduce((sum, o, k) => sum + Math.abs(o - data.label[tasks.queryRows[k]!]!), 0) / outputs.length;
+  };
+  const [mean, damped, bare] = [
+    await error(undefined),
+    await error({ center: 'bias' }),
+    await error({ center: 'bias', damping: 0 }),
+  ];
+  assert.ok(damped < 0.6 * mean, `${damped} against ${mean} of the mean`);
+  assert.ok(bare < 0.2 * mean, `${bare} against ${mean}: users and items are additive`);
+});
+
+test('biases are those of the training rows and the support rows, by hand', () => {
+  const data = datasetFromColumns({
+    user: [1, 1, 1, 2, 2, 2],
+    item: ['a', 'b', 'c', 'a', 'b', 'd'],
+    label: [5, 3, 4, 3, 1, 2],
+  });
+  const tasks = buildTasks(data, { query: 1, order: 'random', seed: 2 });
+  const rules = rowRules({ center: 'bias', damping: 1 }, 'mse', 'rows');
+  const state = fitRows(rules, 'mse', tasks);
+  assert.equal(state.mean, 3);
+  const bias = (text: string) => state.itemBias![data.items.keys.idOf(text)]!;
+  assert.deepEqual(['a', 'b', 'c', 'd'].map(bias), [2 / 3, -2 / 3, 1 / 2, -1 / 2]);
+});
+
+test('centred learners save, load and personalise as they were trained', async () => {
+  const data = dataset((u, i) => 3 + userTaste(u) + itemTaste(i) + 0.3 * Math.sin(u * i));
+  const tasks = buildTasks(data, { query: 3 });
+  const learner = learnerOf(data, { loss: 'mse' }, { rows: { center: 'bias', damping: 2 } });
+  const losses = await run(learner, tasks, 5);
+  assert.ok(losses[4]! < losses[0]!);
+  const file = path();
+  await saveLearner(learner, file);
+  const loaded = await loadLearner(file);
+  assert.deepEqual(loaded.rowRules, learner.rowRules);
+  assert.deepEqual(await loaded.outputs(tasks, 'after'), await learner.outputs(tasks, 'after'));
+  // One user through the serving path.
+  const [t] = [4];
+  const support = Array.from(tasks.supportRows.subarray(tasks.supportOffsets[t!], tasks.supportOffsets[t! + 1]));
+  const query = Array.from(tasks.queryRows.subarray(tasks.queryOffsets[t!], tasks.queryOffsets[t! + 1]));
+  const ids = (rows: number[]) => rows.map((row) => data.items.keys.values[data.item[row]!]!);
+  for (const each of [learner, loaded]) {
+    const me = await each.adapt({ items: ids(support), labels: support.map((row) => data.label[row]!) });
+    const expected = (await each.outputs(tasks, 'after')).subarray(tasks.queryOffsets[t!], tasks.queryOffsets[t! + 1]);
+    (await me.predict(ids(query))).forEach((score, k) =>
+      assert.ok(Math.abs(score - expected[k]!) < 1e-9, `${score} is not ${expected[k]}`),
+    );
+  }
+});
+
+test('rows of weight 0 teach nothing', async () => {
+  const clean = dataset((u, i) => 3 + userTaste(u) + itemTaste(i));
+  const noisy = { ...clean, label: Float32Array.from(clean.label, (y, r) => (r % 5 === 0 ? 100 : y)) };
+  const weight = Float32Array.from(clean.label, (_, r) => (r % 5 === 0 ? 0 : 1));
+  const outcome = async (data: Dataset) => {
+    const learner = learnerOf(data, { loss: 'mse' }, { optimizer: sgd({ learningRate: 0.02 }) });
+    // The mean of all labels sees no weights: fix it, to see the losses alone.
+    const tasks = buildTasks(data, { query: 3 });
+    await run(learner, tasks, 1);
+    return { learner, tasks };
+  };
+  const a = await outcome({ ...clean, weight });
+  const b = await outcome({ ...noisy, weight });
+  const none = await outcome(noisy);
+  const difference = (x: Learner, y: Learner) =>
+    Math.max(
+      ...Object.entries(x.parameters()).map(([name, { data }]) =>
+        Math.max(...data.map((v, i) => Math.abs(v - y.parameters()[name]!.data[i]!))),
+      ),
+    );
+  // The labels differ by a constant, the noise's share of the mean, which a weighted model can only see through its bias.
+  assert.ok(difference(b.learner, none.learner) > 10 * Math.max(1e-3, difference(a.learner, b.learner) / 20));
+  const exact = async (data: Dataset) => {
+    const learner = learnerOf(data, { loss: 'mse' });
+    learner.labelOffset = 3;
+    return learner.outputs(buildTasks(data, { query: 3 }), 'after');
+  };
+  assert.deepEqual(await exact({ ...clean, weight }), await exact({ ...noisy, weight }));
+  assert.notDeepEqual(await exact(clean), await exact(noisy));
+});
+
+test('negatives are items of the training tasks that the task does not hold, anew in each epoch', async () => {
+  const data = dataset((u, i) => Number(Math.sin(u + 2 * i) > -0.5));
+  const tasks = buildTasks(data, { query: 3 });
+  const rules = rowRules({ negatives: 3 }, 'bpr', 'rows');
+  const state = fitRows(rules, 'bpr', tasks);
+  assert.equal(
+    state.seen!.reduce((a, b) => a + b, 0),
+    ITEMS,
+  );
+  const context = rowContext(rules, state, 1);
+  assert.equal(context.candidates.length, ITEMS);
+  for (const loss of ['bpr', 'listwise'] as const) {
+    const taste = dataset((u, i) => Number(itemTaste(i) > 0 || (u + i) % 7 === 0));
+    const own = buildTasks(taste, { query: 3 });
+    const learner = learnerOf(taste, { loss }, { rows: { negatives: 3 } });
+    const losses = await run(learner, own, 30);
+    assert.ok(losses.at(-1)! < losses[0]!, `${loss}: from ${losses[0]} to ${losses.at(-1)}`);
+    // Items that users like on the whole come before others.
+    const outputs = await learner.outputs(own, 'before');
+    const meanOf = (label: number) => {
+      const chosen = Array.from(outputs).filter((_, k) => taste.label[own.queryRows[k]!] === label);
+      return chosen.reduce((a, b) => a + b, 0) / chosen.length;
+    };
+    assert.ok(meanOf(1) > meanOf(0) + 0.5, `${loss}: ${meanOf(1)} against ${meanOf(0)}`);
+    const file = path();
+    await saveLearner(learner, file);
+    assert.deepEqual(await (await loadLearner(file)).outputs(own, 'after'), await learner.outputs(own, 'after'));
+    const me = await learner.adapt({ items: [0, 1], labels: [1, 1] });
+    assert.ok((await me.predict([2, 3])).every(Number.isFinite));
+  }
+});
+
+test('a second head learns its own labels and leaves the first its own', async () => {
+  const clicks = (data: Dataset) =>
+    Float32Array.from(data.item, (row) => Number(itemTaste(Number(data.items.keys.values[row])) > 0));
+  const bare = dataset((u) => 3 + userTaste(u));
+  const data = dataset((u) => 3 + userTaste(u), {
+    click: { kind: 'dense', values: Array.from(clicks(bare)), standardize: false },
+  });
+  const tasks = buildTasks(data, { query: 3 });
+  const learner = learnerOf(data, { loss: 'mse', also: [{ name: 'click', loss: 'bce', weight: 0.5 }] });
+  const losses = await run(learner, tasks, 40);
+  assert.ok(losses.at(-1)! < 0.7 * losses[0]!, `from ${losses[0]} to ${losses.at(-1)}`);
+  assert.equal(
+    (await learner.outputs(tasks, 'after')).length,
+    tasks.queryRows.length,
+    'the first head alone is reported',
+  );
+  await rejects(
+    run(learnerOf(data, { loss: 'mse', also: [{ name: 'clik', loss: 'bce' }] }), tasks, 1),
+    'MISSING_COLUMN',
+    /did you mean click/,
+  );
+});
+
+test('row options are checked', () => {
+  const data = dataset(() => 1);
+  const make = (head: HeadSpec, rows: object) => () => learnerOf(data, head, { rows });
+  refuses(make({ loss: 'bce' }, { center: 'bias' }), 'INVALID_OPTION', /learner\.rows\.center/);
+  refuses(make({ loss: 'mse' }, { negatives: 3 }), 'INVALID_OPTION', /learner\.rows\.negatives/);
+  refuses(make({ loss: 'bpr' }, { negatives: -1 }), 'INVALID_OPTION', /learner\.rows\.negatives/);
+  refuses(make({ loss: 'mse' }, { damping: NaN }), 'INVALID_OPTION', /learner\.rows\.damping/);
+  refuses(make({ loss: 'mse' }, { centre: 'bias' }), 'UNKNOWN_OPTION', /did you mean center/);
+});
+
+test('labels of 0 and 1 are relevant from one half on: the validation AUC of their losses is a number', async () => {
+  const data = dataset((_, i) => Number(itemTaste(i) > 0));
+  const tasks = buildTasks(data, { query: 6 });
+  for (const loss of ['bce', 'bpr', 'listwise'] as const) {
+    for await (const { validation } of train(learnerOf(data, { loss }), tasks, {
+      epochs: 2,
+      metric: 'auc',
+      validation: tasks,
+    })) {
+      assert.ok(validation! > 0.5 && validation! <= 1, `${loss}: ${validation}`);
+    }
+  }
+});

@@ -1,0 +1,84 @@
+/** Row weights: recency, inverse propensity, clipping, and what they must not look at. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { datasetFromColumns, rowWeights } from '../../lib/data/open.js';
+import type { RowWeightOptions } from '../../lib/data/open.js';
+import { throws } from '../fixtures/interactions.js';
+
+const DAY = 86_400;
+const dataset = datasetFromColumns({
+  user: ['a', 'a', 'a', 'b', 'b', 'c'],
+  item: ['x', 'y', 'z', 'x', 'y', 'x'],
+  label: [1, 2, 3, 4, 5, 1],
+  time: [0, 10 * DAY, 20 * DAY, 5 * DAY, 20 * DAY, 30 * DAY],
+  features: {
+    p: { kind: 'dense', values: [0.5, 1, 0.25, 0.125, 1, 0.5], standardize: false },
+    standard: { kind: 'dense', values: [1, 2, 3, 4, 5, 6] },
+  },
+  itemFeatures: { id: ['x', 'y'], features: { exposed: { kind: 'dense', values: [0.5, 0.25], standardize: false } } },
+});
+
+/** Weights in proportion to `expected`, of mean 1 over `rows`. */
+function check(options: RowWeightOptions, expected: number[]): void {
+  const weights = rowWeights(dataset, options);
+  const rows = options.rows ?? Int32Array.from(expected, (_, row) => row);
+  const mean = rows.reduce((sum, row) => sum + expected[row], 0) / rows.length;
+  assert.ok(weights instanceof Float32Array && weights.length === dataset.size);
+  expected.forEach((value, row) =>
+    assert.ok(Math.abs(weights[row] - value / mean) < 1e-6, `row ${row}: ${weights[row]} is not ${value / mean}`),
+  );
+}
+
+test('recency: a half-life halves, from the latest time or an earlier one', () => {
+  check({}, [1, 1, 1, 1, 1, 1]);
+  check({ recency: { halfLife: 10 * DAY } }, [1 / 8, 1 / 4, 1 / 2, 2 ** -2.5, 1 / 2, 1]);
+  check({ recency: { halfLife: 10 * DAY, at: 20 * DAY } }, [1 / 4, 1 / 2, 1, 2 ** -1.5, 1, 1]);
+  // A later moment scales all alike; even one from which everything would underflow.
+  check({ recency: { halfLife: 10 * DAY, at: 1e12 } }, [1 / 8, 1 / 4, 1 / 2, 2 ** -2.5, 1 / 2, 1]);
+});
+
+test('propensity: popularity with a power, of items or users, or a column', () => {
+  check({ propensity: {} }, [1, 1.5 ** 0.5, 3 ** 0.5, 1, 1.5 ** 0.5, 1]);
+  check({ propensity: { power: 1 } }, [1, 1.5, 3, 1, 1.5, 1]);
+  check({ propensity: { power: 0 } }, [1, 1, 1, 1, 1, 1]);
+  check({ propensity: { of: 'user', power: 1 } }, [1, 1, 1, 1.5, 1.5, 3]);
+  check({ propensity: { column: 'p' } }, [2, 1, 4, 8, 1, 2]);
+  check({ propensity: { column: 'p' }, recency: { halfLife: 10 * DAY } }, [
+    2 / 8,
+    1 / 4,
+    4 / 2,
+    8 * 2 ** -2.5,
+    1 / 2,
+    2,
+  ]);
+});
+
+test('only the rows given decide: popularity, latest time and mean', () => {
+  const rows = Int32Array.of(0, 1, 2, 3);
+  check({ propensity: { power: 1 }, rows }, [1, 2, 2, 1, 2, 1]);
+  check({ recency: { halfLife: 10 * DAY }, rows }, [1 / 4, 1 / 2, 1, 2 ** -1.5, 1, 1]);
+  check({ propensity: { power: 1 }, rows: Int32Array.of(0, 1) }, [1, 1, 1, 1, 1, 1]);
+});
+
+test('clip: nothing above so many times the mean, the rest as it was', () => {
+  check({ propensity: { column: 'p' }, clip: 2 }, [2, 1, 4, 6, 1, 2]);
+  check({ propensity: { column: 'p' }, clip: 100 }, [2, 1, 4, 8, 1, 2]);
+});
+
+test('bad options are refused by name', () => {
+  const weigh = (options: object) => () => rowWeights(dataset, options as RowWeightOptions);
+  throws(weigh({ recensy: {} }), 'UNKNOWN_OPTION', /did you mean recency\?/);
+  throws(weigh({ recency: { halfLife: 0 } }), 'INVALID_OPTION', /weights\.recency\.halfLife/);
+  throws(weigh({ recency: {} }), 'INVALID_OPTION', /weights\.recency\.halfLife/);
+  throws(weigh({ propensity: { of: 'items' } }), 'INVALID_OPTION', /did you mean item\?/);
+  throws(weigh({ propensity: { power: -1 } }), 'INVALID_OPTION', /weights\.propensity\.power/);
+  throws(weigh({ propensity: { column: 'p', power: 1 } }), 'UNKNOWN_OPTION', /power/);
+  throws(weigh({ propensity: { column: 'exposd' } }), 'MISSING_COLUMN', /did you mean exposed\?/);
+  throws(weigh({ propensity: { column: 'exposed' } }), 'INVALID_DATA', /interaction 3 /, /got 0/);
+  throws(weigh({ propensity: { column: 'standard' } }), 'INVALID_DATA', /interaction 1 /, /standardize: false/);
+  throws(weigh({ clip: 0.5 }), 'INVALID_OPTION', /weights\.clip/);
+  throws(weigh({ rows: Int32Array.of(6) }), 'INVALID_OPTION', /weights\.rows/);
+  throws(weigh({ rows: [0] }), 'INVALID_OPTION', /weights\.rows/);
+  const timeless = datasetFromColumns({ user: ['a'], item: ['x'], label: [1] });
+  throws(() => rowWeights(timeless, { recency: { halfLife: 1 } }), 'INVALID_OPTION', /has no time/);
+});

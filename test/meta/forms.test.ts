@@ -1,0 +1,387 @@
+/** Two forms of one gradient: the Gram form against explicit weights, and the ridge solve against finite differences. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SOLVERS } from '../../lib/foundation/addon.js';
+import type { NativeInnerLoop } from '../../lib/foundation/addon.js';
+import { ridge } from '../../lib/algorithms/ridge.js';
+import { chosenForm } from '../../lib/bench/operations.js';
+import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../../lib/foundation/contract.js';
+import { adapt, selectTensors } from '../../lib/meta/inner-loop.js';
+import { metaGradient } from '../../lib/meta/meta-gradient.js';
+import { defineModel } from '../../lib/model/model.js';
+import type { Model } from '../../lib/model/model.js';
+import { packTasks } from '../../lib/batch/batch.js';
+import { random } from '../../lib/foundation/random.js';
+import type { Random } from '../../lib/foundation/random.js';
+
+const list = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+
+function rowsOf(spec: ModelSpec, n: number, stream: Random): TaskExample['query'] {
+  const inputs = Object.fromEntries(
+    spec.inputs.map((input) => [
+      input.name,
+      list(n, () =>
+        input.kind === 'dense'
+          ? list(input.size, () => stream.normal())
+          : input.kind === 'categorical'
+            ? stream.below(input.cardinality)
+            : list(stream.below(4), () => stream.below(input.cardinality)),
+      ),
+    ]),
+  ) as TaskExample['query']['inputs'];
+  return { inputs, labels: list(n, () => stream.normal()) };
+}
+
+function normals(model: Model, scale: number, stream: Random): Parameters {
+  return Object.fromEntries(
+    model.tensors.map(({ name, shape }) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      return [name, { shape: [...shape], data: Float64Array.from({ length: size }, () => scale * stream.normal()) }];
+    }),
+  );
+}
+
+function assertSame(a: Parameters, b: Parameters, tolerance: number): void {
+  assert.deepEqual(Object.keys(a), Object.keys(b));
+  for (const [name, { data }] of Object.entries(a)) {
+    const scale = Float64Array.from(data).reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+    data.forEach((x, i) =>
+      assert.ok(Math.abs(x - b[name]!.data[i]!) <= tolerance * scale, `${name}[${i}]: ${x} and ${b[name]!.data[i]}`),
+    );
+  }
+}
+
+// One rate runs in the Gram form where that is cheaper; the same rate written out per tensor and step never does.
+const DENSE: ModelSpec = {
+  inputs: [{ name: 'x', kind: 'dense', size: 96 }],
+  body: { kind: 'mlp', hidden: [32, 8], activation: 'tanh' },
+  head: { loss: 'mse' },
+};
+const EMBEDDED: ModelSpec = {
+  inputs: [
+    { name: 'c', kind: 'categorical', cardinality: 9, dim: 40 },
+    { name: 'b', kind: 'bag', cardinality: 7, dim: 30 },
+    { name: 'x', kind: 'dense', size: 20 },
+  ],
+  body: { kind: 'mlp', hidden: [24], activation: 'softplus' },
+  head: { loss: 'mse' },
+};
+for (const [kind, spec] of [
+  ['dense inputs', DENSE],
+  ['embeddings below', EMBEDDED],
+] as const) {
+  for (const S of [5, 20, 60]) {
+    for (const K of [1, 5, 10]) {
+      test(`Gram form equals the direct form: ${kind}, S = ${S}, K = ${K}`, async () => {
+        const stream = random(S, kind, K);
+        const model = defineModel(spec, { precision: 'float64' });
+        const params = normals(model, 0.2, stream);
+        const batch = packTasks(
+          model,
+          list(3, (t) => ({ support: rowsOf(spec, S - t, stream), query: rowsOf(spec, 7 + t, stream) })),
+        );
+        const rate = 0.05;
+        const steps = { shape: [K], data: new Float64Array(K).fill(rate) };
+        const adapted = ['mlp.*'];
+        const written = Object.fromEntries(
+          model.tensors.filter(({ name }) => name.startsWith('mlp.')).map(({ name }) => [name, steps]),
+        );
+        let gram = 0;
+        for (const order of [1, 2] as const) {
+          const loop = (learningRate: InnerLoop['learningRate']): InnerLoop => ({
+            steps: K,
+            learningRate,
+            adapt: adapted,
+            order,
+            shrinkage: 2,
+          });
+          const one = await metaGradient(model, params, batch, loop(rate));
+          const other = await metaGradient(model, params, batch, loop(written));
+          assertSame(
+            { losses: { shape: [3], data: one.taskLosses } },
+            { losses: { shape: [3], data: other.taskLosses } },
+            1e-12,
+          );
+          assertSame(one.gradient, other.gradient, 1e-11);
+          if (kind === 'dense inputs') {
+            const layers = [
+              [96, 32],
+              [32, 8],
+              [8, 1],
+            ].map(([inputs, outputs]) => ({ inputs: inputs!, outputs: outputs!, weight: true, bias: true }));
+            if (chosenForm({ layers, support: S - 1, query: 8, steps: K, order }) === 'gram') gram++;
+          }
+        }
+        assertSame(
+          (await adapt(model, params, batch, { steps: K, learningRate: rate, adapt: adapted, order: 1 }))[1]!,
+          (await adapt(model, params, batch, { steps: K, learningRate: written, adapt: adapted, order: 1 }))[1]!,
+          1e-12,
+        );
+        if (kind === 'dense inputs' && S <= 20)
+          assert.ok(gram > 0, 'the Gram form was not chosen: nothing was compared');
+      });
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------ columns shared by a task
+
+// What is known of the user is the same in all rows of a task. Where the batch says so, by one row of the users' side, the first
+// layer works on it once; where every row names a row of its own with the same content, it cannot know.
+const USERS: ModelSpec = {
+  inputs: [
+    { name: 'age', kind: 'categorical', cardinality: 5, dim: 6 },
+    { name: 'item', kind: 'categorical', cardinality: 11, dim: 9 },
+    { name: 'income', kind: 'dense', size: 3 },
+    { name: 'tags', kind: 'bag', cardinality: 6, dim: 4 },
+    { name: 'price', kind: 'dense', size: 5 },
+  ],
+  body: { kind: 'mlp', hidden: [12, 7], activation: 'tanh' },
+  head: { loss: 'mse' },
+};
+
+/** One batch twice: users as rows of a side of their own, and repeated for every row. */
+function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number])[], stream: Random) {
+  const rows = sizes.reduce((sum, [s, q]) => sum + s + q, 0);
+  const owner = Int32Array.from(sizes.flatMap(([s, q], t) => list(s + q, () => t)));
+  const begin = Int32Array.from([0, ...sizes.flatMap(([s, q]) => [s, q])]).map(
+    (
+      (sum) => (n) =>
+        (sum += n)
+    )(0),
+  );
+  const numbers = (n: number) => Float64Array.from({ length: n }, () => stream.normal());
+  const ids = (n: number, below: number) => Int32Array.from({ length: n }, () => stream.below(below));
+  const tagCounts = list(sizes.length, () => stream.below(4));
+  const users = { age: ids(sizes.length, 5), income: numbers(3 * sizes.length), tags: tagCounts.map((n) => ids(n, 6)) };
+  const items = { item: ids(rows, 11), price: numbers(5 * rows) };
+  const labels = numbers(rows);
+  const make = (of: Int32Array) => {
+    const bags = Array.from(of, (t) => users.tags[t]!);
+    const offsets = Int32Array.from([0, ...bags.map(({ length }) => length)]).map(
+      (
+        (sum) => (n) =>
+          (sum += n)
+      )(0),
+    );
+    const frame = model.ops.createFrame(model.native, {
+      sides: [of.length, rows],
+      columns: [
+        { side: 0, ids: Int32Array.from(of, (t) => users.age[t]!) },
+        { side: 1, ids: items.item },
+        {
+          side: 0,
+          dense: Float64Array.from(
+            { length: 3 * of.length },
+            (_, i) => users.income[3 * of[Math.floor(i / 3)]! + (i % 3)]!,
+          ),
+        },
+        { side: 0, ids: Int32Array.from(bags.flatMap((bag) => Array.from(bag))), offsets },
+        { side: 1, dense: items.price },
+      ],
+    });
+    const everyRow = Int32Array.from({ length: rows }, (_, r) => r);
+    return model.ops.createBatch(model.native, frame, {
+      begin,
+      sides: [of.length === rows ? everyRow : owner, everyRow],
+      labels,
+    });
+  };
+  return [make(Int32Array.from({ length: sizes.length }, (_, t) => t)), make(owner)] as const;
+}
+
+for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*'], ['mlp.2.*']]) {
+  for (const form of ['one rate', 'written out'] as const) {
+    test(`what all rows of a task share is worked on once, with the same result: ${adapted.join(', ')} adapted, ${form}`, async () => {
+      const stream = random(adapted.length, `users.${adapted.join()}`);
+      const model = defineModel(USERS, { precision: 'float64' });
+      const params = normals(model, 0.4, stream);
+      const store = model.store(params);
+      const [shared, repeated] = batchesOfUsers(
+        model,
+        [
+          [6, 4],
+          [1, 3],
+          [0, 2],
+          [9, 1],
+        ],
+        stream,
+      );
+      const fast = selectTensors(model, adapted, 'adapt');
+      let differing = 0;
+      for (const steps of [1, 3]) {
+        for (const order of [1, 2] as const) {
+          const rates =
+            form === 'one rate'
+              ? { rateKind: 0, rate: 0.1 }
+              : {
+                  rateKind: 1,
+                  rate: 0,
+                  rates: model.tensors.map((_, t) =>
+                    fast[t] ? new Float64Array(steps).fill(0.1) : new Float64Array(0),
+                  ),
+                };
+          const inner = { steps, order, solver: 0, fast, shrinkage: 0, ...rates } as NativeInnerLoop;
+          const gradient = async (batch: typeof shared, direction: 0 | 1) => {
+            const { taskLosses, gradient } = await model.ops.metaGradient({
+              store,
+              batch,
+              inner,
+              threads: 2,
+              direction,
+            });
+            return { ...model.named(gradient), losses: { shape: [taskLosses.length], data: taskLosses } };
+          };
+          for (const direction of [0, 1] as const) {
+            const [one, other]: Parameters[] = [await gradient(shared, direction), await gradient(repeated, direction)];
+            assertSame(one, other, 1e-12);
+            for (const [name, { data }] of Object.entries(one))
+              if (data.some((x, i) => x !== other[name]!.data[i])) differing++;
+          }
+          const outputs = async (batch: typeof shared) => {
+            const { before, after } = await model.ops.predict({
+              store,
+              batch,
+              inner,
+              threads: 2,
+              before: true,
+              after: true,
+            });
+            return { before: { shape: [10], data: before! }, after: { shape: [10], data: after! } };
+          };
+          assertSame(await outputs(shared), await outputs(repeated), 1e-12);
+          const parameters = async (batch: typeof shared) => {
+            const all = await model.ops.adapt({ store, batch, inner, threads: 2 });
+            return Object.fromEntries(
+              all.flatMap((task, t) =>
+                model.ops
+                  .readAdapted(task, store)
+                  .flatMap((data, i) =>
+                    data === undefined ? [] : [[`${t}.${model.tensors[i]!.name}`, { shape: [data.length], data }]],
+                  ),
+              ),
+            );
+          };
+          assertSame(await parameters(shared), await parameters(repeated), 1e-12);
+        }
+      }
+      assert.ok(differing > 0, 'not a bit differs: both were computed in the same way');
+    });
+  }
+}
+
+test('a Hessian-vector product does the same', async () => {
+  const stream = random(1, 'users.product');
+  const model = defineModel(USERS, { precision: 'float64' });
+  const store = model.store(normals(model, 0.4, stream));
+  const vector = model.store(normals(model, 1, stream));
+  const [shared, repeated] = batchesOfUsers(model, [[0, 8]], stream);
+  const inner: NativeInnerLoop = {
+    steps: 0,
+    order: 2,
+    solver: 0,
+    fast: new Uint8Array(model.tensors.length).fill(1),
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
+  const [one, other] = await Promise.all(
+    [shared, repeated].map((batch) => model.ops.hessianVectorProduct({ store, batch, inner, threads: 1, vector })),
+  );
+  assertSame(model.named(one!.gradient), model.named(other!.gradient), 1e-12);
+  assertSame(model.named(one!.product), model.named(other!.product), 1e-12);
+});
+
+// ------------------------------------------------------------------------------------------------------- ridge
+
+const RIDGE: ModelSpec = { ...EMBEDDED, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } };
+
+/** The model with what `ridge` adds to it. */
+const ridgeModel = (spec: ModelSpec) => {
+  const model = defineModel(spec, { precision: 'float64' });
+  return model.extend(ridge().extend!(model).tensors);
+};
+
+async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExample[]) {
+  const fast = selectTensors(model, ['mlp.1.*'], 'adapt');
+  const inner: NativeInnerLoop = {
+    steps: 1,
+    order: 2,
+    solver: SOLVERS.ridge,
+    prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'),
+    fast,
+    shrinkage: 0,
+    rateKind: 0,
+    rate: 0,
+  };
+  const call = {
+    store: model.store(params),
+    batch: packTasks(model, tasks).native,
+    inner,
+    threads: 2,
+    direction: 0 as const,
+  };
+  const { loss, gradient } = await model.ops.metaGradient(call);
+  return { loss, gradient: model.named(gradient) };
+}
+
+test('ridge: the meta-gradient is that of finite differences, prior mean and precision included', async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const stream = random(seed, 'ridge');
+    const model = ridgeModel(RIDGE);
+    const params = normals(model, 0.4, stream);
+    const tasks = list(3, (t) => ({
+      support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t]!, stream),
+      query: rowsOf(RIDGE, 1 + stream.below(6), stream),
+    }));
+    const { gradient } = await ridgeGradient(model, params, tasks);
+    for (const { name } of model.tensors) {
+      // Along a random direction in one tensor.
+      const direction = normals(model, 1, stream)[name]!.data;
+      const along = Float64Array.from(gradient[name]!.data).reduce((sum, g, i) => sum + g * direction[i]!, 0);
+      const at = async (h: number) => {
+        const data = Float64Array.from(params[name]!.data, (x, i) => x + h * direction[i]!);
+        return (await ridgeGradient(model, { ...params, [name]: { ...params[name]!, data } }, tasks)).loss;
+      };
+      const h = 1e-4;
+      const slope = (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
+      assert.ok(
+        Math.abs(slope - along) <= 1e-7 * Math.max(1, Math.abs(slope)),
+        `seed ${seed}, ${name}: ${along} is not ${slope}`,
+      );
+    }
+  }
+});
+
+test('ridge: the solution is that of the normal equations', async () => {
+  // One feature and a bias, by hand: features are the dense input itself under a fixed linear layer.
+  const spec: ModelSpec = {
+    inputs: [{ name: 'x', kind: 'dense', size: 1 }],
+    body: { kind: 'mlp', hidden: [1], activation: 'identity' },
+    head: { loss: 'mse' },
+  };
+  const model = ridgeModel(spec);
+  const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float64Array.from(data) });
+  const [w0, b0, lw, lb] = [0.5, -1, Math.log(2), Math.log(3)];
+  const params = {
+    'mlp.0.weight': tensor([1, 1], 1),
+    'mlp.0.bias': tensor([1], 0),
+    'mlp.1.weight': tensor([1, 1], w0),
+    'mlp.1.bias': tensor([1], b0),
+    'prior.logPrecision': tensor([2], lw, lb),
+  };
+  const x = [1, 2, -1];
+  const y = [2, 3, 0];
+  // M = [Σx² + 2, Σx; Σx, n + 3], r = y − x w0 − b0
+  const r = y.map((value, i) => value - x[i]! * w0 - b0);
+  const [a, b, d] = [6 + 2, 2, 3 + 3];
+  const [p, q] = [r.reduce((s, v, i) => s + v * x[i]!, 0), r.reduce((s, v) => s + v, 0)];
+  const w = w0 + (d * p - b * q) / (a * d - b * b);
+  const bias = b0 + (a * q - b * p) / (a * d - b * b);
+  const task = {
+    support: { inputs: { x: x.map((v) => [v]) }, labels: y },
+    query: { inputs: { x: [[4]] }, labels: [1] },
+  };
+  const { loss } = await ridgeGradient(model, params, [task]);
+  assert.ok(Math.abs(loss - (4 * w + bias - 1) ** 2) < 1e-12);
+});

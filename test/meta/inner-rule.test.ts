@@ -1,0 +1,356 @@
+/** Inner rules, proximal terms, multi-step losses and implicit gradients against unrolled derivatives, differences and a dense solve. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { packTasks } from '../../lib/batch/batch.js';
+import type {
+  Activation,
+  InnerLoop,
+  InnerRule,
+  ModelSpec,
+  Parameters,
+  TaskExample,
+} from '../../lib/foundation/contract.js';
+import { adapt } from '../../lib/meta/inner-loop.js';
+import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient.js';
+import { defineModel } from '../../lib/model/model.js';
+import { random } from '../../lib/foundation/random.js';
+import { gauss } from '../fixtures/gauss.js';
+import { anyShape, build, combine, derivative, direction, dot, norm, rows, vector } from '../fixtures/random-model.js';
+import type { Case } from '../fixtures/random-model.js';
+
+const ALL = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies Activation[];
+const SMOOTH = ALL.slice(1);
+const RULES: readonly InnerRule[] = [
+  'sgd',
+  { kind: 'momentum', momentum: 0.7 },
+  { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05 },
+];
+const RUNS = 40;
+
+/** What is added to a random case's inner loop. */
+const anyExtras = fc.record({
+  inner: fc.constantFrom(...RULES),
+  proximal: fc.constantFrom(0, 0, 0.7),
+  several: fc.boolean(),
+});
+type Extras = { inner: InnerRule; proximal: number; several: boolean };
+
+function withExtras(c: Case, { inner, proximal, several }: Extras): InnerLoop {
+  const lossWeights = several ? Array.from({ length: c.inner.steps }, (_, k) => [0.5, 0, 1.5][k % 3]!) : undefined;
+  return { ...c.inner, inner, proximal, ...(lossWeights && { lossWeights }) };
+}
+
+const named = (x: Parameters, names: readonly string[]): Parameters =>
+  Object.fromEntries(names.map((name) => [name, x[name]!]));
+const map = (x: Parameters, f: (name: string, i: number) => number): Parameters =>
+  Object.fromEntries(
+    Object.entries(x).map(([name, { shape, data }]) => [
+      name,
+      { shape, data: Float64Array.from(data, (_, i) => f(name, i)) },
+    ]),
+  );
+/** The numbers of a rule. */
+function numbersOf(rule: InnerRule): { kind: string; beta1: number; beta2: number; epsilon: number } {
+  if (typeof rule === 'string' || rule.kind === 'sgd') return { kind: 'sgd', beta1: 0, beta2: 0, epsilon: 0 };
+  if (rule.kind === 'momentum') return { kind: 'momentum', beta1: rule.momentum!, beta2: 0, epsilon: 0 };
+  return { kind: 'adam', beta1: rule.beta1!, beta2: rule.beta2!, epsilon: rule.epsilon! };
+}
+
+/**
+ * The meta-loss of one task and its derivative along (u, a) in parameters and rates, unrolled by hand in forward mode: every
+ * quantity x has a tangent dx. Nothing of the core's way back is in it but products with the support loss's Hessian.
+ */
+async function unrolled(
+  c: Case,
+  inner: InnerLoop,
+  task: TaskExample,
+  u: Parameters,
+  a: Parameters | undefined,
+  perStep: boolean,
+): Promise<{ loss: number; slope: number }> {
+  const { model, params } = c;
+  const { steps, learningRate, order, shrinkage = 0, proximal = 0, lossWeights } = inner;
+  const { kind, beta1, beta2, epsilon } = numbersOf(inner.inner!);
+  const fast = Object.keys(
+    (
+      await adapt(model, params, packTasks(model, [task]), {
+        ...inner,
+        steps: 0,
+        learningRate: 0,
+        lossWeights: undefined,
+      })
+    )[0]!,
+  );
+  let theta = named(params, fast);
+  let dTheta = named(u, fast);
+  const zero = combine(theta, 0);
+  let [m, dm, s, ds] = [zero, zero, zero, zero];
+  const n = task.support.labels.length;
+  const share = n === 0 ? 1 : n / (n + shrinkage);
+  let [loss, slope] = [0, 0];
+  const add = async (weight: number) => {
+    const query = await hessianVectorProduct(model, { ...params, ...theta }, task.query, { ...u, ...dTheta });
+    loss += weight * query.loss;
+    slope += weight * dot(query.gradient, { ...u, ...dTheta });
+  };
+  for (let k = 0; k < steps; k++) {
+    const at = { ...params, ...theta };
+    const { gradient, product } =
+      n === 0
+        ? { gradient: combine(params, 0), product: combine(params, 0) }
+        : await hessianVectorProduct(model, at, task.support, { ...u, ...dTheta });
+    const g = map(
+      theta,
+      (name, i) => share * gradient[name]!.data[i]! + proximal * (theta[name]!.data[i]! - params[name]!.data[i]!),
+    );
+    const dg = map(theta, (name, i) =>
+      order === 1 ? 0 : share * product[name]!.data[i]! + proximal * (dTheta[name]!.data[i]! - u[name]!.data[i]!),
+    );
+    const mean = kind === 'adam' ? 1 - beta1 : 1;
+    [m, dm] = [combine(m, beta1, g, mean), combine(dm, beta1, dg, mean)];
+    const [m0, dm0, s0, ds0] = [m, dm, s, ds];
+    s = map(theta, (name, i) => beta2 * s0[name]!.data[i]! + (1 - beta2) * g[name]!.data[i]! ** 2);
+    ds = map(
+      theta,
+      (name, i) => beta2 * ds0[name]!.data[i]! + 2 * (1 - beta2) * g[name]!.data[i]! * dg[name]!.data[i]!,
+    );
+    const move = (name: string, i: number): [number, number] => {
+      if (kind === 'sgd') return [g[name]!.data[i]!, dg[name]!.data[i]!];
+      if (kind === 'momentum') return [m0[name]!.data[i]!, dm0[name]!.data[i]!];
+      const [c1, c2] = [1 - beta1 ** (k + 1), 1 - beta2 ** (k + 1)];
+      const root = Math.sqrt(s[name]!.data[i]! / c2);
+      const dRoot = root === 0 ? 0 : ds[name]!.data[i]! / c2 / (2 * root);
+      const hat = m0[name]!.data[i]! / c1;
+      return [
+        hat / (root + epsilon),
+        dm0[name]!.data[i]! / c1 / (root + epsilon) - (hat * dRoot) / (root + epsilon) ** 2,
+      ];
+    };
+    const rate = (from: number | Parameters | undefined, name: string, i: number): number => {
+      if (typeof from !== 'object') return from ?? 0;
+      return from[name]!.data[perStep ? k : i]!;
+    };
+    const [before, dBefore] = [theta, dTheta];
+    theta = map(before, (name, i) => before[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[0]);
+    dTheta = map(
+      before,
+      (name, i) =>
+        dBefore[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[1] - rate(a, name, i) * move(name, i)[0],
+    );
+    if (lossWeights !== undefined && lossWeights[k] !== 0) await add(lossWeights[k]!);
+  }
+  if (lossWeights === undefined || steps === 0) await add(1);
+  return { loss, slope };
+}
+
+test('every rule, proximal term and multi-step loss has the derivative of its unrolled steps, at both orders', () =>
+  fc.assert(
+    fc.asyncProperty(
+      anyShape(ALL),
+      anyExtras,
+      fc.constantFrom(1 as const, 2 as const),
+      async (shape, extras, order) => {
+        const c = build(shape, 'float64', order);
+        const inner = withExtras(c, extras);
+        const { loss, gradient, learningRateGradient } = await metaGradient(c.model, c.params, c.batch, inner);
+        const u = direction(c.params, c.stream);
+        const a = typeof inner.learningRate === 'number' ? undefined : direction(inner.learningRate, c.stream);
+        const tasks = await Promise.all(
+          c.tasks.map((task) => unrolled(c, inner, task, u, a, shape.rates === 'perStep')),
+        );
+        const mean = (of: 'loss' | 'slope') => tasks.reduce((sum, task) => sum + task[of], 0) / tasks.length;
+        assert.ok(
+          Math.abs(loss - mean('loss')) <= 1e-12 * Math.max(1, Math.abs(loss)),
+          `loss ${loss} is not ${mean('loss')}`,
+        );
+        const slope = dot(gradient, u) + (a === undefined ? 0 : dot(learningRateGradient!, a));
+        const scale = Math.max(1, norm(gradient), learningRateGradient === undefined ? 0 : norm(learningRateGradient));
+        assert.ok(Math.abs(slope - mean('slope')) <= 1e-10 * scale, `slope ${slope} is not ${mean('slope')}`);
+      },
+    ),
+    { seed: 1, numRuns: 3 * RUNS, endOnFailure: true },
+  ));
+
+test('every rule, proximal term and multi-step loss has the derivative of finite differences', () =>
+  fc.assert(
+    fc.asyncProperty(anyShape(SMOOTH), anyExtras, async (shape, extras) => {
+      const c = build({ ...shape, steps: Math.max(1, shape.steps) });
+      const inner = withExtras(c, extras);
+      const { gradient, learningRateGradient } = await metaGradient(c.model, c.params, c.batch, inner);
+      const at = async (params: Parameters, learningRate: InnerLoop['learningRate']) =>
+        (await metaGradient(c.model, params, c.batch, { ...inner, learningRate, order: 1 })).loss;
+      const u = direction(c.params, c.stream);
+      const { slope, doubt } = await derivative((x) => at(combine(c.params, 1, u, x), inner.learningRate), 2e-4);
+      const allowed = 1e-7 * Math.max(norm(gradient), 1e-2);
+      // |g| in Adam's √ŝ has a kink at 0: a coordinate that crosses it within the step proves nothing.
+      const judged = (d: number) => numbersOf(inner.inner!).kind !== 'adam' || d <= allowed;
+      if (judged(doubt))
+        assert.ok(Math.abs(slope - dot(gradient, u)) <= allowed, `${dot(gradient, u)} is not ${slope}`);
+      if (typeof inner.learningRate === 'number') return;
+      const rates = inner.learningRate;
+      const a = direction(rates, c.stream);
+      const difference = await derivative((x) => at(c.params, combine(rates, 1, a, x)), 2e-4);
+      const wide = 1e-7 * Math.max(norm(learningRateGradient!), 1e-2);
+      if (judged(difference.doubt))
+        assert.ok(
+          Math.abs(difference.slope - dot(learningRateGradient!, a)) <= wide,
+          `rates: ${dot(learningRateGradient!, a)} is not ${difference.slope}`,
+        );
+    }),
+    { seed: 2, numRuns: RUNS, endOnFailure: true },
+  ));
+
+test('float32 agrees with float64', () =>
+  fc.assert(
+    fc.asyncProperty(anyShape(ALL), anyExtras, async (shape, extras) => {
+      const [a, b] = await Promise.all(
+        (['float32', 'float64'] as const).map((precision) => {
+          const c = build(shape, precision);
+          return metaGradient(c.model, c.params, c.batch, withExtras(c, extras));
+        }),
+      );
+      assert.ok(Math.abs(a!.loss - b!.loss) <= 2e-4 * Math.max(1e-2, Math.abs(b!.loss)));
+      const u = direction(b!.gradient, random(shape.seed, 'float32'));
+      assert.ok(Math.abs(dot(a!.gradient, u) - dot(b!.gradient, u)) <= 5e-4 * Math.max(1e-2, norm(b!.gradient)));
+    }),
+    { seed: 3, numRuns: RUNS, endOnFailure: true },
+  ));
+
+test('momentum 0 and no proximal term are plain steps; weights on the last step alone change nothing', () =>
+  fc.assert(
+    fc.asyncProperty(anyShape(ALL), async (shape) => {
+      const c = build({ ...shape, steps: Math.max(1, shape.steps) });
+      const plain = await metaGradient(c.model, c.params, c.batch, c.inner);
+      const others: Partial<InnerLoop>[] = [
+        { inner: { kind: 'momentum', momentum: 0 } },
+        { proximal: 0, inner: { kind: 'sgd' } },
+        { lossWeights: Array.from({ length: c.inner.steps }, (_, k) => Number(k === c.inner.steps - 1)) },
+      ];
+      for (const other of others) {
+        const { gradient, loss } = await metaGradient(c.model, c.params, c.batch, { ...c.inner, ...other });
+        assert.ok(Math.abs(loss - plain.loss) <= 1e-12 * Math.max(1, loss));
+        assert.ok(
+          norm(combine(gradient, 1, plain.gradient, -1)) <= 1e-11 * Math.max(1, norm(gradient)),
+          JSON.stringify(other),
+        );
+      }
+    }),
+    { seed: 4, numRuns: RUNS / 2, endOnFailure: true },
+  ));
+
+// ------------------------------------------------------------------------------------------ implicit gradients
+
+const SPEC: ModelSpec = {
+  inputs: [
+    { name: 'c', kind: 'categorical', cardinality: 4, dim: 2 },
+    { name: 'x', kind: 'dense', size: 3 },
+  ],
+  body: { kind: 'mlp', hidden: [4], activation: 'tanh' },
+  head: { loss: 'mse' },
+};
+const implicitCase = (seed: number, adapted: InnerLoop['adapt'], steps: number, options: Partial<InnerLoop> = {}) => {
+  const model = defineModel(SPEC, { precision: 'float64' });
+  const params = vector(model, random(seed, 'params'));
+  const tasks = Array.from({ length: 3 }, (_, t) => ({
+    support: rows(SPEC, [0, 3, 6][t]!, random(seed, 'support', t)),
+    query: rows(SPEC, 2 + t, random(seed, 'query', t)),
+  }));
+  const inner: InnerLoop = {
+    steps,
+    learningRate: 0.1,
+    adapt: adapted,
+    order: 2,
+    proximal: 3,
+    implicit: { cgSteps: 200, cgTolerance: 1e-13 },
+    ...options,
+  };
+  return { model, params, tasks, batch: packTasks(model, tasks), inner, stream: random(seed, 'directions') };
+};
+
+test('the implicit gradient is the derivative of the loss where the steps reach the minimum', async () => {
+  for (const [i, adapted] of (['all', ['mlp.*'], ['embedding.*', 'mlp.1.*'], ['mlp.1.*']] as const).entries()) {
+    for (let seed = 1; seed <= 3; seed++) {
+      const { model, params, batch, inner, stream } = implicitCase(
+        10 * i + seed,
+        adapted === 'all' ? 'all' : [...adapted],
+        400,
+      );
+      const { gradient } = await metaGradient(model, params, batch, inner);
+      const u = direction(params, stream);
+      const { slope } = await derivative(
+        async (x) => (await metaGradient(model, combine(params, 1, u, x), batch, inner)).loss,
+        1e-3,
+      );
+      assert.ok(
+        Math.abs(slope - dot(gradient, u)) <= 1e-8 * Math.max(1, norm(gradient)),
+        `${adapted}: ${dot(gradient, u)} is not ${slope}`,
+      );
+    }
+  }
+});
+
+test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow parameters included', async () => {
+  const names = ['embedding.c.weight', 'mlp.0.weight', 'mlp.0.bias'];
+  const { model, params, tasks, batch, inner } = implicitCase(5, names, 2);
+  const { gradient } = await metaGradient(model, params, batch, inner);
+  const adapted = await adapt(model, params, batch, inner);
+  let expected = combine(params, 0);
+  for (const [t, task] of tasks.entries()) {
+    const at = { ...params, ...adapted[t] };
+    const v = (await hessianVectorProduct(model, at, task.query, combine(params, 0))).gradient;
+    if (task.support.labels.length === 0) {
+      expected = combine(expected, 1, v, 1 / tasks.length);
+      continue;
+    }
+    const fast = names.flatMap((name) => Array.from(params[name]!.data, (_, i) => [name, i] as const));
+    const unit = (name: string, i: number) => map(params, (n, j) => Number(n === name && i === j));
+    const columns = await Promise.all(
+      fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product),
+    );
+    const matrix = fast.map(([name, i], r) =>
+      fast.map((_, c) => Number(r === c) + columns[c]![name]!.data[i]! / inner.proximal!),
+    );
+    const x = gauss(
+      matrix,
+      fast.map(([name, i]) => v[name]!.data[i]!),
+    );
+    const mixed = columns.reduce((sum, column, c) => combine(sum, 1, column, -x[c]! / inner.proximal!), v);
+    const of = map(params, (name, i) =>
+      names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)]! : mixed[name]!.data[i]!,
+    );
+    expected = combine(expected, 1, of, 1 / tasks.length);
+  }
+  assert.ok(norm(combine(gradient, 1, expected, -1)) <= 1e-9 * norm(expected));
+});
+
+test('without steps, or with no curvature to follow, the implicit gradient is that of the query loss', async () => {
+  const { model, params, batch, inner } = implicitCase(7, 'all', 0);
+  const { gradient } = await metaGradient(model, params, batch, inner);
+  const plain = await metaGradient(model, params, batch, { ...inner, implicit: undefined });
+  assert.ok(norm(combine(gradient, 1, plain.gradient, -1)) <= 1e-14);
+});
+
+// ------------------------------------------------------------------------------------------ options
+
+test('options of the inner loop are checked by name', async () => {
+  const { model, params, batch, inner } = implicitCase(1, 'all', 2);
+  const attempt = (options: object) => async () =>
+    metaGradient(model, params, batch, { ...inner, implicit: undefined, ...options } as InnerLoop);
+  const cases: [object, RegExp][] = [
+    [{ inner: 'nesterov' }, /innerLoop\.inner/],
+    [{ inner: { kind: 'adam', momentum: 0.5 } }, /innerLoop\.inner\.momentum/],
+    [{ inner: { kind: 'momentum', momentum: 1 } }, /innerLoop\.inner\.momentum/],
+    [{ inner: { kind: 'adam', epsilon: 0 } }, /innerLoop\.inner\.epsilon/],
+    [{ inner: 3 }, /innerLoop\.inner/],
+    [{ proximal: -1 }, /innerLoop\.proximal/],
+    [{ lossWeights: [1] }, /innerLoop\.lossWeights.*2, one for each step/],
+    [{ lossWeights: [1, NaN] }, /innerLoop\.lossWeights\[1\]/],
+    [{ implicit: {}, proximal: 0 }, /innerLoop\.proximal.*implicit/],
+    [{ implicit: {}, order: 1 }, /innerLoop\.order/],
+    [{ implicit: {}, lossWeights: [0, 1] }, /innerLoop\.lossWeights/],
+    [{ implicit: { cgStep: 1 } }, /did you mean cgSteps\?/],
+    [{ implicit: { cgSteps: 0 } }, /innerLoop\.implicit\.cgSteps/],
+  ];
+  for (const [options, pattern] of cases) await assert.rejects(attempt(options), pattern);
+});

@@ -1,0 +1,34 @@
+/** The core under sanitizers, reduced; `npm run test:sanitize` runs all of it on every instruction set. */
+import { test } from 'node:test';
+import { leaks } from './leaks.js';
+import { prepare, QUICK, runFiles } from './sanitize.js';
+import type { Counts, Kind } from './sanitize.js';
+
+const EXPLAIN = { address: 'AddressSanitizer and UndefinedBehaviorSanitizer', thread: 'ThreadSanitizer' } as const;
+// One run goes on while the other is built.
+let built = Promise.resolve();
+const runs = (['address', 'thread'] as const satisfies Kind[]).map((kind) => {
+  const sanitizer = built.then(() => prepare(kind));
+  built = sanitizer.then(
+    () => undefined,
+    () => undefined,
+  );
+  const counts = sanitizer.then(async (it): Promise<Counts | { reason: string }> =>
+    'skipped' in it ? { reason: it.skipped } : runFiles(it, QUICK[kind]),
+  );
+  counts.catch(() => undefined); // its test reports it
+  return { kind, counts };
+});
+
+for (const { kind, counts } of runs) {
+  test(`${EXPLAIN[kind]} find nothing but the planted bug`, async (t) => {
+    const result = await counts;
+    if ('reason' in result) return t.skip(`SKIPPED: ${result.reason}`);
+    t.diagnostic(`${result.passed} tests of ${result.files} files passed, ${result.skipped} skipped`);
+  });
+}
+
+test('adaptations and trainings leave no memory behind', async (t) => {
+  const { growth } = await leaks({ adaptations: 1000, trainings: 10 });
+  t.diagnostic(`${(growth / 2 ** 20).toFixed(1)} MiB more after 1000 adaptations and 10 trainings`);
+});
