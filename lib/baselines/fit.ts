@@ -13,9 +13,6 @@ import { popularity } from './popularity.js';
 import { userItemBias } from './user-item-bias.js';
 import type { UserItemBiasOptions } from './user-item-bias.js';
 
-export type { AlsOptions, Baseline, ContentRidgeOptions, ItemMeanOptions, UserItemBiasOptions };
-export { alsFoldIn, contentRidge, globalMean, itemMean, popularity, userItemBias };
-
 export const BASELINES = ['globalMean', 'itemMean', 'popularity', 'userItemBias', 'alsFoldIn', 'contentRidge'] as const;
 export type BaselineName = (typeof BASELINES)[number];
 

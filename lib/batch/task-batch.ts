@@ -3,7 +3,7 @@ import { nativeError } from '../foundation/addon.js';
 import type { NativeBatch } from '../foundation/addon.js';
 import type { Dataset, FloatArray, TaskSet } from '../foundation/contract.js';
 import type { BoundDataset } from './features.js';
-import { SupportHistories } from '../data/history.js';
+import { SupportHistories } from './support-histories.js';
 import { auxiliaryLabels } from '../model/labels.js';
 import type { Model } from '../model/model.js';
 import { random } from '../foundation/random.js';

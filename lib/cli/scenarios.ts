@@ -1,5 +1,5 @@
 /** The scenarios of `innerloop scenario`, by name: what each one needs of a configuration, trains and measures. */
-import type { Baseline } from '../baselines/fit.js';
+import type { Baseline } from '../baselines/baseline.js';
 import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { isListMetric } from '../evaluation/names.js';

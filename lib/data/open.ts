@@ -15,20 +15,6 @@ import { checkSource } from './source.js';
 import type { DataSource, EntitySource } from './source.js';
 import { createVocabulary } from './vocabulary.js';
 
-export { datasetFromColumns } from './columnar.js';
-export type { ColumnFeature, ColumnSource, EntityColumns } from './columnar.js';
-export { rowWeights } from './weights.js';
-export type { PopularityPropensity, RowWeightOptions } from './weights.js';
-export type {
-  DataRules,
-  DataSource,
-  DuplicateRule,
-  EntitySource,
-  FeatureSpec,
-  IdSource,
-  InteractionSource,
-  TableSource,
-} from './source.js';
 
 export interface OpenOptions {
   /** Folder that relative paths start from, in `from` and in SQL. Default: the process's working directory. */

@@ -1,4 +1,4 @@
-import type { Baseline } from '../baselines/fit.js';
+import type { Baseline } from '../baselines/baseline.js';
 import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { compareGroups, groupsOf } from './groups.js';
@@ -17,8 +17,9 @@ import { standardOf } from './standard.js';
 import { resultTable } from './table.js';
 import type { ResultTable } from './table.js';
 import { Learner } from '../learner/learner.js';
-import { scoresOf } from '../serving/personal-model.js';
-import { checkTaskSet, metricScores } from '../training/train.js';
+import { scoresOf } from '../model/scores.js';
+import { checkTaskSet } from '../tasks/check.js';
+import { metricScores } from './scores.js';
 
 export interface EvaluateOptions extends MetricOptions {
   /**

@@ -6,8 +6,17 @@
  *
  * Everything here is the public API, so it may be read as an example of tasks that are no dataset.
  */
-import { adam, createLearner, defineModel, maml, metaGradient, packTasks } from '../index.js';
-import type { Interval, Learner, Model, TaskBatch, TaskExample } from '../index.js';
+import type { TaskExample } from '../foundation/contract.js';
+import { defineModel } from '../model/model.js';
+import type { Model } from '../model/model.js';
+import { packTasks } from '../batch/batch.js';
+import type { TaskBatch } from '../batch/batch.js';
+import { metaGradient } from '../meta/meta-gradient.js';
+import { adam } from '../meta/outer-update.js';
+import { maml } from '../algorithms/maml.js';
+import { createLearner } from '../learner/learner.js';
+import type { Learner } from '../learner/learner.js';
+import type { Interval } from '../evaluation/intervals.js';
 import { joint } from '../algorithms/joint.js';
 import { bootstrapIntervals } from '../compare/bootstrap.js';
 import { random } from '../foundation/random.js';

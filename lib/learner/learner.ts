@@ -1,4 +1,4 @@
-import { META_GRADIENT, REPTILE, runNative, runNativeSync } from '../foundation/addon.js';
+import { META_GRADIENT, REPTILE, runNative } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -12,7 +12,7 @@ import { innerLoopOf, innerLoopOfEpoch } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkModel } from '../batch/batch.js';
 import { parameterBytes, requireMemory } from './memory-estimate.js';
-import { checkNumber, checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
+import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { bindDataset } from '../batch/features.js';
@@ -20,8 +20,6 @@ import type { BoundDataset } from '../batch/features.js';
 import type { Model } from '../model/model.js';
 import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
-import { PersonalModel, packSupport } from '../serving/personal-model.js';
-import type { Support } from '../serving/personal-model.js';
 import { random } from '../foundation/random.js';
 import { rowContext, rowRules, translateRows } from '../batch/rows.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/rows.js';
@@ -298,42 +296,8 @@ export class Learner {
     }
   }
 
-  /**
-   * Adapts to one user from a few labelled items.
-   *
-   * ```ts
-   * const me = await learner.adapt({ items: ['1', '50', '260'], labels: [5, 4, 1] });
-   * const films = await me.recommend({ count: 10 });
-   * ```
-   *
-   * @param support items by id and their labels; features of the user where the model uses any
-   * @throws {InnerloopError} INVALID_OPTION (an item that the catalog lacks, a label that is not finite …), DIVERGED, ABORTED
-   */
-  async adapt(support: Support, options: { signal?: AbortSignal } = {}): Promise<PersonalModel> {
-    checkObject(options as unknown, 'options', ['signal']);
-    checkSignal(options.signal, 'options.signal');
-    const catalog = this.#servedCatalog();
-    const packed = packSupport(this, catalog, support);
-    const [adapted] = await runNative(options.signal, (token) =>
-      this.model.ops.adapt({ ...this.call(packed.batch), token }),
-    );
-    return new PersonalModel(this, catalog, packed, adapted!);
-  }
-
-  /**
-   * The same at once, on the calling thread, with the same result to the bit. For few interactions and a small model, whose
-   * steps take less time than it takes to wake another thread and be woken by it: meanwhile the event loop stands still.
-   *
-   * @throws {InnerloopError} as `adapt`; INVALID_OPTION too while a training step of this learner runs
-   */
-  adaptSync(support: Support): PersonalModel {
-    const catalog = this.#servedCatalog();
-    const packed = packSupport(this, catalog, support);
-    const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
-    return new PersonalModel(this, catalog, packed, adapted!);
-  }
-
-  #servedCatalog(): Dataset {
+  /** @internal The catalog, which serving needs. */
+  servedCatalog(): Dataset {
     if (this.catalog === undefined)
       throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
     return this.catalog;

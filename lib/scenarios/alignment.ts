@@ -7,7 +7,7 @@ import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import { taskGroups } from '../tasks/index.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { checkLearner } from './scenario.js';
 
 export interface AlignmentOptions {

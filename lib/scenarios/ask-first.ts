@@ -5,7 +5,7 @@ import { pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import type { EvidenceCandidate } from './evidence.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Metrics, Scenario } from './scenario.js';

@@ -12,7 +12,7 @@ import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
 import type { MetricResult } from '../evaluation/metrics.js';
-import { groupRows } from '../data/assemble.js';
+import { groupRows } from '../foundation/group-rows.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { buildTasks, joinTasks } from '../tasks/index.js';

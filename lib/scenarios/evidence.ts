@@ -1,13 +1,13 @@
 import { runNative } from '../foundation/addon.js';
 import { checkInteger, checkObject, checkSeed, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
-import { groupRows } from '../data/assemble.js';
+import { groupRows } from '../foundation/group-rows.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
 import { topK } from '../foundation/top-k.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { checkLearner } from './scenario.js';
 
 export interface EvidenceOptions {

@@ -1,4 +1,4 @@
-import type { Baseline } from '../baselines/fit.js';
+import type { Baseline } from '../baselines/baseline.js';
 import { checkArray, checkInteger, checkObject, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
@@ -7,7 +7,7 @@ import { standardOf } from '../evaluation/standard.js';
 import type { Learner } from '../learner/learner.js';
 import { nestedSupport } from '../tasks/index.js';
 import type { NestedOptions } from '../tasks/index.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { takesSteps } from './outputs.js';
 import { betterOf, checkLearner, entriesOf, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';

@@ -5,7 +5,7 @@ import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { gradientAlignment } from './alignment.js';
 import { betterOf, checkLearner, measureOutputs, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';

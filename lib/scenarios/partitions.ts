@@ -1,11 +1,11 @@
-import type { Baseline } from '../baselines/fit.js';
+import type { Baseline } from '../baselines/baseline.js';
 import { checkObject, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import type { Interval } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
-import { checkTaskSet } from '../training/train.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { betterOf, checkLearner, entriesOf, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 

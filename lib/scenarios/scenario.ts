@@ -7,7 +7,7 @@ import type { MetricResult } from '../evaluation/metrics.js';
 import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
 import { standardOf } from '../evaluation/standard.js';
 import { Learner } from '../learner/learner.js';
-import { metricScores } from '../training/train.js';
+import { metricScores } from '../evaluation/scores.js';
 import { adaptedOutputs } from './outputs.js';
 import type { Adaptation } from './outputs.js';
 

@@ -1,3 +1,4 @@
+import './adapt.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';

@@ -5,7 +5,8 @@ import { groupByKey, nameKey } from './key.js';
 import type { Grouping } from './key.js';
 import { emptyError, resolveTaskOptions } from './options.js';
 import type { ResolvedTaskOptions, TaskOptions } from './options.js';
-import { sortByTime, TaskSetBuilder } from './rows.js';
+import { sortByTime } from '../foundation/sort-by-time.js';
+import { TaskSetBuilder } from './rows.js';
 
 /** A task set, and what the rules left out of it. */
 export interface BuiltTasks extends TaskSet {

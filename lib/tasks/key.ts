@@ -1,7 +1,7 @@
 import { checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { BagColumn, CategoricalColumn, Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
-import { groupRows } from '../data/assemble.js';
+import { groupRows } from '../foundation/group-rows.js';
 
 /**
  * What a task is: a user, an item, or a value of a categorical or bag column of the users, the items or the interactions.

@@ -3,7 +3,8 @@ import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
 import type { ResolvedTaskOptions, TimeSplit } from './options.js';
-import { sortByTime, TaskSetBuilder } from './rows.js';
+import { sortByTime } from '../foundation/sort-by-time.js';
+import { TaskSetBuilder } from './rows.js';
 import type { Split } from './split.js';
 
 /** {@link TimeSplit} on checked options. */

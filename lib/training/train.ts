@@ -17,8 +17,9 @@ import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
 import { standardOf } from '../evaluation/standard.js';
 import { labelFits, labelsOf } from '../model/labels.js';
 import { Learner } from '../learner/learner.js';
-import { scoresOf } from '../serving/personal-model.js';
+import { metricScores } from '../evaluation/scores.js';
 import { fitRows, translateRows } from '../batch/rows.js';
+import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import type { HideIds } from '../batch/task-batch.js';
 import { checkSampling, checkTaskWeights, TaskSampler } from './task-sampling.js';
@@ -209,13 +210,6 @@ async function validate(
   return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric]!.mean;
 }
 
-/** Outputs as what a metric takes: probabilities for `logloss`, else ratings or scores to rank by. @internal */
-export function metricScores(learner: Learner, outputs: Float64Array, metric: string): Float64Array {
-  const { head } = learner.model.spec;
-  if (head.loss === 'bce' && parseMetric(metric).score !== 'order') return outputs.map((o) => 1 / (1 + Math.exp(-o)));
-  return scoresOf(head, outputs, 0);
-}
-
 function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
@@ -273,20 +267,6 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
   return { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, keep, metric, patience, signal };
-}
-
-/** @internal */
-export function checkTaskSet(tasks: unknown, field: string): asserts tasks is TaskSet {
-  const set = tasks as Partial<TaskSet> | undefined;
-  if (
-    typeof set !== 'object' ||
-    set === null ||
-    !(set.queryRows instanceof Int32Array) ||
-    typeof set.dataset !== 'object'
-  ) {
-    throw invalid(field, 'not a task set', tasks, 'what buildTasks or splitTasks returned');
-  }
-  if (set.size === 0) throw new InnerloopError('EMPTY_DATA', 'no tasks', { field });
 }
 
 function checkLabels(learner: Learner, tasks: TaskSet): void {

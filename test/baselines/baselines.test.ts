@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { choleskySolve } from '../../lib/baselines/cholesky.js';
+import { BASELINES } from '../../lib/baselines/fit.js';
 import {
-  BASELINES,
   alsFoldIn,
   contentRidge,
   fitBaselines,
@@ -10,7 +10,7 @@ import {
   itemMean,
   popularity,
   userItemBias,
-} from '../../lib/baselines/fit.js';
+} from '../../lib/baselines/index.js';
 import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../../lib/foundation/contract.js';
 import { contentMatrix, multiply, sparseRidge } from '../../lib/baselines/item-features.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';

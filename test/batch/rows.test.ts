@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { maml } from '../../lib/algorithms/registry.js';
 import type { Dataset, HeadSpec, TaskSet } from '../../lib/foundation/contract.js';
 import { describeInputs } from '../../lib/batch/features.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner, LearnerOptions } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';

@@ -8,7 +8,7 @@ import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { withHistory } from '../../lib/data/history.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';

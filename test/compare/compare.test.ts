@@ -19,7 +19,7 @@ import { meanInterval } from '../../lib/evaluation/intervals.js';
 import { sinusoid } from '../../lib/examples/sinusoid.js';
 import { trainStep } from '../../lib/training/train-step.js';
 import { describeInputs } from '../../lib/batch/features.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { packTasks } from '../../lib/batch/batch.js';

@@ -5,7 +5,7 @@ import type { Dataset, SequenceColumn } from '../../lib/foundation/contract.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { withHistory } from '../../lib/data/history.js';
 import type { HistoryOptions } from '../../lib/data/history.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { buildTasks } from '../../lib/tasks/index.js';
 import { open, ratings, rejects, throws } from '../fixtures/interactions.js';

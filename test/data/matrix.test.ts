@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Dataset, DenseColumn, FeatureTable } from '../../lib/foundation/contract.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { encodeSafetensors } from '../../lib/files/safetensors.js';
 import { file, folder, open, ratings, rejects, throws } from '../fixtures/interactions.js';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Dataset } from '../../lib/foundation/contract.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
-import { datasetFromColumns, openDataset } from '../../lib/data/open.js';
+import { datasetFromColumns, openDataset } from '../../lib/data/index.js';
 import { file, folder, open, ratings, rejects, throws } from '../fixtures/interactions.js';
 
 test('files: missing, no match, a folder, an unknown kind, remote', async () => {
@@ -191,8 +191,8 @@ test('without @duckdb/node-api the error names the command that installs it', as
   cpSync(fileURLToPath(new URL('../../lib', import.meta.url)), join(copy, 'lib'), { recursive: true });
   writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
   const lib = (await import(
-    pathToFileURL(join(copy, 'lib/data/open.js')).href
-  )) as typeof import('../../lib/data/open.js');
+    pathToFileURL(join(copy, 'lib/data/index.js')).href
+  )) as typeof import('../../lib/data/index.js');
   await assert.rejects(lib.openDataset(ratings('u,i,r\n1,a,1\n')), {
     code: 'UNSUPPORTED',
     message: /npm install @duckdb\/node-api/,

@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { BagColumn, CategoricalColumn, DenseColumn } from '../../lib/foundation/contract.js';
-import { datasetFromColumns, openDataset } from '../../lib/data/open.js';
-import type { DataSource } from '../../lib/data/open.js';
+import { datasetFromColumns, openDataset } from '../../lib/data/index.js';
+import type { DataSource } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { file, folder, open, pairs, ratings, rejects } from '../fixtures/interactions.js';
 

@@ -1,8 +1,8 @@
 /** Row weights: recency, inverse propensity, clipping, and what they must not look at. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { datasetFromColumns, rowWeights } from '../../lib/data/open.js';
-import type { RowWeightOptions } from '../../lib/data/open.js';
+import { datasetFromColumns, rowWeights } from '../../lib/data/index.js';
+import type { RowWeightOptions } from '../../lib/data/index.js';
 import { throws } from '../fixtures/interactions.js';
 
 const DAY = 86_400;

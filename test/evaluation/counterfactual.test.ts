@@ -9,7 +9,7 @@ import { InnerloopError } from '../../lib/foundation/errors.js';
 import { counterfactual, policyValue, popularityPropensity } from '../../lib/evaluation/counterfactual.js';
 import type { Interval } from '../../lib/evaluation/intervals.js';
 import type { RankedLists } from '../../lib/evaluation/lists.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 
 type Numbers = Record<

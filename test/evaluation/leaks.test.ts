@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fitBaselines } from '../../lib/baselines/fit.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { describeInputs, SIDES } from '../../lib/batch/features.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';

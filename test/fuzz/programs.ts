@@ -3,6 +3,7 @@
  * layers trust it; so what is accepted is run with everything that reads it.
  */
 import assert from 'node:assert/strict';
+import '../../lib/serving/adapt.js';
 import { LOSSES, META_GRADIENT, operations, REPTILE } from '../../lib/foundation/addon.js';
 import type { NativeColumn, NativeModelSpec, NativeOperations } from '../../lib/foundation/addon.js';
 import type { BodySpec, FloatArray, InputSpec, ModelSpec, Precision } from '../../lib/foundation/contract.js';

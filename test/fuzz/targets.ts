@@ -14,7 +14,7 @@ import { InnerloopError } from '../../lib/foundation/errors.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { evaluateScores } from '../../lib/evaluation/metrics.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { metaGradient } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';

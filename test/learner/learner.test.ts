@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
-import { globalMean } from '../../lib/baselines/fit.js';
+import { globalMean } from '../../lib/baselines/global-mean.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';

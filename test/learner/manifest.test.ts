@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { addon } from '../../lib/foundation/addon.js';
 import type { Dataset } from '../../lib/foundation/contract.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { fingerprintData, packageVersion, runManifest } from '../../lib/learner/manifest.js';
 import type { RunManifest } from '../../lib/learner/manifest.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';

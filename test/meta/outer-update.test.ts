@@ -7,7 +7,7 @@ import { packTasks } from '../../lib/batch/batch.js';
 import type { InnerLoop, LabelledRows, Parameters, TaskSet } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { describeInputs } from '../../lib/batch/features.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { metaGradient } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';

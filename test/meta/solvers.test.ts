@@ -1,6 +1,7 @@
 /** Solvers that are no gradient steps: last layers in closed form and the LSTM meta-learner, against definitions and differences. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import '../../lib/serving/adapt.js';
 import { innerLoopOf } from '../../lib/meta/algorithm.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { laplace, lstmMetaLearner, ridge } from '../../lib/algorithms/registry.js';

@@ -7,7 +7,7 @@ import type { InnerLoop, ModelSpec, Parameters, Precision, TaskExample } from '.
 import { packTasks } from '../../lib/batch/batch.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';

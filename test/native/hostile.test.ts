@@ -12,7 +12,7 @@ import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../../lib/fo
 import { estimateTraining, requireMemory } from '../../lib/learner/memory-estimate.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';

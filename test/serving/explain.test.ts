@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import '../../lib/serving/adapt.js';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { anil, maml, reptile, ridge } from '../../lib/algorithms/registry.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
@@ -10,7 +11,7 @@ import type { Dataset, HeadSpec, Precision } from '../../lib/foundation/contract
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import type { Explanation } from '../../lib/serving/explain.js';
 import { describeInputs } from '../../lib/batch/features.js';
-import { datasetFromColumns, openDataset } from '../../lib/data/open.js';
+import { datasetFromColumns, openDataset } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';

@@ -1,6 +1,7 @@
 /** Personal models: what they predict and recommend, in which order, and what they refuse. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import '../../lib/serving/adapt.js';
 import { maml } from '../../lib/algorithms/registry.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -8,11 +9,12 @@ import type { Dataset, HeadSpec, Precision } from '../../lib/foundation/contract
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { describeInputs } from '../../lib/batch/features.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
-import type { Recommendation, Support } from '../../lib/serving/personal-model.js';
+import type { Recommendation } from '../../lib/serving/personal-model.js';
+import type { Support } from '../../lib/serving/support.js';
 import { random } from '../../lib/foundation/random.js';
 import { buildTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';

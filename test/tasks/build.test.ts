@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { buildTasks, redrawQuery, subsetTasks, summary } from '../../lib/tasks/index.js';
 import type { TaskOptions } from '../../lib/tasks/index.js';
 import { throws } from '../fixtures/interactions.js';

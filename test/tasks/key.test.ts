@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { buildTasks, joinTasks, nestedSupport, splitTasks, subsetTasks, taskGroups } from '../../lib/tasks/index.js';
 import type { TaskKey, TaskOptions } from '../../lib/tasks/index.js';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { Dataset } from '../../lib/foundation/contract.js';
-import { openDataset } from '../../lib/data/open.js';
+import { openDataset } from '../../lib/data/index.js';
 import { splitTasks, summary } from '../../lib/tasks/index.js';
 import type { PartitionSplit, Split, SplitOptions } from '../../lib/tasks/index.js';
 import { throws } from '../fixtures/interactions.js';

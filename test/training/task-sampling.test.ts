@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { META_GRADIENT } from '../../lib/foundation/addon.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
-import { datasetFromColumns } from '../../lib/data/open.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { packTaskSet } from '../../lib/batch/task-batch.js';
 import { TaskSampler } from '../../lib/training/task-sampling.js';

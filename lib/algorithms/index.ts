@@ -1,0 +1,2 @@
+/** Every learner, one file each. */
+export * from './registry.js';

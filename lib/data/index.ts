@@ -1,0 +1,10 @@
+/** Interactions and features from files, SQL and columns. */
+export { datasetFromColumns } from './columnar.js';
+export type { ColumnSource } from './columnar.js';
+export { openDataset } from './open.js';
+export type { OpenOptions } from './open.js';
+export { rowWeights } from './weights.js';
+export type { PopularityPropensity, RowWeightOptions } from './weights.js';
+export { withHistory } from './history.js';
+export type { HistoryOptions } from './history.js';
+export type { DataSource, EntitySource, IdSource, FeatureSpec, TableSource } from './source.js';

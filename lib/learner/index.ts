@@ -1,0 +1,8 @@
+/** A model, an algorithm and an optimizer with state. */
+export { createLearner, Learner } from './learner.js';
+export type { LearnerOptions } from './learner.js';
+export type { Uncertain } from './uncertainty.js';
+export { fingerprintData, runManifest } from './manifest.js';
+export type { DataFingerprint, RunManifest } from './manifest.js';
+export { availableMemory, describeEstimate, estimateTraining } from './memory-estimate.js';
+export type { MemoryEstimate } from './memory-estimate.js';

@@ -1,0 +1,10 @@
+/** Inner loop, meta-gradient and outer update. */
+export { adapt, predict } from './inner-loop.js';
+export type { CallOptions } from './inner-loop.js';
+export { hessianVectorProduct, metaGradient } from './meta-gradient.js';
+export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './meta-gradient.js';
+export { episodeGradient } from './episode-gradient.js';
+export type { EpisodeGradient, EpisodeOptions } from './episode-gradient.js';
+export type { Algorithm, Annealing, GradientOptions, RateKind } from './algorithm.js';
+export { adam, sgd } from './outer-update.js';
+export type { AdamOptions, Optimizer, SgdOptions } from './outer-update.js';

@@ -1,0 +1,3 @@
+/** Runs as a page. */
+export { writeReport } from './write.js';
+export type { ReportFiles, ReportOptions } from './write.js';

@@ -1,0 +1,7 @@
+/** Personal models: adapt, predict, recommend, explain, save and load. */
+import './adapt.js';
+export { PersonalModel } from './personal-model.js';
+export type { Recommendation, RecommendOptions } from './personal-model.js';
+export type { Support } from './support.js';
+export type { ExplainOptions, Explanation } from './explain.js';
+export { loadLearner, saveLearner } from './persist.js';

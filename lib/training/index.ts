@@ -1,0 +1,6 @@
+/** Meta-training. */
+export { train } from './train.js';
+export type { EpochReport, TrainOptions } from './train.js';
+export { trainStep } from './train-step.js';
+export type { TrainStepOptions, TrainStepReport } from './train-step.js';
+export type { TaskSampling } from './task-sampling.js';
