@@ -21,6 +21,6 @@ export function describeMachine({ isas, hardwareThreads }: NativeAddon): Machine
     system: `${type()} ${release()}`,
     node: process.versions.node,
     isas: [...isas],
-    load: loadavg()[0]!.toFixed(1),
+    load: loadavg()[0].toFixed(1),
   };
 }

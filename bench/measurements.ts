@@ -73,7 +73,7 @@ async function repeat<R>({ options, folders, note }: Context, trial: string, req
 }
 
 async function kernel(context: Context): Promise<KernelMeasured> {
-  const { problem } = CASES[0]!;
+  const { problem } = CASES[0];
   const rounds = await repeat<KernelResult>(context, 'kernel', { problem, seconds: context.options.seconds });
   const over = (f: (r: KernelResult) => number) => median(rounds.map(f));
   const share = (steps: number, key: 'k1o2' | 'k5o2', peak: 'peakK1' | 'peakK5') => {
@@ -82,7 +82,7 @@ async function kernel(context: Context): Promise<KernelMeasured> {
     return { direct: direct * rate, executed: executed * rate };
   };
   return {
-    isa: rounds[0]!.isa,
+    isa: rounds[0].isa,
     secondOverFirstK1: over((r) => r.k1o2.wall / r.k1o1.wall),
     secondOverFirstK5: over((r) => r.k5o2.wall / r.k5o1.wall),
     scaling: over((r) => r.threads1.wall / r.threads2.wall),
@@ -98,14 +98,14 @@ async function kernel(context: Context): Promise<KernelMeasured> {
 /** Medians over the rounds, case by case. */
 async function forms(context: Context): Promise<FormsRow[]> {
   const request = {
-    problem: CASES[0]!.problem,
+    problem: CASES[0].problem,
     supports: FORM_SUPPORTS,
     steps: FORM_STEPS,
     seconds: context.options.seconds / 2,
   };
   const rounds = await repeat<FormsResult>(context, 'forms', request);
-  return rounds[0]!.rows.map((first, i) => {
-    const over = (key: 'direct' | 'gram') => median(rounds.map(({ rows }) => rows[i]![key]));
+  return rounds[0].rows.map((first, i) => {
+    const over = (key: 'direct' | 'gram') => median(rounds.map(({ rows }) => rows[i][key]));
     return { ...first, direct: over('direct'), gram: over('gram') };
   });
 }
@@ -113,7 +113,7 @@ async function forms(context: Context): Promise<FormsRow[]> {
 async function serving(context: Context): Promise<ServingResult & { rounds: ServingResult[] }> {
   const rounds = await repeat<ServingResult>(context, 'serving', { calls: 2000, threads: addon().hardwareThreads });
   const medians = Object.fromEntries(
-    Object.keys(rounds[0]!).map((key) => [key, median(rounds.map((r) => r[key as keyof ServingResult]))]),
+    Object.keys(rounds[0]).map((key) => [key, median(rounds.map((r) => r[key as keyof ServingResult]))]),
   );
   return { ...(medians as unknown as ServingResult), rounds };
 }

@@ -25,6 +25,6 @@ export function workOf(
   { steps, order }: Pick<Case, 'steps' | 'order'>,
 ): Work {
   const widths = [inputs, ...hidden, 1];
-  const layers = widths.slice(1).map((outputs, l) => ({ inputs: widths[l]!, outputs, weight: true, bias: true }));
+  const layers = widths.slice(1).map((outputs, l) => ({ inputs: widths[l], outputs, weight: true, bias: true }));
   return { layers, support, query, steps, order };
 }

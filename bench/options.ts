@@ -51,7 +51,7 @@ function parse(args: readonly string[]): Options {
   const names = ['--quick', '--only', '--rounds', '--seconds', '--install', '--json', '--help'];
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
-    const [name, inline] = args[i]!.split(/=(.*)/s) as [string, string?];
+    const [name, inline] = args[i].split(/=(.*)/s) as [string, string?];
     if (!names.includes(name)) {
       const near = nearest(name, names);
       throw new UsageError(`no such option ${name}${near === undefined ? '' : `; did you mean ${near}?`}`);

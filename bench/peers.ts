@@ -50,7 +50,7 @@ export function findRunnable(contender: Contender, { root, compiled }: Folders, 
       contender,
       command: [process.execPath, join(trials, `${contender.trial}.mjs`)],
       env: { INNERLOOP_BENCH: compiled },
-      version: versions[0]!,
+      version: versions[0],
     };
   }
   const missing: string[] = [];

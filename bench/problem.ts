@@ -7,7 +7,7 @@ import type { Problem } from './matrix.js';
 /** A weight is [out, in] and a bias [out], layer by layer. */
 export function shapesOf({ inputs, hidden }: Problem): number[][] {
   const widths = [inputs, ...hidden, 1];
-  return widths.slice(1).flatMap((out, l) => [[out, widths[l]!], [out]]);
+  return widths.slice(1).flatMap((out, l) => [[out, widths[l]], [out]]);
 }
 
 /** The arrays of a problem in file order: parameters, then support X, y and query X, y of all tasks. */
@@ -26,7 +26,7 @@ export function writeProblem(path: string, problem: Problem): void {
   if (endianness() !== 'LE') throw new Error('the benchmark needs a little-endian machine');
   const { tasks, support, query, inputs, seed } = problem;
   const parts: Float32Array[] = shapesOf(problem).map((shape, t, all) => {
-    const bound = 1 / Math.sqrt(all[t - (t % 2)]![1]!);
+    const bound = 1 / Math.sqrt(all[t - (t % 2)][1]);
     const stream = random(seed, `bench.parameter.${t}`);
     return Float32Array.from({ length: product(shape) }, () => bound * (2 * stream.uniform() - 1));
   });

@@ -35,10 +35,10 @@ export function fingerprint(loss: number, gradient: readonly ArrayLike<number>[]
       let sum = 0;
       let squares = 0;
       for (let i = 0; i < data.length; i++) {
-        sum += data[i]!;
-        squares += data[i]! * data[i]!;
+        sum += data[i];
+        squares += data[i] * data[i];
       }
-      return { sum, norm: Math.sqrt(squares), entries: [data[0]!, data[data.length >> 1]!, data[data.length - 1]!] };
+      return { sum, norm: Math.sqrt(squares), entries: [data[0], data[data.length >> 1], data[data.length - 1]] };
     }),
   };
 }
@@ -53,13 +53,13 @@ export function difference(got: Check, want: Check, tolerance: number): string |
     off('loss', got.loss, want.loss, Math.abs(want.loss)) ??
     want.gradient
       .flatMap((w, t) => {
-        const g = got.gradient[t]!;
+        const g = got.gradient[t];
         // An entry near 0 is measured against the norm, not against itself.
         return [
           off(`norm of tensor ${t}`, g.norm, w.norm, w.norm),
           off(`sum of tensor ${t}`, g.sum, w.sum, Math.max(Math.abs(w.sum), w.norm)),
           ...w.entries.map((e, i) =>
-            off(`entry ${i} of tensor ${t}`, g.entries[i]!, e, Math.max(Math.abs(e), 0.01 * w.norm)),
+            off(`entry ${i} of tensor ${t}`, g.entries[i], e, Math.max(Math.abs(e), 0.01 * w.norm)),
           ),
         ];
       })
@@ -68,7 +68,7 @@ export function difference(got: Check, want: Check, tolerance: number): string |
 }
 
 /** Calls `run` until the time is over, at least three times, after warming up for a third of it. */
-export async function measure(seconds: number, run: () => Promise<unknown> | unknown): Promise<Timing> {
+export async function measure(seconds: number, run: () => unknown): Promise<Timing> {
   const until = (s: number, minimum: number, each: (seconds: number) => void) => {
     const end = performance.now() + 1000 * s;
     return (async () => {
@@ -89,9 +89,9 @@ export async function measure(seconds: number, run: () => Promise<unknown> | unk
 
 /** The body of a trial in Node.js. @param setup gives the loss and gradient of one call, and one call to time */
 export async function runTrial(
-  setup: (request: TrialRequest) => Promise<{ check: () => Promise<Check>; call: () => Promise<unknown> | unknown }>,
+  setup: (request: TrialRequest) => Promise<{ check: () => Promise<Check>; call: () => unknown }>,
 ): Promise<void> {
-  const request = JSON.parse(process.argv[2]!) as TrialRequest;
+  const request = JSON.parse(process.argv[2]) as TrialRequest;
   const { check, call } = await setup(request);
   console.log(JSON.stringify(await check()));
   if (request.seconds > 0) console.log(JSON.stringify(await measure(request.seconds, call)));

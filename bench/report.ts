@@ -45,13 +45,13 @@ export function renderMatrix(rows: readonly Row[], cases: readonly Case[]): stri
 }
 
 function table(lines: readonly string[][]): string {
-  const widths = lines[0]!.map((_, c) => Math.max(...lines.map((line) => line[c]!.length)));
-  const isText = (c: number) => c === 0 || c === lines[0]!.length - 1;
+  const widths = lines[0].map((_, c) => Math.max(...lines.map((line) => line[c].length)));
+  const isText = (c: number) => c === 0 || c === lines[0].length - 1;
   return lines
     .map(
       (line) =>
         `  ${line
-          .map((cell, c) => (isText(c) ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
+          .map((cell, c) => (isText(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c])))
           .join('  ')
           .trimEnd()}`,
     )

@@ -122,7 +122,7 @@ async function compare(): Promise<Row[]> {
       const turn = timed.filter((entry) => entry.case === c);
       // Another one begins each round, so that none always follows the same neighbour's heat.
       for (let i = 0; i < turn.length; i++) {
-        const entry = turn[(i + round) % turn.length]!;
+        const entry = turn[(i + round) % turn.length];
         const { runnable: r, request, timings } = entry;
         note(`round ${round + 1}/${options.rounds} ${c.name} ${r.contender.name}, threads ${request.threads}`);
         const { lines, failure } = await runProcess(r.command, request, r.env);
@@ -154,7 +154,7 @@ async function expected(common: Omit<TrialRequest, 'threads' | 'variant' | 'seco
 
 /** Of a contender's thread counts, those within a third of its best in the first look: one look is too noisy to decide. */
 function worthTiming(entries: Entry[]): Entry[] {
-  const took = (entry: Entry) => median(entry.timings[0]!.calls);
+  const took = (entry: Entry) => median(entry.timings[0].calls);
   return entries.filter((entry) => {
     const mine = entries.filter((other) => other.runnable === entry.runnable && other.case === entry.case);
     return took(entry) <= 1.33 * Math.min(...mine.map(took));

@@ -19,7 +19,7 @@ export async function runProcess(
   timeLimit = TIME_LIMIT,
 ): Promise<Output> {
   const [program, ...args] = command;
-  const child = spawn(program!, [...args, JSON.stringify(request)], {
+  const child = spawn(program, [...args, JSON.stringify(request)], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

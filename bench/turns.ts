@@ -26,11 +26,11 @@ export async function alternate(calls: (() => Promise<unknown>)[], limit: number
       const took = (performance.now() - start) / 1000;
       const { user, system } = process.cpuUsage(before);
       if (round < 0) continue;
-      wall[i]!.push(took);
-      cpu[i]!.push((user + system) / 1e6);
+      wall[i].push(took);
+      cpu[i].push((user + system) / 1e6);
     }
   }
-  return wall.map((w, i) => ({ wall: median(w), cpu: median(cpu[i]!), best: Math.min(...w) }));
+  return wall.map((w, i) => ({ wall: median(w), cpu: median(cpu[i]), best: Math.min(...w) }));
 }
 
 /** Rows of numbers without meaning, for a model of one dense input: what is timed does not depend on their values. */

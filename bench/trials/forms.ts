@@ -33,7 +33,7 @@ export interface FormsRow {
   difference: number;
 }
 
-const { problem, supports, steps, seconds } = JSON.parse(process.argv[2]!) as FormsRequest;
+const { problem, supports, steps, seconds } = JSON.parse(process.argv[2]) as FormsRequest;
 const model = defineModel({
   inputs: [{ name: 'x', kind: 'dense', size: problem.inputs }],
   body: { kind: 'mlp', hidden: problem.hidden },
@@ -59,15 +59,15 @@ for (const support of supports) {
     for (const [t, g] of one.gradient.entries()) {
       const norm = Math.hypot(...g);
       for (let i = 0; i < g.length; i++)
-        difference = Math.max(difference, Math.abs(g[i]! - other.gradient[t]![i]!) / norm);
+        difference = Math.max(difference, Math.abs(g[i] - other.gradient[t][i]) / norm);
     }
     const [direct, gram] = await alternate([call('direct'), call('gram')], seconds);
     const work = workOf({ ...problem, support }, { steps: K, order: 2 });
     rows.push({
       support,
       steps: K,
-      direct: direct!.wall / problem.tasks,
-      gram: gram!.wall / problem.tasks,
+      direct: direct.wall / problem.tasks,
+      gram: gram.wall / problem.tasks,
       operations: countOperations(work, 'direct') / countOperations(work, 'gram'),
       chosen: chosenForm(work),
       difference,

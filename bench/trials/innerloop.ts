@@ -19,16 +19,14 @@ await runTrial(async ({ problem, data, steps, order, learningRate, threads, vari
     { precision, threads },
   );
   const parameters: Parameters = {};
-  model.tensors.forEach(
-    ({ name, shape }, t) => (parameters[name] = { shape: [...shape], data: arrays.parameters[t]! }),
-  );
+  model.tensors.forEach(({ name, shape }, t) => (parameters[name] = { shape: [...shape], data: arrays.parameters[t] }));
   const batch = packTasks(model, tasksOf(problem, arrays));
   const innerLoop: InnerLoop = { steps, learningRate, adapt: 'all', order };
   const check = async () => {
     const { loss, gradient } = await metaGradient(model, parameters, batch, innerLoop);
     return fingerprint(
       loss,
-      model.tensors.map(({ name }) => gradient[name]!.data),
+      model.tensors.map(({ name }) => gradient[name].data),
     );
   };
   if (kind === 'api') return { check, call: () => metaGradient(model, parameters, batch, innerLoop) };

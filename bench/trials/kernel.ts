@@ -33,7 +33,7 @@ export interface KernelResult {
   peakBest: number;
 }
 
-const { problem, seconds } = JSON.parse(process.argv[2]!) as KernelRequest;
+const { problem, seconds } = JSON.parse(process.argv[2]) as KernelRequest;
 const SCALING_TASKS = 256;
 
 const model = defineModel({
@@ -73,12 +73,12 @@ bests.push(await model.ops.measurePeak());
 
 const result: KernelResult = {
   isa: addon().isa,
-  k1o1: k1o1!,
-  k1o2: k1o2!,
-  k5o1: k5o1!,
-  k5o2: k5o2!,
-  threads1: threads1!,
-  threads2: threads2!,
+  k1o1: k1o1,
+  k1o2: k1o2,
+  k5o1: k5o1,
+  k5o2: k5o2,
+  threads1: threads1,
+  threads2: threads2,
   peakK1: median(atK1.taken),
   peakK5: median(atK5.taken),
   peakBest: Math.max(...bests),

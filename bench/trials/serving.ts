@@ -40,7 +40,7 @@ export interface ServingResult {
 const SUPPORT = 20;
 const CATALOGUE = 10_000;
 const WARM_UP = 300;
-const { calls, threads } = JSON.parse(process.argv[2]!) as ServingRequest;
+const { calls, threads } = JSON.parse(process.argv[2]) as ServingRequest;
 
 async function learnerOn(dataset: Dataset, names: { name: string; dim: number }[]): Promise<Learner> {
   const { sets, trainRows } = splitTasks(dataset, {
@@ -60,7 +60,7 @@ async function learnerOn(dataset: Dataset, names: { name: string; dim: number }[
     optimizer: adam(),
     seed: 1,
   });
-  for await (const epoch of train(learner, sets['train']!, { epochs: 1 })) void epoch;
+  for await (const epoch of train(learner, sets['train'], { epochs: 1 })) void epoch;
   return learner;
 }
 
@@ -81,7 +81,7 @@ const learner = await learnerOn(movies, [
 const stream = random(1, 'bench.serving');
 const titles = movies.items.keys.values;
 const supports: Support[] = Array.from({ length: 64 }, () => ({
-  items: Array.from({ length: SUPPORT }, () => titles[1 + Math.floor(stream.uniform() * (titles.length - 1))]!),
+  items: Array.from({ length: SUPPORT }, () => titles[1 + Math.floor(stream.uniform() * (titles.length - 1))]),
   labels: Array.from({ length: SUPPORT }, () => 1 + Math.floor(stream.uniform() * 9) / 2),
 }));
 
@@ -100,10 +100,10 @@ async function time(
   return { seconds, cpu: (user + system) / 1e6 / count };
 }
 
-const adapt = (i: number) => learner.adapt(supports[i % supports.length]!);
+const adapt = (i: number) => learner.adapt(supports[i % supports.length]);
 await time(WARM_UP, adapt);
 const adapting = await time(calls, adapt);
-const adaptSync = async (i: number) => learner.adaptSync(supports[i % supports.length]!);
+const adaptSync = async (i: number) => learner.adaptSync(supports[i % supports.length]);
 await time(WARM_UP, adaptSync);
 const atOnce = await time(calls, adaptSync);
 
@@ -125,7 +125,7 @@ const catalogue = datasetFromColumns({
     features: {
       genres: {
         kind: 'bag',
-        values: Array.from({ length: CATALOGUE }, (_, i) => [genres[i % 6]!, genres[(i >> 3) % 6]!]),
+        values: Array.from({ length: CATALOGUE }, (_, i) => [genres[i % 6], genres[(i >> 3) % 6]]),
       },
     },
   },

@@ -16,7 +16,7 @@ export interface WholeRunResult {
   code: number;
 }
 
-const request = JSON.parse(process.argv[2]!) as WholeRunRequest;
+const request = JSON.parse(process.argv[2]) as WholeRunRequest;
 process.argv.splice(2, 1, ...request.arguments);
 process.on('exit', (code) => {
   const { user, system } = process.cpuUsage();

@@ -9,7 +9,7 @@ import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
  */
 export function fineTune(options: Omit<GradientOptions, 'rates'> = {}): Algorithm {
   checkObject(
-    options as unknown,
+    options,
     'fineTune',
     GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
   );

@@ -25,7 +25,7 @@ const LAMBDA = 1;
 export function imaml(given: ImamlOptions = {}): Algorithm {
   const name = 'imaml';
   const own = GRADIENT_OPTIONS.filter((option) => option !== 'rates' && option !== 'proximal');
-  checkObject(given as unknown, name, [...own, 'lambda', 'cgSteps', 'cgTolerance']);
+  checkObject(given, name, [...own, 'lambda', 'cgSteps', 'cgTolerance']);
   const { lambda = LAMBDA, cgSteps, cgTolerance, ...options } = given;
   checkNumber(lambda, `${name}.lambda`, 0, undefined, true);
   const { solver: _, ...native } = resolveImplicit({ cgSteps, cgTolerance }, name);

@@ -8,6 +8,6 @@ import type { Algorithm } from '../meta/algorithm.js';
  * minimisation; with the default every task counts equally.
  */
 export function joint(options: Record<string, never> = {}): Algorithm {
-  checkObject(options as unknown, 'joint', []);
+  checkObject(options, 'joint', []);
   return gradientAlgorithm('joint', { steps: 0 }, { order: 1, direction: 'joint', solver: 'gradient' }, 'all', options);
 }

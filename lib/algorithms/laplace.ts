@@ -25,7 +25,7 @@ const PRIOR_PRECISION = 1;
  * Needs the loss `bce`. Adds the parameters of the prior to the model, as `ridge` does.
  */
 export function laplace(options: LaplaceOptions = {}): Algorithm {
-  checkObject(options as unknown, 'laplace', ['covariance', 'probit']);
+  checkObject(options, 'laplace', ['covariance', 'probit']);
   if (options.covariance !== undefined) checkOneOf(options.covariance, 'laplace.covariance', ['diagonal', 'full']);
   if (options.probit !== undefined) checkBoolean(options.probit, 'laplace.probit');
   const fixed = { order: 2, direction: 'meta-gradient', solver: 'laplace', extend } as const;

@@ -31,7 +31,7 @@ const WEIGHT_BOUND = 0.01;
 export function lstmMetaLearner(given: LstmMetaLearnerOptions = {}): Algorithm {
   const name = 'lstmMetaLearner';
   const own = GRADIENT_OPTIONS.filter((option) => option !== 'rates' && option !== 'inner' && option !== 'proximal');
-  checkObject(given as unknown, name, [...own, 'hidden']);
+  checkObject(given, name, [...own, 'hidden']);
   const { hidden = HIDDEN, ...options } = given;
   checkInteger(hidden, `${name}.hidden`, 1, 1024);
   return gradientAlgorithm(

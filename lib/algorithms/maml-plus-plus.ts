@@ -23,7 +23,7 @@ const FIRST_ORDER_EPOCHS = 5;
  */
 export function mamlPlusPlus(given: MamlPlusPlusOptions = {}): Algorithm {
   const name = 'mamlPlusPlus';
-  checkObject(given as unknown, name, [
+  checkObject(given, name, [
     ...GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
     'multiStepLoss',
     'orderAnnealing',

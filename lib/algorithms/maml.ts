@@ -24,7 +24,7 @@ export interface MamlOptions extends GradientOptions {
  * ```
  */
 export function maml(maml: MamlOptions = {}): Algorithm {
-  checkObject(maml as unknown, 'maml', [...GRADIENT_OPTIONS, 'order', 'multiStepLoss', 'orderAnnealing']);
+  checkObject(maml, 'maml', [...GRADIENT_OPTIONS, 'order', 'multiStepLoss', 'orderAnnealing']);
   const { order = 2, multiStepLoss, orderAnnealing, ...options } = maml;
   if (order !== 1 && order !== 2) throw invalid('maml.order', 'not an order', order, '1 (first-order) or 2 (exact)');
   const multiStepEpochs = checkAnnealing(multiStepLoss, 'maml.multiStepLoss');

@@ -27,7 +27,7 @@ export interface MamoOptions extends GradientOptions {
  * @throws {InnerloopError} INVALID_OPTION for a body other than mlp; UNKNOWN_OPTION
  */
 export function mamo(mamo: MamoOptions = {}): Algorithm {
-  checkObject(mamo as unknown, 'mamo', [...GRADIENT_OPTIONS, 'slots', 'keys']);
+  checkObject(mamo, 'mamo', [...GRADIENT_OPTIONS, 'slots', 'keys']);
   const { slots, keys, ...options } = mamo;
   if (slots !== undefined) checkInteger(slots, 'mamo.slots', 1, 65536);
   if (keys !== undefined) checkInteger(keys, 'mamo.keys', 1, 65536);
@@ -51,7 +51,7 @@ function extend(this: Algorithm, model: Model): Extension {
       p.cosine(profile, p.parameter('memory.keys', slots, keys, { kind: 'normal', deviation: 1 })),
     );
     for (const { name, shape, embedding } of adaptedTensors(this, model)) {
-      const size = embedding ? shape[1]! : shape.reduce((a, b) => a * b, 1);
+      const size = embedding ? shape[1] : shape.reduce((a, b) => a * b, 1);
       p.start(
         name,
         p.product(

@@ -19,7 +19,7 @@ const STEPS = 1;
  * of `maml`.
  */
 export function melu(given: MeluOptions = {}): Algorithm {
-  checkObject(given as unknown, 'melu', [...GRADIENT_OPTIONS, 'order']);
+  checkObject(given, 'melu', [...GRADIENT_OPTIONS, 'order']);
   const { order = 2, steps = STEPS, ...options } = given;
   if (order !== 1 && order !== 2) throw invalid('melu.order', 'not an order', order, '1 (first-order) or 2 (exact)');
   return gradientAlgorithm(

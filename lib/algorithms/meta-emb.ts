@@ -27,7 +27,7 @@ export interface MetaEmbOptions extends GradientOptions {
  * @throws {InnerloopError} INVALID_OPTION for a body other than mlp; UNKNOWN_OPTION
  */
 export function metaEmb(metaEmb: MetaEmbOptions = {}): Algorithm {
-  checkObject(metaEmb as unknown, 'metaEmb', [...GRADIENT_OPTIONS, 'coldWeight', 'hidden']);
+  checkObject(metaEmb, 'metaEmb', [...GRADIENT_OPTIONS, 'coldWeight', 'hidden']);
   const { coldWeight, hidden, ...options } = metaEmb;
   if (coldWeight !== undefined) checkFraction(coldWeight, 'metaEmb.coldWeight', true);
   if (hidden !== undefined) checkInteger(hidden, 'metaEmb.hidden', 1, 65536);
@@ -48,7 +48,7 @@ function extend(this: Algorithm, model: Model): Extension {
   return episodeExtension(model, (p) => {
     const units = p.activate(p.linear('generator.0', p.meanRows(p.inputs('support', 'metaEmb')), hidden), 'tanh');
     for (const { name, shape, embedding } of adaptedTensors(this, model)) {
-      const size = embedding ? shape[1]! : shape.reduce((a, b) => a * b, 1);
+      const size = embedding ? shape[1] : shape.reduce((a, b) => a * b, 1);
       p.start(name, p.linear(`generator.${name}`, units, size, { scale: SCALE }));
     }
     p.coldLoss(coldWeight);

@@ -9,7 +9,7 @@ import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
  */
 export function metaSgd(given: Omit<GradientOptions, 'rates'> = {}): Algorithm {
   checkObject(
-    given as unknown,
+    given,
     'metaSgd',
     GRADIENT_OPTIONS.filter((option) => option !== 'rates'),
   );

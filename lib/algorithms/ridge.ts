@@ -27,7 +27,7 @@ const PRIOR_PRECISION = 4;
  * Needs the loss `mse`. Adds the parameters of the prior to the model.
  */
 export function ridge(options: RidgeOptions = {}): Algorithm {
-  checkObject(options as unknown, 'ridge', ['covariance']);
+  checkObject(options, 'ridge', ['covariance']);
   if (options.covariance !== undefined) checkOneOf(options.covariance, 'ridge.covariance', ['diagonal', 'full']);
   const fixed = { order: 2, direction: 'meta-gradient', solver: 'ridge', extend } as const;
   return gradientAlgorithm('ridge', { steps: 1 }, fixed, [LAST_LAYER], options);

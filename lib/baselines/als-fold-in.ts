@@ -41,7 +41,7 @@ export async function alsFoldIn(
   options: AlsOptions = {},
   signal?: AbortSignal,
 ): Promise<Baseline> {
-  checkObject(options as unknown, 'alsFoldIn', ['factors', 'regularization', 'biasRegularization', 'sweeps', 'seed']);
+  checkObject(options, 'alsFoldIn', ['factors', 'regularization', 'biasRegularization', 'sweeps', 'seed']);
   const {
     factors = DEFAULT_FACTORS,
     regularization: ridge = DEFAULT_REGULARIZATION,

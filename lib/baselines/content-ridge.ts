@@ -35,7 +35,7 @@ const DEFAULT_TASTE_REGULARIZATION = 20;
  * @throws UNKNOWN_OPTION or INVALID_OPTION for an option or a taste column that does not fit, EMPTY_DATA without rows.
  */
 export function contentRidge(dataset: Dataset, trainRows: Int32Array, options: ContentRidgeOptions = {}): Baseline {
-  checkObject(options as unknown, 'contentRidge', [
+  checkObject(options, 'contentRidge', [
     'regularization',
     'shrinkage',
     'userRegularization',

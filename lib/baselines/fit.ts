@@ -38,14 +38,7 @@ export async function fitBaselines(
   trainRows: Int32Array,
   options: BaselineOptions = {},
 ): Promise<Baseline[]> {
-  checkObject(options as unknown, 'baselines', [
-    'include',
-    'itemMean',
-    'userItemBias',
-    'alsFoldIn',
-    'contentRidge',
-    'signal',
-  ]);
+  checkObject(options, 'baselines', ['include', 'itemMean', 'userItemBias', 'alsFoldIn', 'contentRidge', 'signal']);
   const { include = BASELINES, signal } = options;
   for (const name of include) {
     if (!BASELINES.includes(name)) throw unknownName('baselines.include', 'no such baseline', name, BASELINES);

@@ -11,7 +11,7 @@ const DEFAULT_SHRINKAGE = 5;
 
 /** μ + Σ(y − μ) / (n + λ) over the item's n training labels; μ for an item never seen. */
 export function itemMean(dataset: Dataset, trainRows: Int32Array, options: ItemMeanOptions = {}): Baseline {
-  checkObject(options as unknown, 'itemMean', ['shrinkage']);
+  checkObject(options, 'itemMean', ['shrinkage']);
   const { shrinkage = DEFAULT_SHRINKAGE } = options;
   checkNumber(shrinkage, 'itemMean.shrinkage', 0);
   checkTraining(dataset, trainRows);

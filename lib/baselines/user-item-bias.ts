@@ -55,7 +55,7 @@ export function userItemBias(dataset: Dataset, trainRows: Int32Array, options: U
 
 /** The fit behind {@link userItemBias}, which the factor and content baselines start from. */
 export function fitBiases(dataset: Dataset, trainRows: Int32Array, options: UserItemBiasOptions = {}): Biases {
-  checkObject(options as unknown, 'userItemBias', ['itemRegularization', 'userRegularization', 'sweeps']);
+  checkObject(options, 'userItemBias', ['itemRegularization', 'userRegularization', 'sweeps']);
   const {
     itemRegularization = DEFAULT_ITEM_REGULARIZATION,
     userRegularization = DEFAULT_USER_REGULARIZATION,

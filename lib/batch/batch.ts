@@ -35,10 +35,10 @@ export class TaskBatch {
   constructor(model: Model, begin: Int32Array, native: NativeBatch, labels: ArrayLike<number> = []) {
     this.model = model;
     if (model.spec.head.loss === 'episode')
-      for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r]! + 1);
+      for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r] + 1);
     this.size = (begin.length - 1) / 2;
     this.queryRows = new Int32Array(this.size);
-    for (let t = 0; t < this.size; t++) this.queryRows[t] = begin[2 * t + 2]! - begin[2 * t + 1]!;
+    for (let t = 0; t < this.size; t++) this.queryRows[t] = begin[2 * t + 2] - begin[2 * t + 1];
     this.native = native;
   }
 }
@@ -67,17 +67,17 @@ export function packTasks(model: Model, tasks: readonly TaskExample[]): TaskBatc
   });
   const counts = parts.map(({ rows, field }) => checkLabels(model.spec.head, rows.labels, `${field}.labels`));
   counts.forEach((count, p) => {
-    if (p % 2 === 1 && count === 0) throw new InnerloopError('EMPTY_DATA', 'no query rows', { field: parts[p]!.field });
+    if (p % 2 === 1 && count === 0) throw new InnerloopError('EMPTY_DATA', 'no query rows', { field: parts[p].field });
   });
   const begin = new Int32Array(counts.length + 1);
-  counts.forEach((count, p) => (begin[p + 1] = begin[p]! + count));
+  counts.forEach((count, p) => (begin[p + 1] = begin[p] + count));
   return pack(model, parts, counts, begin, packLabels(model, parts, counts));
 }
 
 /** @internal Unlabelled rows as tasks of at most `chunk` query rows, so that many threads can share them. */
 export function packRows(model: Model, rows: Rows, field: string, chunk = 256): TaskBatch {
   checkObject(rows, field, LABELLED);
-  const first = model.spec.inputs[0]!.name;
+  const first = model.spec.inputs[0].name;
   const count = lengthOf((rows.inputs as Record<string, unknown> | undefined)?.[first], `${field}.inputs.${first}`);
   if (count === 0) throw new InnerloopError('EMPTY_DATA', 'no rows', { field });
   return pack(model, [{ rows, field }], [count], queryChunks(count, chunk));
@@ -208,7 +208,7 @@ function packDense(
       const n = lengthOf(row, `${at}[${i}]`);
       if (n !== size) throw invalid(`${at}[${i}]`, `has ${n} values`, row, `${size} numbers`);
       for (let j = 0; j < size; j++) {
-        const x = (row as ArrayLike<number>)[j]!;
+        const x = (row as ArrayLike<number>)[j];
         if (typeof x !== 'number' || !Number.isFinite(x))
           throw invalid(`${at}[${i}][${j}]`, 'not a finite number', x, 'a finite number');
         dense[to++] = x;
@@ -231,7 +231,7 @@ function packLabels(
   const rowWeights = parts.some(({ rows }) => rows.weights !== undefined) ? model.floats(total).fill(1) : undefined;
   let first = 0;
   parts.forEach(({ rows, field }, p) => {
-    const count = counts[p]!;
+    const count = counts[p];
     for (let i = 0; i < count; i++) labels[(first + i) * width] = rows.labels[i]!;
     also.forEach((head, h) => {
       const at = `${field}.also.${head.name}`;

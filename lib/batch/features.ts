@@ -71,7 +71,7 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
       kind: 'bag',
       cardinality: vocabulary.length,
       dim,
-      pooling: pooling as 'mean' | 'sum' | undefined,
+      pooling: pooling,
       vocabulary,
     };
   });
@@ -82,7 +82,7 @@ function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array): str
   const table = name === 'user' ? dataset.users : dataset.items;
   const seen = new Uint8Array(table.rows);
   const ids = dataset[name];
-  for (const row of rows) seen[ids[row]!] = 1;
+  for (const row of rows) seen[ids[row]] = 1;
   return table.keys.values.filter((_, id) => id === 0 || seen[id] === 1);
 }
 
@@ -135,7 +135,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
       const table = name === 'user' ? dataset.users : dataset.items;
       const known = name === 'user' ? knownUsers : knownItems;
       const ids = translate(table.keys, index!);
-      for (let r = 1; r < ids.length; r++) known[r] = ids[r]! > 0 ? 1 : 0;
+      for (let r = 1; r < ids.length; r++) known[r] = ids[r] > 0 ? 1 : 0;
       return { side: ID_INPUTS[name], ids };
     }
     const { column, side } = findColumn(dataset, name, `model.inputs.${name}`);
@@ -148,7 +148,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
       return { side, dense: model.floats(column.data) };
     }
     const map = translate(column.vocabulary, index!);
-    const ids = column.data.map((id) => map[id]!);
+    const ids = column.data.map((id) => map[id]);
     if (column.kind === 'categorical') return { side, ids };
     if (column.kind !== 'sequence' || input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
     sequences.push({ column, input: i, maxLength: input.maxLength, ids: map });
@@ -171,17 +171,17 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
 /** The last `count` ids of every row. */
 function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: Int32Array; offsets: Int32Array } {
   const kept = new Int32Array(offsets.length);
-  for (let r = 0; r + 1 < offsets.length; r++) kept[r + 1] = kept[r]! + Math.min(count, offsets[r + 1]! - offsets[r]!);
+  for (let r = 0; r + 1 < offsets.length; r++) kept[r + 1] = kept[r] + Math.min(count, offsets[r + 1] - offsets[r]);
   if (kept[kept.length - 1] === ids.length) return { ids, offsets };
-  const last = new Int32Array(kept[kept.length - 1]!);
+  const last = new Int32Array(kept[kept.length - 1]);
   for (let r = 0; r + 1 < offsets.length; r++)
-    last.set(ids.subarray(offsets[r + 1]! - (kept[r + 1]! - kept[r]!), offsets[r + 1]), kept[r]);
+    last.set(ids.subarray(offsets[r + 1] - (kept[r + 1] - kept[r]), offsets[r + 1]), kept[r]);
   return { ids: last, offsets: kept };
 }
 
 /** For each id of a vocabulary, the model's id of the same text; 0 where it has none. */
 function translate(from: Vocabulary, to: Map<string, number>): Int32Array {
   const map = new Int32Array(from.values.length);
-  for (let id = 1; id < map.length; id++) map[id] = to.get(from.values[id]!) ?? 0;
+  for (let id = 1; id < map.length; id++) map[id] = to.get(from.values[id]) ?? 0;
   return map;
 }

@@ -69,21 +69,21 @@ export function fitRows(
   let seen: Uint8Array | undefined;
   if (isRanking(loss) && rules.negatives > 0) {
     seen = new Uint8Array(items);
-    each((row) => (seen![item[row]!] = 1));
+    each((row) => (seen![item[row]] = 1));
   }
   if (loss !== 'mse') return { mean: 0, itemBias: undefined, seen };
   let total = 0;
-  each((row) => (total += label[row]!));
+  each((row) => (total += label[row]));
   const mean = total / (supportRows.length + queryRows.length);
   checkNumber(mean, 'labels');
   if (rules.center === 'mean') return { mean, itemBias: undefined, seen };
   const itemBias = new Float64Array(items);
   const count = new Float64Array(items);
   each((row) => {
-    itemBias[item[row]!] = itemBias[item[row]!]! + label[row]! - mean;
-    count[item[row]!] = count[item[row]!]! + 1;
+    itemBias[item[row]] = itemBias[item[row]] + label[row] - mean;
+    count[item[row]] = count[item[row]] + 1;
   });
-  for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i]! / (count[i]! + rules.damping);
+  for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i] / (count[i] + rules.damping);
   return { mean, itemBias, seen };
 }
 
@@ -93,8 +93,8 @@ export function translateRows(state: RowState, from: Dataset, to: Dataset): RowS
   const rowOf = to.items.keys.values.map((key, row) => (row === 0 ? 0 : from.items.keys.idOf(key)));
   return {
     mean: state.mean,
-    itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]!),
-    seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]!),
+    itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]),
+    seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]),
   };
 }
 
@@ -122,7 +122,7 @@ export function userBias(
 ): number {
   if (itemBias === undefined || items.length === 0) return 0;
   let sum = 0;
-  for (let i = 0; i < items.length; i++) sum += labels[i]! - mean - itemBias[items[i]!]!;
+  for (let i = 0; i < items.length; i++) sum += labels[i] - mean - itemBias[items[i]];
   return sum / (items.length + rules.damping);
 }
 
@@ -131,8 +131,8 @@ export function userBiasOfRows(context: RowContext, { item, label }: Dataset, ro
   if (context.state.itemBias === undefined) return 0;
   return userBias(
     context,
-    rows.map((row) => item[row]!),
-    Float64Array.from(rows, (row) => label[row]!),
+    rows.map((row) => item[row]),
+    Float64Array.from(rows, (row) => label[row]),
   );
 }
 
@@ -147,7 +147,7 @@ export function drawNegatives(
 ): number {
   let drawn = 0;
   for (let tries = 0; drawn < count && tries < 20 * count; tries++) {
-    const item = candidates[stream.below(candidates.length)]!;
+    const item = candidates[stream.below(candidates.length)];
     if (!taken.has(item)) into[at + drawn++] = item;
   }
   return drawn;

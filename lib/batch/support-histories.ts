@@ -24,23 +24,23 @@ export class SupportHistories {
   ): { own: Int32Array; whole: number } {
     const { column, ids } = this.#sequence;
     const order = Int32Array.from(items, (_, i) => i);
-    if (time !== undefined) order.sort((a, b) => time[a]! - time[b]! || a - b);
+    if (time !== undefined) order.sort((a, b) => time[a] - time[b] || a - b);
     const own = new Int32Array(items.length);
     const kept: number[] = [];
     for (let k = 0; k < order.length;) {
-      const first = order[k]!;
+      const first = order[k];
       const row = this.#put(kept);
       do {
-        const i = order[k++]!;
+        const i = order[k++];
         own[i] = row;
-        if (column.minLabel === undefined || labels[i]! >= column.minLabel) kept.push(ids[items[i]!]!);
-      } while (k < order.length && time !== undefined && time[order[k]!] === time[first]);
+        if (column.minLabel === undefined || labels[i] >= column.minLabel) kept.push(ids[items[i]]);
+      } while (k < order.length && time !== undefined && time[order[k]] === time[first]);
     }
     return { own, whole: this.#put(kept) };
   }
 
   #put(kept: readonly number[]): number {
-    for (let k = Math.max(0, kept.length - this.#sequence.maxLength); k < kept.length; k++) this.#ids.push(kept[k]!);
+    for (let k = Math.max(0, kept.length - this.#sequence.maxLength); k < kept.length; k++) this.#ids.push(kept[k]);
     return this.#offsets.push(this.#ids.length) - 2;
   }
 
@@ -73,6 +73,6 @@ export function servedHistories(
   });
   return {
     own: histories.map(({ lists }, k) => lists.column(side + k)),
-    sides: histories.map(({ own, whole }) => (places === undefined ? whole : places.map((place) => own[place]!))),
+    sides: histories.map(({ own, whole }) => (places === undefined ? whole : places.map((place) => own[place]))),
   };
 }

@@ -49,13 +49,13 @@ export function packTaskSet(
   const begin = new Int32Array(2 * (to - from) + 1);
   let total = 0;
   for (let k = from; k < to; k++) {
-    const t = indices[k]!;
-    const query = queryOffsets[t + 1]! - queryOffsets[t]!;
-    total += supportOffsets[t + 1]! - supportOffsets[t]! + (allRows === 'support' ? 2 : 1) * query;
+    const t = indices[k];
+    const query = queryOffsets[t + 1] - queryOffsets[t];
+    total += supportOffsets[t + 1] - supportOffsets[t] + (allRows === 'support' ? 2 : 1) * query;
   }
   const writer = new RowWriter(model, bound, context, total);
   for (let k = from; k < to; k++) {
-    const t = indices[k]!;
+    const t = indices[k];
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
     const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
     const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, t);
@@ -130,12 +130,12 @@ class RowWriter {
     const { candidates, seed } = this.#context;
     this.#support = support;
     for (const history of this.#histories) {
-      const times = Float64Array.from(support, (row) => time![row]!);
+      const times = Float64Array.from(support, (row) => time![row]);
       Object.assign(
         history,
         history.lists.add(
-          support.map((row) => item[row]!),
-          Float64Array.from(support, (row) => label[row]!),
+          support.map((row) => item[row]),
+          Float64Array.from(support, (row) => label[row]),
           times,
         ),
       );
@@ -150,35 +150,35 @@ class RowWriter {
   put(rows: Int32Array, taken: readonly Int32Array[] | undefined): void {
     const { label, item } = this.#dataset;
     if (this.#negatives === undefined || taken === undefined) {
-      for (let i = 0; i < rows.length; i++) this.#row(rows[i]!, item[rows[i]!]!, label[rows[i]!]!, rows, i);
+      for (let i = 0; i < rows.length; i++) this.#row(rows[i], item[rows[i]], label[rows[i]], rows, i);
       return;
     }
-    const held = new Set(taken.flatMap((each) => Array.from(each, (row) => item[row]!)));
+    const held = new Set(taken.flatMap((each) => Array.from(each, (row) => item[row])));
     const { negatives } = this.#context.rules;
     const drawn = new Int32Array(negatives);
     for (let i = 0; i < rows.length; i++) {
-      const row = rows[i]!;
+      const row = rows[i];
       if (label[row] !== 1) continue;
-      this.#row(row, item[row]!, 1, rows, i);
+      this.#row(row, item[row], 1, rows, i);
       const count = drawNegatives(this.#context, negatives, held, this.#negatives, drawn, 0);
       // In the context of the interaction that they did not win.
-      for (let j = 0; j < count; j++) this.#row(row, drawn[j]!, 0, rows, i);
+      for (let j = 0; j < count; j++) this.#row(row, drawn[j], 0, rows, i);
     }
   }
 
   /** @param i its place in `rows`, the support or the query of the task */
   #row(row: number, item: number, label: number, rows: Int32Array, i: number): void {
     const r = this.length++;
-    for (const history of this.#histories) history.rows[r] = rows === this.#support ? history.own[i]! : history.whole;
+    for (const history of this.#histories) history.rows[r] = rows === this.#support ? history.own[i] : history.whole;
     const { mean, itemBias } = this.#context.state;
-    const user = this.#dataset.user[row]!;
+    const user = this.#dataset.user[row];
     this.#interactions[r] = row;
     this.#users[r] = user;
     this.#items[r] = item;
     this.#userIds[r] = this.#showUser ? user : 0;
     this.#itemIds[r] = this.#showItem ? item : 0;
     const width = 1 + this.#heads.length;
-    this.#labels[r * width] = itemBias === undefined ? label - mean : label - mean - itemBias[item]! - this.#bias;
+    this.#labels[r * width] = itemBias === undefined ? label - mean : label - mean - itemBias[item] - this.#bias;
     for (let h = 0; h < this.#heads.length; h++) this.#labels[r * width + 1 + h] = this.#heads[h]![row]!;
     if (this.#weights !== undefined) this.#weights[r] = this.#dataset.weight![row]!;
   }
@@ -205,8 +205,7 @@ export function queryCenters(
   for (let t = 0; t < size; t++) {
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
     const bias = userBiasOfRows(context, dataset, support);
-    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++)
-      centers[i] = mean + itemBias[item[queryRows[i]!]!]! + bias;
+    for (let i = queryOffsets[t]; i < queryOffsets[t + 1]; i++) centers[i] = mean + itemBias[item[queryRows[i]]] + bias;
   }
   return centers;
 }
@@ -220,8 +219,8 @@ function shares(
   from: number,
 ): Float64Array {
   const parts = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
-    const rows = byRows ? begin[2 * k + 2]! - begin[2 * k + 1]! : 1;
-    return weights === undefined ? rows : rows * weights[indices[from + k]!]!;
+    const rows = byRows ? begin[2 * k + 2] - begin[2 * k + 1] : 1;
+    return weights === undefined ? rows : rows * weights[indices[from + k]];
   });
   const total = parts.reduce((a, b) => a + b, 0);
   return parts.map((part) => part / total);

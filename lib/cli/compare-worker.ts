@@ -80,7 +80,7 @@ async function run({ method, config, baseline }: Job): Promise<void> {
 async function runLearner(prepared: Prepared): Promise<Measured> {
   const { config, split, validation } = prepared;
   const evaluated = async (learner: Learner, tasks: TaskSet) => [
-    (await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER]!,
+    (await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER],
   ];
   let learner = await newLearner(prepared, split.trainRows);
   const { patience, refit } = config.training;
@@ -129,8 +129,8 @@ async function runBaseline(prepared: Prepared): Promise<Measured> {
   const trainSeconds = (performance.now() - started) / 1000;
   const { threshold, ...rest } = measures(config);
   const evaluated = async (tasks: TaskSet): Promise<MethodEvaluation[]> => {
-    const { name, scores: kind } = baseline!;
-    const scores = baseline!.predict(tasks);
+    const { name, scores: kind } = baseline;
+    const scores = baseline.predict(tasks);
     const metrics = metricsFor(kind, rest.metrics);
     return [
       {
@@ -141,15 +141,15 @@ async function runBaseline(prepared: Prepared): Promise<Measured> {
     ];
   };
   const valid = validation === undefined ? [] : await evaluated(validation);
-  const isDecoded = config.evaluation.calibration && baseline!.scores === 'label';
+  const isDecoded = config.evaluation.calibration && baseline.scores === 'label';
   const decoders = isDecoded ? await Decoders.fit(prepared, evaluated) : undefined;
   if (config.training.refit) [baseline] = await baselinesOf(prepared, refitRows(prepared), signal);
   return {
-    method: baseline!.name,
+    method: baseline.name,
     sets: await reported(prepared, evaluated, decoders),
     validation: means(valid),
     trainSeconds,
-    adaptMicroseconds: await adaptationCost(prepared, (task) => baseline!.predict(task)),
+    adaptMicroseconds: await adaptationCost(prepared, (task) => baseline.predict(task)),
     parameters: null,
     epoch: null,
   };
@@ -163,10 +163,10 @@ async function reported(
 ): Promise<MethodRun['sets']> {
   const sets: MethodRun['sets'] = {};
   for (const name of reportedSets(prepared)) {
-    const tasks = prepared.split.sets[name]!;
+    const tasks = prepared.split.sets[name];
     const plain = await evaluated(tasks);
     const [own, decoded] = decoders?.decode(plain, name, tasks) ?? plain;
-    sets[name] = { ...perTask(own!), ...(decoded && { 'mae, median': perTask(decoded)['mae']! }) };
+    sets[name] = { ...perTask(own), ...(decoded && { 'mae, median': perTask(decoded)['mae'] }) };
   }
   return sets;
 }

@@ -89,7 +89,7 @@ export async function runComparison({
       console.note(`table and results: ${output} (${seconds(began).toFixed(1)} s)`);
       console.json({ event: 'result', output, complete: runs.size === jobs.length, ...table });
     }
-    if (ended !== undefined) throw ended;
+    if (ended !== undefined) throw ended as Error;
     const broken = [...runs].find(([, { failed }]) => failed !== undefined && failed.code !== 'DIVERGED');
     if (broken !== undefined)
       throw new InnerloopError('INVALID_DATA', broken[1].failed!.message, { field: titleOf(broken[0]) });
@@ -134,7 +134,7 @@ function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner
 function identity(prepared: Prepared): string {
   const hash = createHash('sha256').update(JSON.stringify(fingerprint(prepared.dataset)));
   for (const name of [...reportedSets(prepared), ...prepared.validationNames]) {
-    const { supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet = prepared.split.sets[name]!;
+    const { supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet = prepared.split.sets[name];
     for (const rows of [supportOffsets, supportRows, queryOffsets, queryRows])
       hash.update(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
   }
@@ -250,7 +250,7 @@ const titleOf = ({ method, config, baseline }: Job) =>
 function describe({ failed, validation, trainSeconds, epoch }: MethodRun, { config }: Prepared): string {
   if (failed !== undefined) return `failed: ${failed.code} ${failed.message}`;
   const [metric] = measures(config).metrics;
-  const value = validation[metric!];
+  const value = validation[metric];
   return [
     `${trainSeconds.toFixed(1)} s`,
     ...(epoch === null ? [] : [`epoch ${epoch}`]),

@@ -25,12 +25,12 @@ interface Node {
 /** The first problem of a configuration. Misspelt options come first: they often cause the others. */
 export function configError(schema: z.ZodType, issues: readonly Issue[], value: unknown): InnerloopError {
   const all = issues.flatMap((issue) => flatten(issue, value, []));
-  const { issue, path } = all.find((found) => found.issue.code === 'unrecognized_keys') ?? all[0]!;
+  const { issue, path } = all.find((found) => found.issue.code === 'unrecognized_keys') ?? all[0];
   const at = valueAt(value, path);
-  const nodes = nodesAt([schema as unknown as Node], path, value);
+  const nodes = nodesAt([schema], path, value);
   if (issue.code === 'unrecognized_keys') {
     const known = [...new Set(nodes.flatMap((node) => Object.keys(node.def.shape ?? {})))];
-    const key = issue.keys[0]!;
+    const key = issue.keys[0];
     return new InnerloopError('UNKNOWN_OPTION', suggesting('no such option', key, known), {
       field: show([...path, key]),
       expected: `one of ${known.join(', ')}`,

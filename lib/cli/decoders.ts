@@ -56,7 +56,7 @@ export class Decoders {
 
 /** Validation tasks of the same kind where there are some: known items are another problem than unknown ones. */
 function calibrationTasks({ split, validation }: Prepared, set: string): TaskSet {
-  const twin = set === 'warm' ? 'validationUserCold' : `validation${set[0]!.toUpperCase()}${set.slice(1)}`;
+  const twin = set === 'warm' ? 'validationUserCold' : `validation${set[0].toUpperCase()}${set.slice(1)}`;
   return split.sets[twin] ?? validation!;
 }
 

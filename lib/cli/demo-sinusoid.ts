@@ -31,4 +31,4 @@ export async function demoSinusoid({ console, ...options }: SinusoidOptions & { 
 }
 
 const line = ([name, ...cells]: string[]) =>
-  `${name!.padEnd(32)}${cells.map((cell) => cell.padStart(23)).join('')}`.trimEnd();
+  `${name.padEnd(32)}${cells.map((cell) => cell.padStart(23)).join('')}`.trimEnd();

@@ -39,7 +39,7 @@ export async function runDemo(run: {
   });
   const { dataset } = prepared;
   const counts = new Int32Array(dataset.items.rows);
-  for (const item of dataset.item) counts[item]!++;
+  for (const item of dataset.item) counts[item]++;
   const titles = new Titles(dataset.items, undefined, counts);
   let ratings = parseRatings(run.ratings, titles);
   if (ratings.length === 0 && process.stdin.isTTY === true && process.stdout.isTTY === true)
@@ -51,14 +51,14 @@ export async function runDemo(run: {
     ratings = parseRatings(EXAMPLE, titles);
   }
   checkScale(ratings, dataset);
-  const among = dataset.items.keys.values.filter((_, row) => row > 0 && counts[row]! >= MIN_RATINGS);
+  const among = dataset.items.keys.values.filter((_, row) => row > 0 && counts[row] >= MIN_RATINGS);
   const heading = `Recommended, of the ${among.length} films with at least ${MIN_RATINGS} ratings:`;
   await recommend({ learner, ratings, count: DEFAULT_COUNT, among, heading, titles, console, signal });
 }
 
 /** Asks for the films with the most ratings; Enter skips one. */
 async function ask(dataset: Dataset, counts: Int32Array, titles: Titles, signal: AbortSignal): Promise<Rating[]> {
-  const rows = Int32Array.from(counts, (_, row) => row).sort((a, b) => counts[b]! - counts[a]! || a - b);
+  const rows = Int32Array.from(counts, (_, row) => row).sort((a, b) => counts[b] - counts[a] || a - b);
   const [low, high] = scale(dataset);
   const prompt = createInterface({ input: process.stdin, output: process.stdout });
   // In a prompt Ctrl-C and Ctrl-D are the prompt's: the one is an interrupt as ever, the other ends the questions.
@@ -68,7 +68,7 @@ async function ask(dataset: Dataset, counts: Int32Array, titles: Titles, signal:
   process.stdout.write(`\nRate these films from ${low} to ${high}; Enter skips one.\n`);
   try {
     for (const row of rows.subarray(0, QUESTIONS)) {
-      const item = dataset.items.keys.values[row]!;
+      const item = dataset.items.keys.values[row];
       for (;;) {
         const line = await Promise.race([prompt.question(`  ${titles.of(item) ?? item}: `, { signal }), closed]);
         if (line === undefined) return ratings;

@@ -89,7 +89,7 @@ export async function evaluateSets(
     const measured = await measure(prepared, learner, rows, set, baselines, signal);
     results.push({
       set,
-      ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set]!)),
+      ...(decoders === undefined ? measured : decoders.extend(measured, set, prepared.split.sets[set])),
     });
   }
   return results;

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: a thin shell over the API. Commands load their modules when they run, so that --version is quick. */
+import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
 import type { Config } from './config.js';
@@ -163,7 +164,6 @@ function need(value: string | undefined, option: string): string {
 async function train(
   options: Shared & { config?: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number },
 ): Promise<void> {
-  const { resolve } = await import('node:path');
   if (options.resume && options.fresh)
     throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
   const path = need(options.config, CONFIG);
@@ -190,7 +190,6 @@ async function train(
 async function compare(
   options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number },
 ): Promise<void> {
-  const { resolve } = await import('node:path');
   const path = need(options.config, CONFIG);
   const { readComparison } = await import('./learners.js');
   const comparison = await asUsage(readComparison(path));
@@ -218,7 +217,6 @@ async function scenario(
   given: string,
   options: Shared & { config?: string; output?: string; only?: string; epochs?: number },
 ): Promise<void> {
-  const { resolve } = await import('node:path');
   const { runScenario, scenarioName } = await import('./scenario.js');
   const name = scenarioName(given);
   const path = need(options.config, CONFIG);

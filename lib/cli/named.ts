@@ -22,7 +22,7 @@ export function renamed<R>(pattern: RegExp, replacement: string, stage: () => R)
 export function withField(error: unknown, pattern: RegExp, replacement: string): unknown {
   if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) return error;
   const { code, field, value, expected } = error;
-  const what = error.message.slice(`${field}: `.length).split('; got ')[0]!.split('; expected ')[0]!;
+  const what = error.message.slice(`${field}: `.length).split('; got ')[0].split('; expected ')[0];
   const details = { field: field.replace(pattern, replacement), expected, cause: error };
   return new InnerloopError(code, what, value === undefined ? details : { ...details, value });
 }

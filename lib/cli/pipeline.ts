@@ -61,7 +61,7 @@ export async function divide(config: Config, dataset: Dataset): Promise<Prepared
     );
   const validationNames = chooseValidation(config, split);
   const validation =
-    validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]!));
+    validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));
   const { refit } = config.training;
   if (config.evaluation.calibration && config.model.loss !== 'mse') {
     throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
@@ -125,15 +125,15 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
   }
   if (protocol === 'tasks') {
     return Int32Array.from(
-      [split.trainRows, ...validationNames.map((name) => split.rows[name]!)].flatMap((rows) => [...rows]),
+      [split.trainRows, ...validationNames.map((name) => split.rows[name])].flatMap((rows) => [...rows]),
     ).sort();
   }
   const joins = new Uint8Array(dataset.users.rows);
-  for (const name of validationNames) for (const user of split.sets[name]!.users) joins[user] = 1;
+  for (const name of validationNames) for (const user of split.sets[name].users) joins[user] = 1;
   const isTraining = new Uint8Array(dataset.size);
   for (const row of split.trainRows) isTraining[row] = 1;
   return Int32Array.from({ length: dataset.size }, (_, row) => row).filter(
-    (row) => isTraining[row] === 1 || joins[dataset.user[row]!] === 1,
+    (row) => isTraining[row] === 1 || joins[dataset.user[row]] === 1,
   );
 }
 
@@ -230,7 +230,7 @@ export async function measure(
   signal: AbortSignal,
 ): Promise<Evaluation> {
   const { groups, features } = prepared.config.evaluation;
-  const evaluation = await evaluate(learner, prepared.split.sets[name]!, {
+  const evaluation = await evaluate(learner, prepared.split.sets[name], {
     ...measures(prepared.config),
     baselines,
     groups,

@@ -53,7 +53,7 @@ export class Titles {
 
   of(item: string): string | undefined {
     if (this.#column === undefined) return undefined;
-    const title = this.#column.vocabulary.values[this.#column.data[this.#items.keys.idOf(item)]!]!;
+    const title = this.#column.vocabulary.values[this.#column.data[this.#items.keys.idOf(item)]];
     return title === '' ? undefined : title;
   }
 
@@ -67,12 +67,12 @@ export class Titles {
     const wanted = text.toLowerCase();
     let best: { item: string; rank: number } | undefined;
     for (let row = 1; this.#column !== undefined && row < this.#items.rows; row++) {
-      const title = this.#column.vocabulary.values[this.#column.data[row]!]!.toLowerCase();
+      const title = this.#column.vocabulary.values[this.#column.data[row]].toLowerCase();
       const at = title.indexOf(wanted);
       if (at < 0 || title === '') continue;
-      const order = this.#counts === undefined ? (at === 0 ? 0 : 1e6) + title.length : -this.#counts[row]!;
+      const order = this.#counts === undefined ? (at === 0 ? 0 : 1e6) + title.length : -this.#counts[row];
       const rank = title === wanted ? -Infinity : order;
-      if (best === undefined || rank < best.rank) best = { item: keys.values[row]!, rank };
+      if (best === undefined || rank < best.rank) best = { item: keys.values[row], rank };
     }
     if (best !== undefined) return best.item;
     const near = nearest(

@@ -138,7 +138,7 @@ function joined(
   name: ScenarioName,
   parts: readonly { learner: NamedLearner; scenario: Scenario }[],
 ): Omit<Scenario, 'name'> {
-  if (parts.length === 1) return parts[0]!.scenario;
+  if (parts.length === 1) return parts[0].scenario;
   const { label, joins } = SCENARIOS[name];
   const tables = new Map<string, ResultTable>();
   const charts = new Map<string, Chart>();

@@ -65,7 +65,7 @@ export const SCENARIOS = {
       const { prepared, learner, rows } = await fitted(part);
       const names = reportedSets(prepared, options.sets);
       if (names.length === 0) throw noSet();
-      const sets = Object.fromEntries(names.map((name) => [name, prepared.split.sets[name]!]));
+      const sets = Object.fromEntries(names.map((name) => [name, prepared.split.sets[name]]));
       return coldStart(learner, sets, {
         metrics: metricsOf(part, options),
         baselines: await baselines(part, prepared, rows),
@@ -200,7 +200,7 @@ function chosen(prepared: Prepared, set: string | undefined): TaskSet {
   const names = reportedSets(prepared, set === undefined ? undefined : [set], 'set');
   const name = ['test', 'userCold'].find((each) => names.includes(each)) ?? names[0];
   if (name === undefined) throw noSet();
-  return prepared.split.sets[name]!;
+  return prepared.split.sets[name];
 }
 
 const noSet = () => invalid('split', 'has no set to report on', undefined, 'a test set, or evaluation.sets');
@@ -208,7 +208,7 @@ const noSet = () => invalid('split', 'has no set to report on', undefined, 'a te
 /** Shots to 20, as far as some task has so many support rows. */
 function curve({ supportOffsets }: TaskSet): number[] | undefined {
   let most = 0;
-  for (let t = 1; t < supportOffsets.length; t++) most = Math.max(most, supportOffsets[t]! - supportOffsets[t - 1]!);
+  for (let t = 1; t < supportOffsets.length; t++) most = Math.max(most, supportOffsets[t] - supportOffsets[t - 1]);
   const shots = [1, 3, 5, 10].filter((each) => each <= most);
   return most >= 20 || shots.length === 0 ? undefined : shots;
 }

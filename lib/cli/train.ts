@@ -198,7 +198,7 @@ async function keptEpoch(
   keep: Config['training']['keep'],
 ): Promise<{ epoch: number; value: number | null }> {
   const { metadata } = decodeSafetensors(await readWhole(checkpoint), checkpoint);
-  const { epoch, best, bestEpoch } = JSON.parse(metadata['run']!) as {
+  const { epoch, best, bestEpoch } = JSON.parse(metadata['run']) as {
     epoch: number;
     best: number | null;
     bestEpoch: number;

@@ -29,12 +29,12 @@ export function bootstrapIntervals(columns: readonly Float64Array[], options: Re
   for (let b = 0; b < resamples; b++) {
     const stream = random(seed, 'bootstrap', b);
     for (let i = 0; i < size; i++) drawn[i] = stream.below(size);
-    columns.forEach((column, c) => (means[c]![b] = meanAt(column, drawn)));
+    columns.forEach((column, c) => (means[c][b] = meanAt(column, drawn)));
   }
   return columns.map((column, c) => {
     const own = column.filter(isDefined);
     // A sample may hold only tasks where the metric is undefined.
-    const ends = own.length < 2 ? { low: NaN, high: NaN } : percentiles(means[c]!.filter(isDefined));
+    const ends = own.length < 2 ? { low: NaN, high: NaN } : percentiles(means[c].filter(isDefined));
     return { mean: meanOf(own), ...ends, tasks: own.length };
   });
 }
@@ -45,7 +45,7 @@ function meanAt(values: Float64Array, tasks: Int32Array): number {
   let sum = 0;
   let count = 0;
   for (let i = 0; i < tasks.length; i++) {
-    const value = values[tasks[i]!]!;
+    const value = values[tasks[i]];
     if (Number.isNaN(value)) continue;
     sum += value;
     count++;

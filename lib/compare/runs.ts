@@ -96,7 +96,7 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
   );
   const differences = intervals(
     columns,
-    perTask.map((values, m) => values.map((own, c) => (m === first ? undefined : difference(own, perTask[first]![c])))),
+    perTask.map((values, m) => values.map((own, c) => (m === first ? undefined : difference(own, perTask[first][c])))),
   );
 
   const methods = names.map((method, m): RunTableRow => {
@@ -105,13 +105,13 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
     const valid = metric === undefined ? [] : done.flatMap(({ validation }) => validation[metric] ?? []);
     return {
       method,
-      kind: all[0]!.kind,
+      kind: all[0].kind,
       seeds: done.map(({ seed }) => seed),
       failures: all.flatMap(({ failed, seed }) =>
         failed === undefined ? [] : [`${seed === null ? '' : `seed ${seed}: `}${failed.code} ${failed.message}`],
       ),
-      cells: cells[m]!,
-      differences: differences[m]!,
+      cells: cells[m],
+      differences: differences[m],
       seedDeviations: columns.map(({ set, metric }) =>
         deviation(done.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [meanOf(sets[set][metric])]))),
       ),
@@ -123,7 +123,7 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
     };
   });
   return {
-    reference: names[first]!,
+    reference: names[first],
     validationMetric: metric ?? null,
     chosen: choose(methods, metric),
     columns,
@@ -144,15 +144,15 @@ function columnsOf(runs: readonly MethodRun[]): RunTable['columns'] {
 
 /** Of `mae`, and of what is made of it: `mae, median`. */
 function betterOf(metric: string): ResultTable['columns'][number]['better'] {
-  const name = metric.split(',')[0]!;
-  return resultTable([{ method: '', metrics: { [name]: { mean: 0, low: 0, high: 0, tasks: 0 } } }]).columns[0]!.better;
+  const name = metric.split(',')[0];
+  return resultTable([{ method: '', metrics: { [name]: { mean: 0, low: 0, high: 0, tasks: 0 } } }]).columns[0].better;
 }
 
 /** One value a task: the mean over the seeds; NaN where a seed has none. */
 function meanOverSeeds(runs: readonly MethodRun[], set: string, metric: string): Float64Array | undefined {
   const lists = runs.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [sets[set][metric]]));
   if (lists.length === 0) return undefined;
-  return Float64Array.from(lists[0]!, (_, t) => lists.reduce((sum, list) => sum + (list[t] ?? NaN), 0) / lists.length);
+  return Float64Array.from(lists[0], (_, t) => lists.reduce((sum, list) => sum + (list[t] ?? NaN), 0) / lists.length);
 }
 
 function checkSameTasks(runs: readonly MethodRun[]): void {
@@ -170,7 +170,7 @@ function checkSameTasks(runs: readonly MethodRun[]): void {
 }
 
 function difference(own: Float64Array | undefined, reference: Float64Array | undefined): Float64Array | undefined {
-  return own === undefined || reference === undefined ? undefined : own.map((value, t) => value - reference[t]!);
+  return own === undefined || reference === undefined ? undefined : own.map((value, t) => value - reference[t]);
 }
 
 /** Intervals of all methods' values; the draws of a set are shared by its columns. */
@@ -180,10 +180,10 @@ function intervals(columns: RunTable['columns'], perTask: (Float64Array | undefi
     const places = perTask.flatMap((values, m) =>
       columns.flatMap((column, c) => (column.set === set && values[c] !== undefined ? [[m, c] as const] : [])),
     );
-    const found = bootstrapIntervals(places.map(([m, c]) => perTask[m]![c]!));
+    const found = bootstrapIntervals(places.map(([m, c]) => perTask[m][c]!));
     places.forEach(([m, c], i) => {
-      const { mean, low, high, tasks } = found[i]!;
-      if (tasks > 0) result[m]![c] = { mean, low: orNull(low), high: orNull(high), tasks };
+      const { mean, low, high, tasks } = found[i];
+      if (tasks > 0) result[m][c] = { mean, low: orNull(low), high: orNull(high), tasks };
     });
   }
   return result;
@@ -214,5 +214,5 @@ export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length / 2;
-  return (sorted[Math.ceil(half) - 1]! + sorted[Math.floor(half)]!) / 2;
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }

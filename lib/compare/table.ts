@@ -11,11 +11,11 @@ export function renderComparison(table: RunTable): string {
       const widths = widthsOf(block);
       const line = (cells: readonly string[]) =>
         cells
-          .map((text, c) => pad(text, widths[c]!, c > 0))
+          .map((text, c) => pad(text, widths[c], c > 0))
           .join('  ')
           .trimEnd();
       const rows = block.rows.map(({ name, cells, note }) =>
-        cells === undefined ? `${pad(name, widths[0]!, false)}  ${note}` : line([name, ...cells]),
+        cells === undefined ? `${pad(name, widths[0], false)}  ${note}` : line([name, ...cells]),
       );
       return [line(block.header), widths.map((width) => '-'.repeat(width)).join('  '), ...rows].join('\n');
     });
@@ -112,11 +112,11 @@ function titles(columns: RunTable['columns']): string[] {
 function notes({ columns, methods, reference, chosen, validationMetric }: RunTable): string[] {
   const sets = [...new Set(columns.map(({ set }) => set))].map(
     (set) =>
-      `${set}: ${Math.max(...methods.flatMap(({ cells }) => cells.map((cell, c) => (columns[c]!.set === set ? (cell?.tasks ?? 0) : 0))))} tasks`,
+      `${set}: ${Math.max(...methods.flatMap(({ cells }) => cells.map((cell, c) => (columns[c].set === set ? (cell?.tasks ?? 0) : 0))))} tasks`,
   );
   const seeds = [...new Set(methods.flatMap((method) => method.seeds.filter((seed) => seed !== null)))];
   const spread = Math.max(
-    ...methods.flatMap(({ seedDeviations }) => (seedDeviations[0] === null ? [] : seedDeviations[0]!)),
+    ...methods.flatMap(({ seedDeviations }) => (seedDeviations[0] === null ? [] : seedDeviations[0])),
     -1,
   );
   const partly = methods.filter(({ failures, seeds: done }) => failures.length > 0 && done.length > 0);

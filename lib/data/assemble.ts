@@ -15,7 +15,7 @@ export function assemble(raw: RawInteractions, rules: DataRules, notes: string[]
   const label = raw.label.slice();
   let missing = 0;
   for (let i = 0; i < rows; i++) {
-    if (!Number.isNaN(label[i]!)) continue;
+    if (!Number.isNaN(label[i])) continue;
     keep[i] = 0;
     missing++;
   }
@@ -64,17 +64,17 @@ function markDuplicates(raw: RawInteractions, label: Float32Array, keep: Uint8Ar
   const count = new Int32Array(rule === 'mean' ? raw.items.rows : 0);
   let cleared = 0;
   for (let u = 0; u < raw.users.rows; u++) {
-    const start = offsets[u]!;
-    const end = offsets[u + 1]!;
+    const start = offsets[u];
+    const end = offsets[u + 1];
     const clearedBefore = cleared;
     for (let k = start; k < end; k++) {
-      const row = order[k]!;
+      const row = order[k];
       if (keep[row] === 0) continue;
-      const slot = item[row]!;
-      const other = winner[slot]!;
+      const slot = item[row];
+      const other = winner[slot];
       if (rule === 'mean') {
-        sum[slot] = (other < 0 ? 0 : sum[slot]!) + label[row]!;
-        count[slot] = (other < 0 ? 0 : count[slot]!) + 1;
+        sum[slot] = (other < 0 ? 0 : sum[slot]) + label[row];
+        count[slot] = (other < 0 ? 0 : count[slot]) + 1;
       }
       if (other < 0) {
         winner[slot] = row;
@@ -82,17 +82,17 @@ function markDuplicates(raw: RawInteractions, label: Float32Array, keep: Uint8Ar
       }
       if (rule === 'error') throw duplicateError(raw, other, row);
       // Rows of a user come in file order, so a tie in time goes to the later row for `last`, the earlier for `first`.
-      const later = time === undefined || time[row]! >= time[other]!;
-      const earlier = time !== undefined && time[row]! < time[other]!;
+      const later = time === undefined || time[row] >= time[other];
+      const earlier = time !== undefined && time[row] < time[other];
       const replaces = rule === 'first' ? earlier : later;
       keep[replaces ? other : row] = 0;
       if (replaces) winner[slot] = row;
       cleared++;
     }
     for (let k = start; k < end; k++) {
-      const slot = item[order[k]!]!;
-      if (rule === 'mean' && cleared > clearedBefore && winner[slot]! >= 0 && count[slot]! > 1) {
-        label[winner[slot]!] = sum[slot]! / count[slot]!;
+      const slot = item[order[k]];
+      if (rule === 'mean' && cleared > clearedBefore && winner[slot] >= 0 && count[slot] > 1) {
+        label[winner[slot]] = sum[slot] / count[slot];
       }
       winner[slot] = -1;
     }
@@ -101,8 +101,8 @@ function markDuplicates(raw: RawInteractions, label: Float32Array, keep: Uint8Ar
 }
 
 function duplicateError(raw: RawInteractions, first: number, second: number): InnerloopError {
-  const user = raw.users.keys.values[raw.user[first]!];
-  const item = raw.items.keys.values[raw.item[first]!];
+  const user = raw.users.keys.values[raw.user[first]];
+  const item = raw.items.keys.values[raw.item[first]];
   return new InnerloopError(
     'INVALID_DATA',
     `user ${JSON.stringify(user)} and item ${JSON.stringify(item)} are in rows ${first + 1} and ${second + 1}`,

@@ -128,7 +128,7 @@ function discrete(
         expected: 'a list of texts',
       });
     }
-    return entryTexts(value as ArrayLike<unknown>, field, row, true);
+    return entryTexts(value, field, row, true);
   });
   const counts = new Map<string, number>();
   for (const list of lists) for (const text of list) counts.set(text, (counts.get(text) ?? 0) + 1);
@@ -193,7 +193,7 @@ function dense(
   reserved: number,
   notes: string[],
 ): Column[] {
-  const options = denseOptions(feature as unknown as Record<string, unknown>, field);
+  const options = denseOptions(feature, field);
   const { values } = feature;
   if (isTensor(values)) {
     const { shape, data } = values;
@@ -203,7 +203,7 @@ function dense(
       shape.length !== 2 ||
       !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
       shape[1] === 0 ||
-      shape[0]! * shape[1]! !== data.length
+      shape[0] * shape[1] !== data.length
     ) {
       throw invalid(
         `${field}.values`,
@@ -214,7 +214,7 @@ function dense(
     }
     return placeMatrix(
       name,
-      { rows: shape[0]!, size: shape[1]!, data },
+      { rows: shape[0], size: shape[1], data },
       positions,
       rows,
       options,
@@ -255,7 +255,7 @@ function dense(
           expected: 'a number',
         });
       }
-      if (positions[row]! >= 0) raw[positions[row]! * size + c] = number;
+      if (positions[row] >= 0) raw[positions[row] * size + c] = number;
     }
   });
   return denseColumns(name, size, raw, options, field, reserved, notes);

@@ -89,7 +89,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       items: items.table,
       context: contextTable(context, rows),
     },
-    source as ColumnSource,
+    source,
     notes,
   );
   return histories.reduce(

@@ -27,9 +27,9 @@ export function denseColumns(
   const complete = new Float32Array(rows).fill(1);
   const present = new Float64Array(size);
   for (let i = 0; i < raw.length; i++) {
-    const value = raw[i]!;
+    const value = raw[i];
     if (Number.isNaN(value)) complete[Math.floor(i / size)] = 0;
-    else if (Math.abs(value) <= FLOAT32_MAX) present[i % size]!++;
+    else if (Math.abs(value) <= FLOAT32_MAX) present[i % size]++;
     else
       throw new InnerloopError('INVALID_DATA', 'a number that float32 cannot hold', {
         field,
@@ -43,8 +43,8 @@ export function denseColumns(
     : { mean: new Float64Array(size), scale: new Float64Array(size).fill(1) };
   const data = raw instanceof Float32Array ? raw : new Float32Array(raw.length);
   for (let i = 0, c = 0; i < raw.length; i++, c = c + 1 === size ? 0 : c + 1) {
-    const value = raw[i]!;
-    data[i] = Number.isNaN(value) ? 0 : (value - mean[c]!) * scale[c]!;
+    const value = raw[i];
+    data[i] = Number.isNaN(value) ? 0 : (value - mean[c]) * scale[c];
   }
   const absent = (rows - reserved) * size - present.reduce((sum, count) => sum + count, 0);
   if (absent > 0) {
@@ -63,25 +63,25 @@ function moments(
   present: Float64Array,
 ): { mean: Float64Array; scale: Float64Array } {
   const mean = new Float64Array(size);
-  for (let i = 0; i < raw.length; i++) if (!Number.isNaN(raw[i]!)) mean[i % size]! += raw[i]!;
-  for (let c = 0; c < size; c++) if (present[c]! > 0) mean[c]! /= present[c]!;
+  for (let i = 0; i < raw.length; i++) if (!Number.isNaN(raw[i])) mean[i % size] += raw[i];
+  for (let c = 0; c < size; c++) if (present[c] > 0) mean[c] /= present[c];
   const squares = new Float64Array(size);
   for (let i = 0; i < raw.length; i++) {
-    const deviation = raw[i]! - mean[i % size]!;
-    if (!Number.isNaN(deviation)) squares[i % size]! += deviation * deviation;
+    const deviation = raw[i] - mean[i % size];
+    if (!Number.isNaN(deviation)) squares[i % size] += deviation * deviation;
   }
   // A constant column is 0 after the shift; dividing by its deviation would make it NaN.
-  return { mean, scale: squares.map((sum, c) => (sum > 0 ? 1 / Math.sqrt(sum / present[c]!) : 1)) };
+  return { mean, scale: squares.map((sum, c) => (sum > 0 ? 1 / Math.sqrt(sum / present[c]) : 1)) };
 }
 
 /** Scales every row to length 1 over its values present; a row of zeros stays one. */
 function normalizeRows(raw: Float64Array | Float32Array, size: number): void {
   for (let start = 0; start < raw.length; start += size) {
     let squares = 0;
-    for (let i = start; i < start + size; i++) if (!Number.isNaN(raw[i]!)) squares += raw[i]! * raw[i]!;
+    for (let i = start; i < start + size; i++) if (!Number.isNaN(raw[i])) squares += raw[i] * raw[i];
     if (squares === 0) continue;
     const scale = 1 / Math.sqrt(squares);
-    for (let i = start; i < start + size; i++) raw[i]! *= scale;
+    for (let i = start; i < start + size; i++) raw[i] *= scale;
   }
 }
 
@@ -116,10 +116,10 @@ export function placeMatrix(
   const raw = new Float32Array(rows * size).fill(Number.NaN);
   let strangers = 0;
   for (let r = 0; r < count; r++) {
-    const position = positions[r]!;
+    const position = positions[r];
     if (position < 0) strangers++;
     for (let c = 0; c < size; c++) {
-      const value = data[r * size + c]!;
+      const value = data[r * size + c];
       if (!(Math.abs(value) <= FLOAT32_MAX)) {
         throw new InnerloopError('INVALID_DATA', `row ${r + 1}, column ${c + 1}: not a finite float32 number`, {
           field,
@@ -144,8 +144,8 @@ export function bagFromOwners(
   rows: number,
 ): BagColumn {
   const offsets = new Int32Array(rows + 1);
-  for (let k = 0; k < owners.length; k++) offsets[owners[k]! + 1]!++;
-  for (let r = 0; r < rows; r++) offsets[r + 1]! += offsets[r]!;
+  for (let k = 0; k < owners.length; k++) offsets[owners[k] + 1]++;
+  for (let r = 0; r < rows; r++) offsets[r + 1] += offsets[r];
   return { kind: 'bag', name, vocabulary, offsets, data };
 }
 
@@ -154,11 +154,11 @@ export function gatherColumn(column: Column, kept: Int32Array): Column {
   if (column.kind === 'bag' || column.kind === 'sequence') {
     const offsets = new Int32Array(kept.length + 1);
     for (let k = 0; k < kept.length; k++) {
-      offsets[k + 1] = offsets[k]! + column.offsets[kept[k]! + 1]! - column.offsets[kept[k]!]!;
+      offsets[k + 1] = offsets[k] + column.offsets[kept[k] + 1] - column.offsets[kept[k]];
     }
-    const data = new Int32Array(offsets[kept.length]!);
+    const data = new Int32Array(offsets[kept.length]);
     for (let k = 0; k < kept.length; k++) {
-      data.set(column.data.subarray(column.offsets[kept[k]!], column.offsets[kept[k]! + 1]), offsets[k]);
+      data.set(column.data.subarray(column.offsets[kept[k]], column.offsets[kept[k] + 1]), offsets[k]);
     }
     return { ...column, offsets, data };
   }
@@ -166,13 +166,13 @@ export function gatherColumn(column: Column, kept: Int32Array): Column {
   const { size } = column;
   const data = new Float32Array(kept.length * size);
   for (let k = 0; k < kept.length; k++)
-    data.set(column.data.subarray(kept[k]! * size, (kept[k]! + 1) * size), k * size);
+    data.set(column.data.subarray(kept[k] * size, (kept[k] + 1) * size), k * size);
   return { ...column, data };
 }
 
 export function gather<T extends Int32Array | Float32Array | Float64Array>(values: T, kept: Int32Array): T {
   const result = new (values.constructor as new (length: number) => T)(kept.length);
-  for (let k = 0; k < kept.length; k++) result[k] = values[kept[k]!]!;
+  for (let k = 0; k < kept.length; k++) result[k] = values[kept[k]]!;
   return result;
 }
 

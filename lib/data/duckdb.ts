@@ -117,7 +117,7 @@ export class DuckSession {
         const bytes = aligned(bindings.vector_get_data(bindings.data_chunk_get_vector(chunk.chunk, 0), rows * 4), 4);
         const positions = new Int32Array(bytes.buffer, bytes.byteOffset, rows);
         for (let k = 0; k < sinks.length; k++) {
-          const sink = sinks[k]!;
+          const sink = sinks[k];
           const vector = bindings.data_chunk_get_vector(chunk.chunk, k + 1);
           const data = sink.array === true ? bindings.array_vector_get_child(vector) : vector;
           sink.write(positions, bindings.vector_get_data(data, rows * sink.width));
@@ -150,7 +150,7 @@ export function scatter(target: Int32Array | Float32Array | Float64Array): Sink 
       const { buffer, byteOffset } = aligned(bytes, width);
       const View = target.constructor as Int32ArrayConstructor | Float32ArrayConstructor | Float64ArrayConstructor;
       const values = new View(buffer as ArrayBuffer, byteOffset, positions.length);
-      for (let k = 0; k < positions.length; k++) target[positions[k]!] = values[k]!;
+      for (let k = 0; k < positions.length; k++) target[positions[k]] = values[k]!;
     },
   };
 }
@@ -164,7 +164,7 @@ export function scatterRows(target: Float64Array, size: number): Sink {
       const { buffer, byteOffset } = aligned(bytes, 8);
       const values = new Float64Array(buffer as ArrayBuffer, byteOffset, positions.length * size);
       for (let k = 0; k < positions.length; k++) {
-        target.set(values.subarray(k * size, (k + 1) * size), positions[k]! * size);
+        target.set(values.subarray(k * size, (k + 1) * size), positions[k] * size);
       }
     },
   };
@@ -193,7 +193,7 @@ function translate(error: unknown, field: string, signal: AbortSignal | undefine
     return new InnerloopError('ABORTED', 'reading the data was aborted', { field, cause: signal.reason });
   const message = error instanceof Error ? error.message : String(error);
   const first = message
-    .split(/\n\s*\n|\nLINE |\nPossible fixes:/)[0]!
+    .split(/\n\s*\n|\nLINE |\nPossible fixes:/)[0]
     .replace(/\s+/g, ' ')
     .trim();
   const short = first.length > 240 ? `${first.slice(0, 239)}…` : first;

@@ -88,15 +88,15 @@ function itemsBefore(
     sortByTime(rows, time);
     const begin = end;
     for (let k = 0; k < rows.length;) {
-      const now = time[rows[k]!]!;
+      const now = time[rows[k]];
       const past = end;
       const length = Math.min(past - begin, maxLength);
-      for (; k < rows.length && time[rows[k]!]! === now; k++) {
-        const row = rows[k]!;
+      for (; k < rows.length && time[rows[k]] === now; k++) {
+        const row = rows[k];
         windowEnd[row] = past;
         offsets[row + 1] = length;
         total += length;
-        if (minLabel === undefined || label[row]! >= minLabel) kept[end++] = item[row]!;
+        if (minLabel === undefined || label[row] >= minLabel) kept[end++] = item[row]!;
       }
     }
   }
@@ -107,11 +107,11 @@ function itemsBefore(
       expected: 'at most 2³¹ − 1: a smaller maxLength',
     });
   }
-  for (let row = 0; row < size; row++) offsets[row + 1]! += offsets[row]!;
+  for (let row = 0; row < size; row++) offsets[row + 1] += offsets[row];
   const data = new Int32Array(total);
   for (let row = 0; row < size; row++) {
-    const past = windowEnd[row]!;
-    data.set(kept.subarray(past - (offsets[row + 1]! - offsets[row]!), past), offsets[row]);
+    const past = windowEnd[row];
+    data.set(kept.subarray(past - (offsets[row + 1] - offsets[row]), past), offsets[row]);
   }
   return { offsets, data };
 }

@@ -21,7 +21,7 @@ export async function readMatrix(
     ? pickTensor(bytes, file!, tensor, field)
     : decodeNpy(bytes, `${field}.file`);
   const isNumbers = data instanceof Float32Array || data instanceof Float64Array;
-  if (!isNumbers || shape.length !== 2 || shape[1]! === 0 || (size !== undefined && shape[1] !== size)) {
+  if (!isNumbers || shape.length !== 2 || shape[1] === 0 || (size !== undefined && shape[1] !== size)) {
     const found = `${data.constructor.name.replace(/Array$/, '')} of shape (${shape.join(', ')})`;
     throw new InnerloopError('INVALID_DATA', `${file!} holds no matrix of features`, {
       field: `${field}.file`,
@@ -29,7 +29,7 @@ export async function readMatrix(
       expected: `floating-point numbers of shape (rows, ${size ?? 'size'})`,
     });
   }
-  return { rows: shape[0]!, size: shape[1]!, data };
+  return { rows: shape[0], size: shape[1], data };
 }
 
 /** The ids of a matrix's rows, as text. */
@@ -115,9 +115,9 @@ function pickTensor(bytes: Uint8Array, path: string, name: string | undefined, f
   const names = Object.keys(tensors);
   const found =
     name === undefined
-      ? names.filter((other) => tensors[other]!.shape.length === 2)
+      ? names.filter((other) => tensors[other].shape.length === 2)
       : names.filter((other) => other === name);
-  if (found.length === 1) return tensors[found[0]!]!;
+  if (found.length === 1) return tensors[found[0]];
   const what =
     name === undefined
       ? `${path} has ${found.length} tensors of two dimensions`

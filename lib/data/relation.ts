@@ -166,7 +166,7 @@ export function columnOf(relation: Relation, name: string, field: string): strin
     const names = [...relation.types.keys()];
     const near = nearest(name, names);
     // What DuckDB's guess of the separator comes to when the lines have different numbers of fields.
-    const isOne = names.length === 1 && /[,;|\t]/.test(names[0]!);
+    const isOne = names.length === 1 && /[,;|\t]/.test(names[0]);
     const hint = isOne
       ? '; its lines seem to have different numbers of fields'
       : near && `; did you mean ${JSON.stringify(near)}?`;

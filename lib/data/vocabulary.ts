@@ -11,7 +11,7 @@ export function createVocabulary(values: readonly string[]): Vocabulary {
     idOf(text) {
       if (index === undefined) {
         index = new Map();
-        for (let id = 1; id < values.length; id++) index.set(values[id]!, id);
+        for (let id = 1; id < values.length; id++) index.set(values[id], id);
       }
       return index.get(text) ?? 0;
     },

@@ -63,7 +63,7 @@ export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32
   }
   if (clip !== undefined) {
     const limit = clip * meanOf(weights, rows);
-    for (let i = 0; i < weights.length; i++) weights[i] = Math.min(weights[i]!, limit);
+    for (let i = 0; i < weights.length; i++) weights[i] = Math.min(weights[i], limit);
   }
   const mean = meanOf(weights, rows);
   return Float32Array.from(weights, (weight) => weight / mean);
@@ -71,7 +71,7 @@ export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32
 
 function meanOf(weights: Float64Array, rows: Int32Array): number {
   let sum = 0;
-  for (const row of rows) sum += weights[row]!;
+  for (const row of rows) sum += weights[row];
   return sum / rows.length;
 }
 
@@ -83,10 +83,10 @@ function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, 
   if (time === undefined)
     throw invalid('weights.recency', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
   let latest = -Infinity;
-  for (const row of rows) latest = Math.max(latest, time[row]!);
+  for (const row of rows) latest = Math.max(latest, time[row]);
   // A later `at` would scale all weights alike.
   const now = Math.min(at ?? latest, latest);
-  for (let i = 0; i < weights.length; i++) weights[i]! *= 2 ** -(Math.max(0, now - time[i]!) / halfLife);
+  for (let i = 0; i < weights.length; i++) weights[i] *= 2 ** -(Math.max(0, now - time[i]) / halfLife);
 }
 
 function divideByPopularity(
@@ -100,10 +100,10 @@ function divideByPopularity(
   checkNumber(power, 'weights.propensity.power', 0);
   const ids = dataset[of];
   const count = new Float64Array(of === 'item' ? dataset.items.rows : dataset.users.rows);
-  for (const row of rows) count[ids[row]!]!++;
+  for (const row of rows) count[ids[row]]++;
   const most = count.reduce((a, b) => Math.max(a, b), 1);
   // What training has never seen counts as seen once.
-  for (let i = 0; i < weights.length; i++) weights[i]! *= (most / Math.max(1, count[ids[i]!]!)) ** power;
+  for (let i = 0; i < weights.length; i++) weights[i] *= (most / Math.max(1, count[ids[i]])) ** power;
 }
 
 function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, weights: Float64Array): void {
@@ -121,7 +121,7 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
     const column = table.columns.filter(isNumber).find((each) => each.name === name);
     if (column === undefined) continue;
     for (let i = 0; i < weights.length; i++) {
-      const p = column.data[index === undefined ? i : index[i]!]!;
+      const p = column.data[index === undefined ? i : index[i]];
       if (!(p > 0 && p <= 1)) {
         throw new InnerloopError('INVALID_DATA', `interaction ${i + 1} has no propensity in ${JSON.stringify(name)}`, {
           field: 'weights.propensity.column',
@@ -129,7 +129,7 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
           expected: 'numbers > 0 and ≤ 1, of a column with standardize: false',
         });
       }
-      weights[i]! /= p;
+      weights[i] /= p;
     }
     return;
   }

@@ -16,7 +16,7 @@ export function resampling(
   field: string,
   standard = INTERVAL_RESAMPLES,
 ): Required<ResampleOptions> {
-  checkObject(options as unknown, field, ['resamples', 'seed']);
+  checkObject(options, field, ['resamples', 'seed']);
   const { resamples = standard, seed = 0 } = options;
   checkInteger(resamples, `${field}.resamples`, 1, 10_000_000);
   checkSeed(seed, `${field}.seed`);

@@ -50,8 +50,8 @@ export interface CounterfactualEstimate {
  * @throws INVALID_OPTION naming the array and row
  */
 export function counterfactual(rows: LoggedRows, options: CounterfactualOptions = {}): CounterfactualEstimate {
-  checkObject(options as unknown, 'counterfactual', ['clip']);
-  checkObject(rows as unknown, 'rows', ['reward', 'propensity', 'target', 'model', 'offsets']);
+  checkObject(options, 'counterfactual', ['clip']);
+  checkObject(rows, 'rows', ['reward', 'propensity', 'target', 'model', 'offsets']);
   const { clip = Infinity } = options;
   if (clip !== Infinity) checkNumber(clip, 'counterfactual.clip', 0, undefined, true);
   const { reward, propensity, target, model } = rows;
@@ -61,13 +61,13 @@ export function counterfactual(rows: LoggedRows, options: CounterfactualOptions 
   let clipped = 0;
   let largestWeight = 0;
   const weight = target.map((pi, i) => {
-    const full = pi / propensity[i]!;
+    const full = pi / propensity[i];
     if (full > clip) clipped++;
     largestWeight = Math.max(largestWeight, Math.min(full, clip));
     return Math.min(full, clip);
   });
   const one = new Float64Array(n).fill(1);
-  const weighted = weight.map((w, i) => w * reward[i]!);
+  const weighted = weight.map((w, i) => w * reward[i]);
   const sum = weight.reduce((a, b) => a + b, 0);
   return {
     ips: ratio(weighted, one, offsets),
@@ -75,7 +75,7 @@ export function counterfactual(rows: LoggedRows, options: CounterfactualOptions 
     doublyRobust:
       model &&
       ratio(
-        weight.map((w, i) => model.expected[i]! + w * (reward[i]! - model.logged[i]!)),
+        weight.map((w, i) => model.expected[i] + w * (reward[i] - model.logged[i])),
         one,
         offsets,
       ),
@@ -107,7 +107,7 @@ function checkRows({ reward, propensity, target, model, offsets }: LoggedRows): 
   }
   if (
     offsets !== undefined &&
-    (offsets[0] !== 0 || offsets[offsets.length - 1] !== n || offsets.some((end, c) => c > 0 && end < offsets[c - 1]!))
+    (offsets[0] !== 0 || offsets[offsets.length - 1] !== n || offsets.some((end, c) => c > 0 && end < offsets[c - 1]))
   ) {
     throw invalid('rows.offsets', 'does not divide the rows', offsets, `rising from 0 to ${n}`);
   }
@@ -120,13 +120,13 @@ function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int3
   const [n, d] = [new Float64Array(clusters), new Float64Array(clusters)];
   let tasks = 0;
   for (let c = 0; c < clusters; c++) {
-    if (offsets[c + 1]! > offsets[c]!) tasks++;
-    for (let i = offsets[c]!; i < offsets[c + 1]!; i++) [n[c], d[c]] = [n[c]! + numerator[i]!, d[c]! + denominator[i]!];
+    if (offsets[c + 1] > offsets[c]) tasks++;
+    for (let i = offsets[c]; i < offsets[c + 1]; i++) [n[c], d[c]] = [n[c] + numerator[i], d[c] + denominator[i]];
   }
   const total = d.reduce((a, b) => a + b, 0);
   const mean = n.reduce((a, b) => a + b, 0) / total;
   if (tasks < 2) return { mean, low: NaN, high: NaN, tasks };
-  const squares = n.reduce((sum, value, c) => sum + (value - mean * d[c]!) ** 2, 0);
+  const squares = n.reduce((sum, value, c) => sum + (value - mean * d[c]) ** 2, 0);
   const half = studentT(tasks - 1) * (Math.sqrt((tasks / (tasks - 1)) * squares) / Math.abs(total));
   return { mean, low: mean - half, high: mean + half, tasks };
 }
@@ -149,7 +149,7 @@ export function popularityPropensity(
   trainRows: Int32Array,
   options: PropensityOptions = {},
 ): Float64Array {
-  checkObject(options as unknown, 'popularityPropensity', ['power']);
+  checkObject(options, 'popularityPropensity', ['power']);
   const { power = DEFAULT_POWER } = options;
   checkNumber(power, 'popularityPropensity.power', 0);
   const mass = itemCounts(dataset, trainRows).map((n, item) => (item === 0 ? 0 : (n + 1) ** power));
@@ -181,7 +181,7 @@ const DEFAULT_SHRINKAGE = 5;
  * @throws INVALID_OPTION (a propensity of 0 for a row that was logged, too)
  */
 export function policyValue(lists: RankedLists, options: PolicyOptions): CounterfactualEstimate {
-  checkObject(options as unknown, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
+  checkObject(options, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
   const { propensity, threshold, trainRows, shrinkage = DEFAULT_SHRINKAGE, clip } = options;
   const { tasks, offsets, items } = lists;
   const { dataset, queryOffsets, queryRows } = tasks;
@@ -197,7 +197,7 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): Counter
     );
   }
   const rewardOf = (row: number) =>
-    threshold === undefined ? dataset.label[row]! : Number(dataset.label[row]! >= Math.fround(threshold));
+    threshold === undefined ? dataset.label[row] : Number(dataset.label[row] >= Math.fround(threshold));
   const n = queryRows.length;
   const rows = {
     reward: new Float64Array(n),
@@ -210,10 +210,10 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): Counter
   for (let t = 0; t < tasks.size; t++) {
     const list = items.subarray(offsets[t], offsets[t + 1]);
     const expected =
-      quality === undefined ? 0 : list.reduce((sum, item) => sum + quality[item]!, 0) / Math.max(1, list.length);
-    for (let i = queryOffsets[t]!; i < queryOffsets[t + 1]!; i++) {
-      const row = queryRows[i]!;
-      const item = dataset.item[row]!;
+      quality === undefined ? 0 : list.reduce((sum, item) => sum + quality[item], 0) / Math.max(1, list.length);
+    for (let i = queryOffsets[t]; i < queryOffsets[t + 1]; i++) {
+      const row = queryRows[i];
+      const item = dataset.item[row];
       rows.reward[i] = rewardOf(row);
       rows.propensity[i] = propensity[perItem ? item : row]!;
       rows.target[i] = list.includes(item) ? 1 / list.length : 0;
@@ -233,7 +233,7 @@ function itemRewards(
 ): Float64Array {
   const counts = itemCounts(dataset, rows);
   const sums = new Float64Array(counts.length);
-  for (const row of rows) sums[dataset.item[row]!]! += rewardOf(row);
+  for (const row of rows) sums[dataset.item[row]] += rewardOf(row);
   const mean = sums.reduce((a, b) => a + b, 0) / rows.length;
-  return sums.map((sum, item) => (counts[item] === 0 ? mean : (sum + shrinkage * mean) / (counts[item]! + shrinkage)));
+  return sums.map((sum, item) => (counts[item] === 0 ? mean : (sum + shrinkage * mean) / (counts[item] + shrinkage)));
 }

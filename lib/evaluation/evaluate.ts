@@ -77,7 +77,7 @@ const DECODED = 'mae';
  */
 export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
-  checkObject(options as unknown, 'evaluate', [
+  checkObject(options, 'evaluate', [
     'metrics',
     'baselines',
     'calibration',
@@ -134,7 +134,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     );
     const labels = queryLabels(tasks);
     if (isClick && labels.every((y) => y === 0 || y === 1)) {
-      methods[methods.length - 1]!.reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
+      methods[methods.length - 1].reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
     }
   }
   for (const baseline of baselines) {
@@ -144,7 +144,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
       baseline.name,
       baseline.predict(tasks),
       metricsFor(baseline.scores, metrics),
-      baseline.predict,
+      (rows) => baseline.predict(rows),
       others,
     );
   }

@@ -40,7 +40,7 @@ const DEFAULT_MINIMUM = 5;
  * @throws INVALID_OPTION if the two differ in length
  */
 export function compareGroups(values: PerTask, groups: readonly string[], options: GroupOptions = {}): GroupComparison {
-  checkObject(options as unknown, 'groups', ['minimum', 'resamples', 'seed']);
+  checkObject(options, 'groups', ['minimum', 'resamples', 'seed']);
   const { minimum = DEFAULT_MINIMUM, ...rest } = options;
   checkInteger(minimum, 'groups.minimum', 2);
   const settings = resampling(rest, 'groups');
@@ -50,30 +50,30 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
   const names = [...new Set(groups)];
   const parts = names.map((name) => defined(all.filter((_, t) => groups[t] === name)));
   const draws = parts.map((part, g) =>
-    part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]!}`),
+    part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]}`),
   );
   const intervals = names.map((group, g): GroupInterval => {
     const ends = draws[g] === undefined ? { low: NaN, high: NaN } : percentiles(draws[g]);
-    return { group, mean: meanOf(parts[g]!), ...ends, tasks: parts[g]!.length };
+    return { group, mean: meanOf(parts[g]), ...ends, tasks: parts[g].length };
   });
-  const compared = names.flatMap((_, g) => (parts[g]!.length >= minimum ? [g] : []));
+  const compared = names.flatMap((_, g) => (parts[g].length >= minimum ? [g] : []));
   if (compared.length < 2) return { groups: intervals, gap: undefined };
 
-  const means = compared.map((g) => intervals[g]!.mean);
-  const best = compared[means.indexOf(Math.max(...means))]!;
-  const worst = compared[means.indexOf(Math.min(...means))]!;
-  const gaps = draws[best]!.map((draw, b) => draw - draws[worst]![b]!);
-  const mean = intervals[best]!.mean - intervals[worst]!.mean;
+  const means = compared.map((g) => intervals[g].mean);
+  const best = compared[means.indexOf(Math.max(...means))];
+  const worst = compared[means.indexOf(Math.min(...means))];
+  const gaps = draws[best]!.map((draw, b) => draw - draws[worst]![b]);
+  const mean = intervals[best].mean - intervals[worst].mean;
   return {
     groups: intervals,
     gap: {
-      highest: names[best]!,
-      lowest: names[worst]!,
+      highest: names[best],
+      lowest: names[worst],
       mean,
       ...percentiles(gaps),
-      tasks: parts[best]!.length + parts[worst]!.length,
+      tasks: parts[best].length + parts[worst].length,
       p: permutationTest(
-        compared.map((g) => parts[g]!),
+        compared.map((g) => parts[g]),
         mean,
         settings,
       ),
@@ -96,7 +96,7 @@ function permutationTest(
     let [low, high] = [Infinity, -Infinity];
     for (const { length } of parts) {
       let sum = 0;
-      for (const end = at + length; at < end; at++) sum += values[order[at]!]!;
+      for (const end = at + length; at < end; at++) sum += values[order[at]];
       [low, high] = [Math.min(low, sum / length), Math.max(high, sum / length)];
     }
     if (high - low >= observed * (1 - 1e-12)) extreme++;
@@ -110,7 +110,8 @@ function permutationTest(
  */
 export function groupsOf(tasks: TaskSet, groups: string | readonly string[], field: string): readonly string[] {
   if (typeof groups !== 'string') {
-    if (!Array.isArray(groups) || groups.length !== tasks.size || groups.some((name) => typeof name !== 'string')) {
+    const given: unknown = groups;
+    if (!Array.isArray(given) || groups.length !== tasks.size || groups.some((name) => typeof name !== 'string')) {
       throw invalid(field, 'not one name a task', groups, `the name of a user feature, or ${tasks.size} names`);
     }
     return groups;
@@ -127,5 +128,5 @@ export function groupsOf(tasks: TaskSet, groups: string | readonly string[], fie
   }
   if (column.kind !== 'categorical')
     throw invalid(field, `is a ${column.kind} feature`, groups, 'a categorical feature of the users');
-  return Array.from(tasks.users, (user) => column.vocabulary.values[column.data[user]!] || 'unknown');
+  return Array.from(tasks.users, (user) => column.vocabulary.values[column.data[user]] || 'unknown');
 }

@@ -39,7 +39,7 @@ export function distance(column: Column, a: number, b: number): number {
     const { data, size } = column;
     let [ab, aa, bb] = [0, 0, 0];
     for (let d = 0; d < size; d++) {
-      const [x, y] = [data[a * size + d]!, data[b * size + d]!];
+      const [x, y] = [data[a * size + d], data[b * size + d]];
       [ab, aa, bb] = [ab + x * y, aa + x * x, bb + y * y];
     }
     return 1 - ab / Math.sqrt(aa * bb);

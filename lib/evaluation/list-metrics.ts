@@ -60,15 +60,15 @@ const together = (better: Better, value: (exposure: Float64Array) => number): Li
   compute(context, k) {
     const { tasks, candidates, dataset } = { ...context, dataset: context.tasks.dataset };
     const counts = new Float64Array(dataset.items.rows);
-    for (let t = 0; t < tasks.size; t++) for (const item of listOf(context, t, k)) counts[item]!++;
-    const mean = value(Float64Array.from(candidates, (item) => counts[item]!));
+    for (let t = 0; t < tasks.size; t++) for (const item of listOf(context, t, k)) counts[item]++;
+    const mean = value(Float64Array.from(candidates, (item) => counts[item]));
     return { mean, low: NaN, high: NaN, tasks: tasks.size, perTask: new Float64Array(tasks.size).fill(NaN) };
   },
 });
 
 const listOf = ({ items, offsets }: RankedLists, t: number, k: number) =>
-  items.subarray(offsets[t], Math.min(offsets[t]! + k, offsets[t + 1]!));
-const average = (items: Int32Array, of: Float64Array) => items.reduce((sum, item) => sum + of[item]!, 0) / items.length;
+  items.subarray(offsets[t], Math.min(offsets[t] + k, offsets[t + 1]));
+const average = (items: Int32Array, of: Float64Array) => items.reduce((sum, item) => sum + of[item], 0) / items.length;
 
 /** By {@link LIST_METRICS}. */
 const METRICS: Record<string, ListMetric> & Record<(typeof LIST_METRICS)[number], ListMetric> = {
@@ -93,7 +93,7 @@ export function parseListMetric(name: string): { name: string; better: Better; k
   const { base, k } = splitName(name);
   if (!isListMetric(name))
     throw invalid('evaluation.metrics', 'is measured on query rows, by evaluateScores', name, 'a metric of lists');
-  const { better, needs } = METRICS[base]!;
+  const { better, needs } = METRICS[base];
   return { name, better, k: k!, needs };
 }
 
@@ -109,7 +109,7 @@ export function parseListMetric(name: string): { name: string; better: Better; k
  * @throws UNKNOWN_OPTION, INVALID_OPTION for a k beyond the lists, or for a metric whose data are not given
  */
 export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Record<string, MetricResult> {
-  checkObject(options as unknown, 'evaluation', ['metrics', 'trainRows', 'features', 'threshold']);
+  checkObject(options, 'evaluation', ['metrics', 'trainRows', 'features', 'threshold']);
   const { dataset } = lists.tasks;
   const { trainRows, features, threshold = DEFAULT_THRESHOLD } = options;
   checkNumber(threshold, 'evaluation.threshold');
@@ -142,14 +142,12 @@ export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Re
     column: needsColumn ? featureColumn(dataset.items, features) : undefined,
     threshold: Math.fround(threshold),
   };
-  return Object.fromEntries(
-    metrics.map(({ name, k }) => [name, METRICS[name.replace(/@.*/, '')]!.compute(context, k)]),
-  );
+  return Object.fromEntries(metrics.map(({ name, k }) => [name, METRICS[name.replace(/@.*/, '')].compute(context, k)]));
 }
 
 function popularities(dataset: Dataset, trainRows: Int32Array): Pick<Context, 'share' | 'information'> {
   const users = new Set<number>();
-  for (const row of trainRows) users.add(dataset.user[row]!);
+  for (const row of trainRows) users.add(dataset.user[row]);
   const counts = itemCounts(dataset, trainRows);
   return {
     share: counts.map((n) => n / Math.max(1, users.size)),
@@ -162,12 +160,12 @@ function gini(exposure: Float64Array): number {
   const sorted = exposure.slice().sort();
   const n = sorted.length;
   let [weighted, total] = [0, 0];
-  for (let i = 0; i < n; i++) [weighted, total] = [weighted + (2 * i + 1 - n) * sorted[i]!, total + sorted[i]!];
+  for (let i = 0; i < n; i++) [weighted, total] = [weighted + (2 * i + 1 - n) * sorted[i], total + sorted[i]];
   return weighted / (n * total);
 }
 
 const profileOf = ({ tasks: { dataset, supportOffsets, supportRows } }: Context, t: number) =>
-  supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]).map((row) => dataset.item[row]!);
+  supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]).map((row) => dataset.item[row]);
 
 /** A ratio of means over users; its interval is the delta method's, by the pseudo-values (q − (1 + Δ) p) / p̄ + Δ. */
 function popularityLift(context: Context, k: number): MetricResult {
@@ -178,20 +176,20 @@ function popularityLift(context: Context, k: number): MetricResult {
     list[t] = average(listOf(context, t, k), share);
     profile[t] = average(profileOf(context, t), share); // NaN without a list or a profile
   }
-  const pairs = Float64Array.from(list, (q, t) => q + profile[t]!);
+  const pairs = Float64Array.from(list, (q, t) => q + profile[t]);
   const kept = (values: Float64Array) =>
-    meanInterval(values.map((value, t) => (Number.isNaN(pairs[t]!) ? NaN : value))).mean;
+    meanInterval(values.map((value, t) => (Number.isNaN(pairs[t]) ? NaN : value))).mean;
   const unit = kept(profile);
   const lift = (kept(list) - unit) / unit;
-  const perTask = list.map((q, t) => (q - profile[t]!) / unit);
-  return { ...meanInterval(list.map((q, t) => (q - (1 + lift) * profile[t]!) / unit + lift)), perTask };
+  const perTask = list.map((q, t) => (q - profile[t]) / unit);
+  return { ...meanInterval(list.map((q, t) => (q - (1 + lift) * profile[t]) / unit + lift)), perTask };
 }
 
 function diversity({ column }: Context, items: Int32Array): number {
   let [sum, pairs] = [0, 0];
   for (let a = 0; a < items.length; a++) {
     for (let b = 0; b < a; b++) {
-      const d = distance(column!, items[a]!, items[b]!);
+      const d = distance(column!, items[a], items[b]);
       if (Number.isNaN(d)) continue;
       [sum, pairs] = [sum + d, pairs + 1];
     }
@@ -207,10 +205,10 @@ function miscalibration(context: Context, items: Int32Array, t: number): number 
     tasks: { dataset, supportOffsets, supportRows },
   } = context;
   const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
-  const liked = support.filter((row) => dataset.label[row]! >= threshold);
+  const liked = support.filter((row) => dataset.label[row] >= threshold);
   const profile = distribution(
     column!,
-    (liked.length > 0 ? liked : support).map((row) => dataset.item[row]!),
+    (liked.length > 0 ? liked : support).map((row) => dataset.item[row]),
   );
   const list = distribution(column!, items);
   if (profile.size === 0 || list.size === 0) return NaN;

@@ -43,7 +43,7 @@ const ROWS_A_CALL = 200_000;
  * @throws INVALID_OPTION, DIVERGED for a score that is not finite, ABORTED
  */
 export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOptions = {}): Promise<RankedLists> {
-  checkObject(options as unknown, 'lists', ['count', 'among', 'signal']);
+  checkObject(options, 'lists', ['count', 'among', 'signal']);
   const { count = DEFAULT_COUNT, signal } = options;
   checkInteger(count, 'lists.count', 1);
   checkSignal(signal, 'lists.signal');
@@ -61,30 +61,30 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
     if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
     const to = Math.min(tasks.size, from + chunk);
     for (let t = from; t < to; t++)
-      extended.user.fill(tasks.users[t]!, dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
+      extended.user.fill(tasks.users[t], dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
     const scored = await score(candidateTasks(tasks, extended, from, to, width));
     for (let t = from; t < to; t++) {
       const { supportOffsets, supportRows } = tasks;
       const own = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
-      for (const row of own) isSupport[dataset.item[row]!] = 1;
+      for (const row of own) isSupport[dataset.item[row]] = 1;
       const ranked = scored.slice((t - from) * width, (t - from + 1) * width);
       for (let c = 0; c < width; c++) {
-        if (!Number.isFinite(ranked[c]!)) {
+        if (!Number.isFinite(ranked[c])) {
           throw new InnerloopError('DIVERGED', 'score is not finite', {
-            field: `task ${tasks.keys[t]!}`,
+            field: `task ${tasks.keys[t]}`,
             value: ranked[c],
             expected: 'a finite number',
           });
         }
-        if (isSupport[candidates[c]!] === 1) ranked[c] = -Infinity;
+        if (isSupport[candidates[c]] === 1) ranked[c] = -Infinity;
       }
       for (const c of topK(ranked, count)) {
         if (ranked[c] === -Infinity) break;
-        items.push(candidates[c]!);
-        scores.push(ranked[c]!);
+        items.push(candidates[c]);
+        scores.push(ranked[c]);
       }
       offsets[t + 1] = items.length;
-      for (const row of own) isSupport[dataset.item[row]!] = 0;
+      for (const row of own) isSupport[dataset.item[row]] = 0;
     }
   }
   return { tasks, count, offsets, items: Int32Array.from(items), scores: Float64Array.from(scores), candidates };
@@ -133,7 +133,7 @@ function withCandidates(dataset: Dataset, candidates: Int32Array, tasks: number)
 
 /** Tasks from … to − 1 with their support, and the candidates as query rows. */
 function candidateTasks(tasks: TaskSet, dataset: Dataset, from: number, to: number, width: number): TaskSet {
-  const base = tasks.supportOffsets[from]!;
+  const base = tasks.supportOffsets[from];
   const first = tasks.dataset.size;
   return {
     ...tasks,

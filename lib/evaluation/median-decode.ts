@@ -40,7 +40,7 @@ export function fitMedianDecoder(
   labels: ArrayLike<number>,
   options: MedianDecoderOptions = {},
 ): MedianDecoder {
-  checkObject(options as unknown, 'medianDecoder', ['bandwidth']);
+  checkObject(options, 'medianDecoder', ['bandwidth']);
   const levels = distinctLabels(scores, labels);
   const { bandwidth = silverman(scores) } = options;
   checkNumber(bandwidth, 'medianDecoder.bandwidth', 0);

@@ -90,7 +90,7 @@ export function parseMetric(name: string, options: MetricOptions = {}): Metric {
 
 /** @param labels all that are measured: the default gain depends on their range */
 function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
-  checkObject(options as unknown, 'evaluation', ['threshold', 'gain']);
+  checkObject(options, 'evaluation', ['threshold', 'gain']);
   const { threshold = DEFAULT_THRESHOLD, gain } = options;
   checkNumber(threshold, 'evaluation.threshold');
   if (gain !== undefined) checkOneOf(gain, 'evaluation.gain', ['exponential', 'linear']);
@@ -174,7 +174,7 @@ interface ScoredRows {
 }
 
 function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, MetricResult> {
-  checkObject(options as unknown, 'evaluation', ['metrics', 'threshold', 'gain']);
+  checkObject(options, 'evaluation', ['metrics', 'threshold', 'gain']);
   const { metrics: names = DEFAULT_METRICS, ...rest } = options;
   if (!Array.isArray(names) || names.length === 0)
     throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');

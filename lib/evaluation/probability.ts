@@ -40,7 +40,7 @@ export function reliability(
   probabilities: Float64Array,
   options: ReliabilityOptions = {},
 ): Reliability {
-  checkObject(options as unknown, 'reliability', ['bins', 'by']);
+  checkObject(options, 'reliability', ['bins', 'by']);
   const { bins = DEFAULT_BINS, by = 'width' } = options;
   checkInteger(bins, 'reliability.bins', 1, 10_000);
   checkOneOf(by, 'reliability.by', ['width', 'rows']);
@@ -49,27 +49,27 @@ export function reliability(
     throw invalid('labels', 'not one label a probability', labels.length, `${n || 'some'} labels`);
   for (let i = 0; i < n; i++) {
     if (labels[i] !== 0 && labels[i] !== 1) throw invalid(`labels[${i}]`, 'not binary', labels[i], '0 or 1');
-    if (!(probabilities[i]! >= 0 && probabilities[i]! <= 1))
+    if (!(probabilities[i] >= 0 && probabilities[i] <= 1))
       throw invalid(`probabilities[${i}]`, 'not a probability', probabilities[i], 'a number in [0, 1]');
   }
   const [rows, predicted, observed] = [new Float64Array(bins), new Float64Array(bins), new Float64Array(bins)];
   const binOf = by === 'width' ? equalWidth(probabilities, bins) : equalRows(probabilities, bins);
   let brier = 0;
   for (let i = 0; i < n; i++) {
-    const b = binOf[i]!;
-    rows[b]!++;
-    predicted[b]! += probabilities[i]!;
-    observed[b]! += labels[i]!;
-    brier += (probabilities[i]! - labels[i]!) ** 2 / n;
+    const b = binOf[i];
+    rows[b]++;
+    predicted[b] += probabilities[i];
+    observed[b] += labels[i];
+    brier += (probabilities[i] - labels[i]) ** 2 / n;
   }
   const filled: ReliabilityBin[] = [];
   rows.forEach((count, b) => {
-    if (count > 0) filled.push({ rows: count, predicted: predicted[b]! / count, observed: observed[b]! / count });
+    if (count > 0) filled.push({ rows: count, predicted: predicted[b] / count, observed: observed[b] / count });
   });
   const errors = filled.map((bin) => Math.abs(bin.observed - bin.predicted));
   return {
     bins: filled,
-    ece: filled.reduce((sum, bin, b) => sum + (bin.rows / n) * errors[b]!, 0),
+    ece: filled.reduce((sum, bin, b) => sum + (bin.rows / n) * errors[b], 0),
     mce: Math.max(...errors),
     brier,
   };
@@ -81,12 +81,12 @@ function equalWidth(probabilities: Float64Array, bins: number): Int32Array {
 
 /** Equal probabilities share a bin. */
 function equalRows(probabilities: Float64Array, bins: number): Int32Array {
-  const order = Int32Array.from(probabilities, (_, i) => i).sort((i, j) => probabilities[i]! - probabilities[j]!);
+  const order = Int32Array.from(probabilities, (_, i) => i).sort((i, j) => probabilities[i] - probabilities[j]);
   const binOf = new Int32Array(order.length);
   for (let from = 0; from < order.length;) {
     let to = from + 1;
-    while (to < order.length && probabilities[order[to]!] === probabilities[order[from]!]) to++;
-    for (let i = from; i < to; i++) binOf[order[i]!] = Math.floor((from * bins) / order.length);
+    while (to < order.length && probabilities[order[to]] === probabilities[order[from]]) to++;
+    for (let i = from; i < to; i++) binOf[order[i]] = Math.floor((from * bins) / order.length);
     from = to;
   }
   return binOf;

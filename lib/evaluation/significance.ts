@@ -182,7 +182,7 @@ export interface CompareOptions extends ResampleOptions {
  * @throws UNKNOWN_OPTION for a method or metric that is not there, INVALID_OPTION for methods of different task sets
  */
 export function compareMethods(methods: readonly ComparedMethod[], options: CompareOptions = {}): Comparison[] {
-  checkObject(options as unknown, 'compare', ['metrics', 'against', 'resamples', 'seed']);
+  checkObject(options, 'compare', ['metrics', 'against', 'resamples', 'seed']);
   checkArray(methods, 'methods', 'evaluated methods');
   const names = methods.map(({ method }) => method);
   if (names.length < 2) throw invalid('methods', 'nothing to compare', names, 'two methods or more');
@@ -198,26 +198,26 @@ export function compareMethods(methods: readonly ComparedMethod[], options: Comp
       if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
   }
   return (metrics ?? known).flatMap((metric) => {
-    const base = reference.metrics[metric]!;
+    const base = reference.metrics[metric];
     const others = methods.filter((one) => one !== reference && one.metrics[metric] !== undefined);
     const compared = others.map(({ method, metrics: { [metric]: own } }) => ({
       metric,
       method,
       against,
-      difference: pairedDifference(own!, base),
+      difference: pairedDifference(own, base),
       p: {
-        bootstrap: pairedBootstrap(own!, base, settings).p,
-        randomization: randomizationTest(own!, base, settings).p,
-        wilcoxon: wilcoxon(own!, base).p,
+        bootstrap: pairedBootstrap(own, base, settings).p,
+        randomization: randomizationTest(own, base, settings).p,
+        wilcoxon: wilcoxon(own, base).p,
       },
     }));
     const corrected = Object.fromEntries(TESTS.map((test) => [test, holm(compared.map(({ p }) => p[test]))]));
     return compared.map((one, i) => ({
       ...one,
       adjusted: {
-        bootstrap: corrected['bootstrap']![i]!,
-        randomization: corrected['randomization']![i]!,
-        wilcoxon: corrected['wilcoxon']![i]!,
+        bootstrap: corrected['bootstrap'][i],
+        randomization: corrected['randomization'][i],
+        wilcoxon: corrected['wilcoxon'][i],
       },
     }));
   });

@@ -86,18 +86,18 @@ export async function sinusoid(options: SinusoidOptions = {}): Promise<SinusoidR
     const [test, validation] = ['test', 'validation'].map((stage) =>
       packTasks(model, drawTasks(testTasks, n, TEST_POINTS, seed, stage, n)),
     );
-    const suited = await bestRate(model, plain, validation!);
+    const suited = await bestRate(model, plain, validation);
     results.push({
       method: 'MAML',
       shots: n,
       learningRate: INNER_RATE,
-      errors: await errors(model, learners[k]!, test!, INNER_RATE),
+      errors: await errors(model, learners[k], test, INNER_RATE),
     });
     results.push({
       method: 'pretrained',
       shots: n,
       learningRate: suited,
-      errors: await errors(model, plain, test!, suited),
+      errors: await errors(model, plain, test, suited),
     });
   }
   return results;
@@ -132,7 +132,7 @@ function drawTasks(
     const phase = Math.PI * stream.uniform();
     const points = (n: number) => {
       const x = Array.from({ length: n }, () => [10 * stream.uniform() - 5]);
-      return { inputs: { x }, labels: x.map(([at]) => amplitude * Math.sin(at! - phase)) };
+      return { inputs: { x }, labels: x.map(([at]) => amplitude * Math.sin(at - phase)) };
     };
     return { support: points(support), query: points(query) };
   });
@@ -164,12 +164,12 @@ async function errors(
   const columns: Float64Array[] = [];
   for (const steps of TEST_STEPS) columns.push(await taskErrors(model, learner, test, steps, learningRate));
   const intervals = bootstrapIntervals(columns);
-  return TEST_STEPS.map((steps, k) => ({ steps, mse: intervals[k]! }));
+  return TEST_STEPS.map((steps, k) => ({ steps, mse: intervals[k] }));
 }
 
 /** The rate with the lowest error after the most steps. A rate that diverges is none. */
 async function bestRate(model: Model, learner: Learner, validation: TaskBatch): Promise<number> {
-  let best = { rate: RATES[0]!, error: Infinity };
+  let best = { rate: RATES[0], error: Infinity };
   for (const rate of RATES) {
     const losses = await taskErrors(model, learner, validation, Math.max(...TEST_STEPS), rate).catch(() =>
       Float64Array.of(Infinity),

@@ -4,7 +4,7 @@
 export function fromHalf(halves: Uint16Array): Float32Array {
   const values = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!;
+    const half = halves[i];
     const exponent = (half >> 10) & 31;
     const fraction = half & 1023;
     let magnitude: number;

@@ -69,7 +69,7 @@ export function decodeNpy(bytes: Uint8Array, field: string): NpyArray {
   if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw fail('not a .npy file', `${bytes.length} bytes`, 'a file that numpy.save wrote');
   }
-  const major = bytes[6]!;
+  const major = bytes[6];
   if (major < 1 || major > 3 || bytes[7] !== 0)
     throw unsupported('this version of the .npy format', `${major}.${bytes[7]}`, '1.0, 2.0 or 3.0');
   const prefix = major === 1 ? 10 : 12;

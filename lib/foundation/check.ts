@@ -7,11 +7,11 @@ export function invalid(field: string, what: string, value: unknown, expected: s
 }
 
 /** Checks that `value` is a plain object whose keys are all in `allowed`. */
-export function checkObject(
-  value: unknown,
+export function checkObject<T>(
+  value: T,
   field: string,
   allowed: readonly string[],
-): asserts value is Record<string, unknown> {
+): asserts value is T & Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw invalid(field, 'not an object', value, `an object with the fields ${allowed.join(', ')}`);
   }

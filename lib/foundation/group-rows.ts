@@ -6,13 +6,13 @@ export function groupRows(
 ): { order: Int32Array; offsets: Int32Array } {
   const size = rows === undefined ? key.length : rows.length;
   const offsets = new Int32Array(keys + 1);
-  for (let i = 0; i < size; i++) offsets[key[rows === undefined ? i : rows[i]!]! + 1]!++;
-  for (let k = 0; k < keys; k++) offsets[k + 1]! += offsets[k]!;
+  for (let i = 0; i < size; i++) offsets[key[rows === undefined ? i : rows[i]] + 1]++;
+  for (let k = 0; k < keys; k++) offsets[k + 1] += offsets[k];
   const next = offsets.slice(0, keys);
   const order = new Int32Array(size);
   for (let i = 0; i < size; i++) {
-    const row = rows === undefined ? i : rows[i]!;
-    order[next[key[row]!]!++] = row;
+    const row = rows === undefined ? i : rows[i];
+    order[next[key[row]]++] = row;
   }
   return { order, offsets };
 }

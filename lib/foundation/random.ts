@@ -93,7 +93,7 @@ export class Random {
       this.#key0,
       this.#key1,
     );
-    return new Random(words[0]!, words[1]!);
+    return new Random(words[0], words[1]);
   }
 
   /** The next 32 random bits, as an integer 0 … 2³² − 1. */
@@ -104,7 +104,7 @@ export class Random {
       if (this.#counterLow === 0) this.#counterHigh = (this.#counterHigh + 1) | 0;
       this.#used = 0;
     }
-    return this.#block[this.#used++]!;
+    return this.#block[this.#used++];
   }
 
   /** Uniform in [0, 1): a multiple of 2⁻⁵³. */
@@ -159,7 +159,7 @@ export class Random {
     const stop = Math.max(end - count, start + 1);
     for (let i = end - 1; i >= stop; i--) {
       const j = start + this.below(i - start + 1);
-      const swap = array[i]!;
+      const swap = array[i];
       array[i] = array[j]!;
       array[j] = swap;
     }

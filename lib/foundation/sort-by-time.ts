@@ -2,8 +2,8 @@
 export function sortByTime(rows: Int32Array, time: Float64Array): Int32Array {
   for (let i = 1; i < rows.length; i++) {
     // Files are often in time order already.
-    if (time[rows[i]!]! >= time[rows[i - 1]!]!) continue;
-    return rows.sort((a, b) => time[a]! - time[b]! || a - b);
+    if (time[rows[i]] >= time[rows[i - 1]]) continue;
+    return rows.sort((a, b) => time[a] - time[b] || a - b);
   }
   return rows;
 }

@@ -228,16 +228,16 @@ export class Learner {
       const chunk = await runNative(
         signal,
         (token) => this.model.ops.predict({ ...call, token }),
-        (task) => `task ${tasks.keys[from + task]!}`,
+        (task) => `task ${tasks.keys[from + task]}`,
       );
       const all = (when === 'before' ? chunk.before : chunk.after)!;
-      result.set(this.model.mainOf(all), tasks.queryOffsets[from]! * mainOutputs);
-      variances?.set(chunk.variance!, tasks.queryOffsets[from]!);
+      result.set(this.model.mainOf(all), tasks.queryOffsets[from] * mainOutputs);
+      variances?.set(chunk.variance!, tasks.queryOffsets[from]);
     }
     if (moderated) moderate(result, variances!);
     if (this.model.spec.head.loss !== 'mse') return result;
     const centers = queryCenters(rows, tasks);
-    for (let i = 0; i < result.length; i++) result[i]! += centers[i]!;
+    for (let i = 0; i < result.length; i++) result[i] += centers[i];
     return result;
   }
 
@@ -334,7 +334,7 @@ function startingFrom(
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
-  checkObject(options as unknown, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
+  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
   const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
   checkModel(model);
   checkSeed(seed, 'learner.seed');

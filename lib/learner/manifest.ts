@@ -87,7 +87,7 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
   for (const set of taskSets) {
     addArrays(tasks, set);
     // Validation tasks may be of another dataset than the training tasks.
-    if (set.dataset !== taskSets[0]!.dataset) tasks.update(fingerprintData(set.dataset).values);
+    if (set.dataset !== taskSets[0].dataset) tasks.update(fingerprintData(set.dataset).values);
   }
   const manifest: RunManifest = {
     version: packageVersion(),
@@ -98,7 +98,7 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
     optimizer,
     rows: learner.rowRules,
     training: shortened(training),
-    data: fingerprintData(taskSets[0]!.dataset),
+    data: fingerprintData(taskSets[0].dataset),
     tasks: digest(tasks),
     isa: [addon().isa],
     node: process.version,

@@ -45,7 +45,7 @@ export function estimateTraining(
   const dense = model.size - tables.reduce((sum, { shape }) => sum + elements(shape), 0);
 
   // A table keeps the step of its last update for every row.
-  const moments = 2 * values * bytes + tables.reduce((sum, { shape }) => sum + 8 * shape[0]!, 0);
+  const moments = 2 * values * bytes + tables.reduce((sum, { shape }) => sum + 8 * shape[0], 0);
   const state = values * bytes + moments;
 
   const sizes = Int32Array.from({ length: tasks.size }, (_, t) => rowsOf(tasks, t))
@@ -54,7 +54,7 @@ export function estimateTraining(
   const batchRows = sizes.subarray(0, metaBatch).reduce((a, b) => a + b, 0);
   const largest = sizes[0] ?? 0;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
-  const dims = tables.reduce((sum, { shape }) => sum + shape[1]!, 0);
+  const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
   const accumulators = Math.max(
     2,
     Math.min(ACCUMULATORS.most, metaBatch, Math.floor(ACCUMULATORS.bytes / (dense * bytes))),
@@ -79,7 +79,7 @@ export function estimateTraining(
 const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 function rowsOf({ supportOffsets, queryOffsets }: TaskSet, t: number): number {
-  return supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!;
+  return supportOffsets[t + 1] - supportOffsets[t] + queryOffsets[t + 1] - queryOffsets[t];
 }
 
 /** Numbers per row in all slots: the inputs, and what every layer puts out, before and after its activation. */
@@ -87,7 +87,7 @@ function activations({ model }: Learner): number {
   const { inputs } = model.spec;
   const into = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
   const out = model.tensors.reduce(
-    (sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]!),
+    (sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]),
     0,
   );
   // Every entry of a sequence passes through the layers.

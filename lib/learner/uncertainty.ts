@@ -14,18 +14,17 @@ export interface Uncertain {
 
 /** The logits whose σ approximates the mean probability under their variances: o / √(1 + π v / 8) (MacKay 1992). @internal */
 export function moderate(logits: Float64Array, variance: ArrayLike<number>): void {
-  for (let i = 0; i < logits.length; i++) logits[i] = logits[i]! / Math.sqrt(1 + (Math.PI / 8) * variance[i]!);
+  for (let i = 0; i < logits.length; i++) logits[i] = logits[i] / Math.sqrt(1 + (Math.PI / 8) * variance[i]);
 }
 
 /** The variances of ratings from those of their means, in place. @internal */
 export function withNoise(variance: Float64Array, noise: number): void {
-  for (let i = 0; i < variance.length; i++) variance[i] = noise * (1 + variance[i]!);
+  for (let i = 0; i < variance.length; i++) variance[i] = noise * (1 + variance[i]);
 }
 
 /** σ² under which residuals r ~ N(0, σ² (1 + aᵀ M⁻¹ a)) are likeliest: the mean of r² / (1 + aᵀ M⁻¹ a) over query rows. @internal */
 export function noiseOf({ dataset, queryRows }: TaskSet, outputs: FloatArray, variance: FloatArray): number {
   let sum = 0;
-  for (let i = 0; i < queryRows.length; i++)
-    sum += (dataset.label[queryRows[i]!]! - outputs[i]!) ** 2 / (1 + variance[i]!);
+  for (let i = 0; i < queryRows.length; i++) sum += (dataset.label[queryRows[i]] - outputs[i]) ** 2 / (1 + variance[i]);
   return sum / queryRows.length;
 }

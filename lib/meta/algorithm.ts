@@ -94,7 +94,7 @@ export function gradientAlgorithm(
   defaultAdapt: 'all' | readonly string[] = 'all',
   given: object = options,
 ): Algorithm {
-  checkObject(options as unknown, name, GRADIENT_OPTIONS);
+  checkObject(options, name, GRADIENT_OPTIONS);
   const {
     steps = DEFAULT_STEPS,
     learningRate = DEFAULT_LEARNING_RATE,

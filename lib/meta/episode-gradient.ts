@@ -52,7 +52,7 @@ export async function episodeGradient(
 ): Promise<EpisodeGradient> {
   checkModel(model);
   checkBatch(model, batch);
-  checkObject(options as unknown, 'options', ['method', 'signal']);
+  checkObject(options, 'options', ['method', 'signal']);
   const { method, signal } = options;
   checkOneOf(method, 'options.method', METHODS);
   checkSignal(signal, 'options.signal');
@@ -109,9 +109,9 @@ function softmaxRows(logits: ArrayLike<number>, width: number): Float64Array {
   for (let from = 0; from < result.length; from += width) {
     let top = -Infinity;
     let total = 0;
-    for (let c = from; c < from + width; c++) top = Math.max(top, logits[c]!);
-    for (let c = from; c < from + width; c++) total += result[c] = Math.exp(logits[c]! - top);
-    for (let c = from; c < from + width; c++) result[c]! /= total;
+    for (let c = from; c < from + width; c++) top = Math.max(top, logits[c]);
+    for (let c = from; c < from + width; c++) total += result[c] = Math.exp(logits[c] - top);
+    for (let c = from; c < from + width; c++) result[c] /= total;
   }
   return result;
 }

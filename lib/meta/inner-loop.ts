@@ -185,12 +185,12 @@ function resolveRates(
   if (!perParameter) {
     return {
       rateKind: 1,
-      rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name]!.data) : undefined)),
+      rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name].data) : undefined)),
     };
   }
   const store = model.ops.createStore(model.native);
   model.tensors.forEach(
-    ({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name]!.data)),
+    ({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name].data)),
   );
   return { rateKind: 2, rates: store };
 }

@@ -1,7 +1,6 @@
 /** The rule of an inner step: what it makes of the gradients so far. */
 import type { NativeUpdate } from '../foundation/addon.js';
 import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import type { InnerRule } from '../foundation/contract.js';
 
 const MOMENTUM = 0.9;
 /** Kingma & Ba 2015, but for ε: see {@link InnerRule}. */

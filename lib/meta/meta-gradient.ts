@@ -56,7 +56,7 @@ export async function metaGradient(
   const learningRateGradient: Parameters = {};
   model.tensors.forEach(({ name, shape }, t) => {
     if (call.inner.fast[t] === 0) return;
-    const data = result.rateGradient![t]!;
+    const data = result.rateGradient![t];
     learningRateGradient[name] = { shape: call.inner.rateKind === 1 ? [call.inner.steps] : [...shape], data };
   });
   return { loss, taskLosses, gradient, learningRateGradient };

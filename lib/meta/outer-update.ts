@@ -63,7 +63,7 @@ const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'maxNorm', 'cli
 
 /** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkObject(options as unknown, 'adam', [...COMMON, 'beta1', 'beta2', 'epsilon']);
+  checkObject(options, 'adam', [...COMMON, 'beta1', 'beta2', 'epsilon']);
   const { learningRate = 1e-3, beta1 = ADAM.beta1, beta2 = ADAM.beta2, epsilon = ADAM.epsilon } = options;
   checkDecay(beta1, 'adam.beta1');
   checkDecay(beta2, 'adam.beta2');
@@ -73,7 +73,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
 
 /** Stochastic gradient descent with momentum. */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  checkObject(options as unknown, 'sgd', [...COMMON, 'momentum']);
+  checkObject(options, 'sgd', [...COMMON, 'momentum']);
   const { learningRate = 1e-2, momentum = 0 } = options;
   checkDecay(momentum, 'sgd.momentum');
   return { name: 'sgd', ...common('sgd', options, learningRate), beta1: 0, beta2: 0, epsilon: 0, momentum };
@@ -168,12 +168,12 @@ export class SmallAdam {
     const { beta1, beta2, epsilon } = ADAM;
     this.step++;
     for (let i = 0; i < values.length; i++) {
-      const g = gradient[i]!;
-      this.first[i] = beta1 * this.first[i]! + (1 - beta1) * g;
-      this.second[i] = beta2 * this.second[i]! + (1 - beta2) * g * g;
-      const m = this.first[i]! / (1 - beta1 ** this.step);
-      const v = this.second[i]! / (1 - beta2 ** this.step);
-      values[i] = values[i]! - (rate * m) / (Math.sqrt(v) + epsilon);
+      const g = gradient[i];
+      this.first[i] = beta1 * this.first[i] + (1 - beta1) * g;
+      this.second[i] = beta2 * this.second[i] + (1 - beta2) * g * g;
+      const m = this.first[i] / (1 - beta1 ** this.step);
+      const v = this.second[i] / (1 - beta2 ** this.step);
+      values[i] = values[i] - (rate * m) / (Math.sqrt(v) + epsilon);
     }
   }
 }

@@ -99,8 +99,8 @@ export class Program {
     initial: Initial = { kind: 'normal', deviation: EMBEDDING_SCALE },
   ): number {
     const t = this.tensor(name, [input.cardinality, width], initial);
-    this.tensors[t] = { ...this.tensors[t]!, embedding: true };
-    this.#native.tensors[t]!.input = this.inputs.indexOf(input);
+    this.tensors[t] = { ...this.tensors[t], embedding: true };
+    this.#native.tensors[t].input = this.inputs.indexOf(input);
     return t;
   }
 
@@ -198,7 +198,7 @@ export class Program {
 
   concat(...slots: readonly Slot[]): Slot {
     return slots.length === 1
-      ? slots[0]!
+      ? slots[0]
       : this.layer(
           'concat',
           slots,
@@ -208,7 +208,7 @@ export class Program {
 
   /** Sum of slots, and of a bias [width] that starts at 0. */
   sum(slots: readonly Slot[], bias: string): Slot {
-    const { width } = slots[0]!;
+    const { width } = slots[0];
     return this.layer('sum', slots, width, [this.tensor(bias, [width], { kind: 'constant', value: 0 })]);
   }
 

@@ -67,7 +67,7 @@ export class Model {
     this.ops = operations(precision);
     const heads = nativeHeads(spec.head);
     this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
-    this.mainOutputs = heads[0]!.outputs;
+    this.mainOutputs = heads[0].outputs;
     const program = new Program(spec.inputs);
     const output = bodyOf(spec.body.kind).build(program, spec.body, this.outputs);
     this.head = program.linearOf(output);
@@ -136,7 +136,7 @@ export class Model {
     checkTensors(parameters, field, this.tensors);
     const store = this.ops.createStore(this.native);
     this.tensors.forEach(({ name }, t) => {
-      const { data } = parameters[name]!;
+      const { data } = parameters[name];
       const fits = data instanceof (this.precision === 'float32' ? Float32Array : Float64Array);
       this.ops.writeTensor(store, t, fits ? data : this.floats(data));
     });

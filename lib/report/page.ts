@@ -105,7 +105,7 @@ function cards({ sets }: RunFolder, own: string | undefined): string {
     const best =
       column.better === 'neither'
         ? undefined
-        : [...rivals].sort((a, b) => sign * (a.metrics[metric]!.mean! - b.metrics[metric]!.mean!))[0];
+        : [...rivals].sort((a, b) => sign * (a.metrics[metric].mean! - b.metrics[metric].mean!))[0];
     const cells = [
       cell(named(own ?? ''), own ?? '', 'first-ink'),
       cell(named(`${own ?? ''}, not adapted`), 'not adapted', 'second-ink'),
@@ -213,7 +213,7 @@ function configuration({ manifest }: RunFolder): string {
             Array.isArray(value) ? String(v) : `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : String(v)}`,
           )
           .join(', ')
-      : String(value);
+      : `${value as string | number | boolean}`;
   const list = rows.map(([name, value]) => `<div><dt>${escape(words(name))}</dt><dd>${escape(text(value))}</dd></div>`);
   const json =
     config === undefined

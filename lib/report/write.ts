@@ -36,7 +36,7 @@ export interface ReportFiles {
 export async function writeReport(folder: string, out: string, options: ReportOptions = {}): Promise<ReportFiles> {
   checkString(folder, 'folder');
   checkString(out, 'out');
-  checkObject(options as unknown, 'report', ['figures']);
+  checkObject(options, 'report', ['figures']);
   const page = resolve(out);
   const { figures: place = join(dirname(page), `${basename(page, extname(page))}-figures`) } = options;
   checkString(place, 'report.figures');

@@ -90,7 +90,7 @@ export async function gradientAlignment(
     columns: chosen.map(({ name }) => ({ metric: name, better: 'higher' })),
     rows: chosen.map(({ name, tasks: own }, g) => ({
       method: name,
-      cells: cosine[g]!.map((mean) => ({ mean, half: null, tasks: own.length })),
+      cells: cosine[g].map((mean) => ({ mean, half: null, tasks: own.length })),
     })),
   };
   return {
@@ -118,7 +118,7 @@ async function gradientOf(
     const batch = packTaskSet(model, learner.bind(tasks.dataset), tasks, indices, from, to, {
       rows: learner.rows(tasks.dataset),
     });
-    const nameTask = (task: number) => `task ${tasks.keys[indices[from + task]!]!}`;
+    const nameTask = (task: number) => `task ${tasks.keys[indices[from + task]]}`;
     const { gradient } = await runNative(
       signal,
       (token) => model.ops.metaGradient({ ...learner.call(batch), direction: META_GRADIENT, token }),
@@ -126,7 +126,7 @@ async function gradientOf(
     );
     sum ??= gradient.map((tensor) => new Float64Array(tensor.length));
     gradient.forEach((tensor, i) => {
-      for (let k = 0; k < tensor.length; k++) sum![i]![k]! += (tensor[k]! * (to - from)) / indices.length;
+      for (let k = 0; k < tensor.length; k++) sum![i][k] += (tensor[k] * (to - from)) / indices.length;
     });
   }
   return sum!;
@@ -135,10 +135,10 @@ async function gradientOf(
 function cosineOf(a: readonly FloatArray[], b: readonly FloatArray[]): number {
   let [dot, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
-    for (let k = 0; k < a[i]!.length; k++) {
-      dot += a[i]![k]! * b[i]![k]!;
-      aa += a[i]![k]! ** 2;
-      bb += b[i]![k]! ** 2;
+    for (let k = 0; k < a[i].length; k++) {
+      dot += a[i][k] * b[i][k];
+      aa += a[i][k] ** 2;
+      bb += b[i][k] ** 2;
     }
   }
   return aa === 0 || bb === 0 ? 0 : dot / Math.sqrt(aa * bb);

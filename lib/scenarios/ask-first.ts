@@ -38,10 +38,11 @@ export async function askFirst(
   options: AskFirstOptions = {},
 ): Promise<Scenario> {
   const field = 'askFirst';
-  checkObject(options as unknown, field, ['questions', 'metrics', 'seed', 'signal']);
+  checkObject(options, field, ['questions', 'metrics', 'seed', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  checkArray(candidates as unknown, 'candidates', 'evidence candidates');
+  const given: unknown = candidates;
+  checkArray(given, 'candidates', 'evidence candidates');
   const { questions = DEFAULT_QUESTIONS, seed = 0, signal } = options;
   checkArray(questions, `${field}.questions`, 'numbers of questions');
   questions.forEach((count, k) => checkInteger(count, `${field}.questions[${k}]`, 1));
@@ -59,12 +60,12 @@ export async function askFirst(
   /** Position of each item in an order of the candidates; beyond all questions for an item that is none. */
   const positions = (order: Int32Array): Int32Array => {
     const position = new Int32Array(dataset.items.rows).fill(candidates.length);
-    order.forEach((candidate, at) => (position[items[candidate]!] = at));
+    order.forEach((candidate, at) => (position[items[candidate]] = at));
     return position;
   };
   const all = Int32Array.from(candidates.keys());
   const by = (value: (candidate: EvidenceCandidate) => number) => {
-    const position = positions(all.slice().sort((a, b) => value(candidates[b]!) - value(candidates[a]!) || a - b));
+    const position = positions(all.slice().sort((a, b) => value(candidates[b]) - value(candidates[a]) || a - b));
     return () => position;
   };
   const orders: [name: string, positionsOf: (task: number) => Int32Array][] = [
@@ -82,10 +83,10 @@ export async function askFirst(
       const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
       const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
       questions.forEach((count, k) =>
-        sets[k]!.add(
-          tasks.keys[t]!,
-          tasks.users[t]!,
-          support.filter((row) => position[dataset.item[row]!]! < count),
+        sets[k].add(
+          tasks.keys[t],
+          tasks.users[t],
+          support.filter((row) => position[dataset.item[row]] < count),
           query,
         ),
       );
@@ -106,18 +107,18 @@ export async function askFirst(
       tableOf(
         title,
         columns,
-        orders.map(([name], o) => [name, measured[o]!.map((result) => result[metric])]),
+        orders.map(([name], o) => [name, measured[o].map((result) => result[metric])]),
       ),
     );
     const series = orders.map(([name], o) =>
       seriesOf(
         name,
-        measured[o]!.map((result, k) => [questions[k]!, result[metric]!]),
+        measured[o].map((result, k) => [questions[k], result[metric]]),
       ),
     );
     scenario.charts.push({ title, x: 'questions', y: metric, series });
     questions.forEach((count, k) => {
-      const { mean, low, high } = pairedDifference(measured[0]![k]![metric]!, measured[3]![k]![metric]!);
+      const { mean, low, high } = pairedDifference(measured[0][k][metric], measured[3][k][metric]);
       notes.push(
         `${count} asked, popularity × norm − random: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`,
       );

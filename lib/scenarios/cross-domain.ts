@@ -93,7 +93,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   checkArray(shots, `${field}.shots`, 'numbers of support rows');
   shots.forEach((k: number, i) => {
     checkInteger(k, `${field}.shots[${i}]`, 0);
-    if (i > 0 && k <= shots[i - 1]!)
+    if (i > 0 && k <= shots[i - 1])
       throw invalid(`${field}.shots[${i}]`, 'not ascending', k, `more than ${shots[i - 1]}`);
   });
   if (shots.length === 0) throw invalid(`${field}.shots`, 'empty', shots, 'at least one number');
@@ -103,7 +103,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   checkSeed(seed, `${field}.seed`);
   checkSignal(signal, `${field}.signal`);
   const domains = splitDomains(dataset, options, field);
-  const most = shots[shots.length - 1]!;
+  const most = shots[shots.length - 1];
   const eligible = Int32Array.from({ length: dataset.users.rows }, (_, user) => user).filter(
     (user) => domains.source.of(user).length >= LEAST_HISTORY && domains.target.of(user).length >= most + query,
   );
@@ -115,7 +115,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   }
   const isTest = new Uint8Array(dataset.users.rows);
   for (const user of testUsers) isTest[user] = 1;
-  const trainable = ({ rows }: Domain) => rows.filter((row) => isTest[dataset.user[row]!] === 0);
+  const trainable = ({ rows }: Domain) => rows.filter((row) => isTest[dataset.user[row]] === 0);
   const training = { source: trainable(domains.source), target: trainable(domains.target) };
 
   const sizes = { min: 4, query: { fraction: 0.5 }, seed } as const;
@@ -134,7 +134,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
     redraw: false,
   });
 
-  const metric = options.metric ?? metricsOf(target, undefined, field)[0]!;
+  const metric = options.metric ?? metricsOf(target, undefined, field)[0];
   checkString(metric, `${field}.metric`);
   const points = (k: number, withHistory: boolean) =>
     testTasks(dataset, domains, testUsers, k, most, query, withHistory ? history : 0, seed);
@@ -151,7 +151,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
     const results: MetricResult[] = [];
     for (const k of shots) {
       const when = k === 0 && !withHistory ? 'before' : 'after';
-      results.push((await measure(learner, points(k, withHistory), [metric], { when }, signal))[metric]!);
+      results.push((await measure(learner, points(k, withHistory), [metric], { when }, signal))[metric]);
     }
     measured.push(results);
   }
@@ -159,7 +159,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   const notes = [
     `${testUsers.length} test users of ${eligible.length} with enough rows in both domains; ${crossing.size} crossing training tasks`,
     ...shots.map((k, i) => {
-      const { mean, low, high } = pairedDifference(jointHistory![i]!, targetOnly![i]!);
+      const { mean, low, high } = pairedDifference(jointHistory[i], targetOnly[i]);
       return `${k} shots, joint with source history − target: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`;
     }),
   ];
@@ -174,7 +174,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
       tableOf(
         title,
         columns,
-        methods.map(({ name }, m) => [name, measured[m]!]),
+        methods.map(({ name }, m) => [name, measured[m]]),
       ),
     ],
     charts: [
@@ -185,7 +185,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
         series: methods.map(({ name }, m) =>
           seriesOf(
             name,
-            measured[m]!.map((result, i) => [shots[i]!, result]),
+            measured[m].map((result, i) => [shots[i], result]),
           ),
         ),
       },
@@ -219,7 +219,7 @@ function splitDomains(dataset: Dataset, options: CrossDomainOptions, field: stri
       );
     }
     const all = Int32Array.from({ length: dataset.size }, (_, row) => row);
-    const rows = all.filter((row) => column.data[index === undefined ? row : index[row]!] === id);
+    const rows = all.filter((row) => column.data[index === undefined ? row : index[row]] === id);
     const { order, offsets } = groupRows(dataset.user, dataset.users.rows, rows);
     return { rows, of: (user) => order.slice(offsets[user], offsets[user + 1]) };
   };
@@ -249,7 +249,7 @@ function crossTasks(
       const past = last(stream.sample(own, Math.min(own.length, history)), history);
       stream.shuffle(wanted);
       tasks.add(
-        `${dataset.users.keys.values[user]!}:${k}`,
+        `${dataset.users.keys.values[user]}:${k}`,
         user,
         joinRows(past, wanted.subarray(0, k)),
         wanted.slice(k).sort(),
@@ -276,7 +276,7 @@ function testTasks(
     const wanted = stream.shuffle(target.of(user));
     const past = history === 0 ? new Int32Array(0) : last(stream.shuffle(source.of(user)), history);
     tasks.add(
-      dataset.users.keys.values[user]!,
+      dataset.users.keys.values[user],
       user,
       joinRows(past, wanted.subarray(0, k)),
       wanted.slice(most, most + query).sort(),

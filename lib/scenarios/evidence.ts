@@ -51,7 +51,7 @@ export async function evidenceCandidates(
   options: EvidenceOptions = {},
 ): Promise<EvidenceCandidate[]> {
   const field = 'evidence';
-  checkObject(options as unknown, field, ['count', 'perItem', 'seed', 'signal']);
+  checkObject(options, field, ['count', 'perItem', 'seed', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
   const { count = 10, perItem = 100, seed = 0, signal } = options;
@@ -68,8 +68,8 @@ export async function evidenceCandidates(
     for (const row of rows.subarray(Math.max(0, rows.length - perItem))) {
       // The query is not looked at; a task has to have one.
       single.add(
-        `${dataset.items.keys.values[item]!}:${row}`,
-        dataset.user[row]!,
+        `${dataset.items.keys.values[item]}:${row}`,
+        dataset.user[row],
         Int32Array.of(row),
         Int32Array.of(row),
       );
@@ -81,26 +81,24 @@ export async function evidenceCandidates(
   const norm = new Float64Array(dataset.items.rows);
   const answers = new Int32Array(dataset.items.rows);
   asked.supportRows.forEach((row, t) => {
-    norm[dataset.item[row]!]! += norms[t]!;
-    answers[dataset.item[row]!]!++;
+    norm[dataset.item[row]] += norms[t];
+    answers[dataset.item[row]]++;
   });
-  norm.forEach((sum, item) => answers[item]! > 0 && (norm[item] = sum / answers[item]!));
+  norm.forEach((sum, item) => answers[item] > 0 && (norm[item] = sum / answers[item]));
   const popularity = Float64Array.from({ length: dataset.items.rows }, (_, item) =>
-    item === 0 ? 0 : offsets[item + 1]! - offsets[item]!,
+    item === 0 ? 0 : offsets[item + 1] - offsets[item],
   );
   for (const values of [norm, popularity]) {
     const largest = values.reduce((a, b) => Math.max(a, b), 0);
     if (largest > 0) values.forEach((value, item) => (values[item] = value / largest));
   }
-  const scores = popularity.map((share, item) =>
-    answers[item] === 0 ? Number.NEGATIVE_INFINITY : share * norm[item]!,
-  );
+  const scores = popularity.map((share, item) => (answers[item] === 0 ? Number.NEGATIVE_INFINITY : share * norm[item]));
   const known = answers.reduce((sum, each) => sum + Number(each > 0), 0);
   return Array.from(topK(scores, Math.min(count, known)), (item) => ({
-    item: dataset.items.keys.values[item]!,
-    score: scores[item]!,
-    popularity: popularity[item]!,
-    norm: norm[item]!,
+    item: dataset.items.keys.values[item],
+    score: scores[item],
+    popularity: popularity[item],
+    norm: norm[item],
   }));
 }
 
@@ -129,13 +127,13 @@ async function updateNorms(learner: Learner, tasks: TaskSet, signal: AbortSignal
     const adapted = await runNative(
       signal,
       (token) => model.ops.adapt({ ...learner.call(batch), token }),
-      (task) => `interaction ${tasks.keys[from + task]!}`,
+      (task) => `interaction ${tasks.keys[from + task]}`,
     );
     adapted.forEach((task, k) => {
       let squares = 0;
       model.ops
         .readAdapted(task, store)
-        .forEach((tensor, t) => tensor?.forEach((value, i) => (squares += (value - shared[t]![i]!) ** 2)));
+        .forEach((tensor, t) => tensor?.forEach((value, i) => (squares += (value - shared[t][i]) ** 2)));
       norms[from + k] = Math.sqrt(squares);
     });
   }

@@ -46,7 +46,7 @@ export async function fewShot(
   options: FewShotOptions = {},
 ): Promise<Scenario> {
   const field = 'fewShot';
-  checkObject(options as unknown, field, ['shots', 'steps', 'metrics', 'baselines', 'order', 'seed', 'signal']);
+  checkObject(options, field, ['shots', 'steps', 'metrics', 'baselines', 'order', 'seed', 'signal']);
   checkTaskSet(tasks, 'tasks');
   const { shots = DEFAULT_SHOTS, steps = DEFAULT_STEPS, baselines = [], order, seed, signal } = options;
   const named = entriesOf(learners, 'learners', 'learners');
@@ -54,34 +54,34 @@ export async function fewShot(
   checkArray(steps, `${field}.steps`, 'numbers of steps');
   steps.forEach((count, k) => checkInteger(count, `${field}.steps[${k}]`, 0, 10000));
   checkSignal(signal, `${field}.signal`);
-  const metrics = metricsOf(named[0]![1], options.metrics, `${field}.metrics`);
+  const metrics = metricsOf(named[0][1], options.metrics, `${field}.metrics`);
   const sets = nestedSupport(tasks, shots, { order, seed });
   const [first] = sets;
 
   const curves: { name: string; points: [shots: number, results: Record<string, Interval>][] }[] = [];
   for (const [name, learner] of named) {
     const points: (typeof curves)[number]['points'] = [
-      [0, await measure(learner, first!, metrics, { when: 'before' }, signal)],
+      [0, await measure(learner, first, metrics, { when: 'before' }, signal)],
     ];
     for (const [k, set] of sets.entries())
-      points.push([shots[k]!, await measure(learner, set, metrics, { when: 'after' }, signal)]);
+      points.push([shots[k], await measure(learner, set, metrics, { when: 'after' }, signal)]);
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
   // What is relevant: as `evaluate` has it for the learners.
-  const { threshold } = standardOf(named[0]![1].model.spec.head.loss);
+  const { threshold } = standardOf(named[0][1].model.spec.head.loss);
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;
     const points: (typeof curves)[number]['points'] = [];
     sets.forEach(
       (set, k) =>
-        shots[k]! > 0 &&
-        points.push([shots[k]!, evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]),
+        shots[k] > 0 &&
+        points.push([shots[k], evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]),
     );
     curves.push({ name: baseline.name, points });
   }
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
-  const note = `${first!.size} of ${tasks.size} tasks have ${shots[shots.length - 1]} support rows or more; ${first!.queryRows.length} query rows`;
+  const note = `${first.size} of ${tasks.size} tasks have ${shots[shots.length - 1]} support rows or more; ${first.queryRows.length} query rows`;
   const scenario: Scenario = { name: 'few-shot', tables: [], charts: [], notes: [note] };
   for (const metric of metrics) {
     const known = curves.filter(({ points }) => points.some(([, results]) => metric in results));
@@ -102,7 +102,7 @@ export async function fewShot(
     const series = known.map(({ name, points }) =>
       seriesOf(
         name,
-        points.map(([x, results]) => [x, results[metric]!]),
+        points.map(([x, results]) => [x, results[metric]]),
       ),
     );
     scenario.charts.push({ title, x: 'support rows', y: metric, series });
@@ -110,7 +110,7 @@ export async function fewShot(
 
   const stepping = named.filter(([, learner]) => takesSteps(learner));
   if (stepping.length === 0 || steps.length === 0) return scenario;
-  const largest = sets[sets.length - 1]!;
+  const largest = sets[sets.length - 1];
   const rows: { name: string; results: Record<string, Interval>[] }[] = [];
   for (const [name, learner] of stepping) {
     const results: Record<string, Interval>[] = [];
@@ -142,7 +142,7 @@ export async function fewShot(
     const series = rows.map(({ name, results }) =>
       seriesOf(
         name,
-        results.map((result, k) => [steps[k]!, result[metric]!]),
+        results.map((result, k) => [steps[k], result[metric]]),
       ),
     );
     scenario.charts.push({ title, x: 'inner steps', y: metric, series });

@@ -81,13 +81,13 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   if (time === undefined) throw invalid('dataset.time', 'missing', time, 'interactions.time mapped to a column');
   const tasks = resolveTaskOptions(dataset, { min: 2, ...options.tasks }, `${field}.tasks`);
   const cuts = cutsOf(time, warmUp, blocks);
-  const halfLife = options.halfLife ?? (cuts[cuts.length - 1]! - cuts[0]!) / 10;
+  const halfLife = options.halfLife ?? (cuts[cuts.length - 1] - cuts[0]) / 10;
   checkNumber(halfLife, `${field}.halfLife`, 0, undefined, true);
 
-  const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => time[row]! < cuts[0]!);
+  const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => time[row] < cuts[0]);
   const fixed = await options.learner(rows);
   checkLearner(fixed, `${field}.learner()`);
-  const metric = options.metric ?? metricsOf(fixed, undefined, field)[0]!;
+  const metric = options.metric ?? metricsOf(fixed, undefined, field)[0];
   checkString(metric, `${field}.metric`);
   await finish(fixed, buildTasks(dataset, { ...options.tasks, rows }), { ...options.train, signal });
   const [moving, movingRecent] = [
@@ -101,12 +101,12 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   let predicted = 0;
   for (let b = 0; b < cuts.length; b++) {
     const to = cuts[b + 1] ?? Number.POSITIVE_INFINITY;
-    const block = windowTasks(dataset, tasks, cuts[b]!, to);
+    const block = windowTasks(dataset, tasks, cuts[b], to);
     if (block.size === 0) continue;
     predicted += block.queryRows.length;
-    const recent = { ...block, dataset: withRecency(dataset, cuts[b]!, halfLife) };
+    const recent = { ...block, dataset: withRecency(dataset, cuts[b], halfLife) };
     const at = async (learner: Learner, set: TaskSet, when: 'before' | 'after') =>
-      (await measure(learner, set, [metric], { when }, signal))[metric]!.perTask;
+      (await measure(learner, set, [metric], { when }, signal))[metric].perTask;
     perBlock.push({
       x: b + 1,
       perTask: [
@@ -133,7 +133,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
       expected: 'users with rows before and in a block',
     });
   }
-  const all = METHODS.map((_, m) => Float64Array.from(perBlock.flatMap(({ perTask }) => [...perTask[m]!])));
+  const all = METHODS.map((_, m) => Float64Array.from(perBlock.flatMap(({ perTask }) => [...perTask[m]])));
   notes.push(
     `${predicted} interactions predicted, of users with a history; ${dataset.size - rows.length - predicted} others only pass by`,
   );
@@ -143,7 +143,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
     [3, 1],
     [4, 3],
   ] as const) {
-    const { mean, low, high } = pairedDifference(all[a]!, all[b]!);
+    const { mean, low, high } = pairedDifference(all[a], all[b]);
     notes.push(
       `${METHODS[a]} − ${METHODS[b]}: ${metric} ${mean.toFixed(4)} (95 % interval ${low.toFixed(4)} to ${high.toFixed(4)})`,
     );
@@ -154,7 +154,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
       tableOf(
         `${metric}, predicted before learned from`,
         [{ metric, better: betterOf(metric) }],
-        METHODS.map((method, m) => [method, [meanInterval(all[m]!)]]),
+        METHODS.map((method, m) => [method, [meanInterval(all[m])]]),
       ),
     ],
     charts: [
@@ -165,7 +165,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
         series: METHODS.map((method, m) =>
           seriesOf(
             method,
-            perBlock.map(({ x, perTask }) => [x, meanInterval(perTask[m]!)]),
+            perBlock.map(({ x, perTask }) => [x, meanInterval(perTask[m])]),
           ),
         ),
       },
@@ -180,9 +180,9 @@ function cutsOf(time: Float64Array, warmUp: number, blocks: number): number[] {
   const first = Math.floor(warmUp * sorted.length);
   const cuts = Array.from(
     { length: blocks },
-    (_, b) => sorted[first + Math.floor((b * (sorted.length - first)) / blocks)]!,
+    (_, b) => sorted[first + Math.floor((b * (sorted.length - first)) / blocks)],
   );
-  return cuts.filter((cut, b) => b === 0 || cut > cuts[b - 1]!);
+  return cuts.filter((cut, b) => b === 0 || cut > cuts[b - 1]);
 }
 
 const updateOptions = (options: TrainOptions = {}): TrainOptions => ({

@@ -50,11 +50,11 @@ export async function negativeTransfer(
   options: NegativeTransferOptions = {},
 ): Promise<Scenario> {
   const field = 'negativeTransfer';
-  checkObject(options as unknown, field, ['validation', 'metric', 'column', 'signal']);
+  checkObject(options, field, ['validation', 'metric', 'column', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
   const { validation, column, signal } = options;
-  const metric = options.metric ?? metricsOf(learner, undefined, field)[0]!;
+  const metric = options.metric ?? metricsOf(learner, undefined, field)[0];
   checkString(metric, `${field}.metric`);
   const better = betterOf(metric);
   checkSignal(signal, `${field}.signal`);
@@ -64,7 +64,7 @@ export async function negativeTransfer(
     await learner.outputs(tasks, 'before', signal),
     await learner.outputs(tasks, 'after', signal),
   ];
-  const valueOf = (outputs: Float64Array) => measureOutputs(learner, tasks, outputs, [metric])[metric]!;
+  const valueOf = (outputs: Float64Array) => measureOutputs(learner, tasks, outputs, [metric])[metric];
   const base = valueOf(before);
   const methods = [
     { name: 'not adapted', result: base },
@@ -78,12 +78,12 @@ export async function negativeTransfer(
     const { c, weight } = await fitShrinkage(learner, validation, { metric, signal });
     remedy(`adapted, shrunk (c = ${c})`, weight);
     // At c = 0 this is the gate.
-    if (c > 0) remedy('adapted, shrunk and gated', (rows, t) => weight(rows) * gates[t]!);
+    if (c > 0) remedy('adapted, shrunk and gated', (rows, t) => weight(rows) * gates[t]);
   }
-  remedy('adapted, gated', (_, t) => gates[t]!);
+  remedy('adapted, gated', (_, t) => gates[t]);
 
   const harmOf = (perTask: Float64Array) =>
-    perTask.map((value, t) => Math.max(0, better === 'lower' ? value - base.perTask[t]! : base.perTask[t]! - value));
+    perTask.map((value, t) => Math.max(0, better === 'lower' ? value - base.perTask[t] : base.perTask[t] - value));
   const hurt = (perTask: Float64Array) => harmOf(perTask).map((harm) => (Number.isNaN(harm) ? harm : Number(harm > 0)));
   scenario.tables.push(
     tableOf(
@@ -99,7 +99,7 @@ export async function negativeTransfer(
       ]),
     ),
   );
-  const full = methods[1]!.result;
+  const full = methods[1].result;
   for (const { name, result } of methods.slice(2)) {
     const { mean, low, high } = pairedDifference(result, full);
     scenario.notes.push(
@@ -115,7 +115,7 @@ export async function negativeTransfer(
       const flags = hurt(result.perTask);
       return seriesOf(
         name,
-        bins.map(({ rows, members }) => [rows, meanInterval(Float64Array.from(members, (t) => flags[t]!))]),
+        bins.map(({ rows, members }) => [rows, meanInterval(Float64Array.from(members, (t) => flags[t]))]),
       );
     }),
   });
@@ -141,10 +141,10 @@ export async function fitShrinkage(
   tasks: TaskSet,
   options: { metric?: string; signal?: AbortSignal } = {},
 ): Promise<Shrinkage> {
-  checkObject(options as unknown, 'fitShrinkage', ['metric', 'signal']);
+  checkObject(options, 'fitShrinkage', ['metric', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const metric = options.metric ?? metricsOf(learner, undefined, 'fitShrinkage')[0]!;
+  const metric = options.metric ?? metricsOf(learner, undefined, 'fitShrinkage')[0];
   checkOneOutput(learner);
   const [before, after] = [
     await learner.outputs(tasks, 'before', options.signal),
@@ -154,7 +154,7 @@ export async function fitShrinkage(
   let best = { c: 0, value: Number.POSITIVE_INFINITY };
   for (const c of SHRINKAGES) {
     const outputs = blend(tasks, before, after, (n) => weightOf(n, c));
-    const value = sign * measureOutputs(learner, tasks, outputs, [metric])[metric]!.mean;
+    const value = sign * measureOutputs(learner, tasks, outputs, [metric])[metric].mean;
     checkNumber(value, metric);
     if (value < best.value) best = { c, value };
   }
@@ -173,9 +173,9 @@ function blend(
 ): Float64Array {
   const outputs = before.slice();
   for (let t = 0; t < tasks.size; t++) {
-    const lambda = weight(tasks.supportOffsets[t + 1]! - tasks.supportOffsets[t]!, t);
-    for (let i = tasks.queryOffsets[t]!; i < tasks.queryOffsets[t + 1]!; i++)
-      outputs[i]! += lambda * (after[i]! - before[i]!);
+    const lambda = weight(tasks.supportOffsets[t + 1] - tasks.supportOffsets[t], t);
+    for (let i = tasks.queryOffsets[t]; i < tasks.queryOffsets[t + 1]; i++)
+      outputs[i] += lambda * (after[i] - before[i]);
   }
   return outputs;
 }
@@ -192,8 +192,8 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
     const order = random(learner.seed, 'scenario.gate', t).shuffle(Int32Array.from(rows.keys()));
     for (const i of order.subarray(0, GATE_ROWS)) {
       held.add(
-        tasks.keys[t]!,
-        tasks.users[t]!,
+        tasks.keys[t],
+        tasks.users[t],
         rows.filter((_, k) => k !== i),
         rows.slice(i, i + 1),
       );
@@ -209,10 +209,10 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
   const loss = (y: number, output: number) =>
     isClick ? Math.log1p(Math.exp(-Math.abs(output))) + Math.max(output, 0) - y * output : Math.abs(output - y);
   owner.forEach((t, i) => {
-    const y = dataset.label[left.queryRows[i]!]!;
-    gain[t]! += loss(y, before[i]!) - loss(y, after[i]!);
+    const y = dataset.label[left.queryRows[i]];
+    gain[t] += loss(y, before[i]) - loss(y, after[i]);
   });
-  return gates.map((_, t) => (gain[t]! < 0 ? 0 : 1));
+  return gates.map((_, t) => (gain[t] < 0 ? 0 : 1));
 }
 
 function checkOneOutput({ model }: Learner): void {
@@ -228,11 +228,11 @@ const EDGES = [0, 2, 5, 10, 20, 50, 100, 200, Number.POSITIVE_INFINITY];
 
 /** Tasks by support size; a bin's x is the mean size. */
 function binsOf({ size, supportOffsets }: TaskSet): { rows: number; members: number[] }[] {
-  const rows = Array.from({ length: size }, (_, t) => supportOffsets[t + 1]! - supportOffsets[t]!);
+  const rows = Array.from({ length: size }, (_, t) => supportOffsets[t + 1] - supportOffsets[t]);
   return EDGES.slice(1).flatMap((high, b) => {
-    const members = [...rows.keys()].filter((t) => rows[t]! > EDGES[b]! && rows[t]! <= high);
+    const members = [...rows.keys()].filter((t) => rows[t] > EDGES[b] && rows[t] <= high);
     return members.length === 0
       ? []
-      : [{ rows: members.reduce((sum, t) => sum + rows[t]!, 0) / members.length, members }];
+      : [{ rows: members.reduce((sum, t) => sum + rows[t], 0) / members.length, members }];
   });
 }

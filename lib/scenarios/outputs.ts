@@ -36,7 +36,7 @@ function withSteps(model: Model, inner: NativeInnerLoop, steps: number | undefin
   if (steps === undefined || steps === inner.steps) return inner;
   if (!Array.isArray(inner.rates)) return { ...inner, steps };
   const rates = inner.rates.map(
-    (rate) => rate && model.floats(steps).map((_, k) => rate[Math.min(k, rate.length - 1)]!),
+    (rate) => rate && model.floats(steps).map((_, k) => rate[Math.min(k, rate.length - 1)]),
   );
   return { ...inner, steps, rates };
 }

@@ -35,7 +35,7 @@ export async function coldStart(
   options: PartitionOptions = {},
 ): Promise<Scenario> {
   const field = 'coldStart';
-  checkObject(options as unknown, field, ['metrics', 'baselines', 'signal']);
+  checkObject(options, field, ['metrics', 'baselines', 'signal']);
   checkLearner(learner);
   checkSignal(options.signal, `${field}.signal`);
   const { baselines, signal } = options;
@@ -46,15 +46,15 @@ export async function coldStart(
   });
   const measured: MethodEvaluation[][] = [];
   for (const name of names)
-    measured.push((await evaluate(learner, sets[name]!, { metrics: [...metrics], baselines, signal })).methods);
-  const methods = measured[0]!.map(({ method }) => method);
+    measured.push((await evaluate(learner, sets[name], { metrics: [...metrics], baselines, signal })).methods);
+  const methods = measured[0].map(({ method }) => method);
   const result = (method: string, k: number, metric: string): Interval | undefined =>
-    measured[k]!.find((each) => each.method === method)?.metrics[metric];
+    measured[k].find((each) => each.method === method)?.metrics[metric];
   const scenario: Scenario = {
     name: 'cold-start',
     tables: [],
     charts: [],
-    notes: names.map((name) => `${name}: ${sets[name]!.size} tasks`),
+    notes: names.map((name) => `${name}: ${sets[name].size} tasks`),
   };
   for (const metric of metrics) {
     const columns = names.map((name) => ({ metric: `${metric}, ${name}`, better: betterOf(metric) }));

@@ -52,7 +52,7 @@ export function metricsOf(learner: Learner, metrics: readonly string[] | undefin
     return loss in DEFAULT_METRICS ? DEFAULT_METRICS[loss as keyof typeof DEFAULT_METRICS] : DEFAULT_METRICS.mse;
   checkArray(metrics, field, 'metric names');
   if (metrics.length === 0) throw invalid(field, 'empty', metrics, 'at least one metric');
-  for (const name of metrics) parseMetric(name as string);
+  for (const name of metrics) parseMetric(name);
   return metrics;
 }
 

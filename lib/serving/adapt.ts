@@ -35,19 +35,19 @@ declare module '../learner/learner.js' {
 }
 
 Learner.prototype.adapt = async function (support, options = {}) {
-  checkObject(options as unknown, 'options', ['signal']);
+  checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
   const catalog = this.servedCatalog();
   const packed = packSupport(this, catalog, support);
   const [adapted] = await runNative(options.signal, (token) =>
     this.model.ops.adapt({ ...this.call(packed.batch), token }),
   );
-  return new PersonalModel(this, catalog, packed, adapted!);
+  return new PersonalModel(this, catalog, packed, adapted);
 };
 
 Learner.prototype.adaptSync = function (support) {
   const catalog = this.servedCatalog();
   const packed = packSupport(this, catalog, support);
   const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
-  return new PersonalModel(this, catalog, packed, adapted!);
+  return new PersonalModel(this, catalog, packed, adapted);
 };

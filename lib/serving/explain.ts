@@ -66,7 +66,7 @@ export async function explain(
   target: number,
   options: ExplainOptions = {},
 ): Promise<Explanation[]> {
-  checkObject(options as unknown, 'options', ['method', 'signal']);
+  checkObject(options, 'options', ['method', 'signal']);
   checkSignal(options.signal, 'options.signal');
   const method = options.method ?? (hasGradient(learner, catalog) ? 'gradient' : 'leaveOneOut');
   checkOneOf(method, 'options.method', hasGradient(learner, catalog) ? ['gradient', 'leaveOneOut'] : ['leaveOneOut']);
@@ -74,13 +74,13 @@ export async function explain(
   const way = method === 'leaveOneOut' ? leaveOneOut : learner.algorithm.solver === 'ridge' ? byLeverage : byGradient;
   const influence = await way({ learner, catalog, support, target, signal: options.signal });
   const order = Int32Array.from(influence, (_, i) => i).sort(
-    (a, b) => Math.abs(influence[b]!) - Math.abs(influence[a]!) || a - b,
+    (a, b) => Math.abs(influence[b]) - Math.abs(influence[a]) || a - b,
   );
   const { values } = catalog.items.keys;
   return Array.from(order, (i) => ({
-    item: values[support.items[i]!]!,
-    label: support.labels[i]!,
-    influence: influence[i]!,
+    item: values[support.items[i]],
+    label: support.labels[i],
+    influence: influence[i],
   }));
 }
 
@@ -118,12 +118,12 @@ async function scoresAfter(
   targets: readonly number[],
 ): Promise<Float64Array> {
   const { users, items } = catalog;
-  const id = (row: number) => items.keys.values[row]!;
+  const id = (row: number) => items.keys.values[row];
   const me = await learner.adapt(
     {
-      items: rows.map((i) => id(support.items[i]!)),
-      labels: rows.map((i) => labels[i]!),
-      ...(support.user !== 0 && { user: users.keys.values[support.user]! }),
+      items: rows.map((i) => id(support.items[i])),
+      labels: rows.map((i) => labels[i]),
+      ...(support.user !== 0 && { user: users.keys.values[support.user] }),
     },
     { signal },
   );
@@ -134,7 +134,7 @@ const allRows = ({ support }: Case) => Array.from(support.items, (_, i) => i);
 
 async function leaveOneOut(one: Case): Promise<Float64Array> {
   const rows = allRows(one);
-  const score = async (kept: readonly number[]) => (await scoresAfter(one, kept, one.support.labels, [one.target]))[0]!;
+  const score = async (kept: readonly number[]) => (await scoresAfter(one, kept, one.support.labels, [one.target]))[0];
   const full = await score(rows);
   return Float64Array.from(
     await Promise.all(rows.map((i) => score(rows.filter((row) => row !== i)))),
@@ -158,8 +158,8 @@ async function byLeverage(one: Case): Promise<Float64Array> {
     ),
   );
   return Float64Array.from(raised, (scores, i) => {
-    const leverage = scores[1 + i]! - full[1 + i]!;
-    return ((scores[0]! - full[0]!) * (labels[i]! - full[1 + i]!)) / (1 - leverage);
+    const leverage = scores[1 + i] - full[1 + i];
+    return ((scores[0] - full[0]) * (labels[i] - full[1 + i])) / (1 - leverage);
   });
 }
 
@@ -258,8 +258,8 @@ async function byGradient(one: Case): Promise<Float64Array> {
   const trail: Fast[] = [model.tensors.map((_, t) => (inner.fast[t] === 1 ? ops.readTensor(store, t) : undefined))];
   for (let k = 0; k < inner.steps; k++) {
     const [adapted] = await native((call) => ops.adapt({ ...call, batch: targetRow, inner: loop(k, k + 1) }));
-    trail.push(ops.readAdapted(adapted!, store));
-    write(trail[k + 1]!);
+    trail.push(ops.readAdapted(adapted, store));
+    write(trail[k + 1]);
   }
   const parts = scoreParts(learner.model.spec.head, await outputs(targetRow)).map(({ label, factor }) => ({
     batch: packed({ items: [one.target], labels: [label] }),
@@ -268,20 +268,20 @@ async function byGradient(one: Case): Promise<Float64Array> {
   const influence = new Float64Array(own.items.length);
   for (let k = inner.steps - 1; k >= 0; k--) {
     // The store holds θ_{k+1}.
-    const direction: Fast = trail[k]!.map((data) => data && new Float64Array(data.length));
+    const direction: Fast = trail[k].map((data) => data && new Float64Array(data.length));
     for (const { batch, factor } of parts) {
       const { gradient } = await native((call) =>
         ops.metaGradient({ ...call, batch, inner: loop(k + 1, inner.steps), direction: 0 }),
       );
-      direction.forEach((sum, t) => sum?.forEach((_, i) => (sum[i]! += factor * gradient[t]![i]!)));
+      direction.forEach((sum, t) => sum?.forEach((_, i) => (sum[i] += factor * gradient[t][i])));
     }
     scaleByRates(direction, loop(k, k + 1), (rates, t) => ops.readTensor(rates, t));
-    const slopes = await lossSlopes(learner.model.spec.head, own.labels, trail[k]!, direction, async (values) => {
+    const slopes = await lossSlopes(learner.model.spec.head, own.labels, trail[k], direction, async (values) => {
       write(values);
       return outputs(supportRows);
     });
-    removeEach(slopes, inner.shrinkage).forEach((difference, i) => (influence[i]! -= difference));
-    write(trail[k]!);
+    removeEach(slopes, inner.shrinkage).forEach((difference, i) => (influence[i] -= difference));
+    write(trail[k]);
   }
   return influence;
 }
@@ -306,14 +306,14 @@ function scaleByRates(
   direction.forEach((v, t) => {
     if (v === undefined) return;
     const elementwise = rateKind === 2 ? read(rates as NativeStore, t) : undefined;
-    const rate = rateKind === 1 ? (rates as Fast)[t]![0]! : shared!;
-    for (let i = 0; i < v.length; i++) v[i]! *= elementwise === undefined ? rate : elementwise[i]!;
+    const rate = rateKind === 1 ? (rates as Fast)[t]![0] : shared!;
+    for (let i = 0; i < v.length; i++) v[i] *= elementwise === undefined ? rate : elementwise[i];
   });
 }
 
 /** The score's gradient as a sum of gradients of the loss at chosen labels: all that the core differentiates are losses. */
 function scoreParts(head: { loss: string }, output: ArrayLike<number>): { label: number; factor: number }[] {
-  const o = output[0]!;
+  const o = output[0];
   if (head.loss === 'mse') return [{ label: o - 0.5, factor: 1 }]; // ∂(o − y)² = 2 (o − y) ∂o
   if (head.loss === 'bce') {
     const p = 1 / (1 + Math.exp(-o)); // ∂loss = (p − y) ∂o
@@ -327,8 +327,8 @@ function scoreParts(head: { loss: string }, output: ArrayLike<number>): { label:
 
 function probabilities(outputs: ArrayLike<number>, from: number, to: number): Float64Array {
   let top = -Infinity;
-  for (let c = from; c < to; c++) top = Math.max(top, outputs[c]!);
-  const p = Float64Array.from({ length: to - from }, (_, c) => Math.exp(outputs[from + c]! - top));
+  for (let c = from; c < to; c++) top = Math.max(top, outputs[c]);
+  const p = Float64Array.from({ length: to - from }, (_, c) => Math.exp(outputs[from + c] - top));
   const total = p.reduce((a, b) => a + b, 0);
   return p.map((share) => share / total);
 }
@@ -349,7 +349,7 @@ async function lossSlopes(
   const n = labels.length;
   if (largest === 0) return new Float64Array(n);
   const epsilon = STEP / largest;
-  const moved = (by: number) => theta.map((values, t) => values && values.map((x, i) => x + by * d[t]![i]!));
+  const moved = (by: number) => theta.map((values, t) => values && values.map((x, i) => x + by * d[t]![i]));
   const [above, below, here] = [
     await outputsAt(moved(epsilon)),
     await outputsAt(moved(-epsilon)),
@@ -357,14 +357,14 @@ async function lossSlopes(
   ];
   const width = here.length / n;
   return Float64Array.from({ length: n }, (_, i) => {
-    const y = labels[i]!;
+    const y = labels[i];
     const p = head.loss === 'softmax' ? probabilities(here, i * width, (i + 1) * width) : undefined;
     let slope = 0;
     for (let c = 0; c < width; c++) {
-      const o = here[i * width + c]!;
+      const o = here[i * width + c];
       const slopeOfLoss =
-        p !== undefined ? p[c]! - Number(c === y) : head.loss === 'mse' ? 2 * (o - y) : 1 / (1 + Math.exp(-o)) - y;
-      slope += (slopeOfLoss * (above[i * width + c]! - below[i * width + c]!)) / (2 * epsilon);
+        p !== undefined ? p[c] - Number(c === y) : head.loss === 'mse' ? 2 * (o - y) : 1 / (1 + Math.exp(-o)) - y;
+      slope += (slopeOfLoss * (above[i * width + c] - below[i * width + c])) / (2 * epsilon);
     }
     return slope;
   });

@@ -109,7 +109,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; MISSING_FILE, IO; MODEL_FILE for a file that is damaged or something else
  */
 export async function loadLearner(path: string, options: { threads?: number } = {}): Promise<Learner> {
-  checkObject(options as unknown, 'options', ['threads']);
+  checkObject(options, 'options', ['threads']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
   const { tensors, metadata } = decodeSafetensors(await readWhole(path), path);
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
@@ -166,7 +166,7 @@ function restoreRows(
       (itemBias instanceof Float64Array && itemBias.length === items.rows && itemBias.every(Number.isFinite))) &&
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
-  return { mean, itemBias: itemBias as Float64Array | undefined, seen: seen as Uint8Array | undefined };
+  return { mean, itemBias: itemBias, seen: seen };
 }
 
 function remade({ name, options }: Manifest['algorithm']): Algorithm {
@@ -284,7 +284,7 @@ function restoreTable(
       if (
         offsets.length !== rows + 1 ||
         offsets[rows] !== data.length ||
-        offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]!))
+        offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]))
       )
         throw damaged(name);
       return column;

@@ -71,7 +71,7 @@ export class PersonalModel {
     options: { signal?: AbortSignal; uncertainty?: boolean } = {},
   ): Promise<Float64Array | Uncertain> {
     checkArray(items, 'items', 'item ids');
-    checkObject(options as unknown, 'options', ['signal', 'uncertainty']);
+    checkObject(options, 'options', ['signal', 'uncertainty']);
     const { signal, uncertainty = false } = options;
     checkSignal(signal, 'options.signal');
     checkBoolean(uncertainty, 'options.uncertainty');
@@ -103,7 +103,7 @@ export class PersonalModel {
 
   /** The best items of the catalog for this user, best first; equal scores in catalog order. */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
-    checkObject(options as unknown, 'options', ['count', 'among', 'excludeSupport', 'signal']);
+    checkObject(options, 'options', ['count', 'among', 'excludeSupport', 'signal']);
     const { count = 10, among, excludeSupport = true, signal } = options;
     checkInteger(count, 'options.count', 1);
     checkBoolean(excludeSupport, 'options.excludeSupport');
@@ -115,7 +115,7 @@ export class PersonalModel {
     if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
     const rows = rowsWhere(wanted);
     const scores = await this.#score(rows, signal);
-    return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]!]!, score: scores[i]! }));
+    return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]], score: scores[i] }));
   }
 
   /**
@@ -132,7 +132,7 @@ export class PersonalModel {
    */
   async explain(item: string | number, options: ExplainOptions = {}): Promise<Explanation[]> {
     const [row] = itemRows(this.#catalog, [item], 'item');
-    return explain(this.#learner, this.#catalog, this.#support, row!, options);
+    return explain(this.#learner, this.#catalog, this.#support, row, options);
   }
 
   /** @param variances takes aᵀ M⁻¹ a of every row */
@@ -163,7 +163,7 @@ export class PersonalModel {
     const scores = scoresOf(learner.model.spec.head, learner.model.mainOf(before!), mean);
     if (learner.isModerated) moderate(scores, variance!);
     if (itemBias !== undefined)
-      for (let i = 0; i < scores.length; i++) scores[i]! += itemBias[rows[i]!]! + this.#support.bias;
+      for (let i = 0; i < scores.length; i++) scores[i] += itemBias[rows[i]] + this.#support.bias;
     return scores;
   }
 }

@@ -43,7 +43,7 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   }
   const given = new Float64Array(items.length);
   for (let i = 0; i < items.length; i++) {
-    const y = support.labels[i]!;
+    const y = support.labels[i];
     if (typeof y !== 'number' || !Number.isFinite(y) || !labelFits(head, y)) {
       throw invalid(
         `support.labels[${i}]`,
@@ -95,7 +95,7 @@ function labelledRows(learner: Learner, catalog: Dataset, items: Int32Array, giv
   const all = learner.model.floats(rows.length * width);
   if (width > 1) all.fill(NaN);
   for (let i = 0; i < rows.length; i++)
-    all[i * width] = labels[i]! - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]!]! + bias);
+    all[i * width] = labels[i] - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]] + bias);
   return { items: rows, labels: all, bias, places };
 }
 
@@ -142,7 +142,7 @@ export function itemRows(catalog: Dataset, ids: readonly (string | number)[], fi
   let next = 1;
   // A loop: `Int32Array.from` with a callback takes five times as long, and a catalog is long.
   for (let i = 0; i < rows.length; i++) {
-    const id = ids[i]!;
+    const id = ids[i];
     // Ids in catalog order, such as those of the whole catalog, need no look-up.
     const row = typeof id === 'string' && id === values[next] ? next : keys.idOf(String(id));
     next = row + 1;

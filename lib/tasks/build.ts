@@ -51,30 +51,30 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
   if (query === 'each') {
     const tasks = new TaskSetBuilder();
     for (const owner of kept)
-      leaveEachOut(tasks, names[owner]!, isUser ? owner : 0, rowsOf(owner), options, streamOf(owner));
+      leaveEachOut(tasks, names[owner], isUser ? owner : 0, rowsOf(owner), options, streamOf(owner));
     return { ...tasks.build(dataset), notes };
   }
 
   const supportOffsets = new Int32Array(kept.length + 1);
   const queryOffsets = new Int32Array(kept.length + 1);
   for (let t = 0; t < kept.length; t++) {
-    const size = offsets[kept[t]! + 1]! - offsets[kept[t]!]!;
+    const size = offsets[kept[t] + 1] - offsets[kept[t]];
     const queries = queryRows(size, query, options.leastSupport);
-    queryOffsets[t + 1] = queryOffsets[t]! + queries;
-    supportOffsets[t + 1] = supportOffsets[t]! + Math.min(options.support, size - queries);
+    queryOffsets[t + 1] = queryOffsets[t] + queries;
+    supportOffsets[t + 1] = supportOffsets[t] + Math.min(options.support, size - queries);
   }
   const tasks: BuiltTasks = {
     dataset,
     size: kept.length,
-    keys: Array.from(kept, (owner) => names[owner]!),
+    keys: Array.from(kept, (owner) => names[owner]),
     users: isUser ? kept : new Int32Array(kept.length),
     supportOffsets,
-    supportRows: new Int32Array(supportOffsets[kept.length]!),
+    supportRows: new Int32Array(supportOffsets[kept.length]),
     queryOffsets,
-    queryRows: new Int32Array(queryOffsets[kept.length]!),
+    queryRows: new Int32Array(queryOffsets[kept.length]),
     notes,
   };
-  for (let t = 0; t < kept.length; t++) fillTask(tasks, t, rowsOf(kept[t]!), streamOf(kept[t]!));
+  for (let t = 0; t < kept.length; t++) fillTask(tasks, t, rowsOf(kept[t]), streamOf(kept[t]));
   return tasks;
 }
 
@@ -131,7 +131,7 @@ function selectOwners(
   let few = 0;
   let many = 0;
   for (let owner = 1; owner + 1 < offsets.length; owner++) {
-    const size = offsets[owner + 1]! - offsets[owner]!;
+    const size = offsets[owner + 1] - offsets[owner];
     if (size === 0 || options.only?.[owner] === 0) continue;
     if (size < least) few++;
     else if (size > options.max) many++;
@@ -150,14 +150,14 @@ const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 function distribution({ offsets, plural }: Grouping): string {
   const counts = new Array<number>(BOUNDS.length).fill(0);
   for (let owner = 1; owner + 1 < offsets.length; owner++) {
-    const size = offsets[owner + 1]! - offsets[owner]!;
+    const size = offsets[owner + 1] - offsets[owner];
     let bin = BOUNDS.length - 1;
-    while (bin >= 0 && BOUNDS[bin]! > size) bin--;
-    if (bin >= 0) counts[bin]!++;
+    while (bin >= 0 && BOUNDS[bin] > size) bin--;
+    if (bin >= 0) counts[bin]++;
   }
   const parts = counts.flatMap((count, bin) => {
     if (count === 0) return [];
-    const low = BOUNDS[bin]!;
+    const low = BOUNDS[bin];
     const high = BOUNDS[bin + 1];
     return [
       `${count} with ${high === undefined ? `${low} or more` : high === low + 1 ? String(low) : `${low} to ${high - 1}`}`,
@@ -193,5 +193,5 @@ export function redrawQuery(tasks: TaskSet, seed: number, epoch: number): TaskSe
 }
 
 function sizeOf(tasks: TaskSet, t: number): number {
-  return tasks.supportOffsets[t + 1]! - tasks.supportOffsets[t]! + tasks.queryOffsets[t + 1]! - tasks.queryOffsets[t]!;
+  return tasks.supportOffsets[t + 1] - tasks.supportOffsets[t] + tasks.queryOffsets[t + 1] - tasks.queryOffsets[t];
 }

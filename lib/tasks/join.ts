@@ -40,7 +40,7 @@ function joinOffsets(arrays: readonly Int32Array[]): Int32Array {
   return joinArrays(
     arrays.map((offsets, k) => {
       const moved = offsets.subarray(k === 0 ? 0 : 1).map((offset) => offset + base);
-      base += offsets[offsets.length - 1]!;
+      base += offsets[offsets.length - 1];
       return moved;
     }),
   );

@@ -43,7 +43,7 @@ export function groupByKey(dataset: Dataset, by: TaskKey, rows: Int32Array | und
   const names = column.vocabulary.values;
   const plural = `values of ${by.column}`;
   if (column.kind === 'categorical') {
-    const ids = index === undefined ? column.data : index.map((row) => column.data[row]!);
+    const ids = index === undefined ? column.data : index.map((row) => column.data[row]);
     return { ...groupRows(ids, names.length, rows), names, plural };
   }
   return { ...groupEntries(dataset, column, index, rows), names, plural };
@@ -63,10 +63,10 @@ function groupEntries(
     // A value that a bag holds twice counts once: `last` is the position where a key was seen last.
     last.fill(-1);
     for (let i = 0; i < size; i++) {
-      const row = rows === undefined ? i : rows[i]!;
-      const entity = index === undefined ? row : index[row]!;
-      for (let k = column.offsets[entity]!; k < column.offsets[entity + 1]!; k++) {
-        const key = column.data[k]!;
+      const row = rows === undefined ? i : rows[i];
+      const entity = index === undefined ? row : index[row];
+      for (let k = column.offsets[entity]; k < column.offsets[entity + 1]; k++) {
+        const key = column.data[k];
         if (last[key] === i) continue;
         last[key] = i;
         visit(key, row);
@@ -74,11 +74,11 @@ function groupEntries(
     }
   };
   const offsets = new Int32Array(keys + 1);
-  each((key) => offsets[key + 1]!++);
-  for (let k = 0; k < keys; k++) offsets[k + 1]! += offsets[k]!;
+  each((key) => offsets[key + 1]++);
+  for (let k = 0; k < keys; k++) offsets[k + 1] += offsets[k];
   const next = offsets.slice(0, keys);
-  const order = new Int32Array(offsets[keys]!);
-  each((key, row) => (order[next[key]!++] = row));
+  const order = new Int32Array(offsets[keys]);
+  each((key, row) => (order[next[key]++] = row));
   return { order, offsets };
 }
 
@@ -143,15 +143,15 @@ export function taskGroups(tasks: TaskSet, column: string, field = 'column'): Ta
     counts.fill(0);
     const count = (rows: Int32Array, from: number, to: number) => {
       for (let i = from; i < to; i++) {
-        const entity = index === undefined ? rows[i]! : index[rows[i]!]!;
-        if (values.kind === 'categorical') counts[values.data[entity]!]!++;
-        else for (let k = values.offsets[entity]!; k < values.offsets[entity + 1]!; k++) counts[values.data[k]!]!++;
+        const entity = index === undefined ? rows[i] : index[rows[i]];
+        if (values.kind === 'categorical') counts[values.data[entity]]++;
+        else for (let k = values.offsets[entity]; k < values.offsets[entity + 1]; k++) counts[values.data[k]]++;
       }
     };
-    count(supportRows, supportOffsets[t]!, supportOffsets[t + 1]!);
-    count(queryRows, queryOffsets[t]!, queryOffsets[t + 1]!);
+    count(supportRows, supportOffsets[t], supportOffsets[t + 1]);
+    count(queryRows, queryOffsets[t], queryOffsets[t + 1]);
     let best = 0;
-    for (let id = 1; id < names.length; id++) if (counts[id]! > (best === 0 ? 0 : counts[best]!)) best = id;
+    for (let id = 1; id < names.length; id++) if (counts[id] > (best === 0 ? 0 : counts[best])) best = id;
     group[t] = best;
   }
   return { names, group };

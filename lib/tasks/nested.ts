@@ -28,17 +28,16 @@ export interface NestedOptions {
  */
 export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options: NestedOptions = {}): TaskSet[] {
   checkArray(sizes, 'sizes', 'support sizes');
-  checkObject(options as unknown, 'nested', ['order', 'seed']);
+  checkObject(options, 'nested', ['order', 'seed']);
   const { order = 'random', seed = 0 } = options;
   checkOneOf(order, 'nested.order', ['random', 'first', 'last']);
   checkSeed(seed, 'nested.seed');
   sizes.forEach((size: unknown, k) => {
     checkInteger(size, `sizes[${k}]`, 0);
-    if (k > 0 && size <= sizes[k - 1]!)
-      throw invalid(`sizes[${k}]`, 'not ascending', size, `more than ${sizes[k - 1]}`);
+    if (k > 0 && size <= sizes[k - 1]) throw invalid(`sizes[${k}]`, 'not ascending', size, `more than ${sizes[k - 1]}`);
   });
   if (sizes.length === 0) throw invalid('sizes', 'empty', sizes, 'at least one size');
-  const largest = sizes[sizes.length - 1]!;
+  const largest = sizes[sizes.length - 1];
   const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
   const builders = sizes.map(() => new TaskSetBuilder());
   let kept = 0;
@@ -50,7 +49,7 @@ export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options:
     const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
     sizes.forEach((size, k) => {
       const support = order === 'last' ? rows.slice(rows.length - size) : rows.slice(0, size);
-      builders[k]!.add(tasks.keys[t]!, tasks.users[t]!, order === 'random' ? support.sort() : support, query);
+      builders[k].add(tasks.keys[t], tasks.users[t], order === 'random' ? support.sort() : support, query);
     });
   }
   if (kept === 0)

@@ -119,7 +119,7 @@ function checkRows(dataset: Dataset, rows: unknown, field: string): Int32Array |
     throw invalid(field, 'not an Int32Array', rows, 'an Int32Array of interaction indices');
   const seen = new Uint8Array(dataset.size);
   for (let k = 0; k < rows.length; k++) {
-    const row = rows[k]!;
+    const row = rows[k];
     if (row < 0 || row >= dataset.size) {
       throw invalid(`${field}[${k}]`, 'not an interaction', row, `an index from 0 to ${dataset.size - 1}`);
     }

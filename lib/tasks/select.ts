@@ -21,7 +21,7 @@ export function select(
     const count = Math.round(rows.length * selector.fraction);
     // The stream's name is the option's path, so that no two selections of one split use the same numbers.
     random(seed, field).shuffle(rows);
-    for (let k = 0; k < count; k++) picked[rows[k]!] = 1;
+    for (let k = 0; k < count; k++) picked[rows[k]] = 1;
   } else {
     const column = table.columns.find(({ name }) => name === selector.column);
     if (column === undefined) {
@@ -43,9 +43,8 @@ export function select(
     const chosen = chooseIds(column.vocabulary.values, selector, `${field}.in`);
     for (let row = 1; row < table.rows; row++) {
       if (candidates[row] === 0) continue;
-      if (column.kind === 'categorical') picked[row] = chosen[column.data[row]!]!;
-      else
-        for (let k = column.offsets[row]!; k < column.offsets[row + 1]!; k++) picked[row]! |= chosen[column.data[k]!]!;
+      if (column.kind === 'categorical') picked[row] = chosen[column.data[row]]!;
+      else for (let k = column.offsets[row]; k < column.offsets[row + 1]; k++) picked[row] |= chosen[column.data[k]];
     }
   }
   const count = picked.reduce((sum, flag) => sum + flag, 0);
@@ -84,7 +83,7 @@ function chooseIds(
   }
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = selector;
   for (let id = 1; id < values.length; id++) {
-    const number = values[id]!.trim() === '' ? Number.NaN : Number(values[id]);
+    const number = values[id].trim() === '' ? Number.NaN : Number(values[id]);
     chosen[id] = number >= min && number <= max ? 1 : 0;
   }
   return chosen;

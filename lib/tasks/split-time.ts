@@ -16,7 +16,7 @@ export function splitTime(
   const tasks = resolveTaskOptions(dataset, given, 'split.tasks', seed);
   const sorted = time.slice().sort();
   // Rows of one time are on one side of a cut.
-  const cutOf = (share: number) => (share >= 1 ? Number.POSITIVE_INFINITY : sorted[Math.floor(share * sorted.length)]!);
+  const cutOf = (share: number) => (share >= 1 ? Number.POSITIVE_INFINITY : sorted[Math.floor(share * sorted.length)]);
   const testCut = cutOf(1 - test);
   const validationCut = validation === 0 ? testCut : cutOf(1 - test - validation);
   const trainRows = rowsBetween(time, Number.NEGATIVE_INFINITY, validationCut);
@@ -49,12 +49,12 @@ export function windowTasks(dataset: Dataset, options: ResolvedTaskOptions, from
   for (let key = 1; key < names.length; key++) {
     const rows = sortByTime(order.subarray(offsets[key], offsets[key + 1]), time);
     let start = 0;
-    while (start < rows.length && time[rows[start]!]! < from) start++;
+    while (start < rows.length && time[rows[start]] < from) start++;
     let end = start;
-    while (end < rows.length && time[rows[end]!]! < to) end++;
+    while (end < rows.length && time[rows[end]] < to) end++;
     if (end === start || start < options.leastSupport || end < options.min || end > options.max) continue;
     const support = rows.subarray(Math.max(0, start - options.support), start);
-    tasks.add(names[key]!, options.by === 'user' ? key : 0, support, rows.subarray(start, end));
+    tasks.add(names[key], options.by === 'user' ? key : 0, support, rows.subarray(start, end));
   }
   return tasks.build(dataset);
 }
@@ -62,6 +62,6 @@ export function windowTasks(dataset: Dataset, options: ResolvedTaskOptions, from
 function rowsBetween(time: Float64Array, from: number, to: number): Int32Array {
   const rows = new Int32Array(time.length);
   let count = 0;
-  for (let row = 0; row < time.length; row++) if (time[row]! >= from && time[row]! < to) rows[count++] = row;
+  for (let row = 0; row < time.length; row++) if (time[row] >= from && time[row] < to) rows[count++] = row;
   return rows.slice(0, count);
 }

@@ -73,7 +73,7 @@ function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT
   const users = rowsWhere(present(dataset.user, dataset.users.rows));
   random(seed, 'split.users').shuffle(users);
   const { names, set } = deal(users, dataset.users.rows, validation, test, 'users');
-  return { names, set: Uint8Array.from(dataset.user, (user) => set[user]!) };
+  return { names, set: Uint8Array.from(dataset.user, (user) => set[user]) };
 }
 
 /** Set numbers of shuffled keys: first those of validation, then of test, the rest trains. @param total number of all keys */
@@ -94,7 +94,7 @@ function deal(keys: Int32Array, total: number, validation: number, test: number,
         'a larger fraction',
       );
     names.push(name);
-    for (const end = next + size; next < end; next++) set[keys[next]!] = names.length - 1;
+    for (const end = next + size; next < end; next++) set[keys[next]] = names.length - 1;
   }
   return { names, set };
 }
@@ -102,12 +102,12 @@ function deal(keys: Int32Array, total: number, validation: number, test: number,
 /** A row with several keys goes to the last of their sets, so that no row of a held-out task is trained on. */
 function splitKeys(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED, tasks }: TaskSplit): Assignment {
   const { order, offsets, names: texts, plural } = groupByKey(dataset, tasks.by ?? 'user', undefined);
-  const keys = rowsWhere(Uint8Array.from(texts, (_, key) => (key > 0 && offsets[key + 1]! > offsets[key]! ? 1 : 0)));
+  const keys = rowsWhere(Uint8Array.from(texts, (_, key) => (key > 0 && offsets[key + 1] > offsets[key] ? 1 : 0)));
   random(seed, 'split.tasks').shuffle(keys);
   const { names, set: setOfKey } = deal(keys, texts.length, validation, test, plural);
   const set = new Uint8Array(dataset.size);
   for (let key = 1; key < texts.length; key++)
-    for (let k = offsets[key]!; k < offsets[key + 1]!; k++) set[order[k]!] = Math.max(set[order[k]!]!, setOfKey[key]!);
+    for (let k = offsets[key]; k < offsets[key + 1]; k++) set[order[k]] = Math.max(set[order[k]], setOfKey[key]);
   return { names, set, keys: setOfKey };
 }
 
@@ -154,7 +154,7 @@ function splitPartitions(dataset: Dataset, options: PartitionSplit): Assignment 
   const users = status('users', newUsers, validation?.users);
   const items = status('items', newItems, validation?.items);
   const set = new Uint8Array(dataset.size);
-  for (let i = 0; i < dataset.size; i++) set[i] = SET_OF_PAIR[users[dataset.user[i]!]!]![items[dataset.item[i]!]!]!;
+  for (let i = 0; i < dataset.size; i++) set[i] = SET_OF_PAIR[users[dataset.user[i]]][items[dataset.item[i]]]!;
   return { names: validation === undefined ? PARTITIONS.slice(0, 4) : PARTITIONS, set };
 }
 
@@ -172,7 +172,7 @@ function build(dataset: Dataset, options: Exclude<SplitOptions, TimeSplit>, { na
   }
   const warm = options.protocol === 'partitions' ? (options.warm ?? 0) : 0;
   if (warm > 0) {
-    const train = sets['train']!;
+    const train = sets['train'];
     const count = Math.round(warm * train.size);
     if (count === 0)
       throw emptyError('split.warm', `the fraction is less than one of ${train.size} tasks`, 'a larger fraction');
@@ -181,11 +181,11 @@ function build(dataset: Dataset, options: Exclude<SplitOptions, TimeSplit>, { na
     );
     sets['warm'] = subsetTasks(train, order.subarray(0, count).sort());
     rows['warm'] = sets['warm'].queryRows.slice().sort();
-    rows['train'] = withoutRows(dataset, rows['train']!, rows['warm']);
+    rows['train'] = withoutRows(dataset, rows['train'], rows['warm']);
     const { notes: _, ...built } = divide(dataset, { ...tasks, rows: rows['train'] }, 'train');
     sets['train'] = built;
   }
-  return { sets, trainRows: rows['train']!, rows, notes };
+  return { sets, trainRows: rows['train'], rows, notes };
 }
 
 /** Rows that are not in `out`, in their order. */
@@ -197,6 +197,6 @@ export function withoutRows(dataset: Dataset, rows: Int32Array, out: Int32Array)
 
 function present(keys: Int32Array, rows: number): Uint8Array {
   const flags = new Uint8Array(rows);
-  for (let i = 0; i < keys.length; i++) flags[keys[i]!] = 1;
+  for (let i = 0; i < keys.length; i++) flags[keys[i]] = 1;
   return flags;
 }

@@ -5,7 +5,7 @@ import { invalid } from '../foundation/check.js';
 export function subsetTasks(tasks: TaskSet, indices: ArrayLike<number>): TaskSet {
   const picked = Int32Array.from(indices);
   for (let k = 0; k < picked.length; k++) {
-    const index = indices[k]!;
+    const index = indices[k];
     if (!Number.isInteger(index) || index < 0 || index >= tasks.size) {
       throw invalid(`indices[${k}]`, 'not a task', index, `an index from 0 to ${tasks.size - 1}`);
     }
@@ -15,8 +15,8 @@ export function subsetTasks(tasks: TaskSet, indices: ArrayLike<number>): TaskSet
   return {
     dataset: tasks.dataset,
     size: picked.length,
-    keys: Array.from(picked, (t) => tasks.keys[t]!),
-    users: picked.map((t) => tasks.users[t]!),
+    keys: Array.from(picked, (t) => tasks.keys[t]),
+    users: picked.map((t) => tasks.users[t]),
     supportOffsets: support.offsets,
     supportRows: support.rows,
     queryOffsets: query.offsets,
@@ -31,10 +31,10 @@ function subsetRows(
 ): { offsets: Int32Array; rows: Int32Array } {
   const newOffsets = new Int32Array(picked.length + 1);
   for (let k = 0; k < picked.length; k++)
-    newOffsets[k + 1] = newOffsets[k]! + offsets[picked[k]! + 1]! - offsets[picked[k]!]!;
-  const newRows = new Int32Array(newOffsets[picked.length]!);
+    newOffsets[k + 1] = newOffsets[k] + offsets[picked[k] + 1] - offsets[picked[k]];
+  const newRows = new Int32Array(newOffsets[picked.length]);
   for (let k = 0; k < picked.length; k++)
-    newRows.set(rows.subarray(offsets[picked[k]!], offsets[picked[k]! + 1]), newOffsets[k]);
+    newRows.set(rows.subarray(offsets[picked[k]], offsets[picked[k] + 1]), newOffsets[k]);
   return { offsets: newOffsets, rows: newRows };
 }
 
@@ -67,6 +67,6 @@ export function summary(tasks: TaskSet): TaskSummary {
 function spread(offsets: Int32Array): Spread {
   const count = offsets.length - 1;
   if (count <= 0) return { min: 0, median: 0, max: 0 };
-  const sizes = Int32Array.from({ length: count }, (_, t) => offsets[t + 1]! - offsets[t]!).sort();
-  return { min: sizes[0]!, median: (sizes[(count - 1) >> 1]! + sizes[count >> 1]!) / 2, max: sizes[count - 1]! };
+  const sizes = Int32Array.from({ length: count }, (_, t) => offsets[t + 1] - offsets[t]).sort();
+  return { min: sizes[0], median: (sizes[(count - 1) >> 1] + sizes[count >> 1]) / 2, max: sizes[count - 1] };
 }

@@ -64,8 +64,8 @@ export class TaskSampler {
     if (this.losses === undefined) return;
     const { decay } = this.#loss!;
     for (let k = 0; k < tasks.length; k++) {
-      const before = this.losses[tasks[k]!]!;
-      this.losses[tasks[k]!] = Number.isNaN(before) ? taskLosses[k]! : decay * before + (1 - decay) * taskLosses[k]!;
+      const before = this.losses[tasks[k]];
+      this.losses[tasks[k]] = Number.isNaN(before) ? taskLosses[k] : decay * before + (1 - decay) * taskLosses[k];
     }
   }
 
@@ -92,7 +92,7 @@ function systematic(picked: Int32Array, weights: Float64Array, start: number): v
   const n = picked.length;
   let passed = 0;
   for (let t = 0, k = 0; t < weights.length && k < n; t++) {
-    passed += weights[t]!;
+    passed += weights[t];
     // The last task takes what rounding of the sum left over.
     const end = t === weights.length - 1 ? n : (passed / total) * n;
     while (k < n && k + start < end) picked[k++] = t;
@@ -102,15 +102,15 @@ function systematic(picked: Int32Array, weights: Float64Array, start: number): v
 function sizesOf({ size, supportOffsets, queryOffsets }: TaskSet): Float64Array {
   return Float64Array.from(
     { length: size },
-    (_, t) => supportOffsets[t + 1]! - supportOffsets[t]! + queryOffsets[t + 1]! - queryOffsets[t]!,
+    (_, t) => supportOffsets[t + 1] - supportOffsets[t] + queryOffsets[t + 1] - queryOffsets[t],
   );
 }
 
 function strataShares(tasks: TaskSet, column: string, field: string): Float64Array {
   const { names, group } = taskGroups(tasks, column, field);
   const counts = new Int32Array(names.length);
-  for (const g of group) counts[g]!++;
-  return Float64Array.from(group, (g) => 1 / counts[g]!);
+  for (const g of group) counts[g]++;
+  return Float64Array.from(group, (g) => 1 / counts[g]);
 }
 
 /** @internal */

@@ -36,7 +36,7 @@ export async function trainStep(
 ): Promise<TrainStepReport> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   checkBatch(learner.model, batch);
-  checkObject(options as unknown, 'options', ['progress', 'signal']);
+  checkObject(options, 'options', ['progress', 'signal']);
   const { progress = 0, signal } = options;
   checkNumber(progress, 'options.progress', 0, 1);
   checkSignal(signal, 'options.signal');

@@ -157,7 +157,7 @@ export async function* train(
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
         });
         const progress = (epoch - 1 + s / steps) / epochs;
-        const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]!]!}`;
+        const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]]}`;
         const step = await learner.step(batch, progress, signal, nameTask, epoch);
         losses.set(step.taskLosses, from);
         sampler.update(order.subarray(from, to), step.taskLosses);
@@ -207,13 +207,13 @@ async function validate(
   const scores = metricScores(learner, outputs, metric);
   // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
   const { threshold } = standardOf(learner.model.spec.head.loss);
-  return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric]!.mean;
+  return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric].mean;
 }
 
 function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
-  checkObject(options as unknown, field, [
+  checkObject(options, field, [
     'epochs',
     'metaBatch',
     'weigh',
@@ -251,7 +251,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
   checkBoolean(redraw, `${field}.redraw`);
   if (hide !== undefined) {
-    checkObject(hide as unknown, `${field}.hide`, ['user', 'item']);
+    checkObject(hide, `${field}.hide`, ['user', 'item']);
     for (const side of ['user', 'item'] as const)
       if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
   }
@@ -275,7 +275,7 @@ function checkLabels(learner: Learner, tasks: TaskSet): void {
   const { label } = tasks.dataset;
   for (const rows of [tasks.supportRows, tasks.queryRows]) {
     for (const row of rows) {
-      const y = label[row]!;
+      const y = label[row];
       if (labelFits(head, y)) continue;
       throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
         field: 'label',

@@ -82,7 +82,7 @@ test('centred on biases, labels are what no user or item mean explains', async (
     const learner = learnerOf(data, { loss: 'mse' }, { ...start, ...(rows && { rows }) });
     learner.rowState = fitRows(learner.rowRules, 'mse', tasks);
     const outputs = await learner.outputs(tasks, 'after');
-    return outputs.reduce((sum, o, k) => sum + Math.abs(o - data.label[tasks.queryRows[k]!]!), 0) / outputs.length;
+    return outputs.reduce((sum, o, k) => sum + Math.abs(o - data.label[tasks.queryRows[k]]), 0) / outputs.length;
   };
   const [mean, damped, bare] = [
     await error(undefined),
@@ -103,7 +103,7 @@ test('biases are those of the training rows and the support rows, by hand', () =
   const rules = rowRules({ center: 'bias', damping: 1 }, 'mse', 'rows');
   const state = fitRows(rules, 'mse', tasks);
   assert.equal(state.mean, 3);
-  const bias = (text: string) => state.itemBias![data.items.keys.idOf(text)]!;
+  const bias = (text: string) => state.itemBias![data.items.keys.idOf(text)];
   assert.deepEqual(['a', 'b', 'c', 'd'].map(bias), [2 / 3, -2 / 3, 1 / 2, -1 / 2]);
 });
 
@@ -112,7 +112,7 @@ test('centred learners save, load and personalise as they were trained', async (
   const tasks = buildTasks(data, { query: 3 });
   const learner = learnerOf(data, { loss: 'mse' }, { rows: { center: 'bias', damping: 2 } });
   const losses = await run(learner, tasks, 5);
-  assert.ok(losses[4]! < losses[0]!);
+  assert.ok(losses[4] < losses[0]);
   const file = path();
   await saveLearner(learner, file);
   const loaded = await loadLearner(file);
@@ -120,14 +120,14 @@ test('centred learners save, load and personalise as they were trained', async (
   assert.deepEqual(await loaded.outputs(tasks, 'after'), await learner.outputs(tasks, 'after'));
   // One user through the serving path.
   const [t] = [4];
-  const support = Array.from(tasks.supportRows.subarray(tasks.supportOffsets[t!], tasks.supportOffsets[t! + 1]));
-  const query = Array.from(tasks.queryRows.subarray(tasks.queryOffsets[t!], tasks.queryOffsets[t! + 1]));
-  const ids = (rows: number[]) => rows.map((row) => data.items.keys.values[data.item[row]!]!);
+  const support = Array.from(tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]));
+  const query = Array.from(tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]));
+  const ids = (rows: number[]) => rows.map((row) => data.items.keys.values[data.item[row]]);
   for (const each of [learner, loaded]) {
-    const me = await each.adapt({ items: ids(support), labels: support.map((row) => data.label[row]!) });
-    const expected = (await each.outputs(tasks, 'after')).subarray(tasks.queryOffsets[t!], tasks.queryOffsets[t! + 1]);
+    const me = await each.adapt({ items: ids(support), labels: support.map((row) => data.label[row]) });
+    const expected = (await each.outputs(tasks, 'after')).subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]);
     (await me.predict(ids(query))).forEach((score, k) =>
-      assert.ok(Math.abs(score - expected[k]!) < 1e-9, `${score} is not ${expected[k]}`),
+      assert.ok(Math.abs(score - expected[k]) < 1e-9, `${score} is not ${expected[k]}`),
     );
   }
 });
@@ -149,7 +149,7 @@ test('rows of weight 0 teach nothing', async () => {
   const difference = (x: Learner, y: Learner) =>
     Math.max(
       ...Object.entries(x.parameters()).map(([name, { data }]) =>
-        Math.max(...data.map((v, i) => Math.abs(v - y.parameters()[name]!.data[i]!))),
+        Math.max(...data.map((v, i) => Math.abs(v - y.parameters()[name].data[i]))),
       ),
     );
   // The labels differ by a constant, the noise's share of the mean, which a weighted model can only see through its bias.
@@ -179,11 +179,11 @@ test('negatives are items of the training tasks that the task does not hold, ane
     const own = buildTasks(taste, { query: 3 });
     const learner = learnerOf(taste, { loss }, { rows: { negatives: 3 } });
     const losses = await run(learner, own, 30);
-    assert.ok(losses.at(-1)! < losses[0]!, `${loss}: from ${losses[0]} to ${losses.at(-1)}`);
+    assert.ok(losses.at(-1)! < losses[0], `${loss}: from ${losses[0]} to ${losses.at(-1)}`);
     // Items that users like on the whole come before others.
     const outputs = await learner.outputs(own, 'before');
     const meanOf = (label: number) => {
-      const chosen = Array.from(outputs).filter((_, k) => taste.label[own.queryRows[k]!] === label);
+      const chosen = Array.from(outputs).filter((_, k) => taste.label[own.queryRows[k]] === label);
       return chosen.reduce((a, b) => a + b, 0) / chosen.length;
     };
     assert.ok(meanOf(1) > meanOf(0) + 0.5, `${loss}: ${meanOf(1)} against ${meanOf(0)}`);
@@ -205,7 +205,7 @@ test('a second head learns its own labels and leaves the first its own', async (
   const tasks = buildTasks(data, { query: 3 });
   const learner = learnerOf(data, { loss: 'mse', also: [{ name: 'click', loss: 'bce', weight: 0.5 }] });
   const losses = await run(learner, tasks, 40);
-  assert.ok(losses.at(-1)! < 0.7 * losses[0]!, `from ${losses[0]} to ${losses.at(-1)}`);
+  assert.ok(losses.at(-1)! < 0.7 * losses[0], `from ${losses[0]} to ${losses.at(-1)}`);
   assert.equal(
     (await learner.outputs(tasks, 'after')).length,
     tasks.queryRows.length,

@@ -166,7 +166,7 @@ test('recommend takes ids and titles, positional or by option, and leaves out wh
   assert.equal(recommendations.length, 27);
   assert.ok(
     recommendations.every(
-      ({ item, score }, i) => !['i1', 'i2', 'i4'].includes(item) && (i === 0 || score <= recommendations[i - 1]!.score),
+      ({ item, score }, i) => !['i1', 'i2', 'i4'].includes(item) && (i === 0 || score <= recommendations[i - 1].score),
     ),
   );
   assert.match(ok('recommend', '-m', model, 'i2=5').stdout, /Recommended:\n {2}\d\.\d\d {2}Film \d+, the/);
@@ -256,11 +256,11 @@ test('refit: validation users join, test users never; the decoders are those fit
   const prepared = await prepare(await readConfig(path), new AbortController().signal);
   const rows = refitRows(prepared);
   const { dataset, split } = prepared;
-  const users = new Set(Array.from(rows, (row) => dataset.user[row]!));
-  assert.ok(split.sets['validation']!.users.every((user) => users.has(user)));
-  assert.ok(split.sets['test']!.users.every((user) => !users.has(user)));
-  assert.ok(split.trainRows.every((row) => users.has(dataset.user[row]!)));
-  assert.equal(trainingTasks(prepared, rows).size, split.sets['train']!.size + split.sets['validation']!.size);
+  const users = new Set(Array.from(rows, (row) => dataset.user[row]));
+  assert.ok(split.sets['validation'].users.every((user) => users.has(user)));
+  assert.ok(split.sets['test'].users.every((user) => !users.has(user)));
+  assert.ok(split.trainRows.every((row) => users.has(dataset.user[row])));
+  assert.equal(trainingTasks(prepared, rows).size, split.sets['train'].size + split.sets['validation'].size);
   assert.equal((await newLearner(prepared, rows)).model.spec.inputs.length, 2);
   const out = output();
   const { stderr, stdout } = ok('train', '-c', path, '-o', out);
@@ -272,17 +272,17 @@ test('refit: validation users join, test users never; the decoders are those fit
   assert.deepEqual(again.sets, (JSON.parse(bytes(out, 'evaluation.json').toString()) as { sets: unknown }).sets);
   const { validation } = split.sets;
   const halves = [
-    subsetTasks(validation!, [0, 1, 2]),
+    subsetTasks(validation, [0, 1, 2]),
     subsetTasks(
-      validation!,
-      Array.from({ length: validation!.size - 3 }, (_, t) => t + 3),
+      validation,
+      Array.from({ length: validation.size - 3 }, (_, t) => t + 3),
     ),
   ];
   assert.deepEqual(
     joinTasks(halves),
     subsetTasks(
-      validation!,
-      Array.from({ length: validation!.size }, (_, t) => t),
+      validation,
+      Array.from({ length: validation.size }, (_, t) => t),
     ),
   );
 });
@@ -423,7 +423,7 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
     ],
     [
       /UNKNOWN_OPTION data\.items\.features\[1\]\.sepratr: .*did you mean separator\?/,
-      (c) => (((part(part(c, 'data'), 'items')['features'] as Json[])[1] as Json)['sepratr'] = ';'),
+      (c) => ((part(part(c, 'data'), 'items')['features'] as Json[])[1]['sepratr'] = ';'),
     ],
     [
       /INVALID_OPTION algorithm\.name: not one of the choices; did you mean maml\?; got "mamal"; expected one of maml, fomaml, anil, reptile, ridge/,

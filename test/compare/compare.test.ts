@@ -43,18 +43,18 @@ test('bootstrap intervals: near those of Student where both hold, exact where no
   const [own, constant, difference] = bootstrapIntervals([
     values,
     new Float64Array(200).fill(3),
-    shifted.map((value, t) => value - values[t]!),
+    shifted.map((value, t) => value - values[t]),
   ]);
   const student = meanInterval(values);
-  assert.ok(Math.abs(own!.mean - student.mean) < 1e-12);
+  assert.ok(Math.abs(own.mean - student.mean) < 1e-12);
   for (const end of ['low', 'high'] as const)
     assert.ok(
-      Math.abs(own![end] - student[end]) < 0.1 * (student.high - student.low),
-      `${own![end]} and ${student[end]}`,
+      Math.abs(own[end] - student[end]) < 0.1 * (student.high - student.low),
+      `${own[end]} and ${student[end]}`,
     );
   assert.deepEqual(constant, { mean: 3, low: 3, high: 3, tasks: 200 });
   assert.ok(
-    difference!.low > 0.009 && difference!.high < 0.011,
+    difference.low > 0.009 && difference.high < 0.011,
     'a difference of every task is certain, however much the tasks differ',
   );
   assert.deepEqual(bootstrapIntervals([values]), bootstrapIntervals([values]), 'the same draws every time');
@@ -67,9 +67,9 @@ test('bootstrap intervals: tasks without a value are left out, and one value has
     Float64Array.of(NaN, 7, NaN, NaN),
     new Float64Array(4).fill(NaN),
   ]);
-  assert.equal(some!.mean, 3);
-  assert.equal(some!.tasks, 3);
-  assert.ok(some!.low >= 1 && some!.high <= 5 && some!.low < some!.high);
+  assert.equal(some.mean, 3);
+  assert.equal(some.tasks, 3);
+  assert.ok(some.low >= 1 && some.high <= 5 && some.low < some.high);
   assert.deepEqual(one, { mean: 7, low: NaN, high: NaN, tasks: 1 });
   assert.deepEqual(none, { mean: NaN, low: NaN, high: NaN, tasks: 0 });
   assert.throws(
@@ -110,17 +110,17 @@ test('runs become rows: seeds are averaged task by task, costs summed up, the le
   assert.equal(table.chosen, 'second', 'neither the best on test nor a baseline');
   assert.deepEqual(table.columns, [{ set: 'test', metric: 'mae', better: 'lower' }]);
   const [first, second, best, bias] = table.methods;
-  assert.equal(first!.cells[0]!.mean, 2);
-  assert.equal(first!.differences[0], null);
-  assert.ok(Math.abs(second!.cells[0]!.mean - 5 / 3) < 1e-12);
-  assert.ok(Math.abs(second!.differences[0]!.mean + 1 / 3) < 1e-12);
-  assert.deepEqual(second!.seeds, [1, 2]);
-  assert.ok(Math.abs(second!.seedDeviations[0]! - Math.SQRT1_2 * (2 / 3)) < 1e-12);
-  assert.ok(Math.abs(second!.validation! - 0.8) < 1e-12);
-  assert.equal(second!.trainSeconds, 2);
-  assert.equal(second!.peakBytes, 3e8);
-  assert.equal(best!.cells[0]!.tasks, 2);
-  assert.equal(bias!.parameters, null);
+  assert.equal(first.cells[0]!.mean, 2);
+  assert.equal(first.differences[0], null);
+  assert.ok(Math.abs(second.cells[0]!.mean - 5 / 3) < 1e-12);
+  assert.ok(Math.abs(second.differences[0]!.mean + 1 / 3) < 1e-12);
+  assert.deepEqual(second.seeds, [1, 2]);
+  assert.ok(Math.abs(second.seedDeviations[0]! - Math.SQRT1_2 * (2 / 3)) < 1e-12);
+  assert.ok(Math.abs(second.validation! - 0.8) < 1e-12);
+  assert.equal(second.trainSeconds, 2);
+  assert.equal(second.peakBytes, 3e8);
+  assert.equal(best.cells[0]!.tasks, 2);
+  assert.equal(bias.parameters, null);
   assert.deepEqual(JSON.parse(JSON.stringify(table)), table, 'plain JSON');
   const text = renderComparison(table);
   assert.match(text, /^best on test +0\.0000 ± 0\.0000 \* +2\.0000 +2\.00 +200 +50 +1,234$/m);
@@ -139,8 +139,8 @@ test('a failed run is a row with its reason; the rest is compared to the first t
     runOf('c', [], { ...failed, seed: 2 }),
   ]);
   assert.equal(table.reference, 'b');
-  assert.deepEqual(table.methods[0]!.failures, ['seed 1: DIVERGED epoch 1, task u3: not finite']);
-  assert.equal(table.methods[2]!.differences[0]!.mean, 0.5);
+  assert.deepEqual(table.methods[0].failures, ['seed 1: DIVERGED epoch 1, task u3: not finite']);
+  assert.equal(table.methods[2].differences[0]!.mean, 0.5);
   const text = renderComparison(table);
   assert.match(text, /^a +failed: seed 1: DIVERGED epoch 1, task u3: not finite$/m);
   assert.match(text, /^c is without seed 2: DIVERGED/m);
@@ -216,7 +216,7 @@ function family(): { dataset: Dataset; trainRows: Int32Array; tasks: TaskSet } {
     itemFeatures: { id: values.map((_, i) => i), features: { side: { kind: 'dense', values } } },
   });
   const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', tasks: { query: 4 } });
-  return { dataset, trainRows, tasks: sets['train']! };
+  return { dataset, trainRows, tasks: sets['train'] };
 }
 
 test('joint training follows the gradient over all rows and adapts to none; fine-tuning is the same, adapted', async () => {
@@ -245,14 +245,14 @@ test('joint training follows the gradient over all rows and adapts to none; fine
   const other = await learned(swapped);
   const start = model.initialize(2);
   for (const [name, { data }] of Object.entries(plain.parameters())) {
-    const mirrored = other.parameters()[name]!.data;
+    const mirrored = other.parameters()[name].data;
     assert.ok(
-      data.every((value, i) => Math.abs(value - mirrored[i]!) < 1e-12),
+      data.every((value, i) => Math.abs(value - mirrored[i]) < 1e-12),
       `${name}: which half a row is in makes no difference`,
     );
     if (name.endsWith('weight'))
       assert.ok(
-        data.some((value, i) => Math.abs(value - start[name]!.data[i]!) > 1e-4),
+        data.some((value, i) => Math.abs(value - start[name].data[i]) > 1e-4),
         `${name} has learned`,
       );
   }
@@ -260,8 +260,7 @@ test('joint training follows the gradient over all rows and adapts to none; fine
   const tuned = await learned(tasks, fineTune({ steps: 5, learningRate: 0.2 }));
   assert.deepEqual(tuned.parameters(), plain.parameters(), 'training does not know of the steps');
   const error = (outputs: Float64Array) =>
-    outputs.reduce((sum, output, i) => sum + Math.abs(output - dataset.label[tasks.queryRows[i]!]!), 0) /
-    outputs.length;
+    outputs.reduce((sum, output, i) => sum + Math.abs(output - dataset.label[tasks.queryRows[i]]), 0) / outputs.length;
   const [before, adapted] = [error(await tuned.outputs(tasks, 'before')), error(await tuned.outputs(tasks, 'after'))];
   assert.ok(adapted < 0.9 * before, `${adapted} adapted, ${before} not`);
   assert.throws(() => fineTune({ rates: 'perStep' } as object), /fineTune\.rates/);
@@ -279,8 +278,8 @@ test('sinusoids: a step after meta-training beats a step of a network trained on
     ],
   );
   const [meta, plain] = results.map(({ errors }) => errors.map(({ mse }) => mse));
-  assert.ok(meta![1]!.high < 0.75 * plain![1]!.low, `${meta![1]!.mean} against ${plain![1]!.mean}`);
-  assert.ok(meta![3]!.mean < meta![1]!.mean, 'and it goes on learning');
+  assert.ok(meta[1].high < 0.75 * plain[1].low, `${meta[1].mean} against ${plain[1].mean}`);
+  assert.ok(meta[3].mean < meta[1].mean, 'and it goes on learning');
   assert.deepEqual(await sinusoid({ ...options, iterations: 50 }), await sinusoid({ ...options, iterations: 50 }));
   const controller = new AbortController();
   const stopped = sinusoid({
@@ -397,11 +396,11 @@ test('compare: one table of all learners and baselines, the diverged one too; th
     alone,
     'evaluation.json',
   );
-  const means = Object.fromEntries(sets[0]!.methods.map(({ method, metrics }) => [method, metrics['mae']?.mean]));
-  const values = one.sets['test']!['mae'] as number[];
-  assert.ok(Math.abs(values.reduce((a, b) => a + b) / values.length - means['maml']!) < 1e-12);
+  const means = Object.fromEntries(sets[0].methods.map(({ method, metrics }) => [method, metrics['mae']?.mean]));
+  const values = one.sets['test']['mae'] as number[];
+  assert.ok(Math.abs(values.reduce((a, b) => a + b) / values.length - means['maml']) < 1e-12);
   const baseline = table.methods.find(({ method }) => method === 'item mean')!;
-  assert.ok(Math.abs(baseline.cells[0]!.mean - means['item mean']!) < 1e-12);
+  assert.ok(Math.abs(baseline.cells[0]!.mean - means['item mean']) < 1e-12);
   const { parameters } = json<{ model: { parameters: number } }>(alone, 'manifest.json').model;
   assert.equal(one.parameters, parameters);
   assert.ok(
@@ -414,7 +413,7 @@ test('what is done is not done again, unless it changed, or --fresh', () => {
   const again = ok('compare', '-c', configured, '-o', compared);
   assert.match(again.stderr, /8 of 8 runs are done/);
   assert.deepEqual(files(compared), before);
-  const changed = config((c) => ((c['learners'] as Json[])[0]!['training'] = { epochs: 2 }));
+  const changed = config((c) => ((c['learners'] as Json[])[0]['training'] = { epochs: 2 }));
   const partly = ok('compare', '-c', changed, '-o', compared, '--json')
     .stdout.trim()
     .split('\n')
@@ -456,7 +455,7 @@ test('refit and median decoding: as in train, for learners and baselines', () =>
     alone,
     'evaluation.json',
   );
-  const of = (name: string) => sets[0]!.methods.find(({ method }) => method === name)!.metrics['mae']!.mean;
+  const of = (name: string) => sets[0].methods.find(({ method }) => method === name)!.metrics['mae'].mean;
   const { methods } = json<RunTable>(out, 'compare.json');
   const expected = [
     [of('maml'), of('maml, median')],
@@ -464,7 +463,7 @@ test('refit and median decoding: as in train, for learners and baselines', () =>
   ];
   expected.forEach((row, m) =>
     row.forEach((mean, c) =>
-      assert.ok(Math.abs(methods[m]!.cells[2 * c]!.mean - mean) < 1e-12, `${methods[m]!.method} ${c}`),
+      assert.ok(Math.abs(methods[m].cells[2 * c]!.mean - mean) < 1e-12, `${methods[m].method} ${c}`),
     ),
   );
 });

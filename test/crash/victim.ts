@@ -53,7 +53,7 @@ if (process.env['VICTIM_UID'] !== undefined) {
 
 try {
   process.stdout.write('begins\n');
-  for await (const { epoch } of train(learner, sets['train']!, {
+  for await (const { epoch } of train(learner, sets['train'], {
     epochs: Number(epochs),
     metaBatch: 8,
     validation: sets['validation'],

@@ -118,7 +118,7 @@ export function epochOf(checkpoint: string): number {
   const { tensors, metadata } = decodeSafetensors(readFileSync(checkpoint), checkpoint);
   assert.ok(metadata['checksum'] !== undefined);
   verifyChecksum(tensors, metadata['checksum'], checkpoint);
-  return (JSON.parse(metadata['run']!) as { epoch: number }).epoch;
+  return (JSON.parse(metadata['run']) as { epoch: number }).epoch;
 }
 
 /** faults.c as a library to load into a victim, or why there is none. */

@@ -6,7 +6,6 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { BagColumn, CategoricalColumn, DenseColumn } from '../../lib/foundation/contract.js';
 import { datasetFromColumns, openDataset } from '../../lib/data/index.js';
-import type { DataSource } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { file, folder, open, pairs, ratings, rejects } from '../fixtures/interactions.js';
 
@@ -245,15 +244,15 @@ test('the same bytes in every run and for any number of threads', async () => {
   for (const interactions of [source.interactions, { ...source.interactions, from: undefined, sql }]) {
     const runs = [];
     for (const threads of [1, 2, 4, 2]) {
-      runs.push(await openDataset({ ...source, interactions } as DataSource, { baseDirectory: folder, threads }));
+      runs.push(await openDataset({ ...source, interactions }, { baseDirectory: folder, threads }));
     }
     for (const run of runs.slice(1)) {
       assert.deepEqual(
         [run.user, run.item, run.label, run.users.keys.values],
-        [runs[0]!.user, runs[0]!.item, runs[0]!.label, runs[0]!.users.keys.values],
+        [runs[0].user, runs[0].item, runs[0].label, runs[0].users.keys.values],
       );
       for (const [k, column] of run.context.columns.entries())
-        assert.deepEqual(column.data, runs[0]!.context.columns[k]!.data);
+        assert.deepEqual(column.data, runs[0].context.columns[k].data);
     }
   }
 });
@@ -265,7 +264,7 @@ test('datasetFromColumns agrees with openDataset on the same data', async () => 
   const names = ['b', 'a', '\u{1f600}', '\uffee', 'Z', 'é'];
   const stream = random(2, 'columns');
   const n = 400;
-  const pick = (list: string[]): string[] => Array.from({ length: n }, () => list[stream.below(list.length)]!);
+  const pick = (list: string[]): string[] => Array.from({ length: n }, () => list[stream.below(list.length)]);
   const user = pick(ids);
   const item = pick(names);
   const label = Array.from({ length: n }, () => stream.below(9) / 2);
@@ -306,7 +305,7 @@ test('datasetFromColumns agrees with openDataset on the same data', async () => 
     assert.deepEqual([b.users.keys.values, b.items.keys.values], [a.users.keys.values, a.items.keys.values]);
     for (const table of ['users', 'context'] as const) {
       for (const [k, column] of a[table].columns.entries())
-        assert.deepEqual(b[table].columns[k]!.data, column.data, column.name);
+        assert.deepEqual(b[table].columns[k].data, column.data, column.name);
     }
     assert.deepEqual((b.context.columns[0] as BagColumn).offsets, (a.context.columns[0] as BagColumn).offsets);
   }
@@ -342,7 +341,7 @@ test('MovieLens latest-small, as bundled', async () => {
     ['Adventure', 'Animation', 'Children', 'Comedy', 'Fantasy'],
   );
   assert.equal(genres.vocabulary.values.length, 21);
-  assert.equal(year.vocabulary.values[year.data[toyStory]!], '1995');
+  assert.equal(year.vocabulary.values[year.data[toyStory]], '1995');
   // The first and last lines of ratings.csv.
   assert.deepEqual([pairs(d)[0], d.label[0], d.time![0]], ['1/1', 4, 964982703]);
   assert.deepEqual([pairs(d).at(-1), d.label.at(-1), d.time!.at(-1)], ['610/170875', 3, 1493846415]);

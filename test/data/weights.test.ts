@@ -66,7 +66,7 @@ test('clip: nothing above so many times the mean, the rest as it was', () => {
 });
 
 test('bad options are refused by name', () => {
-  const weigh = (options: object) => () => rowWeights(dataset, options as RowWeightOptions);
+  const weigh = (options: object) => () => rowWeights(dataset, options);
   throws(weigh({ recensy: {} }), 'UNKNOWN_OPTION', /did you mean recency\?/);
   throws(weigh({ recency: { halfLife: 0 } }), 'INVALID_OPTION', /weights\.recency\.halfLife/);
   throws(weigh({ recency: {} }), 'INVALID_OPTION', /weights\.recency\.halfLife/);

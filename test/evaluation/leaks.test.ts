@@ -33,7 +33,7 @@ const TIMES = PAIRS.map(() => Math.floor(1000 * stream.uniform()));
 /** The same data every time, but for the labels of `poison`. */
 function data(poison: Iterable<number> = []): Dataset {
   const label = LABELS.slice();
-  for (const row of poison) label[row] = 50 - 9 * label[row]!;
+  for (const row of poison) label[row] = 50 - 9 * label[row];
   return datasetFromColumns({
     user: PAIRS.map(([u]) => u),
     item: PAIRS.map(([, i]) => i),
@@ -125,7 +125,7 @@ const SPLITS: Record<string, SplitOptions> = {
 /** What a split promises; throws for one that leaks. */
 function assertNoLeak({ sets, trainRows }: Split, protocol: string): void {
   const train = new Set(trainRows);
-  for (const row of rowsOf(sets['train']!))
+  for (const row of rowsOf(sets['train']))
     assert.ok(train.has(row), `row ${row} is in a training task but not to be trained on`);
   for (const [name, tasks] of Object.entries(sets)) {
     for (let t = 0; t < tasks.size; t++) {
@@ -147,10 +147,10 @@ for (const [name, options] of Object.entries(SPLITS)) {
     const { sets, trainRows } = split;
     const redraw = options.tasks.order !== 'time';
     const learner = learnerFor(clean, trainRows);
-    const seen = await trainedRows(learner, sets['train']!, { redraw });
+    const seen = await trainedRows(learner, sets['train'], { redraw });
     assert.deepEqual(
       [...seen].sort((a, b) => a - b),
-      [...new Set(rowsOf(sets['train']!))].sort((a, b) => a - b),
+      [...new Set(rowsOf(sets['train']))].sort((a, b) => a - b),
       'training reads its tasks',
     );
     for (const row of seen) assert.ok(trainRows.includes(row));
@@ -164,7 +164,7 @@ for (const [name, options] of Object.entries(SPLITS)) {
       'every row in one set',
     );
     for (const [set, tasks] of Object.entries(sets))
-      for (const row of tasks.queryRows) assert.ok(split.rows[set]!.includes(row));
+      for (const row of tasks.queryRows) assert.ok(split.rows[set].includes(row));
 
     const poison = outside(trainRows);
     assert.ok(poison.length > 100, 'nothing to poison');
@@ -172,18 +172,18 @@ for (const [name, options] of Object.entries(SPLITS)) {
     const again = splitTasks(dirty, options);
     for (const set of Object.keys(sets))
       assert.deepEqual(
-        [again.sets[set]!.supportRows, again.sets[set]!.queryRows],
-        [sets[set]!.supportRows, sets[set]!.queryRows],
+        [again.sets[set].supportRows, again.sets[set].queryRows],
+        [sets[set].supportRows, sets[set].queryRows],
         'labels have no say in a split',
       );
     const other = learnerFor(dirty, again.trainRows);
-    await run(other, again.sets['train']!, { epochs: 2, redraw });
+    await run(other, again.sets['train'], { epochs: 2, redraw });
     sameState(other, learner, `${name}: poison outside the training rows`);
 
     // The same test on one poisoned training row: it has to see that.
-    const leaky = data([rowsOf(sets['train']!)[0]!]);
+    const leaky = data([rowsOf(sets['train'])[0]]);
     const changed = learnerFor(leaky, trainRows);
-    await run(changed, splitTasks(leaky, options).sets['train']!, { epochs: 2, redraw });
+    await run(changed, splitTasks(leaky, options).sets['train'], { epochs: 2, redraw });
     assert.throws(
       () => sameState(changed, learner, ''),
       assert.AssertionError,
@@ -193,17 +193,17 @@ for (const [name, options] of Object.entries(SPLITS)) {
 }
 
 test('a leaky split does not pass', () => {
-  const split = splitTasks(clean, SPLITS['users']!);
-  const test_ = split.sets['test']!;
+  const split = splitTasks(clean, SPLITS['users']);
+  const test_ = split.sets['test'];
   const leaks: Split[] = [
-    { ...split, trainRows: Int32Array.of(...split.trainRows, test_.queryRows[0]!) },
-    { ...split, trainRows: Int32Array.of(...split.trainRows, test_.supportRows[0]!) },
+    { ...split, trainRows: Int32Array.of(...split.trainRows, test_.queryRows[0]) },
+    { ...split, trainRows: Int32Array.of(...split.trainRows, test_.supportRows[0]) },
     { ...split, sets: { ...split.sets, train: buildTasks(clean, { query: 4 }) } },
     {
       ...split,
       sets: {
         ...split.sets,
-        test: { ...test_, supportRows: test_.supportRows.map((row, i) => (i === 0 ? test_.queryRows[0]! : row)) },
+        test: { ...test_, supportRows: test_.supportRows.map((row, i) => (i === 0 ? test_.queryRows[0] : row)) },
       },
     },
   ];
@@ -211,11 +211,11 @@ test('a leaky split does not pass', () => {
 });
 
 test('every algorithm and sampling: poisoned test rows change no bit, with the best epoch chosen on validation tasks', async () => {
-  const split = splitTasks(clean, SPLITS['users']!);
+  const split = splitTasks(clean, SPLITS['users']);
   const { sets, trainRows } = split;
-  const poison = outside([...trainRows, ...rowsOf(sets['validation']!)]);
+  const poison = outside([...trainRows, ...rowsOf(sets['validation'])]);
   const dirty = data(poison);
-  const again = splitTasks(dirty, SPLITS['users']!);
+  const again = splitTasks(dirty, SPLITS['users']);
   const cases: [Name, TrainOptions][] = [
     ['fomaml', {}],
     ['anil', {}],
@@ -228,8 +228,8 @@ test('every algorithm and sampling: poisoned test rows change no bit, with the b
   for (const [name, options] of cases) {
     const [a, b] = [learnerFor(clean, trainRows, name), learnerFor(dirty, trainRows, name)];
     const reports = await Promise.all([
-      run(a, sets['train']!, { ...options, validation: sets['validation'] }),
-      run(b, again.sets['train']!, { ...options, validation: again.sets['validation'] }),
+      run(a, sets['train'], { ...options, validation: sets['validation'] }),
+      run(b, again.sets['train'], { ...options, validation: again.sets['validation'] }),
     ]);
     sameState(b, a, name);
     assert.deepEqual(
@@ -240,20 +240,20 @@ test('every algorithm and sampling: poisoned test rows change no bit, with the b
 });
 
 test('adaptation and baselines see support labels, never a query label', async () => {
-  const options = SPLITS['users']!;
+  const options = SPLITS['users'];
   const { sets, trainRows } = splitTasks(clean, options);
   const learner = learnerFor(clean, trainRows);
-  await run(learner, sets['train']!, { epochs: 2 });
+  await run(learner, sets['train'], { epochs: 2 });
   const predictions = async (dataset: Dataset) => {
-    const tasks = { ...sets['test']!, dataset };
+    const tasks = { ...sets['test'], dataset };
     const baselines = await fitBaselines(dataset, trainRows);
     return [await learner.outputs(tasks, 'after'), ...baselines.map((baseline) => baseline.predict(tasks))];
   };
   const expected = await predictions(clean);
-  assert.deepEqual(await predictions(data([...sets['test']!.queryRows, ...rowsOf(sets['validation']!)])), expected);
-  const moved = await predictions(data(sets['test']!.supportRows));
+  assert.deepEqual(await predictions(data([...sets['test'].queryRows, ...rowsOf(sets['validation'])])), expected);
+  const moved = await predictions(data(sets['test'].supportRows));
   assert.notDeepEqual(moved[0], expected[0], 'support labels do reach adaptation');
-  for (const set of nestedSupport(sets['test']!, [1, 2, 4]))
+  for (const set of nestedSupport(sets['test'], [1, 2, 4]))
     for (const row of set.queryRows) assert.ok(!set.supportRows.includes(row));
 });
 
@@ -263,10 +263,10 @@ test('time: no support row is later than a query row of its task, in any task of
       const tasks = buildTasks(clean, { by, query, order: 'time' });
       for (let t = 0; t < tasks.size; t++) {
         const latest = Math.max(
-          ...tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]).map((row) => TIMES[row]!),
+          ...tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]).map((row) => TIMES[row]),
         );
         const earliest = Math.min(
-          ...tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]).map((row) => TIMES[row]!),
+          ...tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]).map((row) => TIMES[row]),
         );
         assert.ok(latest <= earliest, `${JSON.stringify(by)} ${tasks.keys[t]}`);
       }
@@ -282,20 +282,20 @@ test('interest drift: a block changes nothing before it, and its own labels none
       blocks: 4,
       train: { epochs: 2, metaBatch: 8 },
     });
-    return charts[0]!.series.map(({ y }) => y);
+    return charts[0].series.map(({ y }) => y);
   };
   const expected = await replay(clean);
-  const cut = (share: number) => TIMES.slice().sort((a, b) => a - b)[Math.floor(share * TIMES.length)]!;
+  const cut = (share: number) => TIMES.slice().sort((a, b) => a - b)[Math.floor(share * TIMES.length)];
   const last = await replay(data(TIMES.flatMap((time, row) => (time >= cut(0.875) ? [row] : []))));
   const first = await replay(data(TIMES.flatMap((time, row) => (time >= cut(0.5) && time < cut(0.625) ? [row] : []))));
   expected.forEach((y, m) => {
     assert.equal(y.length, 4);
-    assert.deepEqual(last[m]!.slice(0, 3), y.slice(0, 3), 'the future reached the past');
-    assert.notEqual(last[m]![3], y[3]);
-    assert.notEqual(first[m]![0], y[0]);
+    assert.deepEqual(last[m].slice(0, 3), y.slice(0, 3), 'the future reached the past');
+    assert.notEqual(last[m][3], y[3]);
+    assert.notEqual(first[m][0], y[0]);
     // Without adaptation the first block has no say in the others; with it, it is history.
-    if (m === 0) assert.deepEqual(first[m]!.slice(1), y.slice(1));
-    else assert.notDeepEqual(first[m]!.slice(1), y.slice(1), 'poison in the history has to be seen');
+    if (m === 0) assert.deepEqual(first[m].slice(1), y.slice(1));
+    else assert.notDeepEqual(first[m].slice(1), y.slice(1), 'poison in the history has to be seen');
   });
 });
 
@@ -313,7 +313,7 @@ test('cross-domain: three learners, none of which a row of a test user reaches',
       learner: (known) => {
         for (const row of known) rows.add(row);
         learners.push(learnerFor(dataset, known));
-        return learners[learners.length - 1]!;
+        return learners[learners.length - 1];
       },
     });
     return { learners, rows };
@@ -323,10 +323,10 @@ test('cross-domain: three learners, none of which a row of a test user reaches',
   assert.equal(learners.length, 3);
   assert.ok(poison.length > 100);
   const poisoned = await transfer(data(poison));
-  learners.forEach((learner, k) => sameState(poisoned.learners[k]!, learner, `learner ${k}`));
-  const seen = await transfer(data([[...rows][0]!]));
+  learners.forEach((learner, k) => sameState(poisoned.learners[k], learner, `learner ${k}`));
+  const seen = await transfer(data([[...rows][0]]));
   assert.throws(
-    () => learners.forEach((learner, k) => sameState(seen.learners[k]!, learner, '')),
+    () => learners.forEach((learner, k) => sameState(seen.learners[k], learner, '')),
     assert.AssertionError,
     'the poison is not strong enough',
   );

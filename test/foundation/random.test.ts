@@ -19,7 +19,7 @@ test('philox: the published known answers', () => {
   ];
   for (const [c, k, expected] of vectors) {
     const out = new Uint32Array(4);
-    philox4x32(out, c[0]!, c[1]!, c[2]!, c[3]!, k[0]!, k[1]!);
+    philox4x32(out, c[0], c[1], c[2], c[3], k[0], k[1]);
     assert.deepEqual([...out], expected);
   }
 });
@@ -53,7 +53,7 @@ test('random: uniform, below and normal have their distributions', () => {
   }
   assert.ok(Math.abs(sum / n - 0.5) < 5 / Math.sqrt(12 * n));
   const counts = new Array<number>(6).fill(0);
-  for (let k = 0; k < n; k++) counts[stream.below(6)]!++;
+  for (let k = 0; k < n; k++) counts[stream.below(6)]++;
   const chiSquare = counts.reduce((total, count) => total + (count - n / 6) ** 2 / (n / 6), 0);
   assert.ok(chiSquare < 25, `χ² of 5 degrees of freedom: ${chiSquare}`);
   let mean = 0;
@@ -81,7 +81,7 @@ test('random: below is unbiased where modulo is not', () => {
     const x = stream.below(n);
     assert.ok(x < n);
     if (x < 2 ** 30) low++;
-    residues[x % 3]!++;
+    residues[x % 3]++;
   }
   assert.ok(Math.abs(low / 30000 - 1 / 3) < 0.015);
   for (const count of residues) assert.ok(Math.abs(count / 30000 - 1 / 3) < 0.015, String(residues));

@@ -1,7 +1,7 @@
 /** Damage to bytes and to values, all of it decided by a random stream, so that a failure has a number to be repeated by. */
 import type { Random } from '../../lib/foundation/random.js';
 
-export const pick = <T>(stream: Random, from: readonly T[]): T => from[stream.below(from.length)]!;
+export const pick = <T>(stream: Random, from: readonly T[]): T => from[stream.below(from.length)];
 
 /** Some bytes changed, cut out, doubled, or replaced by those of another file. */
 export function mutateBytes(stream: Random, bytes: Uint8Array, others: readonly Uint8Array[]): Uint8Array {
@@ -36,7 +36,7 @@ export function mutateBytes(stream: Random, bytes: Uint8Array, others: readonly 
         for (let i = at; i < at + length; i++) result[i] = stream.below(256);
         break;
       default:
-        if (at < result.length) result[at]! ^= 1 << stream.below(8);
+        if (at < result.length) result[at] ^= 1 << stream.below(8);
     }
   }
   // A copy: a mutation that changes nothing must not hand out the original.

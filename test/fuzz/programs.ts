@@ -42,7 +42,7 @@ const MODELS: ModelSpec[] = [
 
 /** What defineModel hands to the core. */
 function captured(spec: ModelSpec): NativeModelSpec[] {
-  const ops = operations('float32') as { -readonly [Name in keyof NativeOperations]: NativeOperations[Name] };
+  const ops = operations('float32');
   const own = ops.createModel;
   const specs: NativeModelSpec[] = [];
   ops.createModel = (native) => {
@@ -136,12 +136,12 @@ async function exercise(
     if (kind === 1) return { side: 0, ids: Int32Array.from({ length: rows }, id) };
     const lengths = Array.from({ length: rows }, () => stream.below(4));
     const offsets = Int32Array.from([0, ...lengths.map((_, r) => lengths.slice(0, r + 1).reduce((a, b) => a + b, 0))]);
-    return { side: 0, ids: Int32Array.from({ length: offsets[rows]! }, id), offsets };
+    return { side: 0, ids: Int32Array.from({ length: offsets[rows] }, id), offsets };
   });
   const frame = ops.createFrame(model, { sides: [rows], columns });
   const labels = floats(rows * heads.length);
   for (let i = 0; i < labels.length; i++) {
-    const { loss, outputs } = heads[i % heads.length]!;
+    const { loss, outputs } = heads[i % heads.length];
     labels[i] = stream.below(loss === LOSSES.indexOf('softmax') ? outputs : 2);
   }
   const batch = ops.createBatch(model, frame, {
@@ -169,9 +169,9 @@ async function exercise(
   });
   assert.equal(gradient.length, tensors.length);
   const [adapted] = await ops.adapt(call);
-  ops.readAdapted(adapted!, store);
+  ops.readAdapted(adapted, store);
   await ops.predict({ ...call, before: true, after: true });
-  await ops.predict({ ...call, adapted: adapted!, before: true, after: false });
+  await ops.predict({ ...call, adapted: adapted, before: true, after: false });
   const one = ops.createBatch(model, frame, {
     begin: Int32Array.of(0, 0, 3),
     sides: [Int32Array.of(5, 0, 2)],

@@ -80,7 +80,7 @@ function spoiledFile(stream: Random, bytes: Buffer): Uint8Array {
   for (let n = stream.below(3); n > 0; n--) spoilTensor(stream, tensors);
   const entry = pick(stream, ['manifest', 'manifest', 'manifest', 'run']);
   for (let n = stream.below(4); n > 0 && metadata[entry] !== undefined; n--) {
-    metadata[entry] = JSON.stringify(mutateValue(stream, JSON.parse(metadata[entry]!))) ?? '';
+    metadata[entry] = JSON.stringify(mutateValue(stream, JSON.parse(metadata[entry]))) ?? '';
   }
   if (stream.below(20) === 0) delete metadata[pick(stream, Object.keys(metadata))];
   const checksum = checksumOf(tensors);
@@ -89,7 +89,7 @@ function spoiledFile(stream: Random, bytes: Buffer): Uint8Array {
 
 function spoilTensor(stream: Random, tensors: Record<string, NamedArray>): void {
   const name = pick(stream, Object.keys(tensors));
-  const { data, shape } = tensors[name]!;
+  const { data, shape } = tensors[name];
   const length = pick(stream, [0, 1, data.length - 1, data.length + 1, data.length, data.length]);
   const type = pick(stream, [
     data.constructor,
@@ -213,7 +213,7 @@ const batch: Target = async (stream) => {
     const { loss, gradient } = await metaGradient(model, params as Parameters, packed, inner as InnerLoop);
     assert.ok(Number.isFinite(loss) && Object.values(gradient).every(({ data }) => data.every(Number.isFinite)));
     const [first] = await adapt(model, params as Parameters, packed, inner as InnerLoop);
-    await predict(model, params as Parameters, (tasks as TaskExample[])[0]!.query, first);
+    await predict(model, params as Parameters, (tasks as TaskExample[])[0].query, first);
   });
   return accepted;
 };

@@ -11,7 +11,7 @@ import { programs } from './programs.js';
 import { TARGETS } from './targets.js';
 
 const [target, seed, first, seconds, progress] = process.argv.slice(2);
-const run = { ...TARGETS, programs }[target!]!;
+const run = { ...TARGETS, programs }[target]!;
 const fd = progress === undefined ? undefined : openSync(progress, 'w');
 /** No case has a reason to hold more; a sanitizer keeps what is freed for a while. */
 const MOST_MEMORY = process.env['INNERLOOP_PREBUILD'] === undefined ? 1.5e9 : 6e9;

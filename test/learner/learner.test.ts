@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { createLearner } from '../../lib/learner/learner.js';
-import type { Learner, LearnerOptions } from '../../lib/learner/learner.js';
+import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { adam } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
@@ -245,8 +245,7 @@ test('an algorithm that needs another model says so', () => {
 test('learner and training options are checked by name', async () => {
   const learner = learnerOf(make('maml'));
   const { model } = learner;
-  const bad = (options: object) => () =>
-    createLearner({ model, algorithm: make('maml'), ...options } as LearnerOptions);
+  const bad = (options: object) => () => createLearner({ model, algorithm: make('maml'), ...options });
   refuses(bad({ optimiser: adam() }), 'UNKNOWN_OPTION', /learner\.optimiser.*did you mean optimizer\?/);
   refuses(bad({ seed: -1 }), 'INVALID_OPTION', /learner\.seed/);
   refuses(bad({ model: {} }), 'INVALID_OPTION', /model/);

@@ -14,7 +14,7 @@ import { train } from '../../lib/training/train.js';
 import { learnerOf, make, path, refuses, rejects, run, tiny } from '../fixtures/family.js';
 
 const manifestIn = (file: string, entry = 'manifest') =>
-  JSON.parse(decodeSafetensors(readFileSync(file), file).metadata[entry]!) as RunManifest & { run: RunManifest };
+  JSON.parse(decodeSafetensors(readFileSync(file), file).metadata[entry]) as RunManifest & { run: RunManifest };
 
 test('a run has a manifest: in the learner, in its checkpoint and in its model file', async () => {
   const learner = learnerOf(make('maml'));
@@ -81,7 +81,7 @@ test('every value of the data shows in its fingerprint, and nothing else does', 
     (c) => (c.features = { spot: c.features.place } as never),
   ];
   // Standardised, sizes 1 and 3 are what 1 and 2 are: the fingerprint is of what a model sees.
-  const same = changes[8]!;
+  const same = changes[8];
   assert.equal(of(same), of());
   const all = [of(), ...changes.filter((change) => change !== same).map(of)];
   assert.equal(new Set(all).size, all.length);
@@ -119,7 +119,7 @@ test('the same run gives the same files on 1, 2 and 8 threads, twice, and throug
     [8, true],
   ] as const) {
     (await files(threads, interrupted)).forEach((bytes, i) =>
-      assert.ok(bytes.equals(expected[i]!), `file ${i} of ${threads} threads, interrupted: ${interrupted}`),
+      assert.ok(bytes.equals(expected[i]), `file ${i} of ${threads} threads, interrupted: ${interrupted}`),
     );
   }
 });

@@ -46,7 +46,7 @@ function assertSame(a: Parameters, b: Parameters, tolerance: number): void {
   for (const [name, { data }] of Object.entries(a)) {
     const scale = Float64Array.from(data).reduce((top, x) => Math.max(top, Math.abs(x)), 0);
     data.forEach((x, i) =>
-      assert.ok(Math.abs(x - b[name]!.data[i]!) <= tolerance * scale, `${name}[${i}]: ${x} and ${b[name]!.data[i]}`),
+      assert.ok(Math.abs(x - b[name].data[i]) <= tolerance * scale, `${name}[${i}]: ${x} and ${b[name].data[i]}`),
     );
   }
 }
@@ -108,13 +108,13 @@ for (const [kind, spec] of [
               [96, 32],
               [32, 8],
               [8, 1],
-            ].map(([inputs, outputs]) => ({ inputs: inputs!, outputs: outputs!, weight: true, bias: true }));
+            ].map(([inputs, outputs]) => ({ inputs: inputs, outputs: outputs, weight: true, bias: true }));
             if (chosenForm({ layers, support: S - 1, query: 8, steps: K, order }) === 'gram') gram++;
           }
         }
         assertSame(
-          (await adapt(model, params, batch, { steps: K, learningRate: rate, adapt: adapted, order: 1 }))[1]!,
-          (await adapt(model, params, batch, { steps: K, learningRate: written, adapt: adapted, order: 1 }))[1]!,
+          (await adapt(model, params, batch, { steps: K, learningRate: rate, adapt: adapted, order: 1 }))[1],
+          (await adapt(model, params, batch, { steps: K, learningRate: written, adapt: adapted, order: 1 }))[1],
           1e-12,
         );
         if (kind === 'dense inputs' && S <= 20)
@@ -157,7 +157,7 @@ function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number]
   const items = { item: ids(rows, 11), price: numbers(5 * rows) };
   const labels = numbers(rows);
   const make = (of: Int32Array) => {
-    const bags = Array.from(of, (t) => users.tags[t]!);
+    const bags = Array.from(of, (t) => users.tags[t]);
     const offsets = Int32Array.from([0, ...bags.map(({ length }) => length)]).map(
       (
         (sum) => (n) =>
@@ -167,13 +167,13 @@ function batchesOfUsers(model: Model, sizes: readonly (readonly [number, number]
     const frame = model.ops.createFrame(model.native, {
       sides: [of.length, rows],
       columns: [
-        { side: 0, ids: Int32Array.from(of, (t) => users.age[t]!) },
+        { side: 0, ids: Int32Array.from(of, (t) => users.age[t]) },
         { side: 1, ids: items.item },
         {
           side: 0,
           dense: Float64Array.from(
             { length: 3 * of.length },
-            (_, i) => users.income[3 * of[Math.floor(i / 3)]! + (i % 3)]!,
+            (_, i) => users.income[3 * of[Math.floor(i / 3)] + (i % 3)],
           ),
         },
         { side: 0, ids: Int32Array.from(bags.flatMap((bag) => Array.from(bag))), offsets },
@@ -236,7 +236,7 @@ for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*']
             const [one, other]: Parameters[] = [await gradient(shared, direction), await gradient(repeated, direction)];
             assertSame(one, other, 1e-12);
             for (const [name, { data }] of Object.entries(one))
-              if (data.some((x, i) => x !== other[name]!.data[i])) differing++;
+              if (data.some((x, i) => x !== other[name].data[i])) differing++;
           }
           const outputs = async (batch: typeof shared) => {
             const { before, after } = await model.ops.predict({
@@ -257,7 +257,7 @@ for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*']
                 model.ops
                   .readAdapted(task, store)
                   .flatMap((data, i) =>
-                    data === undefined ? [] : [[`${t}.${model.tensors[i]!.name}`, { shape: [data.length], data }]],
+                    data === undefined ? [] : [[`${t}.${model.tensors[i].name}`, { shape: [data.length], data }]],
                   ),
               ),
             );
@@ -288,8 +288,8 @@ test('a Hessian-vector product does the same', async () => {
   const [one, other] = await Promise.all(
     [shared, repeated].map((batch) => model.ops.hessianVectorProduct({ store, batch, inner, threads: 1, vector })),
   );
-  assertSame(model.named(one!.gradient), model.named(other!.gradient), 1e-12);
-  assertSame(model.named(one!.product), model.named(other!.product), 1e-12);
+  assertSame(model.named(one.gradient), model.named(other.gradient), 1e-12);
+  assertSame(model.named(one.product), model.named(other.product), 1e-12);
 });
 
 // ------------------------------------------------------------------------------------------------------- ridge
@@ -331,17 +331,17 @@ test('ridge: the meta-gradient is that of finite differences, prior mean and pre
     const model = ridgeModel(RIDGE);
     const params = normals(model, 0.4, stream);
     const tasks = list(3, (t) => ({
-      support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t]!, stream),
+      support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t], stream),
       query: rowsOf(RIDGE, 1 + stream.below(6), stream),
     }));
     const { gradient } = await ridgeGradient(model, params, tasks);
     for (const { name } of model.tensors) {
       // Along a random direction in one tensor.
-      const direction = normals(model, 1, stream)[name]!.data;
-      const along = Float64Array.from(gradient[name]!.data).reduce((sum, g, i) => sum + g * direction[i]!, 0);
+      const direction = normals(model, 1, stream)[name].data;
+      const along = Float64Array.from(gradient[name].data).reduce((sum, g, i) => sum + g * direction[i], 0);
       const at = async (h: number) => {
-        const data = Float64Array.from(params[name]!.data, (x, i) => x + h * direction[i]!);
-        return (await ridgeGradient(model, { ...params, [name]: { ...params[name]!, data } }, tasks)).loss;
+        const data = Float64Array.from(params[name].data, (x, i) => x + h * direction[i]);
+        return (await ridgeGradient(model, { ...params, [name]: { ...params[name], data } }, tasks)).loss;
       };
       const h = 1e-4;
       const slope = (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
@@ -373,9 +373,9 @@ test('ridge: the solution is that of the normal equations', async () => {
   const x = [1, 2, -1];
   const y = [2, 3, 0];
   // M = [Σx² + 2, Σx; Σx, n + 3], r = y − x w0 − b0
-  const r = y.map((value, i) => value - x[i]! * w0 - b0);
+  const r = y.map((value, i) => value - x[i] * w0 - b0);
   const [a, b, d] = [6 + 2, 2, 3 + 3];
-  const [p, q] = [r.reduce((s, v, i) => s + v * x[i]!, 0), r.reduce((s, v) => s + v, 0)];
+  const [p, q] = [r.reduce((s, v, i) => s + v * x[i], 0), r.reduce((s, v) => s + v, 0)];
   const w = w0 + (d * p - b * q) / (a * d - b * b);
   const bias = b0 + (a * q - b * p) / (a * d - b * b);
   const task = {

@@ -52,17 +52,17 @@ const tensors = (plain: Plain): Parameters =>
 function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
   assert.equal(actual.length, expected.length, `${what}: length`);
   let scale = 0;
-  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!));
+  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]));
   for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(actual[i]! - expected[i]!);
+    const error = Math.abs(actual[i] - expected[i]);
     assert.ok(error <= tolerance * scale, `${what}[${i}]: ${actual[i]} is not ${expected[i]} (scale ${scale})`);
   }
 }
 function closeAll(actual: Parameters, expected: Plain, tolerance: number, what: string): void {
   assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort(), what);
   for (const [name, { shape, data }] of Object.entries(expected)) {
-    assert.deepEqual(actual[name]!.shape, shape, `${what} ${name}: shape`);
-    close(actual[name]!.data, data, tolerance, `${what} ${name}`);
+    assert.deepEqual(actual[name].shape, shape, `${what} ${name}: shape`);
+    close(actual[name].data, data, tolerance, `${what} ${name}`);
   }
 }
 
@@ -105,8 +105,8 @@ async function checkEpisode(
   close(taskLosses, expected.taskLosses, tolerance, 'taskLosses');
   assert.equal(probabilities.length, tasks.length);
   probabilities.forEach(({ shape, data }, t) => {
-    assert.deepEqual(shape, [tasks[t]!.query.labels.length, spec.episode!.classes]);
-    close(data, expected.probabilities[t]!.flat(), tolerance, `probabilities ${t}`);
+    assert.deepEqual(shape, [tasks[t].query.labels.length, spec.episode!.classes]);
+    close(data, expected.probabilities[t].flat(), tolerance, `probabilities ${t}`);
   });
   // A bias that moves every embedding alike moves no distance: its gradient is 0, and what both sides hold is rounding.
   const largest = Math.max(...Object.values(expected.gradient).flatMap(({ data }) => data.map(Math.abs)));
@@ -114,10 +114,10 @@ async function checkEpisode(
   assert.deepEqual(Object.keys(gradient).sort(), Object.keys(expected.gradient).sort());
   for (const [name, { data }] of Object.entries(expected.gradient).filter(isZero)) {
     assert.ok(
-      gradient[name]!.data.every((x) => Math.abs(x) <= tolerance * largest),
+      gradient[name].data.every((x) => Math.abs(x) <= tolerance * largest),
       `${name} is not 0`,
     );
-    assert.equal(data.length, gradient[name]!.data.length);
+    assert.equal(data.length, gradient[name].data.length);
     delete gradient[name];
   }
   closeAll(
@@ -158,19 +158,19 @@ async function check(golden: Golden, precision: Precision): Promise<void> {
   const adapted = await adapt(model, params, batch, inner(1));
   assert.equal(adapted.length, golden.tasks.length);
   for (const [t, task] of adapted.entries()) {
-    closeAll(task, expected.adapted[t]!, tolerance, `adapted ${t}`);
-    const outputs = await predict(model, params, { inputs: golden.tasks[t]!.query.inputs }, task);
-    close(outputs.data, expected.queryOutputs[t]!.flat(), tolerance, `query outputs ${t}`);
+    closeAll(task, expected.adapted[t], tolerance, `adapted ${t}`);
+    const outputs = await predict(model, params, { inputs: golden.tasks[t].query.inputs }, task);
+    close(outputs.data, expected.queryOutputs[t].flat(), tolerance, `query outputs ${t}`);
   }
   if (expected.reptileDirection !== undefined) {
     const reptile = await metaGradient(model, params, batch, inner(1), { direction: 'reptile' });
     for (const [name, { data }] of Object.entries(expected.reptileDirection)) {
-      close(reptile.gradient[name]!.data, data, tolerance, `reptile ${name}`);
+      close(reptile.gradient[name].data, data, tolerance, `reptile ${name}`);
     }
   }
 
   const { vector, product } = expected.hvpTask0;
-  const hvp = await hessianVectorProduct(model, params, golden.tasks[0]!.support, tensors(vector));
+  const hvp = await hessianVectorProduct(model, params, golden.tasks[0].support, tensors(vector));
   close([hvp.loss], [expected.supportLossTask0], tolerance, 'support loss');
   closeAll(hvp.gradient, expected.supportGradientTask0, tolerance, 'support gradient');
   closeAll(hvp.product, product, tolerance, 'Hessian-vector product');

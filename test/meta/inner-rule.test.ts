@@ -37,12 +37,12 @@ const anyExtras = fc.record({
 type Extras = { inner: InnerRule; proximal: number; several: boolean };
 
 function withExtras(c: Case, { inner, proximal, several }: Extras): InnerLoop {
-  const lossWeights = several ? Array.from({ length: c.inner.steps }, (_, k) => [0.5, 0, 1.5][k % 3]!) : undefined;
+  const lossWeights = several ? Array.from({ length: c.inner.steps }, (_, k) => [0.5, 0, 1.5][k % 3]) : undefined;
   return { ...c.inner, inner, proximal, ...(lossWeights && { lossWeights }) };
 }
 
 const named = (x: Parameters, names: readonly string[]): Parameters =>
-  Object.fromEntries(names.map((name) => [name, x[name]!]));
+  Object.fromEntries(names.map((name) => [name, x[name]]));
 const map = (x: Parameters, f: (name: string, i: number) => number): Parameters =>
   Object.fromEntries(
     Object.entries(x).map(([name, { shape, data }]) => [
@@ -80,7 +80,7 @@ async function unrolled(
         learningRate: 0,
         lossWeights: undefined,
       })
-    )[0]!,
+    )[0],
   );
   let theta = named(params, fast);
   let dTheta = named(u, fast);
@@ -102,43 +102,40 @@ async function unrolled(
         : await hessianVectorProduct(model, at, task.support, { ...u, ...dTheta });
     const g = map(
       theta,
-      (name, i) => share * gradient[name]!.data[i]! + proximal * (theta[name]!.data[i]! - params[name]!.data[i]!),
+      (name, i) => share * gradient[name].data[i] + proximal * (theta[name].data[i] - params[name].data[i]),
     );
     const dg = map(theta, (name, i) =>
-      order === 1 ? 0 : share * product[name]!.data[i]! + proximal * (dTheta[name]!.data[i]! - u[name]!.data[i]!),
+      order === 1 ? 0 : share * product[name].data[i] + proximal * (dTheta[name].data[i] - u[name].data[i]),
     );
     const mean = kind === 'adam' ? 1 - beta1 : 1;
     [m, dm] = [combine(m, beta1, g, mean), combine(dm, beta1, dg, mean)];
     const [m0, dm0, s0, ds0] = [m, dm, s, ds];
-    s = map(theta, (name, i) => beta2 * s0[name]!.data[i]! + (1 - beta2) * g[name]!.data[i]! ** 2);
-    ds = map(
-      theta,
-      (name, i) => beta2 * ds0[name]!.data[i]! + 2 * (1 - beta2) * g[name]!.data[i]! * dg[name]!.data[i]!,
-    );
+    s = map(theta, (name, i) => beta2 * s0[name].data[i] + (1 - beta2) * g[name].data[i] ** 2);
+    ds = map(theta, (name, i) => beta2 * ds0[name].data[i] + 2 * (1 - beta2) * g[name].data[i] * dg[name].data[i]);
     const move = (name: string, i: number): [number, number] => {
-      if (kind === 'sgd') return [g[name]!.data[i]!, dg[name]!.data[i]!];
-      if (kind === 'momentum') return [m0[name]!.data[i]!, dm0[name]!.data[i]!];
+      if (kind === 'sgd') return [g[name].data[i], dg[name].data[i]];
+      if (kind === 'momentum') return [m0[name].data[i], dm0[name].data[i]];
       const [c1, c2] = [1 - beta1 ** (k + 1), 1 - beta2 ** (k + 1)];
-      const root = Math.sqrt(s[name]!.data[i]! / c2);
-      const dRoot = root === 0 ? 0 : ds[name]!.data[i]! / c2 / (2 * root);
-      const hat = m0[name]!.data[i]! / c1;
+      const root = Math.sqrt(s[name].data[i] / c2);
+      const dRoot = root === 0 ? 0 : ds[name].data[i] / c2 / (2 * root);
+      const hat = m0[name].data[i] / c1;
       return [
         hat / (root + epsilon),
-        dm0[name]!.data[i]! / c1 / (root + epsilon) - (hat * dRoot) / (root + epsilon) ** 2,
+        dm0[name].data[i] / c1 / (root + epsilon) - (hat * dRoot) / (root + epsilon) ** 2,
       ];
     };
     const rate = (from: number | Parameters | undefined, name: string, i: number): number => {
       if (typeof from !== 'object') return from ?? 0;
-      return from[name]!.data[perStep ? k : i]!;
+      return from[name].data[perStep ? k : i];
     };
     const [before, dBefore] = [theta, dTheta];
-    theta = map(before, (name, i) => before[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[0]);
+    theta = map(before, (name, i) => before[name].data[i] - rate(learningRate, name, i) * move(name, i)[0]);
     dTheta = map(
       before,
       (name, i) =>
-        dBefore[name]!.data[i]! - rate(learningRate, name, i) * move(name, i)[1] - rate(a, name, i) * move(name, i)[0],
+        dBefore[name].data[i] - rate(learningRate, name, i) * move(name, i)[1] - rate(a, name, i) * move(name, i)[0],
     );
-    if (lossWeights !== undefined && lossWeights[k] !== 0) await add(lossWeights[k]!);
+    if (lossWeights !== undefined && lossWeights[k] !== 0) await add(lossWeights[k]);
   }
   if (lossWeights === undefined || steps === 0) await add(1);
   return { loss, slope };
@@ -210,9 +207,9 @@ test('float32 agrees with float64', () =>
           return metaGradient(c.model, c.params, c.batch, withExtras(c, extras));
         }),
       );
-      assert.ok(Math.abs(a!.loss - b!.loss) <= 2e-4 * Math.max(1e-2, Math.abs(b!.loss)));
-      const u = direction(b!.gradient, random(shape.seed, 'float32'));
-      assert.ok(Math.abs(dot(a!.gradient, u) - dot(b!.gradient, u)) <= 5e-4 * Math.max(1e-2, norm(b!.gradient)));
+      assert.ok(Math.abs(a.loss - b.loss) <= 2e-4 * Math.max(1e-2, Math.abs(b.loss)));
+      const u = direction(b.gradient, random(shape.seed, 'float32'));
+      assert.ok(Math.abs(dot(a.gradient, u) - dot(b.gradient, u)) <= 5e-4 * Math.max(1e-2, norm(b.gradient)));
     }),
     { seed: 3, numRuns: RUNS, endOnFailure: true },
   ));
@@ -253,7 +250,7 @@ const implicitCase = (seed: number, adapted: InnerLoop['adapt'], steps: number, 
   const model = defineModel(SPEC, { precision: 'float64' });
   const params = vector(model, random(seed, 'params'));
   const tasks = Array.from({ length: 3 }, (_, t) => ({
-    support: rows(SPEC, [0, 3, 6][t]!, random(seed, 'support', t)),
+    support: rows(SPEC, [0, 3, 6][t], random(seed, 'support', t)),
     query: rows(SPEC, 2 + t, random(seed, 'query', t)),
   }));
   const inner: InnerLoop = {
@@ -303,21 +300,21 @@ test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow pa
       expected = combine(expected, 1, v, 1 / tasks.length);
       continue;
     }
-    const fast = names.flatMap((name) => Array.from(params[name]!.data, (_, i) => [name, i] as const));
+    const fast = names.flatMap((name) => Array.from(params[name].data, (_, i) => [name, i] as const));
     const unit = (name: string, i: number) => map(params, (n, j) => Number(n === name && i === j));
     const columns = await Promise.all(
       fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product),
     );
     const matrix = fast.map(([name, i], r) =>
-      fast.map((_, c) => Number(r === c) + columns[c]![name]!.data[i]! / inner.proximal!),
+      fast.map((_, c) => Number(r === c) + columns[c][name].data[i] / inner.proximal!),
     );
     const x = gauss(
       matrix,
-      fast.map(([name, i]) => v[name]!.data[i]!),
+      fast.map(([name, i]) => v[name].data[i]),
     );
-    const mixed = columns.reduce((sum, column, c) => combine(sum, 1, column, -x[c]! / inner.proximal!), v);
+    const mixed = columns.reduce((sum, column, c) => combine(sum, 1, column, -x[c] / inner.proximal!), v);
     const of = map(params, (name, i) =>
-      names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)]! : mixed[name]!.data[i]!,
+      names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)] : mixed[name].data[i],
     );
     expected = combine(expected, 1, of, 1 / tasks.length);
   }
@@ -336,7 +333,7 @@ test('without steps, or with no curvature to follow, the implicit gradient is th
 test('options of the inner loop are checked by name', async () => {
   const { model, params, batch, inner } = implicitCase(1, 'all', 2);
   const attempt = (options: object) => async () =>
-    metaGradient(model, params, batch, { ...inner, implicit: undefined, ...options } as InnerLoop);
+    metaGradient(model, params, batch, { ...inner, implicit: undefined, ...options });
   const cases: [object, RegExp][] = [
     [{ inner: 'nesterov' }, /innerLoop\.inner/],
     [{ inner: { kind: 'adam', momentum: 0.5 } }, /innerLoop\.inner\.momentum/],

@@ -263,17 +263,17 @@ test('rows longer than maxNorm are scaled back, others are left alone', async ()
     for (const learner of [limited, free])
       for await (const report of train(learner, tasks, { epochs: 1, metaBatch: USERS, redraw: false }))
         assert.ok(report);
-    const table = (learner: typeof limited) => learner.parameters()['embedding.item.weight']!;
+    const table = (learner: typeof limited) => learner.parameters()['embedding.item.weight'];
     const [a, b] = [table(limited), table(free)];
     const [, dim] = a.shape as [number, number];
     let long = 0;
     for (let r = 1; r * dim < a.data.length; r++) {
       const [row, whole] = [a, b].map(({ data }) => data.subarray(r * dim, (r + 1) * dim));
-      const length = Math.hypot(...whole!);
+      const length = Math.hypot(...whole);
       const factor = length > LIMIT ? LIMIT / length : 1;
       if (factor < 1) long++;
       // One batch of all users touches every row but that of unknown items.
-      row!.forEach((x, i) => assert.ok(Math.abs(x - whole![i]! * factor) < 1e-12, `row ${r}: ${x}`));
+      row.forEach((x, i) => assert.ok(Math.abs(x - whole[i] * factor) < 1e-12, `row ${r}: ${x}`));
     }
     assert.ok(long > 0, 'no row was long enough');
   }

@@ -56,7 +56,7 @@ function on(algorithm: Algorithm, spec: ModelSpec, precision: 'float32' | 'float
     async adapt(params: Parameters, task: TaskExample) {
       const { store, ...rest } = call(params, [task]);
       const [adapted] = await model.ops.adapt({ store, ...rest });
-      return model.named(model.ops.readAdapted(adapted!, store));
+      return model.named(model.ops.readAdapted(adapted, store));
     },
   };
 }
@@ -78,13 +78,13 @@ const CLOSED: [string, Algorithm, ModelSpec][] = (['diagonal', 'full'] as const)
 
 /** Λ = L Lᵀ from the parameters of the prior. */
 function precisionOf(params: Parameters): number[][] {
-  const ell = params['prior.logPrecision']!.data;
+  const ell = params['prior.logPrecision'].data;
   const d = ell.length;
   const factor = params['prior.factor']?.data;
   const lower = Array.from({ length: d }, (_, i) =>
-    Array.from({ length: d }, (_, j) => (i === j ? Math.exp(ell[i]! / 2) : j < i && factor ? factor[i * d + j]! : 0)),
+    Array.from({ length: d }, (_, j) => (i === j ? Math.exp(ell[i] / 2) : j < i && factor ? factor[i * d + j] : 0)),
   );
-  return lower.map((a) => lower.map((b) => a.reduce((sum, x, k) => sum + x * b[k]!, 0)));
+  return lower.map((a) => lower.map((b) => a.reduce((sum, x, k) => sum + x * b[k], 0)));
 }
 
 for (const [name, algorithm, spec] of CLOSED) {
@@ -96,10 +96,10 @@ for (const [name, algorithm, spec] of CLOSED) {
       const tasks = tasksOf(spec, seed, [0, 1, 4, 12], seed % 2 === 0);
       const { gradient } = await gradientOf(params, tasks);
       for (const { name: tensor } of model.tensors) {
-        const u = direction({ [tensor]: params[tensor]! }, stream);
-        const moved = (x: number) => ({ ...params, ...combine({ [tensor]: params[tensor]! }, 1, u, x) });
+        const u = direction({ [tensor]: params[tensor] }, stream);
+        const moved = (x: number) => ({ ...params, ...combine({ [tensor]: params[tensor] }, 1, u, x) });
         const { slope } = await derivative(async (x) => (await gradientOf(moved(x), tasks)).loss, 1e-3);
-        const along = dot({ [tensor]: gradient[tensor]! }, u);
+        const along = dot({ [tensor]: gradient[tensor] }, u);
         assert.ok(
           Math.abs(slope - along) <= 1e-8 * Math.max(1, norm(gradient)),
           `seed ${seed}, ${tensor}: ${along} is not ${slope}`,
@@ -114,28 +114,28 @@ for (const [name, algorithm, spec] of CLOSED) {
     for (let seed = 1; seed <= 6; seed++) {
       const params = vector(model, random(seed, 'params'));
       const [none, task] = tasksOf(spec, seed, [0, 3 * seed], seed % 2 === 0);
-      const own = (p: Parameters) => Object.fromEntries(given.tensors.map((t) => [t.name, p[t.name]!]));
+      const own = (p: Parameters) => Object.fromEntries(given.tensors.map((t) => [t.name, p[t.name]]));
       assert.ok(
-        distance(await adapt(params, none!), {
-          'mlp.1.weight': params['mlp.1.weight']!,
-          'mlp.1.bias': params['mlp.1.bias']!,
+        distance(await adapt(params, none), {
+          'mlp.1.weight': params['mlp.1.weight'],
+          'mlp.1.bias': params['mlp.1.bias'],
         }) <= 1e-15,
       );
-      const adapted = await adapt(params, task!);
+      const adapted = await adapt(params, task);
       const { gradient } = await hessianVectorProduct(
         given,
         { ...own(params), ...adapted },
-        task!.support,
+        task.support,
         combine(own(params), 0),
       );
-      const weights = task!.support.weights as number[] | undefined;
+      const weights = task.support.weights as number[] | undefined;
       const total = weights?.reduce((a, b) => a + b, 0) ?? 3 * seed;
-      const flat = (p: Parameters) => [...p['mlp.1.weight']!.data, ...p['mlp.1.bias']!.data];
-      const delta = flat(adapted).map((w, i) => w - flat(params)[i]!);
+      const flat = (p: Parameters) => [...p['mlp.1.weight'].data, ...p['mlp.1.bias'].data];
+      const delta = flat(adapted).map((w, i) => w - flat(params)[i]);
       // mse has (o − y)², the likelihood half of it.
       const scale = spec.head.loss === 'mse' ? total / 2 : total;
       const force = precisionOf(params).map(
-        (row, i) => scale * flat(gradient)[i]! + row.reduce((sum, x, j) => sum + x * delta[j]!, 0),
+        (row, i) => scale * flat(gradient)[i] + row.reduce((sum, x, j) => sum + x * delta[j], 0),
       );
       for (const f of force) assert.ok(Math.abs(f) <= 1e-9, `seed ${seed}: ${f} is left`);
     }
@@ -166,21 +166,21 @@ for (const covariance of ['diagonal', 'full'] as const) {
       const params = vector(model, random(1, 'params'));
       for (const n of [0, 6]) {
         const [task] = tasksOf(spec, n, [n]);
-        const features = (of: 'support' | 'query') => (task![of].inputs['x'] as number[][]).map((x) => [...x, 1]);
-        const adapted = await adapt(params, task!);
-        const w = [...adapted['mlp.0.weight']!.data, adapted['mlp.0.bias']!.data[0]!];
-        const output = (a: number[]) => a.reduce((sum, x, i) => sum + x * w[i]!, 0);
+        const features = (of: 'support' | 'query') => (task[of].inputs['x'] as number[][]).map((x) => [...x, 1]);
+        const adapted = await adapt(params, task);
+        const w = [...adapted['mlp.0.weight'].data, adapted['mlp.0.bias'].data[0]];
+        const output = (a: number[]) => a.reduce((sum, x, i) => sum + x * w[i], 0);
         const m = precisionOf(params);
         for (const a of features('support')) {
           const p = sigmoid(output(a));
           const s = spec.head.loss === 'mse' ? 1 : p * (1 - p);
-          m.forEach((row, i) => row.forEach((_, j) => (row[j]! += s * a[i]! * a[j]!)));
+          m.forEach((row, i) => row.forEach((_, j) => (row[j] += s * a[i] * a[j])));
         }
-        const { outputs, variance } = await variances(params, task!);
+        const { outputs, variance } = await variances(params, task);
         features('query').forEach((a, i) => {
-          assert.ok(Math.abs(outputs[i]! - output(a)) <= 1e-12);
-          const expected = gauss(m, a).reduce((sum, x, j) => sum + x * a[j]!, 0);
-          assert.ok(Math.abs(variance[i]! - expected) <= 1e-12 * expected, `${variance[i]} is not ${expected}`);
+          assert.ok(Math.abs(outputs[i] - output(a)) <= 1e-12);
+          const expected = gauss(m, a).reduce((sum, x, j) => sum + x * a[j], 0);
+          assert.ok(Math.abs(variance[i] - expected) <= 1e-12 * expected, `${variance[i]} is not ${expected}`);
         });
       }
     }
@@ -191,7 +191,7 @@ test('the full covariance with no factor is the diagonal one', async () => {
   const [full, diagonal] = [on(ridge({ covariance: 'full' }), SPEC), on(ridge(), SPEC)];
   const params = vector(diagonal.model, random(1, 'params'));
   const tasks = tasksOf(SPEC, 1, [5, 9]);
-  const d = params['prior.logPrecision']!.data.length;
+  const d = params['prior.logPrecision'].data.length;
   const [a, b] = [
     await full.gradient({ ...params, 'prior.factor': { shape: [d, d], data: new Float64Array(d * d) } }, tasks),
     await diagonal.gradient(params, tasks),
@@ -199,7 +199,7 @@ test('the full covariance with no factor is the diagonal one', async () => {
   assert.ok(Math.abs(a.loss - b.loss) <= 1e-13);
   const { 'prior.factor': factor, ...others } = a.gradient;
   assert.ok(distance(others, b.gradient) <= 1e-12);
-  factor!.data.forEach((g, i) =>
+  factor.data.forEach((g, i) =>
     assert.equal(g !== 0, i % d < Math.floor(i / d), `entry ${i}: the upper triangle has no part in it`),
   );
 });
@@ -208,14 +208,14 @@ test('laplace converges on labels that a line separates, and on extreme priors',
   const { model, adapt, gradient } = on(laplace(), LIKES);
   for (const log of [-12, 12]) {
     const params = vector(model, random(2, 'params'));
-    params['prior.logPrecision']!.data.fill(log);
+    params['prior.logPrecision'].data.fill(log);
     const [task] = tasksOf(LIKES, 2, [20]);
-    task!.support.labels = Array.from({ length: 20 }, (_, i) =>
-      Number((task!.support.inputs['x'] as number[][])[i]![0]! > 0),
+    task.support.labels = Array.from({ length: 20 }, (_, i) =>
+      Number((task.support.inputs['x'] as number[][])[i][0] > 0),
     );
-    const adapted = await adapt(params, task!);
+    const adapted = await adapt(params, task);
     for (const { data } of Object.values(adapted)) assert.ok(data.every(Number.isFinite));
-    assert.ok(Number.isFinite((await gradient(params, [task!])).loss));
+    assert.ok(Number.isFinite((await gradient(params, [task])).loss));
   }
 });
 
@@ -228,15 +228,12 @@ function preprocess(x: number): [number, number] {
 
 /** θ_K of every coordinate from θ_0, the gradients and losses of the steps, and the weights, written out from the paper. */
 function unrolled(p: Parameters, theta: Parameters, gradients: Parameters[], losses: number[]): Parameters {
-  const [wih, whh, bias] = ['lstm.weight_ih', 'lstm.weight_hh', 'lstm.bias'].map((name) => p[name]!.data);
-  const H = bias!.length / 4;
+  const [wih, whh, bias] = ['lstm.weight_ih', 'lstm.weight_hh', 'lstm.bias'].map((name) => p[name].data);
+  const H = bias.length / 4;
   const gate = (kind: string, h: number[], value: number, before: number) => {
-    const w = p[`lstm.${kind}.weight`]!.data;
+    const w = p[`lstm.${kind}.weight`].data;
     return sigmoid(
-      h.reduce((sum, x, j) => sum + x * w[j]!, 0) +
-        w[H]! * value +
-        w[H + 1]! * before +
-        p[`lstm.${kind}.bias`]!.data[0]!,
+      h.reduce((sum, x, j) => sum + x * w[j], 0) + w[H] * value + w[H + 1] * before + p[`lstm.${kind}.bias`].data[0],
     );
   };
   return Object.fromEntries(
@@ -246,25 +243,25 @@ function unrolled(p: Parameters, theta: Parameters, gradients: Parameters[], los
         shape,
         data: Float64Array.from(data, (start, i) => {
           // A row of a table that the support rows do not touch.
-          if (name.startsWith('embedding.') && gradients.every((g) => rowOf(g[name]!, i).every((x) => x === 0)))
+          if (name.startsWith('embedding.') && gradients.every((g) => rowOf(g[name], i).every((x) => x === 0)))
             return start;
           let [value, f, inGate] = [start, 0, 0];
           let h = new Array<number>(H).fill(0);
           let c = new Array<number>(H).fill(0);
           gradients.forEach((g, k) => {
-            const x = [...preprocess(g[name]!.data[i]!), ...preprocess(losses[k]!)];
+            const x = [...preprocess(g[name].data[i]), ...preprocess(losses[k])];
             const before = h;
             const z = Array.from(
               { length: 4 * H },
               (_, r) =>
-                bias![r]! +
-                x.reduce((s, v, j) => s + v * wih![4 * r + j]!, 0) +
-                before.reduce((s, v, j) => s + v * whh![H * r + j]!, 0),
+                bias[r] +
+                x.reduce((s, v, j) => s + v * wih[4 * r + j], 0) +
+                before.reduce((s, v, j) => s + v * whh[H * r + j], 0),
             );
-            c = c.map((old, j) => sigmoid(z[H + j]!) * old + sigmoid(z[j]!) * Math.tanh(z[2 * H + j]!));
-            h = c.map((cell, j) => sigmoid(z[3 * H + j]!) * Math.tanh(cell));
+            c = c.map((old, j) => sigmoid(z[H + j]) * old + sigmoid(z[j]) * Math.tanh(z[2 * H + j]));
+            h = c.map((cell, j) => sigmoid(z[3 * H + j]) * Math.tanh(cell));
             [f, inGate] = [gate('forget', h, value, f), gate('input', h, value, inGate)];
-            value = f * value - inGate * g[name]!.data[i]!;
+            value = f * value - inGate * g[name].data[i];
           });
           return value;
         }),
@@ -274,7 +271,7 @@ function unrolled(p: Parameters, theta: Parameters, gradients: Parameters[], los
 }
 
 const rowOf = ({ shape, data }: Tensor, i: number) =>
-  data.subarray(Math.floor(i / shape[1]!) * shape[1]!, (Math.floor(i / shape[1]!) + 1) * shape[1]!);
+  data.subarray(Math.floor(i / shape[1]) * shape[1], (Math.floor(i / shape[1]) + 1) * shape[1]);
 
 /** Gradient and loss of the support rows on the way: what the meta-learner reads. */
 async function path(
@@ -286,14 +283,14 @@ async function path(
   shrinkage: number,
 ) {
   const plain = defineModel(model.spec, { precision: 'float64' });
-  const own = Object.fromEntries(plain.tensors.map(({ name }) => [name, params[name]!]));
-  let theta = Object.fromEntries(names.map((name) => [name, params[name]!]));
+  const own = Object.fromEntries(plain.tensors.map(({ name }) => [name, params[name]]));
+  let theta = Object.fromEntries(names.map((name) => [name, params[name]]));
   const start = theta;
   const [gradients, losses]: [Parameters[], number[]] = [[], []];
   const share = task.support.labels.length / (task.support.labels.length + shrinkage);
   for (let k = 0; k < steps; k++) {
     const { loss, gradient } = await hessianVectorProduct(plain, { ...own, ...theta }, task.support, combine(own, 0));
-    gradients.push(combine(Object.fromEntries(names.map((name) => [name, gradient[name]!])), share));
+    gradients.push(combine(Object.fromEntries(names.map((name) => [name, gradient[name]])), share));
     losses.push(share * loss);
     theta = unrolled(params, start, gradients, losses);
   }
@@ -319,7 +316,7 @@ for (const [what, adapted] of [
       const stream = random(seed, what);
       const params = vector(model, random(seed, 'params'));
       const [none, task] = tasksOf(SPEC, seed, [0, 7]);
-      const names = Object.keys(await adapt(params, none!));
+      const names = Object.keys(await adapt(params, none));
       assert.deepEqual(
         names,
         model.tensors
@@ -329,16 +326,16 @@ for (const [what, adapted] of [
               !name.startsWith('lstm.') && (adapted === 'all' || adapted.some((a) => name.startsWith(a.slice(0, -1)))),
           ),
       );
-      const { plain, own, start, theta, gradients, losses } = await path(model, params, names, task!, steps, 1);
-      assert.ok(distance(await adapt(params, none!), start) === 0, 'no support, no step');
-      assert.ok(distance(await adapt(params, task!), theta) <= 1e-12);
+      const { plain, own, start, theta, gradients, losses } = await path(model, params, names, task, steps, 1);
+      assert.ok(distance(await adapt(params, none), start) === 0, 'no support, no step');
+      assert.ok(distance(await adapt(params, task), theta) <= 1e-12);
 
-      const { gradient, loss } = await gradientOf(params, [task!]);
+      const { gradient, loss } = await gradientOf(params, [task]);
       const query = async (p: Parameters) => {
-        const after = unrolled(p, Object.fromEntries(names.map((name) => [name, p[name]!])), gradients, losses);
-        const at = { ...Object.fromEntries(Object.keys(own).map((name) => [name, p[name]!])), ...after };
+        const after = unrolled(p, Object.fromEntries(names.map((name) => [name, p[name]])), gradients, losses);
+        const at = { ...Object.fromEntries(Object.keys(own).map((name) => [name, p[name]])), ...after };
         return (
-          await metaGradient(plain, at, packTasks(plain, [task!]), {
+          await metaGradient(plain, at, packTasks(plain, [task]), {
             steps: 0,
             learningRate: 1,
             adapt: 'all',
@@ -348,12 +345,12 @@ for (const [what, adapted] of [
       };
       assert.ok(Math.abs((await query(params)) - loss) <= 1e-12);
       for (const { name: tensor } of model.tensors) {
-        const u = direction({ [tensor]: params[tensor]! }, stream);
+        const u = direction({ [tensor]: params[tensor] }, stream);
         const { slope } = await derivative(
-          (x) => query({ ...params, ...combine({ [tensor]: params[tensor]! }, 1, u, x) }),
+          (x) => query({ ...params, ...combine({ [tensor]: params[tensor] }, 1, u, x) }),
           1e-3,
         );
-        const along = dot({ [tensor]: gradient[tensor]! }, u);
+        const along = dot({ [tensor]: gradient[tensor] }, u);
         assert.ok(
           Math.abs(slope - along) <= 1e-9 * Math.max(1, norm(gradient)),
           `${what}, seed ${seed}, ${tensor}: ${along} is not ${slope}`,
@@ -368,12 +365,12 @@ test('lstmMetaLearner on more coordinates than a block', async () => {
   const { model, adapt, gradient } = on(lstmMetaLearner({ steps: 3, hidden: 4 }), wide);
   const params = vector(model, random(1, 'params'));
   const [task] = tasksOf(wide, 1, [6]);
-  const names = Object.keys(await adapt(params, task!));
-  const { theta, start, gradients, losses } = await path(model, params, names, task!, 3, 0);
-  assert.ok(names.reduce((sum, name) => sum + start[name]!.data.length, 0) > 600);
-  assert.ok(distance(await adapt(params, task!), theta) <= 1e-12);
+  const names = Object.keys(await adapt(params, task));
+  const { theta, start, gradients, losses } = await path(model, params, names, task, 3, 0);
+  assert.ok(names.reduce((sum, name) => sum + start[name].data.length, 0) > 600);
+  assert.ok(distance(await adapt(params, task), theta) <= 1e-12);
   // The tasks' own rows alone: two halves of one batch are its mean.
-  const [one, two] = [await gradient(params, [task!]), await gradient(params, [task!, task!])];
+  const [one, two] = [await gradient(params, [task]), await gradient(params, [task, task])];
   assert.ok(distance(one.gradient, two.gradient) <= 1e-13 * norm(one.gradient));
   assert.equal(gradients.length, losses.length);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { packTasks } from '../../lib/batch/batch.js';
-import type { HeadSpec, InnerLoop, LabelledRows, ModelSpec, Parameters } from '../../lib/foundation/contract.js';
+import type { HeadSpec, InnerLoop, LabelledRows, ModelSpec } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { predict } from '../../lib/meta/inner-loop.js';
 import { metaGradient } from '../../lib/meta/meta-gradient.js';
@@ -269,7 +269,7 @@ test('dropout is exact at second order', async () => {
   for (let i = 0; i < 5; i++) {
     const u = direction(params, stream);
     const { slope } = await derivative(
-      async (x) => (await metaGradient(model, combine(params, 1, u, x) as Parameters, batch, inner)).loss,
+      async (x) => (await metaGradient(model, combine(params, 1, u, x), batch, inner)).loss,
       2e-4,
     );
     assert.ok(Math.abs(slope - dot(gradient, u)) <= 1e-7 * norm(gradient), `${slope} is not ${dot(gradient, u)}`);

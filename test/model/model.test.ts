@@ -327,7 +327,7 @@ test('a detached buffer reads as empty, a view at an offset and shared memory as
     'tasks[0].query',
   );
   const gone = { ...params, 'mlp.2.bias': { shape: [1], data: Float32Array.of(1) } };
-  structuredClone(gone['mlp.2.bias'].data.buffer, { transfer: [gone['mlp.2.bias'].data.buffer as ArrayBuffer] });
+  structuredClone(gone['mlp.2.bias'].data.buffer, { transfer: [gone['mlp.2.bias'].data.buffer] });
   await rejects(
     metaGradient(model, gone, packTasks(model, [task()]), inner),
     'INVALID_OPTION',
@@ -424,7 +424,7 @@ test('bad parameters are refused by name in every call', async () => {
 test('a bad inner loop is refused by field', async () => {
   const batch = packTasks(model, [task()]);
   const bad = async (change: object, code: ErrorCode, field: string, pattern?: RegExp) => {
-    const loop = { ...inner, ...change } as InnerLoop;
+    const loop = { ...inner, ...change };
     await rejects(metaGradient(model, params, batch, loop), code, field, pattern);
     await rejects(adapt(model, params, batch, loop), code, field, pattern);
   };

@@ -22,7 +22,7 @@ function compileAndRun(compiler: string, flags: string[], runner: string[]): str
     const program = join(folder, 'kernels');
     execFileSync(compiler, ['-std=c++20', '-O2', ...flags, '-o', program, ...sources], { cwd: root });
     const [command, ...args] = [...runner, program];
-    return execFileSync(command!, args, { encoding: 'utf8' });
+    return execFileSync(command, args, { encoding: 'utf8' });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -237,7 +237,7 @@ test('detached and shrunk buffers are refused; shared ones and views with offset
   const name = 'mlp.0.weight';
   const without = {
     ...params,
-    [name]: { ...params[name]!, data: detached(params[name]!.data.slice() as Float32Array) },
+    [name]: { ...params[name], data: detached(params[name].data.slice() as Float32Array) },
   };
   await rejects(
     metaGradient(model, without, packTasks(model, [task()]), inner),
@@ -344,25 +344,25 @@ test('__proto__ and constructor are unknown options everywhere, and change no pr
       () => defineModel(hostile(SPEC) as ModelSpec),
       () => defineModel({ ...SPEC, head: hostile(SPEC.head) } as ModelSpec),
       () => defineModel({ ...SPEC, body: hostile(SPEC.body) } as ModelSpec),
-      () => defineModel({ ...SPEC, inputs: [hostile(SPEC.inputs[0]!)] } as ModelSpec),
+      () => defineModel({ ...SPEC, inputs: [hostile(SPEC.inputs[0])] } as ModelSpec),
       () => defineModel(SPEC, hostile({})),
       () => packTasks(model, [hostile(task()) as TaskExample]),
       () => packTasks(model, [{ ...task(), query: hostile(part()) } as TaskExample]),
-      () => packTasks(model, [{ ...task(), query: { ...part(), inputs: hostile(part().inputs) } } as TaskExample]),
+      () => packTasks(model, [{ ...task(), query: { ...part(), inputs: hostile(part().inputs) } }]),
       () => maml(hostile({})),
       () => reptile(hostile({})),
       () => adam(hostile({})),
       () => sgd(hostile({})),
       () => createLearner(hostile({ model, algorithm: maml() }) as never),
-      () => metaGradient(model, hostile(params) as Parameters, batch, inner),
+      () => metaGradient(model, hostile(params), batch, inner),
       () => metaGradient(model, params, batch, hostile(inner) as InnerLoop),
-      () => metaGradient(model, params, batch, { ...inner, learningRate: hostile(params) as Parameters }),
+      () => metaGradient(model, params, batch, { ...inner, learningRate: hostile(params) }),
       () => adapt(model, params, batch, inner, hostile({})),
-      () => predict(model, params, part(), hostile({}) as Parameters),
-      () => hessianVectorProduct(model, params, part(), hostile(params) as Parameters),
-      () => run(learner, tiny.train, hostile({}) as object),
-      () => run(learner, tiny.train, { hide: hostile({}) as object }),
-      () => evaluate(learner, tiny.test, hostile({}) as never),
+      () => predict(model, params, part(), hostile({})),
+      () => hessianVectorProduct(model, params, part(), hostile(params)),
+      () => run(learner, tiny.train, hostile({})),
+      () => run(learner, tiny.train, { hide: hostile({}) }),
+      () => evaluate(learner, tiny.test, hostile({})),
       () => learner.adapt(hostile({ items: [], labels: [] }) as never),
       () => datasetFromColumns(hostile({ user: [1], item: [1], label: [1] }) as never),
       () => buildTasks(tiny.dataset, hostile({ query: 1 }) as never),
@@ -458,7 +458,7 @@ test('a model file that asks for gigabytes is refused before they are taken', as
     const learner = learnerOf(make('maml'));
     await saveLearner(learner, file);
     const { tensors, metadata } = decodeSafetensors(readFileSync(file), file);
-    const manifest = JSON.parse(metadata['manifest']!) as {
+    const manifest = JSON.parse(metadata['manifest']) as {
       model: { inputs: { kind: string; cardinality?: number; vocabulary?: unknown }[]; body: { hidden: number[] } };
     };
     for (const spoil of [
@@ -494,7 +494,7 @@ function withCulprit() {
     userFeatures: { id: values.map((_, u) => u), features: { age: { kind: 'dense', values, standardize: false } } },
   });
   const tasks = buildTasks(dataset, { query: 3 });
-  return { tasks, sound: subsetTasks(tasks, [0, 1, 2, 3]), culprit: tasks.keys[7]! };
+  return { tasks, sound: subsetTasks(tasks, [0, 1, 2, 3]), culprit: tasks.keys[7] };
 }
 
 test('a task that diverges is named, and neither parameters nor moments nor rates change', async () => {
@@ -509,15 +509,15 @@ test('a task that diverges is named, and neither parameters nor moments nor rate
       createLearner({ model: linear, algorithm: maml({ steps: 2, learningRate: 0.01, rates }), seed: 3 }),
     );
     await rejects(
-      run(learner!, tasks, { epochs: 1, metaBatch: 1000 }),
+      run(learner, tasks, { epochs: 1, metaBatch: 1000 }),
       'DIVERGED',
       new RegExp(`epoch 1, task ${culprit}\\b`),
     );
-    learner!.labelOffset = untouched!.labelOffset;
-    sameState(learner!, untouched!, rates);
+    learner.labelOffset = untouched.labelOffset;
+    sameState(learner, untouched, rates);
     // The same learner goes on with sound tasks.
-    await run(learner!, sound, { epochs: 1 });
-    assert.ok(Object.values(learner!.parameters()).every(({ data }) => data.every(Number.isFinite)));
+    await run(learner, sound, { epochs: 1 });
+    assert.ok(Object.values(learner.parameters()).every(({ data }) => data.every(Number.isFinite)));
   }
 });
 

@@ -31,11 +31,11 @@ async function trainOnce(n: number): Promise<void> {
 const parts = 10;
 let first = 0;
 for (let part = 0; part < parts; part++) {
-  for (let i = 0; i < adaptations! / parts; i++) {
+  for (let i = 0; i < adaptations / parts; i++) {
     await adaptOnce();
     if (i % 100 === 99) await settled();
   }
-  for (let i = 0; i < trainings! / parts; i++) await trainOnce(i);
+  for (let i = 0; i < trainings / parts; i++) await trainOnce(i);
   if (part === 0) first = await settled();
 }
 process.stdout.write(JSON.stringify({ first, last: await settled() }));

@@ -159,15 +159,13 @@ function reportsIn(kind: Kind, log: string, binary: string): string[] {
     .map((report) => symbolized(report, binary))
     .filter(
       (report) =>
-        !/(?: in |#\d+ )(std::__exception_ptr::exception_ptr::_M_release|__cxa_)/.test(report.trim().split('\n\n')[0]!),
+        !/(?: in |#\d+ )(std::__exception_ptr::exception_ptr::_M_release|__cxa_)/.test(report.trim().split('\n\n')[0]),
     );
 }
 
 /** Names in place of the addon's addresses: the runtimes do not read what is loaded later than they are. */
 function symbolized(report: string, binary: string): string {
-  const addresses = [
-    ...new Set([...report.matchAll(/innerloop\.node\+(0x[0-9a-f]+)/g)].map(([, address]) => address!)),
-  ];
+  const addresses = [...new Set([...report.matchAll(/innerloop\.node\+(0x[0-9a-f]+)/g)].map(([, address]) => address))];
   if (addresses.length === 0) return report;
   const { stdout } = spawnSync('addr2line', ['-Cfpe', binary, ...addresses], { encoding: 'utf8' });
   const names = new Map((stdout ?? '').split('\n').map((name, i) => [addresses[i], name]));

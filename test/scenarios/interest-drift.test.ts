@@ -20,12 +20,12 @@ for (const name of ['maml', 'fomaml', 'anil', 'reptile', 'ridge'] as const satis
     let [difference, length] = [0, 0];
     for (const [tensor, { data }] of Object.entries(double.parameters)) {
       data.forEach((x, i) => {
-        difference += (x - single.parameters[tensor]!.data[i]!) ** 2;
+        difference += (x - single.parameters[tensor].data[i]) ** 2;
         length += x * x;
       });
     }
     const parameters = Math.sqrt(difference / length);
-    const outputs = double.outputs.reduce((most, x, i) => Math.max(most, Math.abs(x - single.outputs[i]!)), 0);
+    const outputs = double.outputs.reduce((most, x, i) => Math.max(most, Math.abs(x - single.outputs[i])), 0);
     t.diagnostic(
       `parameters ${parameters.toExponential(1)} of their length, predicted ratings ${outputs.toExponential(1)} at most`,
     );

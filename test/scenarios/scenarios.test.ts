@@ -45,7 +45,7 @@ function assertPlain(scenario: Scenario): void {
     assert.ok(series.length > 0);
     for (const { x, y, low, high } of series) {
       assert.deepEqual([y.length, low.length, high.length], [x.length, x.length, x.length]);
-      y.forEach((value, i) => low[i] !== null && assert.ok(low[i]! <= value! && value! <= high[i]!));
+      y.forEach((value, i) => low[i] !== null && assert.ok(low[i] <= value! && value! <= high[i]!));
     }
   }
 }

@@ -284,7 +284,7 @@ test("a known user's features count", async () => {
 
 test('bad supports, items and options are refused by field', async () => {
   const learner = await learnerOf({ loss: 'mse' });
-  const support = (change: object) => learner.adapt({ items: [1, 2], labels: [5, 1], ...change } as Support);
+  const support = (change: object) => learner.adapt({ items: [1, 2], labels: [5, 1], ...change });
   await rejects(support({ labels: [5] }), 'INVALID_OPTION', 'support.labels', /2 labels/);
   await rejects(support({ labels: undefined }), 'INVALID_OPTION', 'support.labels');
   await rejects(support({ labels: null }), 'INVALID_OPTION', 'support.labels');
@@ -364,7 +364,7 @@ test('at once means not waiting for a training step, and the same errors', async
   void training.finally(() => (over = true));
   while (!over) {
     try {
-      assert.ok(learner.adaptSync(support).predictSync([1])[0]! > -100);
+      assert.ok(learner.adaptSync(support).predictSync([1])[0] > -100);
       served++;
     } catch (error) {
       assert.ok(

@@ -68,7 +68,7 @@ test('buildTasks: sizes, ownership and disjointness for any options', () => {
           // The whole history in time, ties by file order: query is its end, support ends where the query starts.
           const history = [...keys.keys()]
             .filter((row) => keys[row] === owner)
-            .sort((a, b) => dataset.time![a]! - dataset.time![b]! || a - b);
+            .sort((a, b) => dataset.time![a] - dataset.time![b] || a - b);
           assert.deepEqual([...s, ...q], history.slice(n - s.length - q.length));
         } else {
           assert.deepEqual([s, q], [[...s].sort((a, b) => a - b), [...q].sort((a, b) => a - b)]);
@@ -87,8 +87,8 @@ test('buildTasks: every row is drawn for the query equally often, and a capped s
   const inSupport = new Array<number>(10).fill(0);
   for (let seed = 0; seed < 5000; seed++) {
     const tasks = buildTasks(dataset, { query: 3, support: 4, seed });
-    for (const row of tasks.queryRows) inQuery[row]!++;
-    for (const row of tasks.supportRows) inSupport[row]!++;
+    for (const row of tasks.queryRows) inQuery[row]++;
+    for (const row of tasks.supportRows) inSupport[row]++;
   }
   for (const count of inQuery) assert.ok(Math.abs(count - 1500) < 150, String(inQuery));
   for (const count of inSupport) assert.ok(Math.abs(count - 2000) < 160, String(inSupport));
@@ -168,10 +168,10 @@ test('redrawQuery: sizes and rows stay, the draw is new, and only (seed, epoch, 
       );
     }
   }
-  assert.notDeepEqual(draws[0]!.queryRows, draws[1]!.queryRows);
-  assert.notDeepEqual(draws[1]!.queryRows, draws[2]!.queryRows);
-  assert.notDeepEqual(redrawQuery(tasks, 4, 0).queryRows, draws[0]!.queryRows);
-  assert.deepEqual(redrawQuery(draws[2]!, 3, 1), draws[1]);
+  assert.notDeepEqual(draws[0].queryRows, draws[1].queryRows);
+  assert.notDeepEqual(draws[1].queryRows, draws[2].queryRows);
+  assert.notDeepEqual(redrawQuery(tasks, 4, 0).queryRows, draws[0].queryRows);
+  assert.deepEqual(redrawQuery(draws[2], 3, 1), draws[1]);
 });
 
 test('subsetTasks and summary', () => {

@@ -6,7 +6,7 @@ import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
 import { buildTasks, joinTasks, nestedSupport, splitTasks, subsetTasks, taskGroups } from '../../lib/tasks/index.js';
-import type { TaskKey, TaskOptions } from '../../lib/tasks/index.js';
+import type { TaskKey } from '../../lib/tasks/index.js';
 import { open, rejects, file, throws } from '../fixtures/interactions.js';
 import { datasetOf, query, rowsOf, support } from '../fixtures/tasks.js';
 
@@ -323,7 +323,7 @@ test('split by time: what is trained on comes before what is predicted', () => {
 test('tasks: errors of keys, shots and splits', () => {
   const dataset = featured();
   const bad = (options: object, code: Parameters<typeof throws>[1], ...patterns: RegExp[]) =>
-    throws(() => buildTasks(dataset, { query: 1, ...options } as TaskOptions), code, ...patterns);
+    throws(() => buildTasks(dataset, { query: 1, ...options }), code, ...patterns);
   bad({ by: { column: 'genre' } }, 'MISSING_COLUMN', /tasks\.by\.column.*did you mean genres/);
   bad({ by: { colum: 'genres' } }, 'UNKNOWN_OPTION', /did you mean column/);
   bad({ by: { column: 'size' } }, 'INVALID_OPTION', /dense/);

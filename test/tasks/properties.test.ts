@@ -49,8 +49,8 @@ test('datasetFromColumns: any text is an id, and nothing but itself', () => {
       });
       assert.equal(dataset.size, rows.length);
       const read = Array.from({ length: dataset.size }, (_, r) => [
-        dataset.users.keys.values[dataset.user[r]!],
-        dataset.items.keys.values[dataset.item[r]!],
+        dataset.users.keys.values[dataset.user[r]],
+        dataset.items.keys.values[dataset.item[r]],
         dataset.label[r],
       ]);
       const sorted = (list: unknown[][]) => list.map((entry) => JSON.stringify(entry)).sort();
@@ -101,7 +101,7 @@ function assertWhole(tasks: TaskSet, dataset: Dataset, allowed: ReadonlySet<numb
   for (const offsets of [tasks.supportOffsets, tasks.queryOffsets]) {
     assert.equal(offsets.length, tasks.size + 1);
     assert.equal(offsets[0], 0);
-    for (let t = 0; t < tasks.size; t++) assert.ok(offsets[t]! <= offsets[t + 1]!);
+    for (let t = 0; t < tasks.size; t++) assert.ok(offsets[t] <= offsets[t + 1]);
   }
   assert.equal(tasks.supportOffsets.at(-1), tasks.supportRows.length);
   assert.equal(tasks.queryOffsets.at(-1), tasks.queryRows.length);
@@ -148,7 +148,7 @@ test('buildTasks on a choice of rows: every user with enough of them, and no oth
       const dataset = datasetOf([...counts, 9, 9, 9]);
       const rows = Int32Array.from({ length: dataset.size }, (_, r) => r).filter(() => coins.next().value);
       const perUser = new Map<number, number>();
-      for (const row of rows) perUser.set(dataset.user[row]!, (perUser.get(dataset.user[row]!) ?? 0) + 1);
+      for (const row of rows) perUser.set(dataset.user[row], (perUser.get(dataset.user[row]) ?? 0) + 1);
       const least = Math.max(2, typeof size === 'number' ? size + 1 : 2);
       fc.pre([...perUser.values()].some((n) => n >= least));
       const tasks = buildTasks(dataset, { query: size, rows, seed });

@@ -50,7 +50,7 @@ test('split by users: disjoint users, their fractions, all rows of the training 
             users.set(user, name);
           }
         }
-        const trainUsers = new Set(Array.from(split.trainRows, (row) => dataset.user[row]!));
+        const trainUsers = new Set(Array.from(split.trainRows, (row) => dataset.user[row]));
         const active = new Set(dataset.user).size;
         assert.equal(trainUsers.size, active - Math.round(0.2 * active) - Math.round(0.3 * active));
         assert.equal(split.trainRows.length, dataset.user.filter((user) => trainUsers.has(user)).length);
@@ -82,7 +82,7 @@ test('split by partitions: who is in which set, with and without validation', ()
     tasks: { query: 1 },
   };
   const group = (user: number): number => (user - 1) % 3;
-  const isNewItem = (row: number): boolean => Number(dataset.items.keys.values[dataset.item[row]!]) >= 30;
+  const isNewItem = (row: number): boolean => Number(dataset.items.keys.values[dataset.item[row]]) >= 30;
   for (const validation of [undefined, { users: { fraction: 0.25 }, items: { column: 'year', max: 1994 } }]) {
     const split = splitTasks(dataset, { ...base, validation });
     assertNoLeak(dataset, split);
@@ -97,8 +97,8 @@ test('split by partitions: who is in which set, with and without validation', ()
     assert.equal(heldUsers.size, validation === undefined ? 0 : 10);
     for (const user of heldUsers) assert.notEqual(group(user), 1, 'a new user was held out for validation');
     const setOf = (row: number): string => {
-      const user = dataset.user[row]!;
-      const heldItem = validation !== undefined && Number(dataset.items.keys.values[dataset.item[row]!]) <= 4;
+      const user = dataset.user[row];
+      const heldItem = validation !== undefined && Number(dataset.items.keys.values[dataset.item[row]]) <= 4;
       if (group(user) === 1) return isNewItem(row) ? 'bothCold' : 'userCold';
       if (isNewItem(row)) return 'itemCold';
       if (heldUsers.has(user)) return heldItem ? 'validationBothCold' : 'validationUserCold';
@@ -127,7 +127,7 @@ test('split by partitions: rows of users outside min and max are trained on, and
     Object.values(split.sets).some((tasks) => tasks.keys.includes('5')),
     false,
   );
-  assert.ok([...split.trainRows].some((row) => dataset.users.keys.values[dataset.user[row]!] === '5'));
+  assert.ok([...split.trainRows].some((row) => dataset.users.keys.values[dataset.user[row]] === '5'));
   assert.match(split.notes.join('\n'), /train: 1 of 4 users left out: fewer than 4 rows/);
 });
 
@@ -142,7 +142,7 @@ test('splits: errors', () => {
         newItems: { fraction: 0.5 },
         tasks: { query: 1 },
         ...more,
-      } as SplitOptions);
+      });
   assert.doesNotThrow(partitions({}));
   throws(partitions({ protocol: 'user' }), 'INVALID_OPTION', /did you mean users/);
   throws(partitions({ test: 0.1 }), 'UNKNOWN_OPTION', /split\.test/);
@@ -226,16 +226,16 @@ test('split by partitions: the warm set holds query rows of training users out, 
   const { warm, ...others } = sets;
   assert.deepEqual(Object.keys(others), Object.keys(without.sets));
   for (const name of ['userCold', 'itemCold', 'bothCold']) assert.deepEqual(others[name], without.sets[name], name);
-  assert.equal(warm!.size, 10);
-  assert.equal(warm!.queryRows.length, 50);
+  assert.equal(warm.size, 10);
+  assert.equal(warm.queryRows.length, 50);
   const train = new Set(trainRows);
-  for (const row of warm!.queryRows) assert.equal(train.has(row), false, 'a warm query row is trained on');
-  for (const row of warm!.supportRows) assert.equal(train.has(row), true, 'a warm support row is a training row');
+  for (const row of warm.queryRows) assert.equal(train.has(row), false, 'a warm query row is trained on');
+  for (const row of warm.supportRows) assert.equal(train.has(row), true, 'a warm support row is a training row');
   assert.deepEqual(
-    [...trainRows, ...warm!.queryRows].sort((a, b) => a - b),
+    [...trainRows, ...warm.queryRows].sort((a, b) => a - b),
     [...without.trainRows],
   );
-  assert.ok(rowsOf(sets['train']!).every((row) => train.has(row)));
+  assert.ok(rowsOf(sets['train']).every((row) => train.has(row)));
   throws(() => splitTasks(dataset, { ...base, warm: 1.5 }), 'INVALID_OPTION', /split\.warm.*1\.5/);
   throws(() => splitTasks(dataset, { ...base, warm: 0.001 }), 'EMPTY_DATA', /split\.warm/);
 });

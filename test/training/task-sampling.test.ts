@@ -195,7 +195,7 @@ test('weights: a meta-batch follows the weighted mean of the tasks’ meta-gradi
 
 test('sampling and weights: errors', async () => {
   const bad = (options: object, code: Parameters<typeof rejects>[1], pattern: RegExp) =>
-    rejects(run(learnerOf(make('maml')), tiny.train, options as TrainOptions), code, pattern);
+    rejects(run(learnerOf(make('maml')), tiny.train, options), code, pattern);
   await bad({ sampling: 'sise' }, 'INVALID_OPTION', /train\.sampling.*did you mean size/);
   await bad({ sampling: { by: 'strata' } }, 'INVALID_OPTION', /train\.sampling\.by/);
   await bad({ sampling: { by: 'size', decay: 1 } }, 'UNKNOWN_OPTION', /train\.sampling\.decay/);

@@ -17,7 +17,7 @@ export function episodeAlgorithm(
   checkObject(options, name, allowed);
   return {
     name,
-    options: structuredClone(options) as Record<string, unknown>,
+    options: structuredClone(options),
     steps: 0,
     learningRate: 1,
     adapt: [],

@@ -19,14 +19,14 @@ export const fm: Body<FmBody> = {
     inputs.forEach((input, i) => {
       checkInteger(dimOf(input), `model.inputs[${i}].dim`, 1, 65536);
       const [first] = inputs;
-      if (dimOf(input) !== dimOf(first!))
-        throw invalid(`model.inputs[${i}].dim`, 'differs', dimOf(input), `${dimOf(first!)}, as that of ${first!.name}`);
+      if (dimOf(input) !== dimOf(first))
+        throw invalid(`model.inputs[${i}].dim`, 'differs', dimOf(input), `${dimOf(first)}, as that of ${first.name}`);
     });
   },
 
   build(program, _body) {
     const all = program.inputs.map((_, i) => i);
-    const pairs = program.layer('pairs', [], 1, tables(program, 'embedding', dimOf(program.inputs[0]!)!), all);
+    const pairs = program.layer('pairs', [], 1, tables(program, 'embedding', dimOf(program.inputs[0])!), all);
     const terms = program.layer('terms', [], 1, tables(program, 'linear', 1), all);
     return program.sum([terms, pairs], 'linear.bias');
   },

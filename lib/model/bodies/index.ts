@@ -20,5 +20,5 @@ export const BODY_KINDS = Object.keys(BODIES) as BodySpec['kind'][];
 
 /** @internal The body of a kind, for any specification of that kind. */
 export function bodyOf(kind: BodySpec['kind']): Body<BodySpec> {
-  return BODIES[kind] as Body<BodySpec>;
+  return BODIES[kind];
 }

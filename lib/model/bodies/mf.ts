@@ -34,6 +34,6 @@ export const mf: Body<MfBody> = {
     const biases = [user, item].map((input) =>
       program.lookup(`bias.${input.name}`, input, 1, { kind: 'constant', value: 0 }),
     );
-    return program.sum([program.dot(factors[0]!, factors[1]!), ...biases], 'bias.global');
+    return program.sum([program.dot(factors[0], factors[1]), ...biases], 'bias.global');
   },
 };

@@ -25,7 +25,7 @@ export const neumf: Body<NeumfBody> = {
       const input = idInput(program.inputs, name, 'input');
       return program.lookup(`factors.${name}`, input, factors);
     });
-    const product = program.product(sides[0]!, sides[1]!);
+    const product = program.product(sides[0], sides[1]);
     const top = program.hiddenLayers('mlp', program.features(), hidden, activation);
     return program.linear(`mlp.${hidden.length}`, program.concat(product, top), outputs);
   },

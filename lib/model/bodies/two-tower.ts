@@ -42,6 +42,6 @@ export const twoTower: Body<TwoTowerBody> = {
       const inputs = names.map((name) => program.inputs.find((input) => input.name === name)!);
       return program.perceptron(side, program.features(inputs), hidden, width, activation);
     });
-    return program.sum([program.dot(towers[0]!, towers[1]!)], 'bias.global');
+    return program.sum([program.dot(towers[0], towers[1])], 'bias.global');
   },
 };
