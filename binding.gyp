@@ -4,7 +4,7 @@
     {
       "target_name": "innerloop",
       "sources": [
-        "native/addon.cc",
+        "native/napi/addon.cc",
         "native/napi/job.cc",
         "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).join(' ')\")"
       ],

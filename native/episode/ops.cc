@@ -53,7 +53,7 @@ void EpisodeRun<T>::forward(int i) {
   const Index k = node.in.empty() ? 0 : columns(node.in[0]);
   if (node.op == Op::slot) return;
   if (node.op == Op::parameter) {
-    x[i] = task.base[node.tensors[0]];
+    x[i] = task.parameters.base[node.tensors[0]];
     return;
   }
   T* const y = make(i);
@@ -72,7 +72,7 @@ void EpisodeRun<T>::forward(int i) {
       std::fill_n(y, m * n, static_cast<T>(options[0]));
       break;
     case Op::noise:
-      normal<T>(n, task.plan.inner.dropout, task.task, i, y);
+      normal<T>(n, task.plan.inner.dropout, task.number, i, y);
       break;
     case Op::one_hot:
       std::fill_n(y, m * n, T(0));
@@ -83,7 +83,8 @@ void EpisodeRun<T>::forward(int i) {
       break;
     case Op::linear: {
       const TensorInfo& w = task.plan.model.tensors[node.tensors[0]];
-      const T *weight = task.base[node.tensors[0]], *bias = node.tensors[1] >= 0 ? task.base[node.tensors[1]] : nullptr;
+      const T *weight = task.parameters.base[node.tensors[0]],
+              *bias = node.tensors[1] >= 0 ? task.parameters.base[node.tensors[1]] : nullptr;
       if (w.transposed) {
         kernels.gemm_nn(m, n, k, in(0), k, weight, n, bias, false, y, n);
         break;
@@ -218,9 +219,9 @@ void EpisodeRun<T>::backward(int i) {
       if (bias >= 0 && into[bias]) kernels.column_sums(m, n, dy, n, into[bias]);
       if (!to(0)) return;
       if (transposed)
-        kernels.gemm_nt(m, k, n, dy, n, task.base[weight], n, true, to(0), k, scratch(n * k));
+        kernels.gemm_nt(m, k, n, dy, n, task.parameters.base[weight], n, true, to(0), k, scratch(n * k));
       else
-        kernels.gemm_nn(m, k, n, dy, n, task.base[weight], k, nullptr, true, to(0), k);
+        kernels.gemm_nn(m, k, n, dy, n, task.parameters.base[weight], k, nullptr, true, to(0), k);
       return;
     }
     case Op::unary: {

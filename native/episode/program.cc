@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "../errors.h"
-#include "../layers.h"
+#include "../layers/layer.h"
 #include "../layers/linear.h"
+#include "../runtime/errors.h"
 
 namespace innerloop {
 namespace {

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "../model.h"
+#include "../model/model.h"
 
 namespace innerloop {
 

@@ -17,8 +17,8 @@ template <class T>
 void EpisodeRun<T>::run_model(Index first, Index n) {
   first_row = first, model_rows = n;
   model = task.take_slots(n, program.layer_slots, true);
-  const Pass<T> pass =
-      task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.at_shared(), model, task.no_targets);
+  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first}, n, task.parameters.at_shared(), model,
+                                      task.no_targets);
   for (const Layer<T>* layer : program.layers) layer->forward(pass);
 }
 
@@ -98,8 +98,8 @@ void EpisodeRun<T>::backward() {
   if (!model.x) return;
   for (std::size_t s = 0; s < program.wanted.size(); ++s)
     if (model_adjoint[s] && !program.consumed[s]) model.dx[s] = model_adjoint[s];
-  const Pass<T> pass =
-      task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows, task.at_shared(), model, into);
+  const Pass<T> pass = task.make_pass({&task.plan.batch, task.plan.index, first_row}, model_rows,
+                                      task.parameters.at_shared(), model, into);
   for (auto layer = program.layers.rbegin(); layer != program.layers.rend(); ++layer) {
     const int out = (*layer)->out;
     if (!model.dx[out]) continue;
@@ -130,7 +130,7 @@ double episode_gradient(Reverse<T>& reverse, T weight) {
 // The rows of a fast tensor that get the same start: one of a dense tensor, all of a table's block.
 template <class T>
 static Index start_rows(const Task<T>& task, int tensor) {
-  return task.plan.model.tensors[tensor].input < 0 ? 1 : task.block_rows(tensor);
+  return task.plan.model.tensors[tensor].input < 0 ? 1 : task.parameters.block_rows(tensor);
 }
 
 template <class T>
@@ -140,7 +140,8 @@ EpisodeRun<T>* generate_starts(Task<T>& task, const Episode<T>& program) {
   for (const auto& start : program.spec.starts) {
     const Index size = run->columns(start.node);
     for (Index r = 0; r < start_rows(task, start.tensor); ++r)
-      task.plan.kernels.axpy(size, T(1), run->x[start.node], task.theta[0] + task.fast_offset[start.tensor] + r * size);
+      task.plan.kernels.axpy(size, T(1), run->x[start.node],
+                             task.parameters.theta[0] + task.parameters.fast_offset[start.tensor] + r * size);
   }
   return run;
 }
@@ -154,7 +155,8 @@ void start_gradient(Reverse<T>& reverse, EpisodeRun<T>& run) {
     if (!run.dx[start.node]) continue;
     const Index size = run.columns(start.node);
     for (Index r = 0; r < start_rows(task, start.tensor); ++r)
-      run.kernels.axpy(size, T(1), reverse.v + task.fast_offset[start.tensor] + r * size, run.dx[start.node]);
+      run.kernels.axpy(size, T(1), reverse.v + task.parameters.fast_offset[start.tensor] + r * size,
+                       run.dx[start.node]);
   }
   run.backward();
 }

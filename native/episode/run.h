@@ -1,7 +1,7 @@
 // One task's run of an episode program in the arena of its thread.
 #pragma once
-#include "../inner_loop.h"
-#include "../reverse.h"
+#include "../task/reverse.h"
+#include "../task/task.h"
 #include "program.h"
 
 namespace innerloop {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "../kernels.h"
+#include "kernels.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "../kernels.h"
+#include "kernels.h"
 #if defined(__x86_64__)
 // GCC 12 reports its own headers: _mm512_undefined_* is read on purpose (GCC bug 105593).
 #if !defined(__clang__)

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "../kernels.h"
+#include "kernels.h"
 
 namespace innerloop {
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "../kernels.h"
+#include "kernels.h"
 #if defined(__aarch64__)
 #include <arm_neon.h>
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../kernels.h"
+#include "kernels.h"
 
 namespace innerloop {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-#include "../layers.h"
+#include "layer.h"
 #include "shapes.h"
 
 namespace innerloop {

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "../layers.h"
+#include "layer.h"
 #include "shapes.h"
 
 namespace innerloop {

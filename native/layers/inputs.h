@@ -1,8 +1,8 @@
 #pragma once
 #include <algorithm>
 
-#include "../layers.h"
-#include "../model.h"
+#include "../model/model.h"
+#include "layer.h"
 #include "shapes.h"
 
 namespace innerloop {

@@ -1,7 +1,7 @@
 #pragma once
 #include <algorithm>
 
-#include "../layers.h"
+#include "layer.h"
 #include "shapes.h"
 
 namespace innerloop {

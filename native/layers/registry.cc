@@ -1,5 +1,5 @@
 // Every layer by its number, which lib/layers.ts repeats: adding one is a line here.
-#include "../errors.h"
+#include "../runtime/errors.h"
 #include "activation.h"
 #include "combine.h"
 #include "dropout.h"

@@ -1,7 +1,7 @@
 // What layers check when they are made.
 #pragma once
-#include "../errors.h"
-#include "../model.h"
+#include "../model/model.h"
+#include "../runtime/errors.h"
 
 namespace innerloop {
 

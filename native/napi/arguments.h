@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "../errors.h"
-#include "../kernels.h"
+#include "../kernels/kernels.h"
+#include "../runtime/errors.h"
 
 namespace innerloop {
 

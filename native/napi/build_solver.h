@@ -21,9 +21,9 @@ void build_posterior(const Model<T>& model, const Napi::Object& from, InnerLoop<
           "the solver needs a linear last layer under mse (ridge) or bce (laplace)");
   const Index d = model.head->I + 1;
   require(model.head->O == 1, "the solver needs one output");
-  inner.prior = dense_tensor_number(model, from, "prior", d);
+  inner.prior.log_precisions = dense_tensor_number(model, from, "prior", d);
   if (!from.Get("priorFactor").IsUndefined())
-    inner.prior_factor = dense_tensor_number(model, from, "priorFactor", d * d);
+    inner.prior.factor = dense_tensor_number(model, from, "priorFactor", d * d);
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
     require(
         (inner.fast[t] != 0) == (static_cast<int>(t) == model.head->weight || static_cast<int>(t) == model.head->bias),
@@ -40,9 +40,9 @@ void build_lstm(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& i
     const int t = static_cast<int>(
         integer(own.Get(i).ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "own"));
     require(model.tensors[t].input < 0 && !inner.fast[t], "the lstm solver's tensors are dense and not adapted");
-    inner.own.push_back(t);
+    inner.lstm.push_back(t);
   }
-  const auto size = [&](int i) { return model.tensors[inner.own[i]].size; };
+  const auto size = [&](int i) { return model.tensors[inner.lstm[i]].size; };
   const Index H = size(2) / 4;
   require(H > 0 && size(0) == 16 * H && size(1) == 4 * H * H && size(2) == 4 * H && size(3) == H + 2 && size(4) == 1 &&
               size(5) == H + 2 && size(6) == 1,
@@ -75,9 +75,9 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
       return build_lstm(model, from, inner);
     case SolverKind::implicit:
       require(inner.proximal > 0, "the implicit solver needs a proximal term");
-      inner.cg_steps = static_cast<int>(integer(from, "cgSteps", 1, 10000));
-      inner.cg_tolerance = static_cast<T>(number(from, "cgTolerance"));
-      require(inner.cg_tolerance >= 0, "cgTolerance must not be negative");
+      inner.conjugate_gradients.steps = static_cast<int>(integer(from, "cgSteps", 1, 10000));
+      inner.conjugate_gradients.tolerance = static_cast<T>(number(from, "cgTolerance"));
+      require(inner.conjugate_gradients.tolerance >= 0, "cgTolerance must not be negative");
       return;
     case SolverKind::gradient:
       return;

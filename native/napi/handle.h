@@ -4,10 +4,11 @@
 
 #include <memory>
 
-#include "../batch.h"
-#include "../inner_loop.h"
-#include "../model.h"
-#include "../outer_update.h"
+#include "../batch/batch.h"
+#include "../meta/store.h"
+#include "../model/model.h"
+#include "../plan/inner_loop.h"
+#include "../task/adapted.h"
 #include "job.h"
 
 namespace innerloop {

@@ -4,8 +4,8 @@
 #include <mutex>
 #include <new>
 
-#include "../errors.h"
-#include "../thread_pool.h"
+#include "../runtime/errors.h"
+#include "../runtime/thread_pool.h"
 
 namespace innerloop {
 namespace {

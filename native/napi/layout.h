@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "../meta_gradient.h"
-#include "../model.h"
+#include "../meta/meta_gradient.h"
+#include "../model/model.h"
 #include "arguments.h"
 
 namespace innerloop {

@@ -3,7 +3,10 @@
 #include <mutex>
 #include <shared_mutex>
 
-#include "../meta_gradient.h"
+#include "../meta/hessian_vector_product.h"
+#include "../meta/inner_loop.h"
+#include "../meta/meta_gradient.h"
+#include "../meta/outer_update.h"
 #include "build.h"
 #include "episode.h"
 #include "layout.h"
@@ -372,8 +375,8 @@ struct Operations {
           info.Env(), c,
           [c, before, after, variance, start, result](const std::function<void()>& poll) {
             const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-            *result = predict_tasks<T>(plan, c->store->values->data(), start.get(), before, after, c->threads, poll,
-                                       variance);
+            const Prediction<T> wanted{.before = before, .after = after, .variance = variance, .start = start.get()};
+            *result = predict_tasks<T>(plan, c->store->values->data(), wanted, c->threads, poll);
           },
           [before, after, variance, result](Napi::Env env) -> Napi::Value {
             Napi::Object out = Napi::Object::New(env);

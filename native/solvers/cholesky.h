@@ -3,7 +3,7 @@
 #pragma once
 #include <cmath>
 
-#include "../kernels.h"
+#include "../kernels/kernels.h"
 
 namespace innerloop {
 

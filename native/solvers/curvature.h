@@ -1,17 +1,19 @@
-// Products with the Hessian of a task's mean support loss: one tangent pass over what support_gradient left
+// Products with the Hessian of a task's mean support loss: one tangent pass over what SupportPasses left
 // (Pearlmutter 1994).
 #pragma once
-#include "../gram.h"
 #include "../layers/linear.h"
-#include "../reverse.h"
+#include "../task/gram.h"
+#include "../task/reverse.h"
+#include "../task/support_passes.h"
 
 namespace innerloop {
 
 template <class T>
 struct Curvature {
   // adjoint: of the support rows' boundary slots, by slot, null where not wanted; every product is added to it.
-  Curvature(const Reverse<T>& reverse, T** adjoint)
+  Curvature(const Reverse<T>& reverse, SupportPasses<T>& support, T** adjoint)
       : task(reverse.task),
+        support(support),
         adjoint(adjoint),
         one_step(reverse.take_adjoints()),
         tangent(task.take_slots(task.support, task.plan.suffix_slots, true)) {
@@ -25,12 +27,12 @@ struct Curvature {
     const bool gram_learns = gram && adjoint[plan.gram_in];
     const std::size_t bottom = gram ? 1 : 0;
     const int out = plan.model.output_slot;
-    Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.at(k), task.steps[k], task.no_targets);
-    pass.v = task.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
+    Pass<T> pass =
+        task.make_pass(task.support_rows(), task.support, task.parameters.at(k), support.slots[k], task.no_targets);
+    pass.v = task.parameters.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
     if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
     for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(pass);
-    plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], task.support_weight(),
-                      pass.tdx[out]);
+    plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], support.weight(), pass.tdx[out]);
     for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->tangent_backward(pass);
     if (gram) gram->tangent_backward(k, pass.dx[plan.gram->out], pass.tdx[plan.gram->out], gram_learns);
     for (const int s : plan.boundary)
@@ -39,6 +41,7 @@ struct Curvature {
   }
 
   Task<T>& task;
+  SupportPasses<T>& support;
   T** adjoint;
   T** one_step;
   Slots<T> tangent;

@@ -12,14 +12,17 @@
 #include <algorithm>
 
 #include "curvature.h"
-#include "solver.h"
+#include "gradient.h"
 
 namespace innerloop {
 namespace {
 
 template <class T>
 struct ImplicitSolver final : Solver<T> {
-  void adapt(Task<T>& task, bool) const override { gradient_solver<T>().adapt(task, false); }
+  void adapt(Task<T>& task, Keep keep) const override {
+    keep.path = false;
+    gradient_solver<T>().adapt(task, keep);
+  }
 
   double meta_gradient(Reverse<T>& reverse, T weight) const override {
     Task<T>& task = reverse.task;
@@ -27,23 +30,22 @@ struct ImplicitSolver final : Solver<T> {
     const int K = plan.inner.steps;
     const double loss = reverse.query(K, weight);
     if (K == 0 || task.support == 0 || plan.suffix.empty()) return loss;
+    SupportPasses<T>& support = gradient_state(task).support;
 
-    const Index n = task.fast_size;
-    task.steps[K] = task.take_slots(task.support, plan.suffix_slots, true);
-    for (const int s : plan.boundary) task.steps[K].x[s] = task.prefix.x[s];
-    task.gradient[K] = task.arena.template take<T>(n);
-    std::fill_n(task.gradient[K], n, T(0));
-    task.support_gradient(K);
+    const Index n = task.parameters.fast_size;
+    support.take_slots(K);
+    support.gradient[K] = task.arena.template take_zeroed<T>(n);
+    support.run(K);
 
-    T* const x = conjugate_gradients(reverse);
+    T* const x = conjugate_gradients(reverse, support);
     // −x/λ once more through the curvature, for the slow parameters.
     T** const adjoint = reverse.take_adjoints();
     T* const d = task.arena.template take<T>(n);
     plan.kernels.scale(n, -1 / plan.inner.proximal, x, d);
     T** const slow = task.arena.template take<T*>(static_cast<Index>(plan.model.tensors.size()));
     for (std::size_t t = 0; t < plan.model.tensors.size(); ++t)
-      slow[t] = task.fast_offset[t] < 0 ? reverse.into[t] : nullptr;
-    Curvature<T>(reverse, adjoint).product(K, d, slow);
+      slow[t] = task.parameters.fast_offset[t] < 0 ? reverse.into[t] : nullptr;
+    Curvature<T>(reverse, support, adjoint).product(K, d, slow);
     if (plan.prefix_learns) reverse.prefix_backward(adjoint);
     std::copy_n(x, n, reverse.v);
     return loss;
@@ -52,24 +54,24 @@ struct ImplicitSolver final : Solver<T> {
  private:
   // x of (I + H/λ) x = v. Ends early at the tolerance, and where the curvature is so negative that the matrix is not
   // positive definite: θ_K is then no minimum.
-  static T* conjugate_gradients(const Reverse<T>& reverse) {
+  static T* conjugate_gradients(const Reverse<T>& reverse, SupportPasses<T>& support) {
     Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;
     const Kernels<T>& kernels = plan.kernels;
-    const Index n = task.fast_size;
-    Curvature<T> curvature(reverse,
+    const Index n = task.parameters.fast_size;
+    Curvature<T> curvature(reverse, support,
                            task.arena.template take_zeroed<T*>(static_cast<Index>(plan.model.slot_width.size())));
     T *x = task.arena.template take_zeroed<T>(n), *r = task.arena.template take<T>(n),
       *p = task.arena.template take<T>(n);
     T* ap = task.arena.template take<T>(n);
-    T** const into = task.fast_pointers(ap);
+    T** const into = task.parameters.fast_pointers(ap);
     std::copy_n(reverse.v, n, r);
     std::copy_n(reverse.v, n, p);
     double squared = kernels.dot(n, r, r);
-    const double enough =
-        squared * static_cast<double>(plan.inner.cg_tolerance) * static_cast<double>(plan.inner.cg_tolerance);
+    const double enough = squared * static_cast<double>(plan.inner.conjugate_gradients.tolerance) *
+                          static_cast<double>(plan.inner.conjugate_gradients.tolerance);
     bool moved = false;
-    for (int i = 0; i < plan.inner.cg_steps && squared > enough; ++i) {
+    for (int i = 0; i < plan.inner.conjugate_gradients.steps && squared > enough; ++i) {
       std::fill_n(ap, n, T(0));
       curvature.product(plan.inner.steps, p, into);
       kernels.add_scaled(n, p, 1 / plan.inner.proximal, ap, ap);

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../errors.h"
+#include "../runtime/errors.h"
 #include "posterior.h"
 #include "solver.h"
 
@@ -22,8 +22,7 @@ constexpr double kArmijo = 1e-4, kShortest = 1e-9;
 
 template <class T>
 struct LaplaceSolver final : Solver<T> {
-  void adapt(Task<T>& task, bool) const override {
-    task.theta[1] = task.arena.template take<T>(task.fast_size);
+  void adapt(Task<T>& task, Keep keep) const override {
     Posterior<T> p(task);
     Workspace at(p);
     double *w = p.take(p.d), *next = p.take(p.d), *gradient = p.take(p.d), *step = p.take(p.d);
@@ -38,7 +37,7 @@ struct LaplaceSolver final : Solver<T> {
       std::copy_n(gradient, p.d, step);
       p.solve(step);
       const double decrement = p.kernels.dot(p.d, gradient, step);
-      if (!std::isfinite(decrement)) throw Diverged(task.task, "the features of the support rows are not finite");
+      if (!std::isfinite(decrement)) throw Diverged(task.number, "the features of the support rows are not finite");
       if (decrement <= kConverged) break;
       double length = 1, reached;
       for (;; length /= 2) {
@@ -50,7 +49,7 @@ struct LaplaceSolver final : Solver<T> {
       energy = reached;
     }
     at.likelihood(w);
-    p.keep_factor(at.s);
+    if (keep.factor) p.keep_factor(at.s);
     p.write(w);
   }
 
@@ -59,10 +58,12 @@ struct LaplaceSolver final : Solver<T> {
     if (reverse.task.support == 0) return loss;
     const Posterior<T> p(reverse.task);
     Workspace at(p);
-    at.likelihood(reverse.task.mode);
+    at.likelihood(p.state.mode);
     p.back(reverse, at.e, at.s);
     return loss;
   }
+
+  const double* factor(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
   struct Workspace {

@@ -14,7 +14,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../reverse.h"
+#include "../task/reverse.h"
+#include "../task/support_passes.h"
 #include "solver.h"
 
 namespace innerloop {
@@ -23,7 +24,7 @@ namespace {
 constexpr Index kBlock = 256;
 constexpr double kLogScale = 10;
 
-// Tensors of inner.own, in this order; rows of the gates i, f, g, o.
+// Tensors of inner.lstm, in this order; rows of the gates i, f, g, o.
 enum Own { weight_ih, weight_hh, bias, forget_weight, forget_bias, input_weight, input_bias };
 constexpr int kInputs = 4, kGates = 4;
 
@@ -45,8 +46,8 @@ struct Step {
 template <class T>
 struct Lstm {
   explicit Lstm(const Task<T>& task) : task(task), kernels(task.plan.kernels) {
-    const std::vector<int>& own = task.plan.inner.own;
-    const auto base = [&](Own which) { return task.base[own[which]]; };
+    const std::vector<int>& own = task.plan.inner.lstm;
+    const auto base = [&](Own which) { return task.parameters.base[own[which]]; };
     H = task.plan.model.tensors[own[bias]].size / kGates;
     w_ih = base(weight_ih), w_hh = base(weight_hh), b = base(bias), w_f = base(forget_weight), w_i = base(input_weight);
     cell_bias[0] = base(forget_bias)[0], cell_bias[1] = base(input_bias)[0];
@@ -124,7 +125,7 @@ template <class T>
 std::vector<Range> reached(const Task<T>& task) {
   std::vector<Range> ranges;
   const Plan<T>& plan = task.plan;
-  task.each_fast([&](int t, Index at, Index size) {
+  task.parameters.each_fast([&](int t, Index at, Index size) {
     const int input = plan.model.tensors[t].input;
     if (input >= 0) {
       const auto& in = plan.index->inputs[input];
@@ -139,38 +140,58 @@ std::vector<Range> reached(const Task<T>& task) {
 }
 
 template <class T>
+struct LstmState : SolverState {
+  explicit LstmState(Task<T>& task) : support(task) {}
+  SupportPasses<T> support;
+  T* losses = nullptr;  // support loss by step
+};
+
+template <class T>
+const LstmState<T>& lstm_state(const Task<T>& task) {
+  return *static_cast<const LstmState<T>*>(task.solver_state);
+}
+
+template <class T>
 struct LstmSolver final : Solver<T> {
-  void adapt(Task<T>& task, bool keep) const override {
+  void adapt(Task<T>& task, Keep keep) const override {
     const Plan<T>& plan = task.plan;
     const int K = plan.inner.steps;
-    const Index n = task.fast_size;
+    const Index n = task.parameters.fast_size;
     Arena& arena = task.arena;
-    if (task.support == 0 || plan.suffix.empty()) {
-      for (int k = 0; k < K; ++k) task.theta[k + 1] = task.theta[0];  // nothing to learn from
+    auto& state = *new (arena.take<LstmState<T>>(1)) LstmState<T>(task);
+    task.solver_state = &state;
+    T **const theta = task.parameters.theta, **const gradient = state.support.gradient;
+    if (state.support.is_empty()) {
+      std::fill_n(theta + 1, K, theta[0]);
       return;
     }
     const Lstm<T> lstm(task);
     const std::vector<Range> ranges = reached(task);
-    const Step<T> state = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
-    task.steps[0] = task.take_slots(task.support, plan.suffix_slots, true);
-    for (const int s : plan.boundary) task.steps[0].x[s] = task.prefix.x[s];
-    task.losses = arena.take<T>(K);
+    const Step<T> cells = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
+    state.support.take_slots(0);
+    state.losses = arena.take<T>(K);
     for (int k = 0; k < K; ++k) {
-      task.steps[k] = task.steps[0];
-      task.gradient[k] = keep || k == 0 ? arena.take<T>(n) : task.gradient[0];
-      task.theta[k + 1] = keep || k == 0 ? arena.take<T>(n) : task.theta[k];
-      std::fill_n(task.gradient[k], n, T(0));
-      task.support_gradient(k);
-      const T* outputs = task.steps[k].x[plan.model.output_slot];
-      task.losses[k] =
-          task.support_weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
-      if (task.theta[k + 1] != task.theta[k]) std::copy_n(task.theta[k], n, task.theta[k + 1]);
+      state.support.slots[k] = state.support.slots[0];
+      gradient[k] = keep.path || k == 0 ? arena.take<T>(n) : gradient[0];
+      theta[k + 1] = keep.path || k == 0 ? arena.take<T>(n) : theta[k];
+      std::fill_n(gradient[k], n, T(0));
+      state.support.run(k);
+      const T* outputs = state.support.slots[k].x[plan.model.output_slot];
+      state.losses[k] =
+          state.support.weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
+      if (theta[k + 1] != theta[k]) std::copy_n(theta[k], n, theta[k + 1]);
       for (const auto [at, B] : ranges) {
-        const Step<T> own{work.x, work.gates, state.c + at * lstm.H, work.tanh_c, state.h + at * lstm.H, work.cell};
-        const Step<T> before{nullptr, nullptr, own.c, nullptr, own.h, state.cell + 2 * at};
-        lstm.forward(B, task.theta[k] + at, task.gradient[k] + at, task.losses[k], before, own);
-        lstm.update(B, task.theta[k] + at, task.gradient[k] + at, own.cell, task.theta[k + 1] + at);
-        std::copy_n(own.cell, 2 * B, state.cell + 2 * at);
+        const Step<T> now{.x = work.x,
+                          .gates = work.gates,
+                          .c = cells.c + at * lstm.H,
+                          .tanh_c = work.tanh_c,
+                          .h = cells.h + at * lstm.H,
+                          .cell = work.cell};
+        const Step<T> before{
+            .x = nullptr, .gates = nullptr, .c = now.c, .tanh_c = nullptr, .h = now.h, .cell = cells.cell + 2 * at};
+        lstm.forward(B, theta[k] + at, gradient[k] + at, state.losses[k], before, now);
+        lstm.update(B, theta[k] + at, gradient[k] + at, now.cell, theta[k + 1] + at);
+        std::copy_n(now.cell, 2 * B, cells.cell + 2 * at);
       }
     }
   }
@@ -179,15 +200,18 @@ struct LstmSolver final : Solver<T> {
     Task<T>& task = reverse.task;
     const int K = task.plan.inner.steps;
     const double loss = reverse.query(K, weight);
-    if (K == 0 || task.support == 0 || task.plan.suffix.empty()) return loss;
+    if (K == 0) return loss;
+    const LstmState<T>& state = lstm_state(task);
+    if (state.support.is_empty()) return loss;
     const Lstm<T> lstm(task);
-    const Index B = std::min(task.fast_size, kBlock);
+    const Index B = std::min(task.parameters.fast_size, kBlock);
     std::vector<Step<T>> steps{lstm.first_step(B)};
     for (int k = 0; k < K; ++k) steps.push_back(lstm.take_step(B));
     Back back(reverse, lstm, B);
     for (const auto [at, size] : reached(task)) {
       for (int k = 0; k < K; ++k)
-        lstm.forward(size, task.theta[k] + at, task.gradient[k] + at, task.losses[k], steps[k], steps[k + 1]);
+        lstm.forward(size, task.parameters.theta[k] + at, state.support.gradient[k] + at, state.losses[k], steps[k],
+                     steps[k + 1]);
       back.block(at, size, steps);
     }
     back.finish();
@@ -209,7 +233,7 @@ struct LstmSolver final : Solver<T> {
           scratch(lstm.take(2 * H)),
           d_weight(reverse.task.arena.template take_zeroed<T>(2 * H)) {}
 
-    T* into(Own which) const { return reverse.into[reverse.plan.inner.own[which]]; }
+    T* into(Own which) const { return reverse.into[reverse.plan.inner.lstm[which]]; }
 
     // v of the coordinates [at, at + B) from θ_K to θ_0, adding to the gradients of the weights.
     void block(Index at, Index B, const std::vector<Step<T>>& steps) {
@@ -221,7 +245,7 @@ struct LstmSolver final : Solver<T> {
       std::fill_n(dc, n, T(0));
       for (int k = task.plan.inner.steps - 1; k >= 0; --k) {
         const Step<T>&now = steps[k + 1], &before = steps[k];
-        cell_back(B, task.theta[k] + at, task.gradient[k] + at, now, before, v);
+        cell_back(B, task.parameters.theta[k] + at, lstm_state(task).support.gradient[k] + at, now, before, v);
         kernels.gemm_tn(H, 2, B, now.h, H, d_cell, 2, true, d_weight, 2);
         kernels.gemm_nt(B, H, 2, d_cell, 2, lstm.cell_weight, 2, true, dh, H, scratch);
         const T *i = now.gates, *f = i + n, *c = f + n, *o = c + n;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../errors.h"
 #include "../layers/linear.h"
+#include "../runtime/errors.h"
 #include "cholesky.h"
 
 namespace innerloop {
@@ -12,11 +12,18 @@ namespace {
 
 constexpr const char* kNotPositive = "the posterior precision of the last layer is not finite and positive";
 
+template <class T>
+PosteriorState& state_of(Task<T>& task) {
+  if (!task.solver_state) task.solver_state = new (task.arena.template take<PosteriorState>(1)) PosteriorState;
+  return *static_cast<PosteriorState*>(task.solver_state);
+}
+
 }  // namespace
 
 template <class T>
 Posterior<T>::Posterior(Task<T>& task)
     : task(task),
+      state(state_of(task)),
       labels(task.support_labels()),
       kernels(innerloop::kernels<double>()),
       n(task.plan.model.head->I),
@@ -30,13 +37,13 @@ Posterior<T>::Posterior(Task<T>& task)
     A[s * d + n] = 1;
   }
   mean = take(d);
-  std::copy_n(task.theta[0] + task.fast_offset[head.weight], n, mean);
-  mean[n] = static_cast<double>(task.theta[0][task.fast_offset[head.bias]]);
-  const T* log_precision = task.base[task.plan.inner.prior];
+  std::copy_n(task.parameters.theta[0] + task.parameters.fast_offset[head.weight], n, mean);
+  mean[n] = static_cast<double>(task.parameters.theta[0][task.parameters.fast_offset[head.bias]]);
+  const T* log_precision = task.parameters.base[task.plan.inner.prior.log_precisions];
   root = take(d);
   for (Index i = 0; i < d; ++i) root[i] = std::exp(static_cast<double>(log_precision[i]) / 2);
-  if (task.plan.inner.prior_factor < 0) return;
-  const T* factor = task.base[task.plan.inner.prior_factor];
+  if (task.plan.inner.prior.factor < 0) return;
+  const T* factor = task.parameters.base[task.plan.inner.prior.factor];
   L = task.arena.template take_zeroed<double>(d * d);
   for (Index i = 0; i < d; ++i) {
     std::copy_n(factor + i * d, i, L + i * d);
@@ -76,21 +83,21 @@ double Posterior<T>::prior_energy(const double* w) const {
 template <class T>
 void Posterior<T>::factorise(const double* s) {
   if (!is_dual()) return factorise_primal(s);
-  if (!task.dual_rows) task.dual_rows = take(S * d), task.dual_factor = take(S * S);
-  double *G = task.dual_rows, *k = task.dual_factor;
+  if (!state.dual_rows) state.dual_rows = take(S * d), state.dual_factor = take(S * S);
+  double *G = state.dual_rows, *k = state.dual_factor;
   for (Index r = 0; r < S; ++r) {
     const double root_s = s ? std::sqrt(s[r]) : 1;
     for (Index i = 0; i < d; ++i) G[r * d + i] = root_s * A[r * d + i] / root[i];
   }
   kernels.gemm_nt(S, S, d, G, d, G, d, false, k, S, take(S * d));
   for (Index r = 0; r < S; ++r) k[r * S + r] += 1;
-  if (!cholesky(kernels, k, S)) throw Diverged(task.task, kNotPositive);
+  if (!cholesky(kernels, k, S)) throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
 void Posterior<T>::factorise_primal(const double* s) {
-  if (!task.factor) task.factor = take(d * d);
-  double* m = task.factor;
+  if (!state.factor) state.factor = take(d * d);
+  double* m = state.factor;
   std::fill_n(m, d * d, 0.0);
   if (L) {
     kernels.gemm_nt(d, d, d, L, d, L, d, false, m, d, take(d * d));
@@ -104,40 +111,43 @@ void Posterior<T>::factorise_primal(const double* s) {
     B = scaled;
   }
   kernels.gemm_tn(d, d, S, B, d, A, d, true, m, d);
-  if (!cholesky(kernels, m, d)) throw Diverged(task.task, kNotPositive);
+  if (!cholesky(kernels, m, d)) throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
 void Posterior<T>::solve(double* x) const {
-  if (!is_dual()) return innerloop::solve(kernels, task.factor, d, x);
-  const double* G = task.dual_rows;
+  if (!is_dual()) return innerloop::solve(kernels, state.factor, d, x);
+  const double* G = state.dual_rows;
   double* u = take(S);
   for (Index i = 0; i < d; ++i) x[i] /= root[i];
   for (Index r = 0; r < S; ++r) u[r] = kernels.dot(d, G + r * d, x);
-  innerloop::solve(kernels, task.dual_factor, S, u);
+  innerloop::solve(kernels, state.dual_factor, S, u);
   for (Index r = 0; r < S; ++r) kernels.axpy(d, -u[r], G + r * d, x);
   for (Index i = 0; i < d; ++i) x[i] /= root[i];
 }
 
 template <class T>
 void Posterior<T>::keep_factor(const double* s) {
-  if (task.wants_factor && !task.factor) factorise_primal(s);
+  if (!state.factor) factorise_primal(s);
 }
 
 template <class T>
 void Posterior<T>::write(const double* w) {
   const Linear<T>& head = *task.plan.model.head;
-  std::copy_n(task.theta[0], task.fast_size, task.theta[1]);
-  for (Index i = 0; i < n; ++i) task.theta[1][task.fast_offset[head.weight] + i] = static_cast<T>(w[i]);
-  task.theta[1][task.fast_offset[head.bias]] = static_cast<T>(w[n]);
-  task.mode = w;
+  const TaskParameters<T>& parameters = task.parameters;
+  T* const theta = parameters.theta[1] = task.arena.template take<T>(parameters.fast_size);
+  std::copy_n(parameters.theta[0], parameters.fast_size, theta);
+  for (Index i = 0; i < n; ++i) theta[parameters.fast_offset[head.weight] + i] = static_cast<T>(w[i]);
+  theta[parameters.fast_offset[head.bias]] = static_cast<T>(w[n]);
+  state.mode = w;
 }
 
 template <class T>
 void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) const {
   const Linear<T>& head = *task.plan.model.head;
-  T *v_weight = reverse.v + task.fast_offset[head.weight], *v_bias = reverse.v + task.fast_offset[head.bias];
-  const double* w = task.mode;
+  T *v_weight = reverse.v + task.parameters.fast_offset[head.weight],
+    *v_bias = reverse.v + task.parameters.fast_offset[head.bias];
+  const double* w = state.mode;
   double *z = take(d), *scaled = take(d), *delta = take(d);
   std::copy_n(v_weight, n, z);
   z[n] = static_cast<double>(*v_bias);
@@ -145,11 +155,11 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
   precision(z, scaled);
   for (Index i = 0; i < d; ++i) delta[i] = w[i] - mean[i];
 
-  T* d_log = reverse.into[task.plan.inner.prior];
+  T* d_log = reverse.into[task.plan.inner.prior.log_precisions];
   if (!L) {
     for (Index i = 0; i < d; ++i) d_log[i] -= static_cast<T>(scaled[i] * delta[i]);
   } else {
-    T* d_factor = reverse.into[task.plan.inner.prior_factor];
+    T* d_factor = reverse.into[task.plan.inner.prior.factor];
     double *lz = task.arena.template take_zeroed<double>(d), *ld = task.arena.template take_zeroed<double>(d);
     for (Index i = 0; i < d; ++i) {
       kernels.axpy(i + 1, z[i], L + i * d, lz);
@@ -174,6 +184,11 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
 }
 
 template <class T>
+const double* posterior_factor(const Task<T>& task) {
+  return task.solver_state ? static_cast<const PosteriorState*>(task.solver_state)->factor : nullptr;
+}
+
+template <class T>
 void posterior_variance(const double* factor, Index features, Index rows, const T* a, T* variance) {
   const Kernels<double>& kernels = innerloop::kernels<double>();
   std::vector<double> x(features + 1);
@@ -185,8 +200,9 @@ void posterior_variance(const double* factor, Index features, Index rows, const 
   }
 }
 
-#define INNERLOOP_INSTANTIATE(T) \
-  template struct Posterior<T>;  \
+#define INNERLOOP_INSTANTIATE(T)                           \
+  template struct Posterior<T>;                            \
+  template const double* posterior_factor(const Task<T>&); \
   template void posterior_variance(const double*, Index, Index, const T*, T*);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)

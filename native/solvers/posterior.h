@@ -16,12 +16,21 @@
 //
 // In double whatever the scalar: the systems are small.
 #pragma once
-#include "../reverse.h"
+#include "../task/reverse.h"
+#include "solver.h"
 
 namespace innerloop {
 
+// What a closed-form solver leaves in the arena of its task.
+struct PosteriorState : SolverState {
+  double* factor = nullptr;                             // Cholesky factor of M [d, d], where it was formed
+  double *dual_factor = nullptr, *dual_rows = nullptr;  // of I + G Gᵀ [S, S], and G [S, d], in the dual form
+  const double* mode = nullptr;                         // the adapted last layer [d]
+};
+
 template <class T>
 struct Posterior {
+  // The state is the one that an earlier Posterior of this task left, or a new one.
   explicit Posterior(Task<T>& task);
 
   double label(Index row) const { return static_cast<double>(labels.values[row]); }
@@ -34,7 +43,7 @@ struct Posterior {
   void factorise(const double* s);
   // x = M⁻¹ x.
   void solve(double* x) const;
-  // task.factor, where the task wants it and the dual form did without.
+  // Forms state.factor where the dual form did without.
   void keep_factor(const double* s);
   // w becomes the adapted last layer.
   void write(const double* w);
@@ -47,6 +56,7 @@ struct Posterior {
   void factorise_primal(const double* s);
 
   Task<T>& task;
+  PosteriorState& state;
   Labels<T> labels;
   const Kernels<double>& kernels;
   Index n, d, S;        // features, features + 1, support rows
@@ -55,6 +65,10 @@ struct Posterior {
   double* root;         // diagonal of L [d]
   double* L = nullptr;  // [d, d], where Λ is full
 };
+
+// The factor that an earlier Posterior left in a task, or null.
+template <class T>
+const double* posterior_factor(const Task<T>& task);
 
 // aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended, from the Cholesky factor of M [features + 1, features
 // + 1].

@@ -15,15 +15,14 @@ namespace {
 
 template <class T>
 struct RidgeSolver final : Solver<T> {
-  void adapt(Task<T>& task, bool) const override {
-    task.theta[1] = task.arena.template take<T>(task.fast_size);
+  void adapt(Task<T>& task, Keep keep) const override {
     Posterior<T> posterior(task);
     double* w = task.arena.template take_zeroed<double>(posterior.d);
     posterior.add_transposed(errors(posterior, posterior.mean), w);
     const double* s = weights(posterior);
     posterior.factorise(s);
     posterior.solve(w);
-    posterior.keep_factor(s);
+    if (keep.factor) posterior.keep_factor(s);
     posterior.kernels.axpy(posterior.d, 1.0, posterior.mean, w);
     posterior.write(w);
   }
@@ -32,9 +31,11 @@ struct RidgeSolver final : Solver<T> {
     const double loss = reverse.query(1, weight);
     if (reverse.task.support == 0) return loss;
     const Posterior<T> posterior(reverse.task);
-    posterior.back(reverse, errors(posterior, reverse.task.mode), weights(posterior));
+    posterior.back(reverse, errors(posterior, posterior.state.mode), weights(posterior));
     return loss;
   }
+
+  const double* factor(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
   // Of the rows; null for ones.

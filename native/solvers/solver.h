@@ -1,20 +1,32 @@
 // How a task gets from θ_0 to its own parameters, and how the derivative of its query loss gets back.
 #pragma once
-#include "../inner_loop.h"
+#include "../plan/inner_loop.h"
 
 namespace innerloop {
 
 template <class T>
+struct Task;
+template <class T>
 struct Reverse;
+
+// What adapt leaves in the arena of its task beside θ_K.
+struct Keep {
+  bool path = false;    // everything that meta_gradient needs
+  bool factor = false;  // what Solver::factor gives
+};
+
+// What a solver leaves between adapt and meta_gradient. Every solver has a type of its own, and reads only that.
+struct SolverState {};
 
 template <class T>
 struct Solver {
-  // theta[steps] from theta[0] and the support rows, the prefix having run on them. With `keep`, everything that
-  // meta_gradient needs stays in the task.
-  virtual void adapt(Task<T>& task, bool keep) const = 0;
+  // theta[steps] from theta[0] and the support rows, the prefix having run on them.
+  virtual void adapt(Task<T>& task, Keep keep) const = 0;
   // Adds the gradient of weight · L_Q(θ_K) to `reverse`: v with respect to θ_0, the slow parameters where they go.
   // Returns L_Q, or where several steps have query losses their weighted sum.
   virtual double meta_gradient(Reverse<T>& reverse, T weight) const = 0;
+  // The Cholesky factor of the last layer's posterior precision, which has one in closed form only; else null.
+  virtual const double* factor(const Task<T>&) const { return nullptr; }
 
  protected:
   // Never destroyed: threads of the pool may still be at work while the process exits.

@@ -1,55 +1,67 @@
-// The rule of an inner step, θ_{k+1} = θ_k − α ∘ u_k, and its derivative:
+// The rule of an inner step, θ_{k+1} = θ_k − α ∘ s_k, and its derivative:
 //
-//   sgd        u_k = g_k
-//   momentum   u_k = m_{k+1},  m_{k+1} = μ m_k + g_k                                       (heavy ball, Polyak 1964)
-//   adam       u_k = m̂ / (√ŝ + ε),  m_{k+1} = β₁ m_k + (1−β₁) g_k,  s_{k+1} = β₂ s_k + (1−β₂) g_k²,
-//              m̂ = m_{k+1} / (1−β₁^{k+1}),  ŝ = s_{k+1} / (1−β₂^{k+1})                     (Kingma & Ba 2015)
+//   sgd        s_k = g_k
+//   momentum   s_k = m_{k+1},  m_{k+1} = μ m_k + g_k                                       (heavy ball, Polyak 1964)
+//   adam       s_k = m̂ / (√q̂ + ε),  m_{k+1} = β₁ m_k + (1−β₁) g_k,  q_{k+1} = β₂ q_k + (1−β₂) g_k²,
+//              m̂ = m_{k+1} / (1−β₁^{k+1}),  q̂ = q_{k+1} / (1−β₂^{k+1})                     (Kingma & Ba 2015)
 //
-// Moments start at 0 with every task. Where ŝ is 0, so are g_0 … g_k, and the derivative of √ŝ is taken as 0: that of u
+// Moments start at 0 with every task. Where q̂ is 0, so are g_0 … g_k, and the derivative of √q̂ is taken as 0: that of s
 // at 0.
 #pragma once
 #include <cmath>
 
-#include "../inner_loop.h"
+#include "../task/task.h"
 
 namespace innerloop {
 
+// m and q of momentum and adam: flat, by step.
+template <class T>
+struct Moments {
+  T **first = nullptr, **second = nullptr;
+};
+
 template <class T>
 struct Update {
-  explicit Update(Task<T>& task)
-      : task(task), rule(task.plan.inner.update), kernels(task.plan.kernels), n(task.fast_size) {}
+  // gradient: flat, by step.
+  Update(Task<T>& task, T* const* gradient, Moments<T>& moments)
+      : task(task),
+        gradient(gradient),
+        moments(moments),
+        rule(task.plan.inner.update),
+        kernels(task.plan.kernels),
+        n(task.parameters.fast_size) {}
 
-  // u_k from g_k; with `keep`, what `replay` and `back` need stays.
+  // s_k from g_k; with `keep`, what `replay` and `back` need stays.
   const T* advance(int k, bool keep) {
-    if (rule.kind == UpdateKind::sgd) return task.gradient[k];
-    next(task.first_moment, k, keep);
-    const T* g = task.gradient[k];
-    T* m = task.first_moment[k + 1];
+    const T* g = gradient[k];
+    if (rule.kind == UpdateKind::sgd) return g;
+    next(moments.first, k, keep);
+    T* m = moments.first[k + 1];
     if (rule.kind == UpdateKind::momentum) {
-      kernels.scale(n, rule.beta1, task.first_moment[k], m);
+      kernels.scale(n, rule.beta1, moments.first[k], m);
       kernels.axpy(n, T(1), g, m);
       return m;
     }
-    next(task.second_moment, k, keep);
-    const T* s = task.second_moment[k];
-    T* to = task.second_moment[k + 1];
-    for (Index i = 0; i < n; ++i) m[i] = rule.beta1 * task.first_moment[k][i] + (1 - rule.beta1) * g[i];
-    for (Index i = 0; i < n; ++i) to[i] = rule.beta2 * s[i] + (1 - rule.beta2) * g[i] * g[i];
+    next(moments.second, k, keep);
+    const T *m_before = moments.first[k], *q_before = moments.second[k];
+    T* q = moments.second[k + 1];
+    for (Index i = 0; i < n; ++i) m[i] = rule.beta1 * m_before[i] + (1 - rule.beta1) * g[i];
+    for (Index i = 0; i < n; ++i) q[i] = rule.beta2 * q_before[i] + (1 - rule.beta2) * g[i] * g[i];
     return replay(k);
   }
 
-  // u_k again.
+  // s_k again.
   const T* replay(int k) {
-    if (rule.kind == UpdateKind::sgd) return task.gradient[k];
-    if (rule.kind == UpdateKind::momentum) return task.first_moment[k + 1];
-    if (!u) u = task.arena.template take<T>(n);
-    const T *m = task.first_moment[k + 1], *s = task.second_moment[k + 1];
+    if (rule.kind == UpdateKind::sgd) return gradient[k];
+    if (rule.kind == UpdateKind::momentum) return moments.first[k + 1];
+    if (!step) step = task.arena.template take<T>(n);
+    const T *m = moments.first[k + 1], *q = moments.second[k + 1];
     const T first = 1 / correction(rule.beta1, k), second = 1 / correction(rule.beta2, k);
-    for (Index i = 0; i < n; ++i) u[i] = first * m[i] / (std::sqrt(second * s[i]) + rule.epsilon);
-    return u;
+    for (Index i = 0; i < n; ++i) step[i] = first * m[i] / (std::sqrt(second * q[i]) + rule.epsilon);
+    return step;
   }
 
-  // d from the derivative with respect to u_k to that with respect to g_k; those of the moments go on to the step
+  // d from the derivative with respect to s_k to that with respect to g_k; those of the moments go on to the step
   // before.
   void back(int k, T* d) {
     if (rule.kind == UpdateKind::sgd) return;
@@ -59,16 +71,16 @@ struct Update {
       kernels.scale(n, rule.beta1, d, dm);
       return;
     }
-    if (!ds) ds = task.arena.template take_zeroed<T>(n);
-    const T *g = task.gradient[k], *m = task.first_moment[k + 1], *s = task.second_moment[k + 1];
+    if (!dq) dq = task.arena.template take_zeroed<T>(n);
+    const T *g = gradient[k], *m = moments.first[k + 1], *q = moments.second[k + 1];
     const T first = 1 / correction(rule.beta1, k), second = 1 / correction(rule.beta2, k);
     for (Index i = 0; i < n; ++i) {
-      const T root = std::sqrt(second * s[i]), under = 1 / (root + rule.epsilon);
+      const T root = std::sqrt(second * q[i]), under = 1 / (root + rule.epsilon);
       const T m_total = dm[i] + d[i] * under * first;
-      const T s_total = ds[i] - (root > 0 ? d[i] * first * m[i] * under * under * second / (2 * root) : T(0));
-      d[i] = (1 - rule.beta1) * m_total + 2 * (1 - rule.beta2) * g[i] * s_total;
+      const T q_total = dq[i] - (root > 0 ? d[i] * first * m[i] * under * under * second / (2 * root) : T(0));
+      d[i] = (1 - rule.beta1) * m_total + 2 * (1 - rule.beta2) * g[i] * q_total;
       dm[i] = rule.beta1 * m_total;
-      ds[i] = rule.beta2 * s_total;
+      dq[i] = rule.beta2 * q_total;
     }
   }
 
@@ -76,19 +88,21 @@ struct Update {
   // 1 − β^{k+1}
   static T correction(T beta, int k) { return static_cast<T>(1 - std::pow(static_cast<double>(beta), k + 1)); }
 
-  void next(T**& moments, int k, bool keep) {
-    if (!moments) {
-      moments = task.arena.template take_zeroed<T*>(task.plan.inner.steps + 1);
-      moments[0] = task.arena.template take_zeroed<T>(n);
+  void next(T**& by_step, int k, bool keep) {
+    if (!by_step) {
+      by_step = task.arena.template take_zeroed<T*>(task.plan.inner.steps + 1);
+      by_step[0] = task.arena.template take_zeroed<T>(n);
     }
-    moments[k + 1] = keep ? task.arena.template take<T>(n) : moments[k];
+    by_step[k + 1] = keep ? task.arena.template take<T>(n) : by_step[k];
   }
 
   Task<T>& task;
+  T* const* const gradient;
+  Moments<T>& moments;
   const UpdateRule<T>& rule;
   const Kernels<T>& kernels;
-  Index n;
-  T *u = nullptr, *dm = nullptr, *ds = nullptr;  // [n]
+  const Index n;
+  T *step = nullptr, *dm = nullptr, *dq = nullptr;  // [n]
 };
 
 }  // namespace innerloop

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../../native/kernels.h"
+#include "../../native/kernels/kernels.h"
 
 using namespace innerloop;
 

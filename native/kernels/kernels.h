@@ -1,0 +1,101 @@
+// The arithmetic of the core: one table of functions per instruction set, chosen once at run time.
+//
+// Every kernel is one thread's work on one task; none allocates, none depends on how many threads run. The sets agree
+// to rounding, not to the bit; within one set the order of every sum is fixed, so results repeat exactly.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../runtime/index.h"
+
+namespace innerloop {
+
+enum class Activation : int { relu = 0, tanh = 1, sigmoid = 2, softplus = 3 };
+
+// A product A[M,K] B[K,N], with element (i, k) of A at A[i*row_stride + k*k_stride]: {A, lda, 1} is A, {A, 1, lda} its
+// transpose.
+template <class T>
+struct Factors {
+  const T* A;
+  Index row_stride, k_stride;
+  const T* B;
+  Index ldb;
+  Index K;
+};
+
+// Matrices are row-major with a leading dimension in elements.
+template <class T>
+struct Kernels {
+  const char* name;
+
+  // C[M,N] = A[M,K] B[K,N] + bias[N] (bias may be null); with accumulate, C += A B and bias is ignored.
+  void (*gemm_nn)(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, const T* bias,
+                  bool accumulate, T* C, Index ldc);
+  // C[M,N] (+)= A[K,M]^T B[K,N].
+  void (*gemm_tn)(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+                  Index ldc);
+  // C[M,N] (+)= A[M,K] B[N,K]^T; scratch holds N*K elements.
+  void (*gemm_nt)(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+                  Index ldc, T* scratch);
+  // C[M,N] = init[M,N] + A B of each of `count` factors, in one pass over C. init has C's layout and may be C; without
+  // it the rows start from bias[N], or from 0.
+  void (*gemm)(Index M, Index N, const Factors<T>* factors, int count, const T* bias, const T* init, T* C, Index ldc);
+  // B[N,M] = A[M,N]^T.
+  void (*transpose)(Index M, Index N, const T* A, Index lda, T* B, Index ldb);
+
+  // y[N] += sum of the rows of A[M,N].
+  void (*column_sums)(Index M, Index N, const T* A, Index lda, T* y);
+  // y[n] += a x[n].
+  void (*axpy)(Index n, T a, const T* x, T* y);
+  // y[n] = a x[n].
+  void (*scale)(Index n, T a, const T* x, T* y);
+  // z[n] = x[n] + a y[n].
+  void (*add_scaled)(Index n, const T* x, T a, const T* y, T* z);
+  // z[n] = x[n] - a[n] y[n]   and   z[n] = -a[n] x[n]: the inner step with a rate per parameter, and its tangent.
+  void (*sub_product)(Index n, const T* x, const T* a, const T* y, T* z);
+  void (*negative_product)(Index n, const T* a, const T* x, T* z);
+  // z[n] -= x[n] y[n].
+  void (*sub_product_into)(Index n, const T* x, const T* y, T* z);
+  T (*dot)(Index n, const T* x, const T* y);
+
+  // The four functions of an activation a = f(z):
+  //   a = f(z);  dz = da f'(z);  ta = tz f'(z);  tdz = tda f'(z) + da f''(z) tz   (tz may be null: zero).
+  void (*activation_forward)(Activation f, Index n, const T* z, T* a);
+  void (*activation_backward)(Activation f, Index n, const T* z, const T* a, const T* da, T* dz);
+  void (*activation_tangent_forward)(Activation f, Index n, const T* z, const T* a, const T* tz, T* ta);
+  void (*activation_tangent_backward)(Activation f, Index n, const T* z, const T* a, const T* tz, const T* da,
+                                      const T* tda, T* tdz);
+
+  // Adam (Kingma & Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov & Hutter 2019) on n parameters:
+  //   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= step m / (sqrt(v) correction + epsilon) + decay p
+  // where step = rate / (1 - b1^t), correction = 1 / sqrt(1 - b2^t), decay = rate * weight_decay, g scaled by
+  // `gradient_scale`.
+  void (*adam)(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+               T decay);
+
+  // n rounds of independent fused multiply-adds in registers, for measuring the machine's peak; returns the operations
+  // done (a multiply-add is two).
+  double (*multiply_adds)(Index n);
+};
+
+template <class T>
+const Kernels<T>& reference_kernels();
+#if defined(__x86_64__) || defined(_M_X64)
+template <class T>
+const Kernels<T>& avx2_kernels();
+template <class T>
+const Kernels<T>& avx512_kernels();
+#elif defined(__aarch64__)
+template <class T>
+const Kernels<T>& neon_kernels();
+#endif
+
+// Instruction sets this machine can run, best first; `reference` is always the last.
+const std::vector<std::string>& available_isas();
+// The chosen set: INNERLOOP_ISA if set, else the best. Throws std::invalid_argument when the variable names another.
+const std::string& active_isa();
+template <class T>
+const Kernels<T>& kernels();
+
+}  // namespace innerloop

@@ -1,0 +1,74 @@
+// What an inner loop is to do: θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ),  k = 0 … K−1, or what a solver does instead.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "../runtime/aligned.h"
+
+namespace innerloop {
+
+template <class T>
+struct Episode;
+
+enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
+enum class SolverKind : int { gradient = 0, ridge = 1, laplace = 2, implicit = 3, lstm = 4 };
+// Of the first fast linear layer (task/gram.h): whichever takes fewer operations, or one of them where both are
+// possible.
+enum class Form : int { cheaper = 0, direct = 1, gram = 2 };
+enum class UpdateKind : int { sgd = 0, momentum = 1, adam = 2 };
+
+// The rule that an inner step follows (solvers/update.h).
+template <class T>
+struct UpdateRule {
+  UpdateKind kind = UpdateKind::sgd;
+  T beta1 = 0, beta2 = 0, epsilon = 0;  // the factor of momentum is beta1
+};
+
+// The Gaussian prior of a last layer in closed form (solvers/posterior.h), by tensor.
+struct Prior {
+  int log_precisions = -1;
+  int factor = -1;  // the triangular factor of the precision, where the precision is full
+};
+
+// How the implicit solver inverts its matrix (solvers/implicit.cc).
+template <class T>
+struct ConjugateGradients {
+  int steps = 0;
+  T tolerance = 0;
+};
+
+template <class T>
+struct InnerLoop {
+  int steps = 0;
+  int order = 2;
+  SolverKind solver = SolverKind::gradient;
+  T shrinkage = 0;  // L_S = Σ / (n + shrinkage): a task with few rows moves less, as a posterior mean does
+  std::vector<std::uint8_t> fast;  // by tensor: adapted or not
+  RateKind rate_kind = RateKind::scalar;
+  T rate = 0;
+  std::vector<std::vector<T>> step_rates;             // per_tensor_step: [tensor][steps]
+  std::shared_ptr<const Aligned<T>> parameter_rates;  // per_parameter: in the layout of the parameter arena
+  Form form = Form::cheaper;
+  std::uint64_t dropout = 0;  // key of the masks; 0 = none
+  UpdateRule<T> update;
+  T proximal = 0;                              // λ of λ/2 ‖θ − θ_0‖² beside L_S
+  std::vector<T> loss_weights;                 // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
+  ConjugateGradients<T> conjugate_gradients;   // implicit
+  Prior prior;                                 // ridge, laplace
+  std::vector<int> lstm;                       // lstm: its tensors (solvers/lstm.cc)
+  std::shared_ptr<const Episode<T>> episode;   // a program instead of the inner loop, or one that makes its starts
+  std::shared_ptr<const Episode<T>> training;  // what is differentiated in its place, if it is another
+
+  // Whether a step is nothing but θ − α g with one α. The steps are then those of the loss −α L_S,
+  // θ_{k+1} = θ_k + ∇(−α L_S), and neither they nor their derivative ever multiply by α: the gradient adds up in the
+  // copy of θ_k that becomes θ_{k+1}.
+  bool is_folded() const {
+    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 &&
+           rate_kind == RateKind::scalar;
+  }
+  // The same towards the last query loss.
+  bool is_plain() const { return is_folded() && loss_weights.empty(); }
+};
+
+}  // namespace innerloop

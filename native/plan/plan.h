@@ -1,0 +1,53 @@
+// What is the same for every task of a call: which layers run once, which at every step, and in which form.
+//
+// The layers of a model are cut in two. Layers that no fast parameter reaches (the prefix) run once per task, not once
+// per step; the rest (the suffix) runs at every step. Meta-learning only a head (ANIL) or only the network above the
+// embeddings (MeLU) then costs what it should.
+#pragma once
+#include <vector>
+
+#include "../batch/batch.h"
+#include "../layers/layer.h"
+#include "../model/model.h"
+#include "inner_loop.h"
+
+namespace innerloop {
+
+template <class T>
+struct Linear;
+template <class T>
+struct Solver;
+
+template <class T>
+struct Plan {
+  // gradient: the plan is for a gradient with respect to all parameters, which needs the batch's distinct table rows.
+  Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false);
+  const Model<T>& model;
+  const InnerLoop<T>& inner;
+  const Batch<T>& batch;
+  const BatchIndex<T>* index;  // null where tasks may read the embedding tables themselves
+  const Kernels<T>& kernels;
+  const Solver<T>& solver;
+  Loss<T> loss;
+
+  std::vector<const Layer<T>*> prefix, suffix;  // layers that see no fast parameter, and the others, as they run
+  std::vector<int> prefix_slots, suffix_slots;  // written by them
+  std::vector<int> boundary;                    // written by the prefix and read by the suffix (or the outputs)
+  std::vector<int> all_slots;
+  const Episode<T>* episode = nullptr;    // what replaces the inner loop
+  const Episode<T>* starts = nullptr;     // what makes θ_0
+  bool prefix_learns;                     // whether anything below the boundary has parameters
+  const Linear<T>* gram;                  // the first layer of the suffix, where it runs in the Gram form
+  int gram_in = -1;                       // slot that it reads
+  const Layer<T>* gram_source = nullptr;  // what writes that slot
+  std::vector<Segments> segment_storage;
+  std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
+  bool may_alias = true;                  // whether all layers of the suffix may
+  std::vector<const Linear<T>*> stepped;  // linear layers of the suffix whose weight adapts by folded steps
+  std::vector<const Linear<T>*> turned;   // linear layers of the suffix that pass gradients on to layers of the suffix
+
+ private:
+  void find_segments();
+};
+
+}  // namespace innerloop

@@ -1,0 +1,23 @@
+// The shared parameters as the tasks of a call read them.
+#pragma once
+#include <vector>
+
+#include "plan.h"
+
+namespace innerloop {
+
+// Passes of a call: forward alone, with those of the inner loop backward, with those of the meta-gradient.
+enum class Passes { forward, inner_loop, meta_gradient };
+
+template <class T>
+struct SharedParameters {
+  // Linear weights that backward passes multiply with are transposed once for all tasks.
+  SharedParameters(const Plan<T>& plan, const T* values, Passes passes);
+  const T* values;                   // in the layout of the parameter arena
+  std::vector<const T*> transposed;  // by tensor; null where not made
+
+ private:
+  Aligned<T> storage;
+};
+
+}  // namespace innerloop

@@ -1,0 +1,36 @@
+// The support rows of one task at the parameters of every inner step: their slots above the boundary and the gradient
+// of their loss. The solvers that follow gradients keep one of these.
+#pragma once
+#include "task.h"
+
+namespace innerloop {
+
+template <class T>
+struct SupportPasses {
+  explicit SupportPasses(Task<T>& task);
+
+  // Makes slots for step k.
+  void take_slots(int k);
+  // Forward over the suffix at theta[k], leaving its slots in slots[k], and the gradient of the weighted loss by fast
+  // tensor added to gradient[k]. Does nothing if there are no rows.
+  void run(int k);
+  // Folded steps: theta[k] to theta[k + 1] but for the weights that `run` itself takes from theta[k].
+  void copy_step(int k) const;
+  // Weight of the mean support loss in the inner loop.
+  T weight() const;
+  // Whether there is nothing to learn from, or nothing to adapt.
+  bool is_empty() const { return task.support == 0 || task.plan.suffix.empty(); }
+
+  Task<T>& task;
+  Slots<T>* slots;  // by step; their boundary slots are the prefix's
+  T** gradient;     // flat inner gradients by step
+
+ private:
+  // By tensor: the weights of plan.stepped at theta[k].
+  const T* const* stepped_from(int k) const;
+};
+
+extern template struct SupportPasses<float>;
+extern template struct SupportPasses<double>;
+
+}  // namespace innerloop

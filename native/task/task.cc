@@ -1,0 +1,118 @@
+#include "task.h"
+
+#include <algorithm>
+
+#include "../episode/run.h"
+#include "../layers/linear.h"
+#include "gram.h"
+
+namespace innerloop {
+namespace {
+
+// x[out] of a layer that no fast parameter reaches: computed, or taken where it lies.
+template <class T>
+void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
+  // Slots of values are never written once their layer has run.
+  if (const T* found = layer.in_place(pass.rows, pass.n))
+    slots.x[layer.out] = const_cast<T*>(found);
+  else
+    layer.forward(pass);
+}
+
+template <class T>
+EpisodeRun<T>* new_run(const Task<T>& task, Index support) {
+  return new (task.arena.template take<EpisodeRun<T>>(1)) EpisodeRun<T>(task, *task.plan.episode, support);
+}
+
+}  // namespace
+
+template <class T>
+Task<T>::Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena)
+    : plan(plan),
+      arena(arena),
+      number(number),
+      first(plan.batch.begin[2 * number]),
+      support(plan.batch.begin[2 * number + 1] - first),
+      query(plan.batch.begin[2 * number + 2] - first - support),
+      parameters(plan, number, shared, arena),
+      no_targets(arena.take_zeroed<T*>(static_cast<Index>(plan.model.tensors.size()))),
+      scratch(arena.take<T>(plan.model.scratch_size)) {
+  if (plan.starts) run = generate_starts(*this, *plan.starts);
+}
+
+template <class T>
+Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const {
+  const int count = static_cast<int>(plan.model.slot_width.size());
+  Slots<T> s{arena.take_zeroed<T*>(count), arena.take_zeroed<T*>(count)};
+  for (const int i : slots) {
+    s.x[i] = arena.take<T>(n * plan.model.slot_width[i]);
+    if (with_gradient && plan.model.slot_learns[i]) s.dx[i] = arena.take<T>(n * plan.model.slot_width[i]);
+  }
+  return s;
+}
+
+template <class T>
+Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const ParameterView<T>& view, const Slots<T>& slots,
+                           T* const* grad) const {
+  return {.kernels = &plan.kernels,
+          .rows = rows,
+          .n = n,
+          .theta = view.theta,
+          .transposed = view.transposed,
+          .v = no_targets,
+          .grad = grad,
+          .from = no_targets,
+          .hv = no_targets,
+          .x = slots.x,
+          .dx = slots.dx,
+          .tx = nullptr,
+          .tdx = nullptr,
+          .scratch = scratch,
+          .segments = plan.segments.data(),
+          .dropout = plan.inner.dropout};
+}
+
+template <class T>
+void Task<T>::adapt(Keep keep) {
+  if (plan.episode) {
+    run = new_run(*this, support);
+    return run->forward_support();
+  }
+  if (plan.inner.steps == 0) return;
+  prefix = take_slots(support, plan.prefix_slots, false);
+  const Pass<T> pass = make_pass(support_rows(), support, parameters.at(0), prefix, no_targets);
+  for (const Layer<T>* layer : plan.prefix) forward_or_find(*layer, pass, prefix);
+  plan.solver.adapt(*this, keep);
+}
+
+template <class T>
+void Task<T>::start_from(const Adapted<T>& adapted) {
+  if (!plan.episode || adapted.episode.get() != plan.episode) return parameters.start_from(adapted);
+  run = new_run(*this, adapted.support);
+  run->restore(adapted);
+}
+
+template <class T>
+const T* Task<T>::predict_query(int k, const T** features) {
+  if (plan.episode) return run ? run->outputs() : EpisodeRun<T>::of_unknown(*this, *plan.episode);
+  const Slots<T> s = take_slots(query, plan.all_slots, false);
+  const Pass<T> pass = make_pass(query_rows(), query, {parameters.pointers(k), no_targets}, s, no_targets);
+  query_forward(k, pass, s);
+  if (features) *features = s.x[plan.model.head->in[0]];
+  return s.x[plan.model.output_slot];
+}
+
+template <class T>
+void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
+  for (const auto& layer : plan.model.layers) {
+    if (gram && layer.get() == plan.gram)
+      gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
+    else
+      forward_or_find(*layer, pass, slots);
+  }
+}
+
+template struct Task<float>;
+template struct Task<double>;
+
+}  // namespace innerloop

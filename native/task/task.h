@@ -1,0 +1,58 @@
+// One task at work in the arena of its thread; everything it takes is gone at the next reset.
+#pragma once
+#include "../batch/batch.h"
+#include "../plan/plan.h"
+#include "../solvers/solver.h"
+#include "adapted.h"
+#include "parameters.h"
+
+namespace innerloop {
+
+template <class T>
+struct Gram;
+template <class T>
+struct EpisodeRun;
+
+// Slots of one pass; arrays by slot.
+template <class T>
+struct Slots {
+  T** x;
+  T** dx;
+};
+
+template <class T>
+struct Task {
+  Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena);
+
+  // Runs the solver, leaving theta[0 … steps], all of them if `keep.path`, else only the last in theta[steps].
+  void adapt(Keep keep);
+  // Starts from the fast parameters of an adapted task.
+  void start_from(const Adapted<T>& adapted);
+  // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.
+  const T* predict_query(int k, const T** features = nullptr);
+
+  // All layers on the query rows at step k's parameters.
+  void query_forward(int k, const Pass<T>& pass, const Slots<T>& slots);
+
+  RowsView<T> support_rows() const { return {&plan.batch, plan.index, first}; }
+  RowsView<T> query_rows() const { return {&plan.batch, plan.index, first + support}; }
+  Labels<T> support_labels() const { return plan.batch.labels_from(first); }
+  Labels<T> query_labels() const { return plan.batch.labels_from(first + support); }
+  // Adjoints are taken only for slots with parameters below.
+  Slots<T> take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const;
+  Pass<T> make_pass(const RowsView<T>& rows, Index n, const ParameterView<T>& view, const Slots<T>& slots,
+                    T* const* grad) const;
+
+  const Plan<T>& plan;
+  Arena& arena;
+  const Index number, first, support, query;  // position in the batch, first row, numbers of rows
+  TaskParameters<T> parameters;
+  Slots<T> prefix;                      // support rows below the boundary
+  SolverState* solver_state = nullptr;  // what the solver left
+  Gram<T>* gram = nullptr;              // set by the gradient solver where the plan says so
+  EpisodeRun<T>* run = nullptr;         // of the plan's program: what adapt left, or the starts
+  T** no_targets;                       // by tensor, all null
+  T* scratch;
+};
+
+}  // namespace innerloop
