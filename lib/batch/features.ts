@@ -4,6 +4,7 @@ import { nativeError } from '../foundation/addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { Column, Dataset, InputSpec, SequenceColumn, Vocabulary } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { TextIndex } from '../foundation/text-index.js';
 import type { Model } from '../model/model.js';
 
 export interface InputChoice {
@@ -130,7 +131,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
     if (input.kind !== 'dense' && input.vocabulary === undefined) {
       throw invalid(`model.inputs.${name}.vocabulary`, 'missing', undefined, 'inputs made by describeInputs');
     }
-    const index = input.kind === 'dense' ? undefined : new Map(input.vocabulary!.map((text, id) => [text, id]));
+    const index = input.kind === 'dense' ? undefined : new TextIndex(input.vocabulary!);
     if (name === 'user' || name === 'item') {
       const table = name === 'user' ? dataset.users : dataset.items;
       const known = name === 'user' ? knownUsers : knownItems;
@@ -180,8 +181,8 @@ function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: In
 }
 
 /** For each id of a vocabulary, the model's id of the same text; 0 where it has none. */
-function translate(from: Vocabulary, to: Map<string, number>): Int32Array {
+function translate(from: Vocabulary, to: TextIndex): Int32Array {
   const map = new Int32Array(from.values.length);
-  for (let id = 1; id < map.length; id++) map[id] = to.get(from.values[id]) ?? 0;
+  for (let id = 1; id < map.length; id++) map[id] = to.idOf(from.values[id]);
   return map;
 }

@@ -1,21 +1,19 @@
 import type { Vocabulary } from '../foundation/contract.js';
+import { TextIndex } from '../foundation/text-index.js';
 
 /**
- * Makes a vocabulary of `values`, whose first entry is the empty string. The text index is built at the first look-up:
- * training never asks for it.
+ * Makes a vocabulary of `values`, whose first entry is the empty string. The index of texts is built at the first look-up:
+ * training never asks for it. What serves asks once before its first request ({@link indexed}).
  */
 export function createVocabulary(values: readonly string[]): Vocabulary {
-  let index: Map<string, number> | undefined;
-  return {
-    values,
-    idOf(text) {
-      if (index === undefined) {
-        index = new Map();
-        for (let id = 1; id < values.length; id++) index.set(values[id], id);
-      }
-      return index.get(text) ?? 0;
-    },
-  };
+  let index: TextIndex | undefined;
+  return { values, idOf: (text) => (index ??= new TextIndex(values)).idOf(text) };
+}
+
+/** The vocabulary, with its index built. */
+export function indexed(vocabulary: Vocabulary): Vocabulary {
+  vocabulary.idOf('');
+  return vocabulary;
 }
 
 const INTEGER = /^-?[0-9]{1,37}$/;

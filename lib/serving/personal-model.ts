@@ -13,7 +13,7 @@ import type { Uncertain } from '../learner/uncertainty.js';
 import { explain } from './explain.js';
 import type { ExplainOptions, Explanation } from './explain.js';
 import { itemRows, packRows } from './support.js';
-import type { PackedSupport } from './support.js';
+import type { PackedSupport, UnknownIds } from './support.js';
 
 export interface Recommendation {
   item: string;
@@ -40,6 +40,8 @@ export class PersonalModel {
   readonly #catalog: Dataset;
   readonly #support: Omit<PackedSupport, 'batch'>;
   readonly #adapted: NativeAdapted;
+  /** Ids of the support set that training did not have, and that were left out. */
+  readonly unknown: UnknownIds;
 
   /** @internal */
   constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted) {
@@ -47,6 +49,7 @@ export class PersonalModel {
     this.#catalog = catalog;
     const { batch: _, ...kept } = support;
     this.#support = kept;
+    this.unknown = support.unknown;
     this.#adapted = adapted;
   }
 

@@ -1,9 +1,8 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { nativeError } from '../foundation/addon.js';
 import type { NativeBatch } from '../foundation/addon.js';
-import { checkArray, checkObject, invalid } from '../foundation/check.js';
+import { checkArray, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
-import { InnerloopError, nearest } from '../foundation/errors.js';
 import { random } from '../foundation/random.js';
 import { labelFits, labelsOf } from '../model/labels.js';
 import { SIDES } from '../batch/features.js';
@@ -19,6 +18,19 @@ export interface Support {
   labels: ArrayLike<number>;
   /** Id of a known user, to use that user's features (and id, where the model has it). Default: an unknown user. */
   user?: string | number;
+  /**
+   * What becomes of ids that training did not have, as any history in production holds: `skip` (default) leaves those items out
+   * and takes such a user for an unknown one, and the personal model reports both (`me.unknown`); `error` refuses them.
+   */
+  unknown?: 'skip' | 'error';
+}
+
+/** Ids of a support set that training did not have. */
+export interface UnknownIds {
+  /** Items that were left out, in the order given. */
+  items: readonly string[];
+  /** The user, where an id was given that is unknown. */
+  user: string | undefined;
 }
 
 /** @internal */
@@ -30,19 +42,24 @@ export interface PackedSupport {
   labels: Float64Array;
   /** b_u, where labels are centred on biases. */
   bias: number;
+  unknown: UnknownIds;
 }
 
 /** @internal */
 export function packSupport(learner: Learner, catalog: Dataset, support: Support): PackedSupport {
-  checkObject(support, 'support', ['items', 'labels', 'user']);
+  checkObject(support, 'support', ['items', 'labels', 'user', 'unknown']);
+  const { user: id, unknown: rule = 'skip' } = support;
+  checkOneOf(rule, 'support.unknown', ['skip', 'error']);
+  const unknownItems: string[] = [];
+  const skip = rule === 'skip' ? unknownItems : undefined;
   checkArray(support.items, 'support.items', 'item ids');
-  const items = itemRows(catalog, support.items, 'support.items');
+  const all = itemRows(catalog, support.items, 'support.items', skip);
   const { head } = learner.model.spec;
-  if (support.labels?.length !== items.length) {
-    throw invalid('support.labels', 'not one label an item', support.labels, `${items.length} labels`);
+  if (support.labels?.length !== all.length) {
+    throw invalid('support.labels', 'not one label an item', support.labels, `${all.length} labels`);
   }
-  const given = new Float64Array(items.length);
-  for (let i = 0; i < items.length; i++) {
+  const labels = new Float64Array(all.length);
+  for (let i = 0; i < all.length; i++) {
     const y = support.labels[i];
     if (typeof y !== 'number' || !Number.isFinite(y) || !labelFits(head, y)) {
       throw invalid(
@@ -52,11 +69,14 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
         `${labelsOf(head)}, as in the training data`,
       );
     }
-    given[i] = y;
+    labels[i] = y;
   }
-  const user = support.user === undefined ? 0 : catalog.users.keys.idOf(String(support.user));
-  if (support.user !== undefined && user === 0)
-    throw invalid('support.user', 'no such user', support.user, 'a user of the catalog');
+  const isKnown = (_: number, i: number) => all[i] > 0;
+  const [items, given] = unknownItems.length === 0 ? [all, labels] : [all.filter(isKnown), labels.filter(isKnown)];
+  if (id !== undefined) checkId(id, 'support.user');
+  const user = id === undefined ? 0 : catalog.users.keys.idOf(String(id));
+  const isUnknownUser = id !== undefined && user === 0;
+  if (isUnknownUser && rule === 'error') throw invalid('support.user', 'no such user', id, 'a user of the catalog');
   const rows = labelledRows(learner, catalog, items, given);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
   const known = { user, items, labels: given };
@@ -64,6 +84,7 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
     batch: packRows(learner, catalog, known, rows.items, begin, rows.labels, rows.places),
     ...known,
     bias: rows.bias,
+    unknown: { items: unknownItems, user: isUnknownUser ? String(id) : undefined },
   };
 }
 
@@ -134,8 +155,16 @@ export function packRows(
   }
 }
 
-/** @internal Catalog rows of items by id. */
-export function itemRows(catalog: Dataset, ids: readonly (string | number)[], field: string): Int32Array {
+/**
+ * @internal Catalog rows of items by id.
+ * @param unknown takes the ids that the catalog lacks, whose rows are 0; undefined: they are refused
+ */
+export function itemRows(
+  catalog: Dataset,
+  ids: readonly (string | number)[],
+  field: string,
+  unknown?: string[],
+): Int32Array {
   const { keys } = catalog.items;
   const { values } = keys;
   const rows = new Int32Array(ids.length);
@@ -150,15 +179,17 @@ export function itemRows(catalog: Dataset, ids: readonly (string | number)[], fi
       rows[i] = row;
       continue;
     }
-    const near = keys.values.length <= 100_000 ? nearest(String(id), keys.values) : undefined;
-    throw new InnerloopError('INVALID_OPTION', 'no such item in the catalog', {
-      field: `${field}[${i}]`,
-      value: id,
-      expected:
-        near === undefined || near === ''
-          ? 'an item id of the training data'
-          : `an item id of the training data, ${near} perhaps`,
-    });
+    checkId(id, `${field}[${i}]`);
+    // No search for the nearest id: over a large catalog it takes longer than all else of a request.
+    if (unknown === undefined)
+      throw invalid(`${field}[${i}]`, 'no such item in the catalog', id, 'an item id of the training data');
+    unknown.push(String(id));
   }
   return rows;
+}
+
+/** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. */
+function checkId(id: unknown, field: string): asserts id is string | number {
+  if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return;
+  throw invalid(field, 'not an id', id, 'a non-empty string or a number');
 }

@@ -1,0 +1,31 @@
+/** Look-up of texts: the same as a Map, in a tenth of its memory and beyond its size. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { TextIndex } from '../../lib/foundation/text-index.js';
+
+test('an index finds what a Map finds', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary' })), fc.array(fc.string({ unit: 'binary' })), (own, others) => {
+      const texts = ['', ...own];
+      const map = new Map(texts.map((text, id) => [text, id] as const).slice(1));
+      const index = new TextIndex(texts);
+      for (const text of [...own, ...others, '', '__proto__', 'toString'])
+        assert.equal(index.idOf(text), map.get(text) ?? 0);
+    }),
+  );
+});
+
+test('ids that differ in one digit do not fall on each other', () => {
+  // Linear probing over badly mixed hashes of such ids takes time in the square of their number: this would not end.
+  const texts = ['', ...Array.from({ length: 300_000 }, (_, i) => `item-${String(i).padStart(12, '0')}`)];
+  const index = new TextIndex(texts);
+  for (let id = 1; id < texts.length; id += 7) assert.equal(index.idOf(texts[id]), id);
+  assert.equal(index.idOf('item-000000300000'), 0);
+});
+
+test('the first text is no text, and of equal ones the last counts', () => {
+  assert.equal(new TextIndex(['']).idOf(''), 0);
+  assert.equal(new TextIndex(['', 'a', 'b', 'a']).idOf('a'), 3);
+  assert.equal(new TextIndex([]).idOf('a'), 0);
+});
