@@ -6,24 +6,49 @@ import { yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { contentRidge } from './content-ridge.js';
 import type { ContentRidgeOptions } from './content-ridge.js';
+import { ease } from './ease.js';
+import type { EaseOptions } from './ease.js';
 import { globalMean } from './global-mean.js';
+import { itemKnn } from './item-knn.js';
+import type { ItemKnnOptions } from './item-knn.js';
 import { itemMean } from './item-mean.js';
 import type { ItemMeanOptions } from './item-mean.js';
+import { hasOneLabel } from './positives.js';
 import { popularity } from './popularity.js';
 import { userItemBias } from './user-item-bias.js';
 import type { UserItemBiasOptions } from './user-item-bias.js';
 
-export const BASELINES = ['globalMean', 'itemMean', 'popularity', 'userItemBias', 'alsFoldIn', 'contentRidge'] as const;
+export const BASELINES = [
+  'globalMean',
+  'itemMean',
+  'popularity',
+  'userItemBias',
+  'alsFoldIn',
+  'contentRidge',
+  'itemKnn',
+  'ease',
+] as const;
 export type BaselineName = (typeof BASELINES)[number];
 
+/** Beside labels of many values, and beside positives alone, where every label is the same. */
+const FOR_RATINGS: readonly BaselineName[] = BASELINES.filter((name) => name !== 'itemKnn' && name !== 'ease');
+const FOR_POSITIVES: readonly BaselineName[] = ['popularity', 'itemKnn', 'ease'];
+
+/** The baselines that say something about these labels: of ratings all but `itemKnn` and `ease`, of positives those that rank. */
+export function defaultBaselines(dataset: Dataset): readonly BaselineName[] {
+  return hasOneLabel(dataset) ? FOR_POSITIVES : FOR_RATINGS;
+}
+
 export interface BaselineOptions {
-  /** Which, in this order. Default: all of {@link BASELINES}. */
+  /** Which of {@link BASELINES}, in this order. Default: of ratings all but `itemKnn` and `ease`; where every label is the same, `popularity`, `itemKnn`, `ease`. */
   include?: readonly BaselineName[];
   itemMean?: ItemMeanOptions;
   userItemBias?: UserItemBiasOptions;
   alsFoldIn?: AlsOptions;
   contentRidge?: ContentRidgeOptions;
-  /** Stops between baselines and between the sweeps of ALS. */
+  itemKnn?: ItemKnnOptions;
+  ease?: EaseOptions;
+  /** Stops between baselines and between the steps of a long fit. */
   signal?: AbortSignal;
 }
 
@@ -38,8 +63,17 @@ export async function fitBaselines(
   trainRows: Int32Array,
   options: BaselineOptions = {},
 ): Promise<Baseline[]> {
-  checkObject(options, 'baselines', ['include', 'itemMean', 'userItemBias', 'alsFoldIn', 'contentRidge', 'signal']);
-  const { include = BASELINES, signal } = options;
+  checkObject(options, 'baselines', [
+    'include',
+    'itemMean',
+    'userItemBias',
+    'alsFoldIn',
+    'contentRidge',
+    'itemKnn',
+    'ease',
+    'signal',
+  ]);
+  const { include = defaultBaselines(dataset), signal } = options;
   for (const name of include) {
     if (!BASELINES.includes(name)) throw unknownName('baselines.include', 'no such baseline', name, BASELINES);
   }
@@ -60,4 +94,6 @@ const FITS: Record<BaselineName, Fit> = {
   userItemBias: (dataset, rows, options) => userItemBias(dataset, rows, options.userItemBias),
   alsFoldIn: (dataset, rows, options) => alsFoldIn(dataset, rows, options.alsFoldIn, options.signal),
   contentRidge: (dataset, rows, options) => contentRidge(dataset, rows, options.contentRidge),
+  itemKnn: (dataset, rows, options) => itemKnn(dataset, rows, options.itemKnn, options.signal),
+  ease: (dataset, rows, options) => ease(dataset, rows, options.ease, options.signal),
 };

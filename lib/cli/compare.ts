@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BASELINES } from '../baselines/fit.js';
+import { defaultBaselines } from '../baselines/fit.js';
 import type { BaselineName } from '../baselines/fit.js';
 import { compareRuns } from '../compare/runs.js';
 import type { MethodRun, RunTable } from '../compare/runs.js';
@@ -55,7 +55,7 @@ export async function runComparison({
   const began = performance.now();
   const prepared = await prepare(comparison.base, signal);
   for (const note of [...prepared.dataset.notes, ...prepared.split.notes]) console.note(note);
-  const jobs = plan(comparison, learners, identity(prepared));
+  const jobs = plan(comparison, learners, prepared);
   await attempt(output, () => mkdir(join(output, FILES.runs), { recursive: true }));
   const lock = await lockFile(join(output, FILES.json));
   try {
@@ -99,7 +99,8 @@ export async function runComparison({
 }
 
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
-function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner[], data: string): Planned[] {
+function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner[], prepared: Prepared): Planned[] {
+  const data = identity(prepared);
   const fixed = (config: Config): Config => ({
     ...config,
     split: { ...config.split, seed: base.split.seed ?? base.seed },
@@ -117,7 +118,7 @@ function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner
     return { method, config, baseline, file: `${file}.json`, key };
   };
   const { baselines } = base.evaluation;
-  const names = baselines === true ? BASELINES : baselines === false ? [] : baselines;
+  const names = baselines === true ? defaultBaselines(prepared.dataset) : baselines === false ? [] : baselines;
   return [
     ...seeds.flatMap((seed) =>
       learners.map(({ name, file, config }) =>

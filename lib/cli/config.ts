@@ -80,7 +80,9 @@ const evaluation = z.strictObject({
   baselines: z
     .union([z.boolean(), z.array(z.enum(BASELINES)).min(1)])
     .default(true)
-    .describe('Methods to stand beside: all, none, or these.'),
+    .describe(
+      'Methods to stand beside: those that suit the labels, none, or these. Of ratings all but itemKnn and ease; where every label is the same, popularity, itemKnn and ease.',
+    ),
   groups: text
     .optional()
     .describe('Categorical feature of the users: every metric by its groups too, with the gap between them.'),

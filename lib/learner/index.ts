@@ -4,5 +4,6 @@ export type { LearnerOptions } from './learner.js';
 export type { Uncertain } from './uncertainty.js';
 export { fingerprintData, runManifest } from './manifest.js';
 export type { DataFingerprint, RunManifest } from './manifest.js';
-export { availableMemory, describeEstimate, estimateTraining } from './memory-estimate.js';
+export { availableMemory } from '../foundation/memory.js';
+export { describeEstimate, estimateTraining } from './memory-estimate.js';
 export type { MemoryEstimate } from './memory-estimate.js';

@@ -1,7 +1,7 @@
 /** What a training run will take in memory, before it takes it: refused by name, not killed by the system. */
-import { freemem, totalmem } from 'node:os';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { availableMemory, showBytes as size } from '../foundation/memory.js';
 import type { Learner } from './learner.js';
 
 /** Bytes that a training run takes on top of its learner and its data, by what takes them. */
@@ -114,24 +114,6 @@ export function describeEstimate({ total, ...parts }: MemoryEstimate): string {
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3);
   return `memory: about ${size(total)} for training (${largest.map(([name, bytes]) => `${name} ${size(bytes)}`).join(', ')}), ${size(availableMemory())} available`;
-}
-
-function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let power = 0;
-  for (; bytes >= 1000 && power < units.length - 1; power++) bytes /= 1000;
-  return `${bytes >= 100 || power === 0 ? Math.round(bytes) : bytes.toPrecision(2)} ${units[power]}`;
-}
-
-/**
- * Bytes that this process may still take. Within a container the limit minus what the process holds, and not what the
- * container as a whole is charged for: that counts cached files, which give way.
- */
-export function availableMemory(): number {
-  const limit = process.constrainedMemory?.() ?? 0;
-  // macOS counts as free only what it has no use for at all.
-  const free = process.platform === 'darwin' ? totalmem() - process.memoryUsage.rss() : freemem();
-  return limit > 0 && limit < totalmem() ? Math.min(free, Math.max(0, limit - process.memoryUsage.rss())) : free;
 }
 
 /**

@@ -157,7 +157,7 @@ test('no baseline reads query labels or the training rows of the task user', asy
   const fitted = await fitBaselines(
     dataset,
     rowsWhere(dataset, (user) => user <= 50),
-    { alsFoldIn: { sweeps: 2 } },
+    { include: BASELINES, alsFoldIn: { sweeps: 2 } },
   );
   assert.equal(fitted.length, BASELINES.length);
   const tasks = tasksOf(dataset, [1, 51], SUPPORT, QUERY);
