@@ -58,6 +58,8 @@ export class Learner {
   rowState: RowState = { mean: 0, itemBias: undefined, seen: undefined };
   /** Variance σ² of the ratings' noise, where the algorithm is `ridge`; set by {@link estimateNoise}, which `train` ends with. */
   noiseVariance: number | undefined;
+  /** Epochs of training done. */
+  epochs = 0;
   /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */
   catalog: Dataset | undefined;
   /** @internal */
@@ -75,6 +77,8 @@ export class Learner {
   /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
   readonly #rateOptimizer: NativeOptimizer | undefined;
   readonly #bound = new WeakMap<Dataset, BoundDataset>();
+  #version = 0;
+  #training = false;
   readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
 
   /** @internal */
@@ -110,6 +114,49 @@ export class Learner {
     }
   }
 
+  /**
+   * How often the parameters, or what is added to their outputs, have changed. A personal model holds what one user's adaptation
+   * changed and reads the rest here, so it serves only the version that it was adapted from.
+   */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** @internal Whatever was adapted before is of an older version from now on. */
+  changed(): void {
+    this.#version++;
+  }
+
+  /** @internal @throws {InnerloopError} DISPOSED if the learner has changed since `version` */
+  checkVersion(version: number, field: string): void {
+    if (version === this.#version) return;
+    throw new InnerloopError('DISPOSED', 'was adapted before the learner was trained further', {
+      field,
+      value: `version ${version} of the learner, which is at ${this.#version}`,
+      expected: 'a personal model of the learner as it is now: adapt again',
+    });
+  }
+
+  /** @internal Takes the learner for one training. @returns gives it back @throws {InnerloopError} INVALID_OPTION if another one runs */
+  beginTraining(): () => void {
+    this.checkIdle();
+    this.#training = true;
+    return () => {
+      this.#training = false;
+    };
+  }
+
+  /** @internal */
+  checkIdle(): void {
+    if (!this.#training) return;
+    throw invalid(
+      'learner',
+      'is being trained by another call',
+      this.algorithm.name,
+      'one training of a learner at a time: wait for the other, or leave its loop (break), or make a second learner',
+    );
+  }
+
   /** A copy of the shared parameters. */
   parameters(): Parameters {
     return this.model.read(this.store);
@@ -140,6 +187,7 @@ export class Learner {
   }
   set labelOffset(mean: number) {
     this.rowState = { ...this.rowState, mean };
+    this.changed();
   }
 
   /** @internal How the rows of a dataset go into batches. */
@@ -152,13 +200,19 @@ export class Learner {
     return context;
   }
 
-  /** @internal One outer step. @param progress share of the training done @param epoch from 1, for what changes with it */
+  /**
+   * @internal One outer step.
+   * @param progress share of the training done
+   * @param epoch from 1, for what changes with it
+   * @param start epochs of earlier trainings: this one draws other masks than they did
+   */
   async step(
     batch: NativeBatch,
     progress: number,
     signal: AbortSignal | undefined,
     nameTask: (task: number) => string,
     epoch = Infinity,
+    start = 0,
   ): Promise<NativeStep> {
     const learningRate = scheduledRate(this.optimizer, progress);
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
@@ -168,14 +222,18 @@ export class Learner {
       inner: {
         ...this.innerLoop(),
         ...innerLoopOfEpoch(this.algorithm, this.model, epoch),
-        dropout: stepKey(this.seed, progress),
+        dropout: stepKey(this.seed, start, progress),
         ...(this.algorithm.direction === 'joint' && { steps: 0 }),
       },
       direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
       optimizer: { ...this.#optimizer, learningRate },
       rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
     } as const;
-    const result = await runNative(signal, (token) => this.model.ops.trainStep({ ...call, token }), nameTask);
+    // Before and after: what is adapted while the step runs may be of either version.
+    this.changed();
+    const result = await runNative(signal, (token) => this.model.ops.trainStep({ ...call, token }), nameTask).finally(
+      () => this.changed(),
+    );
     if (this.stepRates !== undefined) {
       const gradient = result.rateGradient!.flatMap((g, t) => (this.#inner.fast[t] === 1 ? [...g] : []));
       this.stepRateAdam!.update(this.stepRates, gradient, rateStep);
@@ -305,8 +363,8 @@ export class Learner {
 }
 
 /** Key of everything random in an outer step but its tasks: of 53 bits and never 0, which is no training. */
-function stepKey(seed: number, progress: number): number {
-  const stream = random(seed, 'train.step', Math.floor(progress * 2 ** 52));
+function stepKey(seed: number, start: number, progress: number): number {
+  const stream = random(seed, start === 0 ? 'train.step' : `train.step.${start}`, Math.floor(progress * 2 ** 52));
   return stream.uint32() * 2 ** 21 + (stream.uint32() >>> 12) * 2 + 1;
 }
 

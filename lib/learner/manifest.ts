@@ -4,6 +4,7 @@ import type { Hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addon, packageRoot } from '../foundation/addon.js';
+import { show } from '../foundation/errors.js';
 import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
 import type { Learner } from './learner.js';
 
@@ -127,10 +128,41 @@ function shortened(settings: object): object {
   return Object.fromEntries(entries) as object;
 }
 
+/** What decides a run. How many epochs it is to have may change: it goes on, or ends where it is. */
+function decisive(manifest: Partial<RunManifest>): Record<string, unknown> {
+  const { seed, precision, model, algorithm, optimizer, rows, training, data, tasks } = manifest;
+  const { epochs: _, ...settings } = (training ?? {}) as { epochs?: unknown };
+  // In this order the first difference is the one to name: other data has other vocabularies, and those are the model's too.
+  return { seed, training: settings, algorithm, optimizer, rows, precision, data, tasks, model };
+}
+
 /** One hash over all that decides what a run computes: two runs with the same one are the same run. @internal */
 export function identityOf(manifest: RunManifest): string {
-  const { version: _, isa: __, node: ___, platform: ____, ...decisive } = manifest;
-  return createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(decisive(manifest)))
+    .digest('hex');
+}
+
+/** The first option in which a run differs from an earlier one, as a sentence. @internal */
+export function differenceOf(before: Partial<RunManifest>, now: RunManifest): string {
+  const found = firstDifference(decisive(before), decisive(now), '');
+  if (found === undefined) return 'it was made by another version';
+  const [path, was, is] = found;
+  const name = path.replace(/^(algorithm)\.options\./, '$1.');
+  if (/^(data|tasks)\b/.test(name)) return 'its data or its tasks are others';
+  return `${name} was ${show(was)} there and is ${show(is)} here`;
+}
+
+function firstDifference(a: unknown, b: unknown, path: string): [string, unknown, unknown] | undefined {
+  if (JSON.stringify(a) === JSON.stringify(b)) return undefined;
+  const isTree = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  if (!isTree(a) || !isTree(b)) return [path, a, b];
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const found = firstDifference(a[key], b[key], path === '' ? key : `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  // The same options in another order.
+  return undefined;
 }
 
 const manifests = new WeakMap<Learner, RunManifest>();

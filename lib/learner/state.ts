@@ -41,6 +41,7 @@ export function restoreState(learner: Learner, state: LearnerState, field: strin
   ) {
     throw new InnerloopError('MODEL_FILE', 'the inner rates do not fit the algorithm', { field });
   }
+  learner.changed();
   if (steps !== undefined && !(Number.isInteger(steps.step) && steps.step >= 0)) {
     throw new InnerloopError('MODEL_FILE', 'the number of steps is damaged', { field, value: steps.step });
   }

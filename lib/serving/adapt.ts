@@ -39,15 +39,17 @@ Learner.prototype.adapt = async function (support, options = {}) {
   checkSignal(options.signal, 'options.signal');
   const catalog = this.servedCatalog();
   const packed = packSupport(this, catalog, support);
+  const { version } = this;
   const [adapted] = await runNative(options.signal, (token) =>
     this.model.ops.adapt({ ...this.call(packed.batch), token }),
   );
-  return new PersonalModel(this, catalog, packed, adapted);
+  return new PersonalModel(this, catalog, packed, adapted, version);
 };
 
 Learner.prototype.adaptSync = function (support) {
   const catalog = this.servedCatalog();
   const packed = packSupport(this, catalog, support);
+  const { version } = this;
   const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
-  return new PersonalModel(this, catalog, packed, adapted);
+  return new PersonalModel(this, catalog, packed, adapted, version);
 };

@@ -46,6 +46,8 @@ interface Manifest {
   rows: RowRules & { mean: number };
   /** σ² of the ratings, where it is known. */
   noise?: number;
+  /** Epochs of training done. */
+  epochs: number;
   catalog: { users: StoredTable; items: StoredTable; context: StoredTable } | null;
   /** How the learner was trained; null if it was not. */
   run: RunManifest | null;
@@ -82,6 +84,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     optimizer,
     seed,
     rows: { ...rowRules, mean: rowState.mean },
+    epochs: learner.epochs,
     ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
     catalog:
       catalog === undefined
@@ -136,6 +139,8 @@ export async function loadLearner(path: string, options: { threads?: number } = 
     restoreState(learner, state, path);
     if (manifest.noise !== undefined) checkNumber(manifest.noise, 'noise', 0);
     learner.noiseVariance = manifest.noise;
+    checkInteger(manifest.epochs, 'epochs', 0);
+    learner.epochs = manifest.epochs;
     if (manifest.catalog !== null) {
       learner.catalog = restoreCatalog(manifest.catalog, tensors);
       learner.rowState = restoreRows(manifest, learner.catalog, tensors, path);

@@ -42,10 +42,13 @@ export class PersonalModel {
   readonly #adapted: NativeAdapted;
   /** Ids of the support set that training did not have, and that were left out. */
   readonly unknown: UnknownIds;
+  /** Of the learner, when it adapted. */
+  readonly #version: number;
 
   /** @internal */
-  constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted) {
+  constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted, version: number) {
     this.#learner = learner;
+    this.#version = version;
     this.#catalog = catalog;
     const { batch: _, ...kept } = support;
     this.#support = kept;
@@ -134,6 +137,7 @@ export class PersonalModel {
    * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks or a method that the algorithm has not, ABORTED
    */
   async explain(item: string | number, options: ExplainOptions = {}): Promise<Explanation[]> {
+    this.#learner.checkVersion(this.#version, 'personalModel');
     const [row] = itemRows(this.#catalog, [item], 'item');
     return explain(this.#learner, this.#catalog, this.#support, row, options);
   }
@@ -149,6 +153,7 @@ export class PersonalModel {
 
   #call(rows: Int32Array, variance: boolean): NativePrediction {
     const learner = this.#learner;
+    learner.checkVersion(this.#version, 'personalModel');
     const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
     return {
       ...learner.call(batch),

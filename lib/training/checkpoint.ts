@@ -5,7 +5,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import type { LearnerState } from '../learner/state.js';
-import { identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
+import { differenceOf, identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
 import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from '../files/safetensors.js';
 
@@ -13,7 +13,9 @@ const VERSION = '2';
 const TASK_LOSSES = 'sampling.taskLosses';
 
 export interface TrainState {
-  /** Epochs done. */
+  /** Epochs done before this training. */
+  start: number;
+  /** Epochs done, with those. */
   epoch: number;
   best: number | undefined;
   bestEpoch: number;
@@ -25,7 +27,7 @@ export interface TrainState {
 }
 
 export class Checkpoint {
-  readonly state: TrainState = { epoch: 0, best: undefined, bestEpoch: 0, bestState: undefined, stopped: false };
+  readonly state: TrainState;
   readonly #path: string | undefined;
   readonly #learner: Learner;
   readonly #manifest: RunManifest;
@@ -41,6 +43,8 @@ export class Checkpoint {
     this.#learner = learner;
     this.#manifest = manifest;
     this.#lock = lock;
+    const { epochs } = learner;
+    this.state = { start: epochs, epoch: epochs, best: undefined, bestEpoch: 0, bestState: undefined, stopped: false };
     setRunManifest(learner, manifest);
   }
 
@@ -75,13 +79,13 @@ export class Checkpoint {
 
   async save(): Promise<void> {
     if (this.#path === undefined) return;
-    const { epoch, best, bestEpoch, bestState, stopped, taskLosses } = this.state;
+    const { start, epoch, best, bestEpoch, bestState, stopped, taskLosses } = this.state;
     const tensors = {
       ...stateTensors(captureState(this.#learner), 'state.'),
       ...(bestState && stateTensors(bestState, 'best.')),
       ...(taskLosses && { [TASK_LOSSES]: { shape: [taskLosses.length], data: taskLosses } }),
     };
-    const run = { epoch, best: best ?? null, bestEpoch, stopped };
+    const run = { start, epoch, best: best ?? null, bestEpoch, stopped };
     await writeDurable(
       this.#path,
       encodeSafetensors(tensors, {
@@ -116,9 +120,10 @@ export class Checkpoint {
     }
     verifyChecksum(tensors, metadata['checksum'], path);
     if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
-      throw new InnerloopError('MODEL_FILE', 'the checkpoint belongs to another model, configuration or data', {
+      const difference = differenceOf(parseManifest(metadata['manifest'], path), this.#manifest);
+      throw new InnerloopError('MODEL_FILE', `the checkpoint belongs to another run: ${difference}`, {
         field: path,
-        expected: 'the run it was made by; delete the file to start anew',
+        expected: 'the run it was made by; delete the file (--fresh) to start anew',
       });
     }
     const { precision } = this.#learner.model;
@@ -140,12 +145,13 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
   } catch {
     // An unreadable text is refused below, as an incomplete one is.
   }
-  const { epoch, best, bestEpoch, stopped } = run ?? {};
+  const { start = 0, epoch, best, bestEpoch, stopped } = run ?? {};
   const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-  if (!isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
+  if (!isCount(start) || !isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
   return {
+    start: start as number,
     epoch: epoch as number,
     best: typeof best === 'number' ? best : undefined,
     bestEpoch: bestEpoch as number,
@@ -153,15 +159,20 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
   };
 }
 
-/** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */
-function instructionSets(text: string | undefined, field: string): string[] {
-  let manifest: { isa?: unknown } | null = null;
+function parseManifest(text: string | undefined, field: string): Partial<RunManifest> {
+  let manifest: unknown;
   try {
-    manifest = JSON.parse(text ?? '') as { isa?: unknown } | null;
+    manifest = JSON.parse(text ?? '');
   } catch {
     // Refused below.
   }
-  const isa = manifest?.isa;
+  if (typeof manifest === 'object' && manifest !== null) return manifest;
+  throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
+}
+
+/** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */
+function instructionSets(text: string | undefined, field: string): string[] {
+  const { isa } = parseManifest(text, field) as { isa?: unknown };
   if (Array.isArray(isa) && isa.every((name): name is string => typeof name === 'string')) return isa;
   throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
 }

@@ -27,7 +27,8 @@ export interface TrainStepReport {
  * ```
  *
  * @param batch made by `packTasks` for the learner's model. `reptile` learns from the support rows, `joint` from the query rows
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task (the parameters stay); ABORTED
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; INVALID_OPTION too while `train` runs on the learner; DIVERGED naming the task (the parameters
+ * stay); ABORTED
  */
 export async function trainStep(
   learner: Learner,
@@ -40,6 +41,7 @@ export async function trainStep(
   const { progress = 0, signal } = options;
   checkNumber(progress, 'options.progress', 0, 1);
   checkSignal(signal, 'options.signal');
+  learner.checkIdle();
   const { loss, taskLosses, gradientNorm } = await learner.step(
     batch.native,
     progress,

@@ -9,6 +9,7 @@ import {
   invalid,
 } from '../foundation/check.js';
 import { Checkpoint } from './checkpoint.js';
+import { DataGuard } from './data-guard.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
@@ -18,7 +19,7 @@ import { standardOf } from '../evaluation/standard.js';
 import { labelFits, labelsOf } from '../model/labels.js';
 import { Learner } from '../learner/learner.js';
 import { metricScores } from '../evaluation/scores.js';
-import { fitRows, translateRows } from '../batch/rows.js';
+import { fitRows, isRanking, translateRows } from '../batch/rows.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import type { HideIds } from '../batch/task-batch.js';
@@ -27,7 +28,7 @@ import type { TaskSampling } from './task-sampling.js';
 import { redrawQuery } from '../tasks/index.js';
 
 export interface TrainOptions {
-  /** Passes over the training tasks. Default 10. */
+  /** Passes over the training tasks, after those of earlier trainings; with a `checkpoint`, in all since it was begun. Default 10. */
   epochs?: number;
   /** Tasks per outer step. Default 32. */
   metaBatch?: number;
@@ -60,8 +61,9 @@ export interface TrainOptions {
 }
 
 export interface EpochReport {
-  /** From 1. */
+  /** From 1, and on from where an earlier training of the learner ended. */
   epoch: number;
+  /** The number of the last one. */
   epochs: number;
   /** Mean query loss after adaptation over the epoch's draws. */
   loss: number;
@@ -93,11 +95,14 @@ const DEFAULTS = {
  * The same learner, tasks and options give the same bytes, on any number of threads, and through any interruption when a
  * checkpoint is kept.
  *
+ * Called again, it goes on: epochs are counted on, so that their draws are new ones. A learner is trained by one call at a time.
+ *
  * ```ts
  * for await (const { epoch, loss } of train(learner, tasks, { epochs: 20 })) console.log(epoch, loss);
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED (the checkpoint stays);
+ * @throws {InnerloopError} INVALID_OPTION (another training of this learner runs …), UNKNOWN_OPTION; INVALID_DATA for data that
+ * was changed meanwhile, and for a validation metric that no task defines; DIVERGED naming the task; ABORTED (the checkpoint stays);
  * MODEL_FILE or IO for the checkpoint; UNSUPPORTED where the run cannot fit in memory
  */
 export async function* train(
@@ -106,12 +111,29 @@ export async function* train(
   options: TrainOptions = {},
 ): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
+  const end = learner.beginTraining();
+  try {
+    yield* trainAlone(learner, tasks, options, settings);
+  } finally {
+    end();
+  }
+}
+
+type Settings = ReturnType<typeof resolve>;
+
+async function* trainAlone(
+  learner: Learner,
+  tasks: TaskSet,
+  options: TrainOptions,
+  settings: Settings,
+): AsyncGenerator<EpochReport, void, undefined> {
   const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
   const { better } = parseMetric(metric);
   const snapshots =
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
+  const data = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.catalog ??= catalogOf(tasks.dataset);
@@ -120,6 +142,7 @@ export async function* train(
     tasks.dataset,
     learner.catalog,
   );
+  learner.changed();
   checkLabels(learner, tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
@@ -139,8 +162,10 @@ export async function* train(
     const sampler = new TaskSampler(tasks, sampling, seed, 'train.sampling', state.taskLosses);
     state.taskLosses = sampler.losses;
     const steps = Math.ceil(tasks.size / metaBatch);
-    for (let epoch = state.epoch + 1; epoch <= epochs && !state.stopped; epoch++) {
+    const last = state.start + epochs;
+    for (let epoch = state.epoch + 1; epoch <= last && !state.stopped; epoch++) {
       const started = performance.now();
+      data.check();
       const epochTasks = redraw ? redrawQuery(tasks, seed, epoch) : tasks;
       const order = sampler.draw(epoch);
       const losses = new Float64Array(tasks.size);
@@ -156,19 +181,19 @@ export async function* train(
           allRows: ROWS_OF[learner.algorithm.direction],
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
         });
-        const progress = (epoch - 1 + s / steps) / epochs;
+        const progress = (epoch - 1 - state.start + s / steps) / epochs;
         const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]]}`;
-        const step = await learner.step(batch, progress, signal, nameTask, epoch);
+        const step = await learner.step(batch, progress, signal, nameTask, epoch, state.start);
         losses.set(step.taskLosses, from);
         sampler.update(order.subarray(from, to), step.taskLosses);
         norms += step.gradientNorm;
-        options.onProgress?.((epoch - 1 + (s + 1) / steps) / epochs, epoch);
+        options.onProgress?.((epoch - 1 - state.start + (s + 1) / steps) / epochs, epoch);
       }
       const trained = (performance.now() - started) / 1000;
       const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
+      if (Number.isNaN(value)) throw undefinedMetric(metric, validation!, learner);
       const improved =
         value !== undefined &&
-        Number.isFinite(value) &&
         (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
       state.epoch = epoch;
       if (improved) {
@@ -176,11 +201,13 @@ export async function* train(
         state.bestEpoch = epoch;
         if (settings.keep === 'best') state.bestState = checkpoint.capture();
       }
-      if (settings.patience !== undefined && epoch - state.bestEpoch >= settings.patience) state.stopped = true;
+      if (settings.patience !== undefined && epoch - Math.max(state.bestEpoch, state.start) >= settings.patience)
+        state.stopped = true;
       await checkpoint.save();
+      learner.epochs = epoch;
       yield {
         epoch,
-        epochs,
+        epochs: last,
         loss: meanInterval(losses).mean,
         gradientNorm: norms / steps,
         tasksPerSecond: tasks.size / trained,
@@ -189,11 +216,23 @@ export async function* train(
         best: improved,
       };
     }
+    learner.epochs = state.epoch;
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
     if (learner.algorithm.solver === 'ridge') await learner.estimateNoise(tasks, signal);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Nothing can be chosen by a metric that no task has. */
+function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner): InnerloopError {
+  const { loss } = model.spec.head;
+  const other = isRanking(loss) ? 'validation tasks with negatives' : `${standardOf(loss).validation}, say`;
+  return new InnerloopError('INVALID_DATA', `is undefined for all ${validation.size} validation tasks`, {
+    field: 'train.metric',
+    value: metric,
+    expected: `a metric that their query rows define: one that sorts needs relevant rows and others in one query. Choose ${other}`,
+  });
 }
 
 /** One metric of the learner on a task set, after adaptation. */

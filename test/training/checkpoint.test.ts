@@ -30,7 +30,6 @@ test('a checkpoint of another run is refused', async () => {
       { epochs: 1 },
     ],
     ['another precision', () => learnerOf(make('maml'), { precision: 'float64' }), tiny.train, { epochs: 1 }],
-    ['more epochs', () => learnerOf(make('maml')), tiny.train, { epochs: 2 }],
     ['another batch size', () => learnerOf(make('maml')), tiny.train, { epochs: 1, metaBatch: 9 }],
     ['other tasks', () => learnerOf(make('maml')), tiny.test, { epochs: 1 }],
     ['validation', () => learnerOf(make('maml')), tiny.train, { epochs: 1, validation: tiny.validation }],
@@ -39,7 +38,7 @@ test('a checkpoint of another run is refused', async () => {
   for (const [what, learner, tasks, options] of others) {
     await assert.rejects(
       run(learner(), tasks, { ...options, checkpoint }),
-      (error: unknown) => isTyped(error, 'MODEL_FILE', /another model, configuration or data/),
+      (error: unknown) => isTyped(error, 'MODEL_FILE', /belongs to another run/),
       what,
     );
   }
@@ -55,6 +54,39 @@ test('a checkpoint of another run is refused', async () => {
   await rejects(run(learnerOf(make('maml')), tiny.train, { checkpoint: file }), 'MODEL_FILE', /not a checkpoint/);
   await rejects(loadLearner(checkpoint), 'MODEL_FILE', /not a learner/);
   await rejects(loadLearner(join(folder, 'none')), 'MISSING_FILE');
+});
+
+test('a checkpoint of a finished run goes on to more epochs, to the bytes of a run that was never shorter', async () => {
+  const checkpoint = path();
+  const options = { validation: tiny.validation, keep: 'last', metaBatch: 8 } as const;
+  await run(learnerOf(make('maml')), tiny.train, { ...options, checkpoint, epochs: 2 });
+  const longer = learnerOf(make('maml'));
+  const epochs: number[] = [];
+  for await (const { epoch } of train(longer, tiny.train, { ...options, checkpoint, epochs: 5 })) epochs.push(epoch);
+  assert.deepEqual(epochs, [3, 4, 5]);
+  const whole = learnerOf(make('maml'));
+  await run(whole, tiny.train, { ...options, epochs: 5 });
+  assert.deepEqual(longer.parameters(), whole.parameters());
+});
+
+test('a checkpoint of another run is refused with the option that differs', async () => {
+  const checkpoint = path();
+  await run(learnerOf(make('maml')), tiny.train, { checkpoint, epochs: 1, validation: tiny.validation });
+  await rejects(
+    run(learnerOf(make('maml')), tiny.train, { checkpoint, epochs: 1, validation: tiny.validation, patience: 3 }),
+    'MODEL_FILE',
+    /training\.patience was 0 there and is 3 here/,
+  );
+  await rejects(
+    run(learnerOf(make('maml', { steps: 7 })), tiny.train, { checkpoint, epochs: 1, validation: tiny.validation }),
+    'MODEL_FILE',
+    /algorithm\.steps was 3 there and is 7 here/,
+  );
+  await rejects(
+    run(learnerOf(make('maml')), tiny.test, { checkpoint, epochs: 1, validation: tiny.validation }),
+    'MODEL_FILE',
+    /its data or its tasks are others/,
+  );
 });
 
 test('two runs on one checkpoint are refused', async () => {
