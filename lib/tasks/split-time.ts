@@ -7,18 +7,25 @@ import { sortByTime } from '../foundation/sort-by-time.js';
 import { TaskSetBuilder } from './rows.js';
 import type { Split } from './split.js';
 
+/** Times from which the rows of validation and of test begin. */
+export type TimeCuts = readonly [validation: number, test: number];
+
+export function timeCuts(dataset: Dataset, { validation = 0, test = 0 }: TimeSplit): TimeCuts {
+  const sorted = dataset.time!.slice().sort();
+  // Rows of one time are on one side of a cut.
+  const cutOf = (share: number) => (share >= 1 ? Number.POSITIVE_INFINITY : sorted[Math.floor(share * sorted.length)]);
+  const testCut = cutOf(1 - test);
+  return [validation === 0 ? testCut : cutOf(1 - test - validation), testCut];
+}
+
 /** {@link TimeSplit} on checked options. */
 export function splitTime(
   dataset: Dataset,
   { validation = 0, test = 0, seed = DEFAULT_SEED, tasks: given }: TimeSplit,
+  [validationCut, testCut]: TimeCuts,
 ): Split {
   const time = dataset.time!;
   const tasks = resolveTaskOptions(dataset, given, 'split.tasks', seed);
-  const sorted = time.slice().sort();
-  // Rows of one time are on one side of a cut.
-  const cutOf = (share: number) => (share >= 1 ? Number.POSITIVE_INFINITY : sorted[Math.floor(share * sorted.length)]);
-  const testCut = cutOf(1 - test);
-  const validationCut = validation === 0 ? testCut : cutOf(1 - test - validation);
   const trainRows = rowsBetween(time, Number.NEGATIVE_INFINITY, validationCut);
   const { notes: own, ...train } = divide(dataset, { ...tasks, rows: trainRows }, 'train');
   const sets: Record<string, TaskSet> = { train };

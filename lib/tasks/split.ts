@@ -4,7 +4,8 @@ import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
 import type { PartitionSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './options.js';
-import { splitTime } from './split-time.js';
+import { splitTime, timeCuts } from './split-time.js';
+import type { TimeCuts } from './split-time.js';
 import { subsetTasks } from './subset.js';
 import { rowsWhere, select } from './select.js';
 
@@ -49,35 +50,86 @@ export interface Split {
  */
 export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
   checkSplit(dataset, options);
+  return splitBy(dataset, options, assign(dataset, options));
+}
+
+/** Who is in which set: what a split draws, and what a learner keeps of it. @internal */
+export interface Membership {
+  /** Names of the sets; the first one is trained on. */
+  names: string[];
+  /** By user row: the number of the set (`users`), or known, validation or new (`partitions`). */
+  users?: Uint8Array;
+  /** By item row: known, validation or new (`partitions`). */
+  items?: Uint8Array;
+  /** By key of a task: the number of its set (`tasks`). */
+  keys?: Uint8Array;
+  /** `time`. */
+  cuts?: TimeCuts;
+}
+
+/** @internal A split, and how it came about: by the split and by each of its sets. */
+export interface Origin {
+  dataset: Dataset;
+  options: SplitOptions;
+  membership: Membership;
+}
+const origins = new WeakMap<object, Origin>();
+
+/** Where a split or one of its sets comes from; undefined for what `splitTasks` has not made. @internal */
+export const originOf = (made: Split | TaskSet): Origin | undefined => origins.get(made);
+
+function assign(dataset: Dataset, options: SplitOptions): Membership {
   switch (options.protocol) {
     case 'users':
-      return build(dataset, options, splitUsers(dataset, options));
+      return splitUsers(dataset, options);
     case 'partitions':
-      return build(dataset, options, splitPartitions(dataset, options));
+      return splitPartitions(dataset, options);
     case 'tasks':
-      return build(dataset, options, splitKeys(dataset, options));
+      return splitKeys(dataset, options);
     case 'time':
-      return splitTime(dataset, options);
+      return { names: [], cuts: timeCuts(dataset, options) };
   }
 }
 
-/** Names of the sets, and for every interaction the number of its set; the first set is trained on. */
-interface Assignment {
-  names: string[];
-  set: Uint8Array;
-  /** For every key of a task the number of its set, where the sets divide the keys. */
-  keys?: Uint8Array;
+/** The sets of a dataset whose members are known. @internal */
+export function splitBy(dataset: Dataset, options: SplitOptions, membership: Membership): Split {
+  const split =
+    options.protocol === 'time'
+      ? splitTime(dataset, options, membership.cuts!)
+      : build(dataset, options, membership.names, setOfRows(dataset, options, membership), membership.keys);
+  for (const made of [split, ...Object.values(split.sets)]) origins.set(made, { dataset, options, membership });
+  return split;
 }
 
-function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit): Assignment {
+/** For every interaction the number of its set. */
+function setOfRows(dataset: Dataset, options: SplitOptions, { users, items, keys }: Membership): Uint8Array {
+  if (options.protocol === 'users') return Uint8Array.from(dataset.user, (user) => users![user]);
+  const set = new Uint8Array(dataset.size);
+  if (options.protocol === 'partitions')
+    for (let i = 0; i < dataset.size; i++) set[i] = SET_OF_PAIR[users![dataset.user[i]]][items![dataset.item[i]]]!;
+  else {
+    const { order, offsets, names } = groupByKey(dataset, options.tasks.by ?? 'user', undefined);
+    for (let key = 1; key < names.length; key++)
+      for (let k = offsets[key]; k < offsets[key + 1]; k++) set[order[k]] = Math.max(set[order[k]], keys![key]);
+  }
+  return set;
+}
+
+function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit): Membership {
   const users = rowsWhere(present(dataset.user, dataset.users.rows));
   random(seed, 'split.users').shuffle(users);
   const { names, set } = deal(users, dataset.users.rows, validation, test, 'users');
-  return { names, set: Uint8Array.from(dataset.user, (user) => set[user]) };
+  return { names, users: set };
 }
 
 /** Set numbers of shuffled keys: first those of validation, then of test, the rest trains. @param total number of all keys */
-function deal(keys: Int32Array, total: number, validation: number, test: number, plural: string): Assignment {
+function deal(
+  keys: Int32Array,
+  total: number,
+  validation: number,
+  test: number,
+  plural: string,
+): { names: string[]; set: Uint8Array } {
   const names = ['train'];
   const set = new Uint8Array(total);
   let next = 0;
@@ -100,15 +152,12 @@ function deal(keys: Int32Array, total: number, validation: number, test: number,
 }
 
 /** A row with several keys goes to the last of their sets, so that no row of a held-out task is trained on. */
-function splitKeys(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED, tasks }: TaskSplit): Assignment {
-  const { order, offsets, names: texts, plural } = groupByKey(dataset, tasks.by ?? 'user', undefined);
+function splitKeys(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED, tasks }: TaskSplit): Membership {
+  const { offsets, names: texts, plural } = groupByKey(dataset, tasks.by ?? 'user', undefined);
   const keys = rowsWhere(Uint8Array.from(texts, (_, key) => (key > 0 && offsets[key + 1] > offsets[key] ? 1 : 0)));
   random(seed, 'split.tasks').shuffle(keys);
-  const { names, set: setOfKey } = deal(keys, texts.length, validation, test, plural);
-  const set = new Uint8Array(dataset.size);
-  for (let key = 1; key < texts.length; key++)
-    for (let k = offsets[key]; k < offsets[key + 1]; k++) set[order[k]] = Math.max(set[order[k]], setOfKey[key]);
-  return { names, set, keys: setOfKey };
+  const { names, set } = deal(keys, texts.length, validation, test, plural);
+  return { names, keys: set };
 }
 
 /** What a user or an item is in a partition split. */
@@ -137,7 +186,7 @@ const SET_OF_PAIR = [
   /* user new */ [1, 1, 3],
 ];
 
-function splitPartitions(dataset: Dataset, options: PartitionSplit): Assignment {
+function splitPartitions(dataset: Dataset, options: PartitionSplit): Membership {
   const { newUsers, newItems, validation, seed = DEFAULT_SEED } = options;
   const status = (
     kind: 'users' | 'items',
@@ -153,12 +202,16 @@ function splitPartitions(dataset: Dataset, options: PartitionSplit): Assignment 
   };
   const users = status('users', newUsers, validation?.users);
   const items = status('items', newItems, validation?.items);
-  const set = new Uint8Array(dataset.size);
-  for (let i = 0; i < dataset.size; i++) set[i] = SET_OF_PAIR[users[dataset.user[i]]][items[dataset.item[i]]]!;
-  return { names: validation === undefined ? PARTITIONS.slice(0, 4) : PARTITIONS, set };
+  return { names: validation === undefined ? PARTITIONS.slice(0, 4) : PARTITIONS, users, items };
 }
 
-function build(dataset: Dataset, options: Exclude<SplitOptions, TimeSplit>, { names, set, keys }: Assignment): Split {
+function build(
+  dataset: Dataset,
+  options: Exclude<SplitOptions, TimeSplit>,
+  names: readonly string[],
+  set: Uint8Array,
+  keys: Uint8Array | undefined,
+): Split {
   const tasks = resolveTaskOptions(dataset, options.tasks, 'split.tasks', options.seed);
   const sets: Record<string, TaskSet> = {};
   const notes: string[] = [];
