@@ -7,7 +7,6 @@
  * `__metadata__` to a map of strings.
  */
 import { endianness } from 'node:os';
-import { crc32 } from 'node:zlib';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { fromBfloat16, fromHalf } from './halves.js';
 import { HeaderParser, LONE_SURROGATE, METADATA, record } from './safetensors-header.js';
@@ -203,25 +202,6 @@ function decode<A>(bytes: Uint8Array, field: string, readers: Readers<A>) {
     tensors[name] = { shape, data: read(buffer as ArrayBuffer, byteOffset, view.length / type.BYTES_PER_ELEMENT) };
   }
   return { tensors, metadata };
-}
-
-/** CRC-32 over the names and bytes of all tensors, to be kept as the metadata entry `checksum`: the format has none. */
-export function checksumOf(tensors: Record<string, NamedArray>): string {
-  let sum = 0;
-  for (const name of Object.keys(tensors).sort(order)) {
-    const { data } = tensors[name];
-    sum = crc32(name, sum);
-    // zlib takes an array without memory for a call to start over.
-    if (data.length > 0) sum = crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), sum);
-  }
-  return sum.toString(16).padStart(8, '0');
-}
-
-/** @throws InnerloopError `MODEL_FILE` if a bit of the tensors changed since {@link checksumOf}; files without the entry pass */
-export function verifyChecksum(tensors: Record<string, NamedArray>, stated: string | undefined, field: string): void {
-  if (stated === undefined || stated === checksumOf(tensors)) return;
-  const details = { field, value: checksumOf(tensors), expected: `${stated}, as when it was written` };
-  throw new InnerloopError('MODEL_FILE', 'damaged: the checksum of the tensors does not fit', details);
 }
 
 /** Every tensor's bytes fit its shape, and together they cover the data exactly once. */

@@ -2,23 +2,12 @@ import './adapt.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
-import type {
-  BagColumn,
-  CategoricalColumn,
-  Column,
-  Dataset,
-  DenseColumn,
-  FeatureTable,
-  ModelSpec,
-  Parameters,
-  Precision,
-  SequenceColumn,
-  Vocabulary,
-} from '../foundation/contract.js';
+import type { Dataset, InputSpec, ModelSpec, Parameters, Precision } from '../foundation/contract.js';
 import { unknownName } from '../foundation/check.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { createVocabulary } from '../data/vocabulary.js';
+import { restoreTexts, storeTexts } from '../files/texts.js';
+import type { TextEncoding } from '../files/texts.js';
 import { createLearner } from '../learner/learner.js';
 import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
@@ -29,15 +18,22 @@ import type { Optimizer } from '../meta/outer-update.js';
 import { isRanking } from '../batch/rows.js';
 import type { RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { adam, sgd } from '../meta/outer-update.js';
-import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from '../files/safetensors.js';
+import { decodeSealed, encodeSealed } from '../files/sealed.js';
 import type { NamedArray } from '../files/safetensors.js';
+import { restoreCatalog, storeCatalog } from './catalog-file.js';
+import type { StoredCatalog } from './catalog-file.js';
+import { readsUsers } from './support.js';
 
 const FORMAT = 'innerloop-learner';
-const VERSION = '2';
+const VERSION = '3';
+/** What to do about a file of version 0.1, which knows too little of its data to be served alike. */
+const REMEDY = 'a model trained and saved by this version: train it again';
 
 /** What is stored as JSON; the numbers are tensors. */
 interface Manifest {
+  /** Vocabularies are tensors too: of each input, how its texts are encoded. */
   model: ModelSpec;
+  vocabularies: Record<string, TextEncoding>;
   precision: Precision;
   algorithm: Pick<Algorithm, 'name' | 'options'>;
   optimizer: Optimizer;
@@ -48,22 +44,14 @@ interface Manifest {
   noise?: number;
   /** Epochs of training done. */
   epochs: number;
-  catalog: { users: StoredTable; items: StoredTable; context: StoredTable } | null;
+  catalog: StoredCatalog | null;
   /** How the learner was trained; null if it was not. */
   run: RunManifest | null;
 }
-interface StoredTable {
-  rows: number;
-  keys: readonly string[];
-  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: readonly string[] } & Partial<
-    Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>
-  >)[];
-}
-
 /**
  * Saves a learner as one safetensors file: parameters by name (readable by any safetensors reader), inner rates, the
- * optimizer's state, and as metadata the model, vocabularies, algorithm and the catalog of items. The file is replaced as a
- * whole or not at all.
+ * optimizer's state, ids and other texts, and as metadata the model, the algorithm and the rest of the catalog, all under one
+ * digest. Users are left out where the model reads nothing of them. The file is replaced as a whole or not at all.
  *
  * @throws {InnerloopError} IO
  */
@@ -77,8 +65,10 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   ] as const) {
     if (data !== undefined) tensors[`rows.${name}`] = { shape: [data.length], data };
   }
+  const { spec, vocabularies } = storeVocabularies(model.spec, tensors);
   const manifest: Manifest = {
-    model: model.spec,
+    model: spec,
+    vocabularies,
     precision: model.precision,
     algorithm: { name: algorithm.name, options: algorithm.options },
     optimizer,
@@ -86,23 +76,15 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     rows: { ...rowRules, mean: rowState.mean },
     epochs: learner.epochs,
     ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
-    catalog:
-      catalog === undefined
-        ? null
-        : {
-            users: store('users', catalog.users, tensors),
-            items: store('items', catalog.items, tensors),
-            context: store('context', catalog.context, tensors),
-          },
+    catalog: catalog === undefined ? null : storeCatalog(catalog, tensors, readsUsers(learner)),
     run: runManifest(learner) ?? null,
   };
   const metadata = {
     format: FORMAT,
     version: VERSION,
-    checksum: checksumOf(tensors),
     manifest: JSON.stringify(manifest),
   };
-  await writeDurable(path, encodeSafetensors(tensors, metadata));
+  await writeDurable(path, encodeSealed(tensors, metadata));
 }
 
 /**
@@ -114,7 +96,12 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
 export async function loadLearner(path: string, options: { threads?: number } = {}): Promise<Learner> {
   checkObject(options, 'options', ['threads']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
-  const { tensors, metadata } = decodeSafetensors(await readWhole(path), path);
+  return decodeLearner(await readWhole(path), path, options);
+}
+
+/** @internal The learner in the bytes of a file. */
+export function decodeLearner(bytes: Uint8Array, path: string, options: { threads?: number } = {}): Learner {
+  const { tensors, metadata } = decodeSealed(bytes, path, REMEDY);
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
     throw new InnerloopError('MODEL_FILE', 'not a learner of this version', {
       field: path,
@@ -122,9 +109,9 @@ export async function loadLearner(path: string, options: { threads?: number } = 
       expected: `${FORMAT} version ${VERSION}`,
     });
   }
-  verifyChecksum(tensors, metadata['checksum'], path);
   try {
     const manifest = JSON.parse(metadata['manifest'] ?? '') as Manifest;
+    restoreVocabularies(manifest, tensors);
     const model = defineModel(manifest.model, { precision: manifest.precision, threads: options.threads });
     const learner = createLearner({
       model,
@@ -151,6 +138,28 @@ export async function loadLearner(path: string, options: { threads?: number } = 
   } catch (cause) {
     if (cause instanceof InnerloopError && (cause.code === 'MODEL_FILE' || cause.code === 'UNSUPPORTED')) throw cause;
     throw new InnerloopError('MODEL_FILE', `damaged: ${(cause as Error).message}`, { field: path, cause });
+  }
+}
+
+/** The model without its vocabularies, which become tensors. */
+function storeVocabularies(
+  spec: ModelSpec,
+  tensors: Record<string, NamedArray>,
+): { spec: ModelSpec; vocabularies: Record<string, TextEncoding> } {
+  const vocabularies: Record<string, TextEncoding> = {};
+  const inputs = spec.inputs.map((input): InputSpec => {
+    if (input.kind === 'dense' || input.vocabulary === undefined) return input;
+    const { vocabulary, ...rest } = input;
+    vocabularies[input.name] = storeTexts(tensors, `texts.model.${input.name}`, vocabulary);
+    return rest;
+  });
+  return { spec: { ...spec, inputs }, vocabularies };
+}
+
+function restoreVocabularies({ model, vocabularies }: Manifest, tensors: Record<string, NamedArray>): void {
+  for (const input of model.inputs) {
+    if (input.kind === 'dense' || !Object.hasOwn(vocabularies, input.name)) continue;
+    input.vocabulary = restoreTexts(tensors, `texts.model.${input.name}`, vocabularies[input.name]);
   }
 }
 
@@ -201,102 +210,4 @@ function parametersFrom(tensors: Record<string, NamedArray>): Parameters {
   const prefix = 'parameters.';
   const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor as Parameters[string]]));
-}
-
-function store(side: string, table: FeatureTable, tensors: Record<string, NamedArray>): StoredTable {
-  const columns = table.columns.map((column) => {
-    const { name, kind, data } = column;
-    // Empty in a catalog: the histories of those to come are their support sets.
-    if (kind === 'sequence')
-      return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
-    tensors[`${side}.${name}`] = { shape: [data.length], data };
-    if (kind === 'dense') return { name, kind, size: column.size };
-    if (kind === 'bag') tensors[`${side}.${name}.offsets`] = { shape: [column.offsets.length], data: column.offsets };
-    return { name, kind, vocabulary: column.vocabulary.values };
-  });
-  return { rows: table.rows, keys: table.keys.values, columns };
-}
-
-function restoreCatalog(catalog: NonNullable<Manifest['catalog']>, tensors: Record<string, NamedArray>): Dataset {
-  const none = new Int32Array(0);
-  const items = restoreTable('items', catalog.items, tensors);
-  return {
-    size: 1,
-    user: none,
-    item: none,
-    label: new Float32Array(0),
-    time: undefined,
-    users: restoreTable('users', catalog.users, tensors),
-    items,
-    context: restoreTable('context', catalog.context, tensors, items.keys),
-    notes: [],
-  };
-}
-
-/** Ids, lengths and offsets are checked again when the table is bound to the model. */
-function restoreTable(
-  side: string,
-  { rows, keys, columns }: StoredTable,
-  tensors: Record<string, NamedArray>,
-  items?: Vocabulary,
-): FeatureTable {
-  const damaged = (name: string) =>
-    new InnerloopError('MODEL_FILE', 'a column is missing or does not fit its table', { field: `${side}.${name}` });
-  const array = <A>(name: string, type: new (n: number) => A): A => {
-    const data = tensors[`${side}.${name}`]?.data;
-    if (!(data instanceof type)) throw damaged(name);
-    return data;
-  };
-  if (!Array.isArray(keys) || (keys.length !== rows && keys.length > 1)) throw damaged('keys');
-  const restored = columns.map(({ name, kind, size, vocabulary, maxLength, minLabel, of }): Column => {
-    if (kind === 'sequence') {
-      if (
-        items === undefined ||
-        rows !== 1 ||
-        !Number.isInteger(maxLength) ||
-        (of !== 'before' && of !== 'support') ||
-        (minLabel !== undefined && typeof minLabel !== 'number')
-      )
-        throw damaged(name);
-      return {
-        kind,
-        name,
-        vocabulary: items,
-        maxLength: maxLength!,
-        minLabel,
-        of,
-        offsets: new Int32Array(2),
-        data: new Int32Array(0),
-      };
-    }
-    if (kind === 'dense') {
-      const column: DenseColumn = { kind, name, size: size ?? 0, data: array(name, Float32Array) };
-      if (column.data.length !== rows * column.size) throw damaged(name);
-      return column;
-    }
-    const texts = vocabulary ?? [];
-    const data = array(name, Int32Array);
-    if (data.some((id) => id < 0 || id >= texts.length)) throw damaged(name);
-    if (kind === 'bag') {
-      const column: BagColumn = {
-        kind,
-        name,
-        vocabulary: createVocabulary(texts),
-        offsets: array(`${name}.offsets`, Int32Array),
-        data,
-      };
-      const { offsets } = column;
-      if (
-        offsets.length !== rows + 1 ||
-        offsets[rows] !== data.length ||
-        offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]))
-      )
-        throw damaged(name);
-      return column;
-    }
-    if (kind !== 'categorical' || data.length !== rows) throw damaged(name);
-    const column: CategoricalColumn = { kind, name, vocabulary: createVocabulary(texts), data };
-    return column;
-  });
-  return { rows, keys: createVocabulary(keys), columns: restored };
 }

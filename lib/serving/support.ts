@@ -74,8 +74,10 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const isKnown = (_: number, i: number) => all[i] > 0;
   const [items, given] = unknownItems.length === 0 ? [all, labels] : [all.filter(isKnown), labels.filter(isKnown)];
   if (id !== undefined) checkId(id, 'support.user');
-  const user = id === undefined ? 0 : catalog.users.keys.idOf(String(id));
-  const isUnknownUser = id !== undefined && user === 0;
+  // A model that reads nothing of users is saved without them: it knows none, and none is unknown to it.
+  const isAsked = id !== undefined && readsUsers(learner);
+  const user = isAsked ? catalog.users.keys.idOf(String(id)) : 0;
+  const isUnknownUser = isAsked && user === 0;
   if (isUnknownUser && rule === 'error') throw invalid('support.user', 'no such user', id, 'a user of the catalog');
   const rows = labelledRows(learner, catalog, items, given);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
@@ -86,6 +88,12 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
     bias: rows.bias,
     unknown: { items: unknownItems, user: isUnknownUser ? String(id) : undefined },
   };
+}
+
+/** Whether the model reads anything of users: their ids, or a column of theirs. */
+export function readsUsers({ model, catalog }: Learner): boolean {
+  const columns = catalog?.users.columns.map(({ name }) => name) ?? [];
+  return model.spec.inputs.some(({ name }) => name === 'user' || columns.includes(name));
 }
 
 /** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing. */

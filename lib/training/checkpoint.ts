@@ -7,9 +7,11 @@ import { captureState, restoreState, stateFrom, stateTensors } from '../learner/
 import type { LearnerState } from '../learner/state.js';
 import { differenceOf, identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
-import { checksumOf, decodeSafetensors, encodeSafetensors, verifyChecksum } from '../files/safetensors.js';
+import { decodeSealed, encodeSealed } from '../files/sealed.js';
 
-const VERSION = '2';
+const VERSION = '3';
+/** What to do about a checkpoint of version 0.1. */
+const REMEDY = 'to be finished with innerloop 0.1, or deleted to start anew';
 const TASK_LOSSES = 'sampling.taskLosses';
 
 export interface TrainState {
@@ -88,10 +90,9 @@ export class Checkpoint {
     const run = { start, epoch, best: best ?? null, bestEpoch, stopped };
     await writeDurable(
       this.#path,
-      encodeSafetensors(tensors, {
+      encodeSealed(tensors, {
         format: 'innerloop-checkpoint',
         version: VERSION,
-        checksum: checksumOf(tensors),
         fingerprint: identityOf(this.#manifest),
         manifest: JSON.stringify(this.#manifest),
         run: JSON.stringify(run),
@@ -111,14 +112,13 @@ export class Checkpoint {
       if (error instanceof InnerloopError && error.code === 'MISSING_FILE') return;
       throw error;
     }
-    const { tensors, metadata } = decodeSafetensors(bytes, path);
+    const { tensors, metadata } = decodeSealed(bytes, path, REMEDY);
     if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
       throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', {
         field: path,
         value: metadata['format'],
       });
     }
-    verifyChecksum(tensors, metadata['checksum'], path);
     if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
       const difference = differenceOf(parseManifest(metadata['manifest'], path), this.#manifest);
       throw new InnerloopError('MODEL_FILE', `the checkpoint belongs to another run: ${difference}`, {

@@ -326,7 +326,7 @@ export async function damagedCheckpoints({ seed }: Scale): Promise<Report> {
   for (let i = 0; i < 4; i++) {
     const flipped = Buffer.from(good);
     flipped[header + stream.below(good.length - header)] ^= 1 << stream.below(8);
-    await refusedAs(flipped, 'a flipped bit', /^MODEL_FILE .*checksum/);
+    await refusedAs(flipped, 'a flipped bit', /^MODEL_FILE .*digest/);
     counts['bits flipped']++;
     await refusedAs(good.subarray(0, stream.below(good.length)), 'a cut file', /^MODEL_FILE/);
     counts['files cut']++;

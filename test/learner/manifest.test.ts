@@ -9,7 +9,8 @@ import { datasetFromColumns } from '../../lib/data/index.js';
 import { fingerprintData, packageVersion, runManifest } from '../../lib/learner/manifest.js';
 import type { RunManifest } from '../../lib/learner/manifest.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors.js';
+import { decodeSafetensors } from '../../lib/files/safetensors.js';
+import { encodeSealed } from '../../lib/files/sealed.js';
 import { train } from '../../lib/training/train.js';
 import { learnerOf, make, path, refuses, rejects, run, tiny } from '../fixtures/family.js';
 
@@ -135,7 +136,7 @@ test('a run resumed on another instruction set says so', async () => {
     writeFileSync(
       checkpoint,
       Buffer.concat(
-        encodeSafetensors(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa }) }),
+        encodeSealed(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa }) }),
       ),
     );
   elsewhere(['other']);

@@ -18,7 +18,8 @@ import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient
 import { defineModel } from '../../lib/model/model.js';
 import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors.js';
+import { decodeSafetensors } from '../../lib/files/safetensors.js';
+import { encodeSealed } from '../../lib/files/sealed.js';
 import { buildTasks, splitTasks, subsetTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import { learnerOf, make, refuses, rejects, run, sameState, tiny } from '../fixtures/family.js';
@@ -472,7 +473,7 @@ test('a model file that asks for gigabytes is refused before they are taken', as
     ]) {
       const copy = structuredClone(manifest);
       spoil(copy);
-      writeFileSync(file, Buffer.concat(encodeSafetensors(tensors, { ...metadata, manifest: JSON.stringify(copy) })));
+      writeFileSync(file, Buffer.concat(encodeSealed(tensors, { ...metadata, manifest: JSON.stringify(copy) })));
       await bounded(() => rejects(loadLearner(file), 'MODEL_FILE'));
     }
   } finally {

@@ -9,7 +9,8 @@ import type { Learner } from '../../lib/learner/learner.js';
 import { adam } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors.js';
+import { decodeSafetensors } from '../../lib/files/safetensors.js';
+import { encodeSealed } from '../../lib/files/sealed.js';
 import { train } from '../../lib/training/train.js';
 import type { TrainOptions } from '../../lib/training/train.js';
 import { folder, isTyped, learnerOf, make, path, rejects, run, tiny } from '../fixtures/family.js';
@@ -154,7 +155,7 @@ test('a process killed at any time resumes to the same bytes', async () => {
 
 const TRIALS = 200;
 
-/** Files cut short, with bytes changed, or with bytes in between; `load` must answer with MODEL_FILE or a usable result. */
+/** Files cut short, with bytes changed, or with bytes in between; `load` must answer with MODEL_FILE. */
 async function damage(file: string, load: (damaged: string) => Promise<unknown>, seed: number): Promise<void> {
   const bytes = readFileSync(file);
   const header = Number(bytes.readBigUInt64LE(0)) + 8;
@@ -186,10 +187,10 @@ async function damage(file: string, load: (damaged: string) => Promise<unknown>,
       rmSync(target);
     }
   }
-  assert.ok(refused > TRIALS / 2, `only ${refused} of ${TRIALS} were refused`);
+  assert.equal(refused, TRIALS);
 }
 
-test('a damaged learner file is refused, or loads with other numbers', async () => {
+test('a damaged learner file is refused', async () => {
   const learner = learnerOf(make('maml', { rates: 'perStep' }));
   await run(learner, tiny.train, { epochs: 1 });
   const file = path();
@@ -204,7 +205,7 @@ test('a damaged learner file is refused, or loads with other numbers', async () 
   );
 });
 
-test('a damaged checkpoint is refused, or resumes with other numbers', async () => {
+test('a damaged checkpoint is refused', async () => {
   const file = path();
   const options = { epochs: 2, validation: tiny.validation } as const;
   const learner = () => learnerOf(make('maml', { rates: 'perStep' }));
@@ -218,13 +219,12 @@ test('a checkpoint whose arrays do not fit is refused', async () => {
   await run(learner(), tiny.train, { epochs: 1, checkpoint: file });
   const { tensors, metadata } = decodeSafetensors(readFileSync(file), file);
   // Arrays of another length, not a damaged file.
-  const { checksum: _, ...unsigned } = metadata;
   for (const [name, { data }] of Object.entries(tensors)) {
     for (const length of [data.length + 1, data.length - 1, 0]) {
       const changed = data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
       writeFileSync(
         file,
-        Buffer.concat(encodeSafetensors({ ...tensors, [name]: { shape: [length], data: changed } }, unsigned)),
+        Buffer.concat(encodeSealed({ ...tensors, [name]: { shape: [length], data: changed } }, metadata)),
       );
       const resumed = run(learner(), tiny.train, { epochs: 1, checkpoint: file });
       if (name.endsWith('.step') && length > 0) await resumed;

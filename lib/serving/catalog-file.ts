@@ -1,0 +1,144 @@
+/** The catalog in a model file: feature tables and their ids as tensors, the rest as metadata. */
+import type {
+  BagColumn,
+  CategoricalColumn,
+  Column,
+  Dataset,
+  DenseColumn,
+  FeatureTable,
+  SequenceColumn,
+  Vocabulary,
+} from '../foundation/contract.js';
+import { createVocabulary, indexed } from '../data/vocabulary.js';
+import { restoreTexts, storeTexts } from '../files/texts.js';
+import type { TextEncoding } from '../files/texts.js';
+import type { NamedArray } from '../files/safetensors.js';
+import { InnerloopError } from '../foundation/errors.js';
+
+type Tensors = Record<string, NamedArray>;
+
+/** What is stored of a table as metadata; ids, texts and numbers are tensors. */
+interface StoredTable {
+  rows: number;
+  keys: TextEncoding;
+  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: TextEncoding } & Partial<
+    Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>
+  >)[];
+}
+export interface StoredCatalog {
+  users: StoredTable;
+  items: StoredTable;
+  context: StoredTable;
+}
+
+/** A user of whom nothing is known. */
+const NO_USERS: FeatureTable = { rows: 1, keys: createVocabulary(['']), columns: [] };
+
+/** @param readsUsers whether the model reads anything of users; where it does not, they are left out */
+export function storeCatalog({ users, items, context }: Dataset, tensors: Tensors, readsUsers: boolean): StoredCatalog {
+  return {
+    users: storeTable('users', readsUsers ? users : NO_USERS, tensors),
+    items: storeTable('items', items, tensors),
+    context: storeTable('context', context, tensors),
+  };
+}
+
+function storeTable(side: string, table: FeatureTable, tensors: Tensors): StoredTable {
+  const columns = table.columns.map((column) => {
+    const { name, kind, data } = column;
+    // Empty in a catalog: the histories of those to come are their support sets.
+    if (kind === 'sequence')
+      return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
+    tensors[`${side}.${name}`] = { shape: [data.length], data };
+    if (kind === 'dense') return { name, kind, size: column.size };
+    if (kind === 'bag') tensors[`${side}.${name}.offsets`] = { shape: [column.offsets.length], data: column.offsets };
+    return { name, kind, vocabulary: storeTexts(tensors, `texts.${side}.column.${name}`, column.vocabulary.values) };
+  });
+  return { rows: table.rows, keys: storeTexts(tensors, `texts.${side}.keys`, table.keys.values), columns };
+}
+
+export function restoreCatalog(catalog: StoredCatalog, tensors: Tensors): Dataset {
+  const none = new Int32Array(0);
+  const items = restoreTable('items', catalog.items, tensors);
+  return {
+    size: 1,
+    user: none,
+    item: none,
+    label: new Float32Array(0),
+    time: undefined,
+    users: restoreTable('users', catalog.users, tensors),
+    items,
+    context: restoreTable('context', catalog.context, tensors, items.keys),
+    notes: [],
+  };
+}
+
+/** Ids, lengths and offsets are checked again when the table is bound to the model. */
+function restoreTable(
+  side: string,
+  { rows, keys: encoding, columns }: StoredTable,
+  tensors: Tensors,
+  items?: Vocabulary,
+): FeatureTable {
+  const damaged = (name: string) =>
+    new InnerloopError('MODEL_FILE', 'a column is missing or does not fit its table', { field: `${side}.${name}` });
+  const array = <A>(name: string, type: new (n: number) => A): A => {
+    const data = tensors[`${side}.${name}`]?.data;
+    if (!(data instanceof type)) throw damaged(name);
+    return data;
+  };
+  const keys = restoreTexts(tensors, `texts.${side}.keys`, encoding);
+  if (keys.length !== rows && keys.length > 1) throw damaged('keys');
+  const restored = columns.map(({ name, kind, size, vocabulary, maxLength, minLabel, of }): Column => {
+    if (kind === 'sequence') {
+      if (
+        items === undefined ||
+        rows !== 1 ||
+        !Number.isInteger(maxLength) ||
+        (of !== 'before' && of !== 'support') ||
+        (minLabel !== undefined && typeof minLabel !== 'number')
+      )
+        throw damaged(name);
+      return {
+        kind,
+        name,
+        vocabulary: items,
+        maxLength: maxLength!,
+        minLabel,
+        of,
+        offsets: new Int32Array(2),
+        data: new Int32Array(0),
+      };
+    }
+    if (kind === 'dense') {
+      const column: DenseColumn = { kind, name, size: size ?? 0, data: array(name, Float32Array) };
+      if (column.data.length !== rows * column.size) throw damaged(name);
+      return column;
+    }
+    if (kind !== 'categorical' && kind !== 'bag') throw damaged(name);
+    const texts = restoreTexts(tensors, `texts.${side}.column.${name}`, vocabulary!);
+    const data = array(name, Int32Array);
+    if (data.some((id) => id < 0 || id >= texts.length)) throw damaged(name);
+    if (kind === 'bag') {
+      const column: BagColumn = {
+        kind,
+        name,
+        vocabulary: createVocabulary(texts),
+        offsets: array(`${name}.offsets`, Int32Array),
+        data,
+      };
+      const { offsets } = column;
+      if (
+        offsets.length !== rows + 1 ||
+        offsets[rows] !== data.length ||
+        offsets.some((at, r) => at < 0 || (r > 0 && at < offsets[r - 1]))
+      )
+        throw damaged(name);
+      return column;
+    }
+    if (data.length !== rows) throw damaged(name);
+    const column: CategoricalColumn = { kind, name, vocabulary: createVocabulary(texts), data };
+    return column;
+  });
+  return { rows, keys: indexed(createVocabulary(keys)), columns: restored };
+}
