@@ -151,6 +151,14 @@ function build(): Command {
     .option('--seed <n>', 'of data and parameters (default: 1)', integer(0))
     .option('--json', 'one JSON document on stdout')
     .action(bench);
+
+  program
+    .command('doctor')
+    .description(
+      'what this installation has: native core, instruction set, DuckDB, memory; and what to do where something lacks',
+    )
+    .option('--json', 'one JSON document on stdout')
+    .action(doctor);
   return program;
 }
 
@@ -264,6 +272,15 @@ async function evaluate(options: Shared & { model?: string; config?: string; set
     console: openConsole(options.json === true),
     signal: interrupt.signal,
   });
+}
+
+async function doctor({ json }: { json?: true }): Promise<void> {
+  const { diagnose, render } = await import('./doctor.js');
+  const findings = await diagnose();
+  const console = openConsole(json === true);
+  console.result(render(findings));
+  console.json({ findings });
+  if (findings.some(({ state }) => state === 'broken')) process.exitCode = EXIT.failure;
 }
 
 async function report(run: string, { output, json }: { output?: string; json?: true }): Promise<void> {

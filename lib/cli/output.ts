@@ -1,5 +1,4 @@
 /** What a command shows: results on stdout, progress and remarks on stderr. */
-import { createRequire } from 'node:module';
 import type { EpochReport } from '../training/train.js';
 
 export interface Console {
@@ -38,26 +37,32 @@ function lines(label: string, metric: string): Progress {
   };
 }
 
+const WIDTH = 24;
+/** Redrawn at most so often, in milliseconds. */
+const REDRAW = 100;
+
+/** One line of stderr, written anew; cut at the terminal's width, since a wrapped line could not be. */
 function bar(label: string, metric: string): Progress {
-  // Loaded here: only a terminal needs it.
-  const { SingleBar, Presets } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
-  const single = new SingleBar(
-    // Interrupts are the command's own: it stops the training and says how to go on.
-    {
-      format: `${label} {bar} {percentage}% | {state}`,
-      stream: process.stderr,
-      gracefulExit: false,
-      hideCursor: false,
-      barsize: 24,
-    },
-    Presets.shades_classic,
-  );
-  single.start(1000, 0, { state: '' });
+  let [share, state, drawn] = [0, '', -Infinity];
+  const draw = () => {
+    drawn = performance.now();
+    const filled = Math.round(share * WIDTH);
+    const done = `${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${String(Math.floor(share * 100)).padStart(3)}%`;
+    const line = `${label} ${done}${state === '' ? '' : ` | ${state}`}`;
+    process.stderr.write(`\r${line.slice(0, (process.stderr.columns ?? 80) - 1)}\x1b[K`);
+  };
+  draw();
   return {
-    step: (progress) => single.update(Math.round(progress * 1000)),
-    epoch: (report) =>
-      single.update(Math.round((report.epoch / report.epochs) * 1000), { state: describe(report, metric) }),
-    stop: () => single.stop(),
+    step: (progress) => {
+      share = Math.min(1, progress);
+      if (performance.now() - drawn >= REDRAW) draw();
+    },
+    epoch: (report) => {
+      share = report.epoch / report.epochs;
+      state = describe(report, metric);
+      draw();
+    },
+    stop: () => void process.stderr.write('\n'),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The native addon, typed. Everything here is internal: handles are opaque, meaning has been validated before. */
 import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FloatArray, Precision } from './contract.js';
@@ -243,12 +243,24 @@ function load(): NativeAddon {
     throw new InnerloopError(
       'NATIVE',
       `no native core for ${process.platform}-${process.arch} could be loaded from ${root}`,
-      {
-        expected:
-          'a prebuilt binary, or one built with: npm i -D cmake-js node-addon-api && npx cmake-js build -d node_modules/innerloop',
-        cause,
-      },
+      { expected: isBundled(root) ? UNBUNDLE : BUILD, cause },
     );
+  }
+}
+
+const BUILD =
+  'a prebuilt binary, or one built with: npm i -D cmake-js node-addon-api && npx cmake-js build -d node_modules/innerloop';
+const UNBUNDLE =
+  'the package as it was installed, since a bundle does not hold its binary: keep it outside with esbuild --external:innerloop, ' +
+  "Vite ssr: { external: ['innerloop'] } or webpack externals: { innerloop: 'commonjs innerloop' }";
+
+/** Whether this code lies in somebody else's package, as it does when a bundler has put it there. */
+function isBundled(root: string): boolean {
+  try {
+    const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: string };
+    return name !== 'innerloop';
+  } catch {
+    return true;
   }
 }
 

@@ -1,0 +1,123 @@
+/**
+ * What npm runs before it packs or publishes (`prepack`): builds everything that the tarball holds, and refuses to make one
+ * that lacks a part. The parts that a checkout does not have:
+ *
+ *   prebuilds/<platform>/   the native core, so that nobody needs a compiler
+ *   dist/cli/               the command line with what it alone needs (zod, commander) bundled in, so that the library's users
+ *                           install neither; its licences beside it
+ *   dist/cjs/               the door for `require`, and the declarations as a CommonJS module sees them
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...names) => join(root, ...names);
+
+/** Compiled entry points of the command line: the command, and what it starts in processes of their own. */
+const ENTRIES = ['main.js', 'compare-worker.js'];
+const PLATFORM = `${process.platform}-${process.arch}`;
+
+run([at('lib', 'setup.mjs')]);
+if (!hasPrebuild(PLATFORM)) run([at('native', 'prebuild', 'prebuild.mjs')]);
+await bundleCommandLine();
+writeCommonJs();
+refuseIncomplete();
+
+function run(args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) fail(`${relative(root, args[0])} failed`);
+}
+
+function hasPrebuild(platform) {
+  const folder = at('prebuilds', platform);
+  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.node'));
+}
+
+async function bundleCommandLine() {
+  const { build } = await import('esbuild');
+  const compiled = at('dist', 'lib', 'cli');
+  const out = at('dist', 'cli');
+  rmSync(out, { recursive: true, force: true });
+  const { metafile } = await build({
+    entryPoints: ENTRIES.map((name) => join(compiled, name)),
+    outdir: out,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    metafile: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    external: ['@duckdb/*', 'node-gyp-build'],
+    banner: {
+      js: "import { createRequire as bundledRequire } from 'node:module'; const require = bundledRequire(import.meta.url);",
+    },
+    plugins: [
+      {
+        name: 'the library stays outside',
+        setup({ onResolve }) {
+          onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+            const target = join(resolveDir, path);
+            const below = relative(at('dist', 'lib'), target);
+            const isLibrary = !below.startsWith('..') && !below.startsWith(`cli${sep}`);
+            return isLibrary ? { path: `../lib/${below.replaceAll(sep, '/')}`, external: true } : undefined;
+          });
+        },
+      },
+    ],
+  });
+  const packages = new Set(
+    Object.keys(metafile.inputs).flatMap((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []),
+  );
+  const notices = [...packages].sort().map((name) => {
+    const folder = at('node_modules', name);
+    const license = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file));
+    if (license === undefined) fail(`${name} is bundled, and its licence was not found`);
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return `${name} ${version}\n\n${readFileSync(join(folder, license), 'utf8').trim()}\n`;
+  });
+  writeFileSync(join(out, 'LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`));
+}
+
+/** `require` gets the very module that `import` gets, so there is one copy of every class. */
+function writeCommonJs() {
+  const out = at('dist', 'cjs');
+  rmSync(out, { recursive: true, force: true });
+  const lib = at('dist', 'lib');
+  cpSync(lib, out, {
+    recursive: true,
+    filter: (file) => (!/\.[a-z]+$/.test(file) || file.endsWith('.d.ts')) && !relative(lib, file).startsWith('cli'),
+  });
+  writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFileSync(join(out, 'index.js'), "module.exports = require('../lib/index.js');\n");
+}
+
+function refuseIncomplete() {
+  const manifest = JSON.parse(readFileSync(at('package.json'), 'utf8'));
+  const doors = Object.values(manifest.exports['.']).flatMap((door) => Object.values(door));
+  const needed = [
+    ...doors,
+    manifest.bin.innerloop,
+    ...ENTRIES.map((name) => `dist/cli/${name}`),
+    'dist/cli/LICENSES.txt',
+    'lib/cli/config.schema.json',
+    'data/ml-latest-small.json',
+    'data/ml-latest-small/ratings.csv',
+    'data/ml-latest-small/movies.csv',
+    'CMakeLists.txt',
+    'native/sources.txt',
+    'README.md',
+    'LICENSE',
+  ];
+  const missing = needed.filter((name) => !existsSync(at(name)));
+  if (!hasPrebuild(PLATFORM)) missing.push(`prebuilds/${PLATFORM}/*.node`);
+  if (missing.length > 0) fail(`the tarball would lack: ${missing.join(', ')}`);
+}
+
+function fail(what) {
+  process.stderr.write(`pack: ${what}\n`);
+  process.exit(1);
+}

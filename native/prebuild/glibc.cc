@@ -1,0 +1,69 @@
+// Symbols of glibc by their versions of 2.28 and before, so that a binary built on a newer system loads on RHEL 8 and 9,
+// Debian 10, Ubuntu 20.04 and whatever came since. Only prebuilt binaries have this file (CMake: INNERLOOP_PORTABLE).
+//
+// A linker binds to the newest version of a symbol that the build system has. Version 2.34 gave the functions of
+// libpthread new versions without changing them, 2.29 did so to exp, log and pow without their System V error handling;
+// the old versions are there in every later glibc. References in the static libstdc++ and libgcc need the same, so the
+// linker redirects all of them here (--wrap, see CMakeLists.txt) and these pass them on.
+#include <pthread.h>
+#include <sched.h>
+#include <sys/random.h>
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#define BASE "GLIBC_2.2.5"
+#define AFFINITY "GLIBC_2.3.4"
+#elif defined(__aarch64__)
+#define BASE "GLIBC_2.17"
+#define AFFINITY "GLIBC_2.17"
+#else
+#error "no list of symbol versions for this processor: build without INNERLOOP_PORTABLE"
+#endif
+
+#define BIND(version, result, name, parameters, arguments) \
+  result old_##name parameters;                            \
+  __asm__(".symver old_" #name "," #name "@" version);     \
+  result __wrap_##name parameters { return old_##name arguments; }
+
+extern "C" {
+
+BIND(BASE, double, exp, (double x), (x))
+BIND(BASE, double, log, (double x), (x))
+BIND(BASE, double, pow, (double x, double y), (x, y))
+
+BIND(BASE, int, pthread_create, (pthread_t * thread, const pthread_attr_t* attributes, void* (*run)(void*), void* of),
+     (thread, attributes, run, of))
+BIND(BASE, int, pthread_join, (pthread_t thread, void** result), (thread, result))
+BIND(BASE, int, pthread_detach, (pthread_t thread), (thread))
+BIND(BASE, int, pthread_once, (pthread_once_t * once, void (*run)()), (once, run))
+BIND(BASE, int, pthread_key_create, (pthread_key_t * key, void (*destroy)(void*)), (key, destroy))
+BIND(BASE, int, __pthread_key_create, (pthread_key_t * key, void (*destroy)(void*)), (key, destroy))
+BIND(BASE, int, pthread_key_delete, (pthread_key_t key), (key))
+BIND(BASE, void*, pthread_getspecific, (pthread_key_t key), (key))
+BIND(BASE, int, pthread_setspecific, (pthread_key_t key, const void* value), (key, value))
+BIND(BASE, int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
+BIND(BASE, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), (lock))
+BIND(BASE, int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock))
+BIND(BASE, int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), (lock))
+BIND(BASE, int, pthread_rwlock_unlock, (pthread_rwlock_t * lock), (lock))
+BIND(AFFINITY, int, pthread_getaffinity_np, (pthread_t thread, std::size_t size, cpu_set_t* set), (thread, size, set))
+BIND(AFFINITY, int, pthread_setaffinity_np, (pthread_t thread, std::size_t size, const cpu_set_t* set),
+     (thread, size, set))
+
+// What older systems do not have at all, and libstdc++ or libgcc would use.
+
+// 2.36: std::random_device.
+std::uint32_t arc4random() {
+  std::uint32_t value = 0;
+  while (getentropy(&value, sizeof value) != 0) {
+  }
+  return value;
+}
+
+// 2.35: the unwinder's shortcut to the tables of an address. Without it, it walks the list of loaded objects.
+int _dl_find_object(void*, void*) { return -1; }
+
+// 2.32: whether reference counts may do without atomic operations. Node has several threads.
+char __libc_single_threaded = 0;
+}
