@@ -1,6 +1,6 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import { classMeans } from '../meta/graphs/metric.js';
 import { TINY } from '../meta/graphs/graph.js';
 import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
@@ -54,7 +54,7 @@ export function lwa(options: LwaOptions = {}): Algorithm {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const { loss } = lossOf(model, 'lwa', ['mse', 'bce']);
+  const { loss } = headOf(model, 'lwa', ['mse', 'bce']);
   return episodeExtension(model, (p) => {
     const { means, query } = taste(p, 'lwa', loss, this.options);
     const weights = p.product('tn', means, p.parameter('lwa.weights', 2, 1, { kind: 'normal', deviation: 0.1 }));

@@ -1,5 +1,5 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import { attention, classLikelihood, EPSILON, logOdds, trust } from '../meta/graphs/metric.js';
 import type { Model } from '../model/model.js';
 
@@ -29,7 +29,7 @@ export function matchingNets(options: Record<string, never> = {}): Algorithm {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const head = lossOf(model, 'matchingNets', ['mse', 'bce', 'softmax']);
+  const head = headOf(model, 'matchingNets', ['mse', 'bce', 'softmax']);
   return episodeExtension(model, (p) => {
     const temperature = p.exp(
       p.parameter('matching.logTemperature', 1, 1, { kind: 'constant', value: Math.log(TEMPERATURE) }),

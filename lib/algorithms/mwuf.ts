@@ -1,15 +1,14 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkInteger } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import { labelledRows } from '../meta/graphs/network.js';
+import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
 export interface MwufOptions {
   /** Hidden units of the scaling and the shifting network. Default 32. */
   hidden?: number;
 }
-
-const LOSSES = ['mse', 'bce', 'bpr', 'listwise'] as const;
 
 /**
  * Meta warm-up framework (Zhu et al. 2021): every task starts from one common embedding v̄, which two meta networks warm up by
@@ -34,7 +33,11 @@ export function mwuf(options: MwufOptions = {}): Algorithm {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const head = lossOf(model, 'mwuf', LOSSES);
+  const head = headOf(
+    model,
+    'mwuf',
+    lossesWhere(({ leastClasses }) => leastClasses === undefined),
+  );
   const { hidden = 32 } = this.options as MwufOptions;
   return episodeExtension(model, (p) => {
     const support = p.features('support', 'mwuf');

@@ -1,6 +1,6 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkInteger, checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import type { Model } from '../model/model.js';
 import { taste } from './lwa.js';
 import type { LwaOptions } from './lwa.js';
@@ -32,7 +32,7 @@ export function nlba(options: NlbaOptions = {}): Algorithm {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const { loss } = lossOf(model, 'nlba', ['mse', 'bce']);
+  const { loss } = headOf(model, 'nlba', ['mse', 'bce']);
   const { hidden = 16 } = this.options as NlbaOptions;
   return episodeExtension(model, (p) => {
     const { means, query } = taste(p, 'nlba', loss, this.options);

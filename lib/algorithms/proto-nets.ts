@@ -1,7 +1,8 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkArray, checkNumber, invalid } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import { shrunkMeans } from '../meta/graphs/metric.js';
+import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
 export interface ProtoNetsOptions {
@@ -47,7 +48,11 @@ export function checkThresholds(thresholds: unknown, field: string): void {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const head = lossOf(model, 'protoNets', ['mse', 'bce', 'softmax', 'bpr', 'listwise']);
+  const head = headOf(
+    model,
+    'protoNets',
+    lossesWhere(({ isEmbedding }) => !isEmbedding),
+  );
   const { thresholds = [head.loss === 'mse' ? 0 : 0.5] } = this.options as ProtoNetsOptions;
   if (head.loss === 'softmax' && this.options['thresholds'] !== undefined)
     throw invalid('protoNets.thresholds', 'softmax has its own classes', thresholds, 'none');

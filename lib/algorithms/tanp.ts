@@ -1,8 +1,9 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { checkInteger, checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, lossOf } from '../meta/graphs/extension.js';
+import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
 import { decode, labelledRows } from '../meta/graphs/network.js';
 import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
+import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
 export interface TanpOptions {
@@ -18,7 +19,6 @@ export interface TanpOptions {
 
 /** σ = 0.1 + 0.9 sigmoid(s), as in neural processes: a deviation that vanishes would make the divergence explode. */
 const LEAST_DEVIATION = 0.1;
-const LOSSES = ['mse', 'bce', 'softmax', 'bpr', 'listwise'] as const;
 
 /**
  * Task-adaptive neural process (Lin et al. 2021). A user is a random function: an encoder turns labelled rows into a Gaussian over
@@ -52,7 +52,11 @@ interface Gaussian {
 }
 
 function extend(this: Algorithm, model: Model): Extension {
-  const head = lossOf(model, 'tanp', LOSSES);
+  const head = headOf(
+    model,
+    'tanp',
+    lossesWhere(({ isEmbedding }) => !isEmbedding),
+  );
   const { latent = 16, hidden = 32, pool = 8, klWeight = 0.01 } = this.options as TanpOptions;
 
   return episodeExtension(

@@ -11,7 +11,7 @@ import type {
   TaskExample,
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { labelFits, labelsOf } from '../model/labels.js';
+import { lossOf } from '../model/losses.js';
 import { Model } from '../model/model.js';
 
 const LABELLED = ['inputs', 'labels', 'also', 'weights'];
@@ -34,7 +34,7 @@ export class TaskBatch {
   /** @internal */
   constructor(model: Model, begin: Int32Array, native: NativeBatch, labels: ArrayLike<number> = []) {
     this.model = model;
-    if (model.spec.head.loss === 'episode')
+    if (lossOf(model.spec.head).isEmbedding)
       for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r] + 1);
     this.size = (begin.length - 1) / 2;
     this.queryRows = new Int32Array(this.size);
@@ -115,7 +115,7 @@ export function checkModel(model: unknown): asserts model is Model {
 
 /** @internal What has an embedding for its outputs has no loss of its own. */
 export function checkHasLoss({ spec: { head } }: Model): void {
-  if (head.loss === 'episode')
+  if (lossOf(head).isEmbedding)
     throw invalid('model.head.loss', 'is for episodeGradient', head.loss, 'a loss of the rows');
 }
 
@@ -257,12 +257,13 @@ function packLabels(
 /** @param missing whether NaN may stand for no label */
 function checkLabels(head: LossSpec, labels: unknown, field: string, missing = false): number {
   const n = lengthOf(labels, field);
+  const loss = lossOf(head);
   for (let i = 0; i < n; i++) {
     const y = (labels as ArrayLike<unknown>)[i];
     if (missing && Number.isNaN(y)) continue;
     if (typeof y !== 'number' || !Number.isFinite(y))
       throw invalid(`${field}[${i}]`, 'not a finite number', y, 'a finite number');
-    if (!labelFits(head, y)) throw invalid(`${field}[${i}]`, `not a label for ${head.loss}`, y, labelsOf(head));
+    if (!loss.fits(y, head)) throw invalid(`${field}[${i}]`, `not a label for ${head.loss}`, y, loss.labels(head));
   }
   return n;
 }

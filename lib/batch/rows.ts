@@ -2,6 +2,8 @@
 import { checkInteger, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
 import type { Random } from '../foundation/random.js';
+import { LOSSES, lossesWhere } from '../model/losses.js';
+import type { Loss } from '../model/losses.js';
 
 export interface RowOptions {
   /**
@@ -37,14 +39,25 @@ export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss']
   checkOneOf(center, `${field}.center`, ['mean', 'bias']);
   checkNumber(damping, `${field}.damping`, 0);
   checkInteger(negatives, `${field}.negatives`, 0, 10_000);
-  if (center === 'bias' && loss !== 'mse')
-    throw invalid(`${field}.center`, `does not apply to ${loss}`, center, 'loss mse');
-  if (given.negatives !== undefined && !isRanking(loss))
-    throw invalid(`${field}.negatives`, `do not apply to ${loss}`, negatives, 'loss bpr or listwise');
+  if (center === 'bias' && !LOSSES[loss].isCentred)
+    throw invalid(
+      `${field}.center`,
+      `does not apply to ${loss}`,
+      center,
+      lossesThat(({ isCentred }) => isCentred),
+    );
+  if (given.negatives !== undefined && !LOSSES[loss].ranks)
+    throw invalid(
+      `${field}.negatives`,
+      `do not apply to ${loss}`,
+      negatives,
+      lossesThat(({ ranks }) => ranks),
+    );
   return { center, damping, negatives };
 }
 
-export const isRanking = (loss: LossSpec['loss']): boolean => loss === 'bpr' || loss === 'listwise';
+const lossesThat = (has: (loss: Loss) => true | undefined) =>
+  `loss ${lossesWhere((loss) => has(loss) === true).join(' or ')}`;
 
 /** What training fixed, by item row of the dataset: the learner's own catalog, or another translated. @internal */
 export interface RowState {
@@ -67,11 +80,11 @@ export function fitRows(
     for (const rows of [supportRows, queryRows]) for (const row of rows) f(row);
   };
   let seen: Uint8Array | undefined;
-  if (isRanking(loss) && rules.negatives > 0) {
+  if (LOSSES[loss].ranks && rules.negatives > 0) {
     seen = new Uint8Array(items);
     each((row) => (seen![item[row]] = 1));
   }
-  if (loss !== 'mse') return { mean: 0, itemBias: undefined, seen };
+  if (!LOSSES[loss].isCentred) return { mean: 0, itemBias: undefined, seen };
   let total = 0;
   each((row) => (total += label[row]));
   const mean = total / (supportRows.length + queryRows.length);

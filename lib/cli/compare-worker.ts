@@ -10,8 +10,9 @@ import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
-import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
+import { evaluateScores, isMeasured, metricsFor } from '../evaluation/metrics.js';
 import type { Learner } from '../learner/learner.js';
+import { lossOf } from '../model/losses.js';
 import { subsetTasks } from '../tasks/index.js';
 import type { EpochReport, TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
@@ -27,6 +28,8 @@ export interface Job {
   config: Config;
   /** A baseline by name in place of the learner. */
   baseline: BaselineName | undefined;
+  /** What the best learner is chosen by: measured on the validation tasks, beside what is reported. */
+  chosenBy: string;
 }
 export type Message =
   | { event: 'progress'; phase: string; share: number }
@@ -56,7 +59,7 @@ process.once('message', (job: Job) => void run(job));
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
 process.on('disconnect', () => process.exit());
 
-async function run({ method, config, baseline }: Job): Promise<void> {
+async function run({ method, config, baseline, chosenBy }: Job): Promise<void> {
   const kind = baseline === undefined ? 'learner' : 'baseline';
   const head = { method, kind, seed: kind === 'learner' ? config.seed : null } as const;
   let data = 0;
@@ -65,7 +68,7 @@ async function run({ method, config, baseline }: Job): Promise<void> {
   try {
     const prepared = await prepare(config, signal);
     data = peakMemory();
-    const measured = kind === 'learner' ? await runLearner(prepared) : await runBaseline(prepared);
+    const measured = kind === 'learner' ? await runLearner(prepared, chosenBy) : await runBaseline(prepared, chosenBy);
     result = { ...head, ...measured, memory: memory() };
   } catch (error) {
     const { code, message } =
@@ -77,16 +80,21 @@ async function run({ method, config, baseline }: Job): Promise<void> {
   process.send!({ event: 'result', run: result } satisfies Message, () => process.disconnect());
 }
 
-async function runLearner(prepared: Prepared): Promise<Measured> {
+async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measured> {
   const { config, split, validation } = prepared;
-  const evaluated = async (learner: Learner, tasks: TaskSet) => [
-    (await evaluate(learner, tasks, { ...measures(config), signal })).methods[AFTER],
+  const { metrics, threshold } = measures(config);
+  const evaluated = async (learner: Learner, tasks: TaskSet, more: readonly string[] = []) => [
+    (await evaluate(learner, tasks, { metrics: [...new Set([...metrics, ...more])], threshold, signal })).methods[
+      AFTER
+    ],
   ];
   let learner = await newLearner(prepared, split.trainRows);
   const { patience, refit } = config.training;
   const first = await trained(prepared, learner, split.trainRows, { validation, patience }, 'train');
   // Before a refit, after which the validation rows are training rows.
-  const valid = validation === undefined ? [] : await evaluated(learner, validation);
+  const { head } = learner.model.spec;
+  const choosing = isMeasured(lossOf(head).score(head), chosenBy) ? [chosenBy] : [];
+  const valid = validation === undefined ? [] : await evaluated(learner, validation, choosing);
   const decoders = config.evaluation.calibration
     ? await Decoders.fit(prepared, (tasks) => evaluated(learner, tasks))
     : undefined;
@@ -122,16 +130,16 @@ function trained(
   );
 }
 
-async function runBaseline(prepared: Prepared): Promise<Measured> {
+async function runBaseline(prepared: Prepared, chosenBy: string): Promise<Measured> {
   const { config, split, validation } = prepared;
   const started = performance.now();
   let [baseline] = await baselinesOf(prepared, split.trainRows, signal);
   const trainSeconds = (performance.now() - started) / 1000;
   const { threshold, ...rest } = measures(config);
-  const evaluated = async (tasks: TaskSet): Promise<MethodEvaluation[]> => {
+  const evaluated = async (tasks: TaskSet, more: readonly string[] = []): Promise<MethodEvaluation[]> => {
     const { name, scores: kind } = baseline;
     const scores = baseline.predict(tasks);
-    const metrics = metricsFor(kind, rest.metrics);
+    const metrics = metricsFor(kind, [...new Set([...rest.metrics, ...more])]);
     return [
       {
         method: name,
@@ -140,7 +148,7 @@ async function runBaseline(prepared: Prepared): Promise<Measured> {
       },
     ];
   };
-  const valid = validation === undefined ? [] : await evaluated(validation);
+  const valid = validation === undefined ? [] : await evaluated(validation, [chosenBy]);
   const isDecoded = config.evaluation.calibration && baseline.scores === 'label';
   const decoders = isDecoded ? await Decoders.fit(prepared, evaluated) : undefined;
   if (config.training.refit) [baseline] = await baselinesOf(prepared, refitRows(prepared), signal);

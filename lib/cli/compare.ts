@@ -18,7 +18,7 @@ import type { Config } from './config.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { openProgress, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
-import { fingerprint, measures, prepare, reportedSets } from './pipeline.js';
+import { fingerprint, prepare, reportedSets, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -55,7 +55,8 @@ export async function runComparison({
   const began = performance.now();
   const prepared = await prepare(comparison.base, signal);
   for (const note of [...prepared.dataset.notes, ...prepared.split.notes]) console.note(note);
-  const jobs = plan(comparison, learners, prepared);
+  const chosenBy = choosingMetric(comparison.base, learners);
+  const jobs = plan(comparison, learners, prepared, chosenBy);
   await attempt(output, () => mkdir(join(output, FILES.runs), { recursive: true }));
   const lock = await lockFile(join(output, FILES.json));
   try {
@@ -74,7 +75,7 @@ export async function runComparison({
         (error: unknown) => void (ended = error),
       );
       if (run === undefined) break;
-      console.note(`${titleOf(job)}: ${describe(run, prepared)}`);
+      console.note(`${titleOf(job)}: ${describe(run, chosenBy)}`);
       console.json({ event: 'run', ...run });
       runs.set(job, run);
       // Another failure than divergence may be another the next time: out of memory, a full disk.
@@ -98,8 +99,19 @@ export async function runComparison({
   }
 }
 
+/** What the best learner is chosen by: the metric that all their epochs are chosen by, or else that of the configuration itself. */
+function choosingMetric(base: Config, learners: readonly NamedLearner[]): string {
+  const metrics = new Set(learners.map(({ config }) => validationMetric(config)));
+  return metrics.size === 1 ? [...metrics][0] : validationMetric(base);
+}
+
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
-function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner[], prepared: Prepared): Planned[] {
+function plan(
+  { base, seeds }: ComparisonConfig,
+  learners: readonly NamedLearner[],
+  prepared: Prepared,
+  chosenBy: string,
+): Planned[] {
   const data = identity(prepared);
   const fixed = (config: Config): Config => ({
     ...config,
@@ -113,9 +125,9 @@ function plan({ base, seeds }: ComparisonConfig, learners: readonly NamedLearner
   const job = (method: string, file: string, config: Config, baseline: BaselineName | undefined): Planned => {
     // Results do not depend on the threads, but times do.
     const key = createHash('sha256')
-      .update(JSON.stringify([version(), runtime().isa, data, config, baseline]))
+      .update(JSON.stringify([version(), runtime().isa, data, config, baseline, chosenBy]))
       .digest('hex');
-    return { method, config, baseline, file: `${file}.json`, key };
+    return { method, config, baseline, chosenBy, file: `${file}.json`, key };
   };
   const { baselines } = base.evaluation;
   const names = baselines === true ? defaultBaselines(prepared.dataset) : baselines === false ? [] : baselines;
@@ -184,8 +196,8 @@ function runInProcess(job: Planned, title: string, signal: AbortSignal): Promise
           ),
         );
     });
-    const { method, config, baseline } = job;
-    child.send({ method, config, baseline } satisfies Job);
+    const { method, config, baseline, chosenBy } = job;
+    child.send({ method, config, baseline, chosenBy } satisfies Job);
   });
 }
 
@@ -218,10 +230,7 @@ async function save(
   runs: ReadonlyMap<Planned, MethodRun>,
 ): Promise<RunTable> {
   const inOrder = jobs.flatMap((job) => runs.get(job) ?? []);
-  const table = compareRuns(
-    inOrder,
-    prepared.validation === undefined ? undefined : measures(prepared.config).metrics[0],
-  );
+  const table = compareRuns(inOrder, prepared.validation === undefined ? undefined : jobs[0].chosenBy);
   const { rows, users, items } = fingerprint(prepared.dataset);
   await write(join(output, FILES.json), {
     version: version(),
@@ -248,9 +257,8 @@ async function readRun(path: string, key: string): Promise<MethodRun | undefined
 const titleOf = ({ method, config, baseline }: Job) =>
   baseline === undefined ? `${method}, seed ${config.seed}` : method;
 
-function describe({ failed, validation, trainSeconds, epoch }: MethodRun, { config }: Prepared): string {
+function describe({ failed, validation, trainSeconds, epoch }: MethodRun, metric: string): string {
   if (failed !== undefined) return `failed: ${failed.code} ${failed.message}`;
-  const [metric] = measures(config).metrics;
   const value = validation[metric];
   return [
     `${trainSeconds.toFixed(1)} s`,

@@ -1,6 +1,7 @@
 /** The parts of a configuration that say what is learned: the model, the algorithm, the optimizer. */
 import { z } from 'zod';
 import { ALGORITHMS } from '../algorithms/registry.js';
+import { LOSSES, lossesWhere } from '../model/losses.js';
 import { count, fraction, text } from './config-data.js';
 
 // ------------------------------------------------------------------------------------------------------------ model
@@ -43,13 +44,16 @@ const bodies = Object.entries(BODY_OPTIONS).map(([kind, options]) =>
 // An id makes one definition in the JSON Schema of what occurs twice in it.
 const body = z.discriminatedUnion('kind', bodies as [(typeof bodies)[0], ...typeof bodies]).meta({ id: 'body' });
 
+/** Losses with one output, which a name alone describes. */
+const SINGLE = lossesWhere(({ leastClasses }) => leastClasses === undefined);
+
 export const loss = z
   .union([
-    z.enum(['mse', 'bce', 'bpr', 'listwise']),
-    z.strictObject({ softmax: z.int().min(2).describe('Number of classes.') }),
+    z.enum(SINGLE),
+    z.strictObject({ softmax: z.int().min(LOSSES.softmax.leastClasses!).describe('Number of classes.') }),
   ])
   .describe(
-    'mse for ratings, bce for 0/1, { softmax: classes } for classes 0 … classes − 1, bpr and listwise to rank rows labelled 1 before sampled negatives. Default mse.',
+    `${SINGLE.map((name) => `${name} ${LOSSES[name].doc}`).join('; ')}; { softmax: classes } ${LOSSES.softmax.doc}. Default mse.`,
   );
 
 export const model = z.strictObject({

@@ -1,15 +1,14 @@
 /** The part of a configuration that says how scenarios are played: one table, the scenario and its options. */
 import { z } from 'zod';
 import { count, fraction, text } from './config-data.js';
+import { byLoss } from './config-words.js';
 
 const metrics = z
   .array(text)
   .min(1)
   .optional()
-  .describe(
-    'Default: those of evaluation.metrics but for lists, or else mae, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5).',
-  );
-const metric = text.optional().describe('Default mae (bce: logloss; bpr, listwise: auc).');
+  .describe(`Default: those of evaluation.metrics but for lists, or else ${byLoss(({ brief }) => brief.join(', '))}.`);
+const metric = text.optional().describe(`Default ${byLoss(({ validation }) => validation)}.`);
 const set = text
   .optional()
   .describe('Set of the split. Default: test, or else userCold, or else the first that is reported.');

@@ -3,12 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { BASELINES } from '../baselines/fit.js';
+import { DEFAULT_THRESHOLD } from '../evaluation/metrics.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { count, data, fraction, split, taskSizes, text } from './config-data.js';
 import { configError } from './config-error.js';
+import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
 import { scenarios } from './config-scenarios.js';
+import { byLoss, METRIC_NAMES } from './config-words.js';
 
 const training = z.strictObject({
   epochs: count.optional().describe('Passes over the training tasks. Default 10.'),
@@ -43,7 +46,7 @@ const training = z.strictObject({
   metric: text
     .optional()
     .describe(
-      'What the best epoch is chosen by, on the validation tasks. Default mae (bce: logloss; bpr, listwise: auc).',
+      `What the best epoch is chosen by, on the validation tasks. Default ${byLoss(({ validation }) => validation)}.`,
     ),
   keep: z
     .enum(['best', 'last'])
@@ -69,9 +72,7 @@ const evaluation = z.strictObject({
     .array(text)
     .min(1)
     .optional()
-    .describe(
-      'mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k; of recommendations from the whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k. Default mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5).',
-    ),
+    .describe(`${METRIC_NAMES}. Default ${byLoss(({ metrics }) => metrics.join(', '))}.`),
   sets: z
     .array(text)
     .min(1)
@@ -92,7 +93,9 @@ const evaluation = z.strictObject({
   threshold: z
     .number()
     .optional()
-    .describe('A row is relevant if its label is at least this. Default 4 (bce, bpr, listwise: 0.5).'),
+    .describe(
+      `A row is relevant if its label is at least this. Default ${byLoss(({ threshold = DEFAULT_THRESHOLD }) => String(threshold))}.`,
+    ),
   calibration: z
     .boolean()
     .default(false)
@@ -217,7 +220,9 @@ function refusePrototypes(value: unknown, field: string): void {
  * @throws {InnerloopError} MISSING_FILE, IO, INVALID_OPTION, UNKNOWN_OPTION
  */
 export async function readConfig(path: string): Promise<Config> {
-  return placed(parseConfig(await readJson(path)), path);
+  const config = parseConfig(await readJson(path));
+  checkMetrics(config);
+  return placed(config, path);
 }
 
 /** Relative folders start from that of the configuration file. @internal */

@@ -7,8 +7,11 @@ import { named } from './named.js';
 import { newLearner, refitRows, trainingTasks, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
+/** Options of a training whose metric is a name, as in every configuration. */
+export type ConfiguredTraining = TrainOptions & { metric: string };
+
 /** What a configuration says of `train`; validation and patience are for the first training only. */
-export function trainOptions(config: Config, signal: AbortSignal): TrainOptions {
+export function trainOptions(config: Config, signal: AbortSignal): ConfiguredTraining {
   const { patience: _, validation: __, refit: ___, ...options } = config.training;
   return { ...options, metric: validationMetric(config), signal };
 }

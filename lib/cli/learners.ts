@@ -1,6 +1,7 @@
 /** The learners of a configuration for `innerloop compare` and `innerloop scenario`: each a configuration of its own, the rest of the file with its changes. */
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { checkMetrics } from './config-metrics.js';
 import { parseConfig, placed, readJson } from './config.js';
 import type { Config } from './config.js';
 import { renamed } from './named.js';
@@ -33,11 +34,17 @@ export async function readComparison(path: string): Promise<ComparisonConfig> {
 export async function readLearners(path: string): Promise<ComparisonConfig> {
   const value = await readJson(path);
   const base = placed(parseConfig(value), path);
+  // Of a configuration with learners, theirs count: each may have another loss.
+  if (base.learners === undefined) checkMetrics(base);
   const { learners = [{ name: base.algorithm.name }], seeds = [base.seed], ...rest } = value as Config;
   if (new Set(seeds).size < seeds.length) throw invalid('seeds', 'one of them twice', seeds, 'different seeds');
   // Merged before defaults are filled in, so that a default never stands above an option of the file.
   const named = learners.map(({ name, ...changes }, i) => {
-    const config = renamed(/^/, `learners[${i}].`, () => parseConfig(merged(rest, changes)));
+    const config = renamed(/^/, `learners[${i}].`, () => {
+      const own = parseConfig(merged(rest, changes));
+      if (base.learners !== undefined) checkMetrics(own);
+      return own;
+    });
     return { name, file: fileNameOf(name, i), config: placed(config, path) };
   });
   named.forEach(({ file, name }, i) => {

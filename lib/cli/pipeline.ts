@@ -6,17 +6,16 @@ import type { Algorithm } from '../meta/algorithm.js';
 import { fitBaselines } from '../baselines/fit.js';
 import type { Baseline } from '../baselines/baseline.js';
 import { invalid } from '../foundation/check.js';
-import type { BodySpec, Dataset, HeadSpec, LossSpec, TaskSet } from '../foundation/contract.js';
+import type { BodySpec, Dataset, HeadSpec, TaskSet } from '../foundation/contract.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
-import { splitName } from '../evaluation/names.js';
-import { standardOf } from '../evaluation/standard.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { describeInputs } from '../batch/features.js';
 import { openDataset, rowWeights } from '../data/index.js';
 import type { DataSource } from '../data/index.js';
 import { createLearner } from '../learner/learner.js';
 import type { Learner } from '../learner/learner.js';
+import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import { OPTIMIZERS } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
@@ -24,6 +23,7 @@ import { buildTasks, joinTasks, splitTasks } from '../tasks/index.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks/index.js';
 import { withoutRows } from '../tasks/split.js';
 import type { Config } from './config.js';
+import { lossSpec } from './config-metrics.js';
 import { named } from './named.js';
 
 export interface Prepared {
@@ -41,10 +41,9 @@ export async function prepare(config: Config, signal: AbortSignal): Promise<Prep
   return divide(config, await openData(config, signal));
 }
 
-export async function openData({ data, evaluation, threads }: Config, signal: AbortSignal): Promise<Dataset> {
+export async function openData(config: Config, signal: AbortSignal): Promise<Dataset> {
+  const { data, threads } = config;
   const { baseDirectory, ...source } = data;
-  // Before the training that they would be found after.
-  for (const name of evaluation.metrics ?? []) splitName(name);
   // The library checks what the schema leaves open (exactly one of from and sql, say).
   return named(/^(interactions|users|items|duplicates|missingLabel)\b/, 'data.$&', () =>
     openDataset(source as DataSource, { baseDirectory, threads, signal }),
@@ -63,7 +62,8 @@ export async function divide(config: Config, dataset: Dataset): Promise<Prepared
   const validation =
     validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));
   const { refit } = config.training;
-  if (config.evaluation.calibration && config.model.loss !== 'mse') {
+  const head = lossSpec(config.model.loss);
+  if (config.evaluation.calibration && lossOf(head).score(head) !== 'label') {
     throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
   }
   if (validation === undefined && (refit || config.evaluation.calibration)) {
@@ -161,10 +161,6 @@ export async function newLearner(
   );
 }
 
-type Loss = Config['model']['loss'];
-const lossSpec = (loss: Loss): LossSpec =>
-  typeof loss === 'object' ? { loss: 'softmax', classes: loss.softmax } : { loss };
-
 function bodyOf({ body, hidden, activation }: Config['model']): BodySpec {
   return body === undefined ? { kind: 'mlp', hidden: hidden!, activation } : (body as BodySpec);
 }
@@ -206,18 +202,15 @@ interface Measures {
   /** A row is relevant from this label on; undefined leaves it to the metrics, which think of five stars. */
   threshold: number | undefined;
 }
-/** A baseline without a learner has to know them too. */
-const standardOfModel = ({ loss }: Config['model']) => standardOf(typeof loss === 'string' ? loss : 'softmax');
-
 /** What to measure. */
 export function measures({ model, evaluation: { metrics, threshold } }: Config): Measures {
-  const standard = standardOfModel(model);
+  const standard = lossOf(lossSpec(model.loss));
   return { metrics: metrics ?? [...standard.metrics], threshold: threshold ?? standard.threshold };
 }
 
 /** What the best epoch is chosen by. */
 export function validationMetric({ training, model }: Config): string {
-  return training.metric ?? standardOfModel(model).validation;
+  return training.metric ?? lossOf(lossSpec(model.loss)).validation;
 }
 
 /** One set's results; the title of the table is its name. @param rows trained on */

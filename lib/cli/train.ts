@@ -15,10 +15,10 @@ import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
 import { train } from '../training/train.js';
-import type { TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
+import type { ConfiguredTraining } from './fit.js';
 import { named } from './named.js';
 import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
@@ -163,7 +163,7 @@ function runOf(config: Config, learner: Learner, dataset: Dataset): object {
 async function epochs(
   learner: Learner,
   tasks: TaskSet,
-  options: TrainOptions,
+  options: ConfiguredTraining,
   label: string,
   metricsPath: string,
   console: Console,
@@ -174,12 +174,12 @@ async function epochs(
 async function reportEpochs(
   learner: Learner,
   tasks: TaskSet,
-  options: TrainOptions,
+  options: ConfiguredTraining,
   label: string,
   metricsPath: string,
   console: Console,
 ): Promise<void> {
-  const progress = openProgress(label, options.metric!);
+  const progress = openProgress(label, options.metric);
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
       progress.epoch(report);

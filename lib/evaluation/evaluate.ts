@@ -10,24 +10,25 @@ import { fitMedianDecoder } from './median-decode.js';
 import type { MedianDecoder } from './median-decode.js';
 import { evaluateScores, metricsFor, parseMetric, queryLabels } from './metrics.js';
 import type { MetricOptions, MetricResult } from './metrics.js';
+import type { CustomMetric } from './metric.js';
 import { isListMetric } from './names.js';
 import { reliability } from './probability.js';
 import type { Reliability } from './probability.js';
-import { standardOf } from './standard.js';
 import { resultTable } from './table.js';
 import type { ResultTable } from './table.js';
 import { Learner } from '../learner/learner.js';
-import { scoresOf } from '../model/scores.js';
+import { lossOf } from '../model/losses.js';
+import { scoresAs, scoresOf } from '../model/scores.js';
 import { checkTaskSet } from '../tasks/check.js';
-import { metricScores } from './scores.js';
+import { checkMetric, metricScores } from './scores.js';
 
 export interface EvaluateOptions extends MetricOptions {
   /**
    * Names: of the query rows (`mae`, `ndcg@5` …; see `evaluateScores`), and of lists of recommendations from the whole catalog
-   * (`coverage@10`, `novelty@10` …; see `evaluateLists`). Default `['mae', 'rmse', 'ndcg@5']` for ratings,
-   * `['logloss', 'auc']` for clicks.
+   * (`coverage@10`, `novelty@10` …; see `evaluateLists`); or metrics of one's own. Default: those of the model's loss,
+   * `['mae', 'rmse', 'ndcg@5']` for ratings, `['logloss', 'auc']` for clicks, `['auc', 'ndcg@5']` where the loss ranks.
    */
-  metrics?: readonly string[];
+  metrics?: readonly (string | CustomMetric)[];
   /** Methods to stand beside, from `fitBaselines`. */
   baselines?: readonly Baseline[];
   /**
@@ -90,16 +91,24 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   ]);
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
-  const isClick = head.loss === 'bce';
-  const standard = standardOf(head.loss);
-  const { baselines = [], calibration, trainRows, features, signal, threshold = standard.threshold, gain } = options;
-  const names = options.metrics ?? standard.metrics;
+  const loss = lossOf(head);
+  const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain } = options;
+  const names: readonly (string | CustomMetric)[] = options.metrics ?? loss.metrics;
   checkArray(names, 'evaluate.metrics', 'metric names');
   checkSignal(signal, 'evaluate.signal');
-  if (calibration !== undefined) checkTaskSet(calibration, 'evaluate.calibration');
+  if (calibration !== undefined) {
+    checkTaskSet(calibration, 'evaluate.calibration');
+    if (loss.score(head) === 'order')
+      throw invalid(
+        'evaluate.calibration',
+        `decodes ratings, which loss ${head.loss} does not give`,
+        calibration,
+        'none',
+      );
+  }
   const metrics = names.filter((name) => !isListMetric(name));
   const listMetrics = names.filter(isListMetric);
-  for (const name of metrics) parseMetric(name);
+  for (const metric of metrics) checkMetric(head, metric, 'evaluate.metrics');
   const count = Math.max(0, ...listMetrics.map((name) => parseListMetric(name).k));
   const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
 
@@ -107,7 +116,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   const measure = async (
     method: string,
     scores: Float64Array,
-    own: string[],
+    own: readonly (string | CustomMetric)[],
     rank: Scorer,
     decoding?: Float64Array,
   ) => {
@@ -133,8 +142,8 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
       others && metricScores(learner, others, metric),
     );
     const labels = queryLabels(tasks);
-    if (isClick && labels.every((y) => y === 0 || y === 1)) {
-      methods[methods.length - 1].reliability = reliability(labels, metricScores(learner, outputs, 'logloss'));
+    if (loss.link === 'logistic' && labels.every((y) => y === 0 || y === 1)) {
+      methods[methods.length - 1].reliability = reliability(labels, scoresAs('probability', head, outputs));
     }
   }
   for (const baseline of baselines) {
@@ -178,6 +187,10 @@ export function decodedMethod(
 
 /** The learner's rating decoder for MAE, fitted on tasks that it was not trained on. */
 export async function fitDecoder(learner: Learner, tasks: TaskSet, signal?: AbortSignal): Promise<MedianDecoder> {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+  checkTaskSet(tasks, 'tasks');
+  checkSignal(signal, 'signal');
+  checkMetric(learner.model.spec.head, DECODED, 'learner.model.head.loss');
   const outputs = await learner.outputs(tasks, 'after', signal);
   return fitMedianDecoder(metricScores(learner, outputs, 'mae'), queryLabels(tasks));
 }

@@ -3,6 +3,7 @@ export { evaluate, fitDecoder } from './evaluate.js';
 export type { EvaluateOptions, Evaluation, MethodEvaluation } from './evaluate.js';
 export { evaluateScores, metricOf } from './metrics.js';
 export type { EvaluationOptions, MetricResult } from './metrics.js';
+export type { CustomMetric } from './metric.js';
 export { rankCatalog } from './lists.js';
 export type { RankedLists, RankOptions, Scorer } from './lists.js';
 export { evaluateLists } from './list-metrics.js';

@@ -1,14 +1,12 @@
-import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import type { TaskSet } from '../foundation/contract.js';
+import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import type { ScoreKind, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, show } from '../foundation/errors.js';
 import type { ErrorCode } from '../foundation/errors.js';
 import { meanInterval } from './intervals.js';
 import type { Interval } from './intervals.js';
-import { isListMetric, splitName } from './names.js';
-import type { RANKING_METRICS, ROW_METRICS } from './names.js';
-import { auc, hitRate, ndcg, precision, recall, reciprocalRank } from './ranking.js';
+import type { CustomMetric, MetricSettings } from './metric.js';
+import { isListMetric, rowMetric, splitName } from './names.js';
 import type { Gain } from './ranking.js';
-import { brierScore, logLoss, meanAbsoluteError, rootMeanSquaredError } from './rating.js';
 import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
@@ -22,11 +20,12 @@ export interface MetricOptions {
   gain?: Gain;
 }
 export interface EvaluationOptions extends MetricOptions {
-  /** Names as {@link parseMetric} reads them. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
-  metrics?: readonly string[];
+  /** Names as {@link parseMetric} reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
+  metrics?: readonly (string | CustomMetric)[];
 }
 const DEFAULT_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'] as const;
-const DEFAULT_THRESHOLD = 4;
+/** For five stars. @internal */
+export const DEFAULT_THRESHOLD = 4;
 /** Beyond this 2^y − 1 no longer tells labels apart but by their order; rating scales end far below. */
 const HIGHEST_RATING = 30;
 
@@ -34,8 +33,7 @@ export interface Metric {
   /** As written: `mae`, `ndcg@3`. */
   name: string;
   better: 'lower' | 'higher';
-  /** What a score must be: a label's estimate, a probability of label 1, or any number to sort by. */
-  score: 'label' | 'probability' | 'order';
+  score: ScoreKind;
   /** Value on one task; NaN where the metric is undefined there. */
   compute(window: TaskWindow): number;
 }
@@ -44,49 +42,25 @@ export interface Metric {
 export interface MetricResult extends Interval {
   /** Value of each task; NaN where the metric is undefined (no query row, no relevant row, one class only). */
   perTask: Float64Array;
+  /** Which way a metric of one's own is better; of the library's metrics the name says it. */
+  better?: 'lower' | 'higher';
 }
-
-/** A gain, and what is subtracted from labels before it. */
-interface Settings {
-  threshold: number;
-  gain: Gain;
-  floor: number;
-}
-type Build = (k: number, settings: Settings) => Omit<Metric, 'name'>;
-type Cut = (window: TaskWindow, k: number, threshold: number) => number;
-
-const cut =
-  (compute: Cut): Build =>
-  (k, { threshold }) => ({ better: 'higher', score: 'order', compute: (window) => compute(window, k, threshold) });
-
-const PLAIN: Record<string, Build> & Record<(typeof ROW_METRICS)[number], Build> = {
-  mae: () => ({ better: 'lower', score: 'label', compute: meanAbsoluteError }),
-  rmse: () => ({ better: 'lower', score: 'label', compute: rootMeanSquaredError }),
-  logloss: () => ({ better: 'lower', score: 'probability', compute: logLoss }),
-  brier: () => ({ better: 'lower', score: 'probability', compute: brierScore }),
-  auc: (_, { threshold }) => ({ better: 'higher', score: 'order', compute: (window) => auc(window, threshold) }),
-};
-const AT_K: Record<string, Build> & Record<(typeof RANKING_METRICS)[number], Build> = {
-  ndcg: (k, { gain, floor }) => ({
-    better: 'higher',
-    score: 'order',
-    compute: (window) => ndcg(window, k, gain, floor),
-  }),
-  precision: cut(precision),
-  recall: cut(recall),
-  hitrate: cut(hitRate),
-  mrr: cut(reciprocalRank),
-};
 
 /**
- * Reads a metric's name: `mae`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
- * `mrr@k` with an integer k ≥ 1.
+ * Reads a metric: by its name, `mae`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
+ * `mrr@k` with an integer k ≥ 1; or one of one's own.
  *
  * @throws UNKNOWN_OPTION for another name (the message holds the nearest), INVALID_OPTION for a bad k or option.
  */
-export function parseMetric(name: string, options: MetricOptions = {}): Metric {
-  return build(name, settingsOf(options, new Float32Array(0)));
+export function parseMetric(
+  metric: string | CustomMetric,
+  options: MetricOptions = {},
+  field = 'evaluation.metrics',
+): Metric {
+  return build(metric, settingsOf(options, new Float32Array(0)), field);
 }
+
+type Settings = Omit<MetricSettings, 'k'>;
 
 /** @param labels all that are measured: the default gain depends on their range */
 function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
@@ -105,29 +79,58 @@ function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
   };
 }
 
-function build(name: string, settings: Settings): Metric {
-  const { base, k } = splitName(name);
-  if (isListMetric(name))
+function build(metric: string | CustomMetric, settings: Settings, field: string): Metric {
+  if (typeof metric === 'object' && metric !== null) return custom(metric, field);
+  const { base, k = NaN } = splitName(metric, field);
+  const record = rowMetric(base);
+  if (record === undefined)
     throw invalid(
-      'evaluation.metrics',
+      field,
       'is measured on lists of recommendations, by evaluate or evaluateLists',
-      name,
+      metric,
       'a metric of query rows',
     );
-  return { name, ...(k === undefined ? PLAIN[base] : AT_K[base])(k ?? NaN, settings) };
+  const { better, score } = record;
+  return { name: metric, better, score, compute: (window) => record.compute(window, { ...settings, k }) };
 }
 
-/**
- * The metrics among `names` that mean something for a method with this kind of score: a ranking score has no mae, and
- * only a probability has a logloss. Metrics of lists are left out.
- */
-export function metricsFor(score: Metric['score'], names: readonly string[]): string[] {
-  const fits: Record<Metric['score'], readonly string[]> = {
-    order: ['order'],
-    label: ['order', 'label'],
-    probability: ['order', 'label', 'probability'],
+function custom(metric: CustomMetric, field: string): Metric {
+  checkObject(metric, field, ['name', 'better', 'score', 'compute']);
+  const { name, better, score, compute } = metric;
+  checkString(name, `${field}.name`);
+  if (rowMetric(name.replace(/@.*/, '')) !== undefined || isListMetric(name))
+    throw invalid(`${field}.name`, "is one of the library's metrics", name, 'another name');
+  checkOneOf(better, `${field}.better`, ['lower', 'higher']);
+  checkOneOf(score, `${field}.score`, ['label', 'probability', 'order']);
+  if (typeof compute !== 'function')
+    throw invalid(`${field}.compute`, 'not a function', compute, 'a function of the labels and scores of a task');
+  return {
+    name,
+    better,
+    score,
+    compute({ labels, scores, start, end }) {
+      const value: unknown = compute(labels.slice(start, end), scores.slice(start, end));
+      if (typeof value !== 'number') throw invalid(`${field}.compute`, 'gave no number', value, 'a number, or NaN');
+      return value;
+    },
   };
-  return names.filter((name) => !isListMetric(name) && fits[score].includes(parseMetric(name).score));
+}
+
+/** The kinds of metrics that scores of a kind can be measured by. */
+const MEASURED_BY: Readonly<Record<ScoreKind, readonly ScoreKind[]>> = {
+  order: ['order'],
+  label: ['order', 'label'],
+  probability: ['order', 'label', 'probability'],
+};
+
+/** Whether a metric means something of scores of this kind: a ranking score has no mae, and only a probability has a logloss. */
+export function isMeasured(score: ScoreKind, metric: string | CustomMetric): boolean {
+  return MEASURED_BY[score].includes(parseMetric(metric).score);
+}
+
+/** The metrics that mean something for a method with this kind of score. Metrics of lists are left out. */
+export function metricsFor<M extends string | CustomMetric>(score: ScoreKind, metrics: readonly M[]): M[] {
+  return metrics.filter((metric) => !isListMetric(metric) && isMeasured(score, metric));
 }
 
 /** Labels of all query rows, in task order: beside these, position by position, stand a method's scores. */
@@ -180,7 +183,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
     throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
   const settings = settingsOf(rest, rows.labels);
   // Not map, which passes over holes.
-  const metrics = Array.from(names, (name: string) => build(name, settings));
+  const metrics = Array.from(names, (metric: string | CustomMetric) => build(metric, settings, 'evaluation.metrics'));
   checkScores(rows, metrics);
 
   const { labels, scores, offsets } = rows;
@@ -194,7 +197,12 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
     if (sorted) sortWindow(window);
     for (let m = 0; m < metrics.length; m++) perTask[m][t] = metrics[m].compute(window);
   }
-  return Object.fromEntries(metrics.map(({ name }, m) => [name, { ...meanInterval(perTask[m]), perTask: perTask[m] }]));
+  return Object.fromEntries(
+    metrics.map(({ name, better }, m) => [
+      name,
+      { ...meanInterval(perTask[m]), perTask: perTask[m], ...(typeof names[m] !== 'string' && { better }) },
+    ]),
+  );
 }
 
 function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Metric[]): void {

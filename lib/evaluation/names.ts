@@ -1,42 +1,47 @@
+/** Every metric by name. What each one is stands in its record; the lists and messages here follow from those. */
 import { invalid, unknownName } from '../foundation/check.js';
+import { LIST_METRICS } from './list-measures.js';
+import type { ListMetric } from './list-measures.js';
+import type { RowMetric } from './metric.js';
+import { RANKING_METRICS } from './ranking.js';
+import { RATING_METRICS } from './rating.js';
 
-/** Of the query rows, all of them: `mae`. */
-export const ROW_METRICS = ['mae', 'rmse', 'logloss', 'brier', 'auc'] as const;
-/** Of the first k query rows by score: `ndcg@5`. */
-export const RANKING_METRICS = ['ndcg', 'precision', 'recall', 'hitrate', 'mrr'] as const;
-/** Of the first k items of lists of recommendations: `coverage@10`. */
-export const LIST_METRICS = [
-  'coverage',
-  'gini',
-  'novelty',
-  'popularity',
-  'popularityLift',
-  'diversity',
-  'miscalibration',
-] as const;
+/** Metrics of query rows: `mae`, `ndcg@5`. */
+const ROWS: Readonly<Record<string, RowMetric>> = { ...RATING_METRICS, ...RANKING_METRICS };
+/** Metrics of lists of recommendations: `coverage@10`. */
+const LISTS: Readonly<Record<string, ListMetric>> = LIST_METRICS;
 
-const AT_K: readonly string[] = [...RANKING_METRICS, ...LIST_METRICS];
+/** How the names are written: `mae`, `ndcg@k`. @internal */
+export const ROW_METRIC_NAMES = Object.entries(ROWS).map(([name, { takesK }]) => (takesK ? `${name}@k` : name));
+/** @internal */
+export const LIST_METRIC_NAMES = Object.keys(LISTS).map((name) => `${name}@k`);
+
+/** The record of a metric of query rows, or undefined. @internal */
+export const rowMetric = (base: string): RowMetric | undefined => (Object.hasOwn(ROWS, base) ? ROWS[base] : undefined);
+/** The record of a metric of lists, or undefined. @internal */
+export const listMetric = (base: string): ListMetric | undefined =>
+  Object.hasOwn(LISTS, base) ? LISTS[base] : undefined;
 
 /** Whether a metric is one of lists of recommendations. */
 export function isListMetric(name: unknown): name is string {
-  const base = typeof name === 'string' ? name.replace(/@.*/, '') : '';
-  return LIST_METRICS.some((known) => known === base);
+  return typeof name === 'string' && listMetric(name.replace(/@.*/, '')) !== undefined;
 }
 
 /**
  * The two parts of a metric's name, such as `ndcg` and 3; plain ones have no k.
  * @throws UNKNOWN_OPTION for a name that is none (the message holds the nearest), INVALID_OPTION for a bad k
  */
-export function splitName(name: unknown): { base: string; k: number | undefined } {
-  const field = 'evaluation.metrics';
+export function splitName(name: unknown, field = 'evaluation.metrics'): { base: string; k: number | undefined } {
   if (typeof name !== 'string') throw invalid(field, 'not a metric name', name, 'a text such as "ndcg@3"');
   const at = name.indexOf('@');
   const base = at < 0 ? name : name.slice(0, at);
-  const takesK = AT_K.includes(base);
-  if (!takesK && !ROW_METRICS.some((known) => known === base)) {
+  const found = rowMetric(base);
+  if (found === undefined && listMetric(base) === undefined) {
     const cutOff = at < 0 ? '@k' : name.slice(at);
-    throw unknownName(field, 'no such metric', name, [...ROW_METRICS, ...AT_K.map((known) => known + cutOff)]);
+    const known = [...ROW_METRIC_NAMES, ...LIST_METRIC_NAMES].map((each) => each.replace('@k', cutOff));
+    throw unknownName(field, 'no such metric', name, known);
   }
+  const takesK = found === undefined || found.takesK === true;
   const k = at < 0 ? NaN : Number(name.slice(at + 1));
   if (takesK ? !/^@[1-9]\d*$/.test(name.slice(base.length)) || !Number.isSafeInteger(k) : at >= 0) {
     throw invalid(

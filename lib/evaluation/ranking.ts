@@ -1,4 +1,5 @@
 import { InnerloopError } from '../foundation/errors.js';
+import type { MetricSettings, RowMetric } from './metric.js';
 import { tieEnd } from './window.js';
 import type { TaskWindow } from './window.js';
 
@@ -13,7 +14,7 @@ export type Gain = 'exponential' | 'linear';
  * nDCG@k with discount 1 / log2(place + 1) and the gain of label − floor; NaN if no row has a gain (Järvelin & Kekäläinen
  * 2002; ties: McSherry & Najork 2008).
  */
-export function ndcg(window: TaskWindow, k: number, gain: Gain, floor = 0): number {
+function ndcg(window: TaskWindow, { k, gain, floor }: MetricSettings): number {
   const { labels, order, start, end } = window;
   const gains = new Float64Array(end - start);
   for (let i = start; i < end; i++) gains[i - start] = gainOf(labels[i] - floor, gain);
@@ -74,22 +75,22 @@ function expectedHits(window: TaskWindow, k: number, threshold: number): number 
 }
 
 /** Relevant among the first k, over k (also when the task has fewer than k rows); NaN without a relevant row. */
-export function precision(window: TaskWindow, k: number, threshold: number): number {
+function precision(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return relevantRows(window, threshold) === 0 ? NaN : expectedHits(window, k, threshold) / k;
 }
 
 /** Relevant among the first k, over all relevant; NaN without a relevant row. */
-export function recall(window: TaskWindow, k: number, threshold: number): number {
+function recall(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return expectedHits(window, k, threshold) / (relevantRows(window, threshold) || NaN);
 }
 
 /** Probability that a relevant row is among the first k; NaN without a relevant row. */
-export function hitRate(window: TaskWindow, k: number, threshold: number): number {
+function hitRate(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return firstHit(window, k, threshold, () => 1);
 }
 
 /** Expected 1 / place of the first relevant row, 0 beyond place k; NaN without a relevant row. */
-export function reciprocalRank(window: TaskWindow, k: number, threshold: number): number {
+function reciprocalRank(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return firstHit(window, k, threshold, (place) => 1 / place);
 }
 
@@ -120,7 +121,7 @@ function firstHit(window: TaskWindow, k: number, threshold: number, value: (plac
  * Probability that a relevant row scores above one that is not, ties counting ½ (the Mann-Whitney statistic); NaN
  * unless the task has both.
  */
-export function auc(window: TaskWindow, threshold: number): number {
+function auc(window: TaskWindow, { threshold }: MetricSettings): number {
   const { start, end } = window;
   const relevant = relevantRows(window, threshold);
   const others = end - start - relevant;
@@ -136,3 +137,15 @@ export function auc(window: TaskWindow, threshold: number): number {
   }
   return wins / relevant / others;
 }
+
+const atK = (compute: RowMetric['compute']) => ({ better: 'higher', score: 'order', takesK: true, compute }) as const;
+
+/** Metrics of the order that scores put rows into. */
+export const RANKING_METRICS = {
+  auc: { better: 'higher', score: 'order', compute: auc },
+  ndcg: atK(ndcg),
+  precision: atK(precision),
+  recall: atK(recall),
+  hitrate: atK(hitRate),
+  mrr: atK(reciprocalRank),
+} as const satisfies Record<string, RowMetric>;

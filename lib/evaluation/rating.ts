@@ -1,14 +1,15 @@
+import type { RowMetric } from './metric.js';
 import type { TaskWindow } from './window.js';
 
 /** Mean absolute error of one task. */
-export function meanAbsoluteError({ labels, scores, start, end }: TaskWindow): number {
+function meanAbsoluteError({ labels, scores, start, end }: TaskWindow): number {
   let sum = 0;
   for (let i = start; i < end; i++) sum += Math.abs(scores[i] - labels[i]);
   return sum / (end - start);
 }
 
 /** Root of the mean squared error of one task. The mean over tasks of this is not the RMSE of the pooled rows. */
-export function rootMeanSquaredError({ labels, scores, start, end }: TaskWindow): number {
+function rootMeanSquaredError({ labels, scores, start, end }: TaskWindow): number {
   let sum = 0;
   for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
   return Math.sqrt(sum / (end - start));
@@ -18,7 +19,7 @@ export function rootMeanSquaredError({ labels, scores, start, end }: TaskWindow)
 const CLIP = 1e-15;
 
 /** Mean of −y log p − (1 − y) log(1 − p), with p clipped to [1e-15, 1 − 1e-15]. */
-export function logLoss({ labels, scores, start, end }: TaskWindow): number {
+function logLoss({ labels, scores, start, end }: TaskWindow): number {
   let sum = 0;
   for (let i = start; i < end; i++) {
     const p = Math.min(Math.max(scores[i], CLIP), 1 - CLIP);
@@ -28,8 +29,16 @@ export function logLoss({ labels, scores, start, end }: TaskWindow): number {
 }
 
 /** Mean of (p − y)² for labels y of 0 and 1 (Brier 1950). */
-export function brierScore({ labels, scores, start, end }: TaskWindow): number {
+function brierScore({ labels, scores, start, end }: TaskWindow): number {
   let sum = 0;
   for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
   return sum / (end - start);
 }
+
+/** Metrics of how far estimates and probabilities are from labels. */
+export const RATING_METRICS = {
+  mae: { better: 'lower', score: 'label', compute: meanAbsoluteError },
+  rmse: { better: 'lower', score: 'label', compute: rootMeanSquaredError },
+  logloss: { better: 'lower', score: 'probability', compute: logLoss },
+  brier: { better: 'lower', score: 'probability', compute: brierScore },
+} as const satisfies Record<string, RowMetric>;

@@ -1,10 +1,40 @@
+/** Which metrics a model can be measured by, and its outputs as what they take. */
+import { invalid } from '../foundation/check.js';
+import type { LossSpec } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
-import { scoresOf } from '../model/scores.js';
-import { parseMetric } from './metrics.js';
+import { lossOf } from '../model/losses.js';
+import { scoresAs } from '../model/scores.js';
+import type { CustomMetric } from './metric.js';
+import { isMeasured, parseMetric } from './metrics.js';
+import { isListMetric } from './names.js';
 
-/** Outputs as what a metric takes: probabilities for `logloss`, else ratings or scores to rank by. @internal */
-export function metricScores(learner: Learner, outputs: Float64Array, metric: string): Float64Array {
-  const { head } = learner.model.spec;
-  if (head.loss === 'bce' && parseMetric(metric).score !== 'order') return outputs.map((o) => 1 / (1 + Math.exp(-o)));
-  return scoresOf(head, outputs, 0);
+/** Outputs as what a metric takes: probabilities or estimates of labels, or scores to sort by. @internal */
+export function metricScores(learner: Learner, outputs: Float64Array, metric: string | CustomMetric): Float64Array {
+  return scoresAs(parseMetric(metric).score, learner.model.spec.head, outputs);
+}
+
+const MEANINGS = {
+  order: 'only put items in order',
+  label: 'estimate labels and are no probabilities',
+  probability: 'are probabilities',
+} as const;
+
+/**
+ * Checks that a metric exists and means something of a model with this loss; lists of recommendations can always be measured.
+ *
+ * @throws {InnerloopError} UNKNOWN_OPTION; INVALID_OPTION for a metric that the loss cannot have, with those that it has by default
+ * @internal
+ */
+export function checkMetric(head: LossSpec, metric: string | CustomMetric, field: string): void {
+  if (isListMetric(metric)) return;
+  const { name } = parseMetric(metric, {}, field);
+  const loss = lossOf(head);
+  const score = loss.score(head);
+  if (isMeasured(score, metric)) return;
+  throw invalid(
+    field,
+    `means nothing under loss ${head.loss}, whose scores ${MEANINGS[score]}`,
+    name,
+    `${loss.metrics.join(', ')}, say`,
+  );
 }

@@ -1,5 +1,6 @@
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
+import type { Better } from './metric.js';
 import { parseMetric } from './metrics.js';
 import { isListMetric } from './names.js';
 
@@ -11,8 +12,7 @@ export interface TableCell {
 }
 export interface TableColumn {
   metric: string;
-  /** Popularity, say, is `neither`: no method is marked as best. */
-  better: 'lower' | 'higher' | 'neither';
+  better: Better;
 }
 /** Methods by metrics. Plain JSON: no NaN, no typed arrays; a metric a method does not have is null. */
 export interface ResultTable {
@@ -24,7 +24,7 @@ export interface ResultTable {
 export interface MethodResult {
   method: string;
   /** By metric name, as `evaluateScores` returns them; a metric that makes no sense for the method is left out. */
-  metrics: Record<string, Interval>;
+  metrics: Record<string, Interval & { better?: 'lower' | 'higher' }>;
 }
 export interface RenderOptions {
   /** Digits after the point. Default 4. */
@@ -35,7 +35,10 @@ const DEFAULT_DIGITS = 4;
 /** Collects results into one table; columns are the metrics in order of first appearance. */
 export function resultTable(results: readonly MethodResult[], title = ''): ResultTable {
   const names = [...new Set(results.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const columns = names.map((metric) => ({ metric, better: betterOf(metric) }));
+  const columns = names.map((metric) => {
+    const own = results.find(({ metrics }) => metrics[metric]?.better !== undefined)?.metrics[metric].better;
+    return { metric, better: own ?? betterOf(metric) };
+  });
   const rows = results.map(({ method, metrics }) => ({ method, cells: names.map((name) => cellOf(metrics[name])) }));
   return { title, columns, rows };
 }

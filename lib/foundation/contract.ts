@@ -127,6 +127,8 @@ export type LossSpec =
   | { loss: 'bpr' }
   | { loss: 'listwise' }
   | { loss: 'episode'; classes: number };
+/** What a score is: an estimate of a label, a probability of label 1, or any number to sort by. */
+export type ScoreKind = 'label' | 'probability' | 'order';
 /** An auxiliary head: outputs of its own on the same body, with labels of its own (NaN where a row has none). */
 export type AuxiliaryHead = LossSpec & {
   /** Names its labels: of the rows, or a dense column of the interactions. */

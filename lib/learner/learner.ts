@@ -17,6 +17,7 @@ import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/con
 import { InnerloopError } from '../foundation/errors.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
+import { lossOf } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
@@ -293,7 +294,7 @@ export class Learner {
       variances?.set(chunk.variance!, tasks.queryOffsets[from]);
     }
     if (moderated) moderate(result, variances!);
-    if (this.model.spec.head.loss !== 'mse') return result;
+    if (!lossOf(this.model.spec.head).isCentred) return result;
     const centers = queryCenters(rows, tasks);
     for (let i = 0; i < result.length; i++) result[i] += centers[i];
     return result;

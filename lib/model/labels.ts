@@ -1,41 +1,8 @@
-/** Which labels fit which loss. */
+/** Labels of auxiliary heads, which are columns of the interactions. */
 import { invalid } from '../foundation/check.js';
-import type { AuxiliaryHead, Dataset, LossSpec } from '../foundation/contract.js';
+import type { AuxiliaryHead, Dataset } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
-
-/** Whether a finite number is a label of the loss. */
-export function labelFits(head: LossSpec, y: number): boolean {
-  switch (head.loss) {
-    case 'mse':
-      return true;
-    case 'bce':
-      return y >= 0 && y <= 1;
-    case 'softmax':
-      return Number.isInteger(y) && y >= 0 && y < head.classes;
-    case 'episode':
-      return Number.isInteger(y) && y >= 0;
-    case 'bpr':
-    case 'listwise':
-      return y === 0 || y === 1;
-  }
-}
-
-/** What a label of the loss is, for messages. */
-export function labelsOf(head: LossSpec): string {
-  switch (head.loss) {
-    case 'mse':
-      return 'a finite number';
-    case 'bce':
-      return 'a probability from 0 to 1';
-    case 'softmax':
-      return `a class, an integer from 0 to ${head.classes - 1}`;
-    case 'episode':
-      return 'a class, an integer from 0';
-    case 'bpr':
-    case 'listwise':
-      return '1, or 0 for a negative';
-  }
-}
+import { lossOf } from './losses.js';
 
 /**
  * The labels of an auxiliary head: a dense column of the interactions, of size 1 and its name. Where there is a column
@@ -71,14 +38,15 @@ function readLabels({ context }: Dataset, head: AuxiliaryHead): Float64Array {
   }
   if (column.kind !== 'dense' || column.size !== 1)
     throw invalid(field, `the column is ${column.kind}`, head.name, 'a dense column of size 1, not standardised');
+  const loss = lossOf(head);
   const present = find(`${head.name}.present`);
   return Float64Array.from(column.data, (y, row) => {
     if (present?.kind === 'dense' && present.data[row] === 0) return NaN;
-    if (labelFits(head, y)) return y;
+    if (loss.fits(y, head)) return y;
     throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
       field: head.name,
       value: y,
-      expected: labelsOf(head),
+      expected: loss.labels(head),
     });
   });
 }

@@ -1,4 +1,4 @@
-import { LOSSES, nativeError, operations } from '../foundation/addon.js';
+import { LOSSES as NATIVE_LOSSES, nativeError, operations } from '../foundation/addon.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf } from './bodies/index.js';
@@ -24,6 +24,7 @@ import type {
   Tensor,
 } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
 import { INPUT_KINDS, POOLINGS, Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
 import { random } from '../foundation/random.js';
@@ -211,18 +212,18 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   checkObject(head, 'model.head', ['loss', 'classes', 'also']);
   const { also, ...main } = head;
   checkLoss(main, 'model.head');
-  checkEpisode(spec['episode'], main['loss']);
-  if (kind.oneOutput === true && (also !== undefined || main['loss'] === 'softmax' || main['loss'] === 'episode')) {
+  checkEpisode(spec['episode'], main);
+  if (kind.oneOutput === true && (also !== undefined || lossOf(main).leastClasses !== undefined)) {
     throw invalid(
       'model.head',
       `has several outputs, but ${body['kind']} gives one`,
       head,
-      'one of mse, bce, bpr, listwise alone',
+      `one of ${lossesWhere(({ leastClasses }) => leastClasses === undefined).join(', ')} alone`,
     );
   }
   if (also === undefined) return;
-  if (main['loss'] === 'episode')
-    throw invalid('model.head.also', 'does not apply to the loss episode', also, 'a loss of the rows');
+  if (lossOf(main).isEmbedding)
+    throw invalid('model.head.also', `does not apply to the loss ${main.loss}`, also, 'a loss of the rows');
   checkArray(also, 'model.head.also', 'heads');
   for (const [i, each] of also.entries()) {
     const field = `model.head.also[${i}]`;
@@ -234,26 +235,33 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   }
 }
 
-function checkEpisode(episode: unknown, loss: LossSpec['loss']): void {
+function checkEpisode(episode: unknown, main: LossSpec): void {
   if (episode === undefined) return;
   checkObject(episode, 'model.episode', ['classes']);
-  if (loss !== 'episode') throw invalid('model.episode', `does not apply to the loss ${loss}`, episode, 'loss episode');
+  if (!lossOf(main).isEmbedding)
+    throw invalid('model.episode', `does not apply to the loss ${main.loss}`, episode, 'loss episode');
   checkInteger(episode['classes'], 'model.episode.classes', 2, 65536);
 }
 
 function checkLoss(head: Record<string, unknown>, field: string): asserts head is LossSpec {
-  checkOneOf(head['loss'], `${field}.loss`, field === 'model.head' ? [...LOSSES, 'episode'] : LOSSES);
-  if (head['loss'] === 'softmax') checkInteger(head['classes'], `${field}.classes`, 2, 65536);
-  else if (head['loss'] === 'episode') checkInteger(head['classes'], `${field}.classes`, 1, 65536);
+  if (typeof head['loss'] === 'function')
+    throw new InnerloopError('UNSUPPORTED', 'losses are computed by the native core, not by functions', {
+      field: `${field}.loss`,
+      value: head['loss'],
+      expected: `one of ${LOSS_NAMES.join(', ')}, or defineAlgorithm with a graph of its own`,
+    });
+  const isMain = field === 'model.head';
+  checkOneOf(head['loss'], `${field}.loss`, isMain ? LOSS_NAMES : lossesWhere(({ isEmbedding }) => !isEmbedding));
+  const { leastClasses } = lossOf(head as LossSpec);
+  if (leastClasses !== undefined) checkInteger(head['classes'], `${field}.classes`, leastClasses, 65536);
   else if (head['classes'] !== undefined)
     throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
 }
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
   return [main, ...also].map((head) => ({
-    // An embedding is never asked for a loss, but has to have one.
-    loss: LOSSES.indexOf(head.loss === 'episode' ? 'mse' : head.loss),
-    outputs: head.loss === 'softmax' || head.loss === 'episode' ? head.classes : 1,
+    loss: NATIVE_LOSSES.indexOf(lossOf(head).native),
+    outputs: outputsOf(head),
     weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
   }));
 }

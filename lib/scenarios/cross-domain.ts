@@ -20,7 +20,7 @@ import { keyColumn } from '../tasks/key.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';
-import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import { betterOf, checkLearner, measure, metricOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 
 export interface CrossDomainOptions {
@@ -134,8 +134,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
     redraw: false,
   });
 
-  const metric = options.metric ?? metricsOf(target, undefined, field)[0];
-  checkString(metric, `${field}.metric`);
+  const metric = metricOf(target, options.metric, `${field}.metric`);
   const points = (k: number, withHistory: boolean) =>
     testTasks(dataset, domains, testUsers, k, most, query, withHistory ? history : 0, seed);
   const methods: { name: string; learner: Learner; history: boolean }[] = [

@@ -3,8 +3,8 @@ import { checkArray, checkInteger, checkObject, checkSignal } from '../foundatio
 import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
-import { standardOf } from '../evaluation/standard.js';
 import type { Learner } from '../learner/learner.js';
+import { lossOf } from '../model/losses.js';
 import { nestedSupport } from '../tasks/index.js';
 import type { NestedOptions } from '../tasks/index.js';
 import { checkTaskSet } from '../tasks/check.js';
@@ -55,6 +55,7 @@ export async function fewShot(
   steps.forEach((count, k) => checkInteger(count, `${field}.steps[${k}]`, 0, 10000));
   checkSignal(signal, `${field}.signal`);
   const metrics = metricsOf(named[0][1], options.metrics, `${field}.metrics`);
+  for (const [, learner] of named) metricsOf(learner, metrics, `${field}.metrics`);
   const sets = nestedSupport(tasks, shots, { order, seed });
   const [first] = sets;
 
@@ -68,7 +69,7 @@ export async function fewShot(
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
   // What is relevant: as `evaluate` has it for the learners.
-  const { threshold } = standardOf(named[0][1].model.spec.head.loss);
+  const { threshold } = lossOf(named[0][1].model.spec.head);
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;

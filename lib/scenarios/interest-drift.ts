@@ -1,12 +1,4 @@
-import {
-  checkFraction,
-  checkInteger,
-  checkNumber,
-  checkObject,
-  checkSignal,
-  checkString,
-  invalid,
-} from '../foundation/check.js';
+import { checkFraction, checkInteger, checkNumber, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
@@ -19,7 +11,7 @@ import { windowTasks } from '../tasks/split-time.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';
 import { withRecency } from './recency.js';
-import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import { betterOf, checkLearner, measure, metricOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 
 export interface DriftOptions {
@@ -87,8 +79,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => time[row] < cuts[0]);
   const fixed = await options.learner(rows);
   checkLearner(fixed, `${field}.learner()`);
-  const metric = options.metric ?? metricsOf(fixed, undefined, field)[0];
-  checkString(metric, `${field}.metric`);
+  const metric = metricOf(fixed, options.metric, `${field}.metric`);
   await finish(fixed, buildTasks(dataset, { ...options.tasks, rows }), { ...options.train, signal });
   const [moving, movingRecent] = [
     await twin(fixed, await options.learner(rows)),

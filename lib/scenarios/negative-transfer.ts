@@ -1,19 +1,20 @@
-import { checkNumber, checkObject, checkSignal, checkString } from '../foundation/check.js';
+import { checkNumber, checkObject, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
+import { lossOf } from '../model/losses.js';
 import { random } from '../foundation/random.js';
 import { TaskSetBuilder } from '../tasks/rows.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { gradientAlignment } from './alignment.js';
-import { betterOf, checkLearner, measureOutputs, metricsOf, seriesOf, tableOf } from './scenario.js';
+import { betterOf, checkLearner, measureOutputs, metricOf, seriesOf, tableOf } from './scenario.js';
 import type { Scenario } from './scenario.js';
 
 export interface NegativeTransferOptions {
   /** Tasks that neither trained nor are reported on: the remedies are fitted on them. Default: no remedy by shrinkage. */
   validation?: TaskSet;
-  /** What a task is hurt in; only for errors (mae, rmse, logloss) is shrinkage certain to hurt no task that was helped. Default `mae`, of clicks `logloss`. */
+  /** What a task is hurt in; only for errors (mae, rmse, logloss) is shrinkage certain to hurt no task that was helped. Default: that of the learner's loss (`mae`, `logloss`, `auc`). */
   metric?: string;
   /** A column whose values group the tasks for gradient alignment. Default: no alignment. */
   column?: string;
@@ -54,8 +55,7 @@ export async function negativeTransfer(
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
   const { validation, column, signal } = options;
-  const metric = options.metric ?? metricsOf(learner, undefined, field)[0];
-  checkString(metric, `${field}.metric`);
+  const metric = metricOf(learner, options.metric, `${field}.metric`);
   const better = betterOf(metric);
   checkSignal(signal, `${field}.signal`);
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
@@ -78,9 +78,9 @@ export async function negativeTransfer(
     const { c, weight } = await fitShrinkage(learner, validation, { metric, signal });
     remedy(`adapted, shrunk (c = ${c})`, weight);
     // At c = 0 this is the gate.
-    if (c > 0) remedy('adapted, shrunk and gated', (rows, t) => weight(rows) * gates[t]);
+    if (c > 0 && gates !== undefined) remedy('adapted, shrunk and gated', (rows, t) => weight(rows) * gates[t]);
   }
-  remedy('adapted, gated', (_, t) => gates[t]);
+  if (gates !== undefined) remedy('adapted, gated', (_, t) => gates[t]);
 
   const harmOf = (perTask: Float64Array) =>
     perTask.map((value, t) => Math.max(0, better === 'lower' ? value - base.perTask[t] : base.perTask[t] - value));
@@ -144,7 +144,7 @@ export async function fitShrinkage(
   checkObject(options, 'fitShrinkage', ['metric', 'signal']);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const metric = options.metric ?? metricsOf(learner, undefined, 'fitShrinkage')[0];
+  const metric = metricOf(learner, options.metric, 'fitShrinkage.metric');
   checkOneOutput(learner);
   const [before, after] = [
     await learner.outputs(tasks, 'before', options.signal),
@@ -180,9 +180,18 @@ function blend(
   return outputs;
 }
 
-/** 1 for a task whose held-out support rows adaptation to the others predicts at least as well, by the head's loss; else 0. */
-async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/**
+ * 1 for a task whose held-out support rows adaptation to the others predicts at least as well, by the cost of a row; else 0.
+ * Undefined under losses of groups, where a single held-out row costs nothing that could be compared.
+ */
+async function gatesOf(
+  learner: Learner,
+  tasks: TaskSet,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
   checkOneOutput(learner);
+  const cost = lossOf(learner.model.spec.head).rows?.cost;
+  if (cost === undefined) return undefined;
   const { dataset, supportOffsets, supportRows } = tasks;
   const held = new TaskSetBuilder();
   const owner: number[] = [];
@@ -205,12 +214,9 @@ async function gatesOf(learner: Learner, tasks: TaskSet, signal: AbortSignal | u
   const left = held.build(dataset);
   const [before, after] = [await learner.outputs(left, 'before', signal), await learner.outputs(left, 'after', signal)];
   const gain = new Float64Array(tasks.size);
-  const isClick = learner.model.spec.head.loss === 'bce';
-  const loss = (y: number, output: number) =>
-    isClick ? Math.log1p(Math.exp(-Math.abs(output))) + Math.max(output, 0) - y * output : Math.abs(output - y);
   owner.forEach((t, i) => {
     const y = dataset.label[left.queryRows[i]];
-    gain[t] += loss(y, before[i]) - loss(y, after[i]);
+    gain[t] += cost(before[i], y) - cost(after[i], y);
   });
   return gates.map((_, t) => (gain[t] < 0 ? 0 : 1));
 }

@@ -1,13 +1,13 @@
 /** What every scenario returns: tables as `evaluate` makes them, series to plot, and what a reader has to know. */
-import { checkArray, invalid } from '../foundation/check.js';
+import { checkArray, checkString, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
 import type { MetricResult } from '../evaluation/metrics.js';
 import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
-import { standardOf } from '../evaluation/standard.js';
 import { Learner } from '../learner/learner.js';
-import { metricScores } from '../evaluation/scores.js';
+import { checkMetric, metricScores } from '../evaluation/scores.js';
+import { lossOf } from '../model/losses.js';
 import { adaptedOutputs } from './outputs.js';
 import type { Adaptation } from './outputs.js';
 
@@ -38,22 +38,24 @@ export interface Scenario {
 
 export type Metrics = Record<string, MetricResult>;
 
-const DEFAULT_METRICS = {
-  mse: ['mae', 'ndcg@5'],
-  bce: ['logloss', 'auc'],
-  bpr: ['auc', 'ndcg@5'],
-  listwise: ['auc', 'ndcg@5'],
-};
-
 /** Checked metric names, or those that suit the learner. */
 export function metricsOf(learner: Learner, metrics: readonly string[] | undefined, field: string): readonly string[] {
-  const { loss } = learner.model.spec.head;
-  if (metrics === undefined)
-    return loss in DEFAULT_METRICS ? DEFAULT_METRICS[loss as keyof typeof DEFAULT_METRICS] : DEFAULT_METRICS.mse;
+  const { head } = learner.model.spec;
+  if (metrics === undefined) return lossOf(head).brief;
   checkArray(metrics, field, 'metric names');
   if (metrics.length === 0) throw invalid(field, 'empty', metrics, 'at least one metric');
-  for (const name of metrics) parseMetric(name);
+  for (const [k, name] of metrics.entries()) metricOf(learner, name, `${field}[${k}]`);
   return metrics;
+}
+
+/** A checked metric name, or what the learner's epochs are chosen by. */
+export function metricOf(learner: Learner, metric: string | undefined, field: string): string {
+  const { head } = learner.model.spec;
+  if (metric === undefined) return lossOf(head).validation;
+  checkString(metric, field);
+  checkMetric(head, metric, field);
+  parseMetric(metric, {}, field);
+  return metric;
 }
 
 export function checkLearner(learner: unknown, field = 'learner'): asserts learner is Learner {
@@ -85,7 +87,7 @@ export function measureOutputs(
   outputs: Float64Array,
   metrics: readonly string[],
 ): Metrics {
-  const { threshold } = standardOf(learner.model.spec.head.loss);
+  const { threshold } = lossOf(learner.model.spec.head);
   const measured: Metrics = {};
   for (const metric of metrics) {
     Object.assign(

@@ -6,6 +6,8 @@ import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { bindDataset, SIDES } from '../batch/features.js';
 import { noAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
+import { lossOf } from '../model/losses.js';
+import type { RowLoss } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
 
@@ -84,8 +86,6 @@ export async function explain(
   }));
 }
 
-const ROW_LOSSES: readonly string[] = ['mse', 'bce', 'softmax'];
-
 /**
  * The support loss must be one sum over rows whose labels do not depend on each other, and the inner loop plain gradient steps
  * on nothing but the model's own parameters, or ridge. A row that is left out must leave the inputs of the others as they are,
@@ -94,7 +94,7 @@ const ROW_LOSSES: readonly string[] = ['mse', 'bce', 'softmax'];
 function hasGradient(learner: Learner, catalog: Dataset): boolean {
   const { algorithm, model } = learner;
   const { head } = model.spec;
-  if (!ROW_LOSSES.includes(head.loss) || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined)
+  if (lossOf(head).rows === undefined || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined)
     return false;
   if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;
   if (algorithm.solver === 'ridge') return true;
@@ -261,7 +261,8 @@ async function byGradient(one: Case): Promise<Float64Array> {
     trail.push(ops.readAdapted(adapted, store));
     write(trail[k + 1]);
   }
-  const parts = scoreParts(learner.model.spec.head, await outputs(targetRow)).map(({ label, factor }) => ({
+  const loss = lossOf(learner.model.spec.head).rows!;
+  const parts = loss.scoreParts(await outputs(targetRow)).map(({ label, factor }) => ({
     batch: packed({ items: [one.target], labels: [label] }),
     factor,
   }));
@@ -276,7 +277,7 @@ async function byGradient(one: Case): Promise<Float64Array> {
       direction.forEach((sum, t) => sum?.forEach((_, i) => (sum[i] += factor * gradient[t][i])));
     }
     scaleByRates(direction, loop(k, k + 1), (rates, t) => ops.readTensor(rates, t));
-    const slopes = await lossSlopes(learner.model.spec.head, own.labels, trail[k], direction, async (values) => {
+    const slopes = await lossSlopes(loss, own.labels, trail[k], direction, async (values) => {
       write(values);
       return outputs(supportRows);
     });
@@ -311,34 +312,12 @@ function scaleByRates(
   });
 }
 
-/** The score's gradient as a sum of gradients of the loss at chosen labels: all that the core differentiates are losses. */
-function scoreParts(head: { loss: string }, output: ArrayLike<number>): { label: number; factor: number }[] {
-  const o = output[0];
-  if (head.loss === 'mse') return [{ label: o - 0.5, factor: 1 }]; // ∂(o − y)² = 2 (o − y) ∂o
-  if (head.loss === 'bce') {
-    const p = 1 / (1 + Math.exp(-o)); // ∂loss = (p − y) ∂o
-    return [p >= 0.5 ? { label: 0, factor: 1 / p } : { label: 1, factor: 1 / (p - 1) }];
-  }
-  // s = Σ c p_c, so ∂s/∂o_c = p_c (c − s); the loss of class y has ∂/∂o_c = p_c − [c = y], and Σ_y p_y (y − s) = 0.
-  const p = probabilities(output, 0, output.length);
-  const s = p.reduce((sum, share, c) => sum + share * c, 0);
-  return Array.from(p, (share, label) => ({ label, factor: -share * (label - s) }));
-}
-
-function probabilities(outputs: ArrayLike<number>, from: number, to: number): Float64Array {
-  let top = -Infinity;
-  for (let c = from; c < to; c++) top = Math.max(top, outputs[c]);
-  const p = Float64Array.from({ length: to - from }, (_, c) => Math.exp(outputs[from + c] - top));
-  const total = p.reduce((a, b) => a + b, 0);
-  return p.map((share) => share / total);
-}
-
 /** Largest change of a parameter in a difference quotient: in float64 leaves about ten digits. */
 const STEP = 1e-5;
 
 /** Directional derivative of each support row's loss at θ along d: ∂ℓ/∂o · (o(θ + εd) − o(θ − εd)) / 2ε. */
 async function lossSlopes(
-  head: { loss: string },
+  loss: RowLoss,
   labels: ArrayLike<number>,
   theta: Fast,
   d: Fast,
@@ -357,15 +336,10 @@ async function lossSlopes(
   ];
   const width = here.length / n;
   return Float64Array.from({ length: n }, (_, i) => {
-    const y = labels[i];
-    const p = head.loss === 'softmax' ? probabilities(here, i * width, (i + 1) * width) : undefined;
+    const gradient = loss.gradient(here.subarray(i * width, (i + 1) * width), labels[i]);
     let slope = 0;
-    for (let c = 0; c < width; c++) {
-      const o = here[i * width + c];
-      const slopeOfLoss =
-        p !== undefined ? p[c] - Number(c === y) : head.loss === 'mse' ? 2 * (o - y) : 1 / (1 + Math.exp(-o)) - y;
-      slope += (slopeOfLoss * (above[i * width + c] - below[i * width + c])) / (2 * epsilon);
-    }
+    for (let c = 0; c < width; c++)
+      slope += (gradient[c] * (above[i * width + c] - below[i * width + c])) / (2 * epsilon);
     return slope;
   });
 }

@@ -13,9 +13,9 @@ import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import { runManifest, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
+import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { Optimizer } from '../meta/outer-update.js';
-import { isRanking } from '../batch/rows.js';
 import type { RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { adam, sgd } from '../meta/outer-update.js';
 import { decodeSealed, encodeSealed } from '../files/sealed.js';
@@ -164,7 +164,7 @@ function restoreVocabularies({ model, vocabularies }: Manifest, tensors: Record<
 }
 
 function rowOptions({ rows: { center, damping, negatives }, model: { head } }: Manifest): RowOptions {
-  return { center, damping, ...(isRanking(head.loss) && { negatives }) };
+  return { center, damping, ...(lossOf(head).ranks && { negatives }) };
 }
 
 function restoreRows(

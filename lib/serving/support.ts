@@ -4,7 +4,7 @@ import type { NativeBatch } from '../foundation/addon.js';
 import { checkArray, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
-import { labelFits, labelsOf } from '../model/labels.js';
+import { lossOf } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
 import { drawNegatives, userBias } from '../batch/rows.js';
 import { servedHistories } from '../batch/support-histories.js';
@@ -61,12 +61,12 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const labels = new Float64Array(all.length);
   for (let i = 0; i < all.length; i++) {
     const y = support.labels[i];
-    if (typeof y !== 'number' || !Number.isFinite(y) || !labelFits(head, y)) {
+    if (typeof y !== 'number' || !Number.isFinite(y) || !lossOf(head).fits(y, head)) {
       throw invalid(
         `support.labels[${i}]`,
         `not a label for ${head.loss}`,
         y,
-        `${labelsOf(head)}, as in the training data`,
+        `${lossOf(head).labels(head)}, as in the training data`,
       );
     }
     labels[i] = y;

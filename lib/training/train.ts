@@ -15,11 +15,11 @@ import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
 import { meanInterval } from '../evaluation/intervals.js';
 import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
-import { standardOf } from '../evaluation/standard.js';
-import { labelFits, labelsOf } from '../model/labels.js';
+import type { CustomMetric } from '../evaluation/metric.js';
+import { lossOf } from '../model/losses.js';
 import { Learner } from '../learner/learner.js';
-import { metricScores } from '../evaluation/scores.js';
-import { fitRows, isRanking, translateRows } from '../batch/rows.js';
+import { checkMetric, metricScores } from '../evaluation/scores.js';
+import { fitRows, translateRows } from '../batch/rows.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import type { HideIds } from '../batch/task-batch.js';
@@ -49,8 +49,11 @@ export interface TrainOptions {
   validation?: TaskSet;
   /** Parameters to end with: those of the `best` epoch on the validation tasks (default), or of the `last`. */
   keep?: 'best' | 'last';
-  /** What "best" means: a metric by name, such as `mae` or `ndcg@5`. Default `mae` for mse, `logloss` for bce. */
-  metric?: string;
+  /**
+   * What "best" means: a metric of the query rows by name, such as `mae` or `ndcg@5`, or one of one's own. Default: that of the
+   * model's loss, `mae` for ratings, `logloss` for clicks, `auc` where the loss ranks.
+   */
+  metric?: string | CustomMetric;
   /** Stop after so many epochs without a better one. Default: never; needs `validation`. */
   patience?: number;
   /** File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes. */
@@ -129,7 +132,7 @@ async function* trainAlone(
 ): AsyncGenerator<EpochReport, void, undefined> {
   const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
   const { model, seed } = learner;
-  const { better } = parseMetric(metric);
+  const { better, name: metricName } = parseMetric(metric);
   const snapshots =
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
@@ -151,7 +154,7 @@ async function* trainAlone(
     weigh,
     redraw,
     hide: hide ?? {},
-    metric: validation === undefined ? '' : metric,
+    metric: validation === undefined ? '' : metricName,
     keep: settings.keep,
     patience: settings.patience ?? 0,
     ...(sampling !== 'uniform' && { sampling }),
@@ -191,7 +194,7 @@ async function* trainAlone(
       }
       const trained = (performance.now() - started) / 1000;
       const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
-      if (Number.isNaN(value)) throw undefinedMetric(metric, validation!, learner);
+      if (Number.isNaN(value)) throw undefinedMetric(metricName, validation!, learner);
       const improved =
         value !== undefined &&
         (state.best === undefined || (better === 'lower' ? value < state.best : value > state.best));
@@ -226,8 +229,8 @@ async function* trainAlone(
 
 /** Nothing can be chosen by a metric that no task has. */
 function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner): InnerloopError {
-  const { loss } = model.spec.head;
-  const other = isRanking(loss) ? 'validation tasks with negatives' : `${standardOf(loss).validation}, say`;
+  const { ranks, validation: usual } = lossOf(model.spec.head);
+  const other = ranks ? 'validation tasks with negatives' : `${usual}, say`;
   return new InnerloopError('INVALID_DATA', `is undefined for all ${validation.size} validation tasks`, {
     field: 'train.metric',
     value: metric,
@@ -239,14 +242,14 @@ function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner
 async function validate(
   learner: Learner,
   tasks: TaskSet,
-  metric: string,
+  metric: string | CustomMetric,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const outputs = await learner.outputs(tasks, 'after', signal);
   const scores = metricScores(learner, outputs, metric);
   // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
-  const { threshold } = standardOf(learner.model.spec.head.loss);
-  return evaluateScores(tasks, scores, { metrics: [metric], threshold })[metric].mean;
+  const { threshold } = lossOf(learner.model.spec.head);
+  return Object.values(evaluateScores(tasks, scores, { metrics: [metric], threshold }))[0].mean;
 }
 
 function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
@@ -281,7 +284,8 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     patience,
     signal,
   } = options;
-  const { metric = learner.model.spec.head.loss === 'bce' ? 'logloss' : 'mae' } = options;
+  const { head } = learner.model.spec;
+  const { metric = lossOf(head).validation } = options;
   checkTaskSet(tasks, 'tasks');
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
   checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
@@ -296,8 +300,9 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   }
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
   checkOneOf(keep, `${field}.keep`, ['best', 'last']);
-  checkString(metric, `${field}.metric`);
-  parseMetric(metric);
+  checkMetric(head, metric, `${field}.metric`);
+  // A list of recommendations from the whole catalog is not measured after every epoch.
+  parseMetric(metric, {}, `${field}.metric`);
   if (patience !== undefined) {
     checkInteger(patience, `${field}.patience`, 1);
     if (validation === undefined)
@@ -310,16 +315,16 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
 
 function checkLabels(learner: Learner, tasks: TaskSet): void {
   const { head } = learner.model.spec;
-  if (head.loss === 'mse') return;
+  const loss = lossOf(head);
   const { label } = tasks.dataset;
   for (const rows of [tasks.supportRows, tasks.queryRows]) {
     for (const row of rows) {
       const y = label[row];
-      if (labelFits(head, y)) continue;
+      if (loss.fits(y, head)) continue;
       throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
         field: 'label',
         value: y,
-        expected: labelsOf(head),
+        expected: loss.labels(head),
       });
     }
   }

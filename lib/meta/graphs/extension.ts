@@ -60,7 +60,7 @@ export function compile(model: Model, program: EpisodeProgram, tensor: (name: st
 }
 
 /** The model's loss, one of those that an algorithm can work with. @internal */
-export function lossOf<L extends LossSpec['loss']>(
+export function headOf<L extends LossSpec['loss']>(
   { spec: { head } }: Model,
   algorithm: string,
   losses: readonly L[],

@@ -33,7 +33,7 @@ export function decode(
  * a user, and products are what a small network learns slowest.
  */
 export function labelledRows(program: EpisodeProgram, part: Part, x: Node, head: LossSpec): Node {
-  if (head.loss === 'softmax') return program.concat(x, program.oneHot(part, head.classes));
+  if ('classes' in head) return program.concat(x, program.oneHot(part, head.classes));
   const labels = program.labels(part);
   return program.concat(x, labels, program.multiply(x, labels));
 }
