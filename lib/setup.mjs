@@ -1,6 +1,7 @@
 /**
  * Makes a fresh clone runnable: dependencies, native core, TypeScript. Each step runs only if something changed since it last
- * ran. Plain JavaScript without dependencies, since it runs before there are any.
+ * ran. With `--library` it leaves out what only checking needs (the workspace `test` and the compilation of tests and benchmarks),
+ * which is most of the first install. Plain JavaScript without dependencies, since it runs before there are any.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,14 +12,17 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
-/** Hash of the lock file that node_modules was installed by. */
+/** Hash of the lock file that node_modules was installed by, and whether the library's part of it is all there is. */
 const installed = at('node_modules', '.innerloop-lock');
+const LIBRARY_PART = ' library';
 const binary = at('build', 'Release', 'innerloop.node');
 /** Written after a compilation without errors; tsc itself emits in spite of them. */
 const compiled = at('dist', '.compiled');
 const isWindows = process.platform === 'win32';
 
 checkNode();
+// What is complete already stays complete.
+const libraryOnly = process.argv.includes('--library') && !isWhole();
 step('dependencies', needsDependencies, installDependencies);
 step('native core', needsNative, buildNative);
 step('TypeScript', needsTypeScript, buildTypeScript);
@@ -45,9 +49,13 @@ function lockHash() {
     .digest('hex');
 }
 
+function isWhole() {
+  return existsSync(installed) && readFileSync(installed, 'utf8') === lockHash();
+}
+
 function needsDependencies() {
   if (!existsSync(at('node_modules', '.package-lock.json'))) return true;
-  if (existsSync(installed)) return readFileSync(installed, 'utf8') !== lockHash();
+  if (existsSync(installed)) return readFileSync(installed, 'utf8') !== lockHash() + (libraryOnly ? LIBRARY_PART : '');
   // Installed by hand: good enough if it is not older than the lock file.
   return statSync(at('node_modules', '.package-lock.json')).mtimeMs < statSync(at('package-lock.json')).mtimeMs;
 }
@@ -60,9 +68,10 @@ function installDependencies() {
     '--no-audit',
     '--no-fund',
     '--loglevel=error',
+    ...(libraryOnly ? ['--workspaces=false'] : []),
   ]);
   if (!ran.ok) fail('npm ci failed:', ran.output);
-  writeFileSync(installed, lockHash());
+  writeFileSync(installed, lockHash() + (libraryOnly ? LIBRARY_PART : ''));
 }
 
 // ------------------------------------------------------------------------------------------------------- native core
@@ -115,20 +124,27 @@ function noCompiler() {
 
 function needsTypeScript() {
   if (!existsSync(compiled) || !existsSync(at('dist', 'lib', 'cli', 'main.js'))) return true;
+  // What the library's part was compiled by knows nothing of the tests.
+  if (readFileSync(compiled, 'utf8') !== (libraryOnly ? 'library' : 'all')) return true;
   const sources = [
     at('tsconfig.json'),
     at('package.json'),
-    ...['lib', 'test', 'bench'].flatMap((name) => filesBelow(at(name))).filter((file) => file.endsWith('.ts')),
+    ...(libraryOnly ? ['lib'] : ['lib', 'test', 'bench'])
+      .flatMap((name) => filesBelow(at(name)))
+      .filter((file) => file.endsWith('.ts') || file.endsWith('tsconfig.json')),
   ];
   const built = statSync(compiled).mtimeMs;
   return sources.some((file) => statSync(file).mtimeMs > built);
 }
 
 function buildTypeScript() {
-  const ran = run(process.execPath, [bin('typescript', 'tsc'), '-p', root]);
+  // Each of the two projects remembers what it has written, and does not see that the other has written it since.
+  const [project, other] = libraryOnly ? [at('lib'), '.tsbuildinfo'] : [root, '.tsbuildinfo-library'];
+  rmSync(at('dist', other), { force: true });
+  const ran = run(process.execPath, [bin('typescript', 'tsc'), '-p', project]);
   if (!ran.ok) fail('TypeScript found errors:', ran.output);
   removeOrphans();
-  writeFileSync(compiled, '');
+  writeFileSync(compiled, libraryOnly ? 'library' : 'all');
 }
 
 /** Compiled tests of sources that are gone would still run. */

@@ -1,6 +1,6 @@
 /** What the options of inner loops mean to a learner: it learns, repeats, resumes and serves with each of them. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { innerLoopOfEpoch } from '../../lib/meta/algorithm.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import {
@@ -78,7 +78,7 @@ for (const [name, algorithm] of Object.entries(VARIANTS)) {
   });
 }
 
-test('multi-step weights fall from equal to the last step alone, and the order rises, by epoch', () => {
+test('multi-step weights fall from equal to the last step alone, and the order rises, by epoch', async () => {
   const { model } = learnerOf(maml());
   const algorithm = maml({ steps: 4, multiStepLoss: { epochs: 3 }, orderAnnealing: { epochs: 2 } });
   const at = (epoch: number) => innerLoopOfEpoch(algorithm, model, epoch);
@@ -110,7 +110,7 @@ test('training follows the schedule of its epochs', async () => {
   assert.notEqual(annealed[0], second[0]);
 });
 
-test('presets are what they say', () => {
+test('presets are what they say', async () => {
   assert.equal(metaSgd().rates, 'perParameter');
   assert.equal(mamlPlusPlus().rates, 'perStep');
   const learner = learnerOf(melu());
@@ -119,7 +119,7 @@ test('presets are what they say', () => {
   assert.equal(melu().steps, 1);
 });
 
-test('options of the algorithms are checked by name', () => {
+test('options of the algorithms are checked by name', async () => {
   refuses(() => maml({ inner: 'nesterov' as 'adam' }), 'INVALID_OPTION', /maml\.inner/);
   refuses(() => maml({ inner: { kind: 'adam', beta1: 1 } }), 'INVALID_OPTION', /maml\.inner\.beta1/);
   refuses(() => maml({ proximal: -1 }), 'INVALID_OPTION', /maml\.proximal/);

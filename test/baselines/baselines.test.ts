@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { choleskySolve } from '../../lib/baselines/cholesky.js';
 import { BASELINES } from '../../lib/baselines/fit.js';
 import {
@@ -87,7 +87,7 @@ const itemEffect = Float64Array.from({ length: ITEMS + 1 }, () => stream.normal(
 const additive = fullMatrix((user, item) => 3 + userEffect[user] + itemEffect[item]);
 const oldUsers = rowsWhere(additive, (user) => user <= 50);
 
-test('global mean, item mean and popularity by hand', () => {
+test('global mean, item mean and popularity by hand', async () => {
   const rows = Int32Array.of(rowOf(1, 1), rowOf(2, 1), rowOf(1, 2));
   const dataset = fullMatrix((user, item) => (item === 1 ? user + 3 : 1)); // labels 4, 5, 1: mean 10/3
   const tasks = tasksOf(dataset, [9], [], [1, 2, 3]);
@@ -101,14 +101,14 @@ test('global mean, item mean and popularity by hand', () => {
   assert.equal(ranked.scores, 'order');
 });
 
-test('user + item bias is exact on additive labels of new users', () => {
+test('user + item bias is exact on additive labels of new users', async () => {
   const tasks = tasksOf(additive, NEW_USERS, SUPPORT, QUERY);
   const exact = userItemBias(additive, oldUsers, { itemRegularization: 0, userRegularization: 0 });
   assert.ok(worst(tasks, exact.predict(tasks)) < 1e-5);
   assert.ok(worst(tasks, itemMean(additive, oldUsers).predict(tasks)) > 0.5); // the task's user matters here
 });
 
-test('the bias of a task is the ridge of its support residuals', () => {
+test('the bias of a task is the ridge of its support residuals', async () => {
   const dataset = fullMatrix((user) => (user === 1 ? 2 : 4));
   const rows = rowsWhere(dataset, (user) => user === 2); // mean 4, all biases 0
   const tasks = tasksOf(dataset, [1], [1, 2, 3], [4]);
@@ -177,7 +177,7 @@ const contentColumns: Column[] = [
   { kind: 'dense', name: 'size', size: 1, data: Float32Array.from(perItem, (i) => Math.sin(i)) },
 ];
 
-test('content ridge recovers planted weights: items and users that training never saw', () => {
+test('content ridge recovers planted weights: items and users that training never saw', async () => {
   const colours = [0, 0.5, -0.25, 1, -1.5];
   const genreWeights = [0, 0.5, -1, 0.75];
   const taste = Float64Array.from({ length: (USERS + 1) * 4 }, () => stream.normal());
@@ -199,7 +199,7 @@ test('content ridge recovers planted weights: items and users that training neve
   assert.ok(worst(cold, bare.predict(cold)) > 0.5);
 });
 
-test('content ridge: the taste column', () => {
+test('content ridge: the taste column', async () => {
   const dataset = fullMatrix((user, item) => userEffect[user] + itemEffect[item], contentColumns);
   const tasks = tasksOf(dataset, NEW_USERS, SUPPORT, QUERY);
   const named = contentRidge(dataset, oldUsers, { tasteColumn: 'genres' }).predict(tasks);
@@ -214,7 +214,7 @@ test('content ridge: the taste column', () => {
   );
 });
 
-test('the content regression meets its normal equations; its intercept is not penalised', () => {
+test('the content regression meets its normal equations; its intercept is not penalised', async () => {
   const matrix = contentMatrix(features(ITEMS, contentColumns));
   assert.equal(matrix.columns, 5 + 4 + 1 + 1); // ids of colour and genres with 0, size, ones
   const target = itemEffect;
@@ -233,7 +233,7 @@ test('the content regression meets its normal equations; its intercept is not pe
   assert.ok(Math.abs(mean - 15 / 4) < 1e-9, String(mean));
 });
 
-test('Cholesky solves, and leaves directions without data at 0', () => {
+test('Cholesky solves, and leaves directions without data at 0', async () => {
   const a = Float64Array.of(4, 0, 0, 2, 5, 0, 0, 0, 0);
   const b = Float64Array.of(2, 3, 7);
   choleskySolve(a, b, 3);

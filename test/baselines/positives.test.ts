@@ -1,6 +1,6 @@
 /** EASE and item kNN against direct computations, and the blocked inverse that EASE stands on. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { ease, fitBaselines, itemKnn } from '../../lib/baselines/index.js';
 import { BASELINES, defaultBaselines } from '../../lib/baselines/fit.js';
 import { invert, SymmetricTiles } from '../../lib/baselines/tiled-inverse.js';

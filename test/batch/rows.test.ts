@@ -1,6 +1,6 @@
 /** Labels centred on biases, weighted rows, sampled negatives, second heads: from the dataset to the predictions. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { maml } from '../../lib/algorithms/registry.js';
 import type { Dataset, HeadSpec, TaskSet } from '../../lib/foundation/contract.js';
 import { describeInputs } from '../../lib/batch/features.js';
@@ -93,7 +93,7 @@ test('centred on biases, labels are what no user or item mean explains', async (
   assert.ok(bare < 0.2 * mean, `${bare} against ${mean}: users and items are additive`);
 });
 
-test('biases are those of the training rows and the support rows, by hand', () => {
+test('biases are those of the training rows and the support rows, by hand', async () => {
   const data = datasetFromColumns({
     user: [1, 1, 1, 2, 2, 2],
     item: ['a', 'b', 'c', 'a', 'b', 'd'],
@@ -218,7 +218,7 @@ test('a second head learns its own labels and leaves the first its own', async (
   );
 });
 
-test('row options are checked', () => {
+test('row options are checked', async () => {
   const data = dataset(() => 1);
   const make = (head: HeadSpec, rows: object) => () => learnerOf(data, head, { rows });
   refuses(make({ loss: 'bce' }, { center: 'bias' }), 'INVALID_OPTION', /learner\.rows\.center/);

@@ -1,7 +1,7 @@
 /** Histories that are the support set: in training, evaluation and serving a row sees what its task knows, and no more. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { fomaml, reptile } from '../../lib/algorithms/registry.js';
 import { packTasks } from '../../lib/batch/batch.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
@@ -178,7 +178,7 @@ test('explanations adapt again without a row: it leaves the histories of the oth
   }
 });
 
-test('a history is no key of tasks', () => {
+test('a history is no key of tasks', async () => {
   assert.throws(() => buildTasks(busy('support'), { by: { column: 'history' }, query: 3 }), {
     code: 'INVALID_OPTION',
     message: /is a sequence feature/,

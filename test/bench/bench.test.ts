@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { BenchReport } from '../../lib/bench/bench.js';
 import { plan } from '../../lib/bench/cases.js';
@@ -29,7 +29,7 @@ const layer = (inputs: number, outputs: number, adapted = true): LinearShape => 
 
 // ----------------------------------------------------------------------------------------------- operations by hand
 
-test('operations of a linear model in the direct form', () => {
+test('operations of a linear model in the direct form', async () => {
   // 3 → 2, 4 support rows, 5 query rows: a product with the layer is 6 multiply-adds a row.
   const work: Work = { layers: [layer(3, 2)], support: 4, query: 5, steps: 2, order: 1 };
   const step = 4 * 6 + 4 * 6; // forward; gradient of the weight
@@ -40,7 +40,7 @@ test('operations of a linear model in the direct form', () => {
   assert.equal(countOperations({ ...work, order: 2 }, 'direct'), 2 * (2 * step + query + 2 * product));
 });
 
-test('operations of a linear model in the Gram form', () => {
+test('operations of a linear model in the Gram form', async () => {
   const work: Work = { layers: [layer(3, 2)], support: 4, query: 5, steps: 2, order: 1 };
   const setUp = 4 * 6 + 4 * 4 * 3; // A W; A Aᵀ
   const steps = 1 * (4 * 4 * 2); // A Aᵀ R from the second step on
@@ -52,7 +52,7 @@ test('operations of a linear model in the Gram form', () => {
   assert.equal(countOperations({ ...work, steps: 1, order: 2 }, 'gram'), 2 * (4 * 6 + query + 4 * 6 + 4 * 5 * 2));
 });
 
-test('operations of two layers, both adapted, in the direct form', () => {
+test('operations of two layers, both adapted, in the direct form', async () => {
   // 3 → 2 → 1: products of 6 and 2 multiply-adds a row. The lower layer never needs the gradient of its rows.
   const work: Work = { layers: [layer(3, 2), layer(2, 1)], support: 4, query: 5, steps: 1, order: 1 };
   const step = 4 * (6 + 2) + 4 * 6 + 4 * (2 + 2);
@@ -63,7 +63,7 @@ test('operations of two layers, both adapted, in the direct form', () => {
   assert.equal(countOperations({ ...work, order: 2 }, 'direct'), 2 * (step + query + product));
 });
 
-test('operations where only the last layer adapts: what lies below runs once', () => {
+test('operations where only the last layer adapts: what lies below runs once', async () => {
   const work: Work = { layers: [layer(3, 2, false), layer(2, 1)], support: 4, query: 5, steps: 3, order: 2 };
   const prefix = 4 * 6;
   const step = 4 * 2 + 4 * 2; // forward; weight
@@ -73,7 +73,7 @@ test('operations where only the last layer adapts: what lies below runs once', (
   assert.equal(countOperations(work, 'direct'), 2 * (prefix + 3 * step + query + 3 * product + below));
 });
 
-test('the form follows the rule of the core', () => {
+test('the form follows the rule of the core', async () => {
   const work: Work = { layers: [layer(256, 64), layer(64, 1)], support: 20, query: 10, steps: 5, order: 2 };
   assert.equal(chosenForm(work), 'gram');
   // More rows than the weight has inputs: S² H outgrows S D H.
@@ -92,7 +92,7 @@ test('the form follows the rule of the core', () => {
   );
 });
 
-test('the rule is word for word the one in native/gram.cc', () => {
+test('the rule is word for word the one in native/gram.cc', async () => {
   const source = fs.readFileSync(join(packageRoot(), 'native', 'gram.cc'), 'utf8');
   const formula = /const double direct = ([^;]+);\s*const double gram = ([^;]+);/.exec(source);
   assert.ok(formula !== null, 'the formulas of gram_pays()');
@@ -128,7 +128,7 @@ test('the rule is word for word the one in native/gram.cc', () => {
   assert.equal(seen.size, 2, 'both answers occur');
 });
 
-test('the working set grows with steps at second order, not at first', () => {
+test('the working set grows with steps at second order, not at first', async () => {
   const work: Work = {
     layers: [layer(256, 64), layer(64, 64), layer(64, 1)],
     support: 20,
@@ -149,7 +149,7 @@ test('the working set grows with steps at second order, not at first', () => {
 
 // --------------------------------------------------------------------------------------------------- cases and sums
 
-test('a sweep changes one factor, and shares the base case', () => {
+test('a sweep changes one factor, and shares the base case', async () => {
   const { cases, base, sweeps } = plan(['support', 'steps', 'threads'], 2);
   assert.deepEqual(
     base.map((p) => cases[p].steps),
@@ -171,7 +171,7 @@ test('a sweep changes one factor, and shares the base case', () => {
   assert.equal(new Set(cases.map((c) => JSON.stringify(c))).size, cases.length, 'no point twice');
 });
 
-test('quantiles, digits and units', () => {
+test('quantiles, digits and units', async () => {
   const { q0, q10, q50, q100 } = quantiles([5, 1, 4, 2, 3], 10);
   assert.deepEqual([q0, q10, q50, q100], [10, 14, 30, 50]);
   assert.equal(quantiles([7]).q90, 7);
@@ -179,7 +179,7 @@ test('quantiles, digits and units', () => {
   assert.equal(duration(46.8e-6), '46.8 µs');
 });
 
-test('a wrong gradient is seen', () => {
+test('a wrong gradient is seen', async () => {
   assert.equal(relativeError([1, 2, 4], [1, 2, 5]), 0.2);
   assert.ok(!(relativeError([Number.NaN], [1]) <= 1), 'NaN is not close to anything');
 });
@@ -199,7 +199,7 @@ test('a problem is seeded, and its two ways of calling agree', async () => {
 
 // -------------------------------------------------------------------------------------------------- a real process
 
-test('bench --quick --json gives numbers that fit together, and a page that needs nothing else', () => {
+test('bench --quick --json gives numbers that fit together, and a page that needs nothing else', async () => {
   const { status, stdout, stderr } = run(
     '--quick',
     '--json',
@@ -271,7 +271,7 @@ function checkPage(html: string): void {
   assert.deepEqual(open, []);
 }
 
-test('the table is plain text without a terminal, and float64 and other parameters work', () => {
+test('the table is plain text without a terminal, and float64 and other parameters work', async () => {
   const { status, stdout, stderr } = run(
     '--quick',
     '--precision',
@@ -289,7 +289,7 @@ test('the table is plain text without a terminal, and float64 and other paramete
   assert.match(stderr, /--vary all/);
 });
 
-test('options that are wrong: code 2, a suggestion, nothing measured', () => {
+test('options that are wrong: code 2, a suggestion, nothing measured', async () => {
   const fails = (code: number, pattern: RegExp, ...args: string[]) => {
     const { status, stdout, stderr } = run(...args);
     assert.equal(status, code, stderr);

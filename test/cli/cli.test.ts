@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { jsonSchema, readConfig } from '../../lib/cli/config.js';
 import { newLearner, prepare, refitRows, trainingTasks } from '../../lib/cli/pipeline.js';
@@ -99,7 +99,7 @@ const model = join(trained, 'model.safetensors');
 
 // --------------------------------------------------------------------------------------------------------- what works
 
-test('train writes the model, the results and a record; a table on stdout, plain lines on stderr', () => {
+test('train writes the model, the results and a record; a table on stdout, plain lines on stderr', async () => {
   const { stdout, stderr } = ok('train', '--config', trainedConfig, '--output', trained);
   assert.match(stdout, /maml, not adapted/);
   assert.match(stdout, /item mean/);
@@ -130,7 +130,7 @@ test('train writes the model, the results and a record; a table on stdout, plain
   assert.equal(bytes(trained, 'metrics.jsonl').toString().trim().split('\n').length, 4);
 });
 
-test('evaluate gives the numbers that train gave; --json is one document', () => {
+test('evaluate gives the numbers that train gave; --json is one document', async () => {
   const { stdout } = ok('evaluate', '--model', model, '--config', trainedConfig, '--json');
   const { sets } = JSON.parse(stdout) as { sets: unknown };
   assert.deepEqual(sets, (JSON.parse(bytes(trained, 'evaluation.json').toString()) as { sets: unknown }).sets);
@@ -140,7 +140,7 @@ test('evaluate gives the numbers that train gave; --json is one document', () =>
   );
 });
 
-test('recommend takes ids and titles, positional or by option, and leaves out what was rated', () => {
+test('recommend takes ids and titles, positional or by option, and leaves out what was rated', async () => {
   const { stdout } = ok(
     'recommend',
     '--model',
@@ -172,7 +172,7 @@ test('recommend takes ids and titles, positional or by option, and leaves out wh
   assert.match(ok('recommend', '-m', model, 'i2=5').stdout, /Recommended:\n {2}\d\.\d\d {2}Film \d+, the/);
 });
 
-test('train --json: JSON lines, epochs and then the result; the threads do not change a byte', () => {
+test('train --json: JSON lines, epochs and then the result; the threads do not change a byte', async () => {
   const out = output();
   const lines = ok('train', '-c', trainedConfig, '-o', out, '--threads', '1', '--json')
     .stdout.trim()
@@ -187,7 +187,7 @@ test('train --json: JSON lines, epochs and then the result; the threads do not c
   assert.ok(!bytes(out, 'model.safetensors').equals(bytes(model)), 'another seed, another model');
 });
 
-test('every algorithm, loss and protocol of the configuration trains', () => {
+test('every algorithm, loss and protocol of the configuration trains', async () => {
   const variants: ((value: Json) => void)[] = [
     (c) => (c['algorithm'] = { name: 'fomaml', adapt: ['mlp.*'] }),
     (c) => (c['algorithm'] = { name: 'anil', shrinkage: 2 }),
@@ -297,7 +297,7 @@ test('the published schema is the one of the code, and the bundled configuration
   assert.equal(bundled.output, join(root, 'runs', 'demo'));
 });
 
-test('--version, help and a start that is quick', () => {
+test('--version, help and a start that is quick', async () => {
   const { version } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   assert.equal(ok('--version').stdout, `${version}\n`);
   assert.match(ok('help').stdout, /train[^]*compare[^]*evaluate[^]*recommend[^]*demo/);
@@ -403,7 +403,7 @@ test('a checkpoint of another configuration is refused by name', async () => {
 
 // -------------------------------------------------------------------------------------------------------- what is wrong
 
-test('commands and options that do not exist: exit code 2 and a suggestion', () => {
+test('commands and options that do not exist: exit code 2 and a suggestion', async () => {
   fails(2, /unknown command 'trian'[^]*Did you mean train\?/, 'trian');
   fails(2, /unknown option '--confg'[^]*Did you mean --config\?/, 'train', '--confg', 'x');
   fails(2, /required option '-c, --config <file>'/, 'train');
@@ -411,7 +411,7 @@ test('commands and options that do not exist: exit code 2 and a suggestion', () 
   fails(2, /--resume and --fresh exclude each other/, 'train', '-c', trainedConfig, '--resume', '--fresh');
 });
 
-test('a configuration that is wrong: exit code 2, its path, its value and what was expected', () => {
+test('a configuration that is wrong: exit code 2, its path, its value and what was expected', async () => {
   const train = (path: string) => ['train', '-c', path, '-o', output()];
   const cases: [RegExp, (value: Json) => void][] = [
     [/UNKNOWN_OPTION trainig: no such option; did you mean training\?/, (c) => (c['trainig'] = {})],
@@ -484,7 +484,7 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
   fails(2, /INVALID_OPTION config: .*expected an object/, ...train(written('[]')));
 });
 
-test('data that is wrong: exit code 1 and the place', () => {
+test('data that is wrong: exit code 1 and the place', async () => {
   const withRatings = (text: string) => {
     const name = `ratings-${made++}.csv`;
     fs.writeFileSync(join(folder, name), text);
@@ -512,7 +512,7 @@ test('data that is wrong: exit code 1 and the place', () => {
   fails(1, /INVALID_DATA .*does not fit the loss bce/, ...train(config((c) => (part(c, 'model')['loss'] = 'bce'))));
 });
 
-test('files that cannot be read or written: exit code 1 and their names', () => {
+test('files that cannot be read or written: exit code 1 and their names', async () => {
   const file = join(folder, 'a-file');
   fs.writeFileSync(file, 'not a folder');
   fails(1, /IO .*a-file/, 'train', '-c', trainedConfig, '-o', join(file, 'below'));
@@ -532,7 +532,7 @@ test('files that cannot be read or written: exit code 1 and their names', () => 
   );
 });
 
-test('ratings that are wrong: exit code 2 and what a rating looks like', () => {
+test('ratings that are wrong: exit code 2 and what a rating looks like', async () => {
   fails(2, /INVALID_OPTION rating: not a rating; got "i1"; expected item=number/, 'recommend', '-m', model, 'i1');
   fails(2, /INVALID_OPTION rating: not a rating; got "i1=good"/, 'recommend', '-m', model, 'i1=good');
   fails(2, /INVALID_OPTION rating: not a rating; got "i1="/, 'recommend', '-m', model, 'i1=');

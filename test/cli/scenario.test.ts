@@ -4,8 +4,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, test } from 'node:test';
-import type { TestContext } from 'node:test';
+import { after, test } from 'tap';
+import type { Test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { readConfig } from '../../lib/cli/config.js';
 import { measures, validationMetric } from '../../lib/cli/pipeline.js';
@@ -94,12 +94,12 @@ const cell = ({ tables }: Stored, method: string, column: string, table = 0): nu
   return row.cells[columns.findIndex(({ metric }) => metric === column)]!.mean;
 };
 const methods = ({ tables }: Stored, table = 0) => tables[table].rows.map(({ method }) => method);
-const needsData = (t: TestContext): boolean => {
-  if (!hasData) t.skip('SKIPPED: data/ml-latest-small is not here');
+const needsData = (t: Test): boolean => {
+  if (!hasData) t.plan(0, 'data/ml-latest-small is not here');
   return hasData;
 };
 
-test('a training configuration plays few-shot as it stands: aligned tables, the same query at every point', (t) => {
+test('a training configuration plays few-shot as it stands: aligned tables, the same query at every point', async (t) => {
   if (!needsData(t)) return;
   const played = play('few-shot', bundled);
   assert.deepEqual(
@@ -116,7 +116,7 @@ test('a training configuration plays few-shot as it stands: aligned tables, the 
   assert.match(played.stderr, /train epoch 2\/2[^]*refit epoch 1\/[12]/, 'trained as innerloop train does');
 });
 
-test('drift: every block is predicted before it is learned from', (t) => {
+test('drift: every block is predicted before it is learned from', async (t) => {
   if (!needsData(t)) return;
   const played = play(
     'drift',
@@ -129,7 +129,7 @@ test('drift: every block is predicted before it is learned from', (t) => {
   assert.ok(Math.abs(Number(warmUp) / Number(rows) - 0.6) < 0.01, warmUp);
 });
 
-test('negative transfer: remedies are fitted on validation tasks that a refit has not taken', (t) => {
+test('negative transfer: remedies are fitted on validation tasks that a refit has not taken', async (t) => {
   if (!needsData(t)) return;
   const played = play('negative-transfer', bundled);
   assert.deepEqual(
@@ -150,7 +150,7 @@ test('negative transfer: remedies are fitted on validation tasks that a refit ha
   assert.match(play('negative-transfer', without).notes.join('\n'), /no validation tasks/);
 });
 
-test('evidence: questions by title, and four orders of asking', (t) => {
+test('evidence: questions by title, and four orders of asking', async (t) => {
   if (!needsData(t)) return;
   const played = play(
     'evidence',
@@ -165,7 +165,7 @@ test('evidence: questions by title, and four orders of asking', (t) => {
   assert.deepEqual(methods(played, 1), ['popularity × norm', 'popularity', 'norm', 'random']);
 });
 
-test('cold start and cross-domain with the learners of a configuration: rows and lines by learner, baselines once', (t) => {
+test('cold start and cross-domain with the learners of a configuration: rows and lines by learner, baselines once', async (t) => {
   if (!needsData(t)) return;
   const config = join(examples, 'ml-latest-small.json');
   const cold = play('cold-start', config);
@@ -208,7 +208,7 @@ test('cold start and cross-domain with the learners of a configuration: rows and
   );
 });
 
-test('--json: a line an epoch, then the result, and nothing else on stdout', (t) => {
+test('--json: a line an epoch, then the result, and nothing else on stdout', async (t) => {
   if (!needsData(t)) return;
   const { stdout, ...played } = play(
     'few-shot',
@@ -346,7 +346,7 @@ test('the example configurations are valid, and name the data that they need', a
   }
 });
 
-test('the examples on data beside the repository', (t) => {
+test('the examples on data beside the repository', async (t) => {
   const wanted = [
     ['amazon-music', 'drift', 'amazon-music'],
     ['book-to-music', 'cross-domain', 'crossdomain'],
@@ -354,5 +354,5 @@ test('the examples on data beside the repository', (t) => {
   const absent = wanted.filter(([, , data]) => !fs.existsSync(join(shared, data)));
   for (const [file, name, data] of wanted)
     if (fs.existsSync(join(shared, data))) play(name, join(examples, `${file}.json`));
-  if (absent.length > 0) t.skip(`SKIPPED: ${absent.map(([, , data]) => `shared/data/${data}`).join(', ')} not here`);
+  if (absent.length > 0) t.plan(0, `${absent.map(([, , data]) => `shared/data/${data}`).join(', ')} not here`);
 });

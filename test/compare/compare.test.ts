@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { fineTune } from '../../lib/algorithms/fine-tune.js';
 import { joint } from '../../lib/algorithms/joint.js';
@@ -36,7 +36,7 @@ after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 // ------------------------------------------------------------------------------------------------- intervals and table
 
-test('bootstrap intervals: near those of Student where both hold, exact where nothing varies, paired by shared draws', () => {
+test('bootstrap intervals: near those of Student where both hold, exact where nothing varies, paired by shared draws', async () => {
   const stream = random(1, 'values');
   const values = Float64Array.from({ length: 200 }, () => stream.normal());
   const shifted = values.map((value) => value + 0.01);
@@ -61,7 +61,7 @@ test('bootstrap intervals: near those of Student where both hold, exact where no
   assert.notDeepEqual(bootstrapIntervals([values]), bootstrapIntervals([values], { seed: 1 }));
 });
 
-test('bootstrap intervals: tasks without a value are left out, and one value has no spread', () => {
+test('bootstrap intervals: tasks without a value are left out, and one value has no spread', async () => {
   const [some, one, none] = bootstrapIntervals([
     Float64Array.of(1, NaN, 3, 5),
     Float64Array.of(NaN, 7, NaN, NaN),
@@ -93,7 +93,7 @@ const runOf = (method: string, mae: (number | null)[], more: Partial<MethodRun> 
   ...more,
 });
 
-test('runs become rows: seeds are averaged task by task, costs summed up, the learner chosen by validation', () => {
+test('runs become rows: seeds are averaged task by task, costs summed up, the learner chosen by validation', async () => {
   const table = compareRuns([
     runOf('first', [1, 2, 3]),
     runOf('second', [1, 1, 2], { validation: { mae: 0.9 }, trainSeconds: 1 }),
@@ -130,7 +130,7 @@ test('runs become rows: seeds are averaged task by task, costs summed up, the le
   assert.match(renderComparisonMarkdown(table), /^\| best on test \| \*\*0\.0000 ± 0\.0000\*\* \| 2\.0000 /m);
 });
 
-test('a failed run is a row with its reason; the rest is compared to the first that has a result', () => {
+test('a failed run is a row with its reason; the rest is compared to the first that has a result', async () => {
   const failed = { failed: { code: 'DIVERGED', message: 'epoch 1, task u3: not finite' }, sets: {}, validation: {} };
   const table = compareRuns([
     runOf('a', [], failed),
@@ -148,7 +148,7 @@ test('a failed run is a row with its reason; the rest is compared to the first t
   assert.match(renderComparison(compareRuns([runOf('a', [], failed)])), /failed/, 'even alone');
 });
 
-test('runs on different tasks are refused, and so is nothing', () => {
+test('runs on different tasks are refused, and so is nothing', async () => {
   assert.throws(
     () => compareRuns([runOf('a', [1, 2]), runOf('b', [1, 2, 3])]),
     (error: unknown) =>
@@ -160,7 +160,7 @@ test('runs on different tasks are refused, and so is nothing', () => {
   );
 });
 
-test('changes to a configuration: option by option, but lists and other names replace', () => {
+test('changes to a configuration: option by option, but lists and other names replace', async () => {
   const base = {
     algorithm: { name: 'maml', steps: 5, adapt: ['a', 'b'] },
     model: { hidden: [8], activation: 'tanh', loss: 'mse' },
@@ -373,7 +373,7 @@ const files = (out: string) =>
     fs.readdirSync(join(out, 'compare')).map((name) => [name, fs.readFileSync(join(out, 'compare', name), 'utf8')]),
   );
 
-test('compare: one table of all learners and baselines, the diverged one too; the numbers are those of train', () => {
+test('compare: one table of all learners and baselines, the diverged one too; the numbers are those of train', async () => {
   const { stdout, stderr } = ok('compare', '-c', configured, '-o', compared);
   assert.match(stdout, /^MAML +\d\.\d{4} ± \d\.\d{4} /m);
   assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, task u\d+: .*; seed 4: DIVERGED/m);
@@ -408,7 +408,7 @@ test('compare: one table of all learners and baselines, the diverged one too; th
   );
 });
 
-test('what is done is not done again, unless it changed, or --fresh', () => {
+test('what is done is not done again, unless it changed, or --fresh', async () => {
   const before = files(compared);
   const again = ok('compare', '-c', configured, '-o', compared);
   assert.match(again.stderr, /8 of 8 runs are done/);
@@ -440,7 +440,7 @@ test('what is done is not done again, unless it changed, or --fresh', () => {
   );
 });
 
-test('refit and median decoding: as in train, for learners and baselines', () => {
+test('refit and median decoding: as in train, for learners and baselines', async () => {
   const path = config((c) => {
     c['training'] = { epochs: 2, metaBatch: 8, refit: true };
     (c['evaluation'] as Json)['calibration'] = true;
@@ -502,7 +502,7 @@ test('Ctrl-C ends with 130 and leaves the table of what is done; the same comman
   assert.match(stderr, /1 of 3 runs are done/);
 });
 
-test('a learner that cannot run is a row with its reason, and exit code 1; the others are done', () => {
+test('a learner that cannot run is a row with its reason, and exit code 1; the others are done', async () => {
   const path = config((c) => {
     c['learners'] = [{ name: 'lost', model: { inputs: [{ name: 'itm', dim: 4 }] } }, { name: 'MAML' }];
     c['seeds'] = [3];
@@ -519,7 +519,7 @@ test('a learner that cannot run is a row with its reason, and exit code 1; the o
   assert.match(stderr, /innerloop: .* lost, seed 3/);
 });
 
-test('wrong learners: exit code 2 and the path', () => {
+test('wrong learners: exit code 2 and the path', async () => {
   const cases: [RegExp, (value: Json) => void][] = [
     [/INVALID_OPTION learners: missing/, (c) => delete c['learners']],
     [

@@ -52,7 +52,6 @@ export async function run(
   const options: SpawnOptions = {
     env: {
       ...process.env,
-      NODE_TEST_CONTEXT: undefined,
       ...(uid !== undefined && { VICTIM_UID: String(uid) }),
       ...env,
     },

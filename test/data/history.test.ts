@@ -1,6 +1,6 @@
 /** Histories: exactly the strictly earlier items of the same user, whatever the order of the file. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { Dataset, SequenceColumn } from '../../lib/foundation/contract.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { withHistory } from '../../lib/data/history.js';
@@ -23,7 +23,7 @@ const lists = (dataset: Dataset, name?: string): string[][] => {
   );
 };
 
-test('strictly earlier, oldest first, the most recent ones; file order does not matter', () => {
+test('strictly earlier, oldest first, the most recent ones; file order does not matter', async () => {
   const dataset = datasetFromColumns({
     user: ['a', 'b', 'a', 'a', 'a', 'b', 'a'],
     item: ['v', 'v', 'w', 'x', 'y', 'w', 'z'],
@@ -56,7 +56,7 @@ function busy(n: number): Dataset {
   });
 }
 
-test('equals its definition, row by row', () => {
+test('equals its definition, row by row', async () => {
   const dataset = busy(500);
   const { user, item, label, items } = dataset;
   const time = dataset.time!;
@@ -85,7 +85,7 @@ test('equals its definition, row by row', () => {
   }
 });
 
-test('the future changes nothing', () => {
+test('the future changes nothing', async () => {
   const dataset = busy(400);
   const time = dataset.time!;
   const whole = lists(withHistory(dataset, { minLabel: 2 }));
@@ -103,7 +103,7 @@ test('the future changes nothing', () => {
   }
 });
 
-test('with tasks in time order a query row sees the support, and a support row no query', () => {
+test('with tasks in time order a query row sees the support, and a support row no query', async () => {
   const dataset = withHistory(busy(500), { maxLength: 1000 });
   const tasks = buildTasks(dataset, { order: 'time', query: 5 });
   const seen = lists(dataset);
@@ -157,7 +157,7 @@ test('as a feature of the source: the same column from files and from memory', a
   assert.deepEqual(b.context.columns.map(({ name }) => name).sort(), ['liked', 'past', 'w']);
 });
 
-test('inputs: the vocabulary of the items that training may see', () => {
+test('inputs: the vocabulary of the items that training may see', async () => {
   const dataset = withHistory(
     datasetFromColumns({ user: ['a', 'a', 'a'], item: ['x', 'y', 'z'], label: [1, 2, 3], time: [1, 2, 3] }),
     { maxLength: 7 },

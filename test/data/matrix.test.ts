@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { Dataset, DenseColumn, FeatureTable } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
@@ -342,7 +342,7 @@ test('bad files, ids and values are refused by name', async () => {
   );
 });
 
-test('matrices in memory are refused by name', () => {
+test('matrices in memory are refused by name', async () => {
   const make =
     (feature: object, more: object = {}) =>
     () =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Dataset } from '../../lib/foundation/contract.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
@@ -200,7 +200,7 @@ test('without @duckdb/node-api the error names the command that installs it', as
   assert.equal(lib.datasetFromColumns({ user: [1], item: [2], label: [3] }).size, 1);
 });
 
-test('datasetFromColumns: errors name the field and the row', () => {
+test('datasetFromColumns: errors name the field and the row', async () => {
   const base = { user: ['a', 'b'], item: [1, 2], label: [1, 2] };
   const fails = (more: object, code: ErrorCode, pattern: RegExp): void =>
     throws(() => datasetFromColumns({ ...base, ...more }), code, pattern);

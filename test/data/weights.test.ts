@@ -1,6 +1,6 @@
 /** Row weights: recency, inverse propensity, clipping, and what they must not look at. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { datasetFromColumns, rowWeights } from '../../lib/data/index.js';
 import type { RowWeightOptions } from '../../lib/data/index.js';
 import { throws } from '../fixtures/interactions.js';
@@ -29,7 +29,7 @@ function check(options: RowWeightOptions, expected: number[]): void {
   );
 }
 
-test('recency: a half-life halves, from the latest time or an earlier one', () => {
+test('recency: a half-life halves, from the latest time or an earlier one', async () => {
   check({}, [1, 1, 1, 1, 1, 1]);
   check({ recency: { halfLife: 10 * DAY } }, [1 / 8, 1 / 4, 1 / 2, 2 ** -2.5, 1 / 2, 1]);
   check({ recency: { halfLife: 10 * DAY, at: 20 * DAY } }, [1 / 4, 1 / 2, 1, 2 ** -1.5, 1, 1]);
@@ -37,7 +37,7 @@ test('recency: a half-life halves, from the latest time or an earlier one', () =
   check({ recency: { halfLife: 10 * DAY, at: 1e12 } }, [1 / 8, 1 / 4, 1 / 2, 2 ** -2.5, 1 / 2, 1]);
 });
 
-test('propensity: popularity with a power, of items or users, or a column', () => {
+test('propensity: popularity with a power, of items or users, or a column', async () => {
   check({ propensity: {} }, [1, 1.5 ** 0.5, 3 ** 0.5, 1, 1.5 ** 0.5, 1]);
   check({ propensity: { power: 1 } }, [1, 1.5, 3, 1, 1.5, 1]);
   check({ propensity: { power: 0 } }, [1, 1, 1, 1, 1, 1]);
@@ -53,19 +53,19 @@ test('propensity: popularity with a power, of items or users, or a column', () =
   ]);
 });
 
-test('only the rows given decide: popularity, latest time and mean', () => {
+test('only the rows given decide: popularity, latest time and mean', async () => {
   const rows = Int32Array.of(0, 1, 2, 3);
   check({ propensity: { power: 1 }, rows }, [1, 2, 2, 1, 2, 1]);
   check({ recency: { halfLife: 10 * DAY }, rows }, [1 / 4, 1 / 2, 1, 2 ** -1.5, 1, 1]);
   check({ propensity: { power: 1 }, rows: Int32Array.of(0, 1) }, [1, 1, 1, 1, 1, 1]);
 });
 
-test('clip: nothing above so many times the mean, the rest as it was', () => {
+test('clip: nothing above so many times the mean, the rest as it was', async () => {
   check({ propensity: { column: 'p' }, clip: 2 }, [2, 1, 4, 6, 1, 2]);
   check({ propensity: { column: 'p' }, clip: 100 }, [2, 1, 4, 8, 1, 2]);
 });
 
-test('bad options are refused by name', () => {
+test('bad options are refused by name', async () => {
   const weigh = (options: object) => () => rowWeights(dataset, options);
   throws(weigh({ recensy: {} }), 'UNKNOWN_OPTION', /did you mean recency\?/);
   throws(weigh({ recency: { halfLife: 0 } }), 'INVALID_OPTION', /weights\.recency\.halfLife/);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
@@ -27,7 +27,7 @@ const code = (expected: string, pattern: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('IPS, SNIPS and doubly robust with clustered intervals agree with statsmodels', () => {
+test('IPS, SNIPS and doubly robust with clustered intervals agree with statsmodels', async () => {
   const { offsets, propensity, target, reward, logged, expected } = fixture;
   const f = (values: number[]) => Float64Array.from(values);
   const rows = {
@@ -98,7 +98,7 @@ const truth = [0, 1].reduce(
   0,
 );
 
-test('the estimators find the truth, their intervals cover it, and the log alone does not', () => {
+test('the estimators find the truth, their intervals cover it, and the log alone does not', async () => {
   const covered = { ips: 0, snips: 0, good: 0, bad: 0, logged: 0 };
   const width = { ips: 0, good: 0 };
   const trials = 200;
@@ -126,7 +126,7 @@ test('the estimators find the truth, their intervals cover it, and the log alone
   assert.ok(Math.abs(wrong.doublyRobust!.mean - truth) < 0.02 && Math.abs(wrong.ips.mean - truth) > 0.1);
 });
 
-test('the error on all items from the items rated', () => {
+test('the error on all items from the items rated', async () => {
   // Users rate what they like: an item of label y is observed with probability y / 5. Predicting 5 everywhere errs by 5 − y.
   const stream = random(9, 'missing not at random');
   const [error, propensity]: number[][] = [[], []];
@@ -171,7 +171,7 @@ function policyLists(): RankedLists {
   };
 }
 
-test('the value of lists, by hand', () => {
+test('the value of lists, by hand', async () => {
   const lists = policyLists();
   const { dataset } = lists.tasks;
   const trainRows = Int32Array.of(0, 1, 2, 3);
@@ -192,7 +192,7 @@ test('the value of lists, by hand', () => {
   close(policyValue(lists, { propensity: recorded, threshold: 4 }).ips.mean, (1 + 2) / 3);
 });
 
-test('logged data are checked', () => {
+test('logged data are checked', async () => {
   const one = () => Float64Array.of(1);
   const fails = (rows: object, pattern: RegExp) =>
     assert.throws(() => counterfactual(rows as never), code('INVALID_OPTION', pattern));

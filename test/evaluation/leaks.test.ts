@@ -3,7 +3,7 @@
  * was trained, to the bit, unless they are training rows.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { fitBaselines } from '../../lib/baselines/fit.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { describeInputs, SIDES } from '../../lib/batch/features.js';
@@ -192,7 +192,7 @@ for (const [name, options] of Object.entries(SPLITS)) {
   });
 }
 
-test('a leaky split does not pass', () => {
+test('a leaky split does not pass', async () => {
   const split = splitTasks(clean, SPLITS['users']);
   const test_ = split.sets['test'];
   const leaks: Split[] = [
@@ -257,7 +257,7 @@ test('adaptation and baselines see support labels, never a query label', async (
     for (const row of set.queryRows) assert.ok(!set.supportRows.includes(row));
 });
 
-test('time: no support row is later than a query row of its task, in any task of order time', () => {
+test('time: no support row is later than a query row of its task, in any task of order time', async () => {
   for (const query of [3, { fraction: 0.4 }, { leaveOneOut: 'last' }, { leaveOneOut: 'each' }] as const) {
     for (const by of ['user', 'item', { column: 'genres' }, { column: 'domain' }] as const) {
       const tasks = buildTasks(clean, { by, query, order: 'time' });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import '../../lib/serving/adapt.js';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { maml } from '../../lib/algorithms/registry.js';
@@ -90,7 +90,7 @@ function fixtureLists(): { lists: RankedLists; trainRows: Int32Array } {
   return { lists, trainRows: Int32Array.from(rows, (_, i) => i) };
 }
 
-test('coverage, Gini, novelty, popularity, diversity and calibration agree with NumPy and SciPy', () => {
+test('coverage, Gini, novelty, popularity, diversity and calibration agree with NumPy and SciPy', async () => {
   const { lists, trainRows } = fixtureLists();
   const results = evaluateLists(lists, { trainRows });
   assert.deepEqual(Object.keys(results), [
@@ -117,7 +117,7 @@ test('coverage, Gini, novelty, popularity, diversity and calibration agree with 
   assert.ok(Number.isNaN(results['coverage@5'].low), 'a number of the whole has no spread between tasks');
 });
 
-test('metrics of lists at their ends', () => {
+test('metrics of lists at their ends', async () => {
   const { lists, trainRows } = fixtureLists();
   const top = (k: number) => evaluateLists(lists, { trainRows, metrics: [`coverage@${k}`, `gini@${k}`] });
   assert.ok(top(1)['coverage@1'].mean < top(5)['coverage@5'].mean);
@@ -140,7 +140,7 @@ test('metrics of lists at their ends', () => {
   near(own['popularityLift@6'].mean, 0);
 });
 
-test('names, and data that a metric needs, are checked', () => {
+test('names, and data that a metric needs, are checked', async () => {
   const { lists, trainRows } = fixtureLists();
   const fails = (options: object, expected: string, pattern: RegExp) =>
     assert.throws(() => evaluateLists(lists, options), code(expected, pattern));

@@ -1,6 +1,6 @@
 /** What every metric must do whatever it is given: bounds, symmetries, and order relations between metrics. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import { metricOf } from '../../lib/evaluation/metrics.js';
 
@@ -26,7 +26,7 @@ const near = (a: number, b: number, what: string) =>
   assert.ok(Object.is(a, b) || Math.abs(a - b) <= 1e-12, `${what}: ${a} is not ${b}`);
 const names = (k: number) => [...CUT.map((name) => `${name}@${k}`), 'auc'];
 
-test('ranking metrics: from 0 to 1, undefined only without a relevant row, the same under any increasing change of the scores', () => {
+test('ranking metrics: from 0 to 1, undefined only without a relevant row, the same under any increasing change of the scores', async () => {
   let defined = 0;
   fc.assert(
     fc.property(anyRows, anyK, (rows, k) => {
@@ -50,7 +50,7 @@ test('ranking metrics: from 0 to 1, undefined only without a relevant row, the s
   assert.ok(defined > 1000);
 });
 
-test('all metrics: the order of rows in the file does not matter, not even where scores tie', () => {
+test('all metrics: the order of rows in the file does not matter, not even where scores tie', async () => {
   fc.assert(
     fc.property(
       anyRows.chain((rows) =>
@@ -65,7 +65,7 @@ test('all metrics: the order of rows in the file does not matter, not even where
   );
 });
 
-test('ranking metrics: the ideal order gets the most, a constant score lies between it and its reverse', () => {
+test('ranking metrics: the ideal order gets the most, a constant score lies between it and its reverse', async () => {
   fc.assert(
     fc.property(anyRows, anyK, (rows, k) => {
       const ideal = rows.map(({ label }) => ({ label, score: label }));
@@ -91,7 +91,7 @@ test('ranking metrics: the ideal order gets the most, a constant score lies betw
   );
 });
 
-test('ranking metrics: hits grow with k, and precision, recall and hit rate tell of the same hits', () => {
+test('ranking metrics: hits grow with k, and precision, recall and hit rate tell of the same hits', async () => {
   fc.assert(
     fc.property(anyRows, (rows) => {
       const relevant = rows.filter(({ label }) => label >= 3).length;
@@ -117,7 +117,7 @@ test('ranking metrics: hits grow with k, and precision, recall and hit rate tell
   );
 });
 
-test('without ties: the metrics of one order, counted one by one', () => {
+test('without ties: the metrics of one order, counted one by one', async () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 14 }), anyK, (labels, k) => {
       const rows = labels.map((label, i) => ({ label, score: -i }));
@@ -140,7 +140,7 @@ test('without ties: the metrics of one order, counted one by one', () => {
   );
 });
 
-test('rating metrics: mean ≤ root mean square ≤ largest error, zero only without error, linear in scale, blind to a shift of both', () => {
+test('rating metrics: mean ≤ root mean square ≤ largest error, zero only without error, linear in scale, blind to a shift of both', async () => {
   fc.assert(
     fc.property(anyRows, fc.integer({ min: 1, max: 50 }), (rows, c) => {
       const [mae, rmse] = [of('mae', rows), of('rmse', rows)];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { fileURLToPath } from 'node:url';
 import type { Dataset, FeatureTable, TaskSet } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
@@ -62,7 +62,7 @@ const code = (expected: string, pattern: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('metrics agree with scikit-learn and with the enumeration of tie orders', () => {
+test('metrics agree with scikit-learn and with the enumeration of tie orders', async () => {
   interface Case {
     labels: number[];
     scores: number[];
@@ -81,7 +81,7 @@ test('metrics agree with scikit-learn and with the enumeration of tie orders', (
   assert.ok(checked > 350, `only ${checked} values`);
 });
 
-test('rating metrics by hand', () => {
+test('rating metrics by hand', async () => {
   near(of('mae', [1, 5, 3], [2, 3, 3]), 1);
   near(of('rmse', [1, 5, 3], [2, 3, 3]), Math.sqrt(5 / 3));
   near(of('logloss', [1, 0], [0.8, 0.4]), -(Math.log(0.8) + Math.log(0.6)) / 2);
@@ -89,7 +89,7 @@ test('rating metrics by hand', () => {
   near(of('logloss', [0], [0]), -Math.log1p(-1e-15));
 });
 
-test('ranking metrics by hand', () => {
+test('ranking metrics by hand', async () => {
   // Order by score: labels 3, 5, 4. Exponential gains 7, 31, 15.
   const labels = [5, 4, 3];
   const scores = [0.2, 0.1, 0.3];
@@ -107,7 +107,7 @@ test('ranking metrics by hand', () => {
   near(of('precision@1', labels, scores, { threshold: 3 }), 1);
 });
 
-test('nDCG takes any labels: below 0 and far above a rating scale, linearly from the lowest', () => {
+test('nDCG takes any labels: below 0 and far above a rating scale, linearly from the lowest', async () => {
   interface Case {
     labels: number[];
     scores: number[];
@@ -126,17 +126,17 @@ test('nDCG takes any labels: below 0 and far above a rating scale, linearly from
   assert.deepEqual([...together['ndcg@1'].perTask], [2 / 3, 1]);
 });
 
-test('the Brier score of a task is its mean squared error', () => {
+test('the Brier score of a task is its mean squared error', async () => {
   near(of('brier', [1, 0], [0.8, 0.4]), (0.04 + 0.16) / 2);
   assert.equal(parseMetric('brier').better, 'lower');
   assert.throws(() => of('brier', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
 });
 
-test('a threshold that float32 cannot hold still meets its own label', () => {
+test('a threshold that float32 cannot hold still meets its own label', async () => {
   near(of('precision@1', [0.7, 0.1], [2, 1], { threshold: 0.7 }), 1);
 });
 
-test('a constant score gets the mean over random orders', () => {
+test('a constant score gets the mean over random orders', async () => {
   const labels = [5, 1, 4, 2, 3, 4, 1, 5, 2, 2];
   for (const name of ['ndcg@3', 'precision@3', 'recall@3', 'hitrate@3', 'mrr@3', 'auc']) {
     const draws = 20000;
@@ -168,7 +168,7 @@ test('a constant score gets the mean over random orders', () => {
   }
 });
 
-test('tasks without a defined value are left out and counted', () => {
+test('tasks without a defined value are left out and counted', async () => {
   const result = evaluateScores(tasksOf([5, 1], [1, 2], [4, 5], []), Float64Array.of(2, 1, 1, 2, 1, 2), {
     metrics: ['mae', 'auc', 'precision@1', 'ndcg@1'],
   });
@@ -182,7 +182,7 @@ test('tasks without a defined value are left out and counted', () => {
   assert.ok(Number.isNaN(of('ndcg@2', [0, 0], [1, 2])));
 });
 
-test('intervals: Student t, fewer than two values, paired difference', () => {
+test('intervals: Student t, fewer than two values, paired difference', async () => {
   near(studentT(1), 12.7062047362);
   for (const [degrees, value] of [
     [10, 2.228138852],
@@ -210,7 +210,7 @@ test('intervals: Student t, fewer than two values, paired difference', () => {
   );
 });
 
-test('95 % intervals cover the true mean about 95 % of the time', () => {
+test('95 % intervals cover the true mean about 95 % of the time', async () => {
   const stream = random(3, 'coverage');
   let covered = 0;
   for (let trial = 0; trial < 4000; trial++) {
@@ -220,7 +220,7 @@ test('95 % intervals cover the true mean about 95 % of the time', () => {
   assert.ok(covered > 3730 && covered < 3870, `${covered} of 4000`); // ± 5 standard errors
 });
 
-test('names and options are checked', () => {
+test('names and options are checked', async () => {
   assert.equal(parseMetric('ndcg@10').better, 'higher');
   assert.equal(parseMetric('mae').better, 'lower');
   assert.deepEqual(metricsFor('order', ['mae', 'ndcg@3', 'logloss', 'auc']), ['ndcg@3', 'auc']);
@@ -258,7 +258,7 @@ test('names and options are checked', () => {
   assert.throws(() => of('logloss', [1, 4], [0.5, 0.5]), code('INVALID_DATA', /0 or 1/));
 });
 
-test('the median decoder finds the thresholds of a planted model', () => {
+test('the median decoder finds the thresholds of a planted model', async () => {
   // label = round(score + noise) with median-zero skewed noise: the best label is round(score), not the conditional mean.
   const stream = random(5, 'decoder');
   const size = 20000;
@@ -276,7 +276,7 @@ test('the median decoder finds the thresholds of a planted model', () => {
   assert.deepEqual(medianDecoder(stored.levels, stored.thresholds).decode(fresh), decoder.decode(fresh));
 });
 
-test('the median decoder at its limits', () => {
+test('the median decoder at its limits', async () => {
   const constant = fitMedianDecoder(new Float64Array(5).fill(3.3), [1, 4, 4, 5, 1]);
   assert.deepEqual([...constant.decode(Float64Array.of(3.3))], [4]);
   assert.deepEqual([...fitMedianDecoder(Float64Array.of(1, 2), [3, 3]).decode(Float64Array.of(7))], [3]);
@@ -298,7 +298,7 @@ test('the median decoder at its limits', () => {
   );
 });
 
-test('a result table prints aligned, marks the best, and is JSON', () => {
+test('a result table prints aligned, marks the best, and is JSON', async () => {
   const cell = (mean: number, half: number) => ({ mean, low: mean - half, high: mean + half, tasks: 9 });
   const table = resultTable(
     [

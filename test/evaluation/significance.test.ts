@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { compareGroups } from '../../lib/evaluation/groups.js';
@@ -50,7 +50,7 @@ const code = (expected: string, pattern: RegExp) => (error: unknown) => {
   return true;
 };
 
-test('Wilcoxon, exact and normal, with ties and zeros, agrees with SciPy', () => {
+test('Wilcoxon, exact and normal, with ties and zeros, agrees with SciPy', async () => {
   const kinds = new Set<boolean>();
   for (const { a, b, statistic, p, exact } of significance.cases) {
     const result = wilcoxon(Float64Array.from(a), Float64Array.from(b));
@@ -63,7 +63,7 @@ test('Wilcoxon, exact and normal, with ties and zeros, agrees with SciPy', () =>
   assert.equal(wilcoxon(Float64Array.of(1, 2), Float64Array.of(1, 2)).p, 1);
 });
 
-test('the exact randomisation test agrees with SciPy; the sampled one comes near it', () => {
+test('the exact randomisation test agrees with SciPy; the sampled one comes near it', async () => {
   let checked = 0;
   for (const { a, b, randomization } of significance.cases) {
     if (randomization === undefined) continue;
@@ -92,19 +92,19 @@ test('the exact randomisation test agrees with SciPy; the sampled one comes near
   assert.ok(randomizationTest(flat, new Float64Array(64), { resamples: 2000 }).p > 0.99);
 });
 
-test('Holm agrees with statsmodels; NaN is left out', () => {
+test('Holm agrees with statsmodels; NaN is left out', async () => {
   const { p, adjusted } = significance.holm;
   holm(p).forEach((value, i) => near(value, adjusted[i]));
   assert.deepEqual([...holm([0.04, NaN, 0.01])], [0.04, NaN, 0.02]);
 });
 
-test('the normal tail to 1e-12', () => {
+test('the normal tail to 1e-12', async () => {
   const { z, p } = significance.tail;
   z.forEach((value, i) => near(normalTail(value), p[i], 1e-12));
   assert.equal(normalTail(-1.96), normalTail(1.96));
 });
 
-test('the paired bootstrap covers the true difference, and its p is uniform where there is none', () => {
+test('the paired bootstrap covers the true difference, and its p is uniform where there is none', async () => {
   const stream = random(11, 'bootstrap coverage');
   const trials = 300;
   let covered = 0;
@@ -133,7 +133,7 @@ test('the paired bootstrap covers the true difference, and its p is uniform wher
   assert.ok(Number.isNaN(pairedBootstrap(Float64Array.of(1), Float64Array.of(0)).p));
 });
 
-test('methods are compared with one of them, corrected over all', () => {
+test('methods are compared with one of them, corrected over all', async () => {
   const stream = random(2, 'methods');
   const base = Float64Array.from({ length: 60 }, () => stream.normal());
   const shifted = (by: number) => ({ mae: { perTask: base.map((x) => x + by + 0.3 * stream.normal()) } });
@@ -171,7 +171,7 @@ test('methods are compared with one of them, corrected over all', () => {
   );
 });
 
-test('the gap between groups: found where it is, and not where it is not', () => {
+test('the gap between groups: found where it is, and not where it is not', async () => {
   const stream = random(4, 'groups');
   const names = Array.from({ length: 90 }, (_, t) => ['a', 'b', 'c'][t % 3]);
   const values = Float64Array.from(names, (name) => (name === 'b' ? 0.8 : 0) + stream.normal());
@@ -209,7 +209,7 @@ test('the gap between groups: found where it is, and not where it is not', () =>
   assert.throws(() => compareGroups(values, names.slice(1)), code('INVALID_OPTION', /90 names/));
 });
 
-test('group intervals are the t intervals to first order', () => {
+test('group intervals are the t intervals to first order', async () => {
   const stream = random(5, 'group intervals');
   const values = Float64Array.from({ length: 400 }, () => stream.normal());
   const {
@@ -221,7 +221,7 @@ test('group intervals are the t intervals to first order', () => {
   assert.ok(Math.abs((high - low) / 2 / half - 1) < 0.08, `${(high - low) / 2} and ${half}`);
 });
 
-test('reliability agrees with scikit-learn', () => {
+test('reliability agrees with scikit-learn', async () => {
   for (const { labels, probabilities, bins, rows, observed, predicted, brier, ece, mce } of probability) {
     const result = reliability(labels, Float64Array.from(probabilities), { bins });
     assert.deepEqual(
@@ -235,7 +235,7 @@ test('reliability agrees with scikit-learn', () => {
   }
 });
 
-test('reliability: bins of equal rows, ends of the range, and input that is none', () => {
+test('reliability: bins of equal rows, ends of the range, and input that is none', async () => {
   const perfect = reliability([0, 0, 1, 1], Float64Array.of(0, 0, 1, 1));
   assert.deepEqual([perfect.ece, perfect.brier, perfect.bins.length], [0, 0, 2]);
   const p = Float64Array.from({ length: 100 }, (_, i) => (i / 100) ** 4);

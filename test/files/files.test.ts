@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, test } from 'tap';
 import fc from 'fast-check';
 import { lockFile, readWhole, writeDurable } from '../../lib/files/durable.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
@@ -31,7 +31,7 @@ function fails(code: string, pattern: RegExp): (error: unknown) => boolean {
 
 // ------------------------------------------------------------------------------------------------- safetensors
 
-test('safetensors: a tiny file byte by byte, as the specification says', () => {
+test('safetensors: a tiny file byte by byte, as the specification says', async () => {
   const json =
     '{"__metadata__":{"k":"v"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},' +
     '"b":{"dtype":"U8","shape":[],"data_offsets":[8,9]}}';
@@ -53,7 +53,7 @@ test('safetensors: a tiny file byte by byte, as the specification says', () => {
   assert.deepEqual([...join8(encodeSafetensors({}, {}))], none);
 });
 
-test('safetensors: aligned, deterministic, and neither writing nor reading copies', () => {
+test('safetensors: aligned, deterministic, and neither writing nor reading copies', async () => {
   const a = { shape: [3], data: Uint8Array.of(1, 2, 3) };
   const z = { shape: [1, 2], data: Float64Array.of(0.1, -0) };
   const m = { shape: [0, 5], data: new Int32Array(0) };
@@ -87,7 +87,7 @@ const fileOf = fc.record({ tensors: entriesOf(tensorOf), metadata: entriesOf(nam
 const nullRecord = <T>(entries: [string, T][]): Record<string, T> =>
   Object.setPrototypeOf(Object.fromEntries(entries), null) as Record<string, T>;
 
-test('safetensors: random tensors come back bit for bit, whatever their names', () => {
+test('safetensors: random tensors come back bit for bit, whatever their names', async () => {
   fc.assert(
     fc.property(fileOf, (file) => {
       const tensors = nullRecord(file.tensors);
@@ -126,7 +126,7 @@ function survives(bytes: Uint8Array): 'read' | 'refused' {
   }
 }
 
-test('safetensors: no damage to the header crashes the reader or leads it out of the file', () => {
+test('safetensors: no damage to the header crashes the reader or leads it out of the file', async () => {
   const seen = { read: 0, refused: 0 };
   const likely = fc.constantFrom(...Buffer.from('0123456789{}[]",:\\ e-.'));
   const damage = fc.array(fc.tuple(fc.nat(), fc.oneof(likely, fc.nat(255))), { minLength: 1, maxLength: 3 });
@@ -142,7 +142,7 @@ test('safetensors: no damage to the header crashes the reader or leads it out of
   assert.ok(seen.read > 10 && seen.refused > 1000, JSON.stringify(seen));
 });
 
-test('safetensors: a file cut anywhere, or with a byte too many, is refused', () => {
+test('safetensors: a file cut anywhere, or with a byte too many, is refused', async () => {
   const b = { shape: [3], data: Uint8Array.of(1, 2, 3) };
   const bytes = join8(encodeSafetensors({ a: { shape: [2], data: Float64Array.of(1, 2) }, b }, { k: 'v' }));
   assert.equal(survives(bytes), 'read');
@@ -199,12 +199,12 @@ const hostile: [string, Uint8Array, RegExp][] = [
   ['deep nesting', crafted('{"w":' + '['.repeat(5_000_000)), /tensor "w"/],
 ];
 for (const [what, bytes, pattern] of hostile) {
-  test(`safetensors, hostile: ${what}`, () => {
+  test(`safetensors, hostile: ${what}`, async () => {
     assert.throws(() => decodeSafetensors(bytes, 'x.safetensors'), fails('MODEL_FILE', pattern));
   });
 }
 
-test('safetensors: what is legal though unusual is read', () => {
+test('safetensors: what is legal though unusual is read', async () => {
   const header =
     '{"__proto__" :\t{"data_offsets":[1, 5],"shape":[ ],"dtype":"F32"},\n' +
     '"u":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}';
@@ -214,7 +214,7 @@ test('safetensors: what is legal though unusual is read', () => {
   assert.equal(({} as Record<string, unknown>).shape, undefined);
 });
 
-test('safetensors: what cannot be written is refused by name', () => {
+test('safetensors: what cannot be written is refused by name', async () => {
   const write =
     (name: string, tensor: object, metadata: object = {}) =>
     () =>
@@ -263,7 +263,7 @@ test('durable: refusals name the path, the reason and what to do', async () => {
 test('durable: a full disk leaves the old file and no temporary one', async (t) => {
   const dir = fresh();
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir]);
-  if (mounted.status !== 0) return t.skip('a small tmpfs cannot be mounted here');
+  if (mounted.status !== 0) return t.plan(0, 'a small tmpfs cannot be mounted here');
   try {
     const path = join(dir, 'file');
     await writeDurable(path, [text('old')]);
@@ -326,7 +326,7 @@ test('durable: kill -9 at any instant leaves a complete file', async (t) => {
     }
   }
   assert.ok(versions.size > 1);
-  t.diagnostic(`${strays} of 20 kills left a temporary file, ${versions.size} versions were found`);
+  t.comment(`${strays} of 20 kills left a temporary file, ${versions.size} versions were found`);
 });
 
 const HOLD = `try {

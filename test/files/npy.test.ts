@@ -1,7 +1,7 @@
 /** The .npy reader: what NumPy wrote reads back exactly, and no other bytes read at all. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { decodeNpy, readNpy } from '../../lib/files/npy.js';
 import { random } from '../../lib/foundation/random.js';
 import { npy } from '../fixtures/npy.js';
@@ -36,7 +36,7 @@ const NUMPY = {
 };
 const decode = (name: keyof typeof NUMPY) => decodeNpy(Buffer.from(NUMPY[name], 'base64'), name);
 
-test('what NumPy wrote: element types, versions, shapes', () => {
+test('what NumPy wrote: element types, versions, shapes', async () => {
   assert.deepEqual(decode('float32'), { shape: [2, 3], data: Float32Array.of(1, -2.5, 3, 0.1, 1e30, -0) });
   assert.deepEqual(decode('float64'), { shape: [1, 2], data: Float64Array.of(1 / 3, 2) });
   const halves = [0, -0, 1, -2, 65504, 6.103515625e-5, 5.960464477539063e-8, 0.333251953125, Infinity, -Infinity, NaN];
@@ -47,7 +47,7 @@ test('what NumPy wrote: element types, versions, shapes', () => {
   assert.deepEqual(decode('empty'), { shape: [0, 4], data: new Float32Array(0) });
 });
 
-test('every float16 is the number that its bits spell', () => {
+test('every float16 is the number that its bits spell', async () => {
   const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const { data } = decodeNpy(npy('<f2', [65536], new Uint8Array(bits.buffer)), 'halves');
   const seen = new Set<number>();
@@ -61,7 +61,7 @@ test('every float16 is the number that its bits spell', () => {
   for (let i = 0x7c01; i < 0x8000; i++) assert.ok(Number.isNaN(data[i]));
 });
 
-test('bytes that are not aligned are copied, aligned ones are not', () => {
+test('bytes that are not aligned are copied, aligned ones are not', async () => {
   const bytes = Buffer.from(NUMPY.float64, 'base64');
   for (let shift = 0; shift < 8; shift++) {
     const room = new Uint8Array(bytes.length + 8);
@@ -72,7 +72,7 @@ test('bytes that are not aligned are copied, aligned ones are not', () => {
   }
 });
 
-test('other element types and orders are unsupported by name', () => {
+test('other element types and orders are unsupported by name', async () => {
   throws(() => decode('fortran'), 'UNSUPPORTED', /Fortran/, /ascontiguousarray/);
   throws(() => decode('bigEndian'), 'UNSUPPORTED', />f4/, /<f4/);
   throws(() => decode('objects'), 'UNSUPPORTED', /\|O/);
@@ -86,7 +86,7 @@ test('other element types and orders are unsupported by name', () => {
 const HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
 const four = new Uint8Array(24);
 
-test('headers: any order of keys, with and without the last comma', () => {
+test('headers: any order of keys, with and without the last comma', async () => {
   for (const header of [
     HEADER,
     "{'shape': (2, 3,), 'descr': '<f4', 'fortran_order': False}",
@@ -96,7 +96,7 @@ test('headers: any order of keys, with and without the last comma', () => {
   }
 });
 
-test('malformed headers', () => {
+test('malformed headers', async () => {
   for (const header of [
     '',
     '{}',
@@ -123,7 +123,7 @@ test('malformed headers', () => {
   }
 });
 
-test('sizes that the file does not fill are refused, however large', () => {
+test('sizes that the file does not fill are refused, however large', async () => {
   for (const shape of [
     '(2, 4)',
     '(2, 2)',
@@ -152,7 +152,7 @@ test('sizes that the file does not fill are refused, however large', () => {
   throws(() => decodeNpy(npy(padded, four), 'length'), 'INVALID_DATA', /header length/);
 });
 
-test('random damage gives an array of the stated size or a typed error', () => {
+test('random damage gives an array of the stated size or a typed error', async () => {
   const stream = random(3, 'npy');
   const original = Buffer.from(NUMPY.float32, 'base64');
   let read = 0;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { philox4x32, random } from '../../lib/foundation/random.js';
 
-test('philox: the published known answers', () => {
+test('philox: the published known answers', async () => {
   // kat_vectors of Random123, philox4x32-10: counter, key -> output.
   const vectors: [number[], number[], number[]][] = [
     [
@@ -24,7 +24,7 @@ test('philox: the published known answers', () => {
   }
 });
 
-test('random: streams depend on seed, stage and index, and on nothing else', () => {
+test('random: streams depend on seed, stage and index, and on nothing else', async () => {
   const draw = (seed: number, stage: string, index: number): number => random(seed, stage, index).uint32();
   assert.equal(draw(1, 'tasks', 7), draw(1, 'tasks', 7));
   const all = new Set<number>();
@@ -36,13 +36,13 @@ test('random: streams depend on seed, stage and index, and on nothing else', () 
   assert.equal(used.child('y', 1).uint32(), random(3, 'x').child('y', 1).uint32());
 });
 
-test('random: one fixed stream, so that a seed means the same for ever', () => {
+test('random: one fixed stream, so that a seed means the same for ever', async () => {
   const stream = random(42, 'pinned', 5);
   assert.deepEqual([stream.uint32(), stream.below(1000), stream.uniform(), stream.normal()], PINNED);
 });
 const PINNED = [1138579583, 972, 0.9193167081773407, 1.0616685258952547];
 
-test('random: uniform, below and normal have their distributions', () => {
+test('random: uniform, below and normal have their distributions', async () => {
   const stream = random(1, 'distribution');
   const n = 60000;
   let sum = 0;
@@ -71,7 +71,7 @@ test('random: uniform, below and normal have their distributions', () => {
   );
 });
 
-test('random: below is unbiased where modulo is not', () => {
+test('random: below is unbiased where modulo is not', async () => {
   // For n = 3·2³⁰ plain `x mod n` and plain multiply-high both favour a third of the range by 2 to 1.
   const stream = random(9, 'bias');
   const n = 3 * 2 ** 30;
@@ -87,7 +87,7 @@ test('random: below is unbiased where modulo is not', () => {
   for (const count of residues) assert.ok(Math.abs(count / 30000 - 1 / 3) < 0.015, String(residues));
 });
 
-test('random: shuffle permutes its range only, every permutation equally often', () => {
+test('random: shuffle permutes its range only, every permutation equally often', async () => {
   const seen = new Map<string, number>();
   for (let index = 0; index < 6000; index++) {
     const array = Int32Array.of(9, 1, 2, 3, 9);

@@ -1,10 +1,10 @@
 /** Look-up of texts: the same as a Map, in a tenth of its memory and beyond its size. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import { TextIndex } from '../../lib/foundation/text-index.js';
 
-test('an index finds what a Map finds', () => {
+test('an index finds what a Map finds', async () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), fc.array(fc.string({ unit: 'binary' })), (own, others) => {
       const texts = ['', ...own];
@@ -16,7 +16,7 @@ test('an index finds what a Map finds', () => {
   );
 });
 
-test('ids that differ in one digit do not fall on each other', () => {
+test('ids that differ in one digit do not fall on each other', async () => {
   // Linear probing over badly mixed hashes of such ids takes time in the square of their number: this would not end.
   const texts = ['', ...Array.from({ length: 300_000 }, (_, i) => `item-${String(i).padStart(12, '0')}`)];
   const index = new TextIndex(texts);
@@ -24,7 +24,7 @@ test('ids that differ in one digit do not fall on each other', () => {
   assert.equal(index.idOf('item-000000300000'), 0);
 });
 
-test('the first text is no text, and of equal ones the last counts', () => {
+test('the first text is no text, and of equal ones the last counts', async () => {
   assert.equal(new TextIndex(['']).idOf(''), 0);
   assert.equal(new TextIndex(['', 'a', 'b', 'a']).idOf('a'), 3);
   assert.equal(new TextIndex([]).idOf('a'), 0);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import { topK } from '../../lib/foundation/top-k.js';
 
-test('top k is the beginning of the stable full order, ties and all', () => {
+test('top k is the beginning of the stable full order, ties and all', async () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 60 }),

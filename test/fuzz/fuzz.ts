@@ -17,7 +17,7 @@ const HANG = 60;
 async function child(args: string[], seconds: number, where: () => string): Promise<string> {
   const process_ = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...environment },
+    env: { ...process.env, ...environment },
   });
   let [out, err] = ['', ''];
   process_.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));

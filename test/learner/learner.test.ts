@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
 import { globalMean } from '../../lib/baselines/global-mean.js';
@@ -155,7 +155,7 @@ for (const name of NAMES) {
     }
   });
 
-  test(`${name}: options are checked by name`, () => {
+  test(`${name}: options are checked by name`, async () => {
     const factory = (options: object) => () => (ALGORITHMS[name] as (o: object) => Algorithm)(options);
     refuses(factory({ stepps: 3 }), 'UNKNOWN_OPTION', new RegExp(`${name}\\.stepps`));
     for (const options of [null, 3, []]) refuses(factory(options as object), 'INVALID_OPTION');
@@ -229,7 +229,7 @@ test('labels that do not fit the loss are refused by row', async () => {
   await rejects(learner.adapt({ items: [1], labels: [2] }), 'INVALID_OPTION', /support\.labels\[0\]/);
 });
 
-test('an algorithm that needs another model says so', () => {
+test('an algorithm that needs another model says so', async () => {
   for (const name of NAMES.filter((each) => ['ridge', 'laplace'].includes(make(each).solver))) {
     const model = defineModel({
       inputs: describeInputs(tiny.dataset, [{ name: 'traits' }], tiny.trainRows),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { addon } from '../../lib/foundation/addon.js';
 import type { Dataset } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -46,7 +46,7 @@ test('a run has a manifest: in the learner, in its checkpoint and in its model f
   assert.deepEqual(manifestIn(again).run, manifest);
 });
 
-test('every value of the data shows in its fingerprint, and nothing else does', () => {
+test('every value of the data shows in its fingerprint, and nothing else does', async () => {
   const columns = () => ({
     user: ['ann', 'ann', 'bob', 'bob'],
     item: [1, 2, 1, 2],
@@ -156,7 +156,7 @@ test('loadLearner checks its options before it reads', async () => {
   refuses(() => fingerprintData(datasetFromColumns({ user: [], item: [], label: [] })), 'EMPTY_DATA');
 });
 
-test('the memory estimate is near what a run takes', () => {
+test('the memory estimate is near what a run takes', async () => {
   const script = `
     import * as il from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)};
     import { estimateTraining } from ${JSON.stringify(new URL('../../lib/learner/memory-estimate.js', import.meta.url).href)};

@@ -1,6 +1,6 @@
 /** Derivatives of random models against finite differences and the identities that they must satisfy. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import type { Activation, InnerLoop, Parameters, TaskExample } from '../../lib/foundation/contract.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -71,7 +71,7 @@ for (const [kind, activations, seed] of [
   ['smooth', SMOOTH, 11],
   ['relu', ['relu'], 12],
 ] as const) {
-  test(`the exact meta-gradient is the derivative of the loss (${kind})`, () =>
+  test(`the exact meta-gradient is the derivative of the loss (${kind})`, async () =>
     property(seed, activations, async (shape) => {
       const c = build(shape);
       const { gradient } = await metaGradient(c.model, c.params, c.batch, c.inner);
@@ -82,7 +82,7 @@ for (const [kind, activations, seed] of [
       }
     }));
 
-  test(`the exact gradient of the rates is the derivative of the loss (${kind})`, () =>
+  test(`the exact gradient of the rates is the derivative of the loss (${kind})`, async () =>
     property(seed + 10, activations, async (shape) => {
       const c = build({ ...shape, rates: shape.rates === 'scalar' ? 'perStep' : shape.rates });
       const { learningRateGradient } = await metaGradient(c.model, c.params, c.batch, c.inner);
@@ -95,7 +95,7 @@ for (const [kind, activations, seed] of [
       return matches(f, dot(learningRateGradient!, u), norm(learningRateGradient!), shape, 'rates');
     }));
 
-  test(`the first-order gradient is the derivative of the query loss at a constant displacement (${kind})`, () =>
+  test(`the first-order gradient is the derivative of the query loss at a constant displacement (${kind})`, async () =>
     property(seed + 20, activations, async (shape) => {
       const c = build(shape, 'float64', 1);
       const { gradient } = await metaGradient(c.model, c.params, c.batch, c.inner);
@@ -114,7 +114,7 @@ for (const [kind, activations, seed] of [
 const NO_STEPS = { steps: 0, learningRate: 0 } as const;
 const single = (c: Case, task: TaskExample): Case => ({ ...c, tasks: [task], batch: packTasks(c.model, [task]) });
 
-test('the first-order gradient of the rates is −∇L_Q ∘ g_k', () =>
+test('the first-order gradient of the rates is −∇L_Q ∘ g_k', async () =>
   property(41, ALL, async (shape) => {
     const c = build(
       { ...shape, steps: Math.max(1, shape.steps), rates: shape.rates === 'scalar' ? 'perStep' : shape.rates },
@@ -153,7 +153,7 @@ test('the first-order gradient of the rates is −∇L_Q ∘ g_k', () =>
     assert.ok(off <= 1e-10 * Math.max(1, norm(expected)), `off by ${off}`);
   }));
 
-test('the Hessian is symmetric and its product linear', () =>
+test('the Hessian is symmetric and its product linear', async () =>
   property(51, ALL, async (shape) => {
     const { model, params, tasks, stream } = build(shape);
     const rows = tasks[0].query;
@@ -167,7 +167,7 @@ test('the Hessian is symmetric and its product linear', () =>
     assert.ok(distance(mixed, sum) <= 1e-12 * Math.max(1, norm(hu) + norm(hv)), `off by ${distance(mixed, sum)}`);
   }));
 
-test('a Hessian-vector product is the derivative of the gradient', () =>
+test('a Hessian-vector product is the derivative of the gradient', async () =>
   property(52, ALL, async (shape) => {
     const { model, params, tasks, stream } = build(shape);
     const rows = tasks[0].query;
@@ -187,7 +187,7 @@ test('a Hessian-vector product is the derivative of the gradient', () =>
     );
   }));
 
-test('float32 agrees with float64', () =>
+test('float32 agrees with float64', async () =>
   property(61, ALL, async (shape) => {
     const [single32, double] = [build(shape, 'float32'), build(shape)];
     for (const order of [1, 2] as const) {
@@ -214,7 +214,7 @@ test('float32 agrees with float64', () =>
 
 const largest = (x: Parameters): number => distance(x, combine(x, 0));
 
-test('the gradient of a batch is the mean over its tasks, in any order', () =>
+test('the gradient of a batch is the mean over its tasks, in any order', async () =>
   property(71, ALL, async (shape) => {
     for (const order of [1, 2] as const) {
       const c = build(shape, 'float64', order);
@@ -238,7 +238,7 @@ test('the gradient of a batch is the mean over its tasks, in any order', () =>
     }
   }));
 
-test('without steps the meta-gradient is the plain gradient of the query loss', () =>
+test('without steps the meta-gradient is the plain gradient of the query loss', async () =>
   property(81, ALL, async (shape) => {
     const c = build({ ...shape, steps: 0 });
     const [first, second] = await Promise.all(
@@ -263,7 +263,7 @@ test('without steps the meta-gradient is the plain gradient of the query loss', 
     );
   }));
 
-test("Reptile's direction is the mean displacement", () =>
+test("Reptile's direction is the mean displacement", async () =>
   property(91, ALL, async (shape) => {
     const c = build(shape, 'float64', 1);
     const { gradient } = await metaGradient(c.model, c.params, c.batch, c.inner, { direction: 'reptile' });

@@ -1,6 +1,6 @@
 /** Two forms of one gradient: the Gram form against explicit weights, and the ridge solve against finite differences. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { SOLVERS } from '../../lib/foundation/addon.js';
 import type { NativeInnerLoop } from '../../lib/foundation/addon.js';
 import { ridge } from '../../lib/algorithms/ridge.js';

@@ -1,6 +1,6 @@
 /** Metric and amortised learners, and starts that programs generate: derivatives, empty support sets, serving, refusals. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { NativeProgram } from '../../lib/foundation/addon.js';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
@@ -336,7 +336,7 @@ test('the episode head and gradient refuse what they cannot use', async () => {
 
 // ------------------------------------------------------------------------------------------ refusals
 
-test('options and models that an algorithm cannot use are refused by name', () => {
+test('options and models that an algorithm cannot use are refused by name', async () => {
   const bad: [() => unknown, RegExp][] = [
     [() => ALGORITHMS.protoNets({ thresholds: [] }), /protoNets\.thresholds/],
     [() => ALGORITHMS.protoNets({ thresholds: [1, 1] }), /protoNets\.thresholds\[1\]/],

@@ -1,6 +1,6 @@
 /** Inner rules, proximal terms, multi-step losses and implicit gradients against unrolled derivatives, differences and a dense solve. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import { packTasks } from '../../lib/batch/batch.js';
 import type {
@@ -141,7 +141,7 @@ async function unrolled(
   return { loss, slope };
 }
 
-test('every rule, proximal term and multi-step loss has the derivative of its unrolled steps, at both orders', () =>
+test('every rule, proximal term and multi-step loss has the derivative of its unrolled steps, at both orders', async () =>
   fc.assert(
     fc.asyncProperty(
       anyShape(ALL),
@@ -169,7 +169,7 @@ test('every rule, proximal term and multi-step loss has the derivative of its un
     { seed: 1, numRuns: 3 * RUNS, endOnFailure: true },
   ));
 
-test('every rule, proximal term and multi-step loss has the derivative of finite differences', () =>
+test('every rule, proximal term and multi-step loss has the derivative of finite differences', async () =>
   fc.assert(
     fc.asyncProperty(anyShape(SMOOTH), anyExtras, async (shape, extras) => {
       const c = build({ ...shape, steps: Math.max(1, shape.steps) });
@@ -198,7 +198,7 @@ test('every rule, proximal term and multi-step loss has the derivative of finite
     { seed: 2, numRuns: RUNS, endOnFailure: true },
   ));
 
-test('float32 agrees with float64', () =>
+test('float32 agrees with float64', async () =>
   fc.assert(
     fc.asyncProperty(anyShape(ALL), anyExtras, async (shape, extras) => {
       const [a, b] = await Promise.all(
@@ -214,7 +214,7 @@ test('float32 agrees with float64', () =>
     { seed: 3, numRuns: RUNS, endOnFailure: true },
   ));
 
-test('momentum 0 and no proximal term are plain steps; weights on the last step alone change nothing', () =>
+test('momentum 0 and no proximal term are plain steps; weights on the last step alone change nothing', async () =>
   fc.assert(
     fc.asyncProperty(anyShape(ALL), async (shape) => {
       const c = build({ ...shape, steps: Math.max(1, shape.steps) });

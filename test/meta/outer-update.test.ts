@@ -1,6 +1,6 @@
 /** The outer optimizers against their textbook forms in plain float64, through the training of a learner. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { RateKind } from '../../lib/meta/algorithm.js';
 import { maml } from '../../lib/algorithms/registry.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -310,7 +310,7 @@ test('rows that no batch touches keep their bits', async () => {
   }
 });
 
-test('optimizer options are checked by name', () => {
+test('optimizer options are checked by name', async () => {
   const bads: [() => unknown, RegExp][] = [
     [() => adam({ learningrate: 1 } as object), /adam\.learningrate.*did you mean learningRate\?/],
     [() => adam({ momentum: 0.9 } as object), /adam\.momentum/],

@@ -1,6 +1,6 @@
 /** Solvers that are no gradient steps: last layers in closed form and the LSTM meta-learner, against definitions and differences. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import '../../lib/serving/adapt.js';
 import { innerLoopOf } from '../../lib/meta/algorithm.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';

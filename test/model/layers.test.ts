@@ -1,6 +1,6 @@
 /** What the derivative properties cannot see: what the layers and losses of models compute. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { packTasks } from '../../lib/batch/batch.js';
 import type { HeadSpec, InnerLoop, LabelledRows, ModelSpec } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
@@ -94,7 +94,7 @@ test('heads add up, and rows without a label do not count for theirs', async () 
   close((await lossOf(head, rows, { labels: [1, 2, 3], also: { second: [NaN, NaN, NaN] } })).loss, first);
 });
 
-test('labels and weights of rows are checked', () => {
+test('labels and weights of rows are checked', async () => {
   const model = double({
     inputs: [{ name: 'x', kind: 'dense', size: 1 }],
     body: { kind: 'mlp', hidden: [] },
@@ -277,7 +277,7 @@ test('dropout is exact at second order', async () => {
   identical((await metaGradient(model, params, batch, inner)).gradient, gradient, 'again');
 });
 
-test('bodies refuse what they cannot be', () => {
+test('bodies refuse what they cannot be', async () => {
   const u = { name: 'u', kind: 'categorical', cardinality: 3, dim: 2 } as const;
   const i = { name: 'i', kind: 'categorical', cardinality: 3, dim: 2 } as const;
   const x = { name: 'x', kind: 'dense', size: 1 } as const;

@@ -1,7 +1,7 @@
 /** Models, parameters and batches: names, shapes, determinism, and a typed error for every bad input. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../../lib/foundation/contract.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -65,7 +65,7 @@ const rejects = (action: Promise<unknown>, code: ErrorCode, field: string | unde
 
 // ------------------------------------------------------------------------------------------ what a model is
 
-test('parameters have the documented names and shapes', () => {
+test('parameters have the documented names and shapes', async () => {
   assert.deepEqual(
     model.tensors.map(({ name, shape, embedding }) => [name, [...shape], embedding]),
     [
@@ -99,7 +99,7 @@ test('parameters have the documented names and shapes', () => {
   assert.equal(linear.outputs, 3);
 });
 
-test('fresh parameters depend on the seed alone, and float32 ones are the rounded float64 ones', () => {
+test('fresh parameters depend on the seed alone, and float32 ones are the rounded float64 ones', async () => {
   identical(params, defineModel(SPEC).initialize(1), 'same seed');
   const other = model.initialize(2);
   const double = defineModel(SPEC, { precision: 'float64' }).initialize(1);
@@ -121,7 +121,7 @@ test('fresh parameters depend on the seed alone, and float32 ones are the rounde
   }
 });
 
-test('fresh parameters are spread as documented', () => {
+test('fresh parameters are spread as documented', async () => {
   const wide = defineModel({
     inputs: [{ name: 'i', kind: 'categorical', cardinality: 2000, dim: 10 }],
     body: { kind: 'mlp', hidden: [1000] },
@@ -133,7 +133,7 @@ test('fresh parameters are spread as documented', () => {
   assert.ok(Math.abs(deviation(weight.data) - Math.sqrt(1 / 30)) < 0.004, String(deviation(weight.data)));
 });
 
-test('a model keeps no hold of the specification', () => {
+test('a model keeps no hold of the specification', async () => {
   const spec = structuredClone(SPEC);
   const own = defineModel(spec);
   assert.ok(spec.body.kind === 'mlp');
@@ -208,7 +208,7 @@ for (const path of [
   }
 }
 
-test('a bad model is refused by field', () => {
+test('a bad model is refused by field', async () => {
   for (const [path, value, code, field, pattern] of BAD_MODELS)
     refuses(() => defineModel(edit(SPEC, path, value)), code, field, pattern);
   for (const spec of [undefined, null, 3, 'mlp', [], new Float32Array(1)])
@@ -221,7 +221,7 @@ test('a bad model is refused by field', () => {
     refuses(() => model.initialize(seed as number), 'INVALID_OPTION', 'seed');
 });
 
-test('a model too large for memory is refused before anything is allocated', () => {
+test('a model too large for memory is refused before anything is allocated', async () => {
   const before = process.memoryUsage().rss;
   refuses(
     () => defineModel(edit(SPEC, ['inputs', 1], { name: 'item', kind: 'categorical', cardinality: 2 ** 30, dim: 2 })),
@@ -235,7 +235,7 @@ test('a model too large for memory is refused before anything is allocated', () 
   assert.ok(process.memoryUsage().rss - before < 2 ** 28);
 });
 
-test('holes in a specification are refused', () => {
+test('holes in a specification are refused', async () => {
   refuses(
     () => defineModel({ ...SPEC, inputs: [, SPEC.inputs[0]] as ModelSpec['inputs'] }),
     'INVALID_OPTION',
@@ -252,7 +252,7 @@ test('holes in a specification are refused', () => {
 
 const BAD_IDS = [-1, 5, 0.5, NaN, Infinity, 2 ** 31, 2 ** 32 + 1, 1e300, '1', null, undefined, 1n];
 
-test('a bad task is refused by task, part, input and row', () => {
+test('a bad task is refused by task, part, input and row', async () => {
   const pack = (path: (string | number)[], value: unknown) => () =>
     packTasks(model, [task(), edit(task(), path, value)]);
   refuses(() => packTasks(model, []), 'EMPTY_DATA', 'tasks');
@@ -291,7 +291,7 @@ test('a bad task is refused by task, part, input and row', () => {
   }
 });
 
-test('an array-like of a bad length is refused', () => {
+test('an array-like of a bad length is refused', async () => {
   for (const length of [-1, 0.5, NaN, 2 ** 53, 1e300, Infinity]) {
     const rows = {
       inputs: { x: { length }, item: { length }, tags: { length } },
@@ -301,7 +301,7 @@ test('an array-like of a bad length is refused', () => {
   }
 });
 
-test('labels must fit the loss', () => {
+test('labels must fit the loss', async () => {
   const labelled = (head: ModelSpec['head'], y: number) => () => {
     const own = defineModel({ ...SPEC, head });
     return packTasks(own, [edit(task(), ['query', 'labels'], [0, y])]);
@@ -554,7 +554,7 @@ test('predictions of many rows are those of each row', async () => {
 
 // ------------------------------------------------------------------------------------------ the internal functions
 
-test('no garbage given to the internal functions ends the process', () => {
+test('no garbage given to the internal functions ends the process', async () => {
   const script = new URL('../fixtures/native-garbage.js', import.meta.url).pathname;
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script, '4000', '1'], {
     encoding: 'utf8',

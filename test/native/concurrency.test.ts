@@ -1,7 +1,7 @@
 /** The same bits on any number of threads and in any company; aborts, workers and exits in the middle of a call. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { Worker } from 'node:worker_threads';
 import type { InnerLoop, ModelSpec, Parameters, Precision, TaskExample } from '../../lib/foundation/contract.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -339,7 +339,7 @@ const terminations = (rounds: number, inWorker: string, whenStarted: string) => 
   console.log('done');
 `;
 
-test('a worker may be terminated in the middle of a call', () => {
+test('a worker may be terminated in the middle of a call', async () => {
   process.env['MALLOC_PERTURB_'] = '165';
   try {
     const script = terminations(
@@ -353,7 +353,7 @@ test('a worker may be terminated in the middle of a call', () => {
   }
 });
 
-test('a worker may be terminated while calls come back to it', () => {
+test('a worker may be terminated while calls come back to it', async () => {
   const script = terminations(
     12,
     `parentPort.postMessage('started'); for (;;) await Promise.all([1, 2, 3, 4].map(() => short().catch(() => 0)));`,
@@ -362,7 +362,7 @@ test('a worker may be terminated while calls come back to it', () => {
   assert.deepEqual(child(script), { status: 0, stdout: 'done\n' });
 });
 
-test('a worker may exit with calls pending', () => {
+test('a worker may exit with calls pending', async () => {
   process.env['MALLOC_PERTURB_'] = '165';
   try {
     const script = terminations(
@@ -376,7 +376,7 @@ test('a worker may exit with calls pending', () => {
   }
 });
 
-test('a process ends by itself after its calls, and not before', () => {
+test('a process ends by itself after its calls, and not before', async () => {
   assert.deepEqual(child(`await short(); console.log('awaited');`), { status: 0, stdout: 'awaited\n' });
   assert.deepEqual(child(`short().then(() => short()).then(() => console.log('settled'));`), {
     status: 0,
@@ -385,7 +385,7 @@ test('a process ends by itself after its calls, and not before', () => {
   assert.deepEqual(child(`il.runtime(); console.log('idle');`), { status: 0, stdout: 'idle\n' });
 });
 
-test('a process may exit in the middle of a call', () => {
+test('a process may exit in the middle of a call', async () => {
   for (let delay = 0; delay < 60; delay += 15) {
     const { status } = child(`for (let i = 0; i < 4; i++) long(); setTimeout(() => process.exit(7), ${delay});`);
     assert.equal(status, 7);
@@ -393,7 +393,7 @@ test('a process may exit in the middle of a call', () => {
   assert.equal(child(`short(); long(); process.exit(3);`).status, 3);
 });
 
-test('an unhandled rejection of a call ends the process as any other', () => {
+test('an unhandled rejection of a call ends the process as any other', async () => {
   const { status, signal, stderr } = spawnSync(
     process.execPath,
     ['--input-type=module', '-e', `${PRELUDE} long({ signal: AbortSignal.timeout(10) });`],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { maml, reptile } from '../../lib/algorithms/registry.js';
 import { packTasks } from '../../lib/batch/batch.js';
 import { parseConfig } from '../../lib/cli/config.js';
@@ -151,7 +151,7 @@ test('lists that lie about their length are refused before memory is taken', asy
   });
 });
 
-test('a run that cannot fit is refused with what it needs and what there is', () => {
+test('a run that cannot fit is refused with what it needs and what there is', async () => {
   const learner = learnerOf(make('maml'));
   const { total, ...parts } = estimateTraining(learner, tiny.train);
   assert.ok(Object.values(parts).every((bytes) => bytes > 0));
@@ -170,7 +170,7 @@ test('a run that cannot fit is refused with what it needs and what there is', ()
 
 // ------------------------------------------------------------------------------------------ values and buffers
 
-test('ids that are no ids, and labels that are no numbers, name the task, input and row', () => {
+test('ids that are no ids, and labels that are no numbers, name the task, input and row', async () => {
   for (const id of [
     -1,
     5,
@@ -379,7 +379,7 @@ test('__proto__ and constructor are unknown options everywhere, and change no pr
   assert.equal(({} as Record<string, unknown>)['hostile'], undefined);
 });
 
-test('a configuration with __proto__ in any object is refused', () => {
+test('a configuration with __proto__ in any object is refused', async () => {
   const config = readFileSync(join(packageRoot(), 'bench/ml-1m.json'), 'utf8');
   parseConfig(JSON.parse(config));
   let tried = 0;

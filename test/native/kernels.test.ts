@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { addon, operations } from '../../lib/foundation/addon.js';
 import { packTasks } from '../../lib/batch/batch.js';
 import type { Activation, FloatArray, ModelSpec, Precision } from '../../lib/foundation/contract.js';
@@ -76,7 +76,7 @@ for (const precision of ['float32', 'float64'] as const) {
   };
 
   for (const [f, name] of ACTIVATIONS.entries()) {
-    test(`${name} in ${precision} is exact to ${MAX_ULP[name]} ulp`, () => {
+    test(`${name} in ${precision} is exact to ${MAX_ULP[name]} ulp`, async () => {
       const n = 50_000;
       for (const [what, x] of [
         ['wide', array(n, (i) => range * ((2 * i) / n - 1))],
@@ -88,7 +88,7 @@ for (const precision of ['float32', 'float64'] as const) {
       }
     });
 
-    test(`${name} in ${precision} beyond the range of the exponential`, () => {
+    test(`${name} in ${precision} beyond the range of the exponential`, async () => {
       const x = array(
         2000,
         (i) => (i % 2 === 0 ? 1 : -1) * range * 10 ** ((i / 2000) * (Math.log10(largest) - Math.log10(range) - 0.01)),
@@ -103,7 +103,7 @@ for (const precision of ['float32', 'float64'] as const) {
       });
     });
 
-    test(`${name} in ${precision} at the special values`, () => {
+    test(`${name} in ${precision} at the special values`, async () => {
       // In every lane, and in the tail of a vector.
       for (let length = 1; length <= 35; length++) {
         for (const special of [0, -0, NaN, Infinity, -Infinity, smallest, -smallest, largest, -largest]) {
@@ -205,7 +205,7 @@ if (process.env[CHILD] !== undefined) {
 } else {
   test(`meta-gradients on ${addon().isa} are the reference's`, async (t) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], {
-      env: { ...process.env, INNERLOOP_ISA: 'reference', [CHILD]: '1', NODE_TEST_CONTEXT: undefined },
+      env: { ...process.env, INNERLOOP_ISA: 'reference', [CHILD]: '1' },
       encoding: 'utf8',
       maxBuffer: 2 ** 30,
     });
@@ -224,7 +224,7 @@ if (process.env[CHILD] !== undefined) {
           if (!(off <= worst)) worst = off;
         });
       });
-      t.diagnostic(`${precision}: largest difference ${worst.toExponential(1)} of the largest entry`);
+      t.comment(`${precision}: largest difference ${worst.toExponential(1)} of the largest entry`);
       assert.ok(worst <= (precision === 'float32' ? 5e-6 : 2e-14), `${precision}: off by ${worst}`);
       if (addon().isa === 'reference') assert.equal(worst, 0);
       else assert.ok(worst > 0, 'the child did not run on another instruction set');
@@ -232,7 +232,7 @@ if (process.env[CHILD] !== undefined) {
   });
 }
 
-test('an instruction set that does not exist is refused with those that do', () => {
+test('an instruction set that does not exist is refused with those that do', async () => {
   const script = `import { runtime } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}; try { runtime(); } catch (e) { console.log(e.name, e.code, e.field, e.message); }`;
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     env: { ...process.env, INNERLOOP_ISA: 'sse9' },

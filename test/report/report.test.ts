@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { drawIntervals } from '../../lib/charts/intervals.js';
 import { drawLines } from '../../lib/charts/lines.js';
@@ -105,7 +105,7 @@ function checkMarkup(text: string): void {
 }
 
 test('the report of a real run: results, intervals, curves, configuration, figures as files', async (t) => {
-  if (!hasData) return t.skip('SKIPPED: data/ml-latest-small is not here');
+  if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
   const { html, figures } = await writeReport(runFolder, join(folder, 'page.html'));
   const page = read(html);
   checkMarkup(page);
@@ -148,7 +148,7 @@ test('the report of a real run: results, intervals, curves, configuration, figur
 });
 
 test('the same run gives the same page', async (t) => {
-  if (!hasData) return t.skip('SKIPPED: data/ml-latest-small is not here');
+  if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
   const [one, two] = [
     await writeReport(runFolder, join(folder, 'one.html')),
     await writeReport(runFolder, join(folder, 'two.html'), { figures: join(folder, 'drawings') }),
@@ -157,8 +157,8 @@ test('the same run gives the same page', async (t) => {
   assert.ok(two.figures.every((file) => file.startsWith(join(folder, 'drawings'))));
 });
 
-test('innerloop report writes the page into the folder, or where it is told to', (t) => {
-  if (!hasData) return t.skip('SKIPPED: data/ml-latest-small is not here');
+test('innerloop report writes the page into the folder, or where it is told to', async (t) => {
+  if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
   const main = join(packageRoot(), 'dist', 'lib', 'cli', 'main.js');
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [main, 'report', ...args], { cwd: folder, encoding: 'utf8' });
@@ -215,7 +215,7 @@ test('unfinished runs, other folders, and damaged files', async () => {
   await fails('', 'INVALID_OPTION', /folder/);
 });
 
-test('axes: round ticks that cover the data', () => {
+test('axes: round ticks that cover the data', async () => {
   for (const [low, high] of [
     [0.61, 0.84],
     [0, 1],
@@ -239,7 +239,7 @@ test('axes: round ticks that cover the data', () => {
   assert.deepEqual([0.25, -1.5, 12500, 3].map(tickLabel), ['0.25', '−1.5', '12.5k', '3']);
 });
 
-test('charts draw what they are given', () => {
+test('charts draw what they are given', async () => {
   const chart = drawLines({
     title: 'T & U',
     x: 'x',
@@ -283,8 +283,8 @@ for (const [name, width] of [
   ['a screen', 1200],
 ] as const) {
   test(`in a browser as wide as ${name}`, async (t) => {
-    if (!hasData) return t.skip('SKIPPED: data/ml-latest-small is not here');
-    if (browser === undefined) return t.skip('SKIPPED: no Chromium on the PATH (BROWSER_PATH names one)');
+    if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
+    if (browser === undefined) return t.plan(0, 'no Chromium on the PATH (BROWSER_PATH names one)');
     const { html } = await writeReport(runFolder, join(folder, `${width}.html`));
     await withPage(browser, html, { width, height: 740 }, async (page) => {
       assert.equal(page.requests.length, 1, `only the file itself: ${page.requests.join(' ')}`);
@@ -329,8 +329,8 @@ for (const [name, width] of [
 }
 
 test('a figure is an image of its own', async (t) => {
-  if (!hasData) return t.skip('SKIPPED: data/ml-latest-small is not here');
-  if (browser === undefined) return t.skip('SKIPPED: no Chromium on the PATH (BROWSER_PATH names one)');
+  if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
+  if (browser === undefined) return t.plan(0, 'no Chromium on the PATH (BROWSER_PATH names one)');
   const { figures } = await writeReport(runFolder, join(folder, 'figures.html'));
   const file = figures.find((name) => name.endsWith('few-shots.svg'))!;
   await withPage(browser, file, { width: 800, height: 700 }, async (page) => {

@@ -20,7 +20,7 @@ export async function leaks(rounds: Rounds): Promise<Rounds & { growth: number }
     execFile(
       process.execPath,
       ['--expose-gc', WORKER, String(rounds.adaptations), String(rounds.trainings)],
-      { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
+      { encoding: 'utf8' },
       (error, stdout, stderr) => (error === null ? done(stdout) : fail(new Error(`${error.message}\n${stderr}`))),
     ),
   );

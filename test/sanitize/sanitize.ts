@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { packageRoot } from '../../lib/foundation/addon.js';
+import { readTap } from '../fixtures/tap.js';
 
 export type Kind = 'address' | 'thread';
 const SANITIZERS: Record<
@@ -72,7 +73,6 @@ export async function prepare(kind: Kind): Promise<Sanitizer | { skipped: string
     mkdirSync(log);
     const environment = {
       ...process.env,
-      NODE_TEST_CONTEXT: undefined,
       INNERLOOP_PREBUILD: home,
       LD_PRELOAD: preload.join(':'),
       ...options(join(log, 'report')),
@@ -196,17 +196,12 @@ export async function runFiles(
   assert.ok(files.length > 0, `no test file fits ${pattern}`);
   const failures: string[] = [];
   for (const name of files) {
-    const { status, output, reports } = await node(['--test-reporter=tap', join(folder, name)], env);
+    const { status, output, reports } = await node([join(folder, name)], { TAP_TIMEOUT: '0', ...env });
     for (const report of reports) failures.push(`${name}: ${report.slice(0, 6000)}`);
-    if (status !== 0)
-      failures.push(
-        `${name} ended with ${status}:\n${output
-          .split('\n')
-          .filter((line) => /^\s*(not ok|error:)/.test(line))
-          .join('\n')}`,
-      );
-    total.passed += Number(/^# pass (\d+)$/m.exec(output)?.[1] ?? 0);
-    total.skipped += Number(/^# skipped (\d+)$/m.exec(output)?.[1] ?? 0);
+    const file = readTap(output, status ?? 'a signal');
+    for (const test of file.failed) failures.push(`${name}: ${test.name}\n${test.details}`);
+    total.passed += file.passed.length;
+    total.skipped += file.skipped.length;
   }
   assert.ok(failures.length === 0, `${kind}, after ${total.passed} tests passed: ${failures.join('\n')}`);
   assert.ok(total.passed > 0, 'no test passed');

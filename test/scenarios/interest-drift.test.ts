@@ -1,6 +1,6 @@
 /** How far float32 runs away from float64 in training: the same data, seed and draws, one rounding or the other. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { Precision } from '../../lib/foundation/contract.js';
 import { learnerOf, make, ratings, run } from '../fixtures/family.js';
 import type { Name } from '../fixtures/family.js';
@@ -26,7 +26,7 @@ for (const name of ['maml', 'fomaml', 'anil', 'reptile', 'ridge'] as const satis
     }
     const parameters = Math.sqrt(difference / length);
     const outputs = double.outputs.reduce((most, x, i) => Math.max(most, Math.abs(x - single.outputs[i])), 0);
-    t.diagnostic(
+    t.comment(
       `parameters ${parameters.toExponential(1)} of their length, predicted ratings ${outputs.toExponential(1)} at most`,
     );
     assert.ok(parameters < MOST.parameters && outputs < MOST.outputs, `parameters ${parameters}, outputs ${outputs}`);

@@ -1,6 +1,6 @@
 /** Scenarios on families of users where the right answer is known. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { anil, maml, ridge } from '../../lib/algorithms/registry.js';
 import { globalMean } from '../../lib/baselines/global-mean.js';

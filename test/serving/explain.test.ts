@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import '../../lib/serving/adapt.js';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { anil, maml, reptile, ridge } from '../../lib/algorithms/registry.js';
@@ -279,7 +279,7 @@ function correlation(a: number[], b: number[]): number {
 
 test('on MovieLens the gradient form ranks the interactions as leave-one-out does', async (t) => {
   const folder = join(packageRoot(), 'data', 'ml-latest-small');
-  if (!existsSync(join(folder, 'ratings.csv'))) return t.skip('SKIPPED: data/ml-latest-small is not here');
+  if (!existsSync(join(folder, 'ratings.csv'))) return t.plan(0, 'data/ml-latest-small is not here');
   const dataset = await openDataset(
     {
       interactions: { from: 'ratings.csv', user: 'userId', item: 'movieId', label: 'rating' },
@@ -329,7 +329,7 @@ test('on MovieLens the gradient form ranks the interactions as leave-one-out doe
       found.push(correlation(of(gradient), of(exact)));
     }
     const mean = found.reduce((a, b) => a + b, 0) / found.length;
-    t.diagnostic(
+    t.comment(
       `${name}: mean rank correlation with leave-one-out ${mean.toFixed(3)}, least ${Math.min(...found).toFixed(3)}`,
     );
     assert.ok(mean > least, `${name}: ${found.map((r) => r.toFixed(2)).join(' ')}`);

@@ -1,7 +1,7 @@
 /** Model files: every bit is covered, ids of any number and kind are kept, and other readers read them. */
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { joint } from '../../lib/algorithms/registry.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -83,7 +83,7 @@ test('a model file is plain safetensors, with parameters and ids by name', async
   assert.deepEqual(restoreTexts(tensors, 'texts.items.keys', 'utf8'), learner.catalog!.items.keys.values);
 });
 
-test('texts of every kind come back as they were', () => {
+test('texts of every kind come back as they were', async () => {
   for (const texts of [
     [],
     [''],

@@ -1,6 +1,6 @@
 /** Personal models: what they predict and recommend, in which order, and what they refuse. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import '../../lib/serving/adapt.js';
 import { maml } from '../../lib/algorithms/registry.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -22,7 +22,7 @@ const anyOptions = fc.record({
 }) satisfies fc.Arbitrary<TaskOptions>;
 const anyCounts = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 3, maxLength: 12 });
 
-test('buildTasks: sizes, ownership and disjointness for any options', () => {
+test('buildTasks: sizes, ownership and disjointness for any options', async () => {
   let built = 0;
   fc.assert(
     fc.property(anyCounts, anyOptions, (counts, options) => {
@@ -81,7 +81,7 @@ test('buildTasks: sizes, ownership and disjointness for any options', () => {
   assert.ok(built > 300, 'the property saw hardly any task');
 });
 
-test('buildTasks: every row is drawn for the query equally often, and a capped support too', () => {
+test('buildTasks: every row is drawn for the query equally often, and a capped support too', async () => {
   const dataset = datasetOf([10]);
   const inQuery = new Array<number>(10).fill(0);
   const inSupport = new Array<number>(10).fill(0);
@@ -94,7 +94,7 @@ test('buildTasks: every row is drawn for the query equally often, and a capped s
   for (const count of inSupport) assert.ok(Math.abs(count - 2000) < 160, String(inSupport));
 });
 
-test('buildTasks: a task does not depend on which other tasks there are', () => {
+test('buildTasks: a task does not depend on which other tasks there are', async () => {
   const dataset = datasetOf([12, 30, 8, 20]);
   const all = buildTasks(dataset, { query: 4, seed: 5 });
   const some = buildTasks(dataset, { query: 4, seed: 5, min: 15 });
@@ -112,7 +112,7 @@ test('buildTasks: a task does not depend on which other tasks there are', () => 
   assert.notDeepEqual(buildTasks(dataset, { query: 4, seed: 6 }).queryRows, all.queryRows);
 });
 
-test('buildTasks: rows restricts the interactions', () => {
+test('buildTasks: rows restricts the interactions', async () => {
   const dataset = datasetOf([10, 10]);
   const rows = Int32Array.from([...dataset.user.keys()].filter((row) => row % 2 === 0));
   const tasks = buildTasks(dataset, { query: { fraction: 0.5 }, rows });
@@ -124,7 +124,7 @@ test('buildTasks: rows restricts the interactions', () => {
   throws(() => buildTasks(dataset, { query: 1, rows: Int32Array.of(20) }), 'INVALID_OPTION', /rows\[0\]/);
 });
 
-test('buildTasks: errors', () => {
+test('buildTasks: errors', async () => {
   const dataset = datasetOf([1, 1, 4, 7]);
   throws(
     () => buildTasks(dataset, { query: 10, min: 13 }),
@@ -152,7 +152,7 @@ test('buildTasks: errors', () => {
   throws(() => buildTasks(timeless, { query: 1, order: 'time' }), 'INVALID_OPTION', /no time/, /interactions\.time/);
 });
 
-test('redrawQuery: sizes and rows stay, the draw is new, and only (seed, epoch, rows) matter', () => {
+test('redrawQuery: sizes and rows stay, the draw is new, and only (seed, epoch, rows) matter', async () => {
   const tasks = buildTasks(datasetOf([20, 9, 31]), { query: 4, seed: 1 });
   const draws = [0, 1, 2].map((epoch) => redrawQuery(tasks, 3, epoch));
   for (const drawn of draws) {
@@ -174,7 +174,7 @@ test('redrawQuery: sizes and rows stay, the draw is new, and only (seed, epoch, 
   assert.deepEqual(redrawQuery(draws[2], 3, 1), draws[1]);
 });
 
-test('subsetTasks and summary', () => {
+test('subsetTasks and summary', async () => {
   const tasks = buildTasks(datasetOf([20, 9, 31, 6]), { query: 4 });
   assert.deepEqual(summary(tasks), {
     tasks: 4,

@@ -1,6 +1,6 @@
 /** Tasks by any key, support and query of every kind, splits by key and by time. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -73,7 +73,7 @@ function keysOf(dataset: Dataset, by: TaskKey, row: number): string[] {
 const KEYS: TaskKey[] = ['user', 'item', { column: 'group' }, { column: 'genres' }, { column: 'device' }];
 const sorted = (rows: Iterable<number>) => [...rows].sort((a, b) => a - b);
 
-test('buildTasks by any key: a task has the rows of its key, all of them, and users where it is one', () => {
+test('buildTasks by any key: a task has the rows of its key, all of them, and users where it is one', async () => {
   const dataset = featured();
   for (const by of KEYS) {
     const expected = expectedRows(dataset, by);
@@ -121,7 +121,7 @@ test('buildTasks by a SQL expression over the interactions', async () => {
   await rejects(open(source('strftime(nowhere)')), 'MISSING_COLUMN', /nowhere/);
 });
 
-test('buildTasks: exactly k shots, whatever the key and the query', () => {
+test('buildTasks: exactly k shots, whatever the key and the query', async () => {
   const dataset = featured();
   for (const by of KEYS) {
     for (const size of [3, { fraction: 0.5 }] as const) {
@@ -147,7 +147,7 @@ test('buildTasks: exactly k shots, whatever the key and the query', () => {
   }
 });
 
-test('leave-one-out: the last by time, each, and each with its past only', () => {
+test('leave-one-out: the last by time, each, and each with its past only', async () => {
   const dataset = datasetOf([6, 1, 9]);
   const history = (key: string) =>
     [...dataset.user.keys()]
@@ -180,7 +180,7 @@ test('leave-one-out: the last by time, each, and each with its past only', () =>
   assert.deepEqual(buildTasks(dataset, { query: { leaveOneOut: 'each' } }), each);
 });
 
-test('nestedSupport: prefixes of one another, one query, and only tasks long enough', () => {
+test('nestedSupport: prefixes of one another, one query, and only tasks long enough', async () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 2, maxLength: 8 }),
@@ -225,7 +225,7 @@ test('nestedSupport: prefixes of one another, one query, and only tasks long eno
   throws(() => nestedSupport(tasks, [1], { ordre: 'first' } as object), 'UNKNOWN_OPTION', /did you mean order/);
 });
 
-test('taskGroups: the value that most rows have; joinTasks puts sets together', () => {
+test('taskGroups: the value that most rows have; joinTasks puts sets together', async () => {
   const dataset = featured();
   const users = buildTasks(dataset, { query: 3 });
   const { names, group } = taskGroups(users, 'group');
@@ -252,7 +252,7 @@ test('taskGroups: the value that most rows have; joinTasks puts sets together', 
 const inSets = (sets: Record<string, TaskSet>) =>
   Object.entries(sets).map(([name, tasks]) => [name, new Set(rowsOf(tasks))] as const);
 
-test('split by tasks: held-out keys, and no row of theirs in training', () => {
+test('split by tasks: held-out keys, and no row of theirs in training', async () => {
   const dataset = featured(20, 20);
   for (const [by, seed] of KEYS.flatMap((key) => [1, 2, 3, 4].map((each) => [key, each] as const))) {
     const validation = typeof by === 'string' ? 0.2 : 0;
@@ -282,7 +282,7 @@ test('split by tasks: held-out keys, and no row of theirs in training', () => {
   }
 });
 
-test('split by time: what is trained on comes before what is predicted', () => {
+test('split by time: what is trained on comes before what is predicted', async () => {
   for (const by of KEYS) {
     const dataset = featured(20, 20);
     const { sets, trainRows } = splitTasks(dataset, {
@@ -320,7 +320,7 @@ test('split by time: what is trained on comes before what is predicted', () => {
   }
 });
 
-test('tasks: errors of keys, shots and splits', () => {
+test('tasks: errors of keys, shots and splits', async () => {
   const dataset = featured();
   const bad = (options: object, code: Parameters<typeof throws>[1], ...patterns: RegExp[]) =>
     throws(() => buildTasks(dataset, { query: 1, ...options }), code, ...patterns);

@@ -1,6 +1,6 @@
 /** Ids, splits and draws under any data: whatever texts ids are, whatever rows are chosen, nothing leaks and nothing is lost. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -39,7 +39,7 @@ const anyInteractions = fc.uniqueArray(fc.tuple(anyId, anyId, fc.integer({ min: 
   selector: ([user, item]) => JSON.stringify([user, item]),
 });
 
-test('datasetFromColumns: any text is an id, and nothing but itself', () => {
+test('datasetFromColumns: any text is an id, and nothing but itself', async () => {
   fc.assert(
     fc.property(anyInteractions, (rows) => {
       const dataset = datasetFromColumns({
@@ -67,7 +67,7 @@ test('datasetFromColumns: any text is an id, and nothing but itself', () => {
   );
 });
 
-test('datasetFromColumns: a column may have any name', () => {
+test('datasetFromColumns: a column may have any name', async () => {
   for (const name of HOSTILE.filter((text) => text !== '\u0000')) {
     const features = Object.fromEntries([[name, { kind: 'categorical' as const, values: ['x', 'y'] }]]);
     const dataset = datasetFromColumns({
@@ -118,7 +118,7 @@ function assertWhole(tasks: TaskSet, dataset: Dataset, allowed: ReadonlySet<numb
   }
 }
 
-test('splitTasks: for any fractions no row is in two sets, and only training rows may be trained on', () => {
+test('splitTasks: for any fractions no row is in two sets, and only training rows may be trained on', async () => {
   let sets = 0;
   fc.assert(
     fc.property(anyCounts, anyQuery, anyFraction, anyFraction, fc.nat(), (counts, size, validation, held, seed) => {
@@ -142,7 +142,7 @@ test('splitTasks: for any fractions no row is in two sets, and only training row
   assert.ok(sets > 100);
 });
 
-test('buildTasks on a choice of rows: every user with enough of them, and no other row', () => {
+test('buildTasks on a choice of rows: every user with enough of them, and no other row', async () => {
   fc.assert(
     fc.property(anyCounts, anyQuery, fc.infiniteStream(fc.boolean()), fc.nat(), (counts, size, coins, seed) => {
       const dataset = datasetOf([...counts, 9, 9, 9]);
@@ -160,7 +160,7 @@ test('buildTasks on a choice of rows: every user with enough of them, and no oth
   );
 });
 
-test('redrawQuery keeps every task, its rows and its sizes, and subsetTasks its tasks', () => {
+test('redrawQuery keeps every task, its rows and its sizes, and subsetTasks its tasks', async () => {
   fc.assert(
     fc.property(anyCounts, anyQuery, fc.nat(), fc.integer({ min: 1, max: 50 }), (counts, size, seed, epoch) => {
       const dataset = datasetOf([...counts, 9, 9, 9]);

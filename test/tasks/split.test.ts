@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import fc from 'fast-check';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { Dataset } from '../../lib/foundation/contract.js';
@@ -26,7 +26,7 @@ function assertNoLeak(dataset: Dataset, { sets, trainRows }: Split): void {
   assert.ok(dataset.size >= owner.size);
 }
 
-test('split by users: disjoint users, their fractions, all rows of the training users', () => {
+test('split by users: disjoint users, their fractions, all rows of the training users', async () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 20, maxLength: 40 }),
@@ -61,7 +61,7 @@ test('split by users: disjoint users, their fractions, all rows of the training 
   );
 });
 
-test('split by users: without fractions there is a training set only', () => {
+test('split by users: without fractions there is a training set only', async () => {
   const dataset = datasetOf([5, 5, 5]);
   const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', tasks: { query: 1 } });
   assert.deepEqual([Object.keys(sets), trainRows.length], [['train'], 15]);
@@ -73,7 +73,7 @@ test('split by users: without fractions there is a training set only', () => {
   );
 });
 
-test('split by partitions: who is in which set, with and without validation', () => {
+test('split by partitions: who is in which set, with and without validation', async () => {
   const dataset = datasetOf(new Array<number>(60).fill(40));
   const base: PartitionSplit = {
     protocol: 'partitions',
@@ -115,7 +115,7 @@ test('split by partitions: who is in which set, with and without validation', ()
   }
 });
 
-test('split by partitions: rows of users outside min and max are trained on, and counted in the notes', () => {
+test('split by partitions: rows of users outside min and max are trained on, and counted in the notes', async () => {
   const dataset = datasetOf([30, 30, 30, 30, 30, 3]);
   const split = splitTasks(dataset, {
     protocol: 'partitions',
@@ -131,7 +131,7 @@ test('split by partitions: rows of users outside min and max are trained on, and
   assert.match(split.notes.join('\n'), /train: 1 of 4 users left out: fewer than 4 rows/);
 });
 
-test('splits: errors', () => {
+test('splits: errors', async () => {
   const dataset = datasetOf([20, 20, 20, 20]);
   const partitions =
     (more: object): (() => unknown) =>
@@ -168,7 +168,7 @@ test('splits: errors', () => {
 
 test("MovieLens-1M: MeLU's four partitions have their published sizes", async (t) => {
   const folder = join(packageRoot(), '../shared/data/ml-1m');
-  if (!existsSync(folder)) return t.skip(`no data: ${folder} is absent`);
+  if (!existsSync(folder)) return t.plan(0, `no data: ${folder} is absent`);
   const features = (...names: string[]): { name: string; kind: 'categorical' }[] =>
     names.map((name) => ({ name, kind: 'categorical' }));
   // The four users with both ids of a duplicate film are outside 13 … 100 rows in every partition they have a pair in,
@@ -199,7 +199,7 @@ test("MovieLens-1M: MeLU's four partitions have their published sizes", async (t
       newItems: { column: 'year', min: 1998 },
       tasks: { min: 13, max: 100, query: 10 },
     });
-    t.diagnostic(`${size} interactions read and split in ${((performance.now() - started) / 1000).toFixed(2)} s`);
+    t.comment(`${size} interactions read and split in ${((performance.now() - started) / 1000).toFixed(2)} s`);
     assertNoLeak(dataset, split);
     assert.equal(split.trainRows.length, warm);
     const sizes = Object.entries(split.sets).map(([name, tasks]) => [name, summary(tasks).tasks, summary(tasks).rows]);
@@ -212,7 +212,7 @@ test("MovieLens-1M: MeLU's four partitions have their published sizes", async (t
   }
 });
 
-test('split by partitions: the warm set holds query rows of training users out, and nothing else changes', () => {
+test('split by partitions: the warm set holds query rows of training users out, and nothing else changes', async () => {
   const dataset = datasetOf(new Array<number>(60).fill(40));
   const base: PartitionSplit = {
     protocol: 'partitions',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from 'tap';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { adam } from '../../lib/meta/outer-update.js';

@@ -1,6 +1,6 @@
 /** What a learner may be asked while it is trained, and after: one training at a time, data that stays, models of its version. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { createLearner } from '../../lib/learner/learner.js';

@@ -1,6 +1,6 @@
 /** Which tasks an epoch draws, and what they weigh. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { META_GRADIENT } from '../../lib/foundation/addon.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
@@ -44,7 +44,7 @@ function assertShares(sampler: TaskSampler, weights: number[]): void {
   );
 }
 
-test('uniform: every task once, in the order that it always was', () => {
+test('uniform: every task once, in the order that it always was', async () => {
   const sampler = new TaskSampler(tasks, 'uniform', 7, 'sampling');
   for (const epoch of [1, 2, 9]) {
     assert.deepEqual(
@@ -54,7 +54,7 @@ test('uniform: every task once, in the order that it always was', () => {
   }
 });
 
-test('size: draws in proportion to the rows', () => {
+test('size: draws in proportion to the rows', async () => {
   assertShares(new TaskSampler(tasks, 'size', 1, 'sampling'), COUNTS);
   assertShares(new TaskSampler(tasks, { by: 'size', power: 0.5 }, 1, 'sampling'), COUNTS.map(Math.sqrt));
   assert.deepEqual(
@@ -63,7 +63,7 @@ test('size: draws in proportion to the rows', () => {
   );
 });
 
-test('stratified: every value of the column gets the same share', () => {
+test('stratified: every value of the column gets the same share', async () => {
   const counts = [...new Array<number>(20).fill(6), 6, 6];
   const dataset = datasetFromColumns({
     user: counts.flatMap((n, u) => new Array<number>(n).fill(u)),
@@ -80,7 +80,7 @@ test('stratified: every value of the column gets the same share', () => {
   assert.equal(order.filter((t) => t >= 20).length, 11);
 });
 
-test('loss: the first epoch uniform, then by the running mean, with a floor; state is the losses alone', () => {
+test('loss: the first epoch uniform, then by the running mean, with a floor; state is the losses alone', async () => {
   const sampling: TaskSampling = { by: 'loss', decay: 0.5, floor: 0.1, power: 2 };
   const sampler = new TaskSampler(tasks, sampling, 5, 'sampling');
   assert.deepEqual(drawn(sampler, 1), new Float64Array(tasks.size).fill(1));
