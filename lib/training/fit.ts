@@ -1,0 +1,140 @@
+/** The short road: from interactions to a trained and measured learner in one call, by choices that suit most data. */
+import { checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
+import type { BodySpec, Dataset, HeadSpec } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { openDataset } from '../data/open.js';
+import type { DataSource } from '../data/source.js';
+import { splitTasks } from '../tasks/index.js';
+import type { Split, SplitOptions } from '../tasks/index.js';
+import { defineModel } from '../model/model.js';
+import { describeInputs } from '../batch/features.js';
+import type { Algorithm } from '../meta/algorithm.js';
+import { adam } from '../meta/outer-update.js';
+import { laplace } from '../algorithms/laplace.js';
+import { ridge } from '../algorithms/ridge.js';
+import { fitBaselines } from '../baselines/fit.js';
+import { createLearner } from '../learner/learner.js';
+import type { Learner } from '../learner/learner.js';
+import { evaluate } from '../evaluation/evaluate.js';
+import type { Evaluation } from '../evaluation/evaluate.js';
+import { renderText } from '../evaluation/table.js';
+import { train } from './train.js';
+import type { EpochReport } from './train.js';
+
+export interface FitOptions {
+  /**
+   * An algorithm, such as `maml()`; or a function that makes the whole learner. Default: the closed form that suits the
+   * labels, `ridge()` for ratings and `laplace()` for labels that are 0 or 1.
+   */
+  learner?: Algorithm | ((dataset: Dataset, split: Split) => Learner);
+  /** How users become tasks. Default: 15 % of the users for validation and 15 % for the test, a third of each one's rows asked. */
+  protocol?: SplitOptions;
+  /** Of the split, the parameters and the training. Default 0. */
+  seed?: number;
+  /** Passes over the training tasks; the best by the validation tasks is kept. Default 20. */
+  epochs?: number;
+  signal?: AbortSignal;
+  /** Called after every epoch. */
+  onEpoch?: (report: EpochReport) => void;
+}
+
+export interface Fit {
+  dataset: Dataset;
+  split: Split;
+  learner: Learner;
+  /** Of the test users, whom training never met: before and after adaptation, beside the baselines. */
+  evaluation: Evaluation;
+  /** The evaluation as text, and what reading and splitting the data had to say. */
+  table: string;
+}
+
+const DEFAULTS = { epochs: 20, itemDim: 8, featureDim: 12, hidden: 24 } as const;
+
+/**
+ * Opens interactions, divides the users, meta-trains a learner, and measures it on users whom it never met.
+ *
+ * ```ts
+ * const { learner, table } = await fit({
+ *   interactions: { from: 'ratings.csv', user: 'userId', item: 'movieId', label: 'rating' },
+ * });
+ * console.log(table);
+ * const me = await learner.adapt({ items: ['1', '296'], labels: [5, 2] });
+ * ```
+ *
+ * The same in steps, each with its options: `openDataset`, `splitTasks`, `describeInputs`, `defineModel`, `createLearner`,
+ * `train`, `evaluate`.
+ *
+ * @param source what `openDataset` takes, or an open dataset
+ * @throws {InnerloopError} as those functions do; UNSUPPORTED for labels that say nothing (all alike)
+ */
+export async function fit(source: DataSource | Dataset, options: FitOptions = {}): Promise<Fit> {
+  checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'signal', 'onEpoch']);
+  const { seed = 0, epochs = DEFAULTS.epochs, signal, onEpoch } = options;
+  checkSeed(seed, 'fit.seed');
+  checkSignal(signal, 'fit.signal');
+  const given: unknown = options.learner;
+  if (given !== undefined && typeof given !== 'function' && (typeof given !== 'object' || given === null))
+    throw invalid('fit.learner', 'neither an algorithm nor a function', given, 'ridge(), maml() …, or a function');
+  const dataset = isDataset(source) ? source : await openDataset(source, { signal });
+  const split = splitTasks(
+    dataset,
+    options.protocol ?? {
+      protocol: 'users',
+      validation: 0.15,
+      test: 0.15,
+      seed,
+      tasks: { min: 4, query: { fraction: 0.3 } },
+    },
+  );
+  const { train: training, validation, test = validation } = split.sets;
+  if (test === undefined)
+    throw invalid('fit.protocol', 'has no tasks to measure', options.protocol, 'a fraction for test or validation');
+  const learner =
+    typeof options.learner === 'function'
+      ? options.learner(dataset, split)
+      : defaultLearner(dataset, split, options.learner, seed);
+  for await (const report of train(learner, training, { epochs, validation, weigh: 'rows', signal })) onEpoch?.(report);
+  const baselines = await fitBaselines(dataset, split.trainRows, { signal });
+  const evaluation = await evaluate(learner, test, { baselines, trainRows: split.trainRows, signal });
+  const notes = [...dataset.notes, ...split.notes].map((note) => `note: ${note}`);
+  return { dataset, split, learner, evaluation, table: [renderText(evaluation.table), ...notes].join('\n') };
+}
+
+function isDataset(source: unknown): source is Dataset {
+  return typeof source === 'object' && source !== null && 'users' in source && 'size' in source;
+}
+
+/** Ids of items and every column there is, into one hidden layer whose last weights adapt. */
+function defaultLearner(dataset: Dataset, split: Split, algorithm: Algorithm | undefined, seed: number): Learner {
+  const binary = isBinary(dataset);
+  const head: HeadSpec = { loss: binary ? 'bce' : 'mse' };
+  const columns = [...dataset.users.columns, ...dataset.items.columns, ...dataset.context.columns];
+  const choices = columns
+    // A text of its own for nearly every row, such as a title, tells no two of them apart.
+    .filter((column) => column.kind !== 'categorical' || column.vocabulary.values.length < dataset.items.rows / 2)
+    .map(({ name, kind }) => (kind === 'dense' ? { name } : { name, dim: DEFAULTS.featureDim }));
+  const inputs = describeInputs(dataset, [{ name: 'item', dim: DEFAULTS.itemDim }, ...choices], split.trainRows);
+  const body: BodySpec = { kind: 'mlp', hidden: [DEFAULTS.hidden], activation: 'identity' };
+  return createLearner({
+    model: defineModel({ inputs, body, head }),
+    algorithm: algorithm ?? (binary ? laplace() : ridge()),
+    optimizer: adam({ learningRate: 0.01, schedule: 'linear', clipNorm: 5, l2: 0.001 }),
+    seed,
+  });
+}
+
+/** Whether labels are 0 and 1. @throws {InnerloopError} UNSUPPORTED where all are alike */
+function isBinary({ label }: Dataset): boolean {
+  let [zeros, ones] = [0, 0];
+  for (const y of label) {
+    if (y === 0) zeros++;
+    if (y === 1) ones++;
+  }
+  if (label.every((y) => y === label[0]))
+    throw new InnerloopError('UNSUPPORTED', 'every label is the same, so there is nothing to predict', {
+      field: 'interactions.label',
+      value: label[0],
+      expected: "ratings, or 0 and 1; for positives alone a model with loss 'bpr' and rows: { negatives: 4 }",
+    });
+  return zeros + ones === label.length;
+}
