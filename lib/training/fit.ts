@@ -48,7 +48,7 @@ export interface Fit {
   table: string;
 }
 
-const DEFAULTS = { epochs: 20, itemDim: 8, featureDim: 12, hidden: 24 } as const;
+const DEFAULTS = { epochs: 20, metaBatch: 16, itemDim: 8, featureDim: 12, hidden: 24 } as const;
 
 /**
  * Opens interactions, divides the users, meta-trains a learner, and measures it on users whom it never met.
@@ -70,6 +70,7 @@ const DEFAULTS = { epochs: 20, itemDim: 8, featureDim: 12, hidden: 24 } as const
 export async function fit(source: DataSource | Dataset, options: FitOptions = {}): Promise<Fit> {
   checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'signal', 'onEpoch']);
   const { seed = 0, epochs = DEFAULTS.epochs, signal, onEpoch } = options;
+  const { metaBatch } = DEFAULTS;
   checkSeed(seed, 'fit.seed');
   checkSignal(signal, 'fit.signal');
   const given: unknown = options.learner;
@@ -93,7 +94,8 @@ export async function fit(source: DataSource | Dataset, options: FitOptions = {}
     typeof options.learner === 'function'
       ? options.learner(dataset, split)
       : defaultLearner(dataset, split, options.learner, seed);
-  for await (const report of train(learner, training, { epochs, validation, weigh: 'rows', signal })) onEpoch?.(report);
+  for await (const report of train(learner, training, { epochs, metaBatch, validation, weigh: 'rows', signal }))
+    onEpoch?.(report);
   const baselines = await fitBaselines(dataset, split.trainRows, { signal });
   const evaluation = await evaluate(learner, test, { baselines, trainRows: split.trainRows, signal });
   const notes = [...dataset.notes, ...split.notes].map((note) => `note: ${note}`);

@@ -27,10 +27,10 @@ test('fit: ratings, from a dataset to a table and a personal model', async () =>
   const losses: number[] = [];
   const { learner, evaluation, table, split } = await fit(dataset, {
     seed: 1,
-    epochs: 8,
+    epochs: 20,
     onEpoch: ({ loss }) => losses.push(loss),
   });
-  assert.equal(losses.length, 8);
+  assert.equal(losses.length, 20);
   assert.equal(learner.algorithm.name, 'ridge');
   const [before, after] = evaluation.methods.slice(0, 2).map(({ metrics }) => metrics['mae'].mean);
   assert.ok(after < 0.5 && after < before, `${after} after adaptation, ${before} before`);
