@@ -1,9 +1,10 @@
 /** Float64 results of an independent autograd, through the public API, in both precisions. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { packageRoot } from '../../lib/foundation/addon.js';
+import { addon, packageRoot } from '../../lib/foundation/addon.js';
 import type { InnerLoop, ModelSpec, Parameters, Precision, TaskExample } from '../../lib/foundation/contract.js';
 import { episodeGradient } from '../../lib/meta/episode-gradient.js';
 import { adapt, predict } from '../../lib/meta/inner-loop.js';
@@ -41,7 +42,7 @@ interface Golden {
   };
 }
 
-const folder = join(packageRoot(), '..', 'shared', 'golden');
+const folder = join(packageRoot(), 'test', 'golden');
 const TOLERANCE: Record<Precision, number> = { float64: 1e-9, float32: 2e-4 };
 const tensors = (plain: Plain): Parameters =>
   Object.fromEntries(
@@ -66,23 +67,32 @@ function closeAll(actual: Parameters, expected: Plain, tolerance: number, what: 
   }
 }
 
-if (!existsSync(folder)) {
-  test('golden cases', async (t) => t.plan(0, `the reference vectors are not at ../shared/golden`));
-} else {
-  const cases = readdirSync(folder)
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden);
-  test('there are golden cases to check', async () => assert.ok(cases.length >= 16));
-  for (const golden of cases) {
-    const { method } = golden;
-    for (const precision of ['float64', 'float32'] as const) {
-      test(`golden ${golden.name} ${precision}`, async () =>
-        method === undefined
-          ? check(golden, precision)
-          : checkEpisode(golden as unknown as GoldenEpisode, method, precision));
-    }
+const cases = readdirSync(folder)
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Golden);
+test('there are golden cases to check', async () => assert.ok(cases.length >= 16));
+for (const golden of cases) {
+  const { method } = golden;
+  for (const precision of ['float64', 'float32'] as const) {
+    test(`golden ${golden.name} ${precision}`, async () =>
+      method === undefined
+        ? check(golden, precision)
+        : checkEpisode(golden as unknown as GoldenEpisode, method, precision));
   }
 }
+
+// What the vectors are made by gives them again.
+const python = ['/usr/bin/python3', 'python3'].find(
+  (command) => spawnSync(command, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0,
+);
+// Once, not once for each instruction set.
+if (addon().isa === addon().isas[0])
+  test('test/golden/make.py computes the vectors', async (t) => {
+    if (python === undefined) return t.plan(0, 'no Python with PyTorch (Debian: python3-torch)');
+    const { status, stdout, stderr } = spawnSync(python, [join(folder, 'make.py'), '--check'], { encoding: 'utf8' });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`^${cases.length} of ${cases.length} files agree`, 'm'));
+  });
 
 interface GoldenEpisode extends Omit<Golden, 'expected'> {
   expected: { loss: number; taskLosses: number[]; probabilities: number[][][]; gradient: Plain };
