@@ -5,7 +5,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,10 +86,18 @@ function installDependencies() {
 // ------------------------------------------------------------------------------------------------------- native core
 
 function needsNative() {
-  if (!existsSync(binary)) return true;
+  if (!existsSync(binary) || cacheIsForeign()) return true;
   const sources = [at('CMakeLists.txt'), at('binding.gyp'), ...filesBelow(at('native'))];
   const built = statSync(binary).mtimeMs;
   return sources.some((file) => statSync(file).mtimeMs > built);
+}
+
+/** In a copy of a built checkout CMake would go on compiling the sources of the original. */
+function cacheIsForeign() {
+  const cache = at('build', 'CMakeCache.txt');
+  if (!existsSync(cache)) return false;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1].trim();
+  return home === undefined || !existsSync(home) || realpathSync(home) !== realpathSync(root);
 }
 
 function buildNative() {
@@ -88,8 +105,9 @@ function buildNative() {
   if (!isWindows && process.env.CXX === undefined && !compilers.some(onPath)) noCompiler();
   const useCMake = onPath('cmake') && (isWindows || onPath('make') || onPath('ninja'));
   const build = useCMake ? cmakeBuild : gypBuild;
+  if (cacheIsForeign()) rmSync(at('build'), { recursive: true, force: true });
   let ran = build();
-  // A cache of another folder or compiler makes CMake fail where a clean build would not.
+  // A cache of another compiler makes CMake fail where a clean build would not.
   if (!ran.ok && useCMake && existsSync(at('build', 'CMakeCache.txt'))) {
     rmSync(at('build'), { recursive: true, force: true });
     ran = build();
@@ -102,7 +120,9 @@ function buildNative() {
 }
 
 function cmakeBuild() {
-  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release']);
+  // Where a commit is checked a warning of the compiler stops the build.
+  const strict = process.env.INNERLOOP_WERROR === '1' ? ['--CDINNERLOOP_WERROR=ON'] : [];
+  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release', ...strict]);
 }
 
 function gypBuild() {

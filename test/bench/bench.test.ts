@@ -92,8 +92,8 @@ test('the form follows the rule of the core', async () => {
   );
 });
 
-test('the rule is word for word the one in native/gram.cc', async () => {
-  const source = fs.readFileSync(join(packageRoot(), 'native', 'gram.cc'), 'utf8');
+test('the rule is word for word the one in native/plan/form.cc', async () => {
+  const source = fs.readFileSync(join(packageRoot(), 'native', 'plan', 'form.cc'), 'utf8');
   const formula = /const double direct = ([^;]+);\s*const double gram = ([^;]+);/.exec(source);
   assert.ok(formula !== null, 'the formulas of gram_pays()');
   // The two expressions mean the same in both languages.

@@ -1,0 +1,92 @@
+/**
+ * `npm run test:all [-- part of a name …]`: what is too long for every commit. Each step is a file of test/all/ that exports
+ *
+ *     { command: string[], minutes: number, needs?: { [program]: 'Debian package' } }
+ *
+ * A step passes with exit code 0; with 77 it was skipped, and its last line says why. Lines that begin with SKIPPED are parts that a
+ * step could not try. What all steps came to is written to test/all.json, with the commit, if none failed and none was left out.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, readdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const wanted = process.argv.slice(2);
+const names = readdirSync(join(root, 'test', 'all'))
+  .filter((file) => file.endsWith('.mjs'))
+  .map((file) => file.slice(0, -4))
+  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .sort();
+
+const steps = [];
+for (const name of names) {
+  const { command, minutes, needs = {} } = (await import(`./all/${name}.mjs`)).default;
+  console.log(`# ${name}: ${command.join(' ')}`);
+  const missing = Object.entries(needs).filter(([program]) => !onPath(program));
+  const started = performance.now();
+  const step =
+    missing.length > 0
+      ? { result: 'skipped', reasons: missing.map(([program, source]) => `no ${program} (Debian: ${source})`) }
+      : await run(command, minutes);
+  const seconds = Math.round((performance.now() - started) / 1000);
+  steps.push({ name, ...step, seconds });
+  console.log(`# ${name}: ${step.result}, ${seconds} s`);
+}
+
+console.log();
+for (const { name, result, reasons, seconds } of steps) {
+  console.log(`${result.padEnd(8)} ${String(seconds).padStart(5)} s  ${name}`);
+  for (const reason of reasons) console.log(`                   ${reason}`);
+}
+const count = (result) => steps.filter((step) => step.result === result).length;
+const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map(count);
+const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
+if (wanted.length === 0 && failed === 0 && passed > 0) {
+  const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+  const record = {
+    commit: git('rev-parse', 'HEAD') + (changed ? ' with changes' : ''),
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores, Node ${process.versions.node}`,
+    steps,
+  };
+  writeFileSync(join(root, 'test', 'all.json'), `${JSON.stringify(record, null, 2)}\n`);
+}
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function run([program, ...args], minutes) {
+  const child = spawn(program === 'node' ? process.execPath : program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: minutes * 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (chunk) => {
+    process.stdout.write(chunk);
+    output += chunk;
+  });
+  const ended = await new Promise((done) => {
+    child.on('error', (error) => done(error.message));
+    child.on('close', (status, signal) => done(signal ?? status));
+  });
+  const lines = output.trimEnd().split('\n');
+  const reasons = lines.filter((line) => /^skipped:?\s/i.test(line)).map((line) => line.replace(/^skipped:?\s*/i, ''));
+  if (ended === 77) return { result: 'skipped', reasons: [lines.at(-1)] };
+  if (ended !== 0) return { result: 'failed', reasons: [...reasons, `it ended with ${ended}`] };
+  return { result: 'passed', reasons };
+}
