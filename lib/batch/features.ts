@@ -2,7 +2,17 @@
 import type { NativeColumn, NativeFrame } from '../foundation/addon.js';
 import { nativeError } from '../foundation/addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
-import type { Column, Dataset, InputSpec, SequenceColumn, Vocabulary } from '../foundation/contract.js';
+import type {
+  BagColumn,
+  CategoricalColumn,
+  Column,
+  Dataset,
+  DenseColumn,
+  InputSpec,
+  SequenceColumn,
+  Vocabulary,
+} from '../foundation/contract.js';
+import { createVocabulary } from '../data/vocabulary.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { TextIndex } from '../foundation/text-index.js';
 import type { Model } from '../model/model.js';
@@ -109,6 +119,18 @@ export interface BoundDataset {
   knownUsers: Uint8Array;
   knownItems: Uint8Array;
   sequences: BoundSequence[];
+  /** The inputs that columns of users and of interactions are read by, histories apart. */
+  features: BoundFeature[];
+}
+
+/** @internal An input that a request may bring the values of. */
+export interface BoundFeature {
+  column: DenseColumn | CategoricalColumn | BagColumn;
+  side: number;
+  /** Its position among the model's inputs. */
+  input: number;
+  /** The model's ids of its texts; undefined for a dense one. */
+  texts: Vocabulary | undefined;
 }
 
 /** @internal A sequence input, for batches that bring their own. */
@@ -126,6 +148,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
   const knownUsers = new Uint8Array(dataset.users.rows);
   const knownItems = new Uint8Array(dataset.items.rows);
   const sequences: BoundSequence[] = [];
+  const features: BoundFeature[] = [];
   const columns = model.spec.inputs.map((input, i): NativeColumn => {
     const { name } = input;
     if (input.kind !== 'dense' && input.vocabulary === undefined) {
@@ -142,6 +165,10 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
     const { column, side } = findColumn(dataset, name, `model.inputs.${name}`);
     if (column.kind !== input.kind) {
       throw invalid(`model.inputs.${name}`, `the dataset's column is ${column.kind}`, column.kind, input.kind);
+    }
+    if (column.kind !== 'sequence' && side !== SIDES.items) {
+      const texts = input.kind === 'dense' ? undefined : createVocabulary(input.vocabulary!);
+      features.push({ column, side, input: i, texts });
     }
     if (column.kind === 'dense') {
       if (input.kind === 'dense' && column.size !== input.size)
@@ -163,6 +190,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
       knownUsers,
       knownItems,
       sequences,
+      features,
     };
   } catch (error) {
     throw nativeError(error);

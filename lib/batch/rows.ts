@@ -1,6 +1,7 @@
 /** What becomes of interactions on their way into the losses: labels are centred, positives get sampled negatives. */
 import { checkInteger, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
@@ -20,8 +21,8 @@ export interface RowOptions {
   damping?: number;
   /**
    * Under the ranking losses: items drawn for each row with label 1 and put after it with label 0, uniformly from the items of
-   * the training tasks, none that the task holds. Rows with label 0 are then left out. Query rows get negatives in training
-   * only. 0: the rows as they are. Default 4.
+   * the training tasks, none that the task holds. Rows with label 0 of the task's own are dealt out to those with label 1 in
+   * turn, as further negatives. Query rows get negatives in training only. 0: the rows as they are. Default 4.
    */
   negatives?: number;
 }
@@ -66,6 +67,8 @@ export interface RowState {
   readonly itemBias: Float64Array | undefined;
   /** 1 for items of the training tasks, where negatives are drawn. */
   readonly seen: Uint8Array | undefined;
+  /** The lowest and the highest label of the training tasks, under `mse`. */
+  readonly range?: { readonly min: number; readonly max: number };
 }
 
 /** @internal */
@@ -86,10 +89,17 @@ export function fitRows(
   }
   if (!LOSSES[loss].isCentred) return { mean: 0, itemBias: undefined, seen };
   let total = 0;
-  each((row) => (total += label[row]));
+  let [min, max] = [Infinity, -Infinity];
+  each((row) => {
+    const y = label[row];
+    total += y;
+    if (y < min) min = y;
+    if (y > max) max = y;
+  });
   const mean = total / (supportRows.length + queryRows.length);
   checkNumber(mean, 'labels');
-  if (rules.center === 'mean') return { mean, itemBias: undefined, seen };
+  const range = { min, max };
+  if (rules.center === 'mean') return { mean, itemBias: undefined, seen, range };
   const itemBias = new Float64Array(items);
   const count = new Float64Array(items);
   each((row) => {
@@ -97,15 +107,15 @@ export function fitRows(
     count[item[row]] = count[item[row]] + 1;
   });
   for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i] / (count[i] + rules.damping);
-  return { mean, itemBias, seen };
+  return { mean, itemBias, seen, range };
 }
 
 /** The state in the item rows of another dataset. @internal */
 export function translateRows(state: RowState, from: Dataset, to: Dataset): RowState {
-  if (from.items === to.items || (state.itemBias === undefined && state.seen === undefined)) return state;
+  if (from.items.keys === to.items.keys || (state.itemBias === undefined && state.seen === undefined)) return state;
   const rowOf = to.items.keys.values.map((key, row) => (row === 0 ? 0 : from.items.keys.idOf(key)));
   return {
-    mean: state.mean,
+    ...state,
     itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]),
     seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]),
   };
@@ -149,19 +159,54 @@ export function userBiasOfRows(context: RowContext, { item, label }: Dataset, ro
   );
 }
 
-/** `count` candidates that are not `taken`, with replacement; fewer where nearly all are taken. @internal */
-export function drawNegatives(
-  { candidates }: RowContext,
-  count: number,
+/** Positives with what they are to be ranked above, as `emit` takes them: the place of the row they belong to, item and label. */
+type Emit = (place: number, item: number, label: 0 | 1) => void;
+
+/**
+ * The rows of a ranking loss: each row with label 1, then the negatives drawn for it (none that is `taken`), then its share of
+ * the rows with label 0, which are dealt out to the positives in turn. Without a positive there is nothing to rank.
+ *
+ * @internal
+ */
+export function rankedRows(
+  context: RowContext,
+  items: ArrayLike<number>,
+  labels: ArrayLike<number>,
   taken: ReadonlySet<number>,
   stream: Random,
-  into: Int32Array,
-  at: number,
-): number {
-  let drawn = 0;
-  for (let tries = 0; drawn < count && tries < 20 * count; tries++) {
+  emit: Emit,
+): void {
+  const places = Array.from({ length: items.length }, (_, i) => i);
+  const positives = places.filter((i) => labels[i] === 1);
+  const dislikes = places.filter((i) => labels[i] !== 1);
+  positives.forEach((i, p) => {
+    emit(i, items[i], 1);
+    for (const item of drawNegatives(context, taken, stream)) emit(i, item, 0);
+    for (let d = p; d < dislikes.length; d += positives.length) emit(dislikes[d], items[dislikes[d]], 0);
+  });
+}
+
+/** Candidates that are not `taken`, with replacement; fewer than asked for where nearly all are taken. */
+function drawNegatives({ candidates, rules }: RowContext, taken: ReadonlySet<number>, stream: Random): number[] {
+  const drawn: number[] = [];
+  for (let tries = 0; drawn.length < rules.negatives && tries < 20 * rules.negatives; tries++) {
     const item = candidates[stream.below(candidates.length)];
-    if (!taken.has(item)) into[at + drawn++] = item;
+    if (!taken.has(item)) drawn.push(item);
   }
   return drawn;
+}
+
+/**
+ * What a support set's negatives are drawn by where no epoch has a say: its items, in whatever order, so that a task that is
+ * evaluated and a user who is served with the same items get the same ones. @internal
+ */
+export function negativesOfSupport({ seed }: RowContext, { items }: Dataset, support: ArrayLike<number>): Random {
+  let key = 0;
+  for (let i = 0; i < support.length; i++) {
+    let hash = 0x811c9dc5;
+    const text = items.keys.values[support[i]];
+    for (let c = 0; c < text.length; c++) hash = Math.imul(hash ^ text.charCodeAt(c), 0x01000193);
+    key = (key + (hash >>> 0)) % 2 ** 32;
+  }
+  return random(seed, 'negatives.support', key);
 }

@@ -8,7 +8,7 @@ import { auxiliaryLabels } from '../model/labels.js';
 import type { Model } from '../model/model.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
-import { drawNegatives, userBiasOfRows } from './rows.js';
+import { negativesOfSupport, rankedRows, userBiasOfRows } from './rows.js';
 import type { RowContext } from './rows.js';
 
 export interface BatchOptions {
@@ -128,13 +128,14 @@ class RowWriter {
   task(t: number, support: Int32Array, showUser: boolean, showItem: boolean, epoch: number | undefined): void {
     const { item, label, time } = this.#dataset;
     const { candidates, seed } = this.#context;
+    const items = support.map((row) => item[row]);
     this.#support = support;
     for (const history of this.#histories) {
       const times = Float64Array.from(support, (row) => time![row]);
       Object.assign(
         history,
         history.lists.add(
-          support.map((row) => item[row]),
+          items,
           Float64Array.from(support, (row) => label[row]),
           times,
         ),
@@ -143,7 +144,12 @@ class RowWriter {
     this.#bias = userBiasOfRows(this.#context, this.#dataset, support);
     this.#showUser = showUser;
     this.#showItem = showItem;
-    this.#negatives = candidates.length === 0 ? undefined : random(seed, `negatives.${epoch ?? 'evaluation'}`, t);
+    if (candidates.length === 0) this.#negatives = undefined;
+    else
+      this.#negatives =
+        epoch === undefined
+          ? negativesOfSupport(this.#context, this.#dataset, items)
+          : random(seed, `negatives.${epoch}`, t);
   }
 
   /** @param taken rows whose items are no negatives of these; undefined draws none */
@@ -154,16 +160,9 @@ class RowWriter {
       return;
     }
     const held = new Set(taken.flatMap((each) => Array.from(each, (row) => item[row])));
-    const { negatives } = this.#context.rules;
-    const drawn = new Int32Array(negatives);
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i];
-      if (label[row] !== 1) continue;
-      this.#row(row, item[row], 1, rows, i);
-      const count = drawNegatives(this.#context, negatives, held, this.#negatives, drawn, 0);
-      // In the context of the interaction that they did not win.
-      for (let j = 0; j < count; j++) this.#row(row, drawn[j], 0, rows, i);
-    }
+    const [items, labels] = [rows.map((row) => item[row]), Float32Array.from(rows, (row) => label[row])];
+    // What was drawn is in the context of the interaction that it did not win.
+    rankedRows(this.#context, items, labels, held, this.#negatives, (i, own, y) => this.#row(rows[i], own, y, rows, i));
   }
 
   /** @param i its place in `rows`, the support or the query of the task */

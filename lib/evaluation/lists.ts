@@ -114,7 +114,12 @@ function withCandidates(dataset: Dataset, candidates: Int32Array, tasks: number)
   const item = extend(dataset.item);
   for (let t = 0; t < tasks; t++) item.set(candidates, size + t * candidates.length);
   const columns = context.columns.map((column): Column => {
-    if (column.kind === 'dense') return { ...column, data: extend(column.data, (size + more) * column.size) };
+    if (column.kind === 'dense') {
+      const { scaling } = column;
+      const length = (size + more) * column.size;
+      const raw = scaling?.raw && extend(scaling.raw, length).fill(Number.NaN, scaling.raw.length);
+      return { ...column, data: extend(column.data, length), ...(raw && { scaling: { ...scaling!, raw } }) };
+    }
     if (column.kind === 'categorical') return { ...column, data: extend(column.data) };
     return { ...column, offsets: extend(column.offsets, size + more + 1).fill(column.data.length, size) };
   });

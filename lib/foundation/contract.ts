@@ -239,6 +239,17 @@ export interface DenseColumn {
   size: number;
   /** rows × size; a missing value is 0 after standardisation (the mean), never NaN. */
   data: Float32Array;
+  /** How the source's numbers became `data`; undefined: `data` is what it is. */
+  scaling?: DenseScaling;
+}
+/** Moments belong to the table that was trained on: numbers of a later one are brought to those, not to its own. */
+export interface DenseScaling {
+  /** Every row was first scaled to length 1. */
+  normalized: boolean;
+  /** By component, what was then subtracted and what the difference was multiplied with; undefined: neither. */
+  moments?: { mean: Float64Array; scale: Float64Array };
+  /** What the moments were applied to, NaN where missing. Without moments it is `data`; a learner's own catalog keeps none. */
+  raw?: FloatArray;
 }
 export interface CategoricalColumn {
   kind: 'categorical';

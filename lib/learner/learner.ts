@@ -9,22 +9,22 @@ import type {
   NativeStore,
 } from '../foundation/addon.js';
 import { innerLoopOf, innerLoopOfEpoch } from '../meta/algorithm.js';
-import type { Algorithm, Extension } from '../meta/algorithm.js';
+import type { Algorithm } from '../meta/algorithm.js';
 import { checkModel } from '../batch/batch.js';
-import { parameterBytes, requireMemory } from './memory-estimate.js';
 import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
 import { lossOf } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
-import { random } from '../foundation/random.js';
 import { rowContext, rowRules, translateRows } from '../batch/rows.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { packTaskSet, queryCenters } from '../batch/task-batch.js';
+import { startingFrom, stepKey } from './starting.js';
 import { moderate, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
@@ -77,7 +77,7 @@ export class Learner {
   readonly #optimizer: NativeOptimizer;
   /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
   readonly #rateOptimizer: NativeOptimizer | undefined;
-  readonly #bound = new WeakMap<Dataset, BoundDataset>();
+  readonly #bound = new WeakMap<Dataset, { catalog: Dataset | undefined; bound: BoundDataset }>();
   #version = 0;
   #training = false;
   readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
@@ -177,8 +177,12 @@ export class Learner {
 
   /** @internal */
   bind(dataset: Dataset): BoundDataset {
-    let bound = this.#bound.get(dataset);
-    if (bound === undefined) this.#bound.set(dataset, (bound = bindDataset(this.model, dataset)));
+    const { catalog } = this;
+    const known = this.#bound.get(dataset);
+    if (known !== undefined && known.catalog === catalog) return known.bound;
+    const own = catalog === undefined ? dataset : scaledAs(dataset, catalog);
+    const bound = { ...bindDataset(this.model, own), dataset };
+    this.#bound.set(dataset, { catalog, bound });
     return bound;
   }
 
@@ -361,26 +365,6 @@ export class Learner {
       throw invalid('learner', 'has no catalog', undefined, 'a learner that was trained or loaded');
     return this.catalog;
   }
-}
-
-/** Key of everything random in an outer step but its tasks: of 53 bits and never 0, which is no training. */
-function stepKey(seed: number, start: number, progress: number): number {
-  const stream = random(seed, start === 0 ? 'train.step' : `train.step.${start}`, Math.floor(progress * 2 ** 52));
-  return stream.uint32() * 2 ** 21 + (stream.uint32() >>> 12) * 2 + 1;
-}
-
-/** Fresh parameters, or the given ones with fresh ones of the algorithm's own where those are missing. */
-function startingFrom(
-  given: Parameters | undefined,
-  seed: number,
-  model: Model,
-  extension: Extension | undefined,
-): Parameters {
-  requireMemory(parameterBytes(model.tensors, model.precision), 'parameters');
-  if (given === undefined) return model.initialize(seed);
-  // No others: the given ones may come from a file, whose sizes are not believed before its tensors fit them.
-  const missing = (extension?.tensors ?? []).map(({ name }) => name).filter((name) => !Object.hasOwn(given, name));
-  return { ...model.initialize(seed, missing), ...given };
 }
 
 /**

@@ -21,9 +21,14 @@ type Tensors = Record<string, NamedArray>;
 interface StoredTable {
   rows: number;
   keys: TextEncoding;
-  columns: ({ name: string; kind: Column['kind']; size?: number; vocabulary?: TextEncoding } & Partial<
-    Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>
-  >)[];
+  columns: ({
+    name: string;
+    kind: Column['kind'];
+    size?: number;
+    /** Moments, where the column has them, are tensors. */
+    scaling?: { normalized: boolean; standardized: boolean };
+    vocabulary?: TextEncoding;
+  } & Partial<Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>>)[];
 }
 export interface StoredCatalog {
   users: StoredTable;
@@ -50,7 +55,14 @@ function storeTable(side: string, table: FeatureTable, tensors: Tensors): Stored
     if (kind === 'sequence')
       return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
     tensors[`${side}.${name}`] = { shape: [data.length], data };
-    if (kind === 'dense') return { name, kind, size: column.size };
+    if (kind === 'dense') {
+      const { size, scaling } = column;
+      if (scaling === undefined) return { name, kind, size };
+      const { normalized, moments } = scaling;
+      for (const [which, values] of Object.entries(moments ?? {}))
+        tensors[`scaling.${side}.${name}.${which}`] = { shape: [size], data: values };
+      return { name, kind, size, scaling: { normalized, standardized: moments !== undefined } };
+    }
     if (kind === 'bag') tensors[`${side}.${name}.offsets`] = { shape: [column.offsets.length], data: column.offsets };
     return { name, kind, vocabulary: storeTexts(tensors, `texts.${side}.column.${name}`, column.vocabulary.values) };
   });
@@ -89,7 +101,7 @@ function restoreTable(
   };
   const keys = restoreTexts(tensors, `texts.${side}.keys`, encoding);
   if (keys.length !== rows && keys.length > 1) throw damaged('keys');
-  const restored = columns.map(({ name, kind, size, vocabulary, maxLength, minLabel, of }): Column => {
+  const restored = columns.map(({ name, kind, size, scaling, vocabulary, maxLength, minLabel, of }): Column => {
     if (kind === 'sequence') {
       if (
         items === undefined ||
@@ -113,7 +125,16 @@ function restoreTable(
     if (kind === 'dense') {
       const column: DenseColumn = { kind, name, size: size ?? 0, data: array(name, Float32Array) };
       if (column.data.length !== rows * column.size) throw damaged(name);
-      return column;
+      if (scaling === undefined) return column;
+      if (typeof scaling.normalized !== 'boolean' || typeof scaling.standardized !== 'boolean') throw damaged(name);
+      const moment = (which: string): Float64Array => {
+        const values = tensors[`scaling.${side}.${name}.${which}`]?.data;
+        if (!(values instanceof Float64Array) || values.length !== column.size || !values.every(Number.isFinite))
+          throw damaged(name);
+        return values;
+      };
+      const moments = scaling.standardized ? { mean: moment('mean'), scale: moment('scale') } : undefined;
+      return { ...column, scaling: { normalized: scaling.normalized, ...(moments && { moments }) } };
     }
     if (kind !== 'categorical' && kind !== 'bag') throw damaged(name);
     const texts = restoreTexts(tensors, `texts.${side}.column.${name}`, vocabulary!);

@@ -5,9 +5,12 @@ import { checkObject, checkOneOf, checkSignal } from '../foundation/check.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { bindDataset, SIDES } from '../batch/features.js';
 import { noAdaptation } from '../meta/inner-loop.js';
+import type { FeatureValues } from '../batch/given-features.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { RowLoss } from '../model/losses.js';
+import { contextOf } from './support.js';
+import type { Context } from './support.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
 
@@ -24,6 +27,8 @@ export interface ExplainOptions {
    * without each interaction. Default `gradient` where the algorithm, the loss and the inputs have one, else `leaveOneOut`.
    */
   method?: 'gradient' | 'leaveOneOut';
+  /** Features of the interaction that is explained. Needed where the model reads any. */
+  context?: FeatureValues;
   signal?: AbortSignal;
 }
 
@@ -32,6 +37,8 @@ export interface ExplainedSupport {
   user: number;
   items: Int32Array;
   labels: Float64Array;
+  features: FeatureValues | undefined;
+  context: Context | undefined;
 }
 interface Case {
   learner: Learner;
@@ -39,6 +46,8 @@ interface Case {
   support: ExplainedSupport;
   /** Row of the item whose score is explained. */
   target: number;
+  /** Of the interaction with it. */
+  context: FeatureValues | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -68,13 +77,19 @@ export async function explain(
   target: number,
   options: ExplainOptions = {},
 ): Promise<Explanation[]> {
-  checkObject(options, 'options', ['method', 'signal']);
+  checkObject(options, 'options', ['method', 'context', 'signal']);
   checkSignal(options.signal, 'options.signal');
-  const method = options.method ?? (hasGradient(learner, catalog) ? 'gradient' : 'leaveOneOut');
-  checkOneOf(method, 'options.method', hasGradient(learner, catalog) ? ['gradient', 'leaveOneOut'] : ['leaveOneOut']);
+  const { context } = options;
+  contextOf(learner, catalog, context, 1, 'options.context');
+  // What a request brings of its own is in no frame that gradients could be taken on.
+  const hasOwn = support.features !== undefined || support.context !== undefined || context !== undefined;
+  const isRidge = learner.algorithm.solver === 'ridge';
+  const differentiable = hasGradient(learner, catalog) && (isRidge || !hasOwn);
+  const method = options.method ?? (differentiable ? 'gradient' : 'leaveOneOut');
+  checkOneOf(method, 'options.method', differentiable ? ['gradient', 'leaveOneOut'] : ['leaveOneOut']);
   if (support.items.length === 0) return [];
-  const way = method === 'leaveOneOut' ? leaveOneOut : learner.algorithm.solver === 'ridge' ? byLeverage : byGradient;
-  const influence = await way({ learner, catalog, support, target, signal: options.signal });
+  const way = method === 'leaveOneOut' ? leaveOneOut : isRidge ? byLeverage : byGradient;
+  const influence = await way({ learner, catalog, support, target, context, signal: options.signal });
   const order = Int32Array.from(influence, (_, i) => i).sort(
     (a, b) => Math.abs(influence[b]) - Math.abs(influence[a]) || a - b,
   );
@@ -110,31 +125,37 @@ function hasGradient(learner: Learner, catalog: Dataset): boolean {
 
 // ----------------------------------------------------------------------------------------------- adapting again
 
-/** Scores of items after adapting to other rows or labels: whatever the learner does with a support set, it does here. */
+/** Scores of the target and of the support rows `own` after adapting, by the learner itself, to other rows or labels. */
 async function scoresAfter(
-  { learner, catalog, support, signal }: Case,
+  { learner, catalog, support, target, context, signal }: Case,
   rows: readonly number[],
   labels: Float64Array,
-  targets: readonly number[],
+  own: readonly number[] = [],
 ): Promise<Float64Array> {
   const { users, items } = catalog;
   const id = (row: number) => items.keys.values[row];
+  const { features, context: told } = support;
+  const contextAt = (i: number) => told!.rows[told!.of === 0 ? 0 : told!.of[i]];
   const me = await learner.adapt(
     {
       items: rows.map((i) => id(support.items[i])),
       labels: rows.map((i) => labels[i]),
       ...(support.user !== 0 && { user: users.keys.values[support.user] }),
+      ...(features && { features }),
+      ...(told && { context: rows.map(contextAt) }),
+      outside: 'allow',
     },
     { signal },
   );
-  return me.predict(targets.map(id), { signal });
+  const targets = [target, ...own.map((i) => support.items[i])];
+  return me.predict(targets.map(id), { signal, ...(context && { context: [context, ...own.map(contextAt)] }) });
 }
 
 const allRows = ({ support }: Case) => Array.from(support.items, (_, i) => i);
 
 async function leaveOneOut(one: Case): Promise<Float64Array> {
   const rows = allRows(one);
-  const score = async (kept: readonly number[]) => (await scoresAfter(one, kept, one.support.labels, [one.target]))[0];
+  const score = async (kept: readonly number[]) => (await scoresAfter(one, kept, one.support.labels))[0];
   const full = await score(rows);
   return Float64Array.from(
     await Promise.all(rows.map((i) => score(rows.filter((row) => row !== i)))),
@@ -143,17 +164,16 @@ async function leaveOneOut(one: Case): Promise<Float64Array> {
 }
 
 async function byLeverage(one: Case): Promise<Float64Array> {
-  const { items, labels } = one.support;
+  const { labels } = one.support;
   const rows = allRows(one);
-  const targets = [one.target, ...items];
-  const full = await scoresAfter(one, rows, labels, targets);
+  const full = await scoresAfter(one, rows, labels, rows);
   const raised = await Promise.all(
     rows.map((i) =>
       scoresAfter(
         one,
         rows,
         labels.map((y, row) => (row === i ? y + 1 : y)),
-        targets,
+        rows,
       ),
     ),
   );

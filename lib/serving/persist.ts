@@ -39,7 +39,7 @@ interface Manifest {
   optimizer: Optimizer;
   seed: number;
   /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`. */
-  rows: RowRules & { mean: number };
+  rows: RowRules & { mean: number; range?: { min: number; max: number } };
   /** σ² of the ratings, where it is known. */
   noise?: number;
   /** Epochs of training done. */
@@ -73,7 +73,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     algorithm: { name: algorithm.name, options: algorithm.options },
     optimizer,
     seed,
-    rows: { ...rowRules, mean: rowState.mean },
+    rows: { ...rowRules, mean: rowState.mean, ...(rowState.range && { range: rowState.range }) },
     epochs: learner.epochs,
     ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
     catalog: catalog === undefined ? null : storeCatalog(catalog, tensors, readsUsers(learner)),
@@ -168,7 +168,7 @@ function rowOptions({ rows: { center, damping, negatives }, model: { head } }: M
 }
 
 function restoreRows(
-  { rows: { mean } }: Manifest,
+  { rows: { mean, range } }: Manifest,
   { items }: Dataset,
   tensors: Record<string, NamedArray>,
   field: string,
@@ -176,11 +176,12 @@ function restoreRows(
   const [itemBias, seen] = [tensors['rows.itemBias']?.data, tensors['rows.seen']?.data];
   const fits =
     Number.isFinite(mean) &&
+    (range === undefined || (Number.isFinite(range.min) && Number.isFinite(range.max) && range.min <= range.max)) &&
     (itemBias === undefined ||
       (itemBias instanceof Float64Array && itemBias.length === items.rows && itemBias.every(Number.isFinite))) &&
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
-  return { mean, itemBias: itemBias, seen: seen };
+  return { mean, itemBias, seen, range };
 }
 
 function remade({ name, options }: Manifest['algorithm']): Algorithm {

@@ -1,6 +1,6 @@
 import { runNative, runNativeSync } from '../foundation/addon.js';
 import type { NativeAdapted, NativeOutputs, NativePrediction } from '../foundation/addon.js';
-import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal } from '../foundation/check.js';
+import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 import { topK } from '../foundation/top-k.js';
 import { rowsWhere } from '../tasks/select.js';
@@ -12,8 +12,9 @@ import { moderate, withNoise } from '../learner/uncertainty.js';
 import type { Uncertain } from '../learner/uncertainty.js';
 import { explain } from './explain.js';
 import type { ExplainOptions, Explanation } from './explain.js';
-import { itemRows, packRows } from './support.js';
-import type { PackedSupport, UnknownIds } from './support.js';
+import { contextOf, itemRows, packRows } from './support.js';
+import type { Context, GivenContext, PackedSupport, UnknownIds } from './support.js';
+import type { FeatureValues } from '../batch/given-features.js';
 
 export interface Recommendation {
   item: string;
@@ -28,6 +29,8 @@ export interface RecommendOptions {
   among?: readonly (string | number)[];
   /** Leave out the items of the support set. Default true. */
   excludeSupport?: boolean;
+  /** Features of the interactions that are recommended, one object for all. Needed where the model reads any. */
+  context?: FeatureValues;
   signal?: AbortSignal;
 }
 
@@ -62,7 +65,7 @@ export class PersonalModel {
    */
   predict(
     items: readonly (string | number)[],
-    options?: { signal?: AbortSignal; uncertainty?: false },
+    options?: { signal?: AbortSignal; context?: GivenContext; uncertainty?: false },
   ): Promise<Float64Array>;
   /**
    * Scores and their variances, where the algorithm solves for the last layer (`ridge`, `laplace`).
@@ -70,22 +73,23 @@ export class PersonalModel {
    */
   predict(
     items: readonly (string | number)[],
-    options: { signal?: AbortSignal; uncertainty: true },
+    options: { signal?: AbortSignal; context?: GivenContext; uncertainty: true },
   ): Promise<Uncertain>;
   async predict(
     items: readonly (string | number)[],
-    options: { signal?: AbortSignal; uncertainty?: boolean } = {},
+    options: { signal?: AbortSignal; context?: GivenContext; uncertainty?: boolean } = {},
   ): Promise<Float64Array | Uncertain> {
     checkArray(items, 'items', 'item ids');
-    checkObject(options, 'options', ['signal', 'uncertainty']);
+    checkObject(options, 'options', ['signal', 'context', 'uncertainty']);
     const { signal, uncertainty = false } = options;
     checkSignal(signal, 'options.signal');
     checkBoolean(uncertainty, 'options.uncertainty');
     const rows = itemRows(this.#catalog, items, 'items');
-    if (!uncertainty) return this.#score(rows, signal);
+    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
+    if (!uncertainty) return this.#score(rows, context, signal);
     this.#learner.checkUncertainty();
     const variance = new Float64Array(rows.length);
-    const mean = await this.#score(rows, signal, variance);
+    const mean = await this.#score(rows, context, signal, variance);
     if (this.#learner.noiseVariance !== undefined) withNoise(variance, this.#learner.noiseVariance);
     return { mean, variance };
   }
@@ -96,11 +100,13 @@ export class PersonalModel {
    *
    * @throws {InnerloopError} as `predict`; INVALID_OPTION too while a training step of the learner runs
    */
-  predictSync(items: readonly (string | number)[]): Float64Array {
+  predictSync(items: readonly (string | number)[], options: { context?: GivenContext } = {}): Float64Array {
     checkArray(items, 'items', 'item ids');
+    checkObject(options, 'options', ['context']);
     const rows = itemRows(this.#catalog, items, 'items');
     if (rows.length === 0) return new Float64Array(0);
-    const call = this.#call(rows, this.#learner.isModerated);
+    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
+    const call = this.#call(rows, context, this.#learner.isModerated);
     return this.#scores(
       rows,
       runNativeSync(() => this.#learner.model.ops.predictSync(call)),
@@ -109,7 +115,7 @@ export class PersonalModel {
 
   /** The best items of the catalog for this user, best first; equal scores in catalog order. */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
-    checkObject(options, 'options', ['count', 'among', 'excludeSupport', 'signal']);
+    checkObject(options, 'options', ['count', 'among', 'excludeSupport', 'context', 'signal']);
     const { count = 10, among, excludeSupport = true, signal } = options;
     checkInteger(count, 'options.count', 1);
     checkBoolean(excludeSupport, 'options.excludeSupport');
@@ -120,7 +126,10 @@ export class PersonalModel {
     if (among !== undefined) for (const row of itemRows(this.#catalog, among, 'options.among')) wanted[row] = 1;
     if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
     const rows = rowsWhere(wanted);
-    const scores = await this.#score(rows, signal);
+    if (Array.isArray(options.context))
+      throw invalid('options.context', 'not one object for all items', options.context, 'an object of features');
+    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
+    const scores = await this.#score(rows, context, signal);
     return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]], score: scores[i] }));
   }
 
@@ -143,18 +152,32 @@ export class PersonalModel {
   }
 
   /** @param variances takes aᵀ M⁻¹ a of every row */
-  async #score(rows: Int32Array, signal: AbortSignal | undefined, variances?: Float64Array): Promise<Float64Array> {
+  async #score(
+    rows: Int32Array,
+    context: Context | undefined,
+    signal: AbortSignal | undefined,
+    variances?: Float64Array,
+  ): Promise<Float64Array> {
     if (rows.length === 0) return new Float64Array(0);
-    const call = this.#call(rows, variances !== undefined || this.#learner.isModerated);
+    const call = this.#call(rows, context, variances !== undefined || this.#learner.isModerated);
     const outputs = await runNative(signal, (token) => this.#learner.model.ops.predict({ ...call, token }));
+    // A step that began meanwhile may have moved the parameters under it.
+    this.#learner.checkVersion(this.#version, 'personalModel');
     variances?.set(outputs.variance!);
     return this.#scores(rows, outputs);
   }
 
-  #call(rows: Int32Array, variance: boolean): NativePrediction {
+  #call(rows: Int32Array, context: Context | undefined, variance: boolean): NativePrediction {
     const learner = this.#learner;
     learner.checkVersion(this.#version, 'personalModel');
-    const batch = packRows(learner, this.#catalog, this.#support, rows, queryChunks(rows.length, SCORING_CHUNK));
+    const batch = packRows(
+      learner,
+      this.#catalog,
+      this.#support,
+      rows,
+      queryChunks(rows.length, SCORING_CHUNK),
+      context,
+    );
     return {
       ...learner.call(batch),
       inner: preparedNoAdaptation(learner.model),

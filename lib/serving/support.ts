@@ -1,12 +1,13 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { nativeError } from '../foundation/addon.js';
 import type { NativeBatch } from '../foundation/addon.js';
-import { checkArray, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
-import { random } from '../foundation/random.js';
 import { lossOf } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
-import { drawNegatives, userBias } from '../batch/rows.js';
+import { checkGiven, contextNames, givenColumns } from '../batch/given-features.js';
+import type { FeatureValues, OwnColumn } from '../batch/given-features.js';
+import { isRanking, negativesOfSupport, rankedRows, userBias } from '../batch/rows.js';
 import { servedHistories } from '../batch/support-histories.js';
 import type { Learner } from '../learner/learner.js';
 
@@ -23,7 +24,30 @@ export interface Support {
    * and takes such a user for an unknown one, and the personal model reports both (`me.unknown`); `error` refuses them.
    */
   unknown?: 'skip' | 'error';
+  /**
+   * What is known of the user, by feature: in place of what the table has of `user`, or of someone who is new and whom only the
+   * features tell.
+   */
+  features?: FeatureValues;
+  /** Features of the interactions: one object an item, or one for all. See {@link GivenContext}. */
+  context?: GivenContext;
+  /**
+   * Ratings outside of the range that training had: `error` (default) refuses them, `clip` takes the nearest within, `allow` takes
+   * them as they are. (Losses with labels of their own, such as `bce`, refuse others anyway.)
+   */
+  outside?: 'error' | 'clip' | 'allow';
+  /** Labels of auxiliary heads by their names, one an item, NaN where there is none. Default: none. */
+  also?: Readonly<Record<string, ArrayLike<number>>>;
+  /** Weight of each row in the losses, ≥ 0. Default: equal. */
+  weights?: ArrayLike<number>;
 }
+
+/**
+ * Features of interactions (price, place, season) by name: an object for every row, or one for all rows. Needed where the model
+ * reads any; a feature that is left out, as all are of `{}`, is the model's default: the mean of training, or its most frequent
+ * value. `null` is a value that is missing.
+ */
+export type GivenContext = FeatureValues | readonly FeatureValues[];
 
 /** Ids of a support set that training did not have. */
 export interface UnknownIds {
@@ -43,13 +67,62 @@ export interface PackedSupport {
   /** b_u, where labels are centred on biases. */
   bias: number;
   unknown: UnknownIds;
+  features: FeatureValues | undefined;
+  context: Context | undefined;
+}
+
+/** @internal What was told of interactions, and for each row which entry is its own; 0: the first is that of all. */
+export interface Context {
+  rows: readonly FeatureValues[];
+  of: Int32Array | 0;
+}
+
+/** @internal @param count of the rows @throws {InnerloopError} INVALID_OPTION where the model reads features of interactions and none are given */
+export function contextOf(
+  learner: Learner,
+  catalog: Dataset,
+  given: GivenContext | undefined,
+  count: number,
+  field: string,
+): Context | undefined {
+  const bound = learner.bind(catalog);
+  if (given === undefined) {
+    const names = contextNames(bound);
+    if (names.length === 0 || count === 0) return undefined;
+    throw invalid(
+      field,
+      `missing: the model reads ${names.join(', ')} of interactions`,
+      given,
+      `context: { ${names.join(', ')} } for all rows or one object a row; {} for the defaults of training`,
+    );
+  }
+  if (!Array.isArray(given)) {
+    checkGiven(bound, SIDES.interactions, given, field);
+    return { rows: [given as FeatureValues], of: 0 };
+  }
+  const rows = given as readonly FeatureValues[];
+  if (rows.length !== count) throw invalid(field, 'not one object a row', given, `${count} objects, or one for all`);
+  rows.forEach((row, r) => checkGiven(bound, SIDES.interactions, row, `${field}[${r}]`));
+  return { rows, of: Int32Array.from(rows.keys()) };
 }
 
 /** @internal */
 export function packSupport(learner: Learner, catalog: Dataset, support: Support): PackedSupport {
-  checkObject(support, 'support', ['items', 'labels', 'user', 'unknown']);
-  const { user: id, unknown: rule = 'skip' } = support;
+  checkObject(support, 'support', [
+    'items',
+    'labels',
+    'user',
+    'unknown',
+    'features',
+    'context',
+    'outside',
+    'also',
+    'weights',
+  ]);
+  const { user: id, unknown: rule = 'skip', features, outside = 'error' } = support;
   checkOneOf(rule, 'support.unknown', ['skip', 'error']);
+  checkOneOf(outside, 'support.outside', ['error', 'clip', 'allow']);
+  if (features !== undefined) checkGiven(learner.bind(catalog), SIDES.users, features, 'support.features');
   const unknownItems: string[] = [];
   const skip = rule === 'skip' ? unknownItems : undefined;
   checkArray(support.items, 'support.items', 'item ids');
@@ -69,8 +142,9 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
         `${lossOf(head).labels(head)}, as in the training data`,
       );
     }
-    labels[i] = y;
+    labels[i] = withinRange(learner, y, outside, `support.labels[${i}]`);
   }
+  const told = contextOf(learner, catalog, support.context, all.length, 'support.context');
   const isKnown = (_: number, i: number) => all[i] > 0;
   const [items, given] = unknownItems.length === 0 ? [all, labels] : [all.filter(isKnown), labels.filter(isKnown)];
   if (id !== undefined) checkId(id, 'support.user');
@@ -79,11 +153,14 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const user = isAsked ? catalog.users.keys.idOf(String(id)) : 0;
   const isUnknownUser = isAsked && user === 0;
   if (isUnknownUser && rule === 'error') throw invalid('support.user', 'no such user', id, 'a user of the catalog');
-  const rows = labelledRows(learner, catalog, items, given);
+  const rows = labelledRows(learner, catalog, items, given, rowValues(learner, support, all.length, isKnown));
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
-  const known = { user, items, labels: given };
+  const context = told && { rows: told.rows, of: told.of === 0 ? told.of : told.of.filter(isKnown) };
+  const known = { user, items, labels: given, features, context };
+  // What was drawn for an interaction is in its context.
+  const own = context && { rows: context.rows, of: context.of === 0 ? context.of : at(context.of, rows.places) };
   return {
-    batch: packRows(learner, catalog, known, rows.items, begin, rows.labels, rows.places),
+    batch: packRows(learner, catalog, known, rows.items, begin, own, rows),
     ...known,
     bias: rows.bias,
     unknown: { items: unknownItems, user: isUnknownUser ? String(id) : undefined },
@@ -96,53 +173,124 @@ export function readsUsers({ model, catalog }: Learner): boolean {
   return model.spec.inputs.some(({ name }) => name === 'user' || columns.includes(name));
 }
 
-/** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing. */
-function labelledRows(learner: Learner, catalog: Dataset, items: Int32Array, given: Float64Array) {
+/** Those of the known items, checked. */
+function rowValues(
+  { model }: Learner,
+  { also, weights }: RowValues,
+  count: number,
+  isKnown: (_: number, i: number) => boolean,
+): RowValues {
+  const column = (values: ArrayLike<number> | undefined, field: string, check: (x: unknown, field: string) => void) => {
+    if (values?.length !== count) throw invalid(field, 'not one number an item', values, `${count} numbers`);
+    const numbers = Array.from(values);
+    numbers.forEach((x, i) => check(x, `${field}[${i}]`));
+    return numbers.filter(isKnown);
+  };
+  const heads = model.spec.head.also ?? [];
+  if (also !== undefined)
+    checkObject(
+      also,
+      'support.also',
+      heads.map(({ name }) => name),
+    );
+  const labelled = heads
+    .filter(({ name }) => also?.[name] !== undefined)
+    .map((head): [string, number[]] => [
+      head.name,
+      column(also![head.name], `support.also.${head.name}`, (y, field) => {
+        if (Number.isNaN(y) || (typeof y === 'number' && Number.isFinite(y) && labelFits(head, y))) return;
+        throw invalid(field, `not a label for ${head.loss}`, y, `${labelsOf(head)}, or NaN`);
+      }),
+    ]);
+  return {
+    also: Object.fromEntries(labelled),
+    ...(weights && { weights: column(weights, 'support.weights', (w, field) => checkNumber(w, field, 0)) }),
+  };
+}
+
+const at = (values: Int32Array, places: Int32Array) => places.map((place) => values[place]);
+
+/** A rating within the range of training, or as it is where that is not known. */
+function withinRange({ rowState: { range } }: Learner, y: number, outside: string, field: string): number {
+  if (range === undefined || outside === 'allow' || (y >= range.min && y <= range.max)) return y;
+  if (outside === 'clip') return Math.min(range.max, Math.max(range.min, y));
+  throw invalid(
+    field,
+    'outside of the ratings that training had',
+    y,
+    `${range.min} to ${range.max}; or support.outside: 'clip' or 'allow'`,
+  );
+}
+
+/** What is told of each row beside its label: labels of auxiliary heads, weights in the losses. */
+type RowValues = Pick<Support, 'also' | 'weights'>;
+
+/** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing where none are given. */
+function labelledRows(
+  learner: Learner,
+  catalog: Dataset,
+  items: Int32Array,
+  given: Float64Array,
+  { also = {}, weights }: RowValues,
+) {
   const context = learner.rows(catalog);
-  const { rules, state, candidates, seed } = context;
+  const { state, candidates } = context;
   const bias = userBias(context, items, given);
   let [rows, labels] = [items, given];
   let places = Int32Array.from(items.keys());
+  const { head } = learner.model.spec;
+  if (isRanking(head.loss)) checkLikes(given, candidates.length > 0, head.loss);
   if (candidates.length > 0) {
-    const stream = random(seed, 'negatives.serving');
-    const held = new Set(items);
-    rows = new Int32Array(items.length * (1 + rules.negatives));
-    labels = new Float64Array(rows.length);
-    places = new Int32Array(rows.length);
-    let n = 0;
-    items.forEach((item, i) => {
-      if (given[i] !== 1) return;
-      const first = n;
-      rows[n] = item;
-      labels[n++] = 1;
-      n += drawNegatives(context, rules.negatives, held, stream, rows, n);
-      places.fill(i, first, n);
-    });
-    [rows, labels, places] = [rows.subarray(0, n), labels.subarray(0, n), places.subarray(0, n)];
+    const emitted: [place: number, item: number, label: number][] = [];
+    const stream = negativesOfSupport(context, catalog, items);
+    rankedRows(context, items, given, new Set(items), stream, (...row) => emitted.push(row));
+    places = Int32Array.from(emitted, ([place]) => place);
+    rows = Int32Array.from(emitted, ([, item]) => item);
+    labels = Float64Array.from(emitted, ([, , label]) => label);
   }
-  const width = 1 + (learner.model.spec.head.also?.length ?? 0);
+  const heads = head.also ?? [];
+  const width = 1 + heads.length;
   const all = learner.model.floats(rows.length * width);
-  if (width > 1) all.fill(NaN);
-  for (let i = 0; i < rows.length; i++)
+  for (let i = 0; i < rows.length; i++) {
     all[i * width] = labels[i] - state.mean - (state.itemBias === undefined ? 0 : state.itemBias[rows[i]] + bias);
-  return { items: rows, labels: all, bias, places };
+    heads.forEach(({ name }, h) => (all[i * width + 1 + h] = also[name]?.[places[i]] ?? NaN));
+  }
+  const rowWeights = weights && learner.model.floats(Array.from(places, (place) => weights[place]));
+  return { items: rows, labels: all, rowWeights, bias, places };
+}
+
+/** A pairwise loss learns nothing from a dislike that no liked item stands beside: better said than left out. */
+function checkLikes(labels: Float64Array, drawn: boolean, loss: string): void {
+  if (labels.length === 0 || (drawn ? labels.includes(1) : labels[0] === 1)) return;
+  throw invalid(
+    'support.labels',
+    `${loss} ranks items with label 1 above others`,
+    labels,
+    drawn ? 'at least one label 1' : 'a label 1 before those that it is to be ranked above',
+  );
 }
 
 /** @internal What is known of a user, which a history is made of. */
-export type Known = Pick<PackedSupport, 'user' | 'items' | 'labels'>;
+export type Known = Pick<PackedSupport, 'user' | 'items' | 'labels' | 'features'>;
 
-/** @internal Rows of a single user. @param begin as in NativeRows @param places in the support; undefined: the rows come after it */
+/**
+ * @internal Rows of a single user.
+ * @param begin as in NativeRows
+ * @param context of the rows
+ * @param labelled of support rows; `places`: in the support; without, the rows come after it
+ */
 export function packRows(
   learner: Learner,
   catalog: Dataset,
   known: Known,
   items: Int32Array,
   begin: Int32Array,
-  labels?: FloatArray,
-  places?: Int32Array,
+  context: Context | undefined,
+  { labels, rowWeights, places }: { labels?: FloatArray; rowWeights?: FloatArray; places?: Int32Array } = {},
 ): NativeBatch {
-  const { user } = known;
-  const { frame, sequences } = learner.bind(catalog);
+  const { user, features } = known;
+  const bound = learner.bind(catalog);
+  const { frame, sequences } = bound;
   const sides: (Int32Array | number)[] = [];
   sides[SIDES.users] = user;
   sides[SIDES.items] = items;
@@ -151,13 +299,23 @@ export function packRows(
   sides[SIDES.itemId] = items;
   const histories = servedHistories(sequences, known.items, known.labels, sides.length, places);
   const { model } = learner;
+  sides.push(...histories.sides);
+  const own: OwnColumn[] = [...histories.own];
+  const add = (columns: OwnColumn[], rows: Int32Array | 0) => {
+    own.push(...columns);
+    for (const _ of columns) sides.push(rows);
+  };
+  if (features !== undefined)
+    add(
+      givenColumns(model, bound, SIDES.users, [features], user, sides.length, () => 'support.features'),
+      0,
+    );
+  if (context !== undefined) {
+    const field = (row: number) => (context.of === 0 ? 'context' : `context[${row}]`);
+    add(givenColumns(model, bound, SIDES.interactions, context.rows, 0, sides.length, field), context.of);
+  }
   try {
-    return model.ops.createBatch(model.native, frame, {
-      begin,
-      sides: [...sides, ...histories.sides],
-      own: histories.own,
-      labels,
-    });
+    return model.ops.createBatch(model.native, frame, { begin, sides, own, labels, rowWeights });
   } catch (error) {
     throw nativeError(error);
   }

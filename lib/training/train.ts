@@ -9,8 +9,9 @@ import {
   invalid,
 } from '../foundation/check.js';
 import { Checkpoint } from './checkpoint.js';
+import { catalogOf } from '../learner/catalog.js';
 import { DataGuard } from './data-guard.js';
-import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
 import { meanInterval } from '../evaluation/intervals.js';
@@ -137,9 +138,9 @@ async function* trainAlone(
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
   const data = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
+  learner.catalog ??= catalogOf(tasks.dataset);
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
-  learner.catalog ??= catalogOf(tasks.dataset);
   learner.rowState = translateRows(
     fitRows(learner.rowRules, model.spec.head.loss, tasks),
     tasks.dataset,
@@ -328,29 +329,4 @@ function checkLabels(learner: Learner, tasks: TaskSet): void {
       });
     }
   }
-}
-
-/** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. */
-function catalogOf(dataset: Dataset): Dataset {
-  const context = { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(emptyColumn) };
-  const none = new Int32Array(0);
-  return {
-    size: 1,
-    user: none,
-    item: none,
-    label: new Float32Array(0),
-    time: undefined,
-    users: dataset.users,
-    items: dataset.items,
-    context,
-    notes: [],
-  };
-}
-
-/** One row with every feature missing: a recommendation has no interaction yet. */
-function emptyColumn(column: Dataset['context']['columns'][number]): typeof column {
-  if (column.kind === 'dense') return { ...column, data: new Float32Array(column.size) };
-  if (column.kind === 'bag' || column.kind === 'sequence')
-    return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
-  return { ...column, data: new Int32Array(1) };
 }

@@ -72,7 +72,7 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
 }
 
 // A column of an input; its ids are checked against the model here, once, and batches then only check row numbers.
-// `rows` is −1 where the offsets say how many there are.
+// `rows` is −1 where the column itself says how many there are.
 template <class T>
 typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Object& from, int side, Index rows) {
   typename Frame<T>::Column c;
@@ -81,13 +81,15 @@ typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Objec
   c.side = side;
   if (c.kind == InputKind::dense) {
     c.dense = copy<T, Aligned<T>>(from.Get("dense"), "dense");
-    require(static_cast<Index>(c.dense.size()) == rows * c.width, "a dense column must hold rows x width values");
+    require(rows < 0 ? static_cast<Index>(c.dense.size()) % c.width == 0
+                     : static_cast<Index>(c.dense.size()) == rows * c.width,
+            "a dense column must hold rows x width values");
     return c;
   }
   c.ids = copy<std::int32_t>(from.Get("ids"), "ids");
   for (const std::int32_t id : c.ids) require(id >= 0 && id < input.cardinality, "an id is outside its vocabulary");
   if (c.kind == InputKind::categorical) {
-    require(static_cast<Index>(c.ids.size()) == rows, "a categorical column must hold one id a row");
+    require(rows < 0 || static_cast<Index>(c.ids.size()) == rows, "a categorical column must hold one id a row");
     return c;
   }
   c.offsets = copy<std::int32_t>(from.Get("offsets"), "offsets");
@@ -97,6 +99,12 @@ typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Objec
   for (std::size_t r = 1; r < c.offsets.size(); ++r)
     require(c.offsets[r - 1] <= c.offsets[r], "bag offsets must not decrease");
   return c;
+}
+
+template <class T>
+Index rows_of(const typename Frame<T>::Column& c) {
+  if (c.kind == InputKind::dense) return static_cast<Index>(c.dense.size()) / c.width;
+  return static_cast<Index>(c.kind == InputKind::categorical ? c.ids.size() : c.offsets.size() - 1);
 }
 
 template <class T>
@@ -144,12 +152,10 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
       const Napi::Object column = object(own.Get(i), "column");
       const Index input = integer(column, "input", 0, static_cast<double>(batch->model->spec.inputs.size()) - 1);
       const InputSpec& spec = batch->model->spec.inputs[input];
-      require(spec.kind == InputKind::bag || spec.kind == InputKind::sequence,
-              "a batch brings bags and sequences only");
       require(integer(column, "side", 0, kMaxCount) == static_cast<Index>(shared + i),
               "own columns have sides of their own, after the frame's");
       batch->own.emplace_back(input, build_column<T>(spec, column, static_cast<int>(shared + i), -1));
-      side_rows.push_back(static_cast<Index>(batch->own.back().second.offsets.size()) - 1);
+      side_rows.push_back(rows_of<T>(batch->own.back().second));
     }
   }
   require(sides.Length() == side_rows.size(), "a batch needs one row list for each side");

@@ -1,0 +1,76 @@
+/** Dense features in the moments that a learner was trained with, whatever those of a later table are. */
+import type { Column, Dataset, DenseColumn, DenseScaling, FeatureTable, FloatArray } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+
+/** Shifts and scales numbers, `size` a row; NaN, a missing one, becomes 0, the mean. @param into may be `raw` itself */
+export function applyMoments(
+  raw: FloatArray,
+  size: number,
+  moments: DenseScaling['moments'],
+  into: Float32Array,
+): void {
+  for (let i = 0, c = 0; i < raw.length; i++, c = c + 1 === size ? 0 : c + 1) {
+    const value = raw[i];
+    into[i] = Number.isNaN(value) ? 0 : moments === undefined ? value : (value - moments.mean[c]) * moments.scale[c];
+  }
+}
+
+/** Scales every row to length 1 over its values present; a row of zeros stays one. */
+export function normalizeRows(raw: FloatArray, size: number): void {
+  for (let start = 0; start < raw.length; start += size) {
+    let squares = 0;
+    for (let i = start; i < start + size; i++) if (!Number.isNaN(raw[i])) squares += raw[i] * raw[i];
+    if (squares === 0) continue;
+    const scale = 1 / Math.sqrt(squares);
+    for (let i = start; i < start + size; i++) raw[i] *= scale;
+  }
+}
+
+/** The feature tables of a dataset or of a learner's catalog. */
+export type Tables = Pick<Dataset, 'users' | 'items' | 'context'>;
+const SIDES = ['users', 'items', 'context'] as const;
+
+/**
+ * A dataset whose dense columns have the moments of those of the same names in `reference`; itself where they have them already.
+ *
+ * @throws {InnerloopError} INVALID_DATA for a column that was normalised on one side only, or whose numbers are not kept
+ */
+export function scaledAs(dataset: Dataset, reference: Tables): Dataset {
+  const tables = SIDES.map((side): FeatureTable => {
+    const columns = dataset[side].columns.map((column) => scaledColumn(column, reference[side], side));
+    return columns.every((column, k) => column === dataset[side].columns[k]) ? dataset[side] : { ...dataset[side], columns };
+  });
+  if (SIDES.every((side, k) => dataset[side] === tables[k])) return dataset;
+  return { ...dataset, users: tables[0], items: tables[1], context: tables[2] };
+}
+
+function scaledColumn(column: Column, { columns }: FeatureTable, side: string): Column {
+  if (column.kind !== 'dense') return column;
+  const as = columns.find(({ name }) => name === column.name);
+  // A column that was not read by this library is what it is, and so is one of a file that says nothing of its moments.
+  if (as?.kind !== 'dense' || as.size !== column.size || as.scaling === undefined || column.scaling === undefined)
+    return column;
+  const { size, scaling, data } = column;
+  const { moments, normalized } = as.scaling;
+  const field = `${side}.${column.name}`;
+  if (normalized !== scaling.normalized)
+    throw new InnerloopError('INVALID_DATA', `is ${normalized ? 'not ' : ''}normalised here, but was ${normalized ? '' : 'not '}for the learner`, {
+      field,
+      expected: `normalize: ${normalized}`,
+    });
+  if (sameMoments(moments, scaling.moments)) return column;
+  const raw = scaling.raw ?? (scaling.moments === undefined ? data : undefined);
+  if (raw?.length !== data.length)
+    throw new InnerloopError('INVALID_DATA', 'has other moments than the learner was trained with', {
+      field,
+      expected: 'a dataset as openDataset or datasetFromColumns made it, which can be brought to them',
+    });
+  const scaled: DenseColumn = { ...column, data: new Float32Array(data.length), scaling: { normalized, moments, raw } };
+  applyMoments(raw, size, moments, scaled.data);
+  return scaled;
+}
+
+function sameMoments(a: DenseScaling['moments'], b: DenseScaling['moments']): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.mean.every((x, c) => x === b.mean[c]) && a.scale.every((x, c) => x === b.scale[c]);
+}

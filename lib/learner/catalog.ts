@@ -1,0 +1,43 @@
+/** What a learner keeps of the data that it was trained on. */
+import type { Column, Dataset, FeatureTable } from '../foundation/contract.js';
+
+/** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. @internal */
+export function catalogOf(dataset: Dataset): Dataset {
+  const none = new Int32Array(0);
+  return {
+    size: 1,
+    user: none,
+    item: none,
+    label: new Float32Array(0),
+    time: undefined,
+    users: kept(dataset.users),
+    items: kept(dataset.items),
+    context: { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(usual) },
+    notes: [],
+  };
+}
+
+/** The moments of dense columns stay, their raw numbers do not: a catalog is never brought to those of another table. */
+function kept(table: FeatureTable): FeatureTable {
+  return { ...table, columns: table.columns.map(withoutRaw) };
+}
+function withoutRaw(column: Column): Column {
+  if (column.kind !== 'dense' || column.scaling === undefined) return column;
+  const { raw: _, ...scaling } = column.scaling;
+  return { ...column, scaling };
+}
+
+/**
+ * The one row that stands for an interaction of which a feature is not told: the mean of a dense column, the most frequent value
+ * of a categorical one (of equally many the first), no values of a bag, no history.
+ */
+function usual(column: Column): Column {
+  if (column.kind === 'dense') return { ...withoutRaw(column), data: new Float32Array(column.size) } as Column;
+  if (column.kind === 'bag' || column.kind === 'sequence')
+    return { ...column, data: new Int32Array(0), offsets: new Int32Array(2) };
+  const counts = new Int32Array(column.vocabulary.values.length);
+  for (const id of column.data) counts[id]++;
+  let best = 0;
+  for (let id = 1; id < counts.length; id++) if (counts[id] > (best === 0 ? 0 : counts[best])) best = id;
+  return { ...column, data: Int32Array.of(best) };
+}
