@@ -67,7 +67,10 @@ export interface RowState {
   readonly itemBias: Float64Array | undefined;
   /** 1 for items of the training tasks, where negatives are drawn. */
   readonly seen: Uint8Array | undefined;
-  /** The lowest and the highest label of the training tasks, under `mse`. */
+  /**
+   * Under `mse`, the lowest and the highest label of the data where they are of a scale, in steps of a multiple of 0.05; of labels
+   * that are measured, half as much again on either side.
+   */
   readonly range?: { readonly min: number; readonly max: number };
 }
 
@@ -89,16 +92,10 @@ export function fitRows(
   }
   if (!LOSSES[loss].isCentred) return { mean: 0, itemBias: undefined, seen };
   let total = 0;
-  let [min, max] = [Infinity, -Infinity];
-  each((row) => {
-    const y = label[row];
-    total += y;
-    if (y < min) min = y;
-    if (y > max) max = y;
-  });
+  each((row) => (total += label[row]));
   const mean = total / (supportRows.length + queryRows.length);
   checkNumber(mean, 'labels');
-  const range = { min, max };
+  const range = rangeOf(label);
   if (rules.center === 'mean') return { mean, itemBias: undefined, seen, range };
   const itemBias = new Float64Array(items);
   const count = new Float64Array(items);
@@ -108,6 +105,19 @@ export function fitRows(
   });
   for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i] / (count[i] + rules.damping);
   return { mean, itemBias, seen, range };
+}
+
+function rangeOf(label: Float32Array): { min: number; max: number } {
+  let isScale = true;
+  let [min, max] = [Infinity, -Infinity];
+  for (const y of label) {
+    // Labels are float32.
+    isScale &&= Math.abs(20 * y - Math.round(20 * y)) <= 1e-5 * Math.abs(y);
+    if (y < min) min = y;
+    if (y > max) max = y;
+  }
+  const slack = isScale ? 0 : (max - min) / 2;
+  return { min: min - slack, max: max + slack };
 }
 
 /** The state in the item rows of another dataset. @internal */

@@ -216,7 +216,7 @@ function withinRange({ rowState: { range } }: Learner, y: number, outside: strin
   if (outside === 'clip') return Math.min(range.max, Math.max(range.min, y));
   throw invalid(
     field,
-    'outside of the ratings that training had',
+    'outside of the ratings of the training data',
     y,
     `${range.min} to ${range.max}; or support.outside: 'clip' or 'allow'`,
   );

@@ -296,7 +296,7 @@ test('ratings outside of the range of training are refused, clipped or allowed, 
     await rejects(
       score(500),
       'INVALID_OPTION',
-      /support\.labels\[0\]: outside of the ratings that training had; got 500; expected 1 to 5/,
+      /support\.labels\[0\]: outside of the ratings of the training data; got 500; expected 1 to 5/,
     );
     assert.equal(await score(500, 'clip'), await score(5));
     assert.equal(await score(-3, 'clip'), await score(1));
