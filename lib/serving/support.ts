@@ -7,7 +7,7 @@ import { lossOf } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
 import { checkGiven, contextNames, givenColumns } from '../batch/given-features.js';
 import type { FeatureValues, OwnColumn } from '../batch/given-features.js';
-import { isRanking, negativesOfSupport, rankedRows, userBias } from '../batch/rows.js';
+import { negativesOfSupport, rankedRows, userBias } from '../batch/rows.js';
 import { servedHistories } from '../batch/support-histories.js';
 import type { Learner } from '../learner/learner.js';
 
@@ -198,8 +198,8 @@ function rowValues(
     .map((head): [string, number[]] => [
       head.name,
       column(also![head.name], `support.also.${head.name}`, (y, field) => {
-        if (Number.isNaN(y) || (typeof y === 'number' && Number.isFinite(y) && labelFits(head, y))) return;
-        throw invalid(field, `not a label for ${head.loss}`, y, `${labelsOf(head)}, or NaN`);
+        if (Number.isNaN(y) || (typeof y === 'number' && Number.isFinite(y) && lossOf(head).fits(y, head))) return;
+        throw invalid(field, `not a label for ${head.loss}`, y, `${lossOf(head).labels(head)}, or NaN`);
       }),
     ]);
   return {
@@ -239,7 +239,7 @@ function labelledRows(
   let [rows, labels] = [items, given];
   let places = Int32Array.from(items.keys());
   const { head } = learner.model.spec;
-  if (isRanking(head.loss)) checkLikes(given, candidates.length > 0, head.loss);
+  if (lossOf(head).ranks === true) checkLikes(given, candidates.length > 0, head.loss);
   if (candidates.length > 0) {
     const emitted: [place: number, item: number, label: number][] = [];
     const stream = negativesOfSupport(context, catalog, items);

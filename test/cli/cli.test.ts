@@ -149,7 +149,7 @@ test('recommend takes ids and titles, positional or by option, and leaves out wh
     '--rating',
     'film 4,=4.5',
     '-r',
-    'i1=1',
+    'i1=2',
     '--count',
     '27',
     '--json',
@@ -161,7 +161,7 @@ test('recommend takes ids and titles, positional or by option, and leaves out wh
   assert.deepEqual(given, [
     { item: 'i2', title: 'Film 2, the even one', rating: 5 },
     { item: 'i4', title: 'Film 4, the even one', rating: 4.5 },
-    { item: 'i1', title: 'Film 1, the odd one', rating: 1 },
+    { item: 'i1', title: 'Film 1, the odd one', rating: 2 },
   ]);
   assert.equal(recommendations.length, 27);
   assert.ok(

@@ -1,12 +1,12 @@
 /** The contract between evaluation and serving: the same rows give the same numbers, for all bodies, inputs, losses and learners. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from 'tap';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import type { InputChoice } from '../../lib/batch/features.js';
 import type { FeatureValues } from '../../lib/batch/given-features.js';
-import { isRanking } from '../../lib/batch/rows.js';
+import { lossOf } from '../../lib/model/losses.js';
 import type { RowOptions } from '../../lib/batch/rows.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import type { BodySpec, HeadSpec } from '../../lib/foundation/contract.js';
@@ -204,7 +204,7 @@ for (const one of CASES) {
           weights: support.map((row) => dataset.weight![row]),
           ...(heads.length > 0 && { also: { dwell: support.map(dwell) } }),
         };
-        if (isRanking(head.loss) && !request.labels.includes(1)) {
+        if (lossOf(head).ranks === true && !request.labels.includes(1)) {
           await rejects(serving.adapt(request), 'INVALID_OPTION', /at least one label 1/);
           continue;
         }
