@@ -69,7 +69,7 @@ export interface RowState {
   readonly seen: Uint8Array | undefined;
   /**
    * Under `mse`, the lowest and the highest label of the data where they are of a scale, in steps of a multiple of 0.05; of labels
-   * that are measured, half as much again on either side.
+   * that are measured, as much again on either side.
    */
   readonly range?: { readonly min: number; readonly max: number };
 }
@@ -116,7 +116,7 @@ function rangeOf(label: Float32Array): { min: number; max: number } {
     if (y < min) min = y;
     if (y > max) max = y;
   }
-  const slack = isScale ? 0 : (max - min) / 2;
+  const slack = isScale ? 0 : max - min;
   return { min: min - slack, max: max + slack };
 }
 

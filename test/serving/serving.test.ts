@@ -44,7 +44,6 @@ function catalog(label: (u: number, i: number) => number): Dataset {
         size: { kind: 'dense', values: ids.map((i) => Math.sin(i)) },
       },
     },
-    features: { weekend: { kind: 'categorical', values: user.map((_, r) => (r % 7 > 4 ? 'yes' : 'no')) } },
   });
 }
 
@@ -63,14 +62,7 @@ async function learnerOf(head: HeadSpec, precision: Precision = 'float32'): Prom
   const rows = Int32Array.from({ length: dataset.size }, (_, r) => r);
   const inputs = describeInputs(
     dataset,
-    [
-      { name: 'item', dim: 5 },
-      { name: 'user', dim: 3 },
-      { name: 'genres', dim: 2 },
-      { name: 'size' },
-      { name: 'age' },
-      { name: 'weekend', dim: 2 },
-    ],
+    [{ name: 'item', dim: 5 }, { name: 'user', dim: 3 }, { name: 'genres', dim: 2 }, { name: 'size' }, { name: 'age' }],
     rows,
   );
   const model = defineModel(
@@ -134,7 +126,6 @@ for (const [head, support] of HEADS) {
           genres: rows.map((row) => [...genres.data.subarray(genres.offsets[row], genres.offsets[row + 1])]),
           size: rows.map((row) => [size.data[row]]),
           age: rows.map(() => [age]),
-          weekend: rows.map(() => 0),
         };
       };
       const labels = Array.from(support.labels, (y) => y - labelOffset);
