@@ -4,6 +4,14 @@ import { invalid } from '../foundation/check.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import type { ExtraTensor, Model } from '../model/model.js';
 
+/** Which prior: the option of both. @internal */
+export const COVARIANCE = {
+  kind: 'choice',
+  of: ['diagonal', 'full'],
+  default: 'diagonal',
+  doc: 'Of the prior: diagonal, Λ = diag(exp ℓ), or full, Λ = L Lᵀ with L = diag(exp ℓ/2) + the strictly lower triangle of F; ℓ is prior.logPrecision [features + 1], F prior.factor [features + 1, features + 1], the bias last.',
+} as const;
+
 const LOG_PRECISION = 'prior.logPrecision';
 const FACTOR = 'prior.factor';
 

@@ -1,15 +1,13 @@
-import { checkNumber, checkObject } from '../foundation/check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
-import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
-import type { ImplicitGradient } from '../foundation/contract.js';
-import { resolveImplicit } from '../meta/inner-loop.js';
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
+import { gradientOptionsWithout, IMPLICIT_OPTIONS } from '../meta/algorithm-options.js';
 
-export interface ImamlOptions extends Omit<GradientOptions, 'rates' | 'proximal'>, ImplicitGradient {
-  /** λ > 0 of the proximal term λ/2 ‖θ − θ_0‖². Default 1. */
-  lambda?: number;
-}
-
-const LAMBDA = 1;
+const OPTIONS = {
+  ...gradientOptionsWithout('rates', 'proximal'),
+  lambda: { kind: 'number', above: 0, default: 1, doc: 'λ of the proximal term λ/2 ‖θ − θ_0‖².' },
+  ...IMPLICIT_OPTIONS,
+} as const satisfies OptionTable;
+export type ImamlOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Implicit MAML (Rajeswaran, Finn, Kakade & Levine 2019): a task minimises L_S(θ) + λ/2 ‖θ − θ_0‖² by K steps, and the outer
@@ -22,18 +20,9 @@ const LAMBDA = 1;
  * const algorithm = imaml({ steps: 20, learningRate: 0.1, lambda: 0.5 });
  * ```
  */
-export function imaml(given: ImamlOptions = {}): Algorithm {
-  const name = 'imaml';
-  const own = GRADIENT_OPTIONS.filter((option) => option !== 'rates' && option !== 'proximal');
-  checkObject(given, name, [...own, 'lambda', 'cgSteps', 'cgTolerance']);
-  const { lambda = LAMBDA, cgSteps, cgTolerance, ...options } = given;
-  checkNumber(lambda, `${name}.lambda`, 0, undefined, true);
-  const { solver: _, ...native } = resolveImplicit({ cgSteps, cgTolerance }, name);
-  return gradientAlgorithm(
-    name,
-    { ...options, proximal: lambda },
-    { order: 2, direction: 'meta-gradient', solver: 'implicit', native },
-    'all',
-    given,
-  );
-}
+export const imaml = algorithmFactory('imaml', OPTIONS, ({ lambda, cgSteps, cgTolerance, ...options }) => ({
+  ...gradientForm({ ...options, proximal: lambda }, 'imaml'),
+  ...SECOND_ORDER,
+  solver: 'implicit',
+  native: { cgSteps, cgTolerance },
+}));

@@ -1,17 +1,19 @@
-import { checkBoolean, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import { gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import { invalid } from '../foundation/check.js';
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import { algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { gaussianPrior } from './gaussian-prior.js';
+import { COVARIANCE, gaussianPrior } from './gaussian-prior.js';
 import type { Model } from '../model/model.js';
-import type { RidgeOptions } from './ridge.js';
 
-export interface LaplaceOptions extends RidgeOptions {
-  /**
-   * Moderates predictions by their uncertainty (MacKay 1992): the logit o at features a becomes o / √(1 + π v / 8),
-   * v = aᵀ M⁻¹ a, so that σ of it approximates the mean probability. In evaluation and serving, not in training. Default false.
-   */
-  probit?: boolean;
-}
+const OPTIONS = {
+  covariance: COVARIANCE,
+  probit: {
+    kind: 'boolean',
+    default: false,
+    doc: 'Moderates predictions by their uncertainty (MacKay 1992): the logit o at features a becomes o / √(1 + π v / 8), v = aᵀ M⁻¹ a, so that σ of it approximates the mean probability. In evaluation and serving, not in training.',
+  },
+} as const satisfies OptionTable;
+export type LaplaceOptions = OptionsOf<typeof OPTIONS>;
 
 /** Initial precision of the last layer's prior. */
 const PRIOR_PRECISION = 1;
@@ -24,13 +26,12 @@ const PRIOR_PRECISION = 1;
  *
  * Needs the loss `bce`. Adds the parameters of the prior to the model, as `ridge` does.
  */
-export function laplace(options: LaplaceOptions = {}): Algorithm {
-  checkObject(options, 'laplace', ['covariance', 'probit']);
-  if (options.covariance !== undefined) checkOneOf(options.covariance, 'laplace.covariance', ['diagonal', 'full']);
-  if (options.probit !== undefined) checkBoolean(options.probit, 'laplace.probit');
-  const fixed = { order: 2, direction: 'meta-gradient', solver: 'laplace', extend } as const;
-  return gradientAlgorithm('laplace', { steps: 1 }, fixed, [LAST_LAYER], options);
-}
+export const laplace = algorithmFactory('laplace', OPTIONS, () => ({
+  ...gradientForm({ steps: 1, adapt: [LAST_LAYER] }, 'laplace'),
+  ...SECOND_ORDER,
+  solver: 'laplace',
+  extend,
+}));
 
 function extend(this: Algorithm, model: Model): Extension {
   const { loss } = model.spec.head;

@@ -1,14 +1,15 @@
-import { checkInteger, checkObject } from '../foundation/check.js';
-import { GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { gradientOptionsWithout, units } from '../meta/algorithm-options.js';
 import type { Model } from '../model/model.js';
 
-export interface LstmMetaLearnerOptions extends Omit<GradientOptions, 'rates' | 'inner' | 'proximal'> {
-  /** Hidden units of the first LSTM. Default 20. */
-  hidden?: number;
-}
+const OPTIONS = {
+  ...gradientOptionsWithout('rates', 'inner', 'proximal'),
+  hidden: units(20, 'Hidden units of the first LSTM.', 1024),
+} as const satisfies OptionTable;
+export type LstmMetaLearnerOptions = OptionsOf<typeof OPTIONS>;
 
-const HIDDEN = 20;
 /** The forget gate begins near 1 and the input gate at the learning rate: gradient descent (section 3.4 of the paper). */
 const FORGET_BIAS = 5;
 const WEIGHT_BOUND = 0.01;
@@ -28,23 +29,15 @@ const WEIGHT_BOUND = 0.01;
  * Adds `lstm.weight_ih` [4 hidden, 4], `lstm.weight_hh` [4 hidden, hidden], `lstm.bias` (rows of the gates i, f, g, o),
  * `lstm.forget.weight` and `lstm.input.weight` [hidden + 2], `lstm.forget.bias` and `lstm.input.bias` [1].
  */
-export function lstmMetaLearner(given: LstmMetaLearnerOptions = {}): Algorithm {
-  const name = 'lstmMetaLearner';
-  const own = GRADIENT_OPTIONS.filter((option) => option !== 'rates' && option !== 'inner' && option !== 'proximal');
-  checkObject(given, name, [...own, 'hidden']);
-  const { hidden = HIDDEN, ...options } = given;
-  checkInteger(hidden, `${name}.hidden`, 1, 1024);
-  return gradientAlgorithm(
-    name,
-    options,
-    { order: 2, direction: 'meta-gradient', solver: 'lstm', extend },
-    'all',
-    given,
-  );
-}
+export const lstmMetaLearner = algorithmFactory('lstmMetaLearner', OPTIONS, ({ hidden: _, ...options }) => ({
+  ...gradientForm(options, 'lstmMetaLearner'),
+  ...SECOND_ORDER,
+  solver: 'lstm',
+  extend,
+}));
 
 function extend(this: Algorithm, _model: Model): Extension {
-  const { hidden = HIDDEN } = this.options as LstmMetaLearnerOptions;
+  const { hidden } = this.options as Resolved<typeof OPTIONS>;
   // σ⁻¹ of the rate.
   const inputBias = Math.log(this.learningRate) - Math.log1p(-Math.min(this.learningRate, 1 - 1e-6));
   const weight = { kind: 'uniform', bound: WEIGHT_BOUND } as const;

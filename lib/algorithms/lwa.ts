@@ -1,15 +1,19 @@
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { classMeans } from '../meta/graphs/metric.js';
 import { TINY } from '../meta/graphs/graph.js';
-import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
+import type { TaskGraph, Node } from '../meta/graphs/graph.js';
 import type { Model } from '../model/model.js';
 
-export interface LwaOptions {
-  /** Label from which a support row is liked; under `mse` relative to the model's own output. Default 0 under `mse`, 0.5 under `bce`. */
-  threshold?: number;
-}
+/** @internal */
+export const THRESHOLD = {
+  kind: 'number',
+  doc: 'Label from which a support row is liked; under mse relative to the model’s own output.',
+  defaultDoc: '0 under mse, 0.5 under bce',
+} as const;
+const OPTIONS = { threshold: THRESHOLD } as const satisfies OptionTable;
+export type LwaOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * What a user's likes and dislikes have in common: R⁰ and R¹ as rows, and the query rows that they are about. Under `mse` rows count
@@ -17,7 +21,7 @@ export interface LwaOptions {
  * @internal
  */
 export function taste(
-  p: EpisodeProgram,
+  p: TaskGraph,
   algorithm: string,
   loss: 'mse' | 'bce',
   { threshold }: LwaOptions,
@@ -47,15 +51,11 @@ export function taste(
  *
  * @throws {InnerloopError} INVALID_OPTION for a model without a linear last layer or with another loss; UNKNOWN_OPTION
  */
-export function lwa(options: LwaOptions = {}): Algorithm {
-  const algorithm = episodeAlgorithm('lwa', options, ['threshold'], extend);
-  if (options.threshold !== undefined) checkNumber(options.threshold, 'lwa.threshold');
-  return algorithm;
-}
+export const lwa = graphAlgorithm('lwa', OPTIONS, extend);
 
 function extend(this: Algorithm, model: Model): Extension {
   const { loss } = headOf(model, 'lwa', ['mse', 'bce']);
-  return episodeExtension(model, (p) => {
+  return graphExtension(model, (p) => {
     const { means, query } = taste(p, 'lwa', loss, this.options);
     const weights = p.product('tn', means, p.parameter('lwa.weights', 2, 1, { kind: 'normal', deviation: 0.1 }));
     p.output(p.add(p.outputs('query'), p.product('nn', query, weights)));

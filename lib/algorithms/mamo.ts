@@ -1,15 +1,17 @@
-import { checkInteger, checkObject } from '../foundation/check.js';
-import { adaptedTensors, DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
-import { episodeExtension } from '../meta/graphs/extension.js';
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import { adaptedTensors, algorithmFactory, DENSE_LAYERS, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { GRADIENT_OPTIONS, units } from '../meta/algorithm-options.js';
+import { graphExtension } from '../meta/graphs/extension.js';
 import type { Model } from '../model/model.js';
 
-export interface MamoOptions extends GradientOptions {
-  /** Kinds of users that the memories tell apart. Default 8. */
-  slots?: number;
-  /** Width of the profile keys. Default 16. */
-  keys?: number;
-}
+const OPTIONS = {
+  ...GRADIENT_OPTIONS,
+  adapt: { ...GRADIENT_OPTIONS.adapt, default: [DENSE_LAYERS] },
+  slots: units(8, 'Kinds of users that the memories tell apart.'),
+  keys: units(16, 'Width of the profile keys.'),
+} as const satisfies OptionTable;
+export type MamoOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Memory-augmented meta-optimisation (Dong et al. 2020): tasks of different kinds start their adaptation from different parameters,
@@ -26,26 +28,18 @@ export interface MamoOptions extends GradientOptions {
  *
  * @throws {InnerloopError} INVALID_OPTION for a body other than mlp; UNKNOWN_OPTION
  */
-export function mamo(mamo: MamoOptions = {}): Algorithm {
-  checkObject(mamo, 'mamo', [...GRADIENT_OPTIONS, 'slots', 'keys']);
-  const { slots, keys, ...options } = mamo;
-  if (slots !== undefined) checkInteger(slots, 'mamo.slots', 1, 65536);
-  if (keys !== undefined) checkInteger(keys, 'mamo.keys', 1, 65536);
-  return gradientAlgorithm(
-    'mamo',
-    options,
-    { order: 2, direction: 'meta-gradient', solver: 'gradient', extend },
-    [DENSE_LAYERS],
-    mamo,
-  );
-}
+export const mamo = algorithmFactory('mamo', OPTIONS, ({ slots: _, keys: __, ...options }) => ({
+  ...gradientForm(options, 'mamo'),
+  ...SECOND_ORDER,
+  extend,
+}));
 
 /** Standard deviation of a fresh memory. */
 const DEVIATION = 0.02;
 
 function extend(this: Algorithm, model: Model): Extension {
-  const { slots = 8, keys = 16 } = this.options as MamoOptions;
-  return episodeExtension(model, (p) => {
+  const { slots, keys } = this.options as Resolved<typeof OPTIONS>;
+  return graphExtension(model, (p) => {
     const profile = p.linear('memory.profile', p.meanRows(p.inputs('support', 'mamo')), keys);
     const attention = p.softmax(
       p.cosine(profile, p.parameter('memory.keys', slots, keys, { kind: 'normal', deviation: 1 })),

@@ -1,5 +1,5 @@
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { attention, classLikelihood, EPSILON, logOdds, trust } from '../meta/graphs/metric.js';
 import type { Model } from '../model/model.js';
 
@@ -24,13 +24,11 @@ const PRIOR_ROWS = 1;
  *
  * @throws {InnerloopError} INVALID_OPTION for a model without a linear last layer or with another loss; UNKNOWN_OPTION
  */
-export function matchingNets(options: Record<string, never> = {}): Algorithm {
-  return episodeAlgorithm('matchingNets', options, [], extend);
-}
+export const matchingNets = graphAlgorithm('matchingNets', {}, extend);
 
 function extend(this: Algorithm, model: Model): Extension {
   const head = headOf(model, 'matchingNets', ['mse', 'bce', 'softmax']);
-  return episodeExtension(model, (p) => {
+  return graphExtension(model, (p) => {
     const temperature = p.exp(
       p.parameter('matching.logTemperature', 1, 1, { kind: 'constant', value: Math.log(TEMPERATURE) }),
     );

@@ -1,14 +1,15 @@
-import { checkObject, invalid } from '../foundation/check.js';
-import { DENSE_LAYERS, GRADIENT_OPTIONS, gradientAlgorithm } from '../meta/algorithm.js';
-import type { Algorithm, GradientOptions } from '../meta/algorithm.js';
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import { algorithmFactory, DENSE_LAYERS, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
+import { GRADIENT_OPTIONS, ORDER } from '../meta/algorithm-options.js';
 
-export interface MeluOptions extends GradientOptions {
-  /** As of `maml`. Default 2. */
-  order?: 1 | 2;
-}
-
-/** The paper takes one local step. */
-const STEPS = 1;
+const OPTIONS = {
+  ...GRADIENT_OPTIONS,
+  // The paper takes one local step.
+  steps: { ...GRADIENT_OPTIONS.steps, default: 1 },
+  adapt: { ...GRADIENT_OPTIONS.adapt, default: [DENSE_LAYERS] },
+  order: ORDER,
+} as const satisfies OptionTable;
+export type MeluOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * MeLU (Lee, Im, Jang, Cho & Chung 2019): MAML whose tasks are users and whose inner loop adapts the decision layers only; the
@@ -18,15 +19,8 @@ const STEPS = 1;
  * (`order: 2`, the default). Its local rate is 5e-6, at which a user's ratings hardly move the layers; the default here is that
  * of `maml`.
  */
-export function melu(given: MeluOptions = {}): Algorithm {
-  checkObject(given, 'melu', [...GRADIENT_OPTIONS, 'order']);
-  const { order = 2, steps = STEPS, ...options } = given;
-  if (order !== 1 && order !== 2) throw invalid('melu.order', 'not an order', order, '1 (first-order) or 2 (exact)');
-  return gradientAlgorithm(
-    'melu',
-    { ...options, steps },
-    { order, direction: 'meta-gradient', solver: 'gradient' },
-    [DENSE_LAYERS],
-    given,
-  );
-}
+export const melu = algorithmFactory('melu', OPTIONS, ({ order, ...options }) => ({
+  ...gradientForm(options, 'melu'),
+  ...SECOND_ORDER,
+  order,
+}));

@@ -1,15 +1,23 @@
-import { checkFraction, checkInteger, checkObject } from '../foundation/check.js';
-import { adaptedTensors, GRADIENT_OPTIONS, gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
-import type { Algorithm, Extension, GradientOptions } from '../meta/algorithm.js';
-import { episodeExtension } from '../meta/graphs/extension.js';
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import { adaptedTensors, algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
+import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { GRADIENT_OPTIONS, units } from '../meta/algorithm-options.js';
+import { graphExtension } from '../meta/graphs/extension.js';
 import type { Model } from '../model/model.js';
 
-export interface MetaEmbOptions extends GradientOptions {
-  /** Share α of the cold loss in the meta-loss. Default 0.1. */
-  coldWeight?: number;
-  /** Hidden units of the generator. Default 16. */
-  hidden?: number;
-}
+const OPTIONS = {
+  ...GRADIENT_OPTIONS,
+  adapt: { ...GRADIENT_OPTIONS.adapt, default: [LAST_LAYER] },
+  coldWeight: {
+    kind: 'number',
+    min: 0,
+    fraction: true,
+    default: 0.1,
+    doc: 'Share α of the cold loss in the meta-loss.',
+  },
+  hidden: units(16, 'Hidden units of the generator.'),
+} as const satisfies OptionTable;
+export type MetaEmbOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Meta-Embedding (Pan et al. 2019): a generator h learns, from what a task's inputs are, where its adaptation starts, so that the
@@ -26,26 +34,18 @@ export interface MetaEmbOptions extends GradientOptions {
  *
  * @throws {InnerloopError} INVALID_OPTION for a body other than mlp; UNKNOWN_OPTION
  */
-export function metaEmb(metaEmb: MetaEmbOptions = {}): Algorithm {
-  checkObject(metaEmb, 'metaEmb', [...GRADIENT_OPTIONS, 'coldWeight', 'hidden']);
-  const { coldWeight, hidden, ...options } = metaEmb;
-  if (coldWeight !== undefined) checkFraction(coldWeight, 'metaEmb.coldWeight', true);
-  if (hidden !== undefined) checkInteger(hidden, 'metaEmb.hidden', 1, 65536);
-  return gradientAlgorithm(
-    'metaEmb',
-    options,
-    { order: 2, direction: 'meta-gradient', solver: 'gradient', extend },
-    [LAST_LAYER],
-    metaEmb,
-  );
-}
+export const metaEmb = algorithmFactory('metaEmb', OPTIONS, ({ coldWeight: _, hidden: __, ...options }) => ({
+  ...gradientForm(options, 'metaEmb'),
+  ...SECOND_ORDER,
+  extend,
+}));
 
 /** Of what a fresh generator adds. */
 const SCALE = 0.1;
 
 function extend(this: Algorithm, model: Model): Extension {
-  const { coldWeight = 0.1, hidden = 16 } = this.options as MetaEmbOptions;
-  return episodeExtension(model, (p) => {
+  const { coldWeight, hidden } = this.options as Resolved<typeof OPTIONS>;
+  return graphExtension(model, (p) => {
     const units = p.activate(p.linear('generator.0', p.meanRows(p.inputs('support', 'metaEmb')), hidden), 'tanh');
     for (const { name, shape, embedding } of adaptedTensors(this, model)) {
       const size = embedding ? shape[1] : shape.reduce((a, b) => a * b, 1);

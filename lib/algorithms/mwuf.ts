@@ -1,14 +1,15 @@
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { checkInteger } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { units } from '../meta/algorithm-options.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { labelledRows } from '../meta/graphs/network.js';
 import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
-export interface MwufOptions {
-  /** Hidden units of the scaling and the shifting network. Default 32. */
-  hidden?: number;
-}
+const OPTIONS = {
+  hidden: units(32, 'Hidden units of the scaling and the shifting network.'),
+} as const satisfies OptionTable;
+export type MwufOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Meta warm-up framework (Zhu et al. 2021): every task starts from one common embedding v̄, which two meta networks warm up by
@@ -26,11 +27,7 @@ export interface MwufOptions {
  *
  * @throws {InnerloopError} INVALID_OPTION for a model without a linear last layer or with another loss; UNKNOWN_OPTION
  */
-export function mwuf(options: MwufOptions = {}): Algorithm {
-  const algorithm = episodeAlgorithm('mwuf', options, ['hidden'], extend);
-  if (options.hidden !== undefined) checkInteger(options.hidden, 'mwuf.hidden', 1, 65536);
-  return algorithm;
-}
+export const mwuf = graphAlgorithm('mwuf', OPTIONS, extend);
 
 function extend(this: Algorithm, model: Model): Extension {
   const head = headOf(
@@ -38,8 +35,8 @@ function extend(this: Algorithm, model: Model): Extension {
     'mwuf',
     lossesWhere(({ leastClasses }) => leastClasses === undefined),
   );
-  const { hidden = 32 } = this.options as MwufOptions;
-  return episodeExtension(model, (p) => {
+  const { hidden } = this.options as Resolved<typeof OPTIONS>;
+  return graphExtension(model, (p) => {
     const support = p.features('support', 'mwuf');
     const width = support.columns as number;
     const scale = p.perceptron('mwuf.scale', p.meanRows(support), hidden, width);

@@ -1,14 +1,15 @@
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { checkInteger, checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { units } from '../meta/algorithm-options.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import type { Model } from '../model/model.js';
-import { taste } from './lwa.js';
-import type { LwaOptions } from './lwa.js';
+import { taste, THRESHOLD } from './lwa.js';
 
-export interface NlbaOptions extends LwaOptions {
-  /** Units of the hidden layer. Default 16. */
-  hidden?: number;
-}
+const OPTIONS = {
+  threshold: THRESHOLD,
+  hidden: units(16, 'Units of the hidden layer.'),
+} as const satisfies OptionTable;
+export type NlbaOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Non-linear bias adaptation (Vartak et al. 2017, section 3.3): a network with one hidden layer whose weights all users share and
@@ -24,17 +25,12 @@ export interface NlbaOptions extends LwaOptions {
  *
  * @throws {InnerloopError} INVALID_OPTION for a model without a linear last layer or with another loss; UNKNOWN_OPTION
  */
-export function nlba(options: NlbaOptions = {}): Algorithm {
-  const algorithm = episodeAlgorithm('nlba', options, ['hidden', 'threshold'], extend);
-  if (options.hidden !== undefined) checkInteger(options.hidden, 'nlba.hidden', 1, 65536);
-  if (options.threshold !== undefined) checkNumber(options.threshold, 'nlba.threshold');
-  return algorithm;
-}
+export const nlba = graphAlgorithm('nlba', OPTIONS, extend);
 
 function extend(this: Algorithm, model: Model): Extension {
   const { loss } = headOf(model, 'nlba', ['mse', 'bce']);
-  const { hidden = 16 } = this.options as NlbaOptions;
-  return episodeExtension(model, (p) => {
+  const { hidden } = this.options as Resolved<typeof OPTIONS>;
+  return graphExtension(model, (p) => {
     const { means, query } = taste(p, 'nlba', loss, this.options);
     const own = p.flatten(means);
     const bias = p.linear('nlba.hiddenBias', own, hidden, { bias: false });

@@ -1,17 +1,23 @@
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { checkArray, checkNumber, invalid } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { invalid } from '../foundation/check.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { shrunkMeans } from '../meta/graphs/metric.js';
 import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
-export interface ProtoNetsOptions {
-  /**
-   * Ascending boundaries between the classes of a label: dislike and like with one. Under `mse` they are relative to the mean
-   * label of training. Default [0] under `mse`, [0.5] under `bce`, `bpr` and `listwise`; `softmax` has its own classes.
-   */
-  thresholds?: number[];
-}
+const OPTIONS = {
+  thresholds: {
+    kind: 'list',
+    of: { kind: 'number' },
+    what: 'labels',
+    least: 1,
+    rising: true,
+    doc: 'Rising boundaries between the classes of a label: dislike and like with one. Under mse they are relative to the mean label of training; softmax has its own classes.',
+    defaultDoc: '[0] under mse, [0.5] under bce, bpr and listwise',
+  },
+} as const satisfies OptionTable;
+export type ProtoNetsOptions = OptionsOf<typeof OPTIONS>;
 
 /** Rows of a class that its prior is worth before training. */
 const PRIOR_ROWS = 1;
@@ -30,22 +36,7 @@ const PRIOR_ROWS = 1;
  *
  * @throws {InnerloopError} INVALID_OPTION (a model without a linear last layer, too), UNKNOWN_OPTION
  */
-export function protoNets(options: ProtoNetsOptions = {}): Algorithm {
-  const algorithm = episodeAlgorithm('protoNets', options, ['thresholds'], extend);
-  if (options.thresholds !== undefined) checkThresholds(options.thresholds, 'protoNets.thresholds');
-  return algorithm;
-}
-
-/** @internal */
-export function checkThresholds(thresholds: unknown, field: string): void {
-  checkArray(thresholds, field, 'labels');
-  if (thresholds.length === 0) throw invalid(field, 'empty', thresholds, 'at least one label');
-  for (const [i, threshold] of thresholds.entries()) {
-    checkNumber(threshold, `${field}[${i}]`);
-    if (i > 0 && threshold <= (thresholds[i - 1] as number))
-      throw invalid(`${field}[${i}]`, 'not above the one before', threshold, 'ascending labels');
-  }
-}
+export const protoNets = graphAlgorithm('protoNets', OPTIONS, extend);
 
 function extend(this: Algorithm, model: Model): Extension {
   const head = headOf(
@@ -60,7 +51,7 @@ function extend(this: Algorithm, model: Model): Extension {
     throw invalid('protoNets.thresholds', `are more than ${head.loss} needs`, thresholds, 'one');
   const classes = head.loss === 'softmax' ? head.classes : thresholds.length + 1;
 
-  return episodeExtension(model, (p) => {
+  return graphExtension(model, (p) => {
     const [support, query] = [p.features('support', 'protoNets'), p.features('query', 'protoNets')];
     const labels = head.loss === 'softmax' ? p.oneHot('support', classes) : p.byThreshold(thresholds);
     const kappa = p.exp(p.parameter('prototypes.logRows', 1, 1, { kind: 'constant', value: Math.log(PRIOR_ROWS) }));

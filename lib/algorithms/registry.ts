@@ -1,5 +1,6 @@
 /** Every algorithm by name: one file each. The contract suite runs over this list. */
 import type { Algorithm } from '../meta/algorithm.js';
+import type { OptionTable } from '../foundation/options.js';
 import { anil } from './anil.js';
 import { fineTune } from './fine-tune.js';
 import { fomaml } from './fomaml.js';
@@ -82,5 +83,5 @@ export const ALGORITHMS = {
   tanp,
   joint,
   fineTune,
-} as const satisfies Record<string, (options?: never) => Algorithm>;
+} as const satisfies Record<string, ((options?: never) => Algorithm) & { readonly options: OptionTable }>;
 export type AlgorithmName = keyof typeof ALGORITHMS;

@@ -1,16 +1,12 @@
-import { checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import { gradientAlgorithm, LAST_LAYER } from '../meta/algorithm.js';
+import { invalid } from '../foundation/check.js';
+import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import { algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { gaussianPrior } from './gaussian-prior.js';
+import { COVARIANCE, gaussianPrior } from './gaussian-prior.js';
 import type { Model } from '../model/model.js';
 
-export interface RidgeOptions {
-  /**
-   * Of the prior: `diagonal`, Λ = diag(exp ℓ), or `full`, Λ = L Lᵀ with L = diag(exp ℓ/2) + the strictly lower triangle of F;
-   * ℓ = `prior.logPrecision` [features + 1], F = `prior.factor` [features + 1, features + 1], the bias last. Default `diagonal`.
-   */
-  covariance?: 'diagonal' | 'full';
-}
+const OPTIONS = { covariance: COVARIANCE } as const satisfies OptionTable;
+export type RidgeOptions = OptionsOf<typeof OPTIONS>;
 
 /** Initial precision of the last layer's prior, in units of the noise's. */
 const PRIOR_PRECISION = 4;
@@ -26,12 +22,12 @@ const PRIOR_PRECISION = 4;
  *
  * Needs the loss `mse`. Adds the parameters of the prior to the model.
  */
-export function ridge(options: RidgeOptions = {}): Algorithm {
-  checkObject(options, 'ridge', ['covariance']);
-  if (options.covariance !== undefined) checkOneOf(options.covariance, 'ridge.covariance', ['diagonal', 'full']);
-  const fixed = { order: 2, direction: 'meta-gradient', solver: 'ridge', extend } as const;
-  return gradientAlgorithm('ridge', { steps: 1 }, fixed, [LAST_LAYER], options);
-}
+export const ridge = algorithmFactory('ridge', OPTIONS, () => ({
+  ...gradientForm({ steps: 1, adapt: [LAST_LAYER] }, 'ridge'),
+  ...SECOND_ORDER,
+  solver: 'ridge',
+  extend,
+}));
 
 function extend(this: Algorithm, model: Model): Extension {
   const { loss } = model.spec.head;

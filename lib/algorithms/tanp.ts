@@ -1,21 +1,24 @@
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { checkInteger, checkNumber } from '../foundation/check.js';
-import { episodeAlgorithm, episodeExtension, headOf } from '../meta/graphs/extension.js';
+import { units } from '../meta/algorithm-options.js';
+import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { decode, labelledRows } from '../meta/graphs/network.js';
-import type { EpisodeProgram, Node } from '../meta/graphs/graph.js';
+import type { TaskGraph, Node } from '../meta/graphs/graph.js';
 import { lossesWhere } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 
-export interface TanpOptions {
-  /** Width of a row's encoding, of the latent variable z and of the task identity o. Default 16. */
-  latent?: number;
-  /** Hidden units of the two encoders. Default 32. */
-  hidden?: number;
-  /** Rows of the global pool A. Default 8. */
-  pool?: number;
-  /** Weight of the KL divergence beside the mean loss of a query row. Default 0.01. */
-  klWeight?: number;
-}
+const OPTIONS = {
+  latent: units(16, 'Width of a row’s encoding, of the latent variable z and of the task identity o.'),
+  hidden: units(32, 'Hidden units of the two encoders.'),
+  pool: units(8, 'Rows of the global pool A.'),
+  klWeight: {
+    kind: 'number',
+    min: 0,
+    default: 0.01,
+    doc: 'Weight of the KL divergence beside the mean loss of a query row.',
+  },
+} as const satisfies OptionTable;
+export type TanpOptions = OptionsOf<typeof OPTIONS>;
 
 /** σ = 0.1 + 0.9 sigmoid(s), as in neural processes: a deviation that vanishes would make the divergence explode. */
 const LEAST_DEVIATION = 0.1;
@@ -38,13 +41,7 @@ const LEAST_DEVIATION = 0.1;
  *
  * @throws {InnerloopError} INVALID_OPTION for a body other than mlp; UNKNOWN_OPTION
  */
-export function tanp(options: TanpOptions = {}): Algorithm {
-  const algorithm = episodeAlgorithm('tanp', options, ['latent', 'hidden', 'pool', 'klWeight'], extend);
-  for (const name of ['latent', 'hidden', 'pool'] as const)
-    if (options[name] !== undefined) checkInteger(options[name], `tanp.${name}`, 1, 65536);
-  if (options.klWeight !== undefined) checkNumber(options.klWeight, 'tanp.klWeight', 0);
-  return algorithm;
-}
+export const tanp = graphAlgorithm('tanp', OPTIONS, extend);
 
 interface Gaussian {
   mean: Node;
@@ -57,9 +54,9 @@ function extend(this: Algorithm, model: Model): Extension {
     'tanp',
     lossesWhere(({ isEmbedding }) => !isEmbedding),
   );
-  const { latent = 16, hidden = 32, pool = 8, klWeight = 0.01 } = this.options as TanpOptions;
+  const { latent, hidden, pool, klWeight } = this.options as Resolved<typeof OPTIONS>;
 
-  return episodeExtension(
+  return graphExtension(
     model,
     (p) => {
       const encode = (part: 'support' | 'query') =>
@@ -108,7 +105,7 @@ function extend(this: Algorithm, model: Model): Extension {
 }
 
 /** KL(a ‖ b) = Σ log(σ_b / σ_a) + (σ_a² + (μ_a − μ_b)²) / (2 σ_b²) − ½ of n diagonal entries [1, 1]. */
-function divergence(p: EpisodeProgram, a: Gaussian, b: Gaussian, n: number): Node {
+function divergence(p: TaskGraph, a: Gaussian, b: Gaussian, n: number): Node {
   const difference = p.subtract(a.mean, b.mean);
   const squares = p.add(p.multiply(a.deviation, a.deviation), p.multiply(difference, difference));
   const ratio = p.multiply(squares, p.reciprocal(p.multiply(b.deviation, b.deviation)));

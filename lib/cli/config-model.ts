@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import { count, fraction, text } from './config-data.js';
+import { zodShape } from './zod-options.js';
 
 // ------------------------------------------------------------------------------------------------------------ model
 
@@ -91,118 +92,8 @@ export const model = z.strictObject({
 
 // -------------------------------------------------------------------------------------------------------- algorithm
 
-const decay = (standard: number) => fraction.optional().describe(`Default ${standard}.`);
-const inner = z.union([
-  z.enum(['sgd', 'momentum', 'adam']),
-  z.strictObject({ kind: z.literal('momentum'), momentum: decay(0.9) }),
-  z.strictObject({
-    kind: z.literal('adam'),
-    beta1: decay(0.9),
-    beta2: decay(0.999),
-    epsilon: z.number().gt(0).optional().describe('Default 1e-8.'),
-  }),
-]);
-const gradientOptions = {
-  steps: z.int().min(0).optional().describe('Inner steps. Default 5 (melu: 1).'),
-  learningRate: z
-    .number()
-    .gt(0)
-    .optional()
-    .describe('Inner rate, the initial one where rates are learned. Default 0.01.'),
-  adapt: z
-    .union([z.literal('all'), z.array(text)])
-    .optional()
-    .describe('Parameters that adapt, * at the end matching any rest. Default all (anil: the last layer).'),
-  rates: z
-    .enum(['fixed', 'perParameter', 'perStep'])
-    .optional()
-    .describe('Whether the inner rates are learned. Default fixed.'),
-  shrinkage: z
-    .number()
-    .min(0)
-    .optional()
-    .describe('Added to the support count, so that tasks with few rows move less. Default 0.'),
-  inner: inner.optional().describe('What a step follows. Default sgd, the gradient itself.'),
-  proximal: z.number().min(0).optional().describe('Adds so much / 2 · ‖θ − θ₀‖² to the support loss. Default 0.'),
-};
-type GradientOption = keyof typeof gradientOptions;
-const without = (...names: GradientOption[]): z.ZodRawShape =>
-  Object.fromEntries(Object.entries(gradientOptions).filter(([name]) => !names.includes(name as GradientOption)));
-const order = z.literal([1, 2]).optional().describe('2 is the exact meta-gradient. Default 2.');
-const annealing = (what: string) =>
-  z
-    .strictObject({ epochs: z.int().min(0) })
-    .optional()
-    .describe(what);
-const schedules = {
-  multiStepLoss: annealing(
-    'The meta-loss begins as the mean over all steps and becomes that of the last one over so many epochs. Default: the last from the beginning (mamlPlusPlus: 10).',
-  ),
-  orderAnnealing: annealing('So many epochs of first order at the beginning. Default: none (mamlPlusPlus: 5).'),
-};
-const covariance = z.enum(['diagonal', 'full']).optional().describe('Of the learned prior. Default diagonal.');
-
-const threshold = z
-  .number()
-  .optional()
-  .describe('Label from which a support row is liked. Default 0 from the mean (mse), 0.5 (bce).');
-const units = (standard: number, of = 'Hidden units') => count.optional().describe(`${of}. Default ${standard}.`);
-
-/** Algorithms whose options are not those that all gradient-based ones share. A new one is one line here, or none. */
-const OWN_OPTIONS: Readonly<Record<string, z.ZodRawShape>> = {
-  maml: { ...gradientOptions, order, ...schedules },
-  reptile: without('rates'),
-  ridge: { covariance },
-  laplace: {
-    covariance,
-    probit: z.boolean().optional().describe('Moderates predictions by their uncertainty. Default false.'),
-  },
-  metaSgd: without('rates'),
-  mamlPlusPlus: { ...without('rates'), ...schedules },
-  imaml: {
-    ...without('rates', 'proximal'),
-    lambda: z.number().gt(0).optional().describe('Of the proximal term. Default 1.'),
-    cgSteps: count.optional().describe('Most conjugate-gradient steps. Default 5.'),
-    cgTolerance: z
-      .number()
-      .min(0)
-      .optional()
-      .describe('Residual that ends them, as a share of the gradient. Default 1e-6.'),
-  },
-  melu: { ...without('adapt'), order },
-  lstmMetaLearner: { ...without('rates', 'inner', 'proximal'), hidden: units(20, 'Units of the first LSTM') },
-  protoNets: {
-    thresholds: z
-      .array(z.number())
-      .min(1)
-      .optional()
-      .describe('Between the classes that ratings fall into, rising. Default: see the algorithm.'),
-  },
-  matchingNets: {},
-  tanp: {
-    latent: units(16, 'Width of a row’s encoding and of the latent variable'),
-    hidden: units(32),
-    pool: units(8, 'Rows of the global pool'),
-    klWeight: z.number().min(0).optional().describe('Of the divergence, beside the loss of a query row. Default 0.01.'),
-  },
-  lwa: { threshold },
-  nlba: { threshold, hidden: units(16) },
-  mwuf: { hidden: units(32) },
-  mamo: {
-    ...gradientOptions,
-    slots: units(8, 'Kinds of users that the memories tell apart'),
-    keys: units(16, 'Width of the profile keys'),
-  },
-  metaEmb: {
-    ...gradientOptions,
-    coldWeight: fraction.optional().describe('Share of the cold loss. Default 0.1.'),
-    hidden: units(16, 'Hidden units of the generator'),
-  },
-  joint: {},
-  fineTune: without('rates'),
-};
-const algorithms = Object.keys(ALGORITHMS).map((name) =>
-  z.strictObject({ name: z.literal(name), ...(OWN_OPTIONS[name] ?? gradientOptions) }),
+const algorithms = Object.entries(ALGORITHMS).map(([name, { options }]) =>
+  z.strictObject({ name: z.literal(name), ...zodShape(options) }),
 );
 export const algorithm = z
   .discriminatedUnion('name', algorithms as [(typeof algorithms)[0], ...typeof algorithms])
@@ -210,6 +101,7 @@ export const algorithm = z
 
 // -------------------------------------------------------------------------------------------------------- optimizer
 
+const decay = (standard: number) => fraction.optional().describe(`Default ${standard}.`);
 const optimizerOptions = {
   learningRate: z.number().gt(0).optional().describe('Outer rate. Default 0.001 (adam), 0.01 (sgd).'),
   schedule: z

@@ -10,6 +10,7 @@ import type {
 } from '../foundation/addon.js';
 import { innerLoopOf, innerLoopOfEpoch } from '../meta/algorithm.js';
 import type { Algorithm } from '../meta/algorithm.js';
+import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
@@ -381,9 +382,7 @@ export function createLearner(options: LearnerOptions): Learner {
   const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
   checkModel(model);
   checkSeed(seed, 'learner.seed');
-  if (typeof algorithm !== 'object' || algorithm === null || typeof algorithm.name !== 'string') {
-    throw invalid('learner.algorithm', 'not an algorithm', algorithm, 'what maml, fomaml, anil or reptile returned');
-  }
+  checkAlgorithm(algorithm, 'learner.algorithm');
   checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
   return new Learner(model, algorithm, optimizer, seed, parameters, rows);
 }

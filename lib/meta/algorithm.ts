@@ -1,8 +1,11 @@
 import { SOLVERS } from '../foundation/addon.js';
 import type { NativeInnerLoop, NativeUpdate } from '../foundation/addon.js';
 import { checkHasLoss } from '../batch/batch.js';
-import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
-import type { InnerRule } from '../foundation/contract.js';
+import { invalid } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import { GRADIENT_OPTIONS } from './algorithm-options.js';
+import type { TaskGraph } from './graphs/graph.js';
 import { selectTensors } from './inner-loop.js';
 import { resolveRule } from './inner-rule.js';
 import type { ExtraTensor, Model } from '../model/model.js';
@@ -10,23 +13,6 @@ import type { LinearLayer, TensorSpec } from '../model/layer-program.js';
 
 /** `fixed`, or learned with the parameters: one rate per parameter (Meta-SGD), or one per tensor and step (MAML++). */
 export type RateKind = 'fixed' | 'perParameter' | 'perStep';
-
-export interface GradientOptions {
-  /** Inner steps K. Default 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default 0.01. */
-  learningRate?: number;
-  /** Names of the adapted parameters, `*` at the end matching any rest, or `all`. The default depends on the algorithm. */
-  adapt?: 'all' | string[];
-  /** Whether the inner rates are learned. Default `fixed`. */
-  rates?: RateKind;
-  /** L_S = Σ loss / (n + shrinkage): tasks with few support rows move less. Default 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default `sgd`. */
-  inner?: InnerRule;
-  /** λ ≥ 0: adds λ/2 ‖θ − θ_0‖² to L_S, so that a task stays near the shared parameters. Default 0. */
-  proximal?: number;
-}
 
 /** A schedule over the first epochs of training. */
 export interface Annealing {
@@ -36,7 +22,7 @@ export interface Annealing {
 /** How a learner adapts to a task and how its parameters are meta-learned; made by a factory of algorithms/. */
 export interface Algorithm {
   readonly name: string;
-  /** What the factory was given: plain data, so that a saved learner can be made again. */
+  /** The options with their defaults: plain data, from which a saved learner is made again. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly steps: number;
   readonly learningRate: number;
@@ -57,6 +43,10 @@ export interface Algorithm {
   readonly firstOrderEpochs?: number;
   /** What else the native inner loop needs. */
   readonly native?: Partial<NativeInnerLoop>;
+  /** Made by `defineAlgorithm`: its options are its whole specification, apart from a graph. */
+  readonly isOwn?: true;
+  /** Writes the graph of an algorithm of one's own. */
+  readonly graph?: (graph: TaskGraph) => void;
   /** What the algorithm adds to a model. */
   readonly extend?: (this: Algorithm, model: Model) => Extension;
 }
@@ -68,76 +58,72 @@ export interface Extension {
   readonly native?: (model: Model, tensor: (name: string) => number) => Partial<NativeInnerLoop>;
 }
 
-const DEFAULT_STEPS = 5;
-const DEFAULT_LEARNING_RATE = 0.01;
+/** What an algorithm is beside its name and options. @internal */
+export type Form = Omit<Algorithm, 'name' | 'options'>;
 
-/** Options of all gradient-based algorithms. @internal */
-export const GRADIENT_OPTIONS = [
-  'steps',
-  'learningRate',
-  'adapt',
-  'rates',
-  'shrinkage',
-  'inner',
-  'proximal',
-] as const satisfies (keyof GradientOptions)[];
+/** Makes an algorithm from its options; `options` is their table. */
+export interface AlgorithmFactory<T extends OptionTable> {
+  (options?: OptionsOf<T>): Algorithm;
+  readonly options: T;
+}
 
-/** What an algorithm is beside its options. */
-type Fixed = Pick<Algorithm, 'order' | 'direction' | 'solver'> &
-  Partial<Pick<Algorithm, 'multiStepEpochs' | 'firstOrderEpochs' | 'native' | 'extend'>>;
+/** Every algorithm that was made here, as it was made. */
+const made = new WeakSet<object>();
 
-/** Checks the options that all gradient-based algorithms share. @param given all options, where there are others @internal */
-export function gradientAlgorithm(
+/**
+ * A factory of algorithms. What it returns is frozen: what a learner runs is what its options say, and what is saved.
+ *
+ * @param form what the algorithm is under checked options
+ * @internal
+ */
+export function algorithmFactory<const T extends OptionTable>(
   name: string,
-  options: GradientOptions,
-  fixed: Fixed,
-  defaultAdapt: 'all' | readonly string[] = 'all',
-  given: object = options,
-): Algorithm {
-  checkObject(options, name, GRADIENT_OPTIONS);
-  const {
-    steps = DEFAULT_STEPS,
-    learningRate = DEFAULT_LEARNING_RATE,
-    adapt = defaultAdapt,
-    rates = 'fixed',
-    shrinkage = 0,
-    proximal = 0,
-  } = options;
-  checkInteger(steps, `${name}.steps`, 0, 10000);
-  checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
-  checkOneOf(rates, `${name}.rates`, ['fixed', 'perParameter', 'perStep']);
-  checkNumber(shrinkage, `${name}.shrinkage`, 0);
-  checkNumber(proximal, `${name}.proximal`, 0);
-  const update = resolveRule(options.inner, `${name}.inner`);
-  if (adapt !== 'all') {
-    if (!Array.isArray(adapt))
-      throw invalid(`${name}.adapt`, 'not a selection', adapt, "'all' or an array of parameter names");
-    adapt.forEach((pattern, i) => checkString(pattern, `${name}.adapt[${i}]`));
-  }
-  if (fixed.direction !== 'meta-gradient' && rates !== 'fixed') {
-    throw invalid(`${name}.rates`, `${name} has no gradient of its rates`, rates, 'fixed');
-  }
+  table: T,
+  form: (options: Resolved<T>) => Form,
+): AlgorithmFactory<T> {
+  const factory = (given: OptionsOf<T> = {} as OptionsOf<T>): Algorithm => {
+    const options = resolveOptions(given, name, table);
+    return sealed({ name, options: options, ...form(options) });
+  };
+  return Object.assign(factory, { options: table });
+}
+
+/** @internal */
+export function sealed(algorithm: Algorithm): Algorithm {
+  freeze(algorithm.options);
+  made.add(algorithm);
+  return Object.freeze(algorithm);
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  Object.freeze(value);
+  Object.values(value).forEach(freeze);
+}
+
+/** Whether a factory or `defineAlgorithm` made this very object. @internal */
+export const isMade = (algorithm: unknown): algorithm is Algorithm =>
+  typeof algorithm === 'object' && algorithm !== null && made.has(algorithm);
+
+type GradientForm = Pick<Form, 'steps' | 'learningRate' | 'adapt' | 'rates' | 'shrinkage' | 'update' | 'proximal'>;
+
+/** The part of a form that the gradient options decide; those that an algorithm does not have are at their defaults. @internal */
+export function gradientForm(options: Partial<Resolved<typeof GRADIENT_OPTIONS>>, name: string): GradientForm {
+  const all = { ...resolveOptions({}, name, GRADIENT_OPTIONS), ...options };
+  const { steps, learningRate, adapt, rates, shrinkage, inner, proximal } = all;
   return {
-    name,
-    options: structuredClone(given) as Record<string, unknown>,
     steps,
     learningRate,
     adapt,
     rates,
     shrinkage,
-    update,
+    update: resolveRule(inner, `${name}.inner`),
     proximal,
-    ...fixed,
   };
 }
 
-/** Epochs of a schedule; undefined: none. @internal */
-export function checkAnnealing(value: unknown, field: string): number | undefined {
-  if (value === undefined) return undefined;
-  checkObject(value, field, ['epochs']);
-  checkInteger(value['epochs'], `${field}.epochs`, 0);
-  return value['epochs'];
-}
+/** Exact meta-gradients through gradient steps: what most algorithms are. @internal */
+export const SECOND_ORDER = { order: 2, direction: 'meta-gradient', solver: 'gradient' } as const;
 
 /** The inner loop of an algorithm on the model that it extended, apart from learned rates. @internal */
 export function innerLoopOf(algorithm: Algorithm, model: Model, extension: Extension | undefined): NativeInnerLoop {

@@ -6,7 +6,7 @@ import { checkObject, checkOneOf, checkSignal, invalid } from '../foundation/che
 import type { Parameters, Tensor } from '../foundation/contract.js';
 import { compile } from './graphs/extension.js';
 import { attention, classLikelihood, EPSILON, prototypes } from './graphs/metric.js';
-import { EpisodeProgram } from './graphs/graph.js';
+import { TaskGraph } from './graphs/graph.js';
 import { noAdaptation } from './inner-loop.js';
 import type { CallOptions } from './inner-loop.js';
 import type { Model } from '../model/model.js';
@@ -90,7 +90,7 @@ function programOf(model: Model, method: EpisodeOptions['method'], classes: numb
   const key = `${method} ${classes}`;
   const known = own.get(key);
   if (known !== undefined) return known;
-  const program = new EpisodeProgram(model, true);
+  const program = new TaskGraph(model, true);
   const [support, query] = [program.outputs('support'), program.outputs('query')];
   const labels = program.oneHot('support', classes);
   if (method === 'matching') {

@@ -14,6 +14,8 @@ import {
 } from '../foundation/check.js';
 import type { InnerLoop, Parameters, Rows, Tensor } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
+import { IMPLICIT_OPTIONS } from './algorithm-options.js';
 import { resolveRule } from './inner-rule.js';
 import { checkTensors } from '../model/model.js';
 import type { Model } from '../model/model.js';
@@ -115,7 +117,10 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
     ...(lossWeights !== undefined && {
       lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)),
     }),
-    ...(implicit !== undefined && resolveImplicit(implicit, `${field}.implicit`)),
+    ...(implicit !== undefined && {
+      solver: SOLVERS.implicit,
+      ...resolveOptions(implicit, `${field}.implicit`, IMPLICIT_OPTIONS),
+    }),
   };
   if (implicit !== undefined) {
     if (proximal === 0)
@@ -136,21 +141,6 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
     return { ...common, rateKind: 0, rate: learningRate };
   }
   return { ...common, ...resolveRates(model, learningRate, fast, steps, `${field}.learningRate`) };
-}
-
-const CG_STEPS = 5;
-const CG_TOLERANCE = 1e-6;
-
-/** The conjugate gradients of an implicit meta-gradient. @internal */
-export function resolveImplicit(
-  options: unknown,
-  field: string,
-): Pick<NativeInnerLoop, 'solver' | 'cgSteps' | 'cgTolerance'> {
-  checkObject(options, field, ['cgSteps', 'cgTolerance']);
-  const { cgSteps = CG_STEPS, cgTolerance = CG_TOLERANCE } = options;
-  checkInteger(cgSteps, `${field}.cgSteps`, 1, 10000);
-  checkNumber(cgTolerance, `${field}.cgTolerance`, 0);
-  return { solver: SOLVERS.implicit, cgSteps, cgTolerance };
 }
 
 function checkLossWeights(weights: unknown, steps: number, field: string): number[] {

@@ -5,3 +5,4 @@ export type { Recommendation, RecommendOptions } from './personal-model.js';
 export type { GivenContext, Support, UnknownIds } from './support.js';
 export type { ExplainOptions, Explanation } from './explain.js';
 export { loadLearner, saveLearner } from './persist.js';
+export type { LoadOptions } from './persist.js';

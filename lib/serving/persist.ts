@@ -1,9 +1,9 @@
 import './adapt.js';
 import type { Algorithm } from '../meta/algorithm.js';
-import { ALGORITHMS } from '../algorithms/registry.js';
+import { restoredAlgorithm, savedAlgorithm } from '../algorithms/check.js';
+import type { SavedAlgorithm } from '../algorithms/check.js';
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset, InputSpec, ModelSpec, Parameters, Precision } from '../foundation/contract.js';
-import { unknownName } from '../foundation/check.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
@@ -35,7 +35,7 @@ interface Manifest {
   model: ModelSpec;
   vocabularies: Record<string, TextEncoding>;
   precision: Precision;
-  algorithm: Pick<Algorithm, 'name' | 'options'>;
+  algorithm: SavedAlgorithm;
   optimizer: Optimizer;
   seed: number;
   /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`. */
@@ -70,7 +70,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     model: spec,
     vocabularies,
     precision: model.precision,
-    algorithm: { name: algorithm.name, options: algorithm.options },
+    algorithm: savedAlgorithm(algorithm),
     optimizer,
     seed,
     rows: { ...rowRules, mean: rowState.mean, ...(rowState.range && { range: rowState.range }) },
@@ -87,20 +87,26 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   await writeDurable(path, encodeSealed(tensors, metadata));
 }
 
+export interface LoadOptions {
+  /** As in `defineModel`. */
+  threads?: number;
+  /** What `defineAlgorithm` returned for the learner: needed where it has a graph, which no file holds. */
+  algorithm?: Algorithm;
+}
+
 /**
  * Loads a learner that {@link saveLearner} wrote, ready to adapt, evaluate or train on.
  *
- * @param options threads: as in `defineModel`
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; MISSING_FILE, IO; MODEL_FILE for a file that is damaged or something else
  */
-export async function loadLearner(path: string, options: { threads?: number } = {}): Promise<Learner> {
-  checkObject(options, 'options', ['threads']);
+export async function loadLearner(path: string, options: LoadOptions = {}): Promise<Learner> {
+  checkObject(options, 'options', ['threads', 'algorithm']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
   return decodeLearner(await readWhole(path), path, options);
 }
 
 /** @internal The learner in the bytes of a file. */
-export function decodeLearner(bytes: Uint8Array, path: string, options: { threads?: number } = {}): Learner {
+export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOptions = {}): Learner {
   const { tensors, metadata } = decodeSealed(bytes, path, REMEDY);
   if (metadata['format'] !== FORMAT || metadata['version'] !== VERSION) {
     throw new InnerloopError('MODEL_FILE', 'not a learner of this version', {
@@ -115,7 +121,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: { thread
     const model = defineModel(manifest.model, { precision: manifest.precision, threads: options.threads });
     const learner = createLearner({
       model,
-      algorithm: remade(manifest.algorithm),
+      algorithm: restoredAlgorithm(manifest.algorithm, options.algorithm),
       optimizer: checkedOptimizer(manifest.optimizer),
       seed: manifest.seed,
       parameters: parametersFrom(tensors),
@@ -137,6 +143,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: { thread
     return learner;
   } catch (cause) {
     if (cause instanceof InnerloopError && (cause.code === 'MODEL_FILE' || cause.code === 'UNSUPPORTED')) throw cause;
+    if (cause instanceof InnerloopError && cause.field === 'options.algorithm') throw cause;
     throw new InnerloopError('MODEL_FILE', `damaged: ${(cause as Error).message}`, { field: path, cause });
   }
 }
@@ -182,12 +189,6 @@ function restoreRows(
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
   return { mean, itemBias, seen, range };
-}
-
-function remade({ name, options }: Manifest['algorithm']): Algorithm {
-  if (!Object.hasOwn(ALGORITHMS, name))
-    throw unknownName('algorithm.name', 'no such algorithm', name, Object.keys(ALGORITHMS));
-  return (ALGORITHMS[name as keyof typeof ALGORITHMS] as (options: object) => Algorithm)(options);
 }
 
 function checkedOptimizer({

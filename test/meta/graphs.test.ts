@@ -14,8 +14,8 @@ import type {
   TaskExample,
 } from '../../lib/foundation/contract.js';
 import { episodeGradient } from '../../lib/meta/episode-gradient.js';
-import { episodeExtension } from '../../lib/meta/graphs/extension.js';
-import type { EpisodeProgram, Node } from '../../lib/meta/graphs/graph.js';
+import { graphExtension } from '../../lib/meta/graphs/extension.js';
+import type { TaskGraph, Node } from '../../lib/meta/graphs/graph.js';
 import { noAdaptation } from '../../lib/meta/inner-loop.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
@@ -371,7 +371,7 @@ test('options and models that an algorithm cannot use are refused by name', asyn
 });
 
 /** A program of random operations on whatever fits, all of which counts in the loss. */
-function randomProgram(p: EpisodeProgram, stream: Random, used: Set<string>): void {
+function randomProgram(p: TaskGraph, stream: Random, used: Set<string>): void {
   const any = <V>(list: readonly V[]): V => list[stream.below(list.length)];
   const nodes: Node[] = [
     p.outputs('query'),
@@ -468,7 +468,7 @@ test('the reverse of every operation is its derivative, without support rows too
   const used = new Set<string>();
   for (let i = 0; i < 60; i++) {
     const base = defineModel(spec(MSE), { precision: 'float64' });
-    const { tensors, native } = episodeExtension(
+    const { tensors, native } = graphExtension(
       base,
       (p) => randomProgram(p, random(14, 'random programs', i), used),
       true,

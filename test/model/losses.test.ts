@@ -1,7 +1,7 @@
 /** Every loss by its record: what the record says is what the core computes, what packs, what is measured and what is refused. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import fc from 'fast-check';
+import { test } from 'tap';
 import { packTasks } from '../../lib/batch/index.js';
 import { evaluate } from '../../lib/evaluation/index.js';
 import { LIST_METRIC_NAMES, ROW_METRIC_NAMES } from '../../lib/evaluation/names.js';
@@ -47,7 +47,7 @@ const labelOf = (head: LossSpec) =>
 for (const head of heads) {
   const loss = lossOf(head);
 
-  test(`${titleOf(head)}: labels that fit are packed, others are refused with what a label is`, () => {
+  test(`${titleOf(head)}: labels that fit are packed, others are refused with what a label is`, async () => {
     const { model } = biasModel(head);
     const packed = (y: number) => {
       const rows = { ...row, labels: [y] };
@@ -62,7 +62,7 @@ for (const head of heads) {
     );
   });
 
-  test(`${titleOf(head)}: what is measured by default can be measured`, () => {
+  test(`${titleOf(head)}: what is measured by default can be measured`, async () => {
     assert.ok(loss.metrics.includes(loss.validation));
     assert.equal(loss.brief[0], loss.validation);
     for (const metric of [...loss.metrics, ...loss.brief]) assert.ok(isMeasured(loss.score(head), metric), metric);
@@ -85,7 +85,7 @@ for (const head of heads) {
     );
   });
 
-  test(`${titleOf(head)}: the gradient of the score is the stated sum of gradients of the loss`, () => {
+  test(`${titleOf(head)}: the gradient of the score is the stated sum of gradients of the loss`, async () => {
     const outputs = fc.array(number, { minLength: outputsOf(head), maxLength: outputsOf(head) });
     const score = (o: readonly number[]) => scoresOf(head, o, 0)[0];
     fc.assert(
@@ -104,7 +104,7 @@ for (const head of heads) {
 
   const { cost } = rows;
   if (cost !== undefined)
-    test(`${titleOf(head)}: a row costs least where its prediction is right`, () => {
+    test(`${titleOf(head)}: a row costs least where its prediction is right`, async () => {
       fc.assert(
         fc.property(number, number, (right, o) => {
           const y = loss.link === 'logistic' ? 1 / (1 + Math.exp(-right)) : right;
@@ -146,7 +146,7 @@ for (const head of trainable) {
   });
 }
 
-test('a loss is no function: the refusal says so', () => {
+test('a loss is no function: the refusal says so', async () => {
   const head = { loss: () => 0 } as unknown as HeadSpec;
   assert.throws(
     () => defineModel({ inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: [] }, head }),

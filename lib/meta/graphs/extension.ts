@@ -1,46 +1,46 @@
 /** Algorithms that are episode programs. */
 import { nativeError } from '../../foundation/addon.js';
 import type { NativeEpisode } from '../../foundation/addon.js';
-import type { Algorithm, Extension } from '../algorithm.js';
-import { checkObject, invalid } from '../../foundation/check.js';
+import { algorithmFactory } from '../algorithm.js';
+import type { Algorithm, AlgorithmFactory, Extension } from '../algorithm.js';
+import { invalid } from '../../foundation/check.js';
+import type { OptionTable } from '../../foundation/options.js';
 import type { LossSpec } from '../../foundation/contract.js';
 import type { Model } from '../../model/model.js';
-import { EpisodeProgram } from './graph.js';
+import { TaskGraph } from './graph.js';
 
-/** An algorithm without inner steps, all of which is a program. @param allowed names of its options @internal */
-export function episodeAlgorithm(
+/** A factory of algorithms without inner steps, all of which is a graph. @internal */
+export function graphAlgorithm<const T extends OptionTable>(
   name: string,
-  options: object,
-  allowed: readonly string[],
+  table: T,
   extend: (this: Algorithm, model: Model) => Extension,
-): Algorithm {
-  checkObject(options, name, allowed);
-  return {
-    name,
-    options: structuredClone(options),
-    steps: 0,
-    learningRate: 1,
-    adapt: [],
-    order: 1,
-    rates: 'fixed',
-    shrinkage: 0,
-    direction: 'meta-gradient',
-    solver: 'gradient',
-    extend,
-  };
+): AlgorithmFactory<T> {
+  return algorithmFactory(name, table, () => ({ ...GRAPH_ALONE, extend }));
 }
+
+/** Nothing adapts by steps. @internal */
+export const GRAPH_ALONE = {
+  steps: 0,
+  learningRate: 1,
+  adapt: [],
+  order: 1,
+  rates: 'fixed',
+  shrinkage: 0,
+  direction: 'meta-gradient',
+  solver: 'gradient',
+} as const;
 
 /**
  * What a program adds to a model and to its inner loop.
  * @param write writes the program; where `trains` is true a second time for training, with the same parameters
  * @internal
  */
-export function episodeExtension(model: Model, write: (program: EpisodeProgram) => void, trains = false): Extension {
+export function graphExtension(model: Model, write: (program: TaskGraph) => void, trains = false): Extension {
   const [episode, training] = [false, true].map((isTraining) => {
-    const program = new EpisodeProgram(model, isTraining);
+    const program = new TaskGraph(model, isTraining);
     write(program);
     return program;
-  }) as [EpisodeProgram, EpisodeProgram];
+  }) as [TaskGraph, TaskGraph];
   return {
     tensors: [...new Map([...episode.tensors, ...training.tensors]).values()],
     native: (extended, tensor) => ({
@@ -51,7 +51,7 @@ export function episodeExtension(model: Model, write: (program: EpisodeProgram) 
 }
 
 /** @internal */
-export function compile(model: Model, program: EpisodeProgram, tensor: (name: string) => number): NativeEpisode {
+export function compile(model: Model, program: TaskGraph, tensor: (name: string) => number): NativeEpisode {
   try {
     return model.ops.createEpisode(model.native, program.native(tensor));
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What metric and amortised learners write themselves with: a program over the matrices of one task. */
+/** What metric and amortised learners write themselves with: a graph of operations on the matrices of one task. */
 import type { NativeProgram } from '../../foundation/addon.js';
 import { invalid } from '../../foundation/check.js';
 import type { Activation } from '../../foundation/contract.js';
@@ -49,6 +49,9 @@ const SLOTS = { outputs: -1, features: -2, inputs: -3 } as const;
 const PARTS = { support: -1, query: -2 } as const;
 const dim = (of: Dim): number => (typeof of === 'number' ? of : PARTS[of]);
 
+/** Names the algorithm in errors where it does not say what it is called. */
+const THIS = 'the algorithm';
+
 interface Operand {
   op: Operation;
   in: number[];
@@ -57,14 +60,15 @@ interface Operand {
 }
 
 /**
- * Writes a program, which the native core checks, runs and differentiates (native/episode/program.h): every method adds a node and returns it. Shapes are those of the arguments in brackets, S support and Q query
- * rows. Sums over an empty support set are 0, products with it too.
+ * Writes a graph, which the native core checks, runs and differentiates (native/episode/program.h). Every method adds a node and
+ * returns it; its shape is in brackets, with S support and Q query rows. Sums over an empty support set are 0, and so are products
+ * with it.
  */
-export class EpisodeProgram {
+export class TaskGraph {
   readonly model: Model;
   /** Whether this is what training differentiates: it may read the labels of query rows, and noise is drawn in it. */
   readonly training: boolean;
-  /** Parameters that the program adds to the model. */
+  /** Parameters that the graph adds to the model. */
   readonly tensors = new Map<string, ExtraTensor>();
   readonly #nodes: Operand[] = [];
   readonly #known = new Map<string, Node>();
@@ -106,7 +110,7 @@ export class EpisodeProgram {
   }
 
   /** What the last layer reads [part, features]. @param algorithm for the error where the last layer is not linear */
-  features(part: Part, algorithm: string): Node {
+  features(part: Part, algorithm = THIS): Node {
     const { head, spec } = this.model;
     if (head === undefined)
       throw invalid(
@@ -119,7 +123,7 @@ export class EpisodeProgram {
   }
 
   /** All inputs side by side, ids as their embeddings [part, width], of a model whose body concatenates them. */
-  inputs(part: Part, algorithm: string): Node {
+  inputs(part: Part, algorithm = THIS): Node {
     const { inputs, body } = this.model.spec;
     if (body.kind !== 'mlp')
       throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
@@ -175,7 +179,7 @@ export class EpisodeProgram {
   }
 
   /** Weights of the model's last layer, which has one output [1, features]. */
-  lastWeights(algorithm: string): Node {
+  lastWeights(algorithm = THIS): Node {
     const columns = this.features('query', algorithm).columns;
     return this.#add('parameter', 1, columns, [], [], [this.model.head!.weight]);
   }
@@ -297,7 +301,7 @@ export class EpisodeProgram {
 
   // -------------------------------------------------------------------------------------------- results
 
-  /** The predictions [Q, outputs], as the model's loss takes them. @param classes of a softmax loss of the program's own */
+  /** The predictions [Q, outputs], as the model's loss takes them. @param classes of a softmax loss of the graph's own */
   output(node: Node, classes = 0): void {
     this.#output = node.index;
     this.#classes = classes;

@@ -1,0 +1,181 @@
+/**
+ * Options as data. From one table follow the type of an options object, its checks, its defaults, the JSON schema of the
+ * configuration and the documentation, so that nothing about an option is written twice.
+ */
+import {
+  checkArray,
+  checkBoolean,
+  checkFraction,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  invalid,
+} from './check.js';
+
+/** What values an option takes. */
+export type OptionKind =
+  | { readonly kind: 'integer'; readonly min: number; readonly max?: number }
+  | {
+      readonly kind: 'number';
+      readonly min?: number;
+      readonly max?: number;
+      /** Greater than. */
+      readonly above?: number;
+      /** From `min` to below 1. */
+      readonly fraction?: true;
+    }
+  | { readonly kind: 'boolean' }
+  | { readonly kind: 'text' }
+  | { readonly kind: 'choice'; readonly of: readonly (string | number)[]; readonly what?: string }
+  | {
+      readonly kind: 'list';
+      readonly of: OptionKind;
+      readonly what: string;
+      readonly least?: number;
+      readonly rising?: true;
+    }
+  | { readonly kind: 'object'; readonly fields: OptionTable }
+  /** An object whose `kind` says which further fields it has. */
+  | { readonly kind: 'variant'; readonly of: Readonly<Record<string, OptionTable>> }
+  /** The first that suits the value's type; `what` names them all. */
+  | { readonly kind: 'any'; readonly of: readonly OptionKind[]; readonly what: string };
+
+/** One option: its values, what it means, and what stands for it where it is not given. */
+export type OptionSpec = OptionKind & {
+  /** A sentence or two, without the default. */
+  readonly doc: string;
+  /** Of options that have one. */
+  readonly default?: unknown;
+  /** In words, where the default is no value of its own. */
+  readonly defaultDoc?: string;
+  readonly required?: true;
+};
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** The values of a kind. */
+export type ValueOf<K> = K extends { kind: 'integer' | 'number' }
+  ? number
+  : K extends { kind: 'boolean' }
+    ? boolean
+    : K extends { kind: 'text' }
+      ? string
+      : K extends { kind: 'choice'; of: readonly (infer V)[] }
+        ? V
+        : K extends { kind: 'list'; of: infer E }
+          ? ValueOf<E>[]
+          : K extends { kind: 'object'; fields: infer F }
+            ? OptionsOf<F>
+            : K extends { kind: 'variant'; of: infer T }
+              ? { [Name in keyof T]: { kind: Name } & OptionsOf<T[Name]> }[keyof T]
+              : K extends { kind: 'any'; of: readonly (infer E)[] }
+                ? E extends unknown
+                  ? ValueOf<E>
+                  : never
+                : never;
+type Required<T> = { [K in keyof T]: T[K] extends { required: true } ? K : never }[keyof T];
+/** What a caller may give. */
+export type OptionsOf<T> = { -readonly [K in Exclude<keyof T, Required<T>>]?: ValueOf<T[K]> } & {
+  -readonly [K in Required<T>]: ValueOf<T[K]>;
+};
+/** The same after checks, with defaults in place. */
+export type Resolved<T> = {
+  [K in keyof T]: T[K] extends { required: true } | { default: unknown } ? ValueOf<T[K]> : ValueOf<T[K]> | undefined;
+};
+
+/**
+ * Checks an options object against its table and fills in the defaults; options without a default stay absent.
+ *
+ * @throws {InnerloopError} UNKNOWN_OPTION with the nearest name, INVALID_OPTION with the field, the value and what was expected
+ */
+export function resolveOptions<const T extends OptionTable>(given: unknown, field: string, table: T): Resolved<T> {
+  checkObject(given, field, Object.keys(table));
+  const resolved: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(table)) {
+    const value = given[name];
+    if (value !== undefined || spec.required) checkOption(value, `${field}.${name}`, spec);
+    if (value !== undefined) resolved[name] = structuredClone(value);
+    else if (spec.default !== undefined) resolved[name] = structuredClone(spec.default);
+  }
+  return resolved as Resolved<T>;
+}
+
+/** Checks one value. @throws {InnerloopError} as {@link resolveOptions} does */
+export function checkOption(value: unknown, field: string, kind: OptionKind): void {
+  switch (kind.kind) {
+    case 'integer':
+      return checkInteger(value, field, kind.min, kind.max);
+    case 'number':
+      if (kind.fraction) return checkFraction(value, field, kind.min === 0);
+      return checkNumber(value, field, kind.above ?? kind.min, kind.max, kind.above !== undefined);
+    case 'boolean':
+      return checkBoolean(value, field);
+    case 'text':
+      return checkString(value, field);
+    case 'choice':
+      return checkChoice(value, field, kind);
+    case 'list':
+      return checkList(value, field, kind);
+    case 'object':
+      return void resolveOptions(value, field, kind.fields);
+    case 'variant':
+      return checkVariant(value, field, kind);
+    case 'any': {
+      const suited = kind.of.find((each) => suits(value, each));
+      if (suited === undefined) throw invalid(field, 'not a valid value', value, kind.what);
+      return checkOption(value, field, suited);
+    }
+  }
+}
+
+type Of<Kind extends OptionKind['kind']> = Extract<OptionKind, { kind: Kind }>;
+
+function checkChoice(value: unknown, field: string, { of, what }: Of<'choice'>): void {
+  const texts = of.filter((each) => typeof each === 'string');
+  if (texts.length === of.length) return checkOneOf(value, field, texts);
+  if (!of.some((each) => each === value))
+    throw invalid(field, 'not one of the choices', value, what ?? `one of ${of.join(', ')}`);
+}
+
+function checkList(value: unknown, field: string, { of, what, least = 0, rising }: Of<'list'>): void {
+  checkArray(value, field, what);
+  if (value.length < least) throw invalid(field, 'too short', value, `at least ${least} ${what}`);
+  // Not forEach, which passes over holes.
+  for (const [i, each] of value.entries()) {
+    checkOption(each, `${field}[${i}]`, of);
+    if (rising && i > 0 && (each as number) <= (value[i - 1] as number))
+      throw invalid(`${field}[${i}]`, 'not above the one before', each, `rising ${what}`);
+  }
+}
+
+function checkVariant(value: unknown, field: string, { of }: Of<'variant'>): void {
+  const all = Object.values(of).flatMap((table) => Object.keys(table));
+  checkObject(value, field, ['kind', ...all]);
+  checkOneOf(value['kind'], `${field}.kind`, Object.keys(of));
+  const table = of[value['kind']];
+  checkObject(value, field, ['kind', ...Object.keys(table)]);
+  const { kind: _, ...rest } = value;
+  resolveOptions(rest, field, table);
+}
+
+/** Whether a value has the type that a kind is about, so that the kind's own check says best what is wrong with it. */
+function suits(value: unknown, kind: OptionKind): boolean {
+  if (kind.kind === 'integer' || kind.kind === 'number') return typeof value === 'number';
+  if (kind.kind === 'boolean') return typeof value === 'boolean';
+  if (kind.kind === 'text') return typeof value === 'string';
+  if (kind.kind === 'choice') return kind.of.some((each) => typeof each === typeof value);
+  if (kind.kind === 'list') return Array.isArray(value);
+  return kind.kind === 'any' || (typeof value === 'object' && value !== null && !Array.isArray(value));
+}
+
+/** The default of an option, read from its table. */
+export const defaultOf = <S extends { default: unknown }>(spec: S): S['default'] => spec.default;
+
+/** An option's text, its default included. @internal */
+export function docOf({ doc, default: standard, defaultDoc }: OptionSpec): string {
+  const shown =
+    defaultDoc ??
+    (standard === undefined ? undefined : typeof standard === 'string' ? standard : JSON.stringify(standard));
+  return shown === undefined ? doc : `${doc} Default: ${shown}.`;
+}
