@@ -13,7 +13,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 async function counts(source: string) {
   const file = join(folder, 'file.mjs');
   writeFileSync(file, `import { test } from 'tap';\n${source}`);
-  const { passed, failed, skipped, comments } = await runTestFile([file], {}, 'ignore');
+  const { passed, failed, skipped, comments } = await runTestFile([file], {}, { stderr: 'ignore' });
   return { passed, failed: [...new Set(failed.map(({ name }) => name))], skipped, comments };
 }
 

@@ -462,7 +462,7 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
       (c) => (part(c, 'evaluation')['baselines'] = ['itemMeen']),
     ],
     [
-      /UNKNOWN_OPTION evaluation\.metrics: no such metric; did you mean mae\?; got "mea"/,
+      /UNKNOWN_OPTION evaluation\.metrics\[0\]: no such metric; did you mean mae\?; got "mea"/,
       (c) => (part(c, 'evaluation')['metrics'] = ['mea']),
     ],
     [/INVALID_OPTION split: missing/, (c) => (c['split'] = undefined)],

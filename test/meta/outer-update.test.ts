@@ -23,16 +23,22 @@ import { combine, distance, norm } from '../fixtures/random-model.js';
 /** Rows of an embedding that a step touches; a tensor that is not named is touched as a whole. */
 type Touched = Record<string, Set<number>>;
 
-/** SGD with momentum and Adam with decoupled weight decay; moments decay at every step, parameters move where touched. */
+/**
+ * SGD with momentum and Adam with decoupled weight decay; moments decay at every step, parameters move where touched. L2 that a
+ * row missed while no step touched it comes with the next step that does.
+ */
 class Reference {
   readonly values: Parameters;
   readonly #first: Parameters;
   readonly #second: Parameters;
+  /** By parameter: the last step that moved it. */
+  readonly #last: Parameters;
   #step = 0;
   constructor(start: Parameters) {
     this.values = combine(start, 1);
     this.#first = combine(start, 0);
     this.#second = combine(start, 0);
+    this.#last = combine(start, 0);
   }
   update(gradient: Parameters, touched: Touched, o: Optimizer, rate: number, decay: (name: string) => number): void {
     this.#step++;
@@ -42,8 +48,13 @@ class Reference {
       const [m, v] = [this.#first[name].data, this.#second[name].data];
       for (let i = 0; i < p.length; i++) {
         const isTouched = touched[name] === undefined || touched[name].has(Math.floor(i / shape[1]));
-        const g = gradient[name].data[i] * scale;
+        let g = gradient[name].data[i] * scale;
         assert.ok(isTouched || g === 0, `${name}[${i}] has a gradient and is not in the batch`);
+        if (isTouched) {
+          assert.ok(o.l2 === undefined || typeof o.l2 === 'number', 'one number');
+          g += (o.l2 ?? 0) * (this.#step - this.#last[name].data[i]) * p[i];
+          this.#last[name].data[i] = this.#step;
+        }
         let move: number;
         if (o.name === 'sgd') {
           m[i] = o.momentum * m[i] + g;
@@ -201,6 +212,10 @@ const CASES: [
   ['clipping', adam({ learningRate: 0.02, clipNorm: 0.5 })],
   ['clipping sgd', sgd({ learningRate: 0.1, momentum: 0.9, clipNorm: 0.5 })],
   ['weight decay', adam({ learningRate: 0.02, weightDecay: 0.3 }), () => 0.3],
+  ['l2', sgd({ learningRate: 0.05, l2: 0.2 })],
+  ['l2 with momentum', sgd({ learningRate: 0.05, momentum: 0.7, l2: 0.2 })],
+  ['l2 with adam', adam({ learningRate: 0.02, l2: 0.2 })],
+  ['l2 with clipping', adam({ learningRate: 0.02, l2: 0.2, clipNorm: 0.5 })],
   [
     'weight decay by name, the last match counts',
     adam({ learningRate: 0.02, weightDecay: { '*': 0.1, 'mlp.*': 0.5, 'mlp.1.bias': 0 } }),

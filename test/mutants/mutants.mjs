@@ -1,0 +1,295 @@
+/**
+ * Faults, each one change of a text that stands once below `below`, and the suites that should notice. A fault that nobody can
+ * notice is `explained`. Whoever finds a fault that the suites missed adds its kind here, and a test.
+ */
+const SOLVERS = ['meta/solvers', 'meta/solver-kinds'];
+const UPDATE = ['meta/outer-update'];
+const GARBAGE = ['native/guards', 'native/hostile'];
+const GOLDEN = ['meta/golden', 'meta/derivatives', 'model/layers'];
+const guard = (name, from, to = '') => ({ name, below: 'native/napi', from, to, suites: GARBAGE });
+
+export const MUTANTS = [
+  // ------------------------------------------------------------------------------------------------------- solvers
+  {
+    name: 'implicit: conjugate gradients without conjugation (β = 0)',
+    below: 'native/solvers',
+    from: 'kernels.add_scaled(n, r, static_cast<T>(next / squared), p, p);',
+    to: 'std::copy_n(r, n, p);',
+    suites: SOLVERS,
+  },
+  {
+    name: 'laplace: full Newton steps without a line search',
+    below: 'native/solvers',
+    from: 'if (decrement < kNear || reached <=',
+    to: 'if (decrement >= 0 || reached <=',
+    suites: SOLVERS,
+  },
+  {
+    name: 'laplace: curvature without p (1 − p)',
+    below: 'native/solvers',
+    from: 's[r] = p.weight(r) * small / ((1 + small) * (1 + small));',
+    to: 's[r] = p.weight(r) * small;',
+    suites: SOLVERS,
+  },
+  {
+    name: 'gradient: the proximal term pulls to the start without the start learning of it',
+    below: 'native/solvers',
+    from: 'plan.kernels.axpy(n, -inner.proximal, d, start);',
+    to: '',
+    suites: ['meta/inner-rule', 'meta/derivatives', 'meta/solvers'],
+  },
+  {
+    name: 'gradient: first order whatever was asked',
+    below: 'native/solvers',
+    from: 'const bool exact = inner.order == 2 && !state.support.is_empty();',
+    to: 'const bool exact = false;',
+    suites: GOLDEN,
+  },
+  // -------------------------------------------------------------------------------------------------- outer update
+  {
+    name: 'update: L2 of rows not touched since is not made up for',
+    below: 'native/meta',
+    from: 'options.l2[tensor] * (missed + 1)',
+    to: 'options.l2[tensor]',
+    suites: UPDATE,
+  },
+  {
+    name: 'update: momentum of rows not touched since does not decay',
+    below: 'native/meta',
+    from: 'std::pow(options.momentum, missed + 1)',
+    to: 'options.momentum',
+    suites: UPDATE,
+  },
+  {
+    name: 'update: Adam moments of rows not touched since do not decay',
+    below: 'native/meta',
+    from: 'if (missed > 0) {',
+    to: 'if (missed < 0) {',
+    suites: UPDATE,
+  },
+  {
+    name: 'update: no limit on the length of rows',
+    below: 'native/meta',
+    from: 'if (squares > longest * longest)',
+    to: 'if (squares < 0)',
+    suites: UPDATE,
+  },
+  {
+    name: 'update: no clipping',
+    below: 'native/meta',
+    from: 'options.clip_norm / norm : 1;',
+    to: '1.0 : 1;',
+    suites: UPDATE,
+  },
+  {
+    name: 'update: Adam without the correction of its second moment',
+    below: 'native/kernels',
+    from: 'V::fma(V::sqrt(vi), vcorrection, vepsilon)',
+    to: 'V::fma(V::sqrt(vi), V::set1(T(1)), vepsilon)',
+    suites: UPDATE,
+  },
+  // -------------------------------------------------------------------------------------------------------- layers
+  {
+    name: 'linear: the Hessian-vector product forgets how the input moves',
+    below: 'native/layers',
+    from: 'if (hv && tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);',
+    to: '',
+    suites: GOLDEN,
+  },
+  {
+    name: 'inputs: bags are summed where the mean was asked',
+    below: 'native/layers',
+    from: 'column.pooling == Pooling::mean ? T(1) / static_cast<T>(n) : T(1)',
+    to: 'column.pooling == Pooling::mean ? T(1) : T(1)',
+    suites: GOLDEN,
+  },
+  {
+    name: 'gru: the Hessian-vector product forgets the direction of its weights',
+    below: 'native/layers',
+    from: 'products(p, t, steps, tangent, adjoint, p.v, p.hv, true);',
+    to: '',
+    suites: GOLDEN,
+  },
+  // ---------------------------------------------------------------------------------------------- guards of the addon
+  guard('guard: negative ids', 'require(id >= 0 && id < input.cardinality,', 'require(id < input.cardinality,'),
+  guard(
+    'guard: a frame of another model by its kinds and widths',
+    'require(column.kind == input.kind && column.width == input.size, "the frame belongs to another model");',
+  ),
+  guard(
+    'guard: a frame of another model by its ids',
+    'for (const std::int32_t id : column.ids) require(id < input.cardinality, "the frame belongs to another model");',
+  ),
+  guard(
+    'guard: a side with fewer rows than the batch',
+    'require(static_cast<Index>(numbers.size()) == rows, "a side must name one row for each batch row");',
+  ),
+  guard('guard: the row after the last', 'static_cast<Index>(largest) < limit', 'static_cast<Index>(largest) <= limit'),
+  guard('guard: falling bag offsets', 'require(c.offsets[r - 1] <= c.offsets[r], "bag offsets must not decrease");'),
+  guard(
+    'guard: falling task offsets',
+    'for (std::size_t i = 1; i < begin.size(); ++i) require(begin[i - 1] <= begin[i], "begin must not decrease");',
+  ),
+  // --------------------------------------------------------------------------------------------------------- library
+  {
+    name: 'training: every epoch draws the same support and query rows',
+    below: 'lib',
+    from: "random(seed, 'redraw', epoch)",
+    to: "random(seed, 'redraw', 0)",
+    suites: ['tasks/build', 'training/redraw'],
+  },
+  {
+    name: 'training: every epoch is given the first one’s draw',
+    below: 'lib/training',
+    from: 'redrawQuery(tasks, seed, epoch)',
+    to: 'redrawQuery(tasks, seed, 1)',
+    suites: ['training/redraw'],
+  },
+  {
+    name: 'training: every epoch goes through the tasks in the same order',
+    below: 'lib',
+    from: "random(this.#seed, 'train.order', epoch)",
+    to: "random(this.#seed, 'train.order', 0)",
+    suites: ['training/task-sampling'],
+  },
+  {
+    name: 'files: contents are not synced (files)',
+    below: 'lib/files',
+    from: 'await file.sync();',
+    to: '',
+    suites: ['files/files', 'files/synced'],
+  },
+  {
+    name: 'files: contents are not synced (crash)',
+    below: 'lib/files',
+    from: 'await file.sync();',
+    to: '',
+    suites: ['crash/crash'],
+  },
+  {
+    name: 'files: the folder is not synced',
+    below: 'lib/files',
+    from: 'await syncFolder(dirname(target));',
+    to: '',
+    suites: ['files/files', 'files/synced', 'crash/crash'],
+  },
+  {
+    name: 'files: permissions of the old file are lost',
+    below: 'lib/files',
+    from: "if (old !== undefined) await file.chmod(old.mode & 0o7777).catch(ignoring(['EPERM', 'ENOTSUP'], undefined));",
+    to: '',
+    suites: ['files/files'],
+  },
+  {
+    name: 'files: what killed writers left is not removed',
+    below: 'lib/files',
+    from: 'if (host === HOST && !isRunning(Number(pid)))',
+    to: 'if (host !== HOST && !isRunning(Number(pid)))',
+    suites: ['files/files'],
+  },
+  {
+    name: 'files: the digest is not compared',
+    below: 'lib/files',
+    from: 'if (stated !== digestOf([bytes])) {',
+    to: "if (stated === '') {",
+    suites: ['serving/model-file', 'training/checkpoint'],
+  },
+  {
+    name: 'checkpoint: no lock',
+    below: 'lib/training',
+    from: 'const lock = await lockFile(path);',
+    to: 'const lock = { release: async () => undefined }; void lockFile;',
+    suites: ['training/checkpoint', 'crash/crash'],
+  },
+  {
+    name: 'checkpoint: the second moments of learned rates are lost',
+    below: 'lib/learner',
+    from: 'stepRateAdam!.second.set(steps.second);',
+    to: '',
+    suites: ['training/checkpoint'],
+  },
+  {
+    name: 'checkpoint: running task losses are lost',
+    below: 'lib/training',
+    from: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses }",
+    to: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses: undefined && taskLosses }",
+    suites: ['training/checkpoint', 'training/task-sampling'],
+  },
+  {
+    name: 'top k: equal scores in reverse order',
+    below: 'lib/foundation',
+    from: 'scores[a] === scores[b] && a > b',
+    to: 'scores[a] === scores[b] && a < b',
+    suites: ['foundation/top-k'],
+  },
+  {
+    name: 'random: nine rounds instead of ten',
+    below: 'lib/foundation',
+    from: 'round < 10',
+    to: 'round < 9',
+    suites: ['foundation/random'],
+  },
+  {
+    name: 'ndcg: a tie counts as if all its rows were first',
+    below: 'lib/evaluation',
+    from: 'dcg += (total / (to - from)) * discounts;',
+    to: 'dcg += (total / Math.log2(from - start + 2) / (to - from)) * (to - from);',
+    suites: ['evaluation/metrics', 'evaluation/metric-properties'],
+  },
+  {
+    name: 'precision: of short tasks over their rows',
+    below: 'lib/evaluation',
+    from: 'expectedHits(window, k, threshold) / k;',
+    to: 'expectedHits(window, k, threshold) / Math.min(k, window.end - window.start);',
+    suites: ['evaluation/metrics', 'evaluation/metric-properties'],
+  },
+  {
+    name: 'metrics: a label at the threshold is not relevant',
+    below: 'lib/evaluation',
+    from: 'if (labels[i] >= threshold) count++;',
+    to: 'if (labels[i] > threshold) count++;',
+    suites: ['evaluation/metrics'],
+  },
+  {
+    name: 'wilcoxon: variance without the term of ties',
+    below: 'lib/evaluation',
+    from: '(n * (n + 1) * (2 * n + 1)) / 24 - tied / 48',
+    to: '(n * (n + 1) * (2 * n + 1)) / 24',
+    suites: ['evaluation/significance'],
+  },
+  {
+    name: 'randomization test: p of a sample can be 0',
+    below: 'lib/evaluation',
+    from: '(extreme + 1) / (patterns + 1)',
+    to: 'extreme / patterns',
+    suites: ['evaluation/significance'],
+  },
+  {
+    name: 'history: interactions of one time see each other',
+    below: 'lib/data',
+    from: 'windowEnd[row] = past;',
+    to: 'windowEnd[row] = end;',
+    suites: ['data/history'],
+  },
+  {
+    name: 'weights: no clipping',
+    below: 'lib/data',
+    from: 'weights[i] = Math.min(weights[i], limit);',
+    to: 'weights[i] = Math.max(weights[i], 0 * limit);',
+    suites: ['data/weights'],
+  },
+  {
+    name: 'split: a row of a held-out and a trained task is trained on',
+    below: 'lib/tasks',
+    from: 'set[order[k]] = Math.max(set[order[k]], keys![key]);',
+    to: 'set[order[k]] = keys![key];',
+    suites: ['tasks/key', 'tasks/split', 'tasks/properties'],
+  },
+  {
+    name: 'explain: sorted by influence, not by its size',
+    below: 'lib/serving',
+    from: 'Math.abs(influence[b]) - Math.abs(influence[a]) || a - b',
+    to: 'influence[b] - influence[a] || a - b',
+    suites: ['serving/explain'],
+  },
+];

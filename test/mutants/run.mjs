@@ -1,0 +1,177 @@
+/**
+ * `npm run test:mutants [-- part of a name …]`: plants the faults of mutants.mjs one after the other in a copy of the tree, runs the
+ * suites that should notice, and lists the faults that none noticed. Fails if there is such a fault without an explanation, if the text
+ * that a fault changes is not found exactly once, or if a suite fails without a fault.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { runTestFile } from '../../dist/test/fixtures/tap.js';
+import { MUTANTS } from './mutants.mjs';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const wanted = process.argv.slice(2);
+const chosen = MUTANTS.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+/** A suite takes a minute where it is slow; a fault can make it hang. */
+const LIMIT = 5 * 60_000;
+
+const copy = mkdtempSync(join(tmpdir(), 'innerloop-mutants-'));
+process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
+process.on('SIGINT', () => process.exit(130));
+for (const name of [
+  'lib',
+  'native',
+  'test',
+  'data',
+  'bench',
+  'dist',
+  'CMakeLists.txt',
+  'package.json',
+  'tsconfig.json',
+])
+  cpSync(join(root, name), join(copy, name), {
+    recursive: true,
+    filter: (path) => !path.endsWith(`${sep}node_modules`),
+  });
+symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+mkdirSync(join(copy, 'build'));
+
+const require = createRequire(join(root, 'package.json'));
+const cmake = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+/** Whether the addon of the copy was built from other sources than lie there now. */
+let isStale = false;
+/** Undefined if it builds. */
+function buildNative() {
+  isStale = false;
+  const args = [cmake, 'build', '-d', copy, '-O', join(copy, 'build'), '--parallel', String(availableParallelism())];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: copy,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  return status === 0 ? undefined : stdout + stderr;
+}
+
+/** The one file below the folder that has the text once. */
+function find({ name, below, from }) {
+  const files = readdirSync(join(root, below), { recursive: true, encoding: 'utf8' })
+    .map((file) => join(below, file))
+    .filter((file) => /\.(cc|h|inl|ts)$/.test(file));
+  const found = files.flatMap((file) =>
+    new Array(readFileSync(join(root, file), 'utf8').split(from).length - 1).fill(file),
+  );
+  if (found.length === 1) return found[0];
+  const where = found.length === 0 ? 'nowhere' : found.join(', ');
+  throw new Error(`the text that "${name}" changes stands ${where}, not once:\n  ${from}`);
+}
+
+/** Puts a text of a source into the copy, and what is compiled from it. */
+function put(file, text) {
+  writeFileSync(join(copy, file), text);
+  if (!file.endsWith('.ts') || isStale) {
+    const problem = buildNative();
+    if (!file.endsWith('.ts') || problem !== undefined) return problem;
+  }
+  const { compilerOptions } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile).config;
+  const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, root);
+  writeFileSync(
+    join(copy, 'dist', file.replace(/\.ts$/, '.js')),
+    ts.transpileModule(text, { compilerOptions: options }).outputText,
+  );
+  return undefined;
+}
+
+const compiledTests = readdirSync(join(copy, 'dist', 'test'), { recursive: true, encoding: 'utf8' })
+  .map((name) => name.replaceAll(sep, '/'))
+  .filter((name) => name.endsWith('.test.js'))
+  .sort();
+const filesOf = (suites) => compiledTests.filter((file) => suites.some((suite) => file.startsWith(suite)));
+async function failuresIn(file) {
+  const { failed, passed } = await runTestFile(
+    [join(copy, 'dist', 'test', file)],
+    {},
+    { stderr: 'ignore', limit: LIMIT },
+  );
+  if (failed.length === 0 && passed.length === 0) return [`${file}: nothing ran`];
+  return failed.map(({ name }) => `${file}: ${name}`);
+}
+
+let broken = 0;
+const complain = (text) => {
+  broken++;
+  console.log(text);
+};
+const places = new Map();
+for (const mutant of chosen) {
+  try {
+    places.set(mutant, find(mutant));
+  } catch (error) {
+    complain(`GONE      ${error.message}`);
+  }
+  if (filesOf(mutant.suites).length === 0) complain(`NO SUITE  ${mutant.name}: none of ${mutant.suites.join(', ')}`);
+}
+
+const started = performance.now();
+const problem = buildNative();
+if (problem !== undefined) throw new Error(`the copy does not build:\n${problem}`);
+if (!existsSync(join(copy, 'build', 'Release', 'innerloop.node'))) throw new Error('the build made no addon');
+for (const file of filesOf([...new Set([...places.keys()].flatMap(({ suites }) => suites))])) {
+  const failures = await failuresIn(file);
+  if (failures.length > 0) complain(`FAILS     without any fault: ${failures.join('; ')}`);
+}
+console.log(`# ${chosen.length} faults; built, and the suites run without one in ${seconds(started)} s`);
+
+const survivors = [];
+let noticed = 0;
+for (const [mutant, file] of broken > 0 ? [] : places) {
+  const begun = performance.now();
+  const original = readFileSync(join(root, file), 'utf8');
+  let by =
+    put(
+      file,
+      original.replace(mutant.from, () => mutant.to),
+    ) === undefined
+      ? undefined
+      : 'the compiler';
+  // A fault that does not compile plants nothing.
+  if (by !== undefined) complain(`INVALID   ${mutant.name}: does not compile`);
+  for (const suite of filesOf(mutant.suites)) {
+    if (by !== undefined) break;
+    by = (await failuresIn(suite))[0];
+  }
+  if (file.endsWith('.ts')) put(file, original);
+  else {
+    writeFileSync(join(copy, file), original);
+    isStale = true;
+  }
+  if (by === undefined) {
+    survivors.push(mutant);
+    console.log(
+      `SURVIVED  ${mutant.name} (${file}, ${seconds(begun)} s)${mutant.explained ? `: ${mutant.explained}` : ''}`,
+    );
+  } else {
+    noticed++;
+    console.log(`noticed   ${mutant.name} (${seconds(begun)} s) by ${by}`);
+  }
+}
+const unexplained = survivors.filter(({ explained }) => explained === undefined);
+console.log(`mutants: ${noticed} noticed, ${survivors.length} survived, ${unexplained.length} of them not explained`);
+process.exitCode = broken > 0 || unexplained.length > 0 || noticed === 0 ? 1 : 0;
+
+function seconds(since) {
+  return ((performance.now() - since) / 1000).toFixed(0);
+}
