@@ -10,7 +10,9 @@ import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
-import { evaluateScores, isMeasured, metricsFor } from '../evaluation/metrics.js';
+import type { Scorer } from '../evaluation/lists.js';
+import { measureMethod } from '../evaluation/measure.js';
+import { isMeasured } from '../evaluation/metrics.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import { subsetTasks } from '../tasks/index.js';
@@ -82,11 +84,9 @@ async function run({ method, config, baseline, chosenBy }: Job): Promise<void> {
 
 async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measured> {
   const { config, split, validation } = prepared;
-  const { metrics, threshold } = measures(config);
+  const { metrics, ...rest } = measures(config, split.sets['train']);
   const evaluated = async (learner: Learner, tasks: TaskSet, more: readonly string[] = []) => [
-    (await evaluate(learner, tasks, { metrics: [...new Set([...metrics, ...more])], threshold, signal })).methods[
-      AFTER
-    ],
+    (await evaluate(learner, tasks, { ...rest, metrics: [...new Set([...metrics, ...more])], signal })).methods[AFTER],
   ];
   let learner = await newLearner(prepared, split.trainRows);
   const { patience, refit } = config.training;
@@ -123,7 +123,7 @@ function trained(
   options: TrainOptions,
   phase: string,
 ): Promise<Trained> {
-  const metric = validationMetric(prepared.config);
+  const metric = validationMetric(prepared.config, prepared.split.sets['train']);
   const onProgress = throttled((share) => send({ event: 'progress', phase, share }));
   return trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) =>
     send({ event: 'epoch', phase, report, metric }),
@@ -135,18 +135,13 @@ async function runBaseline(prepared: Prepared, chosenBy: string): Promise<Measur
   const started = performance.now();
   let [baseline] = await baselinesOf(prepared, split.trainRows, signal);
   const trainSeconds = (performance.now() - started) / 1000;
-  const { threshold, ...rest } = measures(config);
+  const { metrics, ...rest } = measures(config, split.sets['train']);
   const evaluated = async (tasks: TaskSet, more: readonly string[] = []): Promise<MethodEvaluation[]> => {
     const { name, scores: kind } = baseline;
     const scores = baseline.predict(tasks);
-    const metrics = metricsFor(kind, [...new Set([...rest.metrics, ...more])]);
-    return [
-      {
-        method: name,
-        scores,
-        metrics: metrics.length === 0 ? {} : evaluateScores(tasks, scores, { metrics, threshold }),
-      },
-    ];
+    const rank: Scorer = (rows) => baseline.predict(rows);
+    const options = { ...rest, metrics: [...new Set([...metrics, ...more])], signal };
+    return [{ method: name, scores, metrics: await measureMethod(tasks, kind, scores, rank, options) }];
   };
   const valid = validation === undefined ? [] : await evaluated(validation, [chosenBy]);
   const isDecoded = config.evaluation.calibration && baseline.scores === 'label';

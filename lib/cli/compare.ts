@@ -55,7 +55,7 @@ export async function runComparison({
   const began = performance.now();
   const prepared = await prepare(comparison.base, signal);
   for (const note of [...prepared.dataset.notes, ...prepared.split.notes]) console.note(note);
-  const chosenBy = choosingMetric(comparison.base, learners);
+  const chosenBy = choosingMetric(comparison.base, learners, prepared.split.sets['train']);
   const jobs = plan(comparison, learners, prepared, chosenBy);
   await attempt(output, () => mkdir(join(output, FILES.runs), { recursive: true }));
   const lock = await lockFile(join(output, FILES.json));
@@ -100,9 +100,9 @@ export async function runComparison({
 }
 
 /** What the best learner is chosen by: the metric that all their epochs are chosen by, or else that of the configuration itself. */
-function choosingMetric(base: Config, learners: readonly NamedLearner[]): string {
-  const metrics = new Set(learners.map(({ config }) => validationMetric(config)));
-  return metrics.size === 1 ? [...metrics][0] : validationMetric(base);
+function choosingMetric(base: Config, learners: readonly NamedLearner[], tasks: TaskSet): string {
+  const metrics = new Set(learners.map(({ config }) => validationMetric(config, tasks)));
+  return metrics.size === 1 ? [...metrics][0] : validationMetric(base, tasks);
 }
 
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */

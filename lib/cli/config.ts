@@ -72,7 +72,21 @@ const evaluation = z.strictObject({
     .array(text)
     .min(1)
     .optional()
-    .describe(`${METRIC_NAMES}. Default ${byLoss(({ metrics }) => metrics.join(', '))}.`),
+    .describe(
+      `${METRIC_NAMES}. Default ${byLoss(({ metrics }) => metrics.join(', '))}; among candidates, in place of those that rank, hitrate@10, recall@10, map@10, ndcg@10.`,
+    ),
+  candidates: z
+    .union([
+      z.enum(['query', 'catalog']),
+      z.strictObject({
+        negatives: count.describe('So many items that the user never had, drawn for each task.'),
+        seed: z.int().min(0).optional().describe('Of the draw. Default 0.'),
+      }),
+    ])
+    .optional()
+    .describe(
+      'What metrics that rank are of, in validation too: the query rows among themselves, or held-out items among the whole catalog or among drawn items. Default query; where every label is the same, catalog.',
+    ),
   sets: z
     .array(text)
     .min(1)

@@ -1,4 +1,5 @@
 /** Training by a configuration: the epochs, and the refit that may follow. */
+import type { TaskSet } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
 import { train } from '../training/train.js';
 import type { EpochReport, TrainOptions } from '../training/train.js';
@@ -11,9 +12,10 @@ import type { Prepared } from './pipeline.js';
 export type ConfiguredTraining = TrainOptions & { metric: string };
 
 /** What a configuration says of `train`; validation and patience are for the first training only. */
-export function trainOptions(config: Config, signal: AbortSignal): ConfiguredTraining {
+export function trainOptions(config: Config, signal: AbortSignal, tasks?: TaskSet): ConfiguredTraining {
   const { patience: _, validation: __, refit: ___, ...options } = config.training;
-  return { ...options, metric: validationMetric(config), signal };
+  const { candidates } = config.evaluation;
+  return { ...options, metric: validationMetric(config, tasks), ...(candidates && { candidates }), signal };
 }
 
 export interface Trained {
@@ -35,7 +37,7 @@ export async function trainEpochs(
   const { config } = prepared;
   let [seconds, best, last] = [0, 0, 0];
   await named(/^train\./, 'training.', async () => {
-    for await (const report of train(learner, tasks, { ...trainOptions(config, options.signal), ...options })) {
+    for await (const report of train(learner, tasks, { ...trainOptions(config, options.signal, tasks), ...options })) {
       seconds += tasks.size / report.tasksPerSecond;
       last = report.epoch;
       if (report.best && config.training.keep !== 'last') best = report.epoch;

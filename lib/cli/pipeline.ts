@@ -24,6 +24,10 @@ import type { Split, SplitOptions, TaskOptions } from '../tasks/index.js';
 import { withoutRows } from '../tasks/split.js';
 import type { Config } from './config.js';
 import { lossSpec } from './config-metrics.js';
+import { defaultCandidates } from '../evaluation/candidates.js';
+import type { Candidates } from '../evaluation/candidates.js';
+import { standardFor } from '../evaluation/standard.js';
+import type { Standard } from '../evaluation/standard.js';
 import { named } from './named.js';
 
 export interface Prepared {
@@ -199,18 +203,37 @@ export async function baselinesOf(
 
 interface Measures {
   metrics: string[];
+  /** What held-out items are ranked among; left out where the tasks decide. */
+  candidates?: Candidates;
   /** A row is relevant from this label on; undefined leaves it to the metrics, which think of five stars. */
   threshold: number | undefined;
 }
-/** What to measure. */
-export function measures({ model, evaluation: { metrics, threshold } }: Config): Measures {
-  const standard = lossOf(lossSpec(model.loss));
-  return { metrics: metrics ?? [...standard.metrics], threshold: threshold ?? standard.threshold };
+/** What the loss says, and what is ranked. @param tasks that are measured, where they are known */
+function standardOf({ model }: Config, tasks: TaskSet | undefined, candidates: Candidates | undefined): Standard {
+  const head = lossSpec(model.loss);
+  return tasks === undefined || candidates === undefined ? lossOf(head) : standardFor(head, tasks, candidates);
 }
 
-/** What the best epoch is chosen by. */
-export function validationMetric({ training, model }: Config): string {
-  return training.metric ?? lossOf(lossSpec(model.loss)).validation;
+/** What held-out items are ranked among; undefined where only the tasks could say. */
+function candidatesOf({ evaluation }: Config, tasks: TaskSet | undefined): Candidates | undefined {
+  return evaluation.candidates ?? (tasks && defaultCandidates(tasks));
+}
+
+/** What to measure. @param tasks trained on, where they are known */
+export function measures(config: Config, tasks?: TaskSet): Measures {
+  const candidates = candidatesOf(config, tasks);
+  const standard = standardOf(config, tasks, candidates);
+  const { metrics, threshold } = config.evaluation;
+  return {
+    metrics: metrics ?? [...standard.metrics],
+    ...(candidates && { candidates }),
+    threshold: threshold ?? standard.threshold,
+  };
+}
+
+/** What the best epoch is chosen by. @param tasks trained on, where they are known */
+export function validationMetric(config: Config, tasks?: TaskSet): string {
+  return config.training.metric ?? standardOf(config, tasks, candidatesOf(config, tasks)).validation;
 }
 
 /** One set's results; the title of the table is its name. @param rows trained on */
@@ -224,7 +247,7 @@ export async function measure(
 ): Promise<Evaluation> {
   const { groups, features } = prepared.config.evaluation;
   const evaluation = await evaluate(learner, prepared.split.sets[name], {
-    ...measures(prepared.config),
+    ...measures(prepared.config, prepared.split.sets['train']),
     baselines,
     groups,
     features,

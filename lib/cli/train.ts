@@ -88,7 +88,12 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   await epochs(
     learner,
     tasks,
-    { ...trainOptions(config, signal), validation, patience: config.training.patience, checkpoint: path('checkpoint') },
+    {
+      ...trainOptions(config, signal, split.sets['train']),
+      validation,
+      patience: config.training.patience,
+      checkpoint: path('checkpoint'),
+    },
     'train',
     path('metrics'),
     console,
@@ -105,7 +110,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     await epochs(
       learner,
       all,
-      { ...trainOptions(config, signal), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
+      { ...trainOptions(config, signal, split.sets['train']), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
       'refit',
       path('metrics'),
       console,
@@ -120,7 +125,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const manifest = {
     ...runOf(config, learner, dataset),
     run: runManifest(learner),
-    best: { ...best, metric: validationMetric(config) },
+    best: { ...best, metric: validationMetric(config, split.sets['train']) },
     seconds: { open: openSeconds, train: trainSeconds, evaluate: seconds(evaluateStarted), total: seconds(began) },
   };
   await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);

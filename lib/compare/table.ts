@@ -1,4 +1,5 @@
 /** A comparison for people: one table of accuracy and costs, and the differences to the first method. */
+import { escapeMarkdown } from '../foundation/text.js';
 import type { RunTable, RunTableCell, RunTableRow } from './runs.js';
 
 const DIGITS = 4;
@@ -28,14 +29,7 @@ export function renderComparisonMarkdown(table: RunTable): string {
     .filter(({ rows }) => rows.length > 0)
     .map(({ header, rows }) => {
       const line = (cells: readonly string[]) =>
-        `| ${cells
-          .map((text) =>
-            text
-              .trim()
-              .replaceAll('|', '\\|')
-              .replace(/^(.*\S) \*$/, '**$1**'),
-          )
-          .join(' | ')} |`;
+        `| ${cells.map((text) => escapeMarkdown(text.trim()).replace(/^(.*\S) \*$/, '**$1**')).join(' | ')} |`;
       const body = rows.map(({ name, cells, note }) =>
         line([name, ...(cells ?? [note, ...header.slice(2).map(() => '')])]),
       );

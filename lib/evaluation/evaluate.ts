@@ -1,14 +1,16 @@
 import type { Baseline } from '../baselines/baseline.js';
 import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
-import type { TaskSet } from '../foundation/contract.js';
+import type { ScoreKind, TaskSet } from '../foundation/contract.js';
 import { compareGroups, groupsOf } from './groups.js';
 import type { GroupComparison } from './groups.js';
-import { evaluateLists, parseListMetric } from './list-metrics.js';
-import { rankCatalog } from './lists.js';
+import { checkCandidates, defaultCandidates } from './candidates.js';
+import type { Candidates } from './candidates.js';
+import { parseListMetric } from './list-metrics.js';
 import type { Scorer } from './lists.js';
 import { fitMedianDecoder } from './median-decode.js';
 import type { MedianDecoder } from './median-decode.js';
-import { evaluateScores, metricsFor, parseMetric, queryLabels } from './metrics.js';
+import { measureMethod, notesOf } from './measure.js';
+import { evaluateScores, parseMetric, queryLabels } from './metrics.js';
 import type { MetricOptions, MetricResult } from './metrics.js';
 import type { CustomMetric } from './metric.js';
 import { isListMetric } from './names.js';
@@ -21,14 +23,21 @@ import { lossOf } from '../model/losses.js';
 import { scoresAs, scoresOf } from '../model/scores.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { checkMetric, metricScores } from './scores.js';
+import { checkVaried, standardFor } from './standard.js';
 
 export interface EvaluateOptions extends MetricOptions {
   /**
    * Names: of the query rows (`mae`, `ndcg@5` …; see `evaluateScores`), and of lists of recommendations from the whole catalog
    * (`coverage@10`, `novelty@10` …; see `evaluateLists`); or metrics of one's own. Default: those of the model's loss,
-   * `['mae', 'rmse', 'ndcg@5']` for ratings, `['logloss', 'auc']` for clicks, `['auc', 'ndcg@5']` where the loss ranks.
+   * `['mae', 'rmse', 'ndcg@5']` for ratings, `['logloss', 'auc']` for clicks, `['auc', 'ndcg@5']` where the loss ranks;
+   * of held-out items among candidates `hitrate@10`, `recall@10`, `map@10` and `ndcg@10` in place of those that rank.
    */
   metrics?: readonly (string | CustomMetric)[];
+  /**
+   * What metrics that rank are of: a task's query rows among themselves (`query`), or its held-out items among the whole `catalog`
+   * or `{ negatives }` drawn items, which the user never had. Default `query`; where every label is the same, `catalog`.
+   */
+  candidates?: Candidates;
   /** Methods to stand beside, from `fitBaselines`. */
   baselines?: readonly Baseline[];
   /**
@@ -80,6 +89,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   checkObject(options, 'evaluate', [
     'metrics',
+    'candidates',
     'baselines',
     'calibration',
     'groups',
@@ -93,7 +103,9 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   const { head } = learner.model.spec;
   const loss = lossOf(head);
   const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain } = options;
-  const names: readonly (string | CustomMetric)[] = options.metrics ?? loss.metrics;
+  const { candidates = defaultCandidates(tasks) } = options;
+  checkCandidates(candidates, 'evaluate.candidates');
+  const names: readonly (string | CustomMetric)[] = options.metrics ?? standardFor(head, tasks, candidates).metrics;
   checkArray(names, 'evaluate.metrics', 'metric names');
   checkSignal(signal, 'evaluate.signal');
   if (calibration !== undefined) {
@@ -107,24 +119,23 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
       );
   }
   const metrics = names.filter((name) => !isListMetric(name));
-  const listMetrics = names.filter(isListMetric);
-  for (const metric of metrics) checkMetric(head, metric, 'evaluate.metrics');
-  const count = Math.max(0, ...listMetrics.map((name) => parseListMetric(name).k));
+  for (const name of names.filter(isListMetric)) parseListMetric(name);
+  for (const metric of metrics) {
+    checkMetric(head, metric, 'evaluate.metrics');
+    checkVaried(metric, tasks, 'evaluate.metrics');
+  }
+  const measured = { metrics: names, candidates, threshold, gain, trainRows, features, signal };
   const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
 
   const methods: MethodEvaluation[] = [];
   const measure = async (
     method: string,
+    kind: ScoreKind,
     scores: Float64Array,
-    own: readonly (string | CustomMetric)[],
     rank: Scorer,
     decoding?: Float64Array,
   ) => {
-    const results = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain });
-    const lists = count === 0 ? undefined : await rankCatalog(rank, tasks, { count, signal });
-    if (lists !== undefined)
-      Object.assign(results, evaluateLists(lists, { metrics: listMetrics, trainRows, features, threshold }));
-    methods.push({ method, scores, metrics: results });
+    methods.push({ method, scores, metrics: await measureMethod(tasks, kind, scores, rank, measured) });
     if (decoding !== undefined)
       methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
   };
@@ -136,8 +147,8 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     const rank: Scorer = async (candidates) => scoresOf(head, await learner.outputs(candidates, when, signal), 0);
     await measure(
       name,
+      loss.score(head),
       metricScores(learner, outputs, metric),
-      metrics,
       rank,
       others && metricScores(learner, others, metric),
     );
@@ -149,16 +160,15 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
   for (const baseline of baselines) {
     const isRating = baseline.scores === 'label';
     const others = isRating && calibration !== undefined ? baseline.predict(calibration) : undefined;
-    await measure(
-      baseline.name,
-      baseline.predict(tasks),
-      metricsFor(baseline.scores, metrics),
-      (rows) => baseline.predict(rows),
-      others,
-    );
+    await measure(baseline.name, baseline.scores, baseline.predict(tasks), (rows) => baseline.predict(rows), others);
   }
   if (groups !== undefined) for (const one of methods) one.groups = byGroup(one.metrics, groups);
-  return { methods, table: resultTable(methods) };
+  const notes = notesOf(
+    tasks,
+    measured,
+    methods.map((one) => one.metrics),
+  );
+  return { methods, table: { ...resultTable(methods), ...(notes.length > 0 && { notes }) } };
 }
 
 /** Metrics that have a value for each task, by group. */

@@ -1,7 +1,8 @@
 import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
-import type { Column, Dataset, TaskSet } from '../foundation/contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { topK } from '../foundation/top-k.js';
+import { ROWS_A_CALL, withRoom } from './candidate-rows.js';
 
 /** The best items of the catalog for each task. */
 export interface RankedLists {
@@ -29,8 +30,6 @@ export interface RankOptions {
 export type Scorer = (tasks: TaskSet) => Float64Array | Promise<Float64Array>;
 
 const DEFAULT_COUNT = 10;
-/** Candidates scored by one call: memory does not grow with the number of tasks. */
-const ROWS_A_CALL = 200_000;
 
 /**
  * Ranks the catalog for every task: all candidates but the items of its support, by falling score, equal scores in catalog
@@ -51,7 +50,8 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
   const candidates = candidateItems(dataset, options.among);
   const width = candidates.length;
   const chunk = Math.max(1, Math.min(tasks.size, Math.floor(ROWS_A_CALL / width)));
-  const extended = withCandidates(dataset, candidates, chunk);
+  const extended = withRoom(dataset, chunk * width);
+  for (let t = 0; t < chunk; t++) extended.item.set(candidates, dataset.size + t * width);
 
   const offsets = new Int32Array(tasks.size + 1);
   const items: number[] = [];
@@ -100,40 +100,6 @@ function candidateItems({ items }: Dataset, among: Int32Array | undefined): Int3
   }
   const picked = new Set(among);
   return every.filter((row) => picked.has(row));
-}
-
-/** The dataset with room for interactions of `tasks` users with all candidates, at its end; their users are filled in later. */
-function withCandidates(dataset: Dataset, candidates: Int32Array, tasks: number): Dataset {
-  const { size, context } = dataset;
-  const more = tasks * candidates.length;
-  const extend = <A extends Int32Array | Float32Array | Float64Array>(array: A, length = size + more): A => {
-    const longer = new (array.constructor as new (length: number) => A)(length);
-    longer.set(array);
-    return longer;
-  };
-  const item = extend(dataset.item);
-  for (let t = 0; t < tasks; t++) item.set(candidates, size + t * candidates.length);
-  const columns = context.columns.map((column): Column => {
-    if (column.kind === 'dense') {
-      const { scaling } = column;
-      const length = (size + more) * column.size;
-      const raw = scaling?.raw && extend(scaling.raw, length).fill(Number.NaN, scaling.raw.length);
-      return { ...column, data: extend(column.data, length), ...(raw && { scaling: { ...scaling!, raw } }) };
-    }
-    if (column.kind === 'categorical') return { ...column, data: extend(column.data) };
-    return { ...column, offsets: extend(column.offsets, size + more + 1).fill(column.data.length, size) };
-  });
-  // What is recommended is recommended now.
-  const now = dataset.time?.reduce((a, b) => Math.max(a, b), -Infinity);
-  return {
-    ...dataset,
-    size: size + more,
-    user: extend(dataset.user),
-    item,
-    label: extend(dataset.label),
-    time: dataset.time === undefined ? undefined : extend(dataset.time).fill(now!, size),
-    context: { ...context, rows: size + more, columns },
-  };
 }
 
 /** Tasks from … to − 1 with their support, and the candidates as query rows. */

@@ -11,7 +11,7 @@ import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
 export interface MetricOptions {
-  /** A row is relevant if its label is at least this: auc, precision, recall, hitrate, mrr. Default 4. */
+  /** A row is relevant if its label is at least this: auc, precision, recall, hitrate, mrr, map. Default 4. */
   threshold?: number;
   /**
    * Gain of a label y in nDCG: `exponential` is 2^y − 1, `linear` is y; both refuse labels below 0. Default: exponential
@@ -48,7 +48,7 @@ export interface MetricResult extends Interval {
 
 /**
  * Reads a metric: by its name, `mae`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
- * `mrr@k` with an integer k ≥ 1; or one of one's own.
+ * `mrr@k`, `map@k` with an integer k ≥ 1; or one of one's own.
  *
  * @throws UNKNOWN_OPTION for another name (the message holds the nearest), INVALID_OPTION for a bad k or option.
  */

@@ -94,6 +94,30 @@ function reciprocalRank(window: TaskWindow, { k, threshold }: MetricSettings): n
   return firstHit(window, k, threshold, (place) => 1 / place);
 }
 
+/**
+ * Average precision: Σ over places p ≤ k of P(p is relevant) · E(relevant up to p | p is relevant) / p, over the relevant rows
+ * that k places can hold; NaN without a relevant row.
+ */
+function averagePrecision(window: TaskWindow, { k, threshold }: MetricSettings): number {
+  const { start, end } = window;
+  const all = relevantRows(window, threshold);
+  if (all === 0) return NaN;
+  let sum = 0;
+  let before = 0; // relevant rows at places before the current tie
+  for (let from = start; from < end && from - start < k;) {
+    const to = tieEnd(window, from);
+    const size = to - from;
+    const relevant = relevantIn(window, from, to, threshold);
+    // Of the other relevant − 1 rows of the tie, as many lie before its t-th place as do of any size − 1 rows.
+    const share = size > 1 ? (relevant - 1) / (size - 1) : 0;
+    for (let p = from; relevant > 0 && p < to && p - start < k; p++)
+      sum += ((relevant / size) * (before + 1 + (p - from) * share)) / (p - start + 1);
+    before += relevant;
+    from = to;
+  }
+  return sum / Math.min(k, all);
+}
+
 /** Σ over places p ≤ k of P(the first relevant row is at p) · value(p). */
 function firstHit(window: TaskWindow, k: number, threshold: number, value: (place: number) => number): number {
   const { start, end } = window;
@@ -148,4 +172,5 @@ export const RANKING_METRICS = {
   recall: atK(recall),
   hitrate: atK(hitRate),
   mrr: atK(reciprocalRank),
+  map: atK(averagePrecision),
 } as const satisfies Record<string, RowMetric>;

@@ -1,3 +1,4 @@
+import { escapeMarkdown, wrap } from '../foundation/text.js';
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
 import type { Better } from './metric.js';
@@ -20,6 +21,8 @@ export interface ResultTable {
   columns: TableColumn[];
   /** `cells[c]` belongs to `columns[c]`. */
   rows: { method: string; cells: (TableCell | null)[] }[];
+  /** What has to be known to read it, a sentence each: what held-out items were ranked among, columns that say nothing. */
+  notes?: string[];
 }
 export interface MethodResult {
   method: string;
@@ -64,25 +67,29 @@ export function renderText(table: ResultTable, options: RenderOptions = {}): str
   body.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
   const best = directions(table);
   const note = `mean ± half the 95 % interval over tasks${best === '' ? '' : `; * best of the column (${best})`}`;
-  return [...(table.title === '' ? [] : [table.title, '']), ...body, '', note].join('\n') + '\n';
+  const notes = (table.notes ?? []).flatMap((text) => wrap(text, NOTE_WIDTH));
+  return [...(table.title === '' ? [] : [table.title, '']), ...body, '', note, ...notes].join('\n') + '\n';
 }
+
+const NOTE_WIDTH = 100;
 
 /** The same as a GitHub table, the best in bold. */
 export function renderMarkdown(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => (best ? `**${text}**` : text)).map((line) =>
-    line.map((text) => text.replaceAll('|', '\\|')),
+    line.map(escapeMarkdown),
   );
   const widths = columnWidths(lines).map((width) => Math.max(width, 4));
   const body = lines.map((line) => `| ${line.map((text, c) => pad(text, widths[c], c > 0)).join(' | ')} |`);
   const rule = widths.map((width, c) => (c > 0 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
   body.splice(1, 0, `| ${rule.join(' | ')} |`);
-  const title = table.title === '' ? [] : [`**${table.title}**`, ''];
+  const title = table.title === '' ? [] : [`**${escapeMarkdown(table.title)}**`, ''];
   return (
     [
       ...title,
       ...body,
       '',
       `Mean ± half the 95 % interval over tasks${directions(table) === '' ? '' : ` (${directions(table)})`}.`,
+      ...(table.notes ?? []).flatMap((text) => ['', escapeMarkdown(text)]),
     ].join('\n') + '\n'
   );
 }

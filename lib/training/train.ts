@@ -8,6 +8,7 @@ import {
   checkString,
   invalid,
 } from '../foundation/check.js';
+import { checkLabels } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
 import { catalogOf } from '../learner/catalog.js';
 import { DataGuard } from './data-guard.js';
@@ -15,11 +16,15 @@ import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
 import { meanInterval } from '../evaluation/intervals.js';
-import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
+import { parseMetric } from '../evaluation/metrics.js';
 import type { CustomMetric } from '../evaluation/metric.js';
 import { lossOf } from '../model/losses.js';
 import { Learner } from '../learner/learner.js';
+import { checkCandidates, defaultCandidates } from '../evaluation/candidates.js';
+import type { Candidates } from '../evaluation/candidates.js';
+import { isAmong, measureMethod } from '../evaluation/measure.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
+import { checkVaried, standardFor } from '../evaluation/standard.js';
 import { fitRows, translateRows } from '../batch/rows.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
@@ -55,6 +60,8 @@ export interface TrainOptions {
    * model's loss, `mae` for ratings, `logloss` for clicks, `auc` where the loss ranks.
    */
   metric?: string | CustomMetric;
+  /** What a metric that ranks is of, on the validation tasks: as in `evaluate`. Default `query`; where every label is the same, `catalog`. */
+  candidates?: Candidates;
   /** Stop after so many epochs without a better one. Default: never; needs `validation`. */
   patience?: number;
   /** File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes. */
@@ -194,7 +201,7 @@ async function* trainAlone(
         options.onProgress?.((epoch - 1 - state.start + (s + 1) / steps) / epochs, epoch);
       }
       const trained = (performance.now() - started) / 1000;
-      const value = validation === undefined ? undefined : await validate(learner, validation, metric, signal);
+      const value = validation === undefined ? undefined : await validate(learner, validation, settings);
       if (Number.isNaN(value)) throw undefinedMetric(metricName, validation!, learner);
       const improved =
         value !== undefined &&
@@ -231,7 +238,7 @@ async function* trainAlone(
 /** Nothing can be chosen by a metric that no task has. */
 function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner): InnerloopError {
   const { ranks, validation: usual } = lossOf(model.spec.head);
-  const other = ranks ? 'validation tasks with negatives' : `${usual}, say`;
+  const other = ranks ? "candidates: 'catalog', which ranks held-out items among all items" : `${usual}, say`;
   return new InnerloopError('INVALID_DATA', `is undefined for all ${validation.size} validation tasks`, {
     field: 'train.metric',
     value: metric,
@@ -243,14 +250,15 @@ function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner
 async function validate(
   learner: Learner,
   tasks: TaskSet,
-  metric: string | CustomMetric,
-  signal: AbortSignal | undefined,
+  { metric, candidates, signal }: Pick<Settings, 'metric' | 'candidates' | 'signal'>,
 ): Promise<number> {
-  const outputs = await learner.outputs(tasks, 'after', signal);
-  const scores = metricScores(learner, outputs, metric);
+  const score = async (rows: TaskSet) => metricScores(learner, await learner.outputs(rows, 'after', signal), metric);
+  const { head } = learner.model.spec;
+  const loss = lossOf(head);
+  const scores = isAmong(candidates, metric) ? new Float64Array(0) : await score(tasks);
   // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
-  const { threshold } = lossOf(learner.model.spec.head);
-  return Object.values(evaluateScores(tasks, scores, { metrics: [metric], threshold }))[0].mean;
+  const options = { metrics: [metric], candidates, threshold: loss.threshold, signal };
+  return Object.values(await measureMethod(tasks, loss.score(head), scores, score, options))[0].mean;
 }
 
 function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
@@ -267,6 +275,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     'validation',
     'keep',
     'metric',
+    'candidates',
     'patience',
     'checkpoint',
     'signal',
@@ -286,8 +295,11 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     signal,
   } = options;
   const { head } = learner.model.spec;
-  const { metric = lossOf(head).validation } = options;
   checkTaskSet(tasks, 'tasks');
+  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
+  const { candidates = defaultCandidates(validation ?? tasks) } = options;
+  checkCandidates(candidates, `${field}.candidates`);
+  const { metric = standardFor(head, validation ?? tasks, candidates).validation } = options;
   checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
   checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
   checkOneOf(weigh, `${field}.weigh`, ['tasks', 'rows']);
@@ -299,11 +311,11 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     for (const side of ['user', 'item'] as const)
       if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
   }
-  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
   checkOneOf(keep, `${field}.keep`, ['best', 'last']);
   checkMetric(head, metric, `${field}.metric`);
   // A list of recommendations from the whole catalog is not measured after every epoch.
   parseMetric(metric, {}, `${field}.metric`);
+  if (validation !== undefined) checkVaried(metric, validation, `${field}.metric`);
   if (patience !== undefined) {
     checkInteger(patience, `${field}.patience`, 1);
     if (validation === undefined)
@@ -311,22 +323,19 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   }
   if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
   checkSignal(signal, `${field}.signal`);
-  return { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, keep, metric, patience, signal };
-}
-
-function checkLabels(learner: Learner, tasks: TaskSet): void {
-  const { head } = learner.model.spec;
-  const loss = lossOf(head);
-  const { label } = tasks.dataset;
-  for (const rows of [tasks.supportRows, tasks.queryRows]) {
-    for (const row of rows) {
-      const y = label[row];
-      if (loss.fits(y, head)) continue;
-      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
-        field: 'label',
-        value: y,
-        expected: loss.labels(head),
-      });
-    }
-  }
+  return {
+    epochs,
+    metaBatch,
+    weigh,
+    sampling,
+    weights,
+    redraw,
+    hide,
+    validation,
+    keep,
+    metric,
+    candidates,
+    patience,
+    signal,
+  };
 }

@@ -6,6 +6,7 @@ import { describeInputs } from '../../lib/batch/features.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { splitTasks } from '../../lib/tasks/index.js';
+import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { train } from '../../lib/training/train.js';
 import { trainStep } from '../../lib/training/train-step.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -114,7 +115,8 @@ test('a validation metric that no task defines is refused, whatever is kept', as
   const dataset = datasetFromColumns({
     user: Array.from({ length: 200 }, (_, i) => i % 20),
     item: Array.from({ length: 200 }, (_, i) => Math.floor(i / 20)),
-    label: new Float32Array(200).fill(1),
+    // Of one user all are the same: no query has both.
+    label: Float32Array.from({ length: 200 }, (_, i) => i % 2),
   });
   const split = splitTasks(dataset, { protocol: 'users', validation: 0.2, tasks: { query: 3 } });
   for (const keep of ['best', 'last'] as const) {
@@ -131,4 +133,32 @@ test('a validation metric that no task defines is refused, whatever is kept', as
       /train\.metric: is undefined for all 4 validation tasks.*auc.*Choose logloss/,
     );
   }
+});
+
+test('labels that are all the same are refused where there is nothing to learn, and ranked where there is', async () => {
+  const dataset = datasetFromColumns({
+    user: Array.from({ length: 200 }, (_, i) => i % 20),
+    item: Array.from({ length: 200 }, (_, i) => (Math.floor(i / 20) * 3 + (i % 20)) % 40),
+    label: new Float32Array(200).fill(1),
+  });
+  const split = splitTasks(dataset, { protocol: 'users', validation: 0.2, tasks: { query: 3 } });
+  const { train: tasks, validation } = split.sets;
+  const learnerOf = (loss: 'mse' | 'bce' | 'bpr') => {
+    const model = defineModel({
+      inputs: describeInputs(dataset, [{ name: 'item', dim: 2 }], split.trainRows),
+      body: { kind: 'mlp', hidden: [] },
+      head: { loss },
+    });
+    return createLearner({ model, algorithm: make('maml') });
+  };
+  for (const loss of ['mse', 'bce'] as const)
+    await rejects(run(learnerOf(loss), tasks, { epochs: 1 }), 'INVALID_DATA', /every label is 1.*bpr or listwise/);
+  const learner = learnerOf('bpr');
+  await rejects(run(learner, tasks, { epochs: 1, validation, metric: 'mae' }), 'INVALID_OPTION', /train\.metric/);
+  const values: number[] = [];
+  for await (const report of train(learner, tasks, { epochs: 2, validation })) values.push(report.validation!);
+  const { methods } = await evaluate(learner, validation, { metrics: ['ndcg@10'] });
+  assert.ok(values.every((value) => value > 0 && value < 1));
+  const last = methods[1].metrics['ndcg@10'].mean;
+  assert.ok(values.includes(last), `the kept epoch measures ${last}, validation said ${values.join(', ')}`);
 });

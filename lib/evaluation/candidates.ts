@@ -1,0 +1,192 @@
+/** What held-out items are ranked among: the query rows alone, the whole catalogue, or drawn items. */
+import { hasOneLabel } from '../baselines/positives.js';
+import { checkInteger, checkObject, checkSeed, invalid } from '../foundation/check.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { groupRows } from '../foundation/group-rows.js';
+import { random } from '../foundation/random.js';
+import { hasHistories, ROWS_A_CALL, withHistoriesOf, withRoom } from './candidate-rows.js';
+import { meanInterval } from './intervals.js';
+import type { Scorer } from './lists.js';
+import type { CustomMetric } from './metric.js';
+import { evaluateScores, parseMetric } from './metrics.js';
+import type { MetricResult } from './metrics.js';
+
+/**
+ * `query`: the query rows of a task are ranked among themselves. `catalog`: its held-out items are ranked among all items but
+ * those that its user had elsewhere. `negatives`: among so many items that its user never had, drawn for each task by `seed`
+ * (default 0) and the same for every method.
+ */
+export type Candidates = 'query' | 'catalog' | { negatives: number; seed?: number };
+
+export interface CandidateOptions {
+  candidates: Exclude<Candidates, 'query'>;
+  metrics: readonly (string | CustomMetric)[];
+  /** A held-out row is relevant from this label on; where every label is the same, each is. */
+  threshold: number;
+  signal?: AbortSignal | undefined;
+}
+
+export function checkCandidates(candidates: unknown, field: string): asserts candidates is Candidates {
+  if (candidates === 'query' || candidates === 'catalog') return;
+  const expected = "'query', 'catalog' or { negatives: 100 }";
+  if (typeof candidates !== 'object' || candidates === null)
+    throw invalid(field, 'not one of the choices', candidates, expected);
+  checkObject(candidates, field, ['negatives', 'seed']);
+  checkInteger(candidates['negatives'], `${field}.negatives`, 1);
+  if (candidates['seed'] !== undefined) checkSeed(candidates['seed'], `${field}.seed`);
+}
+
+/** The whole catalogue where every label is the same: among themselves any order of such rows is perfect. */
+export function defaultCandidates(tasks: TaskSet): Candidates {
+  return tasks.size > 0 && tasks.users.every((user) => user > 0) && hasOneLabel(tasks.dataset) ? 'catalog' : 'query';
+}
+
+/** One line for the table. */
+export function describeCandidates(candidates: Exclude<Candidates, 'query'>, { dataset }: TaskSet): string {
+  const items = (dataset.items.rows - 1).toLocaleString('en-US');
+  return candidates === 'catalog'
+    ? `Held-out items ranked among the whole catalogue: ${items} items, without those the user had elsewhere.`
+    : `Held-out items ranked among ${candidates.negatives} items drawn from those the user never had (of ${items}); against the whole catalogue all values are lower.`;
+}
+
+/**
+ * Ranks each task's held-out items among candidates, and measures the lists. Relevance is 1 for a held-out item and 0 for the
+ * rest. What is scored has not happened yet, so features of interactions are missing; a history is that of the first query row.
+ *
+ * @throws INVALID_OPTION for tasks that are no users' or too few items to draw from, DIVERGED, ABORTED
+ */
+export async function evaluateCandidates(
+  score: Scorer,
+  tasks: TaskSet,
+  { candidates, metrics, threshold, signal }: CandidateOptions,
+): Promise<Record<string, MetricResult>> {
+  const perTask = new Map(metrics.map((metric) => [parseMetric(metric).name, new Float64Array(tasks.size).fill(NaN)]));
+  const parts: Record<string, MetricResult>[] = [];
+  const known = knownItems(tasks);
+  const relevant = relevanceOf(tasks, threshold);
+  let room: Dataset | undefined;
+  for (let from = 0; from < tasks.size;) {
+    if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
+    const lists: List[] = [];
+    let rows = 0;
+    // At least one task a call, whatever the catalogue.
+    for (let t = from; t < tasks.size && (rows === 0 || rows + tasks.dataset.items.rows <= ROWS_A_CALL); t++) {
+      const list = listOf(tasks, t, candidates, known);
+      rows += list.items.length;
+      lists.push(list);
+    }
+    if (room === undefined || room.size < tasks.dataset.size + rows)
+      room = withRoom(tasks.dataset, from + lists.length === tasks.size ? rows : Math.max(rows, ROWS_A_CALL));
+    const part = partOf(tasks, from, lists, room, relevant);
+    const measured = evaluateScores(part, await score(part), { metrics, threshold: RELEVANT });
+    for (const [name, values] of perTask) values.set(measured[name].perTask, from);
+    parts.push(measured);
+    from += lists.length;
+  }
+  return Object.fromEntries(
+    [...perTask].map(([name, values]) => [name, { ...parts[0]?.[name], ...meanInterval(values), perTask: values }]),
+  );
+}
+/** Between the labels of candidates, which are 0 and 1. */
+const RELEVANT = 0.5;
+
+interface List {
+  /** Held-out items first, each once. */
+  items: Int32Array;
+  heldOut: number;
+}
+
+/** The items that each user of the tasks ever had. */
+function knownItems({ dataset, users }: TaskSet): (user: number) => Int32Array {
+  const other = users.indexOf(0);
+  if (other >= 0)
+    throw invalid(
+      'evaluation.candidates',
+      'needs tasks of users',
+      `task ${other}`,
+      "tasks.by: 'user', or candidates: 'query'",
+    );
+  const { order, offsets } = groupRows(dataset.user, dataset.users.rows, undefined);
+  return (user) => order.subarray(offsets[user], offsets[user + 1]).map((row) => dataset.item[row]);
+}
+
+function relevanceOf({ dataset }: TaskSet, threshold: number): (row: number) => boolean {
+  const least = hasOneLabel(dataset) ? -Infinity : Math.fround(threshold);
+  return (row) => dataset.label[row] >= least;
+}
+
+function listOf(
+  { dataset, users, queryOffsets, queryRows }: TaskSet,
+  t: number,
+  candidates: CandidateOptions['candidates'],
+  known: (user: number) => Int32Array,
+): List {
+  const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
+  const heldOut = new Set(query.map((row) => dataset.item[row]));
+  const had = new Set(known(users[t]));
+  const total = dataset.items.rows - 1;
+  const others: number[] = [];
+  if (candidates === 'catalog') {
+    for (let item = 1; item <= total; item++) if (!had.has(item)) others.push(item);
+  } else {
+    const { negatives, seed = 0 } = candidates;
+    if (negatives > total - had.size)
+      throw invalid(
+        'evaluation.candidates.negatives',
+        `more than the items that the user of task ${t} never had`,
+        negatives,
+        `at most ${total - had.size}, or candidates: 'catalog'`,
+      );
+    // A row is one task's query, whichever tasks stand beside it.
+    const stream = random(seed, 'evaluation.candidates', query[0] ?? 0);
+    const drawn = new Set<number>();
+    while (drawn.size < negatives) {
+      const item = 1 + stream.below(total);
+      if (!had.has(item)) drawn.add(item);
+    }
+    others.push(...drawn);
+  }
+  return { items: Int32Array.from([...heldOut, ...others]), heldOut: heldOut.size };
+}
+
+/** The tasks from … on with these lists as their query rows, at the end of `room`. */
+function partOf(
+  tasks: TaskSet,
+  from: number,
+  lists: readonly List[],
+  room: Dataset,
+  isRelevant: (row: number) => boolean,
+): TaskSet {
+  const { dataset, supportOffsets, queryOffsets, queryRows } = tasks;
+  const to = from + lists.length;
+  const queries = new Int32Array(lists.length + 1);
+  for (const [k, { items }] of lists.entries()) queries[k + 1] = queries[k] + items.length;
+  const like = new Int32Array(queries[lists.length]);
+  for (const [k, { items, heldOut }] of lists.entries()) {
+    const at = dataset.size + queries[k];
+    const query = queryRows.subarray(queryOffsets[from + k], queryOffsets[from + k + 1]);
+    const relevant = new Set(query.filter(isRelevant).map((row) => dataset.item[row]));
+    room.user.fill(tasks.users[from + k], at, at + items.length);
+    room.item.set(items, at);
+    room.label.fill(0, at, at + items.length);
+    for (let c = 0; c < heldOut; c++) if (relevant.has(items[c])) room.label[at + c] = 1;
+    like.fill(firstOf(query, dataset.time), queries[k], queries[k + 1]);
+  }
+  const base = supportOffsets[from];
+  return {
+    dataset: hasHistories(dataset) ? withHistoriesOf(room, dataset.size, like) : room,
+    size: lists.length,
+    keys: tasks.keys.slice(from, to),
+    users: tasks.users.slice(from, to),
+    supportOffsets: supportOffsets.slice(from, to + 1).map((offset) => offset - base),
+    supportRows: tasks.supportRows.slice(base, supportOffsets[to]),
+    queryOffsets: queries,
+    queryRows: Int32Array.from(like, (_, i) => dataset.size + i),
+  };
+}
+
+/** The earliest of some rows. */
+function firstOf(rows: Int32Array, time: Float64Array | undefined): number {
+  return time === undefined ? rows[0] : rows.reduce((first, row) => (time[row] < time[first] ? row : first), rows[0]);
+}

@@ -1,0 +1,40 @@
+/** What is measured unless it is said: that of the loss, or of held-out items among candidates. */
+import { hasOneLabel } from '../baselines/positives.js';
+import { invalid } from '../foundation/check.js';
+import type { LossSpec, TaskSet } from '../foundation/contract.js';
+import { lossOf } from '../model/losses.js';
+import type { Loss } from '../model/losses.js';
+import type { Candidates } from './candidates.js';
+import type { CustomMetric } from './metric.js';
+import { parseMetric } from './metrics.js';
+import { isListMetric } from './names.js';
+
+export type Standard = Pick<Loss, 'validation' | 'metrics' | 'threshold'>;
+
+const AMONG_CANDIDATES = ['hitrate@10', 'recall@10', 'map@10', 'ndcg@10'] as const;
+const VALIDATION_AMONG_CANDIDATES = 'ndcg@10';
+
+/** @internal */
+export function standardFor(head: LossSpec, tasks: TaskSet, candidates: Candidates): Standard {
+  const { validation, metrics, threshold, ranks } = lossOf(head);
+  if (candidates === 'query') return { validation, metrics, threshold };
+  const onlyRanks = ranks === true || hasOneLabel(tasks.dataset);
+  const others = onlyRanks ? [] : metrics.filter((name) => parseMetric(name).score !== 'order');
+  return {
+    validation: onlyRanks ? VALIDATION_AMONG_CANDIDATES : validation,
+    metrics: [...others, ...AMONG_CANDIDATES],
+    threshold,
+  };
+}
+
+/** @throws {InnerloopError} INVALID_OPTION for the error of estimates of labels that are all the same. @internal */
+export function checkVaried(metric: string | CustomMetric, { dataset }: TaskSet, field: string): void {
+  if (typeof metric !== 'string' || isListMetric(metric) || parseMetric(metric).score === 'order') return;
+  if (hasOneLabel(dataset))
+    throw invalid(
+      field,
+      `says nothing where every label is ${dataset.label[0]}`,
+      metric,
+      `metrics that rank, such as ${AMONG_CANDIDATES.join(', ')}`,
+    );
+}

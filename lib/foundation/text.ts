@@ -1,0 +1,25 @@
+/** Text for people: lines that fit a terminal, cells that stay cells. */
+
+/** Code points, not UTF-16 units: ± and accented names count once. */
+const length = (text: string) => [...text].length;
+
+/** A sentence in lines of at most so many characters, broken between words; a longer word has a line to itself. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1];
+    if (last !== undefined && length(last) + 1 + length(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** A text in a Markdown table, as it is: no HTML, no end of the cell or of the line. */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('|', '\\|')
+    .replace(/\s*[\r\n]+\s*/g, ' ');
+}

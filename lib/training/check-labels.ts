@@ -1,0 +1,35 @@
+/** Whether the labels of training tasks are such as the loss can learn from. */
+import type { TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { Learner } from '../learner/learner.js';
+import { lossesWhere, lossOf } from '../model/losses.js';
+
+/** @throws {InnerloopError} INVALID_DATA for a label that does not fit the loss, or where all are the same and it tells labels apart */
+export function checkLabels({ model }: Learner, tasks: TaskSet): void {
+  const { head } = model.spec;
+  const loss = lossOf(head);
+  const { label } = tasks.dataset;
+  let first: number | undefined;
+  let varies = false;
+  for (const rows of [tasks.supportRows, tasks.queryRows]) {
+    for (const row of rows) {
+      const y = label[row];
+      first ??= y;
+      varies ||= y !== first;
+      if (loss.fits(y, head)) continue;
+      throw new InnerloopError('INVALID_DATA', `row ${row + 1} does not fit the loss ${head.loss}`, {
+        field: 'label',
+        value: y,
+        expected: loss.labels(head),
+      });
+    }
+  }
+  // A ranking loss draws negatives; further heads have labels of their own.
+  if (varies || loss.ranks || (head.also ?? []).length > 0) return;
+  const ranking = lossesWhere(({ ranks }) => ranks === true).join(' or ');
+  throw new InnerloopError('INVALID_DATA', `every label is ${first}: nothing to learn for the loss ${head.loss}`, {
+    field: 'label',
+    value: first,
+    expected: `labels of more than one value; for purchases, clicks and plays the loss ${ranking}, which draws negatives`,
+  });
+}
