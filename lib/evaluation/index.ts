@@ -4,6 +4,7 @@ export type { EvaluateOptions, Evaluation, MethodEvaluation } from './evaluate.j
 export { evaluateScores, metricOf } from './metrics.js';
 export type { EvaluationOptions, MetricResult } from './metrics.js';
 export type { CustomMetric } from './metric.js';
+export type { Candidates } from './candidates.js';
 export { rankCatalog } from './lists.js';
 export type { RankedLists, RankOptions, Scorer } from './lists.js';
 export { evaluateLists } from './list-metrics.js';
