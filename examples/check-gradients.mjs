@@ -6,15 +6,7 @@ const inputs = [{ name: 'x', kind: 'dense', size: 2 }];
 const spec = { inputs, body: { kind: 'mlp', hidden: [3], activation: 'tanh' }, head: { loss: 'mse' } };
 const model = defineModel(spec, { precision: 'float64' });
 const parameters = model.initialize(1);
-const rows = {
-  inputs: {
-    x: [
-      [0.1, 0.7],
-      [-0.4, 0.2],
-    ],
-  },
-  labels: [1, -1],
-};
+const rows = { inputs: { x: [[0.1, 0.7]] }, labels: [1] };
 const batch = packTasks(model, [{ support: rows, query: { inputs: { x: [[0.5, -0.3]] }, labels: [0.4] } }]);
 const loss = (at) => metaGradient(model, at, batch, { steps: 5, learningRate: 0.1, adapt: 'all', order: 2 });
 const { gradient } = await loss(parameters);
