@@ -41,6 +41,18 @@ inline Index integer(const Napi::Object& from, const char* name, double low, dou
   return integer(number(from, name), low, high, name);
 }
 
+constexpr double kMaxCount = 2147483647;
+
+// Whole numbers of a JavaScript array.
+template <class R>
+std::vector<R> numbers(const Napi::Value& from, const char* what, double least, double most) {
+  const Napi::Array values = array(from, what);
+  std::vector<R> result;
+  for (std::uint32_t i = 0; i < values.Length(); ++i)
+    result.push_back(static_cast<R>(integer(values.Get(i).ToNumber().DoubleValue(), least, most, what)));
+  return result;
+}
+
 template <class X>
 constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>          ? napi_float32_array
                                             : std::is_same_v<X, double>       ? napi_float64_array

@@ -13,7 +13,7 @@ namespace {
 struct Completion {
   napi_deferred deferred;
   std::exception_ptr failure;
-  std::function<Napi::Value(Napi::Env)> finish;
+  Finish finish;
 };
 
 // The way back into one environment. Node frees the thread-safe function when the environment ends, whoever still holds
@@ -106,9 +106,7 @@ void init_jobs(Napi::Env env) {
       env, holder, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, nullptr);
 }
 
-Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
-                    std::function<void(const std::function<void()>&)> work,
-                    std::function<Napi::Value(Napi::Env)> finish) {
+Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
   const std::shared_ptr<Bridge> bridge = *static_cast<std::shared_ptr<Bridge>*>(data);
@@ -122,7 +120,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   ThreadPool::instance().submit(
       [bridge, done, token = std::move(token), work = std::move(work)]() mutable {
         try {
-          const std::function<void()> poll = [&token, &bridge] {
+          const Poll poll = [&token, &bridge] {
             if (bridge->closed.load(std::memory_order_relaxed) ||
                 (token && token->aborted.load(std::memory_order_relaxed)))
               throw Aborted();
@@ -139,8 +137,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   return Napi::Value(env, promise);
 }
 
-Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,
-                       const std::function<Napi::Value(Napi::Env)>& finish) {
+Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish) {
   {
     const FlushDenormals flush;
     work([] {});

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "../meta/meta_gradient.h"
+#include "../meta/sparse_gradient.h"
 #include "../model/model.h"
 #include "arguments.h"
 
@@ -50,6 +50,14 @@ Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T
     out.Set(static_cast<std::uint32_t>(i), full);
   }
   return out;
+}
+
+// Gradients of rates by tensor and step.
+template <class T>
+Napi::Value step_rates_to_js(Napi::Env env, const std::vector<std::vector<T>>& gradient) {
+  Napi::Array rates = Napi::Array::New(env);
+  for (const auto& g : gradient) rates.Set(rates.Length(), to_typed_array(env, g));
+  return rates;
 }
 
 }  // namespace innerloop

@@ -1,75 +1,14 @@
-// Objects made from what JavaScript passes: models, frames, batches, inner loops.
-#pragma once
+// Frames of columns, and batches of rows over them.
+#include "../batch/batch.h"
+
 #include <limits>
 
-#include "../layers/linear.h"
 #include "arguments.h"
-#include "build_solver.h"
 #include "handle.h"
+#include "operations.h"
 
 namespace innerloop {
-
-constexpr double kMaxCount = 2147483647;
-
-// Whole numbers of a JavaScript array.
-template <class R>
-std::vector<R> numbers(const Napi::Value& from, const char* what, double least, double most) {
-  const Napi::Array values = array(from, what);
-  std::vector<R> result;
-  for (std::uint32_t i = 0; i < values.Length(); ++i)
-    result.push_back(static_cast<R>(integer(values.Get(i).ToNumber().DoubleValue(), least, most, what)));
-  return result;
-}
-
-template <class T>
-std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
-  ModelSpec spec;
-  const Napi::Array inputs = array(from.Get("inputs"), "inputs"), tensors = array(from.Get("tensors"), "tensors"),
-                    layers = array(from.Get("layers"), "layers");
-  for (std::uint32_t i = 0; i < inputs.Length(); ++i) {
-    const Napi::Object input = object(inputs.Get(i), "input");
-    spec.inputs.push_back({static_cast<InputKind>(integer(input, "kind", 0, 3)), integer(input, "size", 0, kMaxCount),
-                           integer(input, "cardinality", 0, kMaxCount),
-                           static_cast<Pooling>(integer(input, "pooling", 0, 1))});
-    const InputSpec& last = spec.inputs.back();
-    require(last.kind == InputKind::dense ? last.size > 0 : last.cardinality > 0,
-            "an input needs a size or a cardinality");
-  }
-  require(!spec.inputs.empty(), "a model needs an input");
-  for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
-    const Napi::Object tensor = object(tensors.Get(i), "tensor");
-    spec.tensors.push_back(
-        {tensor.Get("name").ToString().Utf8Value(), numbers<Index>(tensor.Get("shape"), "shape", 1, kMaxCount),
-         static_cast<int>(integer(tensor, "input", -1, kMaxCount)), integer(tensor, "transposed", 0, 1) == 1});
-  }
-  for (std::uint32_t i = 0; i < layers.Length(); ++i) {
-    const Napi::Object layer = object(layers.Get(i), "layer");
-    LayerSpec made{static_cast<int>(integer(layer, "kind", 0, 1000)),
-                   numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
-                   static_cast<int>(integer(layer, "out", 0, kMaxCount)),
-                   numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount),
-                   {}};
-    const Napi::Array options = array(layer.Get("options"), "options");
-    for (std::uint32_t o = 0; o < options.Length(); ++o)
-      made.options.push_back(options.Get(o).ToNumber().DoubleValue());
-    spec.layers.push_back(std::move(made));
-  }
-  spec.slots = numbers<Index>(from.Get("slots"), "slots", 1, kMaxCount);
-  spec.output = static_cast<int>(integer(from, "output", 0, kMaxCount));
-  const Napi::Array heads = array(from.Get("heads"), "heads");
-  for (std::uint32_t i = 0; i < heads.Length(); ++i) {
-    const Napi::Object head = object(heads.Get(i), "head");
-    spec.heads.push_back({static_cast<LossKind>(integer(head, "loss", 0, 4)), integer(head, "outputs", 1, kMaxCount),
-                          number(head, "weight")});
-    const HeadSpec& last = spec.heads.back();
-    // mse reads the first of several outputs only: they are an embedding, which has no loss.
-    require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1,
-            "every loss but softmax has one output");
-    require(last.weight >= 0, "a head's weight must not be negative");
-  }
-  require(!spec.heads.empty(), "a model needs a head");
-  return std::make_shared<Model<T>>(std::move(spec));
-}
+namespace {
 
 // A column of an input; its ids are checked against the model here, once, and batches then only check row numbers.
 // `rows` is −1 where the column itself says how many there are.
@@ -194,60 +133,27 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
 }
 
 template <class T>
-InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
-  InnerLoop<T> inner;
-  inner.steps = static_cast<int>(integer(from, "steps", 0, 10000));
-  inner.order = static_cast<int>(integer(from, "order", 1, 2));
-  inner.shrinkage = static_cast<T>(number(from, "shrinkage"));
-  require(inner.shrinkage >= 0, "shrinkage must not be negative");
-  if (!from.Get("form").IsUndefined()) inner.form = static_cast<Form>(integer(from, "form", 0, 2));
-  if (!from.Get("dropout").IsUndefined())
-    inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
-  inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
-  require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
-  inner.solver = static_cast<SolverKind>(integer(from, "solver", 0, 4));
-  build_solver(model, from, inner);
-  inner.rate_kind = static_cast<RateKind>(integer(from, "rateKind", 0, 2));
-  switch (inner.rate_kind) {
-    case RateKind::scalar:
-      inner.rate = static_cast<T>(number(from, "rate"));
-      break;
-    case RateKind::per_tensor_step: {
-      const Napi::Array rates = array(from.Get("rates"), "rates");
-      require(rates.Length() == model.tensors.size(), "rates must hold one entry for each tensor");
-      inner.step_rates.resize(model.tensors.size());
-      for (std::size_t t = 0; t < model.tensors.size(); ++t) {
-        if (!inner.fast[t]) continue;
-        inner.step_rates[t] = copy<T>(rates.Get(static_cast<std::uint32_t>(t)), "rates");
-        require(inner.step_rates[t].size() == static_cast<std::size_t>(inner.steps),
-                "rates must hold one value for each step");
-      }
-      break;
-    }
-    case RateKind::per_parameter: {
-      const auto store = unwrap<Store<T>>(from.Get("rates"));
-      require(store->model->arena_size == model.arena_size, "the rates belong to another model");
-      inner.parameter_rates = store->values;
-    }
-  }
-  return inner;
+Napi::Value create_frame(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&] { return wrap(info.Env(), build_frame<T>(unwrap<Model<T>>(info[0]), object(info[1], "frame"))); });
 }
 
-inline OptimizerOptions build_optimizer(const Napi::Object& from, std::size_t tensors) {
-  OptimizerOptions o;
-  o.kind = static_cast<OptimizerKind>(integer(from, "kind", 0, 1));
-  o.learning_rate = number(from, "learningRate");
-  o.momentum = number(from, "momentum");
-  o.beta1 = number(from, "beta1");
-  o.beta2 = number(from, "beta2");
-  o.epsilon = number(from, "epsilon");
-  o.clip_norm = number(from, "clipNorm");
-  o.weight_decay = copy<double>(from.Get("weightDecay"), "weightDecay");
-  o.l2 = copy<double>(from.Get("l2"), "l2");
-  o.max_norm = copy<double>(from.Get("maxNorm"), "maxNorm");
-  require(o.weight_decay.size() == tensors && o.l2.size() == tensors && o.max_norm.size() == tensors,
-          "weightDecay, l2 and maxNorm must hold one value for each tensor");
-  return o;
+template <class T>
+Napi::Value create_batch(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return wrap(info.Env(),
+                build_batch<T>(unwrap<Model<T>>(info[0]), unwrap<Frame<T>>(info[1]), object(info[2], "batch")));
+  });
 }
+
+}  // namespace
+
+template <class T>
+void add_batch_operations(const Operations& operations) {
+  operations.add("createFrame", create_frame<T>);
+  operations.add("createBatch", create_batch<T>);
+}
+
+INNERLOOP_OPERATIONS(add_batch_operations)
 
 }  // namespace innerloop

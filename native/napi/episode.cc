@@ -1,9 +1,12 @@
-// Episode programs from what lib/episode/program.ts writes.
-#pragma once
+// Episode programs from what lib/meta/graphs/graph.ts writes.
 #include "../episode/program.h"
-#include "build.h"
+
+#include "arguments.h"
+#include "handle.h"
+#include "operations.h"
 
 namespace innerloop {
+namespace {
 
 template <class T>
 std::shared_ptr<Episode<T>> build_episode(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
@@ -37,23 +40,20 @@ std::shared_ptr<Episode<T>> build_episode(std::shared_ptr<const Model<T>> model,
   return std::make_shared<Episode<T>>(std::move(model), std::move(spec));
 }
 
-// The programs of an inner loop, which must be of its model.
 template <class T>
-void build_programs(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
-  if (from.Get("episode").IsUndefined()) return;
-  inner.episode = unwrap<Episode<T>>(from.Get("episode"));
-  if (!from.Get("training").IsUndefined()) inner.training = unwrap<Episode<T>>(from.Get("training"));
-  for (const auto& program : {inner.episode, inner.training}) {
-    if (!program) continue;
-    require(program->model.get() == &model, "the program belongs to another model");
-    require(program->spec.starts.empty() == inner.episode->spec.starts.empty() &&
-                program->spec.classes == inner.episode->spec.classes,
-            "the programs of an inner loop must make the same");
-    if (program->spec.starts.empty())
-      for (const std::uint8_t fast : inner.fast) require(!fast, "an episode program adapts no parameters");
-    for (const auto& start : program->spec.starts)
-      require(inner.fast[start.tensor] != 0, "a start is of an adapted tensor");
-  }
+Napi::Value create_episode(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return wrap(info.Env(), build_episode<T>(unwrap<Model<T>>(info[0]), object(info[1], "program")));
+  });
 }
+
+}  // namespace
+
+template <class T>
+void add_episode_operations(const Operations& operations) {
+  operations.add("createEpisode", create_episode<T>);
+}
+
+INNERLOOP_OPERATIONS(add_episode_operations)
 
 }  // namespace innerloop

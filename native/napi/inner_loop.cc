@@ -1,9 +1,11 @@
-// What a solver needs beside the common inner loop; checked here, so that solvers/ may trust it.
-#pragma once
+#include "inner_loop.h"
+
+#include "../episode/program.h"
 #include "../layers/linear.h"
-#include "arguments.h"
+#include "operations.h"
 
 namespace innerloop {
+namespace {
 
 template <class T>
 int dense_tensor_number(const Model<T>& model, const Napi::Object& from, const char* name, Index size) {
@@ -83,5 +85,97 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
       return;
   }
 }
+
+template <class T>
+InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
+  InnerLoop<T> inner;
+  inner.steps = static_cast<int>(integer(from, "steps", 0, 10000));
+  inner.order = static_cast<int>(integer(from, "order", 1, 2));
+  inner.shrinkage = static_cast<T>(number(from, "shrinkage"));
+  require(inner.shrinkage >= 0, "shrinkage must not be negative");
+  if (!from.Get("form").IsUndefined()) inner.form = static_cast<Form>(integer(from, "form", 0, 2));
+  if (!from.Get("dropout").IsUndefined())
+    inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
+  inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
+  require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
+  inner.solver = static_cast<SolverKind>(integer(from, "solver", 0, 4));
+  build_solver(model, from, inner);
+  inner.rate_kind = static_cast<RateKind>(integer(from, "rateKind", 0, 2));
+  switch (inner.rate_kind) {
+    case RateKind::scalar:
+      inner.rate = static_cast<T>(number(from, "rate"));
+      break;
+    case RateKind::per_tensor_step: {
+      const Napi::Array rates = array(from.Get("rates"), "rates");
+      require(rates.Length() == model.tensors.size(), "rates must hold one entry for each tensor");
+      inner.step_rates.resize(model.tensors.size());
+      for (std::size_t t = 0; t < model.tensors.size(); ++t) {
+        if (!inner.fast[t]) continue;
+        inner.step_rates[t] = copy<T>(rates.Get(static_cast<std::uint32_t>(t)), "rates");
+        require(inner.step_rates[t].size() == static_cast<std::size_t>(inner.steps),
+                "rates must hold one value for each step");
+      }
+      break;
+    }
+    case RateKind::per_parameter: {
+      const auto store = unwrap<Store<T>>(from.Get("rates"));
+      require(store->model->arena_size == model.arena_size, "the rates belong to another model");
+      inner.parameter_rates = store->values;
+    }
+  }
+  return inner;
+}
+
+// The programs of an inner loop, which must be of its model.
+template <class T>
+void build_programs(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
+  if (from.Get("episode").IsUndefined()) return;
+  inner.episode = unwrap<Episode<T>>(from.Get("episode"));
+  if (!from.Get("training").IsUndefined()) inner.training = unwrap<Episode<T>>(from.Get("training"));
+  for (const auto& program : {inner.episode, inner.training}) {
+    if (!program) continue;
+    require(program->model.get() == &model, "the program belongs to another model");
+    require(program->spec.starts.empty() == inner.episode->spec.starts.empty() &&
+                program->spec.classes == inner.episode->spec.classes,
+            "the programs of an inner loop must make the same");
+    if (program->spec.starts.empty())
+      for (const std::uint8_t fast : inner.fast) require(!fast, "an episode program adapts no parameters");
+    for (const auto& start : program->spec.starts)
+      require(inner.fast[start.tensor] != 0, "a start is of an adapted tensor");
+  }
+}
+
+}  // namespace
+
+template <class T>
+PreparedInnerLoop<T> prepare(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
+  PreparedInnerLoop<T> loop{std::move(model), {}, nullptr};
+  loop.inner = build_inner_loop<T>(*loop.model, from);
+  build_programs(*loop.model, from, loop.inner);
+  if (loop.inner.rate_kind == RateKind::per_parameter) loop.rates = unwrap<Store<T>>(from.Get("rates"));
+  return loop;
+}
+
+namespace {
+
+template <class T>
+Napi::Value create_inner_loop(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return wrap(info.Env(), std::make_shared<PreparedInnerLoop<T>>(
+                                prepare<T>(unwrap<Model<T>>(info[0]), object(info[1], "inner"))));
+  });
+}
+
+}  // namespace
+
+template <class T>
+void add_inner_loop_operations(const Operations& operations) {
+  operations.add("createInnerLoop", create_inner_loop<T>);
+}
+
+INNERLOOP_OPERATIONS(add_inner_loop_operations)
+
+template PreparedInnerLoop<float> prepare(std::shared_ptr<const Model<float>>, const Napi::Object&);
+template PreparedInnerLoop<double> prepare(std::shared_ptr<const Model<double>>, const Napi::Object&);
 
 }  // namespace innerloop
