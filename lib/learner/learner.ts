@@ -1,4 +1,4 @@
-import { META_GRADIENT, REPTILE, runNative } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -166,14 +166,14 @@ export class Learner {
 
   /** @internal The algorithm's inner loop with its current rates. */
   innerLoop(): NativeInnerLoop {
-    if (this.rateStore !== undefined) return { ...this.#inner, rateKind: 2, rates: this.rateStore };
+    if (this.rateStore !== undefined) return { ...this.#inner, rateKind: 'perParameter', rates: this.rateStore };
     if (this.stepRates === undefined) return this.#inner;
     const { steps } = this.algorithm;
     let next = 0;
     const rates = Array.from(this.#inner.fast, (fast) =>
       fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps)),
     );
-    return { ...this.#inner, rateKind: 1, rates };
+    return { ...this.#inner, rateKind: 'perTensorStep', rates };
   }
 
   /** @internal */
@@ -231,7 +231,7 @@ export class Learner {
         dropout: stepKey(this.seed, start, progress),
         ...(this.algorithm.direction === 'joint' && { steps: 0 }),
       },
-      direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
+      direction: this.algorithm.direction === 'reptile' ? 'reptile' : 'metaGradient',
       optimizer: { ...this.#optimizer, learningRate },
       rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
     } as const;
@@ -346,7 +346,7 @@ export class Learner {
   checkUncertainty(): void {
     const { solver, name } = this.algorithm;
     if (solver !== 'ridge' && solver !== 'laplace') {
-      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', {
+      throw new InnerloopError('UNSUPPORTED', 'has no predictive variance', {
         field: 'learner.algorithm',
         value: name,
         expected: 'ridge or laplace',

@@ -1,4 +1,4 @@
-import { LOSSES as NATIVE_LOSSES, nativeError, operations } from '../foundation/addon.js';
+import { INPUT_KINDS, nativeError, operations, POOLINGS } from '../foundation/addon.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf } from './bodies/index.js';
@@ -25,7 +25,7 @@ import type {
 } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
-import { INPUT_KINDS, POOLINGS, Program } from './layer-program.js';
+import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
 import { random } from '../foundation/random.js';
 
@@ -260,7 +260,7 @@ function checkLoss(head: Record<string, unknown>, field: string): asserts head i
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
   return [main, ...also].map((head) => ({
-    loss: NATIVE_LOSSES.indexOf(lossOf(head).native),
+    loss: lossOf(head).native,
     outputs: outputsOf(head),
     weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
   }));

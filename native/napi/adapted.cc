@@ -70,11 +70,11 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
       // Steps on another selection than the rates and the solver were checked for would read beyond them.
       require(!after || start->fast == c->inner.fast, "the adapted parameters are of another selection");
       c->inner.fast = start->fast;
-      c->inner.episode = start->episode;
+      c->inner.graph = start->graph;
     }
     const bool variance = options.Get("variance").ToBoolean();
     const bool solved =
-        !c->inner.episode && (c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace);
+        !c->inner.graph && (c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace);
     require(!variance || (after ? solved : before && start && !start->factor.empty()),
             "only a last layer in closed form has a variance");
     const auto result = std::make_shared<QueryOutputs<T>>();

@@ -23,7 +23,7 @@ Napi::Object operations_of(Napi::Env env) {
   add_model_operations<T>(operations);
   add_store_operations<T>(operations);
   add_batch_operations<T>(operations);
-  add_episode_operations<T>(operations);
+  add_graph_operations<T>(operations);
   add_inner_loop_operations<T>(operations);
   add_adapted_operations<T>(operations);
   add_gradient_operations<T>(operations);
@@ -48,6 +48,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("hardwareThreads", Napi::Number::New(env, ThreadPool::hardware_threads()));
   exports.Set("createToken", Napi::Function::New(env, create_token, "createToken"));
   exports.Set("abortToken", Napi::Function::New(env, abort_token, "abortToken"));
+  exports.Set("enums", enumerator_tables(env));
+  exports.Set("decisions", decisions(env));
   exports.Set("float32", operations_of<float>(env));
   exports.Set("float64", operations_of<double>(env));
   return exports;

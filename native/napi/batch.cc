@@ -85,16 +85,16 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
   const Napi::Array sides = array(from.Get("sides"), "sides");
   const std::size_t shared = batch->frame->side_rows.size();
   std::vector<Index> side_rows = batch->frame->side_rows;
-  if (!from.Get("own").IsUndefined()) {
-    const Napi::Array own = array(from.Get("own"), "own");
-    for (std::uint32_t i = 0; i < own.Length(); ++i) {
-      const Napi::Object column = object(own.Get(i), "column");
+  if (!from.Get("overrides").IsUndefined()) {
+    const Napi::Array overrides = array(from.Get("overrides"), "overrides");
+    for (std::uint32_t i = 0; i < overrides.Length(); ++i) {
+      const Napi::Object column = object(overrides.Get(i), "column");
       const Index input = integer(column, "input", 0, static_cast<double>(batch->model->spec.inputs.size()) - 1);
       const InputSpec& spec = batch->model->spec.inputs[input];
       require(integer(column, "side", 0, kMaxCount) == static_cast<Index>(shared + i),
-              "own columns have sides of their own, after the frame's");
-      batch->own.emplace_back(input, build_column<T>(spec, column, static_cast<int>(shared + i), -1));
-      side_rows.push_back(rows_of<T>(batch->own.back().second));
+              "the k-th override reads the k-th side after those of the frame");
+      batch->overrides.emplace_back(input, build_column<T>(spec, column, static_cast<int>(shared + i), -1));
+      side_rows.push_back(rows_of<T>(batch->overrides.back().second));
     }
   }
   require(sides.Length() == side_rows.size(), "a batch needs one row list for each side");

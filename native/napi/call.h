@@ -27,7 +27,7 @@ template <class T>
 std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels);
 
 inline Direction read_direction(const Napi::CallbackInfo& info) {
-  return static_cast<Direction>(integer(object(info[0], "options"), "direction", 0, 1));
+  return enumerator<Direction>(object(info[0], "options"), "direction");
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 #include "inner_loop.h"
 
-#include "../episode/program.h"
-#include "../layers/linear.h"
+#include "../graphs/graph.h"
+#include "../layers/layer.h"
 #include "operations.h"
 
 namespace innerloop {
@@ -19,35 +19,37 @@ int dense_tensor_number(const Model<T>& model, const Napi::Object& from, const c
 template <class T>
 void build_posterior(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
   const LossKind loss = inner.solver == SolverKind::ridge ? LossKind::mse : LossKind::bce;
-  require(model.head != nullptr && model.spec.heads.size() == 1 && model.spec.heads[0].kind == loss,
+  require(model.last_layer != nullptr && model.spec.heads.size() == 1 && model.spec.heads[0].kind == loss,
           "the solver needs a linear last layer under mse (ridge) or bce (laplace)");
-  const Index d = model.head->I + 1;
-  require(model.head->O == 1, "the solver needs one output");
+  const Index d = model.last_layer->I + 1;
+  require(model.last_layer->O == 1, "the solver needs one output");
   inner.prior.log_precisions = dense_tensor_number(model, from, "prior", d);
   if (!from.Get("priorFactor").IsUndefined())
     inner.prior.factor = dense_tensor_number(model, from, "priorFactor", d * d);
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
-    require(
-        (inner.fast[t] != 0) == (static_cast<int>(t) == model.head->weight || static_cast<int>(t) == model.head->bias),
-        "the solver adapts the last layer");
+    require((inner.fast[t] != 0) ==
+                (static_cast<int>(t) == model.last_layer->weight || static_cast<int>(t) == model.last_layer->bias),
+            "the solver adapts the last layer");
   require(inner.steps == 1, "the solver takes one step");
 }
 
-// The tensors of solvers/lstm.cc.
+// The tensors of the lstm solver, in the order of LstmTensor.
 template <class T>
 void build_lstm(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
-  const Napi::Array own = array(from.Get("own"), "own");
-  require(own.Length() == 7, "the lstm solver has seven tensors");
-  for (std::uint32_t i = 0; i < own.Length(); ++i) {
-    const int t = static_cast<int>(
-        integer(own.Get(i).ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "own"));
+  const Napi::Array tensors = array(from.Get("lstmTensors"), "lstmTensors");
+  require(tensors.Length() == enumerators<LstmTensor>().size(), "the lstm solver has one tensor for each of its names");
+  for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
+    const int t = static_cast<int>(integer(tensors.Get(i).ToNumber().DoubleValue(), 0,
+                                           static_cast<double>(model.tensors.size()) - 1, "lstmTensors"));
     require(model.tensors[t].input < 0 && !inner.fast[t], "the lstm solver's tensors are dense and not adapted");
     inner.lstm.push_back(t);
   }
-  const auto size = [&](int i) { return model.tensors[inner.lstm[i]].size; };
-  const Index H = size(2) / 4;
-  require(H > 0 && size(0) == 16 * H && size(1) == 4 * H * H && size(2) == 4 * H && size(3) == H + 2 && size(4) == 1 &&
-              size(5) == H + 2 && size(6) == 1,
+  using enum LstmTensor;
+  const auto size = [&](LstmTensor which) { return model.tensors[inner.lstm[static_cast<std::size_t>(which)]].size; };
+  const Index H = size(bias) / 4;
+  require(H > 0 && size(weight_ih) == 16 * H && size(weight_hh) == 4 * H * H && size(bias) == 4 * H &&
+              size(forget_weight) == H + 2 && size(forget_bias) == 1 && size(input_weight) == H + 2 &&
+              size(input_bias) == 1,
           "the lstm solver's tensors do not fit each other");
 }
 
@@ -56,8 +58,10 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
   const auto given = [&](const char* name) { return !from.Get(name).IsUndefined(); };
   if (given("update")) {
     const Napi::Object update = object(from.Get("update"), "update");
-    inner.update = {static_cast<UpdateKind>(integer(update, "kind", 0, 2)), static_cast<T>(number(update, "beta1")),
-                    static_cast<T>(number(update, "beta2")), static_cast<T>(number(update, "epsilon"))};
+    inner.update = {.kind = enumerator<UpdateKind>(update, "kind"),
+                    .beta1 = static_cast<T>(number(update, "beta1")),
+                    .beta2 = static_cast<T>(number(update, "beta2")),
+                    .epsilon = static_cast<T>(number(update, "epsilon"))};
     require(inner.update.beta1 >= 0 && inner.update.beta1 < 1 && inner.update.beta2 >= 0 && inner.update.beta2 < 1,
             "the update's decays must be from 0 to below 1");
     require(inner.update.kind != UpdateKind::adam || inner.update.epsilon > 0, "epsilon must be positive");
@@ -93,14 +97,14 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   inner.order = static_cast<int>(integer(from, "order", 1, 2));
   inner.shrinkage = static_cast<T>(number(from, "shrinkage"));
   require(inner.shrinkage >= 0, "shrinkage must not be negative");
-  if (!from.Get("form").IsUndefined()) inner.form = static_cast<Form>(integer(from, "form", 0, 2));
+  if (!from.Get("form").IsUndefined()) inner.form = enumerator<Form>(from, "form");
   if (!from.Get("dropout").IsUndefined())
     inner.dropout = static_cast<std::uint64_t>(integer(from, "dropout", 0, 9007199254740991.0));
   inner.fast = copy<std::uint8_t>(from.Get("fast"), "fast");
   require(inner.fast.size() == model.tensors.size(), "fast must hold one flag for each tensor");
-  inner.solver = static_cast<SolverKind>(integer(from, "solver", 0, 4));
+  inner.solver = enumerator<SolverKind>(from, "solver");
   build_solver(model, from, inner);
-  inner.rate_kind = static_cast<RateKind>(integer(from, "rateKind", 0, 2));
+  inner.rate_kind = enumerator<RateKind>(from, "rateKind");
   switch (inner.rate_kind) {
     case RateKind::scalar:
       inner.rate = static_cast<T>(number(from, "rate"));
@@ -126,21 +130,21 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   return inner;
 }
 
-// The programs of an inner loop, which must be of its model.
+// The graphs of an inner loop, which must be of its model.
 template <class T>
-void build_programs(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
-  if (from.Get("episode").IsUndefined()) return;
-  inner.episode = unwrap<Episode<T>>(from.Get("episode"));
-  if (!from.Get("training").IsUndefined()) inner.training = unwrap<Episode<T>>(from.Get("training"));
-  for (const auto& program : {inner.episode, inner.training}) {
-    if (!program) continue;
-    require(program->model.get() == &model, "the program belongs to another model");
-    require(program->spec.starts.empty() == inner.episode->spec.starts.empty() &&
-                program->spec.classes == inner.episode->spec.classes,
-            "the programs of an inner loop must make the same");
-    if (program->spec.starts.empty())
-      for (const std::uint8_t fast : inner.fast) require(!fast, "an episode program adapts no parameters");
-    for (const auto& start : program->spec.starts)
+void build_graphs(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
+  if (from.Get("graph").IsUndefined()) return;
+  inner.graph = unwrap<Graph<T>>(from.Get("graph"));
+  if (!from.Get("trainingGraph").IsUndefined()) inner.training_graph = unwrap<Graph<T>>(from.Get("trainingGraph"));
+  for (const auto& graph : {inner.graph, inner.training_graph}) {
+    if (!graph) continue;
+    require(graph->model.get() == &model, "the graph belongs to another model");
+    require(graph->spec.starts.empty() == inner.graph->spec.starts.empty() &&
+                graph->spec.classes == inner.graph->spec.classes,
+            "the graphs of an inner loop must make the same");
+    if (graph->spec.starts.empty())
+      for (const std::uint8_t fast : inner.fast) require(!fast, "a graph in place of the inner loop adapts nothing");
+    for (const auto& start : graph->spec.starts)
       require(inner.fast[start.tensor] != 0, "a start is of an adapted tensor");
   }
 }
@@ -151,7 +155,7 @@ template <class T>
 PreparedInnerLoop<T> prepare(std::shared_ptr<const Model<T>> model, const Napi::Object& from) {
   PreparedInnerLoop<T> loop{std::move(model), {}, nullptr};
   loop.inner = build_inner_loop<T>(*loop.model, from);
-  build_programs(*loop.model, from, loop.inner);
+  build_graphs(*loop.model, from, loop.inner);
   if (loop.inner.rate_kind == RateKind::per_parameter) loop.rates = unwrap<Store<T>>(from.Get("rates"));
   return loop;
 }

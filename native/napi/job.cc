@@ -97,9 +97,9 @@ void init_jobs(Napi::Env env) {
   napi_add_env_cleanup_hook(
       env,
       [](void* data) {
-        auto* bridge = static_cast<Bridge*>(data);
-        const std::lock_guard lock(bridge->mutex);
-        bridge->closed = true;
+        auto& closing = *static_cast<Bridge*>(data);
+        const std::lock_guard lock(closing.mutex);
+        closing.closed = true;
       },
       bridge);
   napi_set_instance_data(

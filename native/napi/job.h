@@ -23,7 +23,7 @@ using Finish = std::function<Napi::Value(Napi::Env)>;  // makes the value of the
 
 Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish);
 
-// The same on this thread, at once: gives the value itself.
+// Runs the same on this thread at once, and gives the value itself.
 Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish);
 
 // An Error object with `code` and, where known, `task`.

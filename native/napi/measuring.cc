@@ -14,7 +14,7 @@ namespace {
 template <class T>
 Napi::Value apply_activation(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto f = static_cast<Activation>(integer(info[0].ToNumber().DoubleValue(), 0, 3, "activation"));
+    const auto f = enumerator<Activation>(info[0], "activation");
     std::vector<T> x = copy<T>(info[1], "x");
     kernels<T>().activation_forward(f, static_cast<Index>(x.size()), x.data(), x.data());
     return to_typed_array(info.Env(), x);

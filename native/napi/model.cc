@@ -15,9 +15,10 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
                     layers = array(from.Get("layers"), "layers");
   for (std::uint32_t i = 0; i < inputs.Length(); ++i) {
     const Napi::Object input = object(inputs.Get(i), "input");
-    spec.inputs.push_back({static_cast<InputKind>(integer(input, "kind", 0, 3)), integer(input, "size", 0, kMaxCount),
-                           integer(input, "cardinality", 0, kMaxCount),
-                           static_cast<Pooling>(integer(input, "pooling", 0, 1))});
+    spec.inputs.push_back({.kind = enumerator<InputKind>(input, "kind"),
+                           .size = integer(input, "size", 0, kMaxCount),
+                           .cardinality = integer(input, "cardinality", 0, kMaxCount),
+                           .pooling = enumerator<Pooling>(input, "pooling")});
     const InputSpec& last = spec.inputs.back();
     require(last.kind == InputKind::dense ? last.size > 0 : last.cardinality > 0,
             "an input needs a size or a cardinality");
@@ -25,17 +26,18 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   require(!spec.inputs.empty(), "a model needs an input");
   for (std::uint32_t i = 0; i < tensors.Length(); ++i) {
     const Napi::Object tensor = object(tensors.Get(i), "tensor");
-    spec.tensors.push_back(
-        {tensor.Get("name").ToString().Utf8Value(), numbers<Index>(tensor.Get("shape"), "shape", 1, kMaxCount),
-         static_cast<int>(integer(tensor, "input", -1, kMaxCount)), integer(tensor, "transposed", 0, 1) == 1});
+    spec.tensors.push_back({.name = tensor.Get("name").ToString().Utf8Value(),
+                            .shape = numbers<Index>(tensor.Get("shape"), "shape", 1, kMaxCount),
+                            .input = static_cast<int>(integer(tensor, "input", -1, kMaxCount)),
+                            .transposed = integer(tensor, "transposed", 0, 1) == 1});
   }
   for (std::uint32_t i = 0; i < layers.Length(); ++i) {
     const Napi::Object layer = object(layers.Get(i), "layer");
-    LayerSpec made{static_cast<int>(integer(layer, "kind", 0, 1000)),
-                   numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
-                   static_cast<int>(integer(layer, "out", 0, kMaxCount)),
-                   numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount),
-                   {}};
+    LayerSpec made{.kind = enumerator<LayerKind>(layer, "kind"),
+                   .in = numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
+                   .out = static_cast<int>(integer(layer, "out", 0, kMaxCount)),
+                   .tensors = numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount),
+                   .options = {}};
     const Napi::Array options = array(layer.Get("options"), "options");
     for (std::uint32_t o = 0; o < options.Length(); ++o)
       made.options.push_back(options.Get(o).ToNumber().DoubleValue());
@@ -46,8 +48,9 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   const Napi::Array heads = array(from.Get("heads"), "heads");
   for (std::uint32_t i = 0; i < heads.Length(); ++i) {
     const Napi::Object head = object(heads.Get(i), "head");
-    spec.heads.push_back({static_cast<LossKind>(integer(head, "loss", 0, 4)), integer(head, "outputs", 1, kMaxCount),
-                          number(head, "weight")});
+    spec.heads.push_back({.kind = enumerator<LossKind>(head, "loss"),
+                          .outputs = integer(head, "outputs", 1, kMaxCount),
+                          .weight = number(head, "weight")});
     const HeadSpec& last = spec.heads.back();
     // mse reads the first of several outputs only: they are an embedding, which has no loss.
     require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1,

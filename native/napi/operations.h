@@ -19,7 +19,7 @@ void add_store_operations(const Operations& operations);  // store.cc
 template <class T>
 void add_batch_operations(const Operations& operations);  // batch.cc
 template <class T>
-void add_episode_operations(const Operations& operations);  // episode.cc
+void add_graph_operations(const Operations& operations);  // graph.cc
 template <class T>
 void add_inner_loop_operations(const Operations& operations);  // inner_loop.cc
 template <class T>
@@ -30,6 +30,11 @@ template <class T>
 void add_training_operations(const Operations& operations);  // training.cc
 template <class T>
 void add_measuring_operations(const Operations& operations);  // measuring.cc
+
+// The names of every enum that JavaScript gives (enumerators.cc).
+Napi::Object enumerator_tables(Napi::Env env);
+// What the core decides for itself and others must foresee: { form(work), chunks(tasks, bytes) } (decisions.cc).
+Napi::Object decisions(Napi::Env env);
 
 #define INNERLOOP_OPERATIONS(add)              \
   template void add<float>(const Operations&); \

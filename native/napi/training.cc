@@ -9,7 +9,7 @@ namespace {
 
 OptimizerOptions build_optimizer(const Napi::Object& from, std::size_t tensors) {
   OptimizerOptions o;
-  o.kind = static_cast<OptimizerKind>(integer(from, "kind", 0, 1));
+  o.kind = enumerator<OptimizerKind>(from, "kind");
   o.learning_rate = number(from, "learningRate");
   o.momentum = number(from, "momentum");
   o.beta1 = number(from, "beta1");
