@@ -131,6 +131,7 @@ export const data = z.strictObject({
 
 const query = z.union([
   count,
+  z.literal('rest'),
   z.strictObject({ fraction: z.number().gt(0).lt(1) }),
   z.strictObject({
     leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.'),
@@ -143,7 +144,9 @@ export const taskSizes = {
     .optional()
     .describe('A task needs at least this many rows, support and query together. Default 2.'),
   max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
-  query: query.describe('Query rows per task, { fraction } of its rows, or { leaveOneOut }.'),
+  query: query.describe(
+    'Query rows per task, { fraction } of its rows, { leaveOneOut }, or rest: all that shots or support leave.',
+  ),
   shots: count
     .optional()
     .describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),
