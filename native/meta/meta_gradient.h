@@ -14,7 +14,7 @@
 
 namespace innerloop {
 
-INNERLOOP_ENUM(Direction, meta_gradient, reptile)
+enum class Direction : int { meta_gradient = 0, reptile = 1 };
 
 template <class T>
 struct MetaGradient {

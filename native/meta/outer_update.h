@@ -7,7 +7,7 @@
 
 namespace innerloop {
 
-INNERLOOP_ENUM(OptimizerKind, sgd, adam)
+enum class OptimizerKind : int { sgd = 0, adam = 1 };
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::adam;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../layers/layer.h"
+#include "../layers/linear.h"
 #include "../runtime/errors.h"
 
 namespace innerloop {
@@ -48,9 +49,7 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
                   t.shape.size() == 2 && t.shape[0] == spec.inputs[t.input].cardinality && !t.transposed,
               "a table must have a row for each id of its input");
     }
-    TensorInfo& made = tensors.emplace_back(TensorInfo{t});
-    made.size = product(t.shape);
-    made.width = t.input >= 0 ? t.shape[1] : 0;
+    tensors.push_back({t, product(t.shape), t.input >= 0 ? t.shape[1] : 0, 0});
   }
   check_slots(spec);
   slot_width = spec.slots;
@@ -67,7 +66,7 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
       slot_width.push_back(made.work);
       slot_learns.push_back(slot_learns[made.out]);
     }
-    if (made.out == output_slot) last_layer = made.affine_map();
+    if (made.out == output_slot) head = dynamic_cast<const Linear<T>*>(&made);
   }
   require(slot_learns[output_slot] != 0, "a model needs parameters");
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../layers/linear.h"
 #include "../runtime/errors.h"
 #include "cholesky.h"
 
@@ -25,11 +26,11 @@ Posterior<T>::Posterior(Task<T>& task)
       state(state_of(task)),
       labels(task.support_labels()),
       kernels(innerloop::kernels<double>()),
-      n(task.plan.model.last_layer->I),
+      n(task.plan.model.head->I),
       d(n + 1),
       S(task.support) {
-  const AffineMap& head = *task.plan.model.last_layer;
-  const T* features = task.prefix.x[head.slot_in];
+  const Linear<T>& head = *task.plan.model.head;
+  const T* features = task.prefix.x[head.in[0]];
   A = take(S * d);
   for (Index s = 0; s < S; ++s) {
     std::copy_n(features + s * n, n, A + s * d);
@@ -132,7 +133,7 @@ void Posterior<T>::keep_factor(const double* s) {
 
 template <class T>
 void Posterior<T>::write(const double* w) {
-  const AffineMap& head = *task.plan.model.last_layer;
+  const Linear<T>& head = *task.plan.model.head;
   const TaskParameters<T>& parameters = task.parameters;
   T* const theta = parameters.theta[1] = task.arena.template take<T>(parameters.fast_size);
   std::copy_n(parameters.theta[0], parameters.fast_size, theta);
@@ -143,7 +144,7 @@ void Posterior<T>::write(const double* w) {
 
 template <class T>
 void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) const {
-  const AffineMap& head = *task.plan.model.last_layer;
+  const Linear<T>& head = *task.plan.model.head;
   T *v_weight = reverse.v + task.parameters.fast_offset[head.weight],
     *v_bias = reverse.v + task.parameters.fast_offset[head.bias];
   const double* w = state.mode;
@@ -174,7 +175,7 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
 
   if (S == 0 || !reverse.plan.prefix_learns) return;
   T** adjoint = reverse.take_adjoints();
-  T* features = adjoint[head.slot_in];
+  T* features = adjoint[head.in[0]];
   for (Index r = 0; r < S; ++r) {
     const double az = kernels.dot(d, A + r * d, z) * (s ? s[r] : 1);
     for (Index i = 0; i < n; ++i) features[r * n + i] = static_cast<T>(e[r] * z[i] - az * w[i]);

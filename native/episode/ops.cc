@@ -1,4 +1,4 @@
-// The operations of a graph, each forward beside its reverse. y [m, n] is the node's value, dy its adjoint;
+// The operations of an episode program: each forward beside its reverse. y [m, n] is the node's value, dy its adjoint;
 // reverses add to the adjoints of their inputs.
 #include <algorithm>
 #include <cmath>
@@ -33,8 +33,6 @@ void normalise_backward(const Kernels<T>& kernels, Index n, Index k, const T* un
   }
 }
 
-ProductKind product_kind(const Node& node) { return static_cast<ProductKind>(static_cast<int>(node.options[0])); }
-
 template <class T>
 int class_of(const Node& node, T label) {
   const std::size_t classes = static_cast<std::size_t>(node.options[0]);
@@ -47,8 +45,8 @@ int class_of(const Node& node, T label) {
 }  // namespace
 
 template <class T>
-void GraphRun<T>::forward(int i) {
-  const Node& node = graph.nodes[i];
+void EpisodeRun<T>::forward(int i) {
+  const Node& node = program.nodes[i];
   const auto& options = node.options;
   const auto in = [&](std::size_t j) { return x[node.in[j]]; };
   const Index m = rows(i), n = columns(i);
@@ -96,14 +94,14 @@ void GraphRun<T>::forward(int i) {
       break;
     }
     case Op::unary:
-      switch (static_cast<Unary>(static_cast<int>(options[0]))) {
-        case Unary::exp:
+      switch (static_cast<int>(options[0])) {
+        case static_cast<int>(Unary::exp):
           for (Index j = 0; j < m * n; ++j) y[j] = std::exp(in(0)[j]);
           break;
-        case Unary::log:
+        case static_cast<int>(Unary::log):
           for (Index j = 0; j < m * n; ++j) y[j] = std::log(in(0)[j] + static_cast<T>(options[1]));
           break;
-        case Unary::reciprocal:
+        case static_cast<int>(Unary::reciprocal):
           for (Index j = 0; j < m * n; ++j) y[j] = 1 / in(0)[j];
           break;
         default:
@@ -130,9 +128,9 @@ void GraphRun<T>::forward(int i) {
       break;
     }
     case Op::product:
-      if (product_kind(node) == ProductKind::nn)
+      if (options[0] == 0)
         kernels.gemm_nn(m, n, k, in(0), k, in(1), n, nullptr, false, y, n);
-      else if (product_kind(node) == ProductKind::nt)
+      else if (options[0] == 1)
         kernels.gemm_nt(m, n, k, in(0), k, in(1), k, false, y, n, arena.template take<T>(n * k));
       else
         kernels.gemm_tn(m, n, rows(node.in[0]), in(0), m, in(1), n, false, y, n);
@@ -176,7 +174,7 @@ void GraphRun<T>::forward(int i) {
     case Op::concat: {
       Index at = 0;
       for (std::size_t j = 0; j < node.in.size(); ++j) {
-        const Index width = columns(node.in[j]), down = graph.nodes[node.in[j]].rows == 1 ? 0 : width;
+        const Index width = columns(node.in[j]), down = program.nodes[node.in[j]].rows == 1 ? 0 : width;
         for (Index r = 0; r < m; ++r) std::copy_n(in(j) + r * down, width, y + r * n + at);
         at += width;
       }
@@ -191,8 +189,8 @@ void GraphRun<T>::forward(int i) {
 }
 
 template <class T>
-void GraphRun<T>::backward(int i) {
-  const Node& node = graph.nodes[i];
+void EpisodeRun<T>::backward(int i) {
+  const Node& node = program.nodes[i];
   const auto& options = node.options;
   const auto in = [&](std::size_t j) { return x[node.in[j]]; };
   const auto to = [&](std::size_t j) { return dx[node.in[j]]; };
@@ -228,14 +226,14 @@ void GraphRun<T>::backward(int i) {
     }
     case Op::unary: {
       if (!to(0)) return;
-      switch (static_cast<Unary>(static_cast<int>(options[0]))) {
-        case Unary::exp:
+      switch (static_cast<int>(options[0])) {
+        case static_cast<int>(Unary::exp):
           for (Index j = 0; j < m * n; ++j) to(0)[j] += dy[j] * y[j];
           return;
-        case Unary::log:
+        case static_cast<int>(Unary::log):
           for (Index j = 0; j < m * n; ++j) to(0)[j] += dy[j] / (in(0)[j] + static_cast<T>(options[1]));
           return;
-        case Unary::reciprocal:
+        case static_cast<int>(Unary::reciprocal):
           for (Index j = 0; j < m * n; ++j) to(0)[j] -= dy[j] * y[j] * y[j];
           return;
         default: {
@@ -265,10 +263,10 @@ void GraphRun<T>::backward(int i) {
     }
     case Op::product: {
       T *const da = to(0), *const db = to(1);
-      if (product_kind(node) == ProductKind::nn) {
+      if (options[0] == 0) {
         if (da) kernels.gemm_nt(m, k, n, dy, n, in(1), n, true, da, k, scratch(n * k));
         if (db) kernels.gemm_tn(k, n, m, in(0), k, dy, n, true, db, n);
-      } else if (product_kind(node) == ProductKind::nt) {
+      } else if (options[0] == 1) {
         if (da) kernels.gemm_nn(m, k, n, dy, n, in(1), k, nullptr, true, da, k);
         if (db) kernels.gemm_tn(n, k, m, dy, n, in(0), k, true, db, k);
       } else {
@@ -320,7 +318,7 @@ void GraphRun<T>::backward(int i) {
     case Op::concat: {
       Index at = 0;
       for (std::size_t j = 0; j < node.in.size(); ++j) {
-        const Index width = columns(node.in[j]), down = graph.nodes[node.in[j]].rows == 1 ? 0 : width;
+        const Index width = columns(node.in[j]), down = program.nodes[node.in[j]].rows == 1 ? 0 : width;
         for (Index r = 0; to(j) && r < m; ++r) kernels.axpy(width, T(1), dy + r * n + at, to(j) + r * down);
         at += width;
       }
@@ -335,9 +333,9 @@ void GraphRun<T>::backward(int i) {
   }
 }
 
-template void GraphRun<float>::forward(int);
-template void GraphRun<float>::backward(int);
-template void GraphRun<double>::forward(int);
-template void GraphRun<double>::backward(int);
+template void EpisodeRun<float>::forward(int);
+template void EpisodeRun<float>::backward(int);
+template void EpisodeRun<double>::forward(int);
+template void EpisodeRun<double>::backward(int);
 
 }  // namespace innerloop

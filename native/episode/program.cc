@@ -1,8 +1,9 @@
-#include "graph.h"
+#include "program.h"
 
 #include <algorithm>
 
 #include "../layers/layer.h"
+#include "../layers/linear.h"
 #include "../runtime/errors.h"
 
 namespace innerloop {
@@ -25,12 +26,11 @@ bool fits(Index dim, Index to) { return dim == to || dim == 1; }
 
 template <class T>
 int slot_of(const Model<T>& model, const Node& node) {
-  const auto which = static_cast<ModelSlot>(
-      whole(node, 1, static_cast<Index>(ModelSlot::inputs), static_cast<Index>(ModelSlot::outputs)));
-  if (which == ModelSlot::outputs) return model.output_slot;
-  if (which == ModelSlot::features) {
-    require(model.last_layer != nullptr, "the model has no linear last layer");
-    return model.last_layer->slot_in;
+  const Index which = whole(node, 1, -3, -1);
+  if (which == -1) return model.output_slot;
+  if (which == -2) {
+    require(model.head != nullptr, "the model has no linear last layer");
+    return model.head->in[0];
   }
   int found = -1;
   for (const auto& layer : model.layers) {
@@ -113,11 +113,11 @@ void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
       return as(in(0).rows, in(0).columns);
     case Op::product: {
       arity(node, 2, 0);
-      const auto kind = static_cast<ProductKind>(whole(node, 0, 0, static_cast<Index>(ProductKind::tn)));
-      const bool a_transposed = kind == ProductKind::tn, b_transposed = kind == ProductKind::nt;
+      const Index way = whole(node, 0, 0, 2);
       const Node &a = in(0), &b = in(1);
-      require((a_transposed ? a.rows : a.columns) == (b_transposed ? b.columns : b.rows), "shapes do not fit");
-      return as(a_transposed ? a.columns : a.rows, b_transposed ? b.rows : b.columns);
+      const Index inner = way == 2 ? a.rows : a.columns;
+      require(inner == (way == 1 ? b.columns : b.rows), "shapes do not fit");
+      return as(way == 2 ? a.columns : a.rows, way == 1 ? b.rows : b.columns);
     }
     case Op::softmax:
       return arity(node, 1, 0), as(in(0).rows, in(0).columns);
@@ -166,8 +166,8 @@ bool reads_query(const Node& node) {
 }  // namespace
 
 template <class T>
-Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::move(m)), spec(std::move(s)) {
-  require(model->spec.heads.size() == 1, "a graph works on one head");
+Episode<T>::Episode(std::shared_ptr<const Model<T>> m, EpisodeSpec s) : model(std::move(m)), spec(std::move(s)) {
+  require(model->spec.heads.size() == 1, "an episode program works on one head");
   wanted.assign(model->slot_width.size(), 0);
   consumed.assign(model->slot_width.size(), 0);
   for (const NodeSpec& made : spec.nodes) {
@@ -195,10 +195,10 @@ Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::mov
     require(i >= 0 && i < static_cast<int>(nodes.size()), "no such node");
     return nodes[i];
   };
-  require(spec.output >= 0 || !spec.starts.empty(), "a graph must make outputs or starts");
+  require(spec.output >= 0 || !spec.starts.empty(), "a program must make outputs or starts");
   if (spec.output >= 0) {
     const Node& output = at(spec.output);
-    require(spec.starts.empty(), "a graph makes outputs or starts, not both");
+    require(spec.starts.empty(), "a program makes outputs or starts, not both");
     require(output.rows == kQuery && output.columns == (spec.classes > 0 ? spec.classes : model->spec.outputs()) &&
                 output.learns,
             "the outputs must be one row for each query row");
@@ -240,7 +240,7 @@ Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::mov
   }
 }
 
-template struct Graph<float>;
-template struct Graph<double>;
+template struct Episode<float>;
+template struct Episode<double>;
 
 }  // namespace innerloop
