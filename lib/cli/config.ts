@@ -1,7 +1,6 @@
 /** The configuration file: its schema, which is also published as JSON Schema, and reading it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
 import { BASELINES } from '../baselines/fit.js';
 import { DEFAULT_THRESHOLD } from '../evaluation/metrics.js';
@@ -11,7 +10,6 @@ import { count, data, fraction, split, taskSizes, text } from './config-data.js'
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
-import { parseJson } from './json.js';
 import { scenarios } from './config-scenarios.js';
 import { byLoss, METRIC_NAMES } from './config-words.js';
 
@@ -249,14 +247,11 @@ export function placed(config: Config, path: string): Config {
   return config;
 }
 
-/** In place of a file: what is written to the command. @internal */
-export const STDIN = '-';
-
 /** A configuration file, not yet checked. @internal */
 export async function readJson(path: string): Promise<unknown> {
   let source: string;
   try {
-    source = path === STDIN ? await readStream(process.stdin) : await readFile(path, 'utf8');
+    source = await readFile(path, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
@@ -267,5 +262,9 @@ export async function readJson(path: string): Promise<unknown> {
       });
     throw new InnerloopError('IO', message, { field: path, cause });
   }
-  return parseJson(source, path === STDIN ? 'standard input' : path);
+  try {
+    return JSON.parse(source.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw invalid(path, `not JSON: ${(error as Error).message.replace(/\s+/g, ' ')}`, source.trim(), 'a JSON object');
+  }
 }

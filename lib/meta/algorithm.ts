@@ -1,4 +1,5 @@
-import type { NameOf, NativeInnerLoop, NativeUpdate } from '../foundation/addon.js';
+import { SOLVERS } from '../foundation/addon.js';
+import type { NativeInnerLoop, NativeUpdate } from '../foundation/addon.js';
 import { checkHasLoss } from '../batch/batch.js';
 import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -32,7 +33,7 @@ export interface Algorithm {
   /** What the outer step follows. Reptile's inner loop runs over all rows of a training task, query rows included. */
   readonly direction: 'meta-gradient' | 'reptile' | 'joint';
   /** `gradient` steps, or the last layer in closed form: `ridge`. */
-  readonly solver: NameOf<'SolverKind'>;
+  readonly solver: keyof typeof SOLVERS;
   /** What a step follows; undefined: the gradient. */
   readonly update?: NativeUpdate;
   readonly proximal?: number;
@@ -135,10 +136,10 @@ export function innerLoopOf(algorithm: Algorithm, model: Model, extension: Exten
   return {
     steps,
     order,
-    solver: algorithm.solver,
+    solver: SOLVERS[algorithm.solver],
     fast,
     shrinkage,
-    rateKind: 'scalar',
+    rateKind: 0,
     rate: learningRate,
     update,
     proximal,

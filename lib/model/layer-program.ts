@@ -1,6 +1,5 @@
 /** How a body becomes what the native core runs: tensors, and layers over slots of activations. */
-import { codes } from '../foundation/addon.js';
-import type { NameOf, NativeHead, NativeModelSpec } from '../foundation/addon.js';
+import type { NativeHead, NativeModelSpec } from '../foundation/addon.js';
 import type { Activation, InputSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 
@@ -16,6 +15,23 @@ export interface TensorSpec {
   readonly initial: Initial;
 }
 
+/** Kinds of native/layers/registry.cc, in its order. */
+const LAYERS = [
+  'inputs',
+  'linear',
+  'activation',
+  'dot',
+  'product',
+  'sum',
+  'concat',
+  'terms',
+  'pairs',
+  'gru',
+  'dropout',
+] as const;
+export type LayerKind = (typeof LAYERS)[number];
+export const INPUT_KINDS = ['dense', 'categorical', 'bag', 'sequence'] as const;
+export const POOLINGS = ['mean', 'sum'] as const;
 export const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'];
 
 /** Standard deviation of a fresh embedding. */
@@ -50,10 +66,10 @@ export class Program {
     this.inputs = inputs;
     this.#native = {
       inputs: inputs.map((input) => ({
-        kind: input.kind,
+        kind: INPUT_KINDS.indexOf(input.kind),
         size: input.kind === 'dense' ? input.size : 0,
         cardinality: input.kind === 'dense' ? 0 : input.cardinality,
-        pooling: input.kind === 'bag' ? (input.pooling ?? 'mean') : 'mean',
+        pooling: input.kind === 'bag' ? POOLINGS.indexOf(input.pooling ?? 'mean') : 0,
       })),
       tensors: [],
       layers: [],
@@ -90,7 +106,7 @@ export class Program {
 
   /** A layer of any kind over slots (none: the rows themselves). */
   layer(
-    kind: NameOf<'LayerKind'>,
+    kind: LayerKind,
     from: readonly Slot[],
     width: number,
     tensors: readonly number[] = [],
@@ -99,7 +115,7 @@ export class Program {
     const slot = { index: this.#native.slots.length, width };
     this.#native.slots.push(width);
     this.#native.layers.push({
-      kind,
+      kind: LAYERS.indexOf(kind),
       in: from.map(({ index }) => index),
       out: slot.index,
       tensors,
@@ -143,7 +159,7 @@ export class Program {
   activate(from: Slot, activation: Activation): Slot {
     return activation === 'identity'
       ? from
-      : this.layer('activation', [from], from.width, [], [codes('Activation')[activation]]);
+      : this.layer('activation', [from], from.width, [], [ACTIVATIONS.indexOf(activation)]);
   }
 
   /** Hidden layers `<name>.0`, `<name>.1` …, each followed by the activation and, where a rate is given, dropout. */

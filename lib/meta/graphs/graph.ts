@@ -1,14 +1,14 @@
 /** What metric and amortised learners write themselves with: a graph of operations on the matrices of one task. */
-import { codes } from '../../foundation/addon.js';
-import type { NameOf, NativeGraphSpec } from '../../foundation/addon.js';
+import type { NativeProgram } from '../../foundation/addon.js';
 import { invalid } from '../../foundation/check.js';
 import type { Activation } from '../../foundation/contract.js';
 import type { ExtraTensor, Model } from '../../model/model.js';
+import { ACTIVATIONS } from '../../model/layer-program.js';
 import type { Initial } from '../../model/layer-program.js';
 
 /** Rows or columns: a number, or as many as a task has support or query rows. */
 export type Dim = number | 'support' | 'query';
-export type Part = NameOf<'Part'>;
+export type Part = 'support' | 'query';
 
 /** A matrix under way. */
 export interface Node {
@@ -17,21 +17,50 @@ export interface Node {
   readonly columns: Dim;
 }
 
-const dim = (of: Dim): number => (typeof of === 'number' ? of : codes('Part')[of]);
-const slot = (part: Part, which: NameOf<'ModelSlot'>) => [codes('Part')[part], codes('ModelSlot')[which]];
+/** Operations of native/episode/program.h, in its order. */
+const OPERATIONS = [
+  'slot',
+  'labels',
+  'oneHot',
+  'parameter',
+  'constant',
+  'count',
+  'noise',
+  'linear',
+  'unary',
+  'affine',
+  'add',
+  'subtract',
+  'multiply',
+  'product',
+  'softmax',
+  'distance',
+  'cosine',
+  'sumRows',
+  'sumColumns',
+  'concat',
+  'columns',
+  'flatten',
+] as const;
+type Operation = (typeof OPERATIONS)[number];
+const UNARY = [...ACTIVATIONS.filter((name) => name !== 'identity'), 'exp', 'log', 'reciprocal'] as const;
+const PRODUCTS = { nn: 0, nt: 1, tn: 2 } as const;
+const SLOTS = { outputs: -1, features: -2, inputs: -3 } as const;
+const PARTS = { support: -1, query: -2 } as const;
+const dim = (of: Dim): number => (typeof of === 'number' ? of : PARTS[of]);
 
 /** Names the algorithm in errors where it does not say what it is called. */
 const THIS = 'the algorithm';
 
 interface Operand {
-  op: NameOf<'Op'>;
+  op: Operation;
   in: number[];
   tensors: string[];
   options: number[];
 }
 
 /**
- * Writes a graph, which the native core checks, runs and differentiates (native/graphs/graph.h). Every method adds a node and
+ * Writes a graph, which the native core checks, runs and differentiates (native/episode/program.h). Every method adds a node and
  * returns it; its shape is in brackets, with S support and Q query rows. Sums over an empty support set are 0, and so are products
  * with it.
  */
@@ -55,7 +84,7 @@ export class TaskGraph {
   }
 
   #add(
-    op: NameOf<'Op'>,
+    op: Operation,
     rows: Dim,
     columns: Dim,
     from: readonly Node[] = [],
@@ -77,7 +106,7 @@ export class TaskGraph {
 
   /** The model's outputs [part, outputs]. */
   outputs(part: Part): Node {
-    return this.#add('slot', part, this.model.outputs, [], slot(part, 'outputs'));
+    return this.#add('slot', part, this.model.outputs, [], [PARTS[part], SLOTS.outputs]);
   }
 
   /** What the last layer reads [part, features]. @param algorithm for the error where the last layer is not linear */
@@ -90,7 +119,7 @@ export class TaskGraph {
         spec.body.kind,
         'mlp, say',
       );
-    return this.#add('slot', part, head.features, [], slot(part, 'features'));
+    return this.#add('slot', part, head.features, [], [PARTS[part], SLOTS.features]);
   }
 
   /** All inputs side by side, ids as their embeddings [part, width], of a model whose body concatenates them. */
@@ -99,17 +128,17 @@ export class TaskGraph {
     if (body.kind !== 'mlp')
       throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
     const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
-    return this.#add('slot', part, width, [], slot(part, 'inputs'));
+    return this.#add('slot', part, width, [], [PARTS[part], SLOTS.inputs]);
   }
 
   /** [part, 1] */
   labels(part: Part): Node {
-    return this.#add('labels', part, 1, [], [codes('Part')[part]]);
+    return this.#add('labels', part, 1, [], [PARTS[part]]);
   }
 
   /** [1, 1] */
   count(part: Part): Node {
-    return this.#add('count', 1, 1, [], [codes('Part')[part]]);
+    return this.#add('count', 1, 1, [], [PARTS[part]]);
   }
 
   /** Classes of the support labels [S, classes]: how many of the ascending thresholds a label reaches. */
@@ -187,8 +216,8 @@ export class TaskGraph {
 
   // -------------------------------------------------------------------------------------------- arithmetic
 
-  #unary(name: NameOf<'Unary'>, x: Node, epsilon = 0): Node {
-    return this.#add('unary', x.rows, x.columns, [x], [codes('Unary')[name], epsilon]);
+  #unary(name: (typeof UNARY)[number], x: Node, epsilon = 0): Node {
+    return this.#add('unary', x.rows, x.columns, [x], [UNARY.indexOf(name), epsilon]);
   }
   activate(x: Node, activation: Activation): Node {
     return activation === 'identity' ? x : this.#unary(activation, x);
@@ -218,13 +247,13 @@ export class TaskGraph {
     return this.#add('multiply', a.rows, a.columns, [a, b]);
   }
   /** A B, A Bᵀ or Aᵀ B. */
-  product(way: NameOf<'ProductKind'>, a: Node, b: Node): Node {
+  product(way: keyof typeof PRODUCTS, a: Node, b: Node): Node {
     return this.#add(
       'product',
       way === 'tn' ? a.columns : a.rows,
       way === 'nt' ? b.rows : b.columns,
       [a, b],
-      [codes('ProductKind')[way]],
+      [PRODUCTS[way]],
     );
   }
   /** Of every row. */
@@ -294,10 +323,10 @@ export class TaskGraph {
   }
 
   /** @param number of a tensor by name in the extended model */
-  native(number: (tensor: string) => number): NativeGraphSpec {
+  native(number: (tensor: string) => number): NativeProgram {
     return {
       nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({
-        op,
+        op: OPERATIONS.indexOf(op),
         in: from,
         tensors: tensors.map((name) => (name === '' ? -1 : number(name))),
         options,
