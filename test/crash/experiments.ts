@@ -185,6 +185,16 @@ export async function realDisk(): Promise<Report> {
     const expected = await uninterrupted({ epochs: EPOCHS });
     const checkpoint = join(mounted, 'run');
     const ballast = join(mounted, 'ballast');
+    /** That a write fails as it should, which shows that the disturbance has happened. */
+    const prove = (code: string) => {
+      const probe = join(mounted, 'probe');
+      assert.throws(() => writeFileSync(probe, Buffer.alloc(1 << 16)), { code }, `${code} was not brought about`);
+      if (code !== 'EROFS') rmSync(probe, { force: true });
+    };
+    const remount = (how: string) => {
+      const { status, stderr } = mount('-o', `remount,${how}`);
+      assert.equal(status, 0, `the file system was not turned ${how}: ${stderr}`);
+    };
     const fill = () => {
       for (let size = 1 << 20; size >= 256; size >>= 1) {
         try {
@@ -193,25 +203,40 @@ export async function realDisk(): Promise<Report> {
           // Smaller pieces fill what is left.
         }
       }
+      prove('ENOSPC');
     };
     for (const [what, disturb, repair, error] of [
       ['full disks', fill, () => rmSync(ballast), /^IO .*ENOSPC.*free space/],
       [
         'file systems turned read-only',
-        () => mount('-o', 'remount,ro'),
-        () => mount('-o', 'remount,rw'),
+        () => {
+          remount('ro');
+          prove('EROFS');
+        },
+        () => remount('rw'),
         /^IO .*(EROFS|read-only).*can be written/,
       ],
     ] as const) {
-      let disturbed = false;
+      let isDisturbed = false;
+      let problem: unknown;
+      const go = join(folder(), 'go');
       const outcome = await run(checkpoint, {
         epochs: EPOCHS,
+        env: { VICTIM_PAUSE: '2', VICTIM_GO: go },
         onOutput: (text) => {
-          if (disturbed || !text.includes('epoch 2\n')) return;
-          disturbed = true;
-          disturb();
+          if (isDisturbed || !text.includes('epoch 2\n')) return;
+          isDisturbed = true;
+          try {
+            disturb();
+          } catch (error) {
+            problem = error;
+          }
+          writeFileSync(go, '');
         },
       });
+      // Of a run that nothing has happened to there is nothing to judge.
+      if (problem !== undefined) throw problem as Error;
+      assert.ok(isDisturbed, `${what}: the run ended before epoch 2`);
       refusedWith(outcome, error, what);
       assert.ok(epochOf(checkpoint) >= Math.max(2, outcome.epoch), what);
       repair();
@@ -255,7 +280,8 @@ export async function rivals({ kills, seed }: Scale): Promise<Report> {
   const expected = await uninterrupted({ epochs: EPOCHS });
   const counts = { rounds: 0, processes: 0, refused: 0, killed: 0 };
   const stream = random(seed, 'rivals');
-  for (let round = 0; round < Math.max(1, Math.ceil(kills / 20)); round++) {
+  // Until some have met: of processes that came one after the other there is nothing to judge.
+  for (let round = 0; round < Math.max(1, Math.ceil(kills / 20)) || (counts.refused === 0 && round < 20); round++) {
     const checkpoint = join(folder(), 'run');
     for (let done = false; !done;) {
       const killAfter = stream.below(2) === 0 ? stream.uniform() * expected.time : undefined;
@@ -276,6 +302,7 @@ export async function rivals({ kills, seed }: Scale): Promise<Report> {
     assertSame(checkpoint, expected, `round ${round}`);
     counts.rounds++;
   }
+  assert.ok(counts.refused > 0, 'no two processes met');
   return { counts };
 }
 
@@ -286,6 +313,14 @@ export async function clockJumps({ kills, seed }: Scale): Promise<Report> {
   const expected = await uninterrupted({ epochs: EPOCHS });
   const counts = { kills: 0, 'runs to the end': 0 };
   const stream = random(seed, 'clock');
+  const looks = Array.from({ length: 4 }, () => {
+    const env = { ...process.env, ...environment(faults.library, join(folder(), 'run'), { FAULT_CLOCK: '1' }) };
+    return Number(spawnSync(process.execPath, ['-p', 'Date.now()'], { env, encoding: 'utf8' }).stdout);
+  });
+  assert.ok(
+    looks.some((time) => Math.abs(time - Date.now()) > 86_400_000),
+    `the clock does not jump: ${looks.join(', ')}`,
+  );
   while (counts.kills < Math.max(2, kills / 10)) {
     const checkpoint = join(folder(), 'run');
     for (;;) {

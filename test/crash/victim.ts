@@ -3,7 +3,11 @@
  * writes depends on its arguments alone.
  *
  *     node victim.js <checkpoint> <epochs> [threads] [width]
+ *
+ * With VICTIM_PAUSE it waits after that epoch until the file VICTIM_GO is there, so that what is done to it in between has happened
+ * before it goes on, on a machine of any speed.
  */
+import { existsSync } from 'node:fs';
 import {
   createLearner,
   datasetFromColumns,
@@ -60,6 +64,8 @@ try {
     checkpoint,
   })) {
     process.stdout.write(`epoch ${epoch}\n`);
+    if (process.env['VICTIM_PAUSE'] === String(epoch))
+      while (!existsSync(process.env['VICTIM_GO']!)) await new Promise((done) => setTimeout(done, 2));
   }
   await saveLearner(learner, `${checkpoint}.model`);
   process.stdout.write('done\n');
