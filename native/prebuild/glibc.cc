@@ -1,5 +1,6 @@
-// Symbols of glibc by their versions of 2.28 and before, so that a binary built on a newer system loads on RHEL 8 and 9,
-// Debian 10, Ubuntu 20.04 and whatever came since. Only prebuilt binaries have this file (CMake: INNERLOOP_PORTABLE).
+// Symbols of glibc by their versions of 2.28 and before, so that a binary built on a newer system loads on RHEL 8 and
+// 9, Debian 10, Ubuntu 20.04 and whatever came since. Only prebuilt binaries have this file (CMake:
+// INNERLOOP_PORTABLE).
 //
 // A linker binds to the newest version of a symbol that the build system has. Version 2.34 gave the functions of
 // libpthread new versions without changing them, 2.29 did so to exp, log and pow without their System V error handling;

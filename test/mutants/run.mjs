@@ -68,11 +68,11 @@ function buildNative() {
 
 /** The one file below the folder that has the text once. */
 function find({ name, below, from }) {
-  const files = readdirSync(join(root, below), { recursive: true, encoding: 'utf8' })
+  const files = readdirSync(join(copy, below), { recursive: true, encoding: 'utf8' })
     .map((file) => join(below, file))
     .filter((file) => /\.(cc|h|inl|ts)$/.test(file));
   const found = files.flatMap((file) =>
-    new Array(readFileSync(join(root, file), 'utf8').split(from).length - 1).fill(file),
+    new Array(readFileSync(join(copy, file), 'utf8').split(from).length - 1).fill(file),
   );
   if (found.length === 1) return found[0];
   const where = found.length === 0 ? 'nowhere' : found.join(', ');
@@ -139,7 +139,7 @@ const survivors = [];
 let noticed = 0;
 for (const [mutant, file] of broken > 0 ? [] : places) {
   const begun = performance.now();
-  const original = readFileSync(join(root, file), 'utf8');
+  const original = readFileSync(join(copy, file), 'utf8');
   let by =
     put(
       file,
