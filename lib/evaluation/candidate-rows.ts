@@ -22,7 +22,7 @@ export function withRoom(dataset: Dataset, more: number): Dataset {
       const { scaling } = column;
       const length = (size + more) * column.size;
       const raw = scaling?.raw && extend(scaling.raw, length).fill(Number.NaN, scaling.raw.length);
-      return { ...column, data: extend(column.data, length), ...(raw && { scaling: { ...scaling!, raw } }) };
+      return { ...column, data: extend(column.data, length), ...(raw && { scaling: { ...scaling, raw } }) };
     }
     if (column.kind === 'categorical') return { ...column, data: extend(column.data) };
     return { ...column, offsets: extend(column.offsets, size + more + 1).fill(column.data.length, size) };
