@@ -1,12 +1,10 @@
-# For node-gyp and prebuildify; CMakeLists.txt is the source of truth, native/sources.txt the one list of files.
+# For node-gyp and prebuildify; CMakeLists.txt is the source of truth, native/sources.txt and native/napi/sources.txt the lists of files.
 {
   "targets": [
     {
       "target_name": "innerloop",
       "sources": [
-        "native/napi/addon.cc",
-        "native/napi/job.cc",
-        "<!@(node -p \"require('fs').readFileSync('native/sources.txt','utf8').trim().split(/\\s+/).join(' ')\")"
+        "<!@(node -p \"['native/sources.txt','native/napi/sources.txt'].map((f)=>require('fs').readFileSync(f,'utf8').trim()).join(' ').split(/\\s+/).join(' ')\")"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

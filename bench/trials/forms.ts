@@ -2,7 +2,6 @@
  * What the Gram form of the first adapted layer saves: the second-order meta-gradient in both forms, one thread, alternating
  * within one process after their results were compared.
  */
-import { FORMS, META_GRADIENT } from '../../lib/foundation/addon.js';
 import { chosenForm, countOperations } from '../../lib/bench/operations.js';
 import type { Form } from '../../lib/bench/operations.js';
 import { defineModel } from '../../lib/index.js';
@@ -50,9 +49,9 @@ for (const support of supports) {
       model.ops.metaGradient({
         store,
         batch,
-        inner: { steps: K, order: 2, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: 0.01, form: FORMS[form] },
+        inner: { steps: K, order: 2, solver: 'gradient', fast, shrinkage: 0, rateKind: 'scalar', rate: 0.01, form },
         threads: 1,
-        direction: META_GRADIENT,
+        direction: 'metaGradient',
       });
     const [one, other] = [await call('direct')(), await call('gram')()];
     let difference = 0;

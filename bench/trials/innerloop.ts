@@ -1,5 +1,4 @@
 /** Ours: the native call as training makes it (`native`), or `metaGradient` of the public API (`api`). */
-import { META_GRADIENT } from '../../lib/foundation/addon.js';
 import { defineModel, metaGradient, packTasks } from '../../lib/index.js';
 import type { InnerLoop, Parameters, TaskExample } from '../../lib/index.js';
 import type { Problem } from '../matrix.js';
@@ -33,10 +32,18 @@ await runTrial(async ({ problem, data, steps, order, learningRate, threads, vari
 
   const store = model.store(parameters);
   const fast = new Uint8Array(model.tensors.length).fill(1);
-  const inner = { steps, order, solver: 0, fast, shrinkage: 0, rateKind: 0, rate: learningRate } as const;
+  const inner = {
+    steps,
+    order,
+    solver: 'gradient',
+    fast,
+    shrinkage: 0,
+    rateKind: 'scalar',
+    rate: learningRate,
+  } as const;
   return {
     check,
-    call: () => model.ops.metaGradient({ store, batch: batch.native, inner, threads, direction: META_GRADIENT }),
+    call: () => model.ops.metaGradient({ store, batch: batch.native, inner, threads, direction: 'metaGradient' }),
   };
 });
 

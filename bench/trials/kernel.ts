@@ -2,7 +2,7 @@
  * Ratios of our own calls: second over first order, one thread over two, and the share of the multiply-add peak. The calls
  * that a ratio compares alternate within one process, so that a busy moment of the machine meets both.
  */
-import { META_GRADIENT, addon } from '../../lib/foundation/addon.js';
+import { addon } from '../../lib/foundation/addon.js';
 import type { NativeInnerLoop } from '../../lib/foundation/addon.js';
 import { defineModel } from '../../lib/index.js';
 import type { Problem } from '../matrix.js';
@@ -49,14 +49,14 @@ const fast = new Uint8Array(model.tensors.length).fill(1);
 const inner = (steps: number, order: 1 | 2): NativeInnerLoop => ({
   steps,
   order,
-  solver: 0,
+  solver: 'gradient',
   fast,
   shrinkage: 0,
-  rateKind: 0,
+  rateKind: 'scalar',
   rate: 0.01,
 });
 const call = (batch: typeof small, steps: number, order: 1 | 2, threads: number) => () =>
-  model.ops.metaGradient({ store, batch, inner: inner(steps, order), threads, direction: META_GRADIENT });
+  model.ops.metaGradient({ store, batch, inner: inner(steps, order), threads, direction: 'metaGradient' });
 
 /** A call that takes the rate of multiply-adds. */
 function rates() {

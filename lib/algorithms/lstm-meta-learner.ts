@@ -1,8 +1,10 @@
+import { codes } from '../foundation/addon.js';
+import type { NameOf } from '../foundation/addon.js';
 import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { gradientOptionsWithout, units } from '../meta/algorithm-options.js';
-import type { Model } from '../model/model.js';
+import type { ExtraTensor, Model } from '../model/model.js';
 
 const OPTIONS = {
   ...gradientOptionsWithout('rates', 'inner', 'proximal'),
@@ -42,15 +44,30 @@ function extend(this: Algorithm, _model: Model): Extension {
   const inputBias = Math.log(this.learningRate) - Math.log1p(-Math.min(this.learningRate, 1 - 1e-6));
   const weight = { kind: 'uniform', bound: WEIGHT_BOUND } as const;
   const constant = (value: number) => ({ kind: 'constant', value }) as const;
-  // In the order of native/solvers/lstm.cc.
-  const tensors = [
-    { name: 'lstm.weight_ih', shape: [4 * hidden, 4], initial: { kind: 'uniform', bound: 1 / Math.sqrt(hidden) } },
-    { name: 'lstm.weight_hh', shape: [4 * hidden, hidden], initial: { kind: 'uniform', bound: 1 / Math.sqrt(hidden) } },
-    { name: 'lstm.bias', shape: [4 * hidden], initial: constant(0) },
-    { name: 'lstm.forget.weight', shape: [hidden + 2], initial: weight },
-    { name: 'lstm.forget.bias', shape: [1], initial: constant(FORGET_BIAS) },
-    { name: 'lstm.input.weight', shape: [hidden + 2], initial: weight },
-    { name: 'lstm.input.bias', shape: [1], initial: constant(inputBias) },
-  ] as const;
-  return { tensors, native: (_, tensor) => ({ own: tensors.map((own) => tensor(own.name)) }) };
+  const tensors = {
+    weightIh: {
+      name: 'lstm.weight_ih',
+      shape: [4 * hidden, 4],
+      initial: { kind: 'uniform', bound: 1 / Math.sqrt(hidden) },
+    },
+    weightHh: {
+      name: 'lstm.weight_hh',
+      shape: [4 * hidden, hidden],
+      initial: { kind: 'uniform', bound: 1 / Math.sqrt(hidden) },
+    },
+    bias: { name: 'lstm.bias', shape: [4 * hidden], initial: constant(0) },
+    forgetWeight: { name: 'lstm.forget.weight', shape: [hidden + 2], initial: weight },
+    forgetBias: { name: 'lstm.forget.bias', shape: [1], initial: constant(FORGET_BIAS) },
+    inputWeight: { name: 'lstm.input.weight', shape: [hidden + 2], initial: weight },
+    inputBias: { name: 'lstm.input.bias', shape: [1], initial: constant(inputBias) },
+  } as const satisfies Record<NameOf<'LstmTensor'>, ExtraTensor>;
+  return {
+    tensors: Object.values(tensors),
+    native: (_, tensor) => {
+      const lstmTensors: number[] = [];
+      for (const [name, number] of Object.entries(codes('LstmTensor')))
+        lstmTensors[number] = tensor(tensors[name as NameOf<'LstmTensor'>].name);
+      return { lstmTensors };
+    },
+  };
 }

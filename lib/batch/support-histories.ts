@@ -72,7 +72,7 @@ export function servedHistories(
     return { lists, ...lists.add(items, labels, undefined) };
   });
   return {
-    own: histories.map(({ lists }, k) => lists.column(side + k)),
+    overrides: histories.map(({ lists }, k) => lists.column(side + k)),
     sides: histories.map(({ own, whole }) => (places === undefined ? whole : places.map((place) => own[place]))),
   };
 }

@@ -186,9 +186,9 @@ class RowWriter {
     const n = this.length;
     const shared = [this.#users, this.#items, this.#interactions, this.#userIds, this.#itemIds];
     const sides = [...shared, ...this.#histories.map(({ rows }) => rows)].map((side) => side.subarray(0, n));
-    const own = this.#histories.map(({ lists }, k) => lists.column(shared.length + k));
+    const overrides = this.#histories.map(({ lists }, k) => lists.column(shared.length + k));
     const labels = this.#labels.subarray(0, n * (1 + this.#heads.length));
-    return { sides, labels, own, ...(this.#weights && { rowWeights: this.#weights.subarray(0, n) }) };
+    return { sides, labels, overrides, ...(this.#weights && { rowWeights: this.#weights.subarray(0, n) }) };
   }
 }
 

@@ -1,10 +1,12 @@
 /**
- * What a meta-gradient costs one task, counted from the same loops that the core runs (native/inner_loop.cc,
- * native/meta_gradient.cc, native/layers/linear.h, native/gram.cc).
+ * What a meta-gradient costs one task, counted from the same loops that the core runs (native/task/, native/solvers/,
+ * native/layers/linear.h).
  *
  * Counted: each multiply-add of every matrix product. Not counted: element-wise functions, losses, sums over rows, copies. An
  * inner update costs nothing: its gradient adds up in the copy of the parameters. A multiply-add is two operations.
  */
+
+import { addon } from '../foundation/addon.js';
 
 export interface LinearShape {
   inputs: number;
@@ -28,24 +30,15 @@ export type Form = 'direct' | 'gram';
 /** Position of the first adapted layer: those below it run once a task, not once a step. */
 const firstFast = (layers: readonly LinearShape[]) => layers.findIndex(({ weight, bias }) => weight || bias);
 
-/**
- * The core's own choice: `gram_pays()` in native/gram.cc and `Plan::Plan` in native/plan.cc, term by term. It is a rule
- * of thumb; the counts of {@link countOperations} are of what runs after it.
- */
-export function chosenForm({ layers, support: S, query: Q, steps: K, order }: Work): Form {
+/** The core's own choice, which is a rule of thumb: the counts of {@link countOperations} are of what runs after it. */
+export function chosenForm({ layers, support, query, steps, order }: Work): Form {
   const first = firstFast(layers);
-  if (first < 0 || K === 0) return 'direct';
-  const { inputs: D, outputs: H, weight, bias } = layers[first];
+  if (first < 0 || steps === 0) return 'direct';
+  const { inputs, outputs, weight, bias } = layers[first];
+  // Without both there is no Gram form.
   if (!weight || !bias) return 'direct';
-  const adjoint = first > 0;
-  const second = order === 2;
-  const direct = K * S * D * H * (second ? (adjoint ? 6 : 4) : 2) + Q * D * H * (adjoint ? 3 : 2) + K * D * H;
-  const gram =
-    S * D * H * (second ? (adjoint ? 3 : 2) : 1) +
-    Q * D * H * (adjoint ? 3 : 2) +
-    ((K > 1 ? S : 0) + Q) * S * D * (adjoint && second ? 2 : 1) +
-    K * S * S * H * (second ? (adjoint ? 4 : 2) : 1);
-  return gram < direct ? 'gram' : 'direct';
+  const work = { inputs, outputs, support, query, steps, order, layersBelow: first > 0 };
+  return addon().decisions.form(work) === 'gram' ? 'gram' : 'direct';
 }
 
 /** Operations of the meta-gradient of one task. @param form default: what the core chooses */
@@ -138,11 +131,11 @@ export function workingSet(work: Work, bytesPerElement: number, form: Form = cho
     return gram && l === first ? size : size + (weight ? inputs * outputs : 0) + (bias ? outputs : 0);
   }, 0);
   const second = order === 2;
-  const turned = layers.reduce(
+  const transposed = layers.reduce(
     (size, { inputs, outputs, weight }, l) => size + (l > first && weight && outputs > 1 ? inputs * outputs : 0),
     0,
   );
-  let elements = adapted * (second ? K + 3 : 4) + turned * (second ? K : 2);
+  let elements = adapted * (second ? K + 3 : 4) + transposed * (second ? K : 2);
   elements += S * below + 2 * S * above * (second ? K + 1 : 1) + 2 * Q * (below + above);
   elements += 2 * Math.max(...layers.map(({ inputs, outputs }) => inputs * outputs));
   if (second && first > 0) elements += 2 * S * D + 2 * S * below;

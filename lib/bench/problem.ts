@@ -1,5 +1,5 @@
 /** A case as data and calls: seeded, packed once, and checked before anyone times it. */
-import { META_GRADIENT, runNative } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type { NativeGradient } from '../foundation/addon.js';
 import { TaskBatch } from '../batch/batch.js';
 import type { FloatArray, InnerLoop, Parameters, Precision } from '../foundation/contract.js';
@@ -186,7 +186,7 @@ function assemble(
     model,
     native: (order) => {
       const inner = resolveInnerLoop(model, innerLoopOf(wanted, adapt, order));
-      const call = { store, batch: native, inner, threads: wanted.threads, direction: META_GRADIENT } as const;
+      const call = { store, batch: native, inner, threads: wanted.threads, direction: 'metaGradient' } as const;
       return () => runNative(undefined, (token) => model.ops.metaGradient({ ...call, token }));
     },
     api: (order) => {

@@ -20,12 +20,15 @@ export interface IntervalChart {
 }
 
 const WIDTH = 400;
-const LEFT = 164;
+const LEFT = 184;
 const RIGHT = 16;
 const ROW = 24;
 const TOP = 8;
 const BOTTOM = 28;
-const NAME_LENGTH = 22;
+/** Between a name and the axis. */
+const GAP = 8;
+/** Of names on a narrow screen (style.ts); on a wide one they are smaller. */
+const NAME_SIZE = 13;
 
 export function drawIntervals({ title, unit, rows, reference }: IntervalChart): Drawing {
   const ends = rows.flatMap(({ mean, low, high }) => [mean, low ?? mean, high ?? mean]);
@@ -45,7 +48,7 @@ export function drawIntervals({ title, unit, rows, reference }: IntervalChart): 
         ? ''
         : `<path class="bar ${tone}" d="M${x(low)} ${y}H${x(high)}M${x(low)} ${y - 4}v8M${x(high)} ${y - 4}v8"/>`;
     const dot = `<circle class="dot ${tone}" cx="${x(mean)}" cy="${y}" r="4.2"><title>${escape(`${name}: ${valueText(mean, low, high)} ${unit}`)}</title></circle>`;
-    return `<text class="row${tone === 'plain' ? '' : ' own'}" x="${LEFT - 8}" y="${y + 4}" text-anchor="end">${clipped(name, NAME_LENGTH)}</text>${bar}${dot}`;
+    return `<text class="row${tone === 'plain' ? '' : ' own'}" x="${LEFT - GAP}" y="${y + 4}" text-anchor="end">${clipped(name, (LEFT - GAP) / NAME_SIZE)}</text>${bar}${dot}`;
   });
   return {
     title,

@@ -28,11 +28,40 @@ export interface Key {
 export const line = (d: string, { tone, dashed }: { tone: Tone; dashed?: boolean }) =>
   `<path class="line ${tone}${dashed ? ' dashed' : ''}" d="${d}"/>`;
 
-/** Text cut to what has room; the whole of it is shown on hover. */
-export function clipped(text: string, most: number): string {
+/** What is wider than {@link USUAL}, in em, in the bold weight of the widest usual font of interfaces (DejaVu Sans, Verdana). */
+const WIDE: Readonly<Record<string, number>> = {
+  m: 1.05,
+  w: 0.93,
+  M: 1,
+  W: 1.11,
+  '%': 1.01,
+  '@': 1,
+  '…': 1,
+  '−': 0.84,
+  '+': 0.84,
+};
+/** Of lower-case letters and digits, and of what fonts of one width give everything. */
+const USUAL = 0.7;
+const CAPITAL = 0.85;
+const NARROW = 0.605;
+
+/** The most that a text takes, in em, whatever font the reader has: a page brings none of its own. */
+export function widestText(text: string): number {
+  let width = 0;
+  for (const c of text)
+    width +=
+      WIDE[c] ??
+      (/[\sijlftr.,:;'|()[\]-]/.test(c) ? NARROW : /[a-z0-9]/.test(c) ? USUAL : /[A-Z]/.test(c) ? CAPITAL : 1);
+  return width;
+}
+
+/** Text cut to the room for it, in em; the whole of it is shown on hover. */
+export function clipped(text: string, room: number): string {
+  if (widestText(text) <= room) return escape(text);
   const points = [...text];
-  if (points.length <= most) return escape(text);
-  return `${escape(points.slice(0, most - 1).join(''))}…<title>${escape(text)}</title>`;
+  let kept = points.length - 1;
+  while (kept > 1 && widestText(`${points.slice(0, kept).join('')}…`) > room) kept--;
+  return `${escape(points.slice(0, kept).join('').trimEnd())}…<title>${escape(text)}</title>`;
 }
 
 /** A figure of a page: title, SVG and legend. */

@@ -16,7 +16,7 @@ import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
 import type { Config } from './config.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
-import { openProgress, seconds } from './output.js';
+import { openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { fingerprint, prepare, reportedSets, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
@@ -58,6 +58,7 @@ export async function runComparison({
   const chosenBy = choosingMetric(comparison.base, learners, prepared.split.sets['train']);
   const jobs = plan(comparison, learners, prepared, chosenBy);
   await attempt(output, () => mkdir(join(output, FILES.runs), { recursive: true }));
+  await refuseFolders([FILES.json, FILES.table].map((name) => join(output, name)));
   const lock = await lockFile(join(output, FILES.json));
   try {
     const runs = new Map<Planned, MethodRun>();

@@ -1,5 +1,6 @@
 /** The parts of a configuration that say what the data is, and how it becomes tasks. */
 import { z } from 'zod';
+import { FORMATS } from '../data/table-source.js';
 
 export const count = z.int().min(1);
 export const fraction = z.number().min(0).lt(1);
@@ -7,13 +8,32 @@ export const text = z.string().min(1);
 
 // ------------------------------------------------------------------------------------------------------------- data
 
+const decimal = z.enum(['.', ',']).optional();
 const table = {
-  from: text
-    .optional()
-    .describe(
-      'Path or glob of .csv, .tsv, .parquet, .json, .ndjson or .jsonl files, text ones also as .gz. Either this or sql.',
-    ),
+  from: text.optional().describe('Path or glob of files, also as .gz, .zst or in a .zip. Either this or sql.'),
   sql: text.optional().describe('A SELECT that DuckDB can run. Either this or from.'),
+  format: z
+    .enum(FORMATS)
+    .optional()
+    .describe('Kind of the file; csv is any text table. Default: by its name, else by its first bytes.'),
+  delimiter: text
+    .optional()
+    .describe('Between the fields of a text table. Default: the one that makes the mapped columns of the first line.'),
+  header: z.boolean().optional().describe('Whether the first line holds names. Default true; false with columns.'),
+  columns: z.array(text).optional().describe('Names of the columns. Without a header the default is 1, 2, …'),
+  encoding: text
+    .optional()
+    .describe('Such as latin-1, windows-1252, gbk. Default utf-8, or what a byte order mark says.'),
+  quote: z.string().optional().describe('Around fields that hold delimiters; empty where quotes are text. Default ".'),
+  escape: z.string().optional().describe('What makes a quote inside quotes text. Default: the quote, doubled.'),
+  path: text.optional().describe('Path to a list in JSON, file in a zip archive, or table of a database.'),
+  sheet: text.optional().describe('Sheet of a workbook. Default: the first.'),
+  nulls: z.array(z.string()).optional().describe('Texts that stand for a missing value. Default: NULL, NaN, NA, …'),
+  decimal: decimal.describe('Decimal mark of numbers in text. Default ".".'),
+  timeFormat: z
+    .union([text, z.array(text)])
+    .optional()
+    .describe('Patterns such as %d.%m.%Y %H:%M, or the unit of numbers: s, ms, us, ns. Default: ISO 8601, or numbers.'),
 };
 const feature = z.strictObject({
   name: text.describe('Name of the feature, as in model.inputs.'),
@@ -69,24 +89,49 @@ export const data = z.strictObject({
       ...table,
       user: text.describe('Column that holds the user id.'),
       item: text.describe('Column that holds the item id.'),
-      label: text.describe('Column that holds the rating, or 0/1.'),
+      label: z
+        .union([
+          text,
+          z.strictObject({
+            column: text,
+            values: z.record(z.string(), z.number()).optional().describe('The number that each text stands for.'),
+            unit: text.optional().describe('What stands beside the number, such as stars or %.'),
+            decimal: decimal.describe('Decimal mark. Default: that of the table.'),
+            thousands: text.optional().describe('What separates groups of three digits. Default: nothing.'),
+          }),
+        ])
+        .optional()
+        .describe('Column that holds the rating, or 0/1. Default: every interaction is a positive one, of label 1.'),
       time: text.optional().describe('Column that holds a number, a timestamp or a date.'),
+      count: text.optional().describe('Column that holds how often the interaction took place.'),
+      weight: text.optional().describe('Column that holds the weight of the interaction.'),
+      part: text.optional().describe('Column that says which part of a prescribed split a row is in.'),
       features: z.array(feature).optional().describe('Features of the interaction itself.'),
     })
     .describe('Who rated what, and how.'),
   users: entity.optional().describe('Features of users.'),
   items: entity.optional().describe('Features of items.'),
   duplicates: z
-    .enum(['last', 'first', 'mean', 'error'])
+    .enum(['last', 'first', 'mean', 'sum', 'error'])
     .optional()
     .describe('One user and one item more than once. Default last.'),
   missingLabel: z.enum(['error', 'drop']).optional().describe('A row without a label. Default error.'),
+  missingId: z.enum(['error', 'drop']).optional().describe('A row without a user or item. Default error.'),
+  kCore: z
+    .union([count, z.strictObject({ user: count.optional(), item: count.optional() })])
+    .optional()
+    .describe('Keep users and items with at least so many interactions with each other. Default: all.'),
+  unseenItems: z
+    .enum(['keep', 'drop'])
+    .optional()
+    .describe('With part: rows outside training whose item training does not have. Default keep.'),
 });
 
 // ------------------------------------------------------------------------------------------------------------ tasks
 
 const query = z.union([
   count,
+  z.literal('rest'),
   z.strictObject({ fraction: z.number().gt(0).lt(1) }),
   z.strictObject({
     leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.'),
@@ -99,7 +144,9 @@ export const taskSizes = {
     .optional()
     .describe('A task needs at least this many rows, support and query together. Default 2.'),
   max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
-  query: query.describe('Query rows per task, { fraction } of its rows, or { leaveOneOut }.'),
+  query: query.describe(
+    'Query rows per task, { fraction } of its rows, { leaveOneOut }, or rest: all that shots or support leave.',
+  ),
   shots: count
     .optional()
     .describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),

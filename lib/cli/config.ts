@@ -1,6 +1,7 @@
 /** The configuration file: its schema, which is also published as JSON Schema, and reading it. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
 import { BASELINES } from '../baselines/fit.js';
 import { DEFAULT_THRESHOLD } from '../evaluation/metrics.js';
@@ -10,6 +11,7 @@ import { count, data, fraction, split, taskSizes, text } from './config-data.js'
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
+import { parseJson } from './json.js';
 import { scenarios } from './config-scenarios.js';
 import { byLoss, METRIC_NAMES } from './config-words.js';
 
@@ -247,11 +249,14 @@ export function placed(config: Config, path: string): Config {
   return config;
 }
 
+/** In place of a file: what is written to the command. @internal */
+export const STDIN = '-';
+
 /** A configuration file, not yet checked. @internal */
 export async function readJson(path: string): Promise<unknown> {
   let source: string;
   try {
-    source = await readFile(path, 'utf8');
+    source = path === STDIN ? await readStream(process.stdin) : await readFile(path, 'utf8');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
@@ -262,9 +267,5 @@ export async function readJson(path: string): Promise<unknown> {
       });
     throw new InnerloopError('IO', message, { field: path, cause });
   }
-  try {
-    return JSON.parse(source.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    throw invalid(path, `not JSON: ${(error as Error).message.replace(/\s+/g, ' ')}`, source.trim(), 'a JSON object');
-  }
+  return parseJson(source, path === STDIN ? 'standard input' : path);
 }

@@ -5,7 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
 import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';
-import { openConsole } from './output.js';
+import { openConsole, shellWord } from './output.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
 /** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
@@ -52,7 +52,10 @@ function build(): Command {
   program
     .command('train')
     .description('meta-train a model by a configuration file')
-    .option(CONFIG, 'configuration (JSON; its schema: lib/cli/config.schema.json)')
+    .option(
+      CONFIG,
+      'configuration (JSON, with comments if you like, - for standard input; its schema: lib/cli/config.schema.json)',
+    )
     .option('-o, --output <folder>', 'folder for the model and the results')
     .option('--resume', 'go on from the checkpoint of an interrupted run')
     .option('--fresh', 'start over, whatever the folder holds')
@@ -182,7 +185,7 @@ async function train(
   const output = options.output === undefined ? outputFolder(config, path) : resolve(options.output);
   resumeHint = [
     'innerloop train',
-    `--config ${path}`,
+    `--config ${shellWord(path)}`,
     ...given(options, ['output', 'epochs', 'seed', 'threads']),
     '--resume',
   ].join(' ');
@@ -208,7 +211,7 @@ async function compare(
   const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
   resumeHint = [
     'innerloop compare',
-    `--config ${path}`,
+    `--config ${shellWord(path)}`,
     ...given(options, ['output', 'only', 'epochs', 'threads']),
   ].join(' ');
   await runComparison({
@@ -339,11 +342,7 @@ async function bench({
 /** Options as they were given, to be given again. */
 function given<O extends object>(options: O, names: readonly (keyof O & string)[]): string[] {
   return names.flatMap((name) =>
-    options[name] === undefined
-      ? []
-      : [
-          `--${name} ${/^[\w./,=-]+$/.test(String(options[name])) ? String(options[name]) : `'${String(options[name])}'`}`,
-        ],
+    options[name] === undefined ? [] : [`--${name} ${shellWord(String(options[name]))}`],
   );
 }
 

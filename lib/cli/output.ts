@@ -1,4 +1,6 @@
 /** What a command shows: results on stdout, progress and remarks on stderr. */
+import { stat } from 'node:fs/promises';
+import { InnerloopError } from '../foundation/errors.js';
 import type { EpochReport } from '../training/train.js';
 
 export interface Console {
@@ -70,6 +72,23 @@ function describe({ epoch, epochs, loss, validation, best, tasksPerSecond }: Epo
   const parts = [`epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`, `loss ${loss.toFixed(4)}`];
   if (validation !== undefined) parts.push(`validation ${metric} ${validation.toFixed(4)}${best ? ' *' : '  '}`);
   return [...parts, `${Math.round(tasksPerSecond)} tasks/s`].join('  ');
+}
+
+/** What stands where a file will be written is found before the work is done. @throws {InnerloopError} IO */
+export async function refuseFolders(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory())
+      throw new InnerloopError('IO', 'is a folder, where a file has to be written', {
+        field: path,
+        expected: 'another output folder, or that one moved away',
+      });
+  }
+}
+
+/** A word of a command line, as it has to be typed. */
+export function shellWord(text: string): string {
+  return /^[\w./,:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export const seconds = (since: number) => Number(((performance.now() - since) / 1000).toFixed(3));

@@ -91,13 +91,16 @@ export class Titles {
   }
 }
 
+/** As people write numbers; `0x10` and `Infinity` are none. */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /** Reads `id=value` or `title=value`; what the text before the last `=` means is another question. @throws INVALID_OPTION */
 export function readRatings(texts: readonly string[]): Rating[] {
   return texts.map((text): Rating => {
     const at = text.lastIndexOf('=');
     const number = text.slice(at + 1).trim();
     const value = Number(number);
-    if (at <= 0 || number === '' || !Number.isFinite(value)) {
+    if (at <= 0 || !DECIMAL.test(number) || !Number.isFinite(value)) {
       throw invalid('rating', 'not a rating', text, 'item=number, such as 1=5 or "Toy Story=5"');
     }
     return { item: text.slice(0, at).trim(), value };

@@ -15,12 +15,13 @@ import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
 import { train } from '../training/train.js';
+import { STDIN } from './config.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
 import { named } from './named.js';
-import { openProgress, seconds } from './output.js';
+import { openProgress, refuseFolders, seconds } from './output.js';
 import type { Console } from './output.js';
 import {
   fingerprint,
@@ -62,7 +63,7 @@ export interface TrainResult {
 
 /** Where the results of a configuration go unless told: `output`, else runs/<name of the file>. */
 export function outputFolder(config: Config, path: string): string {
-  return config.output ?? resolve('runs', basename(path, extname(path)));
+  return config.output ?? resolve('runs', path === STDIN ? 'stdin' : basename(path, extname(path)));
 }
 
 export async function runTraining({ config, output, start, console, signal }: TrainRun): Promise<TrainResult> {
@@ -219,6 +220,7 @@ function describeTasks(name: string, tasks: TaskSet): string {
 
 async function openFolder(output: string, start: TrainRun['start']): Promise<void> {
   await attempt(output, () => mkdir(output, { recursive: true }));
+  await refuseFolders(Object.values(FILES).map((name) => join(output, name)));
   const checkpoint = join(output, FILES.checkpoint);
   const exists = await stat(checkpoint).then(
     () => true,

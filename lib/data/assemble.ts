@@ -1,47 +1,81 @@
 import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { groupRows } from '../foundation/group-rows.js';
 import { contextTable, gather, gatherColumn } from './columns.js';
+import { mergeDuplicates } from './duplicates.js';
+import { keepCore, withoutUnused } from './k-core.js';
 import { DEFAULT_DUPLICATES } from './source.js';
-import type { DataRules, DuplicateRule } from './source.js';
+import type { DataRules } from './source.js';
 
-/** Interactions in file order, before the rules for missing labels and duplicates. A missing label is NaN. */
+/** Interactions in file order, before the rules of {@link DataRules}. A missing label is NaN; a missing user or item 0. */
 export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
 
-/** Applies the rules for missing labels and duplicates; what remains keeps the file order. */
-export function assemble(raw: RawInteractions, rules: DataRules, notes: string[]): Dataset {
+/** Parts of a prescribed split that training may see. */
+const TRAINING = /^(train|training|tr|support)$/i;
+
+/**
+ * Applies the rules for missing values, duplicates, unseen items and the k-core, in this order; what remains keeps the file
+ * order.
+ */
+export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: boolean }, notes: string[]): Dataset {
   const rows = raw.user.length;
+  const { hasLabel = true } = rules;
+  const values = {
+    label: raw.label.slice(),
+    // Counts are told where there are any: in a column, or by summing rows.
+    count: raw.count?.slice(),
+    weight: raw.weight?.slice(),
+  };
   const keep = new Uint8Array(rows).fill(1);
-  const label = raw.label.slice();
-  let missing = 0;
-  for (let i = 0; i < rows; i++) {
-    if (!Number.isNaN(label[i])) continue;
-    keep[i] = 0;
-    missing++;
-  }
-  if (missing > 0) notes.push(`${missing} of ${rows} interactions have no label and were dropped`);
-  const rule = rules.duplicates ?? DEFAULT_DUPLICATES;
-  const duplicates = markDuplicates(raw, label, keep, rule);
+  const drop = (what: string, isDropped: (row: number) => boolean): void => {
+    let dropped = 0;
+    for (let i = 0; i < rows; i++) {
+      if (keep[i] === 0 || !isDropped(i)) continue;
+      keep[i] = 0;
+      dropped++;
+    }
+    if (dropped > 0) notes.push(`${dropped} of ${rows} interactions ${what} and were dropped`);
+  };
+  drop('have no user or no item', (i) => raw.user[i] === 0 || raw.item[i] === 0);
+  drop('have no label', (i) => Number.isNaN(raw.label[i]));
+  // Where all labels are 1, nothing is lost by keeping how often.
+  const rule = rules.duplicates ?? (hasLabel ? DEFAULT_DUPLICATES : 'sum');
+  if (rule === 'sum') values.count ??= new Float32Array(rows).fill(1);
+  const duplicates = mergeDuplicates(raw, values, keep, rule, hasLabel);
   if (duplicates > 0) {
-    const what = rule === 'mean' ? 'merged into the last one with the mean label' : `dropped; the ${rule} one was kept`;
-    notes.push(`${duplicates} of ${rows} interactions repeat a user and an item and were ${what}`);
+    const what = {
+      mean: 'merged into the last one with the mean label',
+      sum: `merged into the last one with the sum of their ${hasLabel ? 'labels and ' : ''}counts`,
+    };
+    const done = rule === 'mean' || rule === 'sum' ? what[rule] : `dropped; the ${rule} one was kept`;
+    notes.push(`${duplicates} of ${rows} interactions repeat a user and an item and were ${done}`);
   }
-  const size = rows - missing - duplicates;
+  if (rules.unseenItems === 'drop') {
+    const seen = itemsOfTraining(raw, keep);
+    drop('are outside the training part and of items that it does not have', (i) => seen[raw.item[i]] === 0);
+  }
+  if (rules.kCore !== undefined) keepCore(raw, keep, rules.kCore, notes);
+  const size = keep.reduce((sum, kept) => sum + kept, 0);
   if (size === 0)
-    throw new InnerloopError('EMPTY_DATA', 'no interaction has a label', {
+    throw new InnerloopError('EMPTY_DATA', 'no interaction is left', {
       field: 'interactions',
-      expected: 'at least one row',
+      value: notes,
+      expected: 'at least one row that has a label and meets the rules',
     });
-  const { user, item, time, users, items, context } = raw;
-  if (size === rows) return { size, user, item, label, time, users, items, context, notes };
+  const { user, item, time, part, users, items, context } = raw;
+  const { label, count, weight } = values;
+  if (size === rows)
+    return { size, user, item, label, time, ...optional({ weight, count, part }), users, items, context, notes };
   const kept = new Int32Array(size);
   for (let i = 0, k = 0; i < rows; i++) if (keep[i] === 1) kept[k++] = i;
-  return {
+  const at = <T extends Float32Array | Float64Array>(all: T | undefined) =>
+    all === undefined ? undefined : gather(all, kept);
+  const dataset: Dataset = {
     size,
     user: gather(user, kept),
     item: gather(item, kept),
     label: gather(label, kept),
-    time: time === undefined ? undefined : gather(time, kept),
+    time: at(time),
+    ...optional({ weight: at(weight), count: at(count), part: part && { ...part, data: gather(part.data, kept) } }),
     users,
     items,
     context: contextTable(
@@ -50,65 +84,23 @@ export function assemble(raw: RawInteractions, rules: DataRules, notes: string[]
     ),
     notes,
   };
+  return rules.kCore === undefined ? dataset : withoutUnused(dataset);
 }
 
-/**
- * Clears `keep` for all but one row of every (user, item) pair and returns how many it cleared. A counting sort by user
- * and one slot per item: O(rows + users + items), no hashing.
- */
-function markDuplicates(raw: RawInteractions, label: Float32Array, keep: Uint8Array, rule: DuplicateRule): number {
-  const { user, item, time } = raw;
-  const { order, offsets } = groupRows(user, raw.users.rows, undefined);
-  const winner = new Int32Array(raw.items.rows).fill(-1);
-  const sum = new Float64Array(rule === 'mean' ? raw.items.rows : 0);
-  const count = new Int32Array(rule === 'mean' ? raw.items.rows : 0);
-  let cleared = 0;
-  for (let u = 0; u < raw.users.rows; u++) {
-    const start = offsets[u];
-    const end = offsets[u + 1];
-    const clearedBefore = cleared;
-    for (let k = start; k < end; k++) {
-      const row = order[k];
-      if (keep[row] === 0) continue;
-      const slot = item[row];
-      const other = winner[slot];
-      if (rule === 'mean') {
-        sum[slot] = (other < 0 ? 0 : sum[slot]) + label[row];
-        count[slot] = (other < 0 ? 0 : count[slot]) + 1;
-      }
-      if (other < 0) {
-        winner[slot] = row;
-        continue;
-      }
-      if (rule === 'error') throw duplicateError(raw, other, row);
-      // Rows of a user come in file order, so a tie in time goes to the later row for `last`, the earlier for `first`.
-      const later = time === undefined || time[row] >= time[other];
-      const earlier = time !== undefined && time[row] < time[other];
-      const replaces = rule === 'first' ? earlier : later;
-      keep[replaces ? other : row] = 0;
-      if (replaces) winner[slot] = row;
-      cleared++;
-    }
-    for (let k = start; k < end; k++) {
-      const slot = item[order[k]];
-      if (rule === 'mean' && cleared > clearedBefore && winner[slot] >= 0 && count[slot] > 1) {
-        label[winner[slot]] = sum[slot] / count[slot];
-      }
-      winner[slot] = -1;
-    }
-  }
-  return cleared;
+/** The entries that are there. */
+function optional<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }
 
-function duplicateError(raw: RawInteractions, first: number, second: number): InnerloopError {
-  const user = raw.users.keys.values[raw.user[first]];
-  const item = raw.items.keys.values[raw.item[first]];
-  return new InnerloopError(
-    'INVALID_DATA',
-    `user ${JSON.stringify(user)} and item ${JSON.stringify(item)} are in rows ${first + 1} and ${second + 1}`,
-    {
-      field: 'interactions',
-      expected: "each pair once (or another rule: duplicates: 'last', 'first' or 'mean')",
-    },
-  );
+function itemsOfTraining({ part, item, items }: RawInteractions, keep: Uint8Array): Uint8Array {
+  const isTraining = part!.vocabulary.values.map((name) => TRAINING.test(name));
+  if (!isTraining.includes(true))
+    throw new InnerloopError('INVALID_DATA', 'no part of the split is called train or support', {
+      field: 'interactions.part',
+      value: part!.vocabulary.values.slice(1),
+      expected: 'train or support among them, for unseenItems',
+    });
+  const seen = new Uint8Array(items.rows);
+  for (let i = 0; i < item.length; i++) if (keep[i] === 1 && isTraining[part!.data[i]]) seen[item[i]] = 1;
+  return seen;
 }

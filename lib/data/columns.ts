@@ -1,4 +1,12 @@
-import type { BagColumn, Column, DenseColumn, DenseScaling, FeatureTable, FloatArray, Vocabulary } from '../foundation/contract.js';
+import type {
+  BagColumn,
+  Column,
+  DenseColumn,
+  DenseScaling,
+  FeatureTable,
+  FloatArray,
+  Vocabulary,
+} from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { presentName } from './feature-spec.js';
 import type { DenseOptions } from './feature-spec.js';
@@ -56,7 +64,8 @@ export function denseColumns(
 
 /** In half the bytes where that loses nothing, as with years and prices in whole numbers. */
 function compact(raw: Float64Array | Float32Array): Float64Array | Float32Array {
-  if (raw instanceof Float32Array || raw.some((value) => !Number.isNaN(value) && Math.fround(value) !== value)) return raw;
+  if (raw instanceof Float32Array || raw.some((value) => !Number.isNaN(value) && Math.fround(value) !== value))
+    return raw;
   return Float32Array.from(raw);
 }
 

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { InnerloopError } from '../foundation/errors.js';
 
@@ -32,6 +35,10 @@ export function quoteLiteral(text: string): string {
 /** A private in-memory DuckDB: every statement goes through here, so that no raw DuckDB error gets out. */
 export class DuckSession {
   readonly options: SessionOptions;
+  /** What the reading did that its user should know: the dataset's notes. */
+  readonly notes: string[] = [];
+  #folder: string | undefined;
+  #files = 0;
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #bindings: Bindings;
@@ -60,6 +67,8 @@ export class DuckSession {
       const session = new DuckSession(options, instance, await instance.connect(), bindings);
       // Row numbers are taken from the order of insertion, which must be that of the file.
       await session.run('SET preserve_insertion_order = true', 'source');
+      // A time without an offset is one of UTC, wherever it is read.
+      await session.run("SET TimeZone = 'UTC'", 'source');
       if (options.baseDirectory !== process.cwd()) {
         await session.run(`SET file_search_path = ${quoteLiteral(options.baseDirectory)}`, 'source');
       }
@@ -73,6 +82,13 @@ export class DuckSession {
     this.options.signal?.removeEventListener('abort', this.#interrupt);
     this.#connection.closeSync();
     this.#instance.closeSync();
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The path of a new file that lives as long as the session. */
+  temporaryFile(extension: string): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'innerloop-data-'));
+    return join(this.#folder, `${this.#files++}.${extension}`);
   }
 
   async run(sql: string, field: string, values: string[] = []): Promise<void> {

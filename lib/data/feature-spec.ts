@@ -8,7 +8,7 @@ import {
   checkString,
   invalid,
 } from '../foundation/check.js';
-import { checkFrom } from './table-source.js';
+import { checkFrom, TABLE_KEYS } from './table-source.js';
 import type { TableSource } from './table-source.js';
 
 /** One feature of a user, an item or an interaction. */
@@ -26,7 +26,10 @@ export interface FeatureSpec {
   column?: string;
   /** SQL expression over the table's columns, in place of `column`. Mapped id, categorical and bag columns are text. */
   sql?: string;
-  /** Between the entries of a bag held in text; white space around entries is dropped. Default `|`. */
+  /**
+   * Between the entries of a bag held in text; white space around entries is dropped. Lists in brackets, as JSON and Python
+   * write them, are read as such. Default `|`.
+   */
   separator?: string;
   /** Texts that occur fewer times in the table become category 0. Default 1. */
   minCount?: number;
@@ -70,7 +73,8 @@ export interface ResolvedFeature extends DenseOptions {
   kind: FeatureSpec['kind'];
   column: string;
   sql: string | undefined;
-  separator: string;
+  /** Undefined where none was asked for. */
+  separator: string | undefined;
   minCount: number;
   size: number | undefined;
   file: string | undefined;
@@ -167,7 +171,7 @@ function resolveFeature(feature: unknown, path: string, side: string): ResolvedF
     kind,
     column: (column as string | undefined) ?? name,
     sql: sql as string | undefined,
-    separator: (separator as string | undefined) ?? DEFAULT_SEPARATOR,
+    separator: separator as string | undefined,
     minCount: minCount ?? 1,
     size,
     file: file as string | undefined,
@@ -218,7 +222,7 @@ function checkFile({ file, tensor, ids }: Record<string, unknown>, path: string,
     checkObject(ids, `${path}.ids`, ['tensor']);
     inTensors(ids['tensor'], 'ids.tensor');
   } else if (typeof ids === 'object') {
-    checkObject(ids, `${path}.ids`, ['from', 'sql', 'column']);
+    checkObject(ids, `${path}.ids`, [...TABLE_KEYS, 'column']);
     checkFrom(ids, `${path}.ids`);
     checkString(ids['column'], `${path}.ids.column`);
   } else {

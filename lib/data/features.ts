@@ -1,20 +1,28 @@
 import type { Column } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { bagFromOwners, denseColumns } from './columns.js';
-import { quoteLiteral, scatter, scatterRows } from './duckdb.js';
+import { scatter, scatterRows } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { columnOf, describeExpression, isList, numberExpression, textExpression } from './relation.js';
+import { columnOf, describeExpression, reading } from './relation.js';
 import type { Relation } from './relation.js';
 import type { ResolvedFeature } from './feature-spec.js';
+import { splitLists } from './lists.js';
+import { asText, isList, isMissing, isText, numberExpression, presentText, textExpression, trimmed } from './values.js';
 import { createVocabulary } from './vocabulary.js';
 
-/** A feature as DuckDB computes it: VARCHAR (categorical), VARCHAR[] (bag), DOUBLE or DOUBLE[] (dense). */
+/** A feature as DuckDB computes it: VARCHAR (categorical), VARCHAR[] or VARCHAR (bag), DOUBLE or DOUBLE[] (dense). */
 export interface FeatureExpression {
   feature: ResolvedFeature;
   expression: string;
   /** The column or expression it is made from, for messages. */
   source: string;
   isList: boolean;
+  /** Whether the source has texts, which the expression makes numbers or lists of. */
+  isTextual: boolean;
+  /** Between the entries of lists in text, where the file itself says what it is. */
+  separator?: string | undefined;
+  /** What stands for a missing entry of a list. */
+  nulls: readonly string[];
 }
 
 export async function featureExpression(
@@ -23,28 +31,37 @@ export async function featureExpression(
   feature: ResolvedFeature,
 ): Promise<FeatureExpression> {
   const { kind, sql, column, field } = feature;
-  const source =
-    sql === undefined
-      ? columnOf(relation, column, `${field}.${column === feature.name ? 'name' : 'column'}`)
-      : `(${sql}\n)`;
-  const type =
-    sql === undefined ? relation.types.get(column)! : await describeExpression(session, relation, sql, `${field}.sql`);
+  const { rules } = relation;
+  const {
+    sql: source,
+    type,
+    separator,
+  } = sql === undefined
+    ? columnOf(relation, column, `${field}.${column === feature.name ? 'name' : 'column'}`)
+    : {
+        sql: `(${sql}\n)`,
+        type: await describeExpression(session, relation, sql, `${field}.sql`),
+        separator: undefined,
+      };
   const list = isList(type);
+  const base = { feature, source, isTextual: isText(type), separator, nulls: rules.nulls };
   if (kind === 'categorical') {
     if (list)
       throw new InnerloopError('INVALID_DATA', `a column of type ${type} holds lists`, {
         field,
         expected: 'kind: bag, or dense for lists of numbers',
       });
-    return { feature, expression: textExpression(source, type), source, isList: false };
+    return { ...base, expression: textExpression(source, type, rules), isList: false };
   }
   if (kind === 'bag') {
-    const expression = list
-      ? `CAST(${source} AS VARCHAR[])`
-      : `string_split(${textExpression(source, type)}, ${quoteLiteral(feature.separator)})`;
-    return { feature, expression, source, isList: true };
+    const expression = list ? `CAST(${source} AS VARCHAR[])` : textExpression(source, type, rules);
+    return { ...base, expression, isList: list };
   }
-  if (list) return { feature, expression: `CAST(${source} AS DOUBLE[])`, source, isList: true };
+  if (list) return { ...base, expression: `CAST(${source} AS DOUBLE[])`, isList: true };
+  if (separator !== undefined) {
+    const entries = `string_split_regex(${textExpression(source, type, rules)}, '${separator}+')`;
+    return { ...base, expression: `CAST(${entries} AS DOUBLE[])`, isList: true };
+  }
   if (feature.size !== undefined && feature.size !== 1) {
     throw new InnerloopError('INVALID_DATA', `a column of type ${type} holds one number per row`, {
       field,
@@ -52,8 +69,22 @@ export async function featureExpression(
       expected: 'size: 1, or a list column',
     });
   }
-  const asText = relation.asText && sql === undefined;
-  return { feature, expression: numberExpression(source, type, field, { asText }), source, isList: false };
+  // A list of numbers in brackets is one in JSON, in Python and in DuckDB.
+  if (isText(type) && (await isBracketed(session, relation, asText(source, type), field)))
+    return { ...base, expression: `CAST(${textExpression(source, type, rules)} AS DOUBLE[])`, isList: true };
+  return { ...base, expression: numberExpression(source, type, field, rules), isList: false };
+}
+
+/** Whether the first value that is there is in brackets: all others are held against it when they are cast. */
+async function isBracketed(session: DuckSession, relation: Relation, text: string, field: string): Promise<boolean> {
+  const present = presentText(text, relation.rules);
+  const [first] = await reading(relation, () =>
+    session.row(
+      `SELECT value FROM (SELECT ${present} AS value FROM ${relation.sql}) WHERE value IS NOT NULL LIMIT 1`,
+      field,
+    ),
+  );
+  return typeof first === 'string' && /^\[[^]*\]$/.test(first);
 }
 
 /**
@@ -71,11 +102,13 @@ export async function readFeatures(
   notes: string[],
 ): Promise<Map<string, Column[]>> {
   const columns = new Map<string, Column[]>();
-  for (const [k, { feature, isList: list }] of features.entries()) {
+  for (const [k, each] of features.entries()) {
+    const { feature, isList: list } = each;
     const value = `f${k}`;
     if (feature.kind === 'categorical')
       columns.set(feature.name, [await readCategorical(session, table, value, feature, rows)]);
-    else if (feature.kind === 'bag') columns.set(feature.name, [await readBag(session, table, value, feature, rows)]);
+    else if (feature.kind === 'bag')
+      columns.set(feature.name, [await readBag(session, table, value, each, rows, notes)]);
     else columns.set(feature.name, await readDense(session, table, value, feature, list, rows, reserved, notes));
   }
   return columns;
@@ -109,16 +142,22 @@ async function readBag(
   session: DuckSession,
   table: string,
   value: string,
-  feature: ResolvedFeature,
+  expression: FeatureExpression,
   rows: number,
+  notes: string[],
 ): Promise<Column> {
+  const { feature } = expression;
   const { field, name } = feature;
+  const lists = expression.isList
+    ? { expression: value, from: table }
+    : await splitLists(session, table, value, expression, notes);
   const entries = `${table}_${value}_entries`;
   const dictionary = `${table}_${value}`;
   await session.run(
     `CREATE TEMP TABLE ${entries} AS SELECT position, place, value FROM (
-       SELECT position, generate_subscripts(${value}, 1) AS place, trim(unnest(${value})) AS value FROM ${table}
-     ) WHERE value <> ''`,
+       SELECT position, generate_subscripts(lists, 1) AS place, ${trimmed('unnest(lists)')} AS value
+       FROM (SELECT position, ${lists.expression} AS lists FROM ${lists.from})
+     ) WHERE NOT ${isMissing('value', { nulls: expression.nulls })}`,
     field,
   );
   const values = await createDictionary(session, dictionary, `SELECT value FROM ${entries}`, feature.minCount, field);

@@ -7,4 +7,15 @@ export { rowWeights } from './weights.js';
 export type { PopularityPropensity, RowWeightOptions } from './weights.js';
 export { withHistory } from './history.js';
 export type { HistoryOptions } from './history.js';
-export type { DataSource, EntitySource, IdSource, FeatureSpec, TableSource } from './source.js';
+export type {
+  DataSource,
+  EntitySource,
+  FeatureSpec,
+  FileFormat,
+  FileOptions,
+  IdSource,
+  LabelSource,
+  TableSource,
+  ValueOptions,
+} from './source.js';
+export { DEFAULT_NULLS } from './table-source.js';

@@ -1,12 +1,20 @@
+import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { quoteIdentifier } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
-import { columnOf, isInteger, numberExpression, openRelation, textExpression } from './relation.js';
+import { labelForm } from './labels.js';
+import { at, columnOf, openRelation, reading } from './relation.js';
 import type { Relation } from './relation.js';
 import type { ResolvedFeature } from './feature-spec.js';
-import type { InteractionSource, TableSource } from './source.js';
+import { labelSource } from './source.js';
+import type { InteractionSource, LabelSource, TableSource } from './source.js';
+import { advice, DEFAULT_NULLS } from './table-source.js';
+import type { Wanted, WantedColumn } from './text-table.js';
+import { timeAdvice, timeExpression } from './times.js';
+import type { TimeExpression } from './times.js';
+import { asText, isInteger, isMissing, isText, numberExpression, textExpression, trimmed } from './values.js';
+import type { NumberForm } from './values.js';
 
 /** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
 export interface RawTable {
@@ -15,50 +23,115 @@ export interface RawTable {
   features: FeatureExpression[];
 }
 /** One that was read through a relation, which messages quote from. */
-interface CopiedTable extends RawTable {
+export interface CopiedTable extends RawTable {
   relation: Relation;
 }
+export interface CopiedInteractions extends CopiedTable {
+  /** Whether `time_exact` orders times that doubles cannot tell apart. */
+  isExact: boolean;
+}
 
-/** Copies the interactions: `user`, `item` (VARCHAR, or the source's integer type), `label`, `time` (DOUBLE), `f0` … (features). Checks every value. */
+/**
+ * Copies the interactions: `user`, `item` (VARCHAR as it is written, or the source's integer type), `label`, `time`, `count`,
+ * `weight` (DOUBLE), `f0` … (features). Checks every value but the ids, which are checked where each is looked at once.
+ */
 export async function ingestInteractions(
   session: DuckSession,
   source: InteractionSource,
   features: readonly ResolvedFeature[],
   dropMissing: boolean,
-): Promise<RawTable> {
-  const textual = features.filter((feature) => feature.kind !== 'dense' && feature.sql === undefined);
-  const text = [source.user, source.item, ...textual.map((feature) => feature.column)];
-  const relation = await openRelation(
-    session,
-    source,
-    'interactions',
-    text,
-    features.some(({ sql }) => sql !== undefined),
-  );
-  const user = keyExpression(relation, source.user, 'interactions.user');
-  const item = keyExpression(relation, source.item, 'interactions.item');
-  const label = numberColumn(relation, source.label, 'interactions.label', false);
-  const time = source.time === undefined ? undefined : numberColumn(relation, source.time, 'interactions.time', true);
+): Promise<CopiedInteractions> {
+  const label = source.label === undefined ? undefined : labelSource(source.label);
+  const relation = await openRelation(session, source, 'interactions', interactionColumns(source, label, features));
+  const { rules } = relation;
+  if (source.user === source.item)
+    throw invalid('interactions.item', 'the column of the users', source.item, 'another column than that of user');
+  const key = (name: string, field: string): string => {
+    const { sql, type } = columnOf(relation, name, field);
+    // Integers stay integers until the distinct ones are turned to text: hashing a million numbers takes a third of the
+    // time of hashing their digits.
+    return isInteger(type) ? sql : asText(sql, type);
+  };
+  const user = key(source.user, 'interactions.user');
+  const item = key(source.item, 'interactions.item');
+  const labelColumn = label === undefined ? undefined : columnOf(relation, label.column, 'interactions.label');
+  const time = source.time === undefined ? undefined : await openTime(session, relation, source.time);
   const expressions: FeatureExpression[] = [];
   for (const feature of features) expressions.push(await featureExpression(session, relation, feature));
-  const table = await copy(session, 'interactions', relation, expressions, [
+  const numbers = (['count', 'weight'] as const).filter((name) => source[name] !== undefined);
+  const selected = (form: NumberForm, exact: boolean): string[] => [
     `${user} AS user`,
     `${item} AS item`,
-    `${label} AS label`,
-    `${time ?? 'NULL::DOUBLE'} AS time`,
-  ]);
-
-  await checkPresent(session, table, 'user', source.user, 'interactions.user');
-  await checkPresent(session, table, 'item', source.item, 'interactions.item');
-  if (!dropMissing) await checkPresent(session, table, 'label', source.label, 'interactions.label');
-  // A label has to be finite in the core's float32 too.
-  await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', source.label, 'interactions.label');
-  if (source.time !== undefined) {
-    await checkPresent(session, table, 'time', source.time, 'interactions.time');
-    await checkNumbers(session, table, 'NOT isfinite(time)', source.time, 'interactions.time');
+    `${labelColumn === undefined ? '1::DOUBLE' : numberExpression(labelColumn.sql, labelColumn.type, 'interactions.label', rules, form)} AS label`,
+    ...(time === undefined ? [] : [`${time.number} AS time`]),
+    ...(time?.fine === undefined ? [] : [`${time.fine} AS fine`]),
+    ...(time !== undefined && exact ? [`${time.exact} AS time_exact`] : []),
+    ...numbers.map((name) => {
+      const { sql, type } = columnOf(relation, source[name]!, `interactions.${name}`);
+      return `${numberExpression(sql, type, `interactions.${name}`, rules)} AS ${name}`;
+    }),
+  ];
+  let form: NumberForm = label ?? {};
+  let table = await copy(session, 'interactions', relation, expressions, selected(form, false));
+  if (label !== undefined && labelColumn !== undefined) {
+    const found = await labelForm(session, table, labelColumn, label, 'interactions');
+    if (found !== undefined) {
+      form = found;
+      table = await copy(session, 'interactions', relation, expressions, selected(form, false));
+    }
+    if (!dropMissing) await checkPresent(session, table, 'label', label.column, 'interactions.label');
+    // A label has to be finite in the core's float32 too.
+    await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', label.column, 'interactions.label');
+  }
+  const isExact = time !== undefined && (await checkTimes(session, table, source.time!, time));
+  if (isExact) table = await copy(session, 'interactions', relation, expressions, selected(form, true));
+  for (const name of numbers) {
+    await checkPresent(session, table, name, source[name]!, `interactions.${name}`);
+    const condition =
+      name === 'count' ? `NOT (${name} > 0 AND isfinite(${name}))` : `NOT (${name} >= 0 AND isfinite(${name}))`;
+    await checkNumbers(
+      session,
+      table,
+      condition,
+      source[name]!,
+      `interactions.${name}`,
+      undefined,
+      name === 'count' ? 'a number > 0' : 'a number ≥ 0',
+    );
   }
   await checkDense(session, table);
-  return table;
+  return { ...table, isExact };
+}
+
+function interactionColumns(
+  source: InteractionSource,
+  label: LabelSource | undefined,
+  features: readonly ResolvedFeature[],
+): Wanted {
+  const mapped = (name: string | undefined, key: string, as: WantedColumn['as']): WantedColumn[] =>
+    name === undefined ? [] : [{ name, field: `interactions.${key}`, as }];
+  return {
+    columns: [
+      ...mapped(source.user, 'user', 'text'),
+      ...mapped(source.item, 'item', 'text'),
+      ...mapped(label?.column, 'label', 'number'),
+      ...mapped(source.time, 'time', 'time'),
+      ...mapped(source.count, 'count', 'number'),
+      ...mapped(source.weight, 'weight', 'number'),
+      ...featureColumns(features),
+    ],
+    typed: features.some(({ sql }) => sql !== undefined),
+  };
+}
+
+function featureColumns(features: readonly ResolvedFeature[]): WantedColumn[] {
+  return features
+    .filter(({ sql }) => sql === undefined)
+    .map(({ column, name, field, kind }) => ({
+      name: column,
+      field: `${field}.${column === name ? 'name' : 'column'}`,
+      as: kind === 'dense' ? 'number' : 'text',
+    }));
 }
 
 /** Copies a feature table: `id` (VARCHAR, each once), `f0` … (features). */
@@ -67,35 +140,28 @@ export async function ingestEntities(
   source: TableSource & { id: string },
   features: readonly ResolvedFeature[],
   name: 'users' | 'items',
-): Promise<RawTable> {
-  const textual = features.filter((feature) => feature.kind !== 'dense' && feature.sql === undefined);
-  const text = [source.id, ...textual.map((feature) => feature.column)];
-  const relation = await openRelation(
-    session,
-    source,
-    name,
-    text,
-    features.some(({ sql }) => sql !== undefined),
-  );
-  const id = idExpression(relation, source.id, `${name}.id`);
+): Promise<CopiedTable> {
+  const field = `${name}.id`;
+  const relation = await openRelation(session, source, name, {
+    columns: [{ name: source.id, field, as: 'text' }, ...featureColumns(features)],
+    typed: features.some(({ sql }) => sql !== undefined),
+  });
+  const { sql, type } = columnOf(relation, source.id, field);
   const expressions: FeatureExpression[] = [];
   for (const feature of features) expressions.push(await featureExpression(session, relation, feature));
+  const id = textExpression(sql, type, { ...relation.rules });
   const table = await copy(session, name, relation, expressions, [`${id} AS id`]);
 
-  await checkPresent(session, table, 'id', source.id, `${name}.id`);
+  await checkPresent(session, table, 'id', source.id, field);
   const [duplicate, first, second] = await session.row(
     `SELECT any_value(id), min(rowid)::DOUBLE, (list_sort(list(rowid)))[2]::DOUBLE FROM raw_${name} GROUP BY id HAVING count(*) > 1 ORDER BY min(rowid) LIMIT 1`,
-    `${name}.id`,
+    field,
   );
   if (duplicate !== undefined) {
     throw new InnerloopError(
       'INVALID_DATA',
       `the id is in rows ${Number(first) + 1} and ${Number(second) + 1} of ${relation.label}`,
-      {
-        field: `${name}.id`,
-        value: duplicate,
-        expected: 'each id once',
-      },
+      { field, value: duplicate, expected: 'each id once' },
     );
   }
   await checkDense(session, table);
@@ -122,22 +188,44 @@ export async function ingestIds(
   return { name: table, rows: Number(rows), features: [] };
 }
 
-function idExpression(relation: Relation, name: string, field: string): string {
-  return textExpression(columnOf(relation, name, field), relation.types.get(name)!);
+async function openTime(session: DuckSession, relation: Relation, name: string): Promise<TimeExpression> {
+  const field = 'interactions.time';
+  const { sql, type } = columnOf(relation, name, field);
+  let first: unknown;
+  if (isText(type)) {
+    const text = asText(sql, type);
+    const select = `SELECT ${trimmed(text)} FROM ${relation.sql} WHERE NOT ${isMissing(text, relation.rules)} LIMIT 1`;
+    [first] = await reading(relation, () => session.row(select, field));
+  }
+  return timeExpression(sql, type, field, relation.rules, first as string | undefined);
 }
 
-/**
- * The id of an interaction. Integers stay integers until the distinct ones are turned to text: hashing a million numbers
- * takes a third of the time of hashing their digits.
- */
-function keyExpression(relation: Relation, name: string, field: string): string {
-  const column = columnOf(relation, name, field);
-  return !relation.asText && isInteger(relation.types.get(name)!) ? column : idExpression(relation, name, field);
-}
-
-function numberColumn(relation: Relation, name: string, field: string, temporal: boolean): string {
-  const { asText } = relation;
-  return numberExpression(columnOf(relation, name, field), relation.types.get(name)!, field, { asText, temporal });
+/** Checks the times, and tells whether doubles may not tell all of them apart. */
+async function checkTimes(
+  session: DuckSession,
+  table: CopiedTable,
+  name: string,
+  time: TimeExpression,
+): Promise<boolean> {
+  const field = 'interactions.time';
+  await checkPresent(session, table, 'time', name, field);
+  const { relation } = table;
+  const { sql, type } = columnOf(relation, name, field);
+  const [bad] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE NOT isfinite(time)`, field);
+  if (typeof bad === 'number') {
+    const text = asText(sql, type);
+    const select = `SELECT DISTINCT ${trimmed(text)} AS value FROM ${relation.sql} WHERE NOT ${isMissing(text, relation.rules)}`;
+    const expected =
+      isText(type) && relation.rules.timeFormat === undefined
+        ? await timeAdvice(session, select, 'interactions', field)
+        : relation.rules.timeFormat === undefined
+          ? 'a finite number'
+          : `a time as timeFormat says: ${relation.rules.timeFormat.join(' or ')}`;
+    await checkNumbers(session, table, 'NOT isfinite(time)', name, field, undefined, expected);
+  }
+  if (time.fine === undefined) return false;
+  const [fine] = await session.row(`SELECT coalesce(bool_or(fine), false) FROM ${table.name}`, field);
+  return fine === true;
 }
 
 async function copy(
@@ -148,9 +236,11 @@ async function copy(
   columns: string[],
 ): Promise<CopiedTable> {
   const selected = [...columns, ...features.map(({ expression }, k) => `${expression} AS f${k}`)].join(', ');
-  const statement = `CREATE TEMP TABLE raw_${name} AS SELECT ${selected} FROM ${relation.sql}`;
+  const statement = `CREATE OR REPLACE TEMP TABLE raw_${name} AS SELECT ${selected} FROM ${relation.sql}`;
   const field = relation.userSql ? `${name}.sql` : `${name}.from`;
-  await (relation.userSql ? session.runInOrder(statement, field) : session.run(statement, field));
+  await reading(relation, () =>
+    relation.userSql ? session.runInOrder(statement, field) : session.run(statement, field),
+  );
   const rows = Number((await session.row(`SELECT count(*)::DOUBLE FROM raw_${name}`, field))[0]);
   if (rows === 0)
     throw new InnerloopError('EMPTY_DATA', 'the table has no rows', {
@@ -172,15 +262,29 @@ async function checkPresent(
 ): Promise<void> {
   const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${column} IS NULL`, field);
   if (typeof row !== 'number') return;
-  throw new InnerloopError(
-    'INVALID_DATA',
-    `no value in column ${JSON.stringify(source)}, row ${row + 1} of ${table.relation.label} (rows count from 1, without the header)`,
-    {
-      field,
-      value: null,
-      expected: column === 'label' ? "a number, or missingLabel: 'drop'" : 'a value in every row',
-    },
+  const original = await originalOf(session, table.relation, columnOf(table.relation, source, field).sql, row, field);
+  throw new InnerloopError('INVALID_DATA', `no value in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
+    field,
+    value: original,
+    expected:
+      column === 'label'
+        ? `a number, or missingLabel: 'drop'; ${advice('the data', { missingLabel: 'drop' })}`
+        : 'a value in every row',
+  });
+}
+
+async function originalOf(
+  session: DuckSession,
+  relation: Relation,
+  expression: string,
+  row: number,
+  field: string,
+): Promise<unknown> {
+  const [original] = await session.row(
+    `SELECT CAST(${expression} AS VARCHAR) FROM ${relation.sql} LIMIT 1 OFFSET ${row}`,
+    field,
   );
+  return original;
 }
 
 /** Throws for the first row where `condition` holds, quoting what the source has there. */
@@ -190,31 +294,60 @@ async function checkNumbers(
   condition: string,
   source: string,
   field: string,
-  expression = quoteIdentifier(source),
+  expression?: string,
+  expected = 'a finite number',
 ): Promise<void> {
   const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${condition}`, field);
   if (typeof row !== 'number') return;
-  const original = await session.row(
-    `SELECT CAST(${expression} AS VARCHAR), TRY_CAST(CAST(${expression} AS VARCHAR) AS DOUBLE) IS NOT NULL FROM ${table.relation.sql} LIMIT 1 OFFSET ${row}`,
+  const column = expression ?? columnOf(table.relation, source, field).sql;
+  const original = await originalOf(session, table.relation, column, row, field);
+  const number =
+    typeof original === 'string' && original.trim() !== ''
+      ? Number(original.replace(/^[-+]?(inf|infinity|nan)$/i, 'Infinity'))
+      : Number.NaN;
+  const what = Number.isNaN(number)
+    ? `text where a ${field.endsWith('.time') ? 'time' : 'number'} belongs`
+    : Math.abs(number) <= 3.4028234663852886e38
+      ? 'a number out of range'
+      : 'a number that is not finite';
+  throw new InnerloopError('INVALID_DATA', `${what} in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
     field,
-  );
-  const what = original[1] === true ? 'a number that is not finite' : 'text where a number belongs';
-  throw new InnerloopError(
-    'INVALID_DATA',
-    `${what} in column ${JSON.stringify(source)}, row ${row + 1} of ${table.relation.label} (rows count from 1, without the header)`,
-    {
-      field,
-      value: original[0],
-      expected: 'a finite number',
-    },
-  );
+    value: original,
+    expected,
+  });
 }
 
+/** A few texts in a column of numbers are missing values, with a note; where they are the rule, the column is none of numbers. */
 async function checkDense(session: DuckSession, table: CopiedTable): Promise<void> {
-  for (const [k, { feature, isList, source }] of table.features.entries()) {
+  for (const [k, { feature, isList, isTextual, source }] of table.features.entries()) {
     if (feature.kind !== 'dense' || isList) continue;
     const name = feature.sql ?? feature.column;
-    // NaN is how several writers of Parquet spell a missing number.
-    await checkNumbers(session, table, `isinf(f${k})`, name, feature.field, source);
+    const { field } = feature;
+    const [bad, good] = await session.row(
+      `SELECT count(*) FILTER (isinf(f${k}))::DOUBLE, count(*) FILTER (isfinite(f${k}))::DOUBLE FROM ${table.name}`,
+      field,
+    );
+    if (bad === 0) continue;
+    if (!isTextual || Number(bad) >= Number(good))
+      await checkNumbers(
+        session,
+        table,
+        `isinf(f${k})`,
+        name,
+        field,
+        source,
+        isTextual ? 'a finite number, or kind: categorical' : undefined,
+      );
+    const texts = `SELECT DISTINCT ${trimmed(`CAST(${source} AS VARCHAR)`)} AS value FROM ${table.relation.sql} WHERE isinf(${table.features[k].expression}) ORDER BY value LIMIT 4`;
+    const [values = []] = await session.columns(texts, field);
+    session.notes.push(
+      `${field} (${feature.name}): ${Number(bad)} of ${table.rows} values are texts, such as ${values
+        .slice(0, 3)
+        .map((value) => JSON.stringify(value))
+        .join(
+          ', ',
+        )}, and were read as missing; ${advice(field.replace(/\..*/, ''), { nulls: [...DEFAULT_NULLS, ...values] })} to say so`,
+    );
+    await session.run(`UPDATE ${table.name} SET f${k} = NULL WHERE isinf(f${k})`, field);
   }
 }

@@ -7,7 +7,8 @@ import type { Matrix } from './columns.js';
 import type { DuckSession } from './duckdb.js';
 import type { IdSource, ResolvedFeature } from './feature-spec.js';
 import { uniqueIdTexts } from './ids.js';
-import { columnOf, openRelation, textExpression } from './relation.js';
+import { columnOf, openRelation, reading } from './relation.js';
+import { textExpression } from './values.js';
 
 const isSafetensors = (path: string): boolean => extname(path).toLowerCase() === '.safetensors';
 
@@ -45,17 +46,19 @@ export async function readIds(
     const bytes = await readBytes(baseDirectory, file!, `${field}.file`);
     return integerTexts(pickTensor(bytes, file!, ids.tensor, `${path}.tensor`), path);
   }
-  const relation = await openRelation(session, ids, path, [ids.column], false);
-  const expression = textExpression(columnOf(relation, ids.column, `${path}.column`), relation.types.get(ids.column)!);
+  const wanted = { name: ids.column, field: `${path}.column`, as: 'text' as const };
+  const relation = await openRelation(session, ids, path, { columns: [wanted], typed: false });
+  const { sql, type } = columnOf(relation, ids.column, wanted.field);
+  const expression = textExpression(sql, type, relation.rules);
   if (relation.userSql)
     await session.runInOrder(
       `CREATE OR REPLACE TEMP TABLE matrix_ids AS SELECT ${expression} AS id FROM ${relation.sql}`,
       path,
     );
-  const [texts = []] = await session.columns(
-    relation.userSql ? 'SELECT id FROM matrix_ids ORDER BY rowid' : `SELECT ${expression} FROM ${relation.sql}`,
-    path,
-  );
+  const select = relation.userSql
+    ? 'SELECT id FROM matrix_ids ORDER BY rowid'
+    : `SELECT ${expression} FROM ${relation.sql}`;
+  const [texts = []] = await reading(relation, () => session.columns(select, path));
   return uniqueIdTexts(texts, path);
 }
 

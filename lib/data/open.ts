@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Column, Dataset, FeatureTable } from '../foundation/contract.js';
+import type { CategoricalColumn, Column, Dataset, FeatureTable } from '../foundation/contract.js';
 import { withHistory } from './history.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { assemble } from './assemble.js';
@@ -10,11 +10,16 @@ import { resolveFeatures } from './feature-spec.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { createDictionary, readFeatures } from './features.js';
 import { ingestEntities, ingestIds, ingestInteractions } from './ingest.js';
+import type { CopiedInteractions, CopiedTable } from './ingest.js';
+import { checkMatch } from './match.js';
+import { at } from './relation.js';
+import { advice } from './table-source.js';
+import { keepOrder } from './times.js';
+import { presentText } from './values.js';
 import { readIds, readMatrix } from './matrix.js';
 import { checkSource } from './source.js';
 import type { DataSource, EntitySource } from './source.js';
 import { createVocabulary } from './vocabulary.js';
-
 
 export interface OpenOptions {
   /** Folder that relative paths start from, in `from` and in SQL. Default: the process's working directory. */
@@ -59,40 +64,119 @@ export async function openDataset(source: DataSource, options: OpenOptions = {})
 }
 
 async function read(session: DuckSession, source: DataSource): Promise<Dataset> {
-  const notes: string[] = [];
+  const { notes } = session;
   const features = resolveFeatures(source.interactions.features, 'interactions.features', 'interactions');
+  const { missingId = 'error' } = source;
+  const part = source.interactions.part === undefined ? [] : [partFeature(source.interactions.part)];
   const interactions = await ingestInteractions(
     session,
     source.interactions,
-    features.filter(isInTable),
+    [...features.filter(isInTable), ...part],
     source.missingLabel === 'drop',
   );
-  const users = await readEntities(session, 'user', source.users, notes);
-  const items = await readEntities(session, 'item', source.items, notes);
+  const users = await readEntities(session, 'user', source.users, interactions, source.interactions.user, notes);
+  const items = await readEntities(session, 'item', source.items, interactions, source.interactions.item, notes);
+  if (missingId === 'error') {
+    await checkIds(session, 'user', interactions, source.interactions.user);
+    await checkIds(session, 'item', interactions, source.interactions.item);
+  }
 
   const { rows } = interactions;
   const user = new Int32Array(rows);
   const item = new Int32Array(rows);
   const label = new Float32Array(rows);
-  const time = source.interactions.time === undefined ? undefined : new Float64Array(rows);
-  // The joins may reorder rows; every row carries its position and is written there.
+  const numbers = {
+    time: source.interactions.time === undefined ? undefined : new Float64Array(rows),
+    count: source.interactions.count === undefined ? undefined : new Float32Array(rows),
+    weight: source.interactions.weight === undefined ? undefined : new Float32Array(rows),
+  };
+  const more = Object.entries(numbers).flatMap(([name, values]) => (values === undefined ? [] : [{ name, values }]));
+  const casts = more
+    .map(({ name, values }) => `, r.${name}${values instanceof Float32Array ? '::FLOAT' : ''}`)
+    .join('');
+  // The joins may reorder rows; every row carries its position and is written there. Rows without an id stay 0.
   await session.transfer(
-    `SELECT r.rowid::INTEGER, u.id, i.id, coalesce(r.label, 'nan')::FLOAT${time === undefined ? '' : ', r.time'}
+    `SELECT r.rowid::INTEGER, u.id, i.id, coalesce(r.label, 'nan')::FLOAT${casts}
      FROM raw_interactions r JOIN user_ids u ON u.key = r.user JOIN item_ids i ON i.key = r.item`,
-    [scatter(user), scatter(item), scatter(label), ...(time === undefined ? [] : [scatter(time)])],
+    [scatter(user), scatter(item), scatter(label), ...more.map(({ values }) => scatter(values))],
     'interactions',
   );
+  const { time } = numbers;
+  if (time !== undefined && interactions.isExact) await orderTimes(session, time, notes);
   await session.run(
     'CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions',
     'interactions.features',
   );
   const columns = await readFeatures(session, 'context', interactions.features, rows, 0, notes);
+  const parts = part.length === 0 ? undefined : (columns.get(PART)![0] as CategoricalColumn);
+  if (parts !== undefined) checkParts(parts, source.interactions.part!);
   const inOrder = () => Promise.resolve(Int32Array.from({ length: rows }, (_, row) => row));
   for (const feature of features.filter(isInFile))
     columns.set(feature.name, await readFile(session, feature, inOrder, rows, 0, notes));
   const context = contextTable(ordered(features, columns), rows);
-  const dataset = assemble({ user, item, label, time, users, items, context }, source, notes);
+  const raw = { user, item, label, ...numbers, part: parts, users, items, context };
+  const dataset = assemble(raw, { ...source, hasLabel: source.interactions.label !== undefined }, notes);
   return withHistories(dataset, features);
+}
+
+/** The name of the column of parts among the features, which no feature can have. */
+const PART = '\0part';
+
+function partFeature(column: string): ResolvedFeature {
+  const [feature] = resolveFeatures([{ name: PART, kind: 'categorical', column }], 'interactions.part', 'interactions');
+  return { ...feature, field: 'interactions.part' };
+}
+
+function checkParts(parts: CategoricalColumn, column: string): void {
+  const row = parts.data.indexOf(0);
+  if (row < 0) return;
+  throw new InnerloopError('INVALID_DATA', `no value in column ${JSON.stringify(column)}, row ${row + 1}`, {
+    field: 'interactions.part',
+    value: null,
+    expected: `one of ${parts.vocabulary.values.slice(1).join(', ')} in every row`,
+  });
+}
+
+/** Times that doubles round are moved apart, so that the order of the file's digits stays. */
+async function orderTimes(session: DuckSession, time: Float64Array, notes: string[]): Promise<void> {
+  const rank = new Int32Array(time.length);
+  await session.transfer(
+    `SELECT rowid::INTEGER, (dense_rank() OVER (ORDER BY coalesce(time_exact, time)) - 1)::INTEGER FROM raw_interactions`,
+    [scatter(rank)],
+    'interactions.time',
+  );
+  const moved = keepOrder(time, rank);
+  const what = 'times have more digits than a double holds';
+  notes.push(
+    moved === 0
+      ? `interactions.time: ${what}; no two of them became one`
+      : `interactions.time: ${what}; ${moved} were moved up by the least that keeps their order. For nanoseconds since 1970, ${advice('interactions', { timeFormat: 'ns' })}`,
+  );
+}
+
+/** Throws for the first interaction without an id. */
+async function checkIds(
+  session: DuckSession,
+  name: 'user' | 'item',
+  { relation }: CopiedInteractions,
+  column: string,
+): Promise<void> {
+  const field = `interactions.${name}`;
+  const [row, count, text] = await session.row(
+    `SELECT min(r.rowid)::DOUBLE, count(*)::DOUBLE, arg_min(CAST(r.${name} AS VARCHAR), r.rowid) FROM raw_interactions r
+     WHERE r.${name} IS NULL OR r.${name} IN (SELECT key FROM ${name}_keys WHERE value IS NULL)`,
+    field,
+  );
+  if (typeof row !== 'number') return;
+  throw new InnerloopError(
+    'INVALID_DATA',
+    `no value in column ${JSON.stringify(column)}, ${at(relation, row)}; ${Number(count)} rows have none`,
+    {
+      field,
+      value: text,
+      expected: `a value in every row; to leave such rows out, ${advice('the data', { missingId: 'drop' })}; if ${JSON.stringify(text ?? '')} is an id, name what is missing: ${advice('interactions', { nulls: [] })}`,
+    },
+  );
 }
 
 function withHistories(dataset: Dataset, features: readonly ResolvedFeature[]): Dataset {
@@ -114,6 +198,8 @@ async function readEntities(
   session: DuckSession,
   name: 'user' | 'item',
   source: EntitySource | undefined,
+  { relation }: CopiedInteractions,
+  column: string,
   notes: string[],
 ): Promise<FeatureTable> {
   const side = `${name}s` as const;
@@ -131,10 +217,19 @@ async function readEntities(
 
   const dictionary = `${name}_dictionary`;
   const keysTable = `${name}_keys`;
+  // Each spelling is looked at once: blanks around it are cut off, and markers of missing values are none.
+  const text = presentText('CAST(key AS VARCHAR)', relation.rules);
   await session.run(
-    `CREATE TEMP TABLE ${keysTable} AS SELECT key, CAST(key AS VARCHAR) AS value FROM (SELECT DISTINCT ${name} AS key FROM raw_interactions)`,
+    `CREATE TEMP TABLE ${keysTable} AS SELECT key, ${text} AS value FROM (SELECT DISTINCT ${name} AS key FROM raw_interactions)`,
     'interactions',
   );
+  if (table !== undefined && source?.id !== undefined)
+    await checkMatch(
+      session,
+      name,
+      { interactions: relation, entities: (table as CopiedTable).relation },
+      { interactions: column, entities: source.id },
+    );
   const texts = `SELECT value FROM ${keysTable}${table === undefined ? '' : ` UNION ALL SELECT id FROM ${table.name}`}`;
   const values = await createDictionary(session, dictionary, texts, 1, 'interactions');
   await session.run(

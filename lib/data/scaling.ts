@@ -38,7 +38,9 @@ const SIDES = ['users', 'items', 'context'] as const;
 export function scaledAs(dataset: Dataset, reference: Tables): Dataset {
   const tables = SIDES.map((side): FeatureTable => {
     const columns = dataset[side].columns.map((column) => scaledColumn(column, reference[side], side));
-    return columns.every((column, k) => column === dataset[side].columns[k]) ? dataset[side] : { ...dataset[side], columns };
+    return columns.every((column, k) => column === dataset[side].columns[k])
+      ? dataset[side]
+      : { ...dataset[side], columns };
   });
   if (SIDES.every((side, k) => dataset[side] === tables[k])) return dataset;
   return { ...dataset, users: tables[0], items: tables[1], context: tables[2] };
@@ -54,10 +56,14 @@ function scaledColumn(column: Column, { columns }: FeatureTable, side: string): 
   const { moments, normalized } = as.scaling;
   const field = `${side}.${column.name}`;
   if (normalized !== scaling.normalized)
-    throw new InnerloopError('INVALID_DATA', `is ${normalized ? 'not ' : ''}normalised here, but was ${normalized ? '' : 'not '}for the learner`, {
-      field,
-      expected: `normalize: ${normalized}`,
-    });
+    throw new InnerloopError(
+      'INVALID_DATA',
+      `is ${normalized ? 'not ' : ''}normalised here, but was ${normalized ? '' : 'not '}for the learner`,
+      {
+        field,
+        expected: `normalize: ${normalized}`,
+      },
+    );
   if (sameMoments(moments, scaling.moments)) return column;
   const raw = scaling.raw ?? (scaling.moments === undefined ? data : undefined);
   if (raw?.length !== data.length)

@@ -1,24 +1,46 @@
-import { checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import { resolveFeatures } from './feature-spec.js';
 import type { FeatureSpec } from './feature-spec.js';
-import { checkFrom } from './table-source.js';
+import { checkFrom, TABLE_KEYS } from './table-source.js';
 import type { TableSource } from './table-source.js';
 
 export type { FeatureSpec, IdSource } from './feature-spec.js';
-export type { TableSource } from './table-source.js';
+export type { FileFormat, FileOptions, TableSource, ValueOptions } from './table-source.js';
 
 export type InteractionSource = TableSource & {
   /** Column that holds the user id, read as text. */
   user: string;
   /** Column that holds the item id, read as text. */
   item: string;
-  /** Column that holds the rating, or 0/1, or any number. */
-  label: string;
+  /**
+   * Column that holds the rating, or 0/1, or any number; true and false are 1 and 0. With an object, how its texts become
+   * numbers. Without it every interaction is a positive one, of label 1: purchases, clicks, plays.
+   */
+  label?: string | LabelSource;
   /** Column that holds a number, a TIMESTAMP or a DATE; the last two become Unix seconds. */
   time?: string;
+  /** Column that holds how often the interaction took place: `dataset.count`. Default: once. */
+  count?: string;
+  /** Column that holds the weight ≥ 0 of the interaction in losses: `dataset.weight`. */
+  weight?: string;
+  /** Column that says which part of a prescribed split a row is in, such as `train` and `test`: `dataset.part`. */
+  part?: string;
   /** Features of the interaction itself: `dataset.context`. */
   features?: FeatureSpec[];
 };
+
+/** A column of labels in text, and how it becomes numbers. */
+export interface LabelSource {
+  column: string;
+  /** The number that each text stands for, such as `{ yes: 1, no: 0 }`; upper and lower case are the same. Other texts are read as numbers. */
+  values?: Record<string, number>;
+  /** What stands before or after the number, such as `stars` or `%`; blanks around it are cut off. */
+  unit?: string;
+  /** The decimal mark. Default: that of the table, `.`. */
+  decimal?: '.' | ',';
+  /** What separates groups of three digits, such as `,`. Default: nothing does. */
+  thousands?: string;
+}
 
 /** A table of users or items, or none: then all features are files with `ids`, and the ids of the files are the table. */
 export type EntitySource =
@@ -30,16 +52,29 @@ export type EntitySource =
   | { from?: undefined; sql?: undefined; id?: undefined; features: FeatureSpec[] };
 
 /** Which of several interactions of one user with one item is kept. */
-export type DuplicateRule = 'last' | 'first' | 'mean' | 'error';
+export type DuplicateRule = 'last' | 'first' | 'mean' | 'sum' | 'error';
 
 export interface DataRules {
   /**
    * One user and one item more than once: keep the `last` or `first` (by time if mapped, ties and else by file order),
-   * keep the last with the `mean` of the labels, or `error`. Default `last`.
+   * keep the last with the `mean` of the labels, or with the `sum` of the labels (of 1 without a label column), counts and
+   * weights, or `error`. Default `last`.
    */
   duplicates?: DuplicateRule;
   /** A row without a label: `error`, or `drop` it. Default `error`. */
   missingLabel?: 'error' | 'drop';
+  /** A row without a user or item: `error`, or `drop` it. Default `error`. */
+  missingId?: 'error' | 'drop';
+  /**
+   * Keep only users and items with at least so many interactions with each other (the k-core), after the rules above.
+   * Default: all are kept.
+   */
+  kCore?: number | { user?: number; item?: number };
+  /**
+   * With `part`: rows outside its training part whose item the training part does not have: `keep` or `drop` them.
+   * Default `keep`.
+   */
+  unseenItems?: 'keep' | 'drop';
 }
 
 /** What {@link openDataset} reads. */
@@ -51,13 +86,27 @@ export interface DataSource extends DataRules {
 
 export const DEFAULT_DUPLICATES: DuplicateRule = 'last';
 
-const RULE_KEYS = ['duplicates', 'missingLabel'] as const;
+export const RULE_KEYS = ['duplicates', 'missingLabel', 'missingId', 'kCore', 'unseenItems'] as const;
 
 export function checkRules(rules: Record<string, unknown>, field: string): void {
   if (rules['duplicates'] !== undefined) {
-    checkOneOf(rules['duplicates'], `${field}duplicates`, ['last', 'first', 'mean', 'error']);
+    checkOneOf(rules['duplicates'], `${field}duplicates`, ['last', 'first', 'mean', 'sum', 'error']);
   }
-  if (rules['missingLabel'] !== undefined) checkOneOf(rules['missingLabel'], `${field}missingLabel`, ['error', 'drop']);
+  for (const name of ['missingLabel', 'missingId'] as const)
+    if (rules[name] !== undefined) checkOneOf(rules[name], `${field}${name}`, ['error', 'drop']);
+  if (rules['unseenItems'] !== undefined) checkOneOf(rules['unseenItems'], `${field}unseenItems`, ['keep', 'drop']);
+  const { kCore } = rules;
+  if (typeof kCore === 'number') checkInteger(kCore, `${field}kCore`, 1);
+  else if (kCore !== undefined) {
+    checkObject(kCore, `${field}kCore`, ['user', 'item']);
+    for (const side of ['user', 'item'] as const)
+      if (kCore[side] !== undefined) checkInteger(kCore[side], `${field}kCore.${side}`, 1);
+  }
+}
+
+/** The column of a label and how it is read. */
+export function labelSource(label: string | LabelSource): LabelSource {
+  return typeof label === 'string' ? { column: label } : label;
 }
 
 export function checkSource(source: unknown): asserts source is DataSource {
@@ -65,12 +114,16 @@ export function checkSource(source: unknown): asserts source is DataSource {
   checkRules(source, '');
   const { interactions, users, items } = source;
   if (interactions === undefined) throw invalid('interactions', 'missing', interactions, 'a table source');
-  checkTable(interactions, 'interactions', ['user', 'item', 'label', 'time', 'features']);
+  const columns = ['time', 'count', 'weight', 'part'] as const;
+  checkTable(interactions, 'interactions', ['user', 'item', 'label', ...columns, 'features']);
   const resolved = resolveFeatures(interactions['features'], 'interactions.features', 'interactions');
   checkString(interactions['user'], 'interactions.user');
   checkString(interactions['item'], 'interactions.item');
-  checkString(interactions['label'], 'interactions.label');
-  if (interactions['time'] !== undefined) checkString(interactions['time'], 'interactions.time');
+  checkLabel(interactions['label'], 'interactions.label');
+  for (const name of columns)
+    if (interactions[name] !== undefined) checkString(interactions[name], `interactions.${name}`);
+  if (source['unseenItems'] === 'drop' && interactions['part'] === undefined)
+    throw invalid('unseenItems', 'nothing says what training sees', 'drop', 'interactions.part: a column');
   const sequence = resolved.find(({ kind }) => kind === 'sequence');
   if (sequence !== undefined && interactions['time'] === undefined) {
     throw invalid(
@@ -85,7 +138,7 @@ export function checkSource(source: unknown): asserts source is DataSource {
     ['items', items],
   ] as const) {
     if (table === undefined) continue;
-    checkObject(table, name, ['from', 'sql', 'id', 'features']);
+    checkObject(table, name, [...TABLE_KEYS, 'id', 'features']);
     if (table['features'] === undefined)
       throw invalid(`${name}.features`, 'missing', undefined, 'an array of features');
     const features = resolveFeatures(table['features'], `${name}.features`, name);
@@ -105,7 +158,24 @@ export function checkSource(source: unknown): asserts source is DataSource {
   }
 }
 
+function checkLabel(label: unknown, field: string): void {
+  if (label === undefined) return;
+  if (typeof label !== 'object' || label === null) return checkString(label, field);
+  checkObject(label, field, ['column', 'values', 'unit', 'decimal', 'thousands']);
+  const { values, decimal } = label;
+  checkString(label['column'], `${field}.column`);
+  for (const key of ['unit', 'thousands'] as const)
+    if (label[key] !== undefined) checkString(label[key], `${field}.${key}`);
+  if (decimal !== undefined) checkOneOf(decimal, `${field}.decimal`, ['.', ',']);
+  if (label['thousands'] !== undefined && label['thousands'] === (decimal ?? '.'))
+    throw invalid(`${field}.thousands`, 'the decimal mark too', label['thousands'], 'another mark than decimal');
+  if (values === undefined) return;
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw invalid(`${field}.values`, 'not an object', values, 'a number for each text');
+  for (const [text, value] of Object.entries(values)) checkNumber(value, `${field}.values.${text}`);
+}
+
 function checkTable(table: unknown, field: string, keys: string[]): asserts table is Record<string, unknown> {
-  checkObject(table, field, ['from', 'sql', ...keys]);
+  checkObject(table, field, [...TABLE_KEYS, ...keys]);
   checkFrom(table, field);
 }

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FloatArray, Precision } from './contract.js';
 import { InnerloopError } from './errors.js';
-import type { ErrorCode } from './errors.js';
 
 declare const brand: unique symbol;
 type Handle<Name extends string> = { readonly [brand]: Name };
@@ -16,13 +15,66 @@ export type NativeBatch = Handle<'batch'>;
 export type NativePreparedLoop = Handle<'inner loop'>;
 export type NativeAdapted = Handle<'adapted'>;
 export type NativeToken = Handle<'token'>;
-export type NativeEpisode = Handle<'episode'>;
+export type NativeGraph = Handle<'graph'>;
+
+/** The names of each of the core's enums that this package gives. The core has tables of its own; loading it checks that it knows these. */
+const NAMES = {
+  Activation: ['relu', 'tanh', 'sigmoid', 'softplus'],
+  InputKind: ['dense', 'categorical', 'bag', 'sequence'],
+  Pooling: ['mean', 'sum'],
+  LayerKind: ['inputs', 'linear', 'activation', 'dot', 'product', 'sum', 'concat', 'terms', 'pairs', 'gru', 'dropout'],
+  LossKind: ['mse', 'bce', 'softmax', 'bpr', 'listwise'],
+  RateKind: ['scalar', 'perTensorStep', 'perParameter'],
+  /** How a task gets its own parameters. */
+  SolverKind: ['gradient', 'ridge', 'laplace', 'implicit', 'lstm'],
+  /** Of the first adapted layer: whichever takes fewer operations, or one of them, for comparison. */
+  Form: ['cheaper', 'direct', 'gram'],
+  UpdateKind: ['sgd', 'momentum', 'adam'],
+  LstmTensor: ['weightIh', 'weightHh', 'bias', 'forgetWeight', 'forgetBias', 'inputWeight', 'inputBias'],
+  Direction: ['metaGradient', 'reptile'],
+  OptimizerKind: ['sgd', 'adam'],
+  /** Operations of a graph. */
+  Op: [
+    'slot',
+    'labels',
+    'oneHot',
+    'parameter',
+    'constant',
+    'count',
+    'noise',
+    'linear',
+    'unary',
+    'affine',
+    'add',
+    'subtract',
+    'multiply',
+    'product',
+    'softmax',
+    'distance',
+    'cosine',
+    'sumRows',
+    'sumColumns',
+    'concat',
+    'columns',
+    'flatten',
+  ],
+  Unary: ['relu', 'tanh', 'sigmoid', 'softplus', 'exp', 'log', 'reciprocal'],
+  ProductKind: ['nn', 'nt', 'tn'],
+  ModelSlot: ['outputs', 'features', 'inputs'],
+  Part: ['support', 'query'],
+} as const;
+type EnumName = keyof typeof NAMES;
+export type NameOf<E extends EnumName> = (typeof NAMES)[E][number];
+
+export const LOSSES = NAMES.LossKind;
+export const INPUT_KINDS = NAMES.InputKind;
+export const POOLINGS = NAMES.Pooling;
 
 export interface NativeModelSpec {
-  inputs: { kind: number; size: number; cardinality: number; pooling: number }[];
+  inputs: { kind: NameOf<'InputKind'>; size: number; cardinality: number; pooling: NameOf<'Pooling'> }[];
   tensors: { name: string; shape: readonly number[]; input: number; transposed: 0 | 1 }[];
   layers: {
-    kind: number;
+    kind: NameOf<'LayerKind'>;
     in: readonly number[];
     out: number;
     tensors: readonly number[];
@@ -31,18 +83,14 @@ export interface NativeModelSpec {
   /** Width of every slot. */
   slots: number[];
   output: number;
-  /** Library of the plugin on whose device the model's calls run. Default: the processor. */
-  device?: string;
-  /** Of the outputs, side by side: `loss` one of {@link LOSSES}. */
+  /** Of the outputs, side by side. */
   heads: readonly NativeHead[];
 }
 export interface NativeHead {
-  loss: number;
+  loss: NameOf<'LossKind'>;
   outputs: number;
   weight: number;
 }
-/** In the order of native/losses.h. */
-export const LOSSES = ['mse', 'bce', 'softmax', 'bpr', 'listwise'] as const;
 export interface NativeColumn {
   side: number;
   dense?: FloatArray;
@@ -60,18 +108,13 @@ export interface NativeRows {
   rowWeights?: FloatArray;
   /** Of the tasks in the meta-loss, summing to 1. Default: equal. */
   weights?: Float64Array;
-  /** Bags and sequences of the batch's own in place of the frame's; the k-th reads the k-th side after those of the frame. */
-  own?: (NativeColumn & { input: number })[];
+  /** Bags and sequences in place of the frame's; the k-th reads the k-th side after those of the frame. */
+  overrides?: (NativeColumn & { input: number })[];
 }
-/** How a task gets its own parameters; the numbers of native/solvers/. */
-export const SOLVERS = { gradient: 0, ridge: 1, laplace: 2, implicit: 3, lstm: 4 } as const;
-/** Of the first adapted layer: whichever takes fewer operations, or one of them, for comparison. */
-export const FORMS = { cheaper: 0, direct: 1, gram: 2 } as const;
 export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
-  /** One of {@link SOLVERS}. */
-  solver: number;
+  solver: NameOf<'SolverKind'>;
   /** Ridge, laplace: the tensor of the prior's log precisions. */
   prior?: number;
   /** And of its triangular factor, where the prior's precision is full. */
@@ -85,35 +128,35 @@ export interface NativeInnerLoop {
   /** Implicit: of the conjugate gradients. */
   cgSteps?: number;
   cgTolerance?: number;
-  /** Lstm: its tensors, as native/solvers/lstm.cc lists them. */
-  own?: readonly number[];
+  /** Lstm: its tensors, by the numbers of LstmTensor. */
+  lstmTensors?: readonly number[];
   fast: Uint8Array;
   /** Rows added to the support count in the inner loss: L_S = Σ / (n + shrinkage). */
   shrinkage: number;
   /** Key of an outer step's dropout masks and noise, an integer; 0: no training, neither. Default 0. */
   dropout?: number;
-  /** One of {@link FORMS}. Default: cheaper. */
-  form?: 0 | 1 | 2;
-  /** A program instead of the inner loop, or one that makes its starts. */
-  episode?: NativeEpisode;
+  /** Default: cheaper. */
+  form?: NameOf<'Form'>;
+  /** What takes the place of the inner loop, or makes its starts. */
+  graph?: NativeGraph;
   /** What is differentiated in its place. Default: the same. */
-  training?: NativeEpisode;
-  /** 0: `rate`; 1: `rates[tensor]` by step; 2: `rates` is a store in the parameters' layout. */
-  rateKind: 0 | 1 | 2;
+  trainingGraph?: NativeGraph;
+  /** Scalar: `rate`; perTensorStep: `rates[tensor]` by step; perParameter: `rates` is a store in the parameters' layout. */
+  rateKind: NameOf<'RateKind'>;
   rate?: number;
   rates?: (FloatArray | undefined)[] | NativeStore;
 }
-/** The rule of an inner step: 1, momentum (its factor is `beta1`); 2, Adam. */
+/** The rule of an inner step; the factor of momentum is `beta1`. */
 export interface NativeUpdate {
-  kind: 1 | 2;
+  kind: NameOf<'UpdateKind'>;
   beta1: number;
   beta2: number;
   epsilon: number;
 }
-/** As native/episode/program.h has it. */
-export interface NativeProgram {
-  nodes: readonly { op: number; in: readonly number[]; tensors: readonly number[]; options: readonly number[] }[];
-  /** −1 where the program makes starts only. */
+/** As native/graphs/graph.h has it. */
+export interface NativeGraphSpec {
+  nodes: readonly { op: NameOf<'Op'>; in: readonly number[]; tensors: readonly number[]; options: readonly number[] }[];
+  /** −1 where the graph makes starts only. */
   output: number;
   /** Of a softmax loss on the outputs; 0: the model's own loss. */
   classes: number;
@@ -123,8 +166,7 @@ export interface NativeProgram {
   cold: number;
 }
 export interface NativeOptimizer {
-  /** 0: SGD; 1: Adam. */
-  kind: 0 | 1;
+  kind: NameOf<'OptimizerKind'>;
   learningRate: number;
   momentum: number;
   beta1: number;
@@ -175,9 +217,6 @@ export interface NativeOutputs {
   after?: FloatArray;
   variance?: FloatArray;
 }
-export const META_GRADIENT = 0;
-export const REPTILE = 1;
-
 export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
   createStore(model: NativeModel): NativeStore;
@@ -187,11 +226,15 @@ export interface NativeOperations {
   writeState(store: NativeStore, state: NativeState): void;
   createFrame(model: NativeModel, frame: { sides: number[]; columns: NativeColumn[] }): NativeFrame;
   createBatch(model: NativeModel, frame: NativeFrame, rows: NativeRows): NativeBatch;
-  createEpisode(model: NativeModel, program: NativeProgram): NativeEpisode;
+  createGraph(model: NativeModel, graph: NativeGraphSpec): NativeGraph;
   createInnerLoop(model: NativeModel, inner: NativeInnerLoop): NativePreparedLoop;
-  metaGradient(options: NativeCall & { direction: 0 | 1 }): Promise<NativeGradient>;
+  metaGradient(options: NativeCall & { direction: NameOf<'Direction'> }): Promise<NativeGradient>;
   trainStep(
-    options: NativeCall & { direction: 0 | 1; optimizer: NativeOptimizer; rateOptimizer?: NativeOptimizer },
+    options: NativeCall & {
+      direction: NameOf<'Direction'>;
+      optimizer: NativeOptimizer;
+      rateOptimizer?: NativeOptimizer;
+    },
   ): Promise<NativeStep>;
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
   /** On this thread; refuses while an update of the parameters runs. */
@@ -202,27 +245,12 @@ export interface NativeOperations {
   hessianVectorProduct(
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
-  applyActivation(activation: number, x: FloatArray): FloatArray;
+  applyActivation(activation: NameOf<'Activation'>, x: FloatArray): FloatArray;
   /**
    * Operations a second of one thread's fused multiply-adds, a multiply-add being two: the best of some short bursts, or if
    * `sustained` over a few milliseconds with whatever interrupts them.
    */
   measurePeak(sustained?: boolean): Promise<number>;
-}
-
-/** What a device plugin found. */
-export interface DeviceInfo {
-  name: string;
-  /** `cuda`, or `emulation`: the same source on the processor, for tests. */
-  backend: string;
-  /** 1000 × major + 10 × minor version of the driver and of the runtime; 0 under emulation. */
-  driver: number;
-  runtime: number;
-  /** 10 × major + minor. */
-  capability: number;
-  processors: number;
-  /** Bytes. */
-  memory: number;
 }
 
 export interface NativeAddon {
@@ -233,8 +261,23 @@ export interface NativeAddon {
   hardwareThreads: number;
   createToken(): NativeToken;
   abortToken(token: NativeToken): void;
-  /** The device of a plugin, by its library; throws one of the CUDA codes. */
-  probeDevice(library: string): DeviceInfo;
+  /** By enum, the numbers of its names: those that options of layers and nodes hold. */
+  enums: { readonly [E in EnumName]: Readonly<Record<NameOf<E>, number>> };
+  /** What the core decides for itself, for those who count or estimate. */
+  decisions: {
+    /** The form of an adapted layer over tasks of so many rows. */
+    form(work: {
+      inputs: number;
+      outputs: number;
+      support: number;
+      query: number;
+      steps: number;
+      order: 1 | 2;
+      layersBelow: boolean;
+    }): NameOf<'Form'>;
+    /** How many sums of the dense gradient a batch of so many tasks has, each of so many bytes. */
+    chunks(tasks: number, bytes: number): number;
+  };
   float32: NativeOperations;
   float64: NativeOperations;
 }
@@ -246,6 +289,11 @@ export function addon(): NativeAddon {
   return (loaded ??= load());
 }
 
+/** The numbers of an enum's names. */
+export function codes<E extends EnumName>(name: E): NativeAddon['enums'][E] {
+  return addon().enums[name];
+}
+
 export function operations(precision: Precision): NativeOperations {
   return addon()[precision];
 }
@@ -255,8 +303,9 @@ function load(): NativeAddon {
   const root = packageRoot();
   try {
     const gypBuild = require('node-gyp-build') as (directory: string) => NativeAddon;
-    return gypBuild(root);
+    return withNames(gypBuild(root));
   } catch (cause) {
+    if (cause instanceof InnerloopError) throw cause;
     if (isUnsupported(cause)) {
       throw new InnerloopError('UNSUPPORTED', cause.message, { field: 'INNERLOOP_ISA', cause });
     }
@@ -284,6 +333,21 @@ function isBundled(root: string): boolean {
   }
 }
 
+/** @internal @throws {InnerloopError} NATIVE where the core lacks a name: the binary is of another version */
+export function withNames(core: NativeAddon): NativeAddon {
+  const tables = core.enums as { readonly [E in EnumName]?: Readonly<Record<string, number>> } | undefined;
+  for (const [table, names] of Object.entries(NAMES) as [EnumName, readonly string[]][]) {
+    const missing = names.find((name) => tables?.[table]?.[name] === undefined);
+    if (missing !== undefined)
+      throw new InnerloopError('NATIVE', `the native core does not know ${missing} of ${table}`, {
+        field: table,
+        value: missing,
+        expected: 'a core built from the same version as this package',
+      });
+  }
+  return core;
+}
+
 function isUnsupported(error: unknown): error is Error {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'UNSUPPORTED';
 }
@@ -293,14 +357,6 @@ export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
   return folder;
-}
-
-let version: string | undefined;
-
-/** The version in package.json, as it was when it was first asked for. */
-export function packageVersion(): string {
-  return (version ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
-    .version);
 }
 
 const nameByPosition = (task: number) => `task ${task}`;
@@ -380,8 +436,8 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
 export function nativeError(error: unknown): unknown {
   if (error instanceof InnerloopError) return error;
   const { code, message } = error as { code?: string; message?: string };
-  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code?.startsWith('CUDA_') === true)
-    return new InnerloopError(code as ErrorCode, message ?? '', { cause: error });
+  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED')
+    return new InnerloopError(code, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
 }
 

@@ -303,6 +303,10 @@ export interface Dataset {
   time: Float64Array | undefined;
   /** Weight ≥ 0 of each interaction in the losses, support and query alike; see `rowWeights`. Default: equal. */
   weight?: Float32Array;
+  /** How often each interaction took place: a column of counts, or rows that were summed. Default: once. */
+  count?: Float32Array;
+  /** The part of a prescribed split that each interaction is in, such as `train` and `test`. */
+  part?: CategoricalColumn;
   users: FeatureTable;
   items: FeatureTable;
   /** Per-interaction features; `rows === size`, `keys` is empty and no row is reserved. */

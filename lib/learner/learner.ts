@@ -1,4 +1,4 @@
-import { META_GRADIENT, REPTILE, runNative, runNativeSync } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -14,8 +14,6 @@ import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
-import { resolveDevice } from '../foundation/device.js';
-import type { DeviceOption } from '../foundation/device.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
@@ -42,8 +40,6 @@ export interface LearnerOptions {
   parameters?: Parameters;
   /** How labels are centred and negatives drawn. */
   rows?: RowOptions;
-  /** Where calls run, as in `defineModel`. Default: where the model's do. */
-  device?: DeviceOption;
 }
 
 /** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
@@ -106,8 +102,6 @@ export class Learner {
     this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
     this.#inner = innerLoopOf(algorithm, model, extension);
     this.#optimizer = nativeOptimizer(optimizer, model);
-    // What the device does not do is refused now, not in the middle of a training.
-    if (model.device.kind !== 'cpu') checkOnDevice(model, this.#inner);
     if (algorithm.rates === 'perParameter') {
       this.rateStore = model.ops.createStore(model.native);
       this.#rateOptimizer = { ...nativeOptimizer(adam(), model), clipNorm: this.#optimizer.clipNorm };
@@ -172,14 +166,14 @@ export class Learner {
 
   /** @internal The algorithm's inner loop with its current rates. */
   innerLoop(): NativeInnerLoop {
-    if (this.rateStore !== undefined) return { ...this.#inner, rateKind: 2, rates: this.rateStore };
+    if (this.rateStore !== undefined) return { ...this.#inner, rateKind: 'perParameter', rates: this.rateStore };
     if (this.stepRates === undefined) return this.#inner;
     const { steps } = this.algorithm;
     let next = 0;
     const rates = Array.from(this.#inner.fast, (fast) =>
       fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps)),
     );
-    return { ...this.#inner, rateKind: 1, rates };
+    return { ...this.#inner, rateKind: 'perTensorStep', rates };
   }
 
   /** @internal */
@@ -237,7 +231,7 @@ export class Learner {
         dropout: stepKey(this.seed, start, progress),
         ...(this.algorithm.direction === 'joint' && { steps: 0 }),
       },
-      direction: this.algorithm.direction === 'reptile' ? REPTILE : META_GRADIENT,
+      direction: this.algorithm.direction === 'reptile' ? 'reptile' : 'metaGradient',
       optimizer: { ...this.#optimizer, learningRate },
       rateOptimizer: this.#rateOptimizer && { ...this.#rateOptimizer, learningRate: rateStep },
     } as const;
@@ -352,7 +346,7 @@ export class Learner {
   checkUncertainty(): void {
     const { solver, name } = this.algorithm;
     if (solver !== 'ridge' && solver !== 'laplace') {
-      throw new InnerloopError('UNSUPPORTED', 'does not know how sure it is', {
+      throw new InnerloopError('UNSUPPORTED', 'has no predictive variance', {
         field: 'learner.algorithm',
         value: name,
         expected: 'ridge or laplace',
@@ -374,11 +368,6 @@ export class Learner {
   }
 }
 
-/** @throws {InnerloopError} UNSUPPORTED, naming what of an inner loop the model's device does not do */
-function checkOnDevice({ ops, native }: Model, inner: NativeInnerLoop): void {
-  runNativeSync(() => ops.createInnerLoop(native, inner));
-}
-
 /**
  * Makes a learner.
  *
@@ -389,12 +378,11 @@ function checkOnDevice({ ops, native }: Model, inner: NativeInnerLoop): void {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
-  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows', 'device']);
-  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows, device } = options;
+  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
+  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
   checkModel(model);
   checkSeed(seed, 'learner.seed');
   checkAlgorithm(algorithm, 'learner.algorithm');
   checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
-  const there = device === undefined ? model : model.on(resolveDevice(device, 'learner.device'));
-  return new Learner(there, algorithm, optimizer, seed, parameters, rows);
+  return new Learner(model, algorithm, optimizer, seed, parameters, rows);
 }

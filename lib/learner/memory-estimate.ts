@@ -1,4 +1,5 @@
 /** What a training run will take in memory, before it takes it: refused by name, not killed by the system. */
+import { addon } from '../foundation/addon.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes as size } from '../foundation/memory.js';
@@ -19,8 +20,6 @@ export interface MemoryEstimate {
   total: number;
 }
 
-/** Most accumulators of the dense gradient, and most bytes of them together (native/meta_gradient.cc). */
-const ACCUMULATORS = { most: 64, bytes: 64 * 2 ** 20 };
 /** Row numbers of a batch row: five sides, each in JavaScript, in the core and in its index. */
 const BATCH_ROW = 5 * (4 + 4 + 4) + 16;
 /** A thread's scratch memory grows in blocks that are joined later: at worst twice what is in use. */
@@ -55,10 +54,7 @@ export function estimateTraining(
   const largest = sizes[0] ?? 0;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
-  const accumulators = Math.max(
-    2,
-    Math.min(ACCUMULATORS.most, metaBatch, Math.floor(ACCUMULATORS.bytes / (dense * bytes))),
-  );
+  const sums = addon().decisions.chunks(metaBatch, dense * bytes);
 
   const width = activations(learner);
   const { steps, order } = algorithm;
@@ -70,7 +66,7 @@ export function estimateTraining(
     optimizer: moments,
     snapshots: snapshots * state,
     data: dataBytes(learner, tasks),
-    batch: batchRows * (BATCH_ROW + 2 * bytes + 3 * dims * bytes) + (accumulators + 1) * dense * bytes,
+    batch: batchRows * (BATCH_ROW + 2 * bytes + 3 * dims * bytes) + (sums + 1) * dense * bytes,
     tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, tasks.size) * perTask,
   };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };

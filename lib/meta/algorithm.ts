@@ -1,5 +1,4 @@
-import { SOLVERS } from '../foundation/addon.js';
-import type { NativeInnerLoop, NativeUpdate } from '../foundation/addon.js';
+import type { NameOf, NativeInnerLoop, NativeUpdate } from '../foundation/addon.js';
 import { checkHasLoss } from '../batch/batch.js';
 import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -33,7 +32,7 @@ export interface Algorithm {
   /** What the outer step follows. Reptile's inner loop runs over all rows of a training task, query rows included. */
   readonly direction: 'meta-gradient' | 'reptile' | 'joint';
   /** `gradient` steps, or the last layer in closed form: `ridge`. */
-  readonly solver: keyof typeof SOLVERS;
+  readonly solver: NameOf<'SolverKind'>;
   /** What a step follows; undefined: the gradient. */
   readonly update?: NativeUpdate;
   readonly proximal?: number;
@@ -136,10 +135,10 @@ export function innerLoopOf(algorithm: Algorithm, model: Model, extension: Exten
   return {
     steps,
     order,
-    solver: SOLVERS[algorithm.solver],
+    solver: algorithm.solver,
     fast,
     shrinkage,
-    rateKind: 0,
+    rateKind: 'scalar',
     rate: learningRate,
     update,
     proximal,

@@ -1,5 +1,5 @@
 import { runNative } from '../foundation/addon.js';
-import type { NativeEpisode } from '../foundation/addon.js';
+import type { NativeGraph } from '../foundation/addon.js';
 import { checkBatch, checkModel } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
 import { checkObject, checkOneOf, checkSignal, invalid } from '../foundation/check.js';
@@ -68,10 +68,10 @@ export async function episodeGradient(
       `classes from 0 to ${classes - 1}, as model.episode says`,
     );
 
-  const inner = { ...noAdaptation(model), episode: programOf(model, method, classes) };
+  const inner = { ...noAdaptation(model), graph: graphOf(model, method, classes) };
   const call = { store: model.store(params), batch: batch.native, inner, threads: model.threads };
   const [{ loss, taskLosses, gradient }, { after }] = await Promise.all([
-    runNative(signal, (token) => model.ops.metaGradient({ ...call, token, direction: 0 })),
+    runNative(signal, (token) => model.ops.metaGradient({ ...call, token, direction: 'metaGradient' })),
     runNative(signal, (token) => model.ops.predict({ ...call, token, before: false, after: true })),
   ]);
   let row = 0;
@@ -82,24 +82,24 @@ export async function episodeGradient(
   return { loss, taskLosses, probabilities, gradient: model.named(gradient) };
 }
 
-const programs = new WeakMap<Model, Map<string, NativeEpisode>>();
+const graphs = new WeakMap<Model, Map<string, NativeGraph>>();
 
-function programOf(model: Model, method: EpisodeOptions['method'], classes: number): NativeEpisode {
-  const own = programs.get(model) ?? new Map<string, NativeEpisode>();
-  programs.set(model, own);
+function graphOf(model: Model, method: EpisodeOptions['method'], classes: number): NativeGraph {
+  const own = graphs.get(model) ?? new Map<string, NativeGraph>();
+  graphs.set(model, own);
   const key = `${method} ${classes}`;
   const known = own.get(key);
   if (known !== undefined) return known;
-  const program = new TaskGraph(model, true);
-  const [support, query] = [program.outputs('support'), program.outputs('query')];
-  const labels = program.oneHot('support', classes);
+  const graph = new TaskGraph(model, true);
+  const [support, query] = [graph.outputs('support'), graph.outputs('query')];
+  const labels = graph.oneHot('support', classes);
   if (method === 'matching') {
-    program.output(program.log(classLikelihood(program, attention(program, query, support), labels), EPSILON), classes);
+    graph.output(graph.log(classLikelihood(graph, attention(graph, query, support), labels), EPSILON), classes);
   } else {
-    const { centres, absence } = prototypes(program, support, labels);
-    program.output(program.add(program.distance(query, centres), absence), classes);
+    const { centres, absence } = prototypes(graph, support, labels);
+    graph.output(graph.add(graph.distance(query, centres), absence), classes);
   }
-  const made = compile(model, program, (name) => model.tensors.findIndex((tensor) => tensor.name === name));
+  const made = compile(model, graph, (name) => model.tensors.findIndex((tensor) => tensor.name === name));
   own.set(key, made);
   return made;
 }

@@ -1,4 +1,4 @@
-import { runNative, SOLVERS } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type { NativeInnerLoop, NativePreparedLoop, NativeStore } from '../foundation/addon.js';
 import { checkBatch, checkHasLoss, checkModel, packRows } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
@@ -30,10 +30,10 @@ export function noAdaptation(model: Model): NativeInnerLoop {
   return {
     steps: 0,
     order: 1,
-    solver: 0,
+    solver: 'gradient',
     fast: new Uint8Array(model.tensors.length),
     shrinkage: 0,
-    rateKind: 0,
+    rateKind: 'scalar',
     rate: 0,
   };
 }
@@ -106,11 +106,11 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
     ...{
       steps,
       order,
-      solver: 0,
+      solver: 'gradient',
       fast,
       shrinkage,
       dropout,
-      rateKind: 0,
+      rateKind: 'scalar',
       update: resolveRule(inner, `${field}.inner`),
       proximal,
     },
@@ -118,7 +118,7 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
       lossWeights: model.floats(checkLossWeights(lossWeights, steps, `${field}.lossWeights`)),
     }),
     ...(implicit !== undefined && {
-      solver: SOLVERS.implicit,
+      solver: 'implicit',
       ...resolveOptions(implicit, `${field}.implicit`, IMPLICIT_OPTIONS),
     }),
   };
@@ -138,7 +138,7 @@ export function resolveInnerLoop(model: Model, innerLoop: unknown): NativeInnerL
   }
   if (typeof learningRate === 'number') {
     checkNumber(learningRate, `${field}.learningRate`);
-    return { ...common, rateKind: 0, rate: learningRate };
+    return { ...common, rateKind: 'scalar', rate: learningRate };
   }
   return { ...common, ...resolveRates(model, learningRate, fast, steps, `${field}.learningRate`) };
 }
@@ -174,7 +174,7 @@ function resolveRates(
   checkTensors(given, field, shapes);
   if (!perParameter) {
     return {
-      rateKind: 1,
+      rateKind: 'perTensorStep',
       rates: model.tensors.map(({ name }, t) => (fast[t] === 1 ? model.floats(given[name].data) : undefined)),
     };
   }
@@ -182,7 +182,7 @@ function resolveRates(
   model.tensors.forEach(
     ({ name }, t) => fast[t] === 1 && model.ops.writeTensor(store, t, model.floats(given[name].data)),
   );
-  return { rateKind: 2, rates: store };
+  return { rateKind: 'perParameter', rates: store };
 }
 
 /**

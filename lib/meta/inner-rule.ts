@@ -12,6 +12,11 @@ export function resolveRule(rule: unknown, field: string): NativeUpdate | undefi
   const { kind, ...options } = typeof given === 'string' ? { kind: given } : given;
   if (kind === 'sgd') return undefined;
   if (kind === 'momentum')
-    return { kind: 1, beta1: resolveOptions(options, field, INNER_RULES.momentum).momentum, beta2: 0, epsilon: 0 };
-  return { kind: 2, ...resolveOptions(options, field, INNER_RULES.adam) };
+    return {
+      kind: 'momentum',
+      beta1: resolveOptions(options, field, INNER_RULES.momentum).momentum,
+      beta2: 0,
+      epsilon: 0,
+    };
+  return { kind: 'adam', ...resolveOptions(options, field, INNER_RULES.adam) };
 }

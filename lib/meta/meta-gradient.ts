@@ -1,4 +1,4 @@
-import { META_GRADIENT, REPTILE, runNative } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import { checkHasLoss, checkModel, packQuery } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
 import { checkObject, checkOneOf, checkSignal } from '../foundation/check.js';
@@ -47,7 +47,7 @@ export async function metaGradient(
   const call = prepare(model, params, batch, innerLoop, options);
   const { direction = 'meta-gradient' } = options;
   checkOneOf(direction, 'options.direction', ['meta-gradient', 'reptile']);
-  const way = direction === 'reptile' ? REPTILE : META_GRADIENT;
+  const way = direction === 'reptile' ? 'reptile' : 'metaGradient';
   const result = await runNative(options.signal, (token) => model.ops.metaGradient({ ...call, token, direction: way }));
   const { loss, taskLosses } = result;
   const gradient = model.named(result.gradient);
@@ -57,7 +57,10 @@ export async function metaGradient(
   model.tensors.forEach(({ name, shape }, t) => {
     if (call.inner.fast[t] === 0) return;
     const data = result.rateGradient![t];
-    learningRateGradient[name] = { shape: call.inner.rateKind === 1 ? [call.inner.steps] : [...shape], data };
+    learningRateGradient[name] = {
+      shape: call.inner.rateKind === 'perTensorStep' ? [call.inner.steps] : [...shape],
+      data,
+    };
   });
   return { loss, taskLosses, gradient, learningRateGradient };
 }

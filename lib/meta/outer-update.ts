@@ -139,7 +139,7 @@ export function scheduledRate({ learningRate, schedule }: Optimizer, progress: n
 /** The native optimizer before any schedule; checks the parameter names that it mentions. @internal */
 export function nativeOptimizer(optimizer: Optimizer, model: Model): NativeOptimizer {
   return {
-    kind: optimizer.name === 'adam' ? 1 : 0,
+    kind: optimizer.name,
     learningRate: optimizer.learningRate,
     momentum: optimizer.momentum,
     beta1: optimizer.beta1,

@@ -1,5 +1,6 @@
 /** How a body becomes what the native core runs: tensors, and layers over slots of activations. */
-import type { NativeHead, NativeModelSpec } from '../foundation/addon.js';
+import { codes } from '../foundation/addon.js';
+import type { NameOf, NativeHead, NativeModelSpec } from '../foundation/addon.js';
 import type { Activation, InputSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 
@@ -15,23 +16,6 @@ export interface TensorSpec {
   readonly initial: Initial;
 }
 
-/** Kinds of native/layers/registry.cc, in its order. */
-const LAYERS = [
-  'inputs',
-  'linear',
-  'activation',
-  'dot',
-  'product',
-  'sum',
-  'concat',
-  'terms',
-  'pairs',
-  'gru',
-  'dropout',
-] as const;
-export type LayerKind = (typeof LAYERS)[number];
-export const INPUT_KINDS = ['dense', 'categorical', 'bag', 'sequence'] as const;
-export const POOLINGS = ['mean', 'sum'] as const;
 export const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'];
 
 /** Standard deviation of a fresh embedding. */
@@ -66,10 +50,10 @@ export class Program {
     this.inputs = inputs;
     this.#native = {
       inputs: inputs.map((input) => ({
-        kind: INPUT_KINDS.indexOf(input.kind),
+        kind: input.kind,
         size: input.kind === 'dense' ? input.size : 0,
         cardinality: input.kind === 'dense' ? 0 : input.cardinality,
-        pooling: input.kind === 'bag' ? POOLINGS.indexOf(input.pooling ?? 'mean') : 0,
+        pooling: input.kind === 'bag' ? (input.pooling ?? 'mean') : 'mean',
       })),
       tensors: [],
       layers: [],
@@ -106,7 +90,7 @@ export class Program {
 
   /** A layer of any kind over slots (none: the rows themselves). */
   layer(
-    kind: LayerKind,
+    kind: NameOf<'LayerKind'>,
     from: readonly Slot[],
     width: number,
     tensors: readonly number[] = [],
@@ -115,7 +99,7 @@ export class Program {
     const slot = { index: this.#native.slots.length, width };
     this.#native.slots.push(width);
     this.#native.layers.push({
-      kind: LAYERS.indexOf(kind),
+      kind,
       in: from.map(({ index }) => index),
       out: slot.index,
       tensors,
@@ -159,7 +143,7 @@ export class Program {
   activate(from: Slot, activation: Activation): Slot {
     return activation === 'identity'
       ? from
-      : this.layer('activation', [from], from.width, [], [ACTIVATIONS.indexOf(activation)]);
+      : this.layer('activation', [from], from.width, [], [codes('Activation')[activation]]);
   }
 
   /** Hidden layers `<name>.0`, `<name>.1` …, each followed by the activation and, where a rate is given, dropout. */

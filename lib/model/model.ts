@@ -1,4 +1,4 @@
-import { LOSSES as NATIVE_LOSSES, nativeError, operations } from '../foundation/addon.js';
+import { INPUT_KINDS, nativeError, operations, POOLINGS } from '../foundation/addon.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf } from './bodies/index.js';
@@ -25,10 +25,8 @@ import type {
 } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
-import { INPUT_KINDS, POOLINGS, Program } from './layer-program.js';
+import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
-import { resolveDevice } from '../foundation/device.js';
-import type { DeviceOption, ResolvedDevice } from '../foundation/device.js';
 import { random } from '../foundation/random.js';
 
 export type { TensorSpec } from './layer-program.js';
@@ -38,11 +36,6 @@ export interface ModelOptions {
   precision?: Precision;
   /** Threads a call may use. Default: all hardware threads. Results do not depend on it. */
   threads?: number;
-  /**
-   * Where calls run. `cuda` needs the package innerloop-cuda and a GPU, and refuses what does not run there; `auto` is the GPU
-   * where there is one, else the processor, and `model.device.reason` says why. Default `cpu`.
-   */
-  device?: DeviceOption;
 }
 
 /** A parameter that an algorithm adds to a model for itself. */
@@ -55,8 +48,6 @@ export class Model {
   readonly spec: ModelSpec;
   readonly precision: Precision;
   readonly threads: number;
-  /** Where calls run. */
-  readonly device: ResolvedDevice;
   readonly tensors: readonly TensorSpec[];
   /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
   readonly outputs: number;
@@ -70,17 +61,10 @@ export class Model {
   readonly ops: NativeOperations;
 
   /** @internal use {@link defineModel} */
-  constructor(
-    spec: ModelSpec,
-    precision: Precision,
-    threads: number,
-    device: ResolvedDevice,
-    extra: readonly ExtraTensor[] = [],
-  ) {
+  constructor(spec: ModelSpec, precision: Precision, threads: number, extra: readonly ExtraTensor[] = []) {
     this.spec = spec;
     this.precision = precision;
     this.threads = threads;
-    this.device = device;
     this.ops = operations(precision);
     const heads = nativeHeads(spec.head);
     this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
@@ -91,11 +75,7 @@ export class Model {
     for (const { name, shape, initial, transposed } of extra) program.tensor(name, shape, initial, transposed);
     this.tensors = program.tensors;
     try {
-      const { plugin } = device;
-      this.native = this.ops.createModel({
-        ...program.native(output, heads),
-        ...(plugin !== undefined && { device: plugin }),
-      });
+      this.native = this.ops.createModel(program.native(output, heads));
     } catch (error) {
       throw nativeError(error);
     }
@@ -103,12 +83,7 @@ export class Model {
 
   /** @internal The same model with parameters of an algorithm's own, which no layer reads. */
   extend(extra: readonly ExtraTensor[]): Model {
-    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, this.device, extra);
-  }
-
-  /** @internal The same model on another device. */
-  on(device: ResolvedDevice): Model {
-    return device.plugin === this.device.plugin ? this : new Model(this.spec, this.precision, this.threads, device);
+    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, extra);
   }
 
   /** @internal Outputs of rows without those of auxiliary heads. */
@@ -200,16 +175,15 @@ export class Model {
  * });
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded; with
- * `device: 'cuda'` one of the CUDA codes, and UNSUPPORTED naming what of the model does not run there
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded
  */
 export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model {
-  checkObject(options, 'options', ['precision', 'threads', 'device']);
-  const { precision = 'float32', threads = addon().hardwareThreads, device = 'cpu' } = options;
+  checkObject(options, 'options', ['precision', 'threads']);
+  const { precision = 'float32', threads = addon().hardwareThreads } = options;
   checkOneOf(precision, 'options.precision', ['float32', 'float64']);
   checkInteger(threads, 'options.threads', 1, 1024);
   checkSpec(spec);
-  return new Model(structuredClone(spec), precision, threads, resolveDevice(device, 'options.device'));
+  return new Model(structuredClone(spec), precision, threads);
 }
 
 function checkSpec(spec: unknown): asserts spec is ModelSpec {
@@ -286,7 +260,7 @@ function checkLoss(head: Record<string, unknown>, field: string): asserts head i
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
   return [main, ...also].map((head) => ({
-    loss: NATIVE_LOSSES.indexOf(lossOf(head).native),
+    loss: lossOf(head).native,
     outputs: outputsOf(head),
     weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
   }));

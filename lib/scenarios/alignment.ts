@@ -1,4 +1,4 @@
-import { META_GRADIENT, runNative } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import { checkInteger, checkObject, checkSeed, checkSignal, checkString } from '../foundation/check.js';
 import type { FloatArray, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -121,7 +121,7 @@ async function gradientOf(
     const nameTask = (task: number) => `task ${tasks.keys[indices[from + task]]}`;
     const { gradient } = await runNative(
       signal,
-      (token) => model.ops.metaGradient({ ...learner.call(batch), direction: META_GRADIENT, token }),
+      (token) => model.ops.metaGradient({ ...learner.call(batch), direction: 'metaGradient', token }),
       nameTask,
     );
     sum ??= gradient.map((tensor) => new Float64Array(tensor.length));

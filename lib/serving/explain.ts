@@ -113,12 +113,12 @@ function hasGradient(learner: Learner, catalog: Dataset): boolean {
     return false;
   if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;
   if (algorithm.solver === 'ridge') return true;
-  const { update, proximal = 0, episode } = learner.innerLoop();
+  const { update, proximal = 0, graph } = learner.innerLoop();
   return (
     algorithm.solver === 'gradient' &&
     update === undefined &&
     proximal === 0 &&
-    episode === undefined &&
+    graph === undefined &&
     twin(model).tensors.length === model.tensors.length
   );
 }
@@ -190,10 +190,8 @@ const twins = new WeakMap<Model, Model>();
 function twin(model: Model): Model {
   if (model.precision === 'float64') return model;
   let other = twins.get(model);
-  if (other === undefined) {
-    const { spec, threads, device } = model;
-    twins.set(model, (other = defineModel(spec, { precision: 'float64', threads, device: device.kind })));
-  }
+  if (other === undefined)
+    twins.set(model, (other = defineModel(model.spec, { precision: 'float64', threads: model.threads })));
   return other;
 }
 const frames = new WeakMap<Model, WeakMap<Dataset, NativeFrame>>();
@@ -260,7 +258,7 @@ async function byGradient(one: Case): Promise<Float64Array> {
   };
   const store = copy(learner.store);
   const write = (values: Fast) => values.forEach((data, t) => data !== undefined && ops.writeTensor(store, t, data));
-  const loop = innerLoops(inner, inner.rateKind === 2 ? copy(inner.rates as NativeStore) : undefined);
+  const loop = innerLoops(inner, inner.rateKind === 'perParameter' ? copy(inner.rates as NativeStore) : undefined);
   const native = <R>(start: (call: Pick<NativeCall, 'store' | 'threads' | 'token'>) => Promise<R>) =>
     runNative(signal, (token) => start({ store, threads: model.threads, token }));
 
@@ -294,7 +292,7 @@ async function byGradient(one: Case): Promise<Float64Array> {
     const direction: Fast = trail[k].map((data) => data && new Float64Array(data.length));
     for (const { batch, factor } of parts) {
       const { gradient } = await native((call) =>
-        ops.metaGradient({ ...call, batch, inner: loop(k + 1, inner.steps), direction: 0 }),
+        ops.metaGradient({ ...call, batch, inner: loop(k + 1, inner.steps), direction: 'metaGradient' }),
       );
       direction.forEach((sum, t) => sum?.forEach((_, i) => (sum[i] += factor * gradient[t][i])));
     }
@@ -313,10 +311,16 @@ async function byGradient(one: Case): Promise<Float64Array> {
 function innerLoops(inner: NativeInnerLoop, rateStore: NativeStore | undefined) {
   return (from: number, to: number): NativeInnerLoop => {
     const rates =
-      inner.rateKind === 1
+      inner.rateKind === 'perTensorStep'
         ? (inner.rates as Fast).map((own) => own && Float64Array.from(own.subarray(from, to)))
         : rateStore;
-    return { ...inner, order: 2, lossWeights: undefined, steps: to - from, ...(inner.rateKind !== 0 && { rates }) };
+    return {
+      ...inner,
+      order: 2,
+      lossWeights: undefined,
+      steps: to - from,
+      ...(inner.rateKind !== 'scalar' && { rates }),
+    };
   };
 }
 
@@ -328,8 +332,8 @@ function scaleByRates(
 ): void {
   direction.forEach((v, t) => {
     if (v === undefined) return;
-    const elementwise = rateKind === 2 ? read(rates as NativeStore, t) : undefined;
-    const rate = rateKind === 1 ? (rates as Fast)[t]![0] : shared!;
+    const elementwise = rateKind === 'perParameter' ? read(rates as NativeStore, t) : undefined;
+    const rate = rateKind === 'perTensorStep' ? (rates as Fast)[t]![0] : shared!;
     for (let i = 0; i < v.length; i++) v[i] *= elementwise === undefined ? rate : elementwise[i];
   });
 }

@@ -5,7 +5,6 @@ import type { SavedAlgorithm } from '../algorithms/check.js';
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset, InputSpec, ModelSpec, Parameters, Precision } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
-import { resolveDevice } from '../foundation/device.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
 import type { TextEncoding } from '../files/texts.js';
@@ -16,7 +15,6 @@ import { runManifest, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
 import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
-import type { ModelOptions } from '../model/model.js';
 import type { Optimizer } from '../meta/outer-update.js';
 import type { RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { adam, sgd } from '../meta/outer-update.js';
@@ -89,7 +87,9 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   await writeDurable(path, encodeSealed(tensors, metadata));
 }
 
-export interface LoadOptions extends Pick<ModelOptions, 'threads' | 'device'> {
+export interface LoadOptions {
+  /** As in `defineModel`. */
+  threads?: number;
   /** What `defineAlgorithm` returned for the learner: needed where it has a graph, which no file holds. */
   algorithm?: Algorithm;
 }
@@ -100,10 +100,8 @@ export interface LoadOptions extends Pick<ModelOptions, 'threads' | 'device'> {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; MISSING_FILE, IO; MODEL_FILE for a file that is damaged or something else
  */
 export async function loadLearner(path: string, options: LoadOptions = {}): Promise<Learner> {
-  checkObject(options, 'options', ['threads', 'device', 'algorithm']);
+  checkObject(options, 'options', ['threads', 'algorithm']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
-  // Not a fault of the file.
-  if (options.device !== undefined) resolveDevice(options.device, 'options.device');
   return decodeLearner(await readWhole(path), path, options);
 }
 
@@ -120,8 +118,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOpti
   try {
     const manifest = JSON.parse(metadata['manifest'] ?? '') as Manifest;
     restoreVocabularies(manifest, tensors);
-    const { threads, device } = options;
-    const model = defineModel(manifest.model, { precision: manifest.precision, threads, device });
+    const model = defineModel(manifest.model, { precision: manifest.precision, threads: options.threads });
     const learner = createLearner({
       model,
       algorithm: restoredAlgorithm(manifest.algorithm, options.algorithm),

@@ -300,9 +300,9 @@ export function packRows(
   const histories = servedHistories(sequences, known.items, known.labels, sides.length, places);
   const { model } = learner;
   sides.push(...histories.sides);
-  const own: OwnColumn[] = [...histories.own];
+  const overrides: OwnColumn[] = [...histories.overrides];
   const add = (columns: OwnColumn[], rows: Int32Array | 0) => {
-    own.push(...columns);
+    overrides.push(...columns);
     for (const _ of columns) sides.push(rows);
   };
   if (features !== undefined)
@@ -315,7 +315,7 @@ export function packRows(
     add(givenColumns(model, bound, SIDES.interactions, context.rows, 0, sides.length, field), context.of);
   }
   try {
-    return model.ops.createBatch(model.native, frame, { begin, sides, own, labels, rowWeights });
+    return model.ops.createBatch(model.native, frame, { begin, sides, overrides, labels, rowWeights });
   } catch (error) {
     throw nativeError(error);
   }

@@ -59,7 +59,8 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
   const queryOffsets = new Int32Array(kept.length + 1);
   for (let t = 0; t < kept.length; t++) {
     const size = offsets[kept[t] + 1] - offsets[kept[t]];
-    const queries = queryRows(size, query, options.leastSupport);
+    const queries =
+      query === 'rest' ? size - Math.min(options.support, size - 1) : queryRows(size, query, options.leastSupport);
     queryOffsets[t + 1] = queryOffsets[t] + queries;
     supportOffsets[t + 1] = supportOffsets[t] + Math.min(options.support, size - queries);
   }

@@ -12,7 +12,7 @@ export interface TaskOptions {
   /** Users (or items) with more rows than this are left out. Default: no limit. */
   max?: number;
   /**
-   * Query rows per task; as a fraction of the task's rows it is rounded, at least 1, and leaves 1 (or `shots`) for the support.
+   * Query rows per task; `rest`: all that are not support, which `shots` or `support` says (with order `time` the first rows); as a fraction of the task's rows it is rounded, at least 1, and leaves 1 (or `shots`) for the support.
    * Leave-one-out: the `last` row by time is the query (needs a time column), or `each` row in turn is that of a task of its
    * own, named `key:1`, `key:2` …, whose support are the other rows; with order `time`, those before it.
    */
@@ -32,13 +32,13 @@ export interface TaskOptions {
   rows?: Int32Array;
 }
 
-export type QuerySize = number | { fraction: number } | { leaveOneOut: 'last' | 'each' };
+export type QuerySize = number | 'rest' | { fraction: number } | { leaveOneOut: 'last' | 'each' };
 
 export interface ResolvedTaskOptions {
   by: TaskKey;
   min: number;
   max: number;
-  query: number | { fraction: number } | 'each';
+  query: number | { fraction: number } | 'each' | 'rest';
   /** At most, and at least, so many support rows. */
   support: number;
   leastSupport: number;
@@ -82,6 +82,8 @@ export function resolveTaskOptions(
       "order: 'random', or interactions.time mapped to a column",
     );
   }
+  if (query === 'rest' && shots === undefined && support === undefined)
+    throw invalid(`${field}.query`, 'is the rest of what no option says', query, `${field}.shots or ${field}.support`);
   return {
     by,
     min,
@@ -95,7 +97,8 @@ export function resolveTaskOptions(
   };
 }
 
-function resolveQuery(query: unknown, field: string): number | { fraction: number } | 'last' | 'each' {
+function resolveQuery(query: unknown, field: string): number | { fraction: number } | 'last' | 'each' | 'rest' {
+  if (query === 'rest') return query;
   if (typeof query === 'object' && query !== null) {
     checkObject(query, field, ['fraction', 'leaveOneOut']);
     const { fraction, leaveOneOut } = query;
@@ -107,7 +110,8 @@ function resolveQuery(query: unknown, field: string): number | { fraction: numbe
     checkFraction(fraction, `${field}.fraction`);
     return { fraction };
   }
-  if (query === undefined) throw invalid(field, 'missing', query, 'a number of rows, { fraction } or { leaveOneOut }');
+  if (query === undefined)
+    throw invalid(field, 'missing', query, "a number of rows, { fraction }, { leaveOneOut } or 'rest'");
   checkInteger(query, field, 1);
   return query;
 }

@@ -1,5 +1,5 @@
 /** The short road: from interactions to a trained and measured learner in one call, by choices that suit most data. */
-import { checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
+import { checkBoolean, checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
 import type { BodySpec, Dataset, HeadSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { openDataset } from '../data/open.js';
@@ -33,6 +33,8 @@ export interface FitOptions {
   seed?: number;
   /** Passes over the training tasks; the best by the validation tasks is kept. Default 20. */
   epochs?: number;
+  /** Whether baselines are fitted and stand beside the learner. Default true. */
+  baselines?: boolean;
   signal?: AbortSignal;
   /** Called after every epoch. */
   onEpoch?: (report: EpochReport) => void;
@@ -68,10 +70,11 @@ const DEFAULTS = { epochs: 20, metaBatch: 16, itemDim: 8, featureDim: 12, hidden
  * @throws {InnerloopError} as those functions do; UNSUPPORTED for labels that say nothing (all alike)
  */
 export async function fit(source: DataSource | Dataset, options: FitOptions = {}): Promise<Fit> {
-  checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'signal', 'onEpoch']);
-  const { seed = 0, epochs = DEFAULTS.epochs, signal, onEpoch } = options;
+  checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'baselines', 'signal', 'onEpoch']);
+  const { seed = 0, epochs = DEFAULTS.epochs, baselines: withBaselines = true, signal, onEpoch } = options;
   const { metaBatch } = DEFAULTS;
   checkSeed(seed, 'fit.seed');
+  checkBoolean(withBaselines, 'fit.baselines');
   checkSignal(signal, 'fit.signal');
   const given: unknown = options.learner;
   if (given !== undefined && typeof given !== 'function' && (typeof given !== 'object' || given === null))
@@ -96,7 +99,7 @@ export async function fit(source: DataSource | Dataset, options: FitOptions = {}
       : defaultLearner(dataset, split, options.learner, seed);
   for await (const report of train(learner, training, { epochs, metaBatch, validation, weigh: 'rows', signal }))
     onEpoch?.(report);
-  const baselines = await fitBaselines(dataset, split.trainRows, { signal });
+  const baselines = withBaselines ? await fitBaselines(dataset, split.trainRows, { signal }) : [];
   const evaluation = await evaluate(learner, test, { baselines, trainRows: split.trainRows, signal });
   const notes = [...dataset.notes, ...split.notes].map((note) => `note: ${note}`);
   return { dataset, split, learner, evaluation, table: [renderText(evaluation.table), ...notes].join('\n') };

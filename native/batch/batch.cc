@@ -7,7 +7,7 @@
 namespace innerloop {
 namespace {
 
-// Numbers of rows first, so that every task can be indexed on its own.
+// Where the ids of every row begin, counted first, so that tasks can then be indexed independently.
 template <class T>
 void lay_out(const Batch<T>& batch, const typename Frame<T>::Column& column, typename BatchIndex<T>::Input& in) {
   const std::vector<std::int32_t>& side = batch.sides[column.side];
@@ -21,7 +21,7 @@ void lay_out(const Batch<T>& batch, const typename Frame<T>::Column& column, typ
   in.local.resize(in.entry_begin.back());
 }
 
-// A table of −1 as long as the largest vocabulary this thread has met; whoever writes to it leaves it as found.
+// A table of −1 as long as the largest vocabulary this thread has met; whoever writes to it restores it.
 std::vector<std::int32_t>& positions(Index cardinality) {
   static thread_local std::vector<std::int32_t> table;
   if (static_cast<Index>(table.size()) < cardinality) table.resize(cardinality, -1);

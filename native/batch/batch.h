@@ -14,9 +14,6 @@
 
 namespace innerloop {
 
-struct DeviceFrame;
-struct DeviceBatch;
-
 // Input columns, each indexed by one side's row number (user, item, interaction …). Immutable.
 template <class T>
 struct Frame {
@@ -28,10 +25,9 @@ struct Frame {
     std::vector<std::int32_t> ids;      // categorical: one a row; bag: concatenated
     std::vector<std::int32_t> offsets;  // bag: rows + 1
   };
-  std::shared_ptr<const Model<T>> model;        // whose vocabularies all ids were checked against
-  std::vector<Index> side_rows;                 // number of rows of each side
-  std::vector<Column> columns;                  // in the order of the model's inputs
-  mutable std::shared_ptr<DeviceFrame> device;  // its counterpart (device/mirror.h)
+  std::shared_ptr<const Model<T>> model;  // whose vocabularies all ids were checked against
+  std::vector<Index> side_rows;           // number of rows of each side
+  std::vector<Column> columns;            // in the order of the model's inputs
 };
 
 template <class T>
@@ -42,23 +38,22 @@ struct Batch {
   std::shared_ptr<const Model<T>> model;
   std::shared_ptr<const Frame<T>> frame;
   std::vector<Index> begin;  // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
-  std::vector<std::vector<std::int32_t>> sides;                        // per side: that side's row of each batch row
-  std::vector<std::pair<std::size_t, typename Frame<T>::Column>> own;  // columns in place of the frame's, by input; few
-  std::vector<T> labels;                                               // [rows, heads], or empty
-  std::vector<T> row_weights;                                          // of the rows in their losses; empty = equal
+  std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
+  std::vector<std::pair<std::size_t, typename Frame<T>::Column>>
+      overrides;                // columns in place of the frame's, by input; few
+  std::vector<T> labels;        // [rows, heads], or empty
+  std::vector<T> row_weights;   // of the rows in their losses; empty = equal
   std::vector<double> weights;  // of the tasks in the meta-loss, summing to 1; empty = equal
 
-  mutable std::shared_ptr<DeviceBatch> device;  // its counterpart (device/mirror.h)
-
   const typename Frame<T>::Column& column(std::size_t input) const {
-    for (const auto& [i, column] : own)
+    for (const auto& [i, column] : overrides)
       if (i == input) return column;
     return frame->columns[input];
   }
   Index tasks() const { return static_cast<Index>(begin.size() - 1) / 2; }
   Labels<T> labels_from(Index row) const {
     const Index heads = static_cast<Index>(model->spec.heads.size());
-    return {labels.data() + row * heads, row_weights.empty() ? nullptr : row_weights.data() + row};
+    return {.values = labels.data() + row * heads, .weights = row_weights.empty() ? nullptr : row_weights.data() + row};
   }
 
   // Built by the first call that needs it, off the JavaScript thread.
@@ -116,10 +111,15 @@ struct RowsView {
   }
   RowIds ids(std::size_t input) const {
     if (index)
-      return {index->inputs[input].local.data(), index->inputs[input].entry_begin.data() + first, nullptr, nullptr};
+      return {.ids = index->inputs[input].local.data(),
+              .begin = index->inputs[input].entry_begin.data() + first,
+              .side = nullptr,
+              .offsets = nullptr};
     const auto& column = batch->column(input);
-    return {column.ids.data(), nullptr, batch->sides[column.side].data() + first,
-            column.kind == InputKind::categorical ? nullptr : column.offsets.data()};
+    return {.ids = column.ids.data(),
+            .begin = nullptr,
+            .side = batch->sides[column.side].data() + first,
+            .offsets = column.kind == InputKind::categorical ? nullptr : column.offsets.data()};
   }
   std::span<const std::int32_t> ids(std::size_t input, Index r) const { return ids(input)(r); }
 };

@@ -98,31 +98,31 @@ void sub_product_into(Index n, const T* x, const T* y, T* z) {
 // ---------------------------------------------------------------------------------------------- outer update and peak
 
 template <class T>
-void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+void adam(Index n, T* p, T* m, T* q, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
           T decay) {
   using V = Vec<T>;
   using R = typename V::R;
   const R vs = V::set1(gradient_scale), vb1 = V::set1(b1), vb2 = V::set1(b2), c1 = V::set1(1 - b1),
           c2 = V::set1(1 - b2), vstep = V::set1(step), vcorrection = V::set1(correction), vepsilon = V::set1(epsilon),
           vdecay = V::set1(decay);
-  const auto body = [&](R& pi, R& mi, R& vi, R gi) {
+  const auto body = [&](R& pi, R& mi, R& qi, R gi) {
     gi = V::mul(vs, gi);
     mi = V::fma(vb1, mi, V::mul(c1, gi));
-    vi = V::fma(vb2, vi, V::mul(c2, V::mul(gi, gi)));
-    const R update = V::div(V::mul(vstep, mi), V::fma(V::sqrt(vi), vcorrection, vepsilon));
+    qi = V::fma(vb2, qi, V::mul(c2, V::mul(gi, gi)));
+    const R update = V::div(V::mul(vstep, mi), V::fma(V::sqrt(qi), vcorrection, vepsilon));
     pi = V::sub(pi, V::fma(vdecay, pi, update));
   };
   each<T>(
       n,
       [&](Index i) {
-        R pi = V::load(p + i), mi = V::load(m + i), vi = V::load(v + i);
-        body(pi, mi, vi, V::load(g + i));
-        V::store(p + i, pi), V::store(m + i, mi), V::store(v + i, vi);
+        R pi = V::load(p + i), mi = V::load(m + i), qi = V::load(q + i);
+        body(pi, mi, qi, V::load(g + i));
+        V::store(p + i, pi), V::store(m + i, mi), V::store(q + i, qi);
       },
       [&](Index i, Index r) {
-        R pi = V::load_n(p + i, r), mi = V::load_n(m + i, r), vi = V::load_n(v + i, r);
-        body(pi, mi, vi, V::load_n(g + i, r));
-        V::store_n(p + i, r, pi), V::store_n(m + i, r, mi), V::store_n(v + i, r, vi);
+        R pi = V::load_n(p + i, r), mi = V::load_n(m + i, r), qi = V::load_n(q + i, r);
+        body(pi, mi, qi, V::load_n(g + i, r));
+        V::store_n(p + i, r, pi), V::store_n(m + i, r, mi), V::store_n(q + i, r, qi);
       });
 }
 
@@ -144,24 +144,26 @@ double multiply_adds(Index n) {
 
 template <class T>
 constexpr Kernels<T> make_table(const char* name) {
-  return {name,
-          gemm_nn<T>,
-          gemm_tn<T>,
-          gemm_nt<T>,
-          gemm<T>,
-          transpose<T>,
-          column_sums<T>,
-          axpy<T>,
-          scale<T>,
-          add_scaled<T>,
-          sub_product<T>,
-          negative_product<T>,
-          sub_product_into<T>,
-          dot<T>,
-          activation_forward<T>,
-          activation_backward<T>,
-          activation_backward<T>,  // ta = tz f'(z) is the same map as dz = da f'(z)
-          activation_tangent_backward<T>,
-          adam<T>,
-          multiply_adds<T>};
+  return {
+      .name = name,
+      .gemm_nn = gemm_nn<T>,
+      .gemm_tn = gemm_tn<T>,
+      .gemm_nt = gemm_nt<T>,
+      .gemm = gemm<T>,
+      .transpose = transpose<T>,
+      .column_sums = column_sums<T>,
+      .axpy = axpy<T>,
+      .scale = scale<T>,
+      .add_scaled = add_scaled<T>,
+      .sub_product = sub_product<T>,
+      .negative_product = negative_product<T>,
+      .sub_product_into = sub_product_into<T>,
+      .dot = dot<T>,
+      .activation_forward = activation_forward<T>,
+      .activation_backward = activation_backward<T>,
+      .activation_tangent_forward = activation_backward<T>,  // ta = tz f'(z) is the same map as dz = da f'(z)
+      .activation_tangent_backward = activation_tangent_backward<T>,
+      .adam = adam<T>,
+      .multiply_adds = multiply_adds<T>,
+  };
 }

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "../runtime/enumerators.h"
 #include "../runtime/index.h"
 
 namespace innerloop {
 
-enum class Activation : int { relu = 0, tanh = 1, sigmoid = 2, softplus = 3 };
+INNERLOOP_ENUM(Activation, relu, tanh, sigmoid, softplus)
 
 // A product A[M,K] B[K,N], with element (i, k) of A at A[i*row_stride + k*k_stride]: {A, lda, 1} is A, {A, 1, lda} its
 // transpose.
@@ -68,10 +69,10 @@ struct Kernels {
                                       const T* tda, T* tdz);
 
   // Adam (Kingma & Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov & Hutter 2019) on n parameters:
-  //   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p -= step m / (sqrt(v) correction + epsilon) + decay p
+  //   m = b1 m + (1-b1) g;  q = b2 q + (1-b2) g^2;  p -= step m / (sqrt(q) correction + epsilon) + decay p
   // where step = rate / (1 - b1^t), correction = 1 / sqrt(1 - b2^t), decay = rate * weight_decay, g scaled by
   // `gradient_scale`.
-  void (*adam)(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+  void (*adam)(Index n, T* p, T* m, T* q, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
                T decay);
 
   // n rounds of independent fused multiply-adds in registers, for measuring the machine's peak; returns the operations

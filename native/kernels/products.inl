@@ -175,7 +175,7 @@ void gemm_nn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
       C[i * ldc] = (accumulate ? C[i * ldc] : bias ? bias[0] : T(0)) + dot<T>(K, A + i * lda, B);
     return;
   }
-  const Factors<T> f{A, lda, 1, B, ldb, K};
+  const Factors<T> f{.A = A, .row_stride = lda, .k_stride = 1, .B = B, .ldb = ldb, .K = K};
   gemm<T>(M, N, &f, 1, accumulate ? nullptr : bias, accumulate ? C : nullptr, C, ldc);
 }
 
@@ -184,7 +184,8 @@ void gemm_tn(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
              Index ldc) {
   // C[M,1] = A^T b is the row vector b^T A: vectorise over M.
   const bool column = N == 1 && ldc == 1;
-  const Factors<T> f = column ? Factors<T>{B, 1, ldb, A, lda, K} : Factors<T>{A, 1, lda, B, ldb, K};
+  const Factors<T> f = column ? Factors<T>{.A = B, .row_stride = 1, .k_stride = ldb, .B = A, .ldb = lda, .K = K}
+                              : Factors<T>{.A = A, .row_stride = 1, .k_stride = lda, .B = B, .ldb = ldb, .K = K};
   gemm<T>(column ? 1 : M, column ? M : N, &f, 1, nullptr, accumulate ? C : nullptr, C, column ? M : ldc);
 }
 
@@ -208,7 +209,7 @@ void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
              T* scratch) {
   const T* init = accumulate ? C : nullptr;
   if (K == 1 && ldb == 1) {
-    const Factors<T> f{A, lda, 1, B, N, 1};
+    const Factors<T> f{.A = A, .row_stride = lda, .k_stride = 1, .B = B, .ldb = N, .K = 1};
     return gemm<T>(M, N, &f, 1, nullptr, init, C, ldc);
   }
   // In cycles, roughly: tiles of dot products with their sums, against row blocks and the transpose they need.
@@ -218,6 +219,6 @@ void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
   const Index blocks = M * ((N + W - 1) / W) * K / 2 + N * K / 2;
   if (dots < blocks) return gemm_dots<T>(M, N, K, A, lda, B, ldb, accumulate, C, ldc);
   transpose<T>(N, K, B, ldb, scratch, N);
-  const Factors<T> f{A, lda, 1, scratch, N, K};
+  const Factors<T> f{.A = A, .row_stride = lda, .k_stride = 1, .B = scratch, .ldb = N, .K = K};
   gemm<T>(M, N, &f, 1, nullptr, init, C, ldc);
 }

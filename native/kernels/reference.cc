@@ -175,13 +175,13 @@ void activation_tangent_backward(Activation f, Index n, const T* z, const T* a, 
 }
 
 template <class T>
-void adam(Index n, T* p, T* m, T* v, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
+void adam(Index n, T* p, T* m, T* q, const T* g, T gradient_scale, T b1, T b2, T step, T correction, T epsilon,
           T decay) {
   for (Index i = 0; i < n; ++i) {
     const T gi = gradient_scale * g[i];
     m[i] = b1 * m[i] + (1 - b1) * gi;
-    v[i] = b2 * v[i] + (1 - b2) * gi * gi;
-    p[i] -= step * m[i] / (std::sqrt(v[i]) * correction + epsilon) + decay * p[i];
+    q[i] = b2 * q[i] + (1 - b2) * gi * gi;
+    p[i] -= step * m[i] / (std::sqrt(q[i]) * correction + epsilon) + decay * p[i];
   }
 }
 
@@ -199,26 +199,28 @@ double multiply_adds(Index n) {
 
 template <class T>
 const Kernels<T>& reference_kernels() {
-  static constexpr Kernels<T> table{"reference",
-                                    gemm_nn<T>,
-                                    gemm_tn<T>,
-                                    gemm_nt<T>,
-                                    gemm<T>,
-                                    transpose<T>,
-                                    column_sums<T>,
-                                    axpy<T>,
-                                    scale<T>,
-                                    add_scaled<T>,
-                                    sub_product<T>,
-                                    negative_product<T>,
-                                    sub_product_into<T>,
-                                    dot<T>,
-                                    activation_forward<T>,
-                                    activation_backward<T>,
-                                    activation_tangent_forward<T>,
-                                    activation_tangent_backward<T>,
-                                    adam<T>,
-                                    multiply_adds<T>};
+  static constexpr Kernels<T> table{
+      .name = "reference",
+      .gemm_nn = gemm_nn<T>,
+      .gemm_tn = gemm_tn<T>,
+      .gemm_nt = gemm_nt<T>,
+      .gemm = gemm<T>,
+      .transpose = transpose<T>,
+      .column_sums = column_sums<T>,
+      .axpy = axpy<T>,
+      .scale = scale<T>,
+      .add_scaled = add_scaled<T>,
+      .sub_product = sub_product<T>,
+      .negative_product = negative_product<T>,
+      .sub_product_into = sub_product_into<T>,
+      .dot = dot<T>,
+      .activation_forward = activation_forward<T>,
+      .activation_backward = activation_backward<T>,
+      .activation_tangent_forward = activation_tangent_forward<T>,
+      .activation_tangent_backward = activation_tangent_backward<T>,
+      .adam = adam<T>,
+      .multiply_adds = multiply_adds<T>,
+  };
   return table;
 }
 

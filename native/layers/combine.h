@@ -128,7 +128,7 @@ struct Sum final : Layer<T> {
   }
 
   void forward(const Pass<T>& p) const override { add(p, p.x, bias >= 0 ? p.theta[bias] : nullptr); }
-  void tangent_forward(const Pass<T>& p) const override { add(p, p.tx, bias >= 0 ? p.v[bias] : nullptr); }
+  void tangent_forward(const Pass<T>& p) const override { add(p, p.tx, bias >= 0 ? p.direction[bias] : nullptr); }
   void backward(const Pass<T>& p) const override { spread(p, p.dx, p.grad); }
   void tangent_backward(const Pass<T>& p) const override { spread(p, p.tdx, p.hv); }
 

@@ -29,7 +29,11 @@ struct FeatureColumns {
         dense_tensor(model, spec, i, {input.size, width});
       else
         require(table_width(model, spec, i, at) == width, "the tables of a factorization must have one width");
-      columns.push_back({input.kind, static_cast<std::size_t>(at), spec.tensors[i], input.size, input.pooling});
+      columns.push_back({.kind = input.kind,
+                         .input = static_cast<std::size_t>(at),
+                         .tensor = spec.tensors[i],
+                         .size = input.size,
+                         .pooling = input.pooling});
     }
   }
 
@@ -65,7 +69,7 @@ struct Terms final : Layer<T> {
   }
 
   void forward(const Pass<T>& p) const override { sum(p, p.theta, p.x[this->out]); }
-  void tangent_forward(const Pass<T>& p) const override { sum(p, p.v, p.tx[this->out]); }
+  void tangent_forward(const Pass<T>& p) const override { sum(p, p.direction, p.tx[this->out]); }
   void backward(const Pass<T>& p) const override { spread(p, p.dx[this->out], p.grad); }
   void tangent_backward(const Pass<T>& p) const override { spread(p, p.tdx[this->out], p.hv); }
 
@@ -127,12 +131,12 @@ struct Pairs final : Layer<T> {
     T *s = p.scratch, *ts = p.scratch + k;
     for (Index r = 0; r < p.n; ++r) {
       gather(p, r, p.theta, s);
-      gather(p, r, p.v, ts);
-      T own = 0;
+      gather(p, r, p.direction, ts);
+      T squares = 0;
       features.each(p, r, [&](int t, Index at, T x) {
-        if (p.v[t]) own += x * x * p.kernels->dot(k, p.theta[t] + at, p.v[t] + at);
+        if (p.direction[t]) squares += x * x * p.kernels->dot(k, p.theta[t] + at, p.direction[t] + at);
       });
-      p.tx[this->out][r] = p.kernels->dot(k, s, ts) - own;
+      p.tx[this->out][r] = p.kernels->dot(k, s, ts) - squares;
     }
   }
 
@@ -142,11 +146,11 @@ struct Pairs final : Layer<T> {
     T *s = p.scratch, *ts = p.scratch + k;
     for (Index r = 0; r < p.n; ++r) {
       gather(p, r, p.theta, s);
-      gather(p, r, p.v, ts);
+      gather(p, r, p.direction, ts);
       features.each(p, r, [&](int t, Index at, T x) {
         if (!p.hv[t]) return;
         add(p, k, p.tdx[this->out][r] * x, s, x, p.theta[t] + at, p.hv[t] + at);
-        add(p, k, p.dx[this->out][r] * x, ts, x, p.v[t] ? p.v[t] + at : nullptr, p.hv[t] + at);
+        add(p, k, p.dx[this->out][r] * x, ts, x, p.direction[t] ? p.direction[t] + at : nullptr, p.hv[t] + at);
       });
     }
   }

@@ -81,12 +81,12 @@ struct Gru final : Layer<T> {
     const auto* k = p.kernels;
     const T* const work = p.x[this->work_slot];
     T* const tangent = p.tx[this->work_slot];
-    const T *vi = p.v[w_ih], *vh = p.v[w_hh], *vbi = p.v[b_ih], *vbh = p.v[b_hh];
+    const T *vi = p.direction[w_ih], *vh = p.direction[w_hh], *vbi = p.direction[b_ih], *vbh = p.direction[b_hh];
     for (Index t = 0; t < steps; ++t) {
       const T* x = work + t * n * W;
       T* tx = tangent + t * n * W;
       const T *h = t > 0 ? x - n * W + state() : nullptr, *th = t > 0 ? tx - n * W + state() : nullptr;
-      gather(p, t, steps, p.v[table], tx);
+      gather(p, t, steps, p.direction[table], tx);
       k->gemm_nn(n, 3 * H, I, tx, W, p.theta[w_ih], 3 * H, vbi, false, tx + gates(), W);
       if (vi) k->gemm_nn(n, 3 * H, I, x, W, vi, 3 * H, nullptr, true, tx + gates(), W);
       from_state(p, th, p.theta[w_hh], vbh, tx);
@@ -124,7 +124,7 @@ struct Gru final : Layer<T> {
         adjoint);
     for (Index t = 0; t < steps; ++t) {
       products(p, t, steps, work, back, p.theta, p.hv, false);
-      products(p, t, steps, tangent, adjoint, p.v, p.hv, true);
+      products(p, t, steps, tangent, adjoint, p.direction, p.hv, true);
     }
   }
 
@@ -171,7 +171,7 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // What the state adds to the arguments of r and z, and m: W_hh h + b_hh. Either may be missing.
+  // Adds what the state gives to the arguments of r and z, and sets m: W_hh h + b_hh, of which either may be missing.
   void from_state(const Pass<T>& p, const T* h, const T* w, const T* b, T* block) const {
     for (Index r = 0; r < p.n; ++r) {
       T* row = block + r * W;
@@ -198,7 +198,7 @@ struct Gru final : Layer<T> {
     for (Index i = 0; i < H; ++i) h[i] = (1 - g[H + i]) * g[2 * H + i] + g[H + i] * (before ? before[i] : T(0));
   }
 
-  // From the adjoint of h' (in its place) those of the gates' arguments and of m.
+  // Turns the adjoint of h', which lies in its place, into those of the gates' arguments and of m.
   void adjoint_of(const T* row, const T* before, T* d) const {
     const T *g = row + gates(), *m = row + hidden(), *dh = d + state();
     T *dg = d + gates(), *dm = d + hidden();
@@ -212,7 +212,7 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // From the tangents of the gates' arguments (in their places) those of the gates, m and h'.
+  // Turns the tangents of the gates' arguments, which lie in their places, into those of the gates, m and h'.
   void tangent_of(const T* row, const T* before, const T* t_before, T* t) const {
     const T *g = row + gates(), *m = row + hidden();
     T *tg = t + gates(), *tm = t + hidden(), *th = t + state();
@@ -244,8 +244,9 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // Steps from the last to the first: the adjoint of h' of a step is what the next one sent, the slot's adjoint at the
-  // end. With `plain` (the adjoints themselves) d holds their directional derivatives, and so is what a step sends on.
+  // Calls step(t, block) from the last step to the first, with the adjoint of h' in its place: what the next step sent,
+  // and at the end the slot's adjoint. With `plain` (the adjoints themselves) d holds their directional derivatives,
+  // and so does what a step sends on.
   template <class F>
   void each_step_back(const Pass<T>& p, Index steps, T* d, const T* dout, const F& step,
                       const T* plain = nullptr) const {
@@ -270,7 +271,7 @@ struct Gru final : Layer<T> {
           }
         }
         through_states(k, n, next, p.theta[w_hh], block, p.scratch);
-        if (plain && p.v[w_hh]) through_states(k, n, d_next, p.v[w_hh], block, p.scratch);
+        if (plain && p.direction[w_hh]) through_states(k, n, d_next, p.direction[w_hh], block, p.scratch);
       }
       step(t, block);
     }
@@ -283,8 +284,8 @@ struct Gru final : Layer<T> {
   }
 
   // Gradients of a step: dW_ih += xᵀ da, dW_hh += hᵀ [da_r, da_z, dm], biases, and dx W_ihᵀ into the table's rows.
-  // `values` and `w` of one side, adjoints of the other. The biases see no values: their part is in the first of two
-  // calls.
+  // `values` and `w` are of one side, plain or tangent, and `adjoints` of the other. The biases see no values, so the
+  // second of two calls leaves them alone.
   void products(const Pass<T>& p, Index t, Index steps, const T* values, const T* adjoints, const T* const* w,
                 T* const* grad, bool second) const {
     const Index n = p.n;

@@ -22,15 +22,19 @@ struct Inputs final : Layer<T> {
       require((input.kind == InputKind::dense) == !has_tensor(spec, i),
               "a dense input has no table, any other has one");
       const Index width = input.kind == InputKind::dense ? input.size : table_width(model, spec, i, at);
-      layer->columns.push_back(
-          {input.kind, static_cast<std::size_t>(at), spec.tensors[i], layer->width, width, input.pooling});
+      layer->columns.push_back({.kind = input.kind,
+                                .input = static_cast<std::size_t>(at),
+                                .tensor = spec.tensors[i],
+                                .begin = layer->width,
+                                .width = width,
+                                .pooling = input.pooling});
       layer->width += width;
     }
     require(layer->width == width_out(model, spec), "the inputs do not fill their slot");
     return layer;
   }
 
-  // Rows of one dense column, one after the other.
+  // The slot is there already where it is one dense column whose rows follow each other.
   const T* in_place(const RowsView<T>& rows, Index n) const override {
     if (columns.size() != 1 || columns[0].kind != InputKind::dense || n == 0) return nullptr;
     const T* first = rows.dense(columns[0].input, 0);
@@ -39,9 +43,16 @@ struct Inputs final : Layer<T> {
     return first;
   }
 
+  std::vector<InputColumns> input_columns() const override {
+    std::vector<InputColumns> all;
+    for (const Column& column : columns)
+      all.push_back({.input = column.input, .begin = column.begin, .width = column.width});
+    return all;
+  }
+
   void forward(const Pass<T>& p) const override { gather(p, p.theta, true, p.x[this->out]); }
   void backward(const Pass<T>& p) const override { scatter(p, p.dx[this->out], p.grad); }
-  void tangent_forward(const Pass<T>& p) const override { gather(p, p.v, false, p.tx[this->out]); }
+  void tangent_forward(const Pass<T>& p) const override { gather(p, p.direction, false, p.tx[this->out]); }
   bool may_alias() const override { return true; }
   void tangent_backward(const Pass<T>& p) const override { scatter(p, p.tdx[this->out], p.hv); }
 

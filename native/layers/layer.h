@@ -1,7 +1,7 @@
 // The contract of a layer: four functions, and nothing else is needed for exact second order (Pearlmutter 1994).
 //
 // Notation in every layer: x a value, dx the gradient of the loss with respect to it, tx its directional derivative
-// along the direction v in parameter space, tdx the directional derivative of dx. A Hessian-vector product is one
+// along a direction in parameter space, tdx the directional derivative of dx. A Hessian-vector product is one
 // tangent_forward and one tangent_backward over what forward and backward left.
 //
 // A slot is read by at most one layer, so dx[in] is set, not added to; grad and hv are added to.
@@ -26,6 +26,22 @@ struct Segments {
   std::vector<std::uint8_t> is_same;  // by input of the layer that writes the slot
 };
 
+// A layer that is an affine map of one slot, z = x W + b with W [I, O] in the arena, as plans see it.
+struct AffineMap {
+  int slot_in, slot_out;
+  int weight, bias;  // tensors
+  Index I, O;
+  Segments whole;  // all columns varying
+  // A weight of a single column is its own transpose, and its products are dot products.
+  bool is_column() const { return O == 1; }
+};
+
+// The columns of one input in a slot of concatenated inputs.
+struct InputColumns {
+  std::size_t input;
+  Index begin, width;
+};
+
 // One pass of one task over n rows. Slots are [n, width]; parameters are by tensor index, tables as gathered rows.
 template <class T>
 struct Pass {
@@ -34,7 +50,7 @@ struct Pass {
   Index n;
   const T* const* theta;            // parameters
   const T* const* transposed;       // by tensor: a matrix of theta transposed; null entry = not at hand
-  const T* const* v;                // direction; null entry = zero
+  const T* const* direction;        // null entry = zero
   T* const* grad;                   // += gradient; null entry = not wanted
   const T* const* from;             // by tensor, of linear weights: grad = from + gradient; null entry = grad itself
   T* const* hv;                     // += Hessian-vector product; null entry = not wanted
@@ -51,13 +67,17 @@ template <class T>
 struct Layer {
   virtual ~Layer() = default;
   virtual void forward(const Pass<T>&) const = 0;  // x[out] from x[in]
-  // x[out] of n rows, where it lies in memory as it is; else null.
+  // Where x[out] of n rows lies in memory already; null where it has to be computed.
   virtual const T* in_place(const RowsView<T>&, Index) const { return nullptr; }
   virtual void backward(const Pass<T>&) const = 0;          // dx[in], grad from dx[out]
-  virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], v
-  virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], v
-  // Whether hv may lie where v does: tangent_backward reads no direction after it has added to it.
+  virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], direction
+  virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], direction
+  // Whether hv may lie where the direction does: tangent_backward reads no direction after it has added to it.
   virtual bool may_alias() const { return false; }
+  // The map that the layer is, or null.
+  virtual const AffineMap* affine_map() const { return nullptr; }
+  // The inputs that the slot holds side by side, in order; none where it holds something else.
+  virtual std::vector<InputColumns> input_columns() const { return {}; }
 
   std::vector<int> in;       // slots read; none: the rows themselves
   int out = 0;               // slot written

@@ -12,25 +12,31 @@ namespace innerloop {
 //
 //   z = x_v W_v + (b + x_s W_s);   dW_s = x_sᵀ s,   dx_s = s W_sᵀ
 template <class T>
-struct Linear final : Layer<T> {
-  Linear(int weight, int bias, Index in_width, Index out_width)
-      : weight(weight), bias(bias), I(in_width), O(out_width) {
+struct Linear final : Layer<T>, AffineMap {
+  explicit Linear(AffineMap map) : AffineMap(std::move(map)) {
     whole.varying = {{0, I}};
     this->scratch = 2 * I * O + 2 * O;
   }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require_arity(spec, 1, 2);
     const Index I = width_in(model, spec, 0), O = width_out(model, spec);
-    return std::make_unique<Linear>(dense_tensor(model, spec, 0, {O, I}, true), dense_tensor(model, spec, 1, {O}), I,
-                                    O);
+    return std::make_unique<Linear>(AffineMap{.slot_in = spec.in[0],
+                                              .slot_out = spec.out,
+                                              .weight = dense_tensor(model, spec, 0, {O, I}, true),
+                                              .bias = dense_tensor(model, spec, 1, {O}),
+                                              .I = I,
+                                              .O = O,
+                                              .whole = {}});
   }
 
+  const AffineMap* affine_map() const override { return this; }
+
   void forward(const Pass<T>& p) const override {
-    if (p.n == 0) return;  // and no first row to read
+    if (p.n == 0) return;  // there is no first row to read
     const T *x = p.x[this->in[0]], *w = p.theta[weight], *b = p.theta[bias];
     T* z = p.x[this->out];
-    // Dot products, where gemm has but one lane to fill.
-    if (O == 1) return p.kernels->gemm_nn(p.n, O, I, x, I, w, O, b, false, z, O);
+    // gemm would fill but one lane; gemm_nn takes dot products.
+    if (is_column()) return p.kernels->gemm_nn(p.n, O, I, x, I, w, O, b, false, z, O);
     const Segments& segments = segments_of(p);
     Factors<T> f[Segments::kMost];
     p.kernels->gemm(p.n, O, f, add_varying(segments, x, w, f), add_same(p, segments, x, w, b, p.scratch), nullptr, z,
@@ -42,7 +48,7 @@ struct Linear final : Layer<T> {
     if (p.n == 0) return;
     const T *x = p.x[this->in[0]], *dz = p.dx[this->out];
     T *dw = p.grad[weight], *dx = p.dx[this->in[0]];
-    if (O == 1) {
+    if (is_column()) {
       if (dw) p.kernels->gemm_tn(I, O, p.n, x, I, dz, O, true, dw, O);
       if (p.grad[bias]) p.kernels->column_sums(p.n, O, dz, O, p.grad[bias]);
       if (dx) pass_on(p, whole, dz, nullptr, p.theta[weight], nullptr, nullptr, nullptr, dx);
@@ -60,8 +66,8 @@ struct Linear final : Layer<T> {
   void tangent_forward(const Pass<T>& p) const override {
     if (p.n == 0) return;
     T* tz = p.tx[this->out];
-    const T *x = p.x[this->in[0]], *tx = p.tx[this->in[0]], *vw = p.v[weight], *vb = p.v[bias];
-    if (O == 1) {
+    const T *x = p.x[this->in[0]], *tx = p.tx[this->in[0]], *vw = p.direction[weight], *vb = p.direction[bias];
+    if (is_column()) {
       if (vw)
         p.kernels->gemm_nn(p.n, O, I, x, I, vw, O, vb, false, tz, O);
       else
@@ -87,9 +93,9 @@ struct Linear final : Layer<T> {
   void tangent_backward(const Pass<T>& p) const override {
     if (p.n == 0) return;
     const T *x = p.x[this->in[0]], *tdz = p.tdx[this->out], *dz = p.dx[this->out], *tx = p.tx[this->in[0]],
-            *vw = p.v[weight];
+            *vw = p.direction[weight];
     T *hv = p.hv[weight], *tdx = p.tdx[this->in[0]];
-    if (O == 1) {
+    if (is_column()) {
       if (tdx) pass_on(p, whole, tdz, dz, p.theta[weight], vw, nullptr, nullptr, tdx);
       if (hv) p.kernels->gemm_tn(I, O, p.n, x, I, tdz, O, true, hv, O);
       if (hv && tx) p.kernels->gemm_tn(I, O, p.n, tx, I, dz, O, true, hv, O);
@@ -115,10 +121,6 @@ struct Linear final : Layer<T> {
   }
   bool may_alias() const override { return true; }
 
-  int weight, bias;
-  Index I, O;
-  Segments whole;  // all columns varying
-
  private:
   const Segments& segments_of(const Pass<T>& p) const {
     const Segments* segments = p.segments[this->in[0]];
@@ -135,14 +137,16 @@ struct Linear final : Layer<T> {
   int add_varying(const Segments& segments, const T* x, const T* w, Factors<T>* f) const {
     int count = 0;
     for (const auto& range : segments.varying)
-      f[count++] = {x + range.begin, I, 1, w + range.begin * O, O, range.width()};
+      f[count++] = {
+          .A = x + range.begin, .row_stride = I, .k_stride = 1, .B = w + range.begin * O, .ldb = O, .K = range.width()};
     return count;
   }
 
-  // b + x_s W_s: b itself, or in `to`, which may be b.
+  // Gives b + x_s W_s: b itself where no column is the same in every row, else in `to`, which may be b.
   const T* add_same(const Pass<T>& p, const Segments& segments, const T* x, const T* w, const T* b, T* to) const {
     for (const auto& range : segments.same) {
-      const Factors<T> f{x + range.begin, I, 1, w + range.begin * O, O, range.width()};
+      const Factors<T> f{
+          .A = x + range.begin, .row_stride = I, .k_stride = 1, .B = w + range.begin * O, .ldb = O, .K = range.width()};
       p.kernels->gemm(1, O, &f, 1, nullptr, b, to, O);
       b = to;
     }
@@ -154,15 +158,19 @@ struct Linear final : Layer<T> {
     p.kernels->column_sums(p.n, O, dz, O, to);
   }
 
-  // dw = from + xᵀ dz + yᵀ dy, where y may be null and from dw; s and t are the sums of the rows of dz and dy.
+  // dw = from + xᵀ dz + yᵀ dy, where y may be null and `from` may be dw; s and t are the sums of the rows of dz and dy.
   void add_gradient(const Pass<T>& p, const Segments& segments, const T* x, const T* dz, const T* y, const T* dy,
                     const T* s, const T* t, const T* from, T* dw) const {
     for (const auto& [begin, end] : segments.varying) {
-      const Factors<T> f[2] = {{x + begin, 1, I, dz, O, p.n}, {y ? y + begin : nullptr, 1, I, dy, O, p.n}};
+      const Factors<T> f[2] = {
+          {.A = x + begin, .row_stride = 1, .k_stride = I, .B = dz, .ldb = O, .K = p.n},
+          {.A = y ? y + begin : nullptr, .row_stride = 1, .k_stride = I, .B = dy, .ldb = O, .K = p.n}};
       p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
     }
     for (const auto& [begin, end] : segments.same) {
-      const Factors<T> f[2] = {{x + begin, 1, I, s, O, 1}, {y ? y + begin : nullptr, 1, I, t, O, 1}};
+      const Factors<T> f[2] = {
+          {.A = x + begin, .row_stride = 1, .k_stride = I, .B = s, .ldb = O, .K = 1},
+          {.A = y ? y + begin : nullptr, .row_stride = 1, .k_stride = I, .B = t, .ldb = O, .K = 1}};
       p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
     }
   }
@@ -171,11 +179,15 @@ struct Linear final : Layer<T> {
   void pass_on(const Pass<T>& p, const Segments& segments, const T* dz, const T* dy, const T* w, const T* v, const T* s,
                const T* t, T* dx) const {
     for (const auto& [begin, end] : segments.varying) {
-      const Factors<T> f[2] = {{dz, O, 1, w + begin, I, O}, {dy, O, 1, v ? v + begin : nullptr, I, O}};
+      const Factors<T> f[2] = {
+          {.A = dz, .row_stride = O, .k_stride = 1, .B = w + begin, .ldb = I, .K = O},
+          {.A = dy, .row_stride = O, .k_stride = 1, .B = v ? v + begin : nullptr, .ldb = I, .K = O}};
       p.kernels->gemm(p.n, end - begin, f, v ? 2 : 1, nullptr, nullptr, dx + begin, I);
     }
     for (const auto& [begin, end] : segments.same) {
-      const Factors<T> f[2] = {{s, O, 1, w + begin, I, O}, {t, O, 1, v ? v + begin : nullptr, I, O}};
+      const Factors<T> f[2] = {
+          {.A = s, .row_stride = O, .k_stride = 1, .B = w + begin, .ldb = I, .K = O},
+          {.A = t, .row_stride = O, .k_stride = 1, .B = v ? v + begin : nullptr, .ldb = I, .K = O}};
       p.kernels->gemm(1, end - begin, f, v ? 2 : 1, nullptr, nullptr, dx + begin, I);
     }
   }

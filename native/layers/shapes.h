@@ -22,7 +22,7 @@ inline int dense_tensor(const ModelSpec& model, const LayerSpec& layer, std::siz
   return layer.tensors[i];
 }
 
-// The same of a table of an input; gives its width.
+// Checks the same of a table of an input, and gives its width.
 inline Index table_width(const ModelSpec& model, const LayerSpec& layer, std::size_t i, int input) {
   require(has_tensor(layer, i), "a layer lacks a tensor");
   const TensorSpec& tensor = model.tensors[layer.tensors[i]];

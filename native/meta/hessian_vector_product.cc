@@ -30,7 +30,7 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   const Slots<T> s = task.take_slots(task.query, plan.all_slots, true),
                  tangent = task.take_slots(task.query, plan.all_slots, true);
   Pass<T> pass = task.make_pass(task.query_rows(), task.query, task.parameters.at(0), s, grad.data());
-  pass.v = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
+  pass.direction = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
   const Labels<T> labels = task.query_labels();
   const auto learns = [&](const Layer<T>& layer) { return s.dx[layer.out] != nullptr; };
   for (const auto& layer : model.layers) layer->forward(pass);

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "../episode/run.h"
-#include "../layers/linear.h"
+#include "../graphs/run.h"
+#include "../layers/layer.h"
 #include "../runtime/errors.h"
 #include "../runtime/thread_pool.h"
 #include "../solvers/posterior.h"
@@ -23,12 +23,12 @@ void require_finite(const T* values, Index n, Index task, const char* what) {
     if (!std::isfinite(values[i])) throw Diverged(task, what);
 }
 
-// What the query rows of an episode learner read of the support rows.
+// What the query rows of a graph read of the support rows.
 template <class T>
-void keep_episode(const Task<T>& task, Adapted<T>& result) {
-  result.episode = task.plan.inner.episode;
+void keep_graph(const Task<T>& task, Adapted<T>& result) {
+  result.graph = task.plan.inner.graph;
   result.support = task.support;
-  for (const int node : task.plan.episode->kept) {
+  for (const int node : task.plan.graph->kept) {
     const T* values = task.run->x[node];
     result.kept.emplace_back(values, values + task.run->size(node));
     require_finite(values, task.run->size(node), task.number, "adaptation gave a value that is not finite");
@@ -38,7 +38,7 @@ void keep_episode(const Task<T>& task, Adapted<T>& result) {
 // The layer whose steps were never formed.
 template <class T>
 void keep_gram(const Task<T>& task, Adapted<T>& result) {
-  const Linear<T>& layer = *task.plan.gram;
+  const AffineMap& layer = *task.plan.gram;
   const auto shared = [&](int t) {
     const T* values = task.parameters.base[t];
     return std::vector<T>(values, values + task.plan.model.tensors[t].size);
@@ -73,12 +73,12 @@ Adapted<T> keep(const Task<T>& task) {
   task.parameters.each_fast(
       [&](int, Index at, Index size) { require_finite(last + at, size, task.number, kNotFinite); });
   Adapted<T> result;
-  if (plan.episode) keep_episode(task, result);
+  if (plan.graph) keep_graph(task, result);
   result.model = plan.batch.model;
   result.fast = plan.inner.fast;
   result.dense.resize(n), result.rows.resize(n), result.blocks.resize(n);
   if (const double* factor = plan.solver.factor(task)) {
-    const Index d = plan.model.head->I + 1;
+    const Index d = plan.model.last_layer->I + 1;
     result.factor.assign(factor, factor + d * d);
   }
   if (plan.gram) keep_gram(task, result);
@@ -131,7 +131,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
     const T* features = nullptr;
     const T** const read = wanted.variance ? &features : nullptr;
     const auto variances = [&](const double* factor) {
-      posterior_variance(factor, plan.model.head->I, n, features, result.variance.data() + offset[t]);
+      posterior_variance(factor, plan.model.last_layer->I, n, features, result.variance.data() + offset[t]);
     };
     if (wanted.before) std::copy_n(task.predict_query(0, read), n, result.before.data() + offset[t]);
     if (!wanted.after) {

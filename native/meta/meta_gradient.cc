@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "../episode/run.h"
+#include "../graphs/run.h"
 #include "../runtime/errors.h"
 #include "../solvers/solver.h"
 #include "../task/reverse.h"
@@ -109,7 +109,7 @@ struct GradientSums {
 
     const InnerLoop<T>& inner = plan.inner;
     const bool reptile = direction == Direction::reptile;
-    if (!plan.episode)
+    if (!plan.graph)
       task.adapt(
           {.path = !reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()),
            .factor = false});
@@ -131,7 +131,7 @@ struct GradientSums {
   // Leaves the gradient of weight times the task's loss in `reverse`, and gives the loss.
   double differentiate(Reverse<T>& reverse, T weight) const {
     Task<T>& task = reverse.task;
-    if (plan.episode) return episode_gradient(reverse, weight);
+    if (plan.graph) return graph_gradient(reverse, weight);
     if (direction == Direction::reptile) {
       const int K = plan.inner.steps;
       const double loss = plan.loss.value(task.query, task.predict_query(K), task.query_labels());

@@ -14,7 +14,7 @@
 
 namespace innerloop {
 
-enum class Direction : int { meta_gradient = 0, reptile = 1 };
+INNERLOOP_ENUM(Direction, meta_gradient, reptile)
 
 template <class T>
 struct MetaGradient {

@@ -12,7 +12,7 @@ namespace {
 
 template <class T>
 double squared_norm(const Model<T>& model, const SparseGradient<T>& gradient) {
-  // Side by side, for the compiler to put into registers.
+  // Sums side by side, which the compiler puts into registers.
   constexpr std::size_t lanes = 8;
   double sums[lanes] = {};
   const auto add = [&](const Aligned<T>& x) {
@@ -41,7 +41,7 @@ struct Step {
     return s;
   }
 
-  // n parameters from `offset` on, all last updated at `last`.
+  // Updates n parameters from `offset` on, all of which were last updated at step `last`.
   void update(Index offset, Index n, const T* gradient, std::int64_t last, int tensor) const {
     T *p = store.values->data() + offset, *m = store.first_moment.data() + offset;
     const double t = static_cast<double>(store.step), missed = t - 1 - static_cast<double>(last);
@@ -62,18 +62,18 @@ struct Step {
       }
       return;
     }
-    T* v = store.second_moment.data() + offset;
+    T* q = store.second_moment.data() + offset;
     if (missed > 0) {
       kernels.scale(n, static_cast<T>(std::pow(options.beta1, missed)), m, m);
-      kernels.scale(n, static_cast<T>(std::pow(options.beta2, missed)), v, v);
+      kernels.scale(n, static_cast<T>(std::pow(options.beta2, missed)), q, q);
     }
-    kernels.adam(n, p, m, v, gradient, gradient_scale, static_cast<T>(options.beta1), static_cast<T>(options.beta2),
+    kernels.adam(n, p, m, q, gradient, gradient_scale, static_cast<T>(options.beta1), static_cast<T>(options.beta2),
                  static_cast<T>(options.learning_rate / (1 - std::pow(options.beta1, t))),
                  static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, t))), static_cast<T>(options.epsilon),
                  shrink);
   }
 
-  // A row longer than the limit is shortened to it.
+  // Shortens a row that is longer than the limit to it.
   void limit(Index offset, Index n, int tensor) const {
     const double longest = options.max_norm[tensor];
     if (longest == 0) return;
@@ -108,9 +108,9 @@ double outer_update(Store<T>& store, const SparseGradient<T>& gradient, const Op
   const Step<T> step{store, options, kernels<T>(), static_cast<T>(scale)};
   Index elements = static_cast<Index>(gradient.dense.size());
   for (const auto& block : gradient.blocks) elements += static_cast<Index>(block.size());
-  // An element of Adam's is some eight of a sum.
+  // An element of Adam's update costs about as much as eight of a sum.
   ThreadPool::instance().parallel_for(
-      static_cast<Index>(model.tensors.size()), ThreadPool::worth(threads, 8 * elements), [&](Index t) {
+      static_cast<Index>(model.tensors.size()), ThreadPool::threads_for(threads, 8 * elements), [&](Index t) {
         const TensorInfo& info = model.tensors[t];
         if (info.input < 0)
           return step.update(info.offset, info.size, gradient.dense.data() + info.offset, store.step - 1,

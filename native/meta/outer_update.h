@@ -7,7 +7,7 @@
 
 namespace innerloop {
 
-enum class OptimizerKind : int { sgd = 0, adam = 1 };
+INNERLOOP_ENUM(OptimizerKind, sgd, adam)
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::adam;

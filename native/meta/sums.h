@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "../layers/linear.h"
 #include "../plan/plan.h"
 #include "../runtime/arena.h"
 #include "../runtime/thread_pool.h"
@@ -48,7 +47,7 @@ struct TableSums {
     Index size = 0;
     for (const auto& blocks : storage) size += static_cast<Index>(blocks.size());
     ThreadPool::instance().parallel_for(
-        static_cast<Index>(storage.size()), ThreadPool::worth(threads, size), [&](Index t) {
+        static_cast<Index>(storage.size()), ThreadPool::threads_for(threads, size), [&](Index t) {
           const int input = plan.model.tensors[t].input;
           if (input < 0) return;
           const auto& in = plan.index->inputs[input];
@@ -71,7 +70,7 @@ struct ChunkSum {
     std::fill(sum.begin(), sum.begin() + weight_at(), T(0));
     std::fill(sum.begin() + weight_at() + weight_size(), sum.end(), T(0));
     if (!plan.gram) return;
-    segments = plan.segments[plan.gram_in] ? plan.segments[plan.gram_in] : &plan.gram->whole;
+    segments = plan.segments[plan.gram->slot_in] ? plan.segments[plan.gram->slot_in] : &plan.gram->whole;
     // The varying columns start with the products.
     for (const auto& range : segments->same)
       std::fill_n(weight() + range.begin * plan.gram->O, range.width() * plan.gram->O, T(0));
@@ -80,12 +79,13 @@ struct ChunkSum {
   void add(Gram<T>& gram) {
     if (!gram.finish(keep, products, weight(), bias())) flush();
   }
-  // −a (W_K − W_0), Reptile's.
+  // Adds −a (W_K − W_0), the direction of Reptile.
   void displace(Gram<T>& gram, T a) {
     flush();
     gram.displace(-a, weight(), bias());
   }
-  // Before the sum is read or added to, and before the next task overwrites what the products read.
+  // Carries out the products that wait. This must happen before the sum is read or added to, and before the next task
+  // overwrites what they read.
   void flush() {
     if (!plan.gram || (started && products.empty())) return;
     const Index H = plan.gram->O;
@@ -133,13 +133,14 @@ struct DenseSums {
     if (sums.empty()) return;
     const Index size = static_cast<Index>(sums[0].size()), piece = 4096;
     into.resize(size);
-    ThreadPool::instance().parallel_for(
-        (size + piece - 1) / piece, ThreadPool::worth(threads, size * static_cast<Index>(sums.size())), [&](Index p) {
-          const Index from = p * piece, count = std::min(piece, size - from);
-          std::copy_n(sums[0].data() + from, count, into.data() + from);
-          for (std::size_t c = 1; c < sums.size(); ++c)
-            kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);
-        });
+    ThreadPool::instance().parallel_for((size + piece - 1) / piece,
+                                        ThreadPool::threads_for(threads, size * static_cast<Index>(sums.size())),
+                                        [&](Index p) {
+                                          const Index from = p * piece, count = std::min(piece, size - from);
+                                          std::copy_n(sums[0].data() + from, count, into.data() + from);
+                                          for (std::size_t c = 1; c < sums.size(); ++c)
+                                            kernels.axpy(count, T(1), sums[c].data() + from, into.data() + from);
+                                        });
   }
 
   std::vector<Aligned<T>> sums;

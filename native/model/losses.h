@@ -18,7 +18,7 @@
 
 namespace innerloop {
 
-enum class LossKind : int { mse = 0, bce = 1, softmax = 2, bpr = 3, listwise = 4 };
+INNERLOOP_ENUM(LossKind, mse, bce, softmax, bpr, listwise)
 
 struct HeadSpec {
   LossKind kind;
@@ -88,7 +88,7 @@ struct Loss {
  private:
   static bool ranks(const HeadSpec& head) { return head.kind == LossKind::bpr || head.kind == LossKind::listwise; }
 
-  // Rows that do not count would be left as they were.
+  // Gradients are written of the rows that count; where others may be among them, all have to be cleared first.
   bool needs_clearing(const Labels<T>& labels) const { return heads.size() > 1 || ranks(heads[0]) || labels.weights; }
 
   // f(row, rows of its group, label) for each row (ranking: group) that has a label.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "../layers/layer.h"
-#include "../layers/linear.h"
 #include "../runtime/errors.h"
 
 namespace innerloop {
@@ -49,7 +48,9 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
                   t.shape.size() == 2 && t.shape[0] == spec.inputs[t.input].cardinality && !t.transposed,
               "a table must have a row for each id of its input");
     }
-    tensors.push_back({t, product(t.shape), t.input >= 0 ? t.shape[1] : 0, 0});
+    TensorInfo& made = tensors.emplace_back(TensorInfo{t});
+    made.size = product(t.shape);
+    made.width = t.input >= 0 ? t.shape[1] : 0;
   }
   check_slots(spec);
   slot_width = spec.slots;
@@ -66,7 +67,7 @@ Model<T>::Model(ModelSpec s) : spec(std::move(s)) {
       slot_width.push_back(made.work);
       slot_learns.push_back(slot_learns[made.out]);
     }
-    if (made.out == output_slot) head = dynamic_cast<const Linear<T>*>(&made);
+    if (made.out == output_slot) last_layer = made.affine_map();
   }
   require(slot_learns[output_slot] != 0, "a model needs parameters");
 

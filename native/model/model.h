@@ -1,5 +1,6 @@
-// A model: named tensors in one flat arena, and a program of layers over activation slots. What the program computes is
-// the caller's business (lib/bodies/); here every shape is checked once, so that a layer may trust what it reads.
+// A model: named tensors in one flat arena, and layers over activation slots, in the order they run. What they
+// compute is the caller's business (lib/model/bodies/); here every shape is checked once, so that a layer may trust
+// what it reads.
 #pragma once
 #include <memory>
 #include <string>
@@ -11,15 +12,15 @@
 
 namespace innerloop {
 
-struct DeviceModel;
 template <class T>
 struct Layer;
-template <class T>
-struct Linear;
+struct AffineMap;
 
 // A sequence is a bag whose order matters, oldest id first.
-enum class InputKind : int { dense = 0, categorical = 1, bag = 2, sequence = 3 };
-enum class Pooling : int { mean = 0, sum = 1 };
+INNERLOOP_ENUM(InputKind, dense, categorical, bag, sequence)
+INNERLOOP_ENUM(Pooling, mean, sum)
+// One class of layers each (layers/registry.cc).
+INNERLOOP_ENUM(LayerKind, inputs, linear, activation, dot, product, sum, concat, terms, pairs, gru, dropout)
 
 struct InputSpec {
   InputKind kind;
@@ -36,7 +37,7 @@ struct TensorSpec {
 };
 
 struct LayerSpec {
-  int kind;                     // position in the list of layers/registry.cc
+  LayerKind kind;
   std::vector<int> in;          // slots read; none: the rows themselves
   int out;                      // slot written
   std::vector<int> tensors;     // parameters read, −1 where an optional one is missing
@@ -58,9 +59,9 @@ struct ModelSpec {
 };
 
 struct TensorInfo : TensorSpec {
-  Index size;
-  Index width;   // of a table's rows
-  Index offset;  // in the parameter arena
+  Index size = 0;
+  Index width = 0;   // of a table's rows
+  Index offset = 0;  // in the parameter arena
 };
 
 template <class T>
@@ -78,8 +79,7 @@ struct Model {
   std::vector<std::uint8_t> slot_learns;  // by slot: whether any parameter lies below it, so that its adjoint is of use
   Index scratch_size = 0;                 // elements a layer may use as scratch
   int output_slot = 0;
-  const Linear<T>* head = nullptr;      // the layer that writes the outputs, if it is linear
-  std::shared_ptr<DeviceModel> device;  // where calls run, if not here (device/mirror.h)
+  const AffineMap* last_layer = nullptr;  // the layer that writes the outputs, if it is an affine map
 
   Index dim(int tensor) const { return tensors[tensor].width; }
 };

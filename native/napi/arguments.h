@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "../runtime/enumerators.h"
 #include "../runtime/errors.h"
 
 namespace innerloop {
@@ -39,6 +41,34 @@ inline Index integer(double x, double low, double high, const char* name) {
 
 inline Index integer(const Napi::Object& from, const char* name, double low, double high) {
   return integer(number(from, name), low, high, name);
+}
+
+// A value of an enum made by INNERLOOP_ENUM, by its name.
+template <class E>
+E enumerator(const Napi::Value& value, const char* field) {
+  char given[32] = "";  // longer names are cut, and then no enumerator's
+  std::size_t length = 0;
+  if (value.IsString()) napi_get_value_string_utf8(value.Env(), value, given, sizeof given, &length);
+  for (const Enumerator& one : enumerators<E>())
+    if (one.name == std::string_view(given, length)) return static_cast<E>(one.value);
+  throw Error("INVALID_OPTION", std::string(field) + " has no such name");
+}
+
+template <class E>
+E enumerator(const Napi::Object& from, const char* field) {
+  return enumerator<E>(from.Get(field), field);
+}
+
+constexpr double kMaxCount = 2147483647;
+
+// Whole numbers of a JavaScript array.
+template <class R>
+std::vector<R> numbers(const Napi::Value& from, const char* what, double least, double most) {
+  const Napi::Array values = array(from, what);
+  std::vector<R> result;
+  for (std::uint32_t i = 0; i < values.Length(); ++i)
+    result.push_back(static_cast<R>(integer(values.Get(i).ToNumber().DoubleValue(), least, most, what)));
+  return result;
 }
 
 template <class X>

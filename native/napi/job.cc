@@ -4,7 +4,6 @@
 #include <mutex>
 #include <new>
 
-#include "../device/plugin.h"
 #include "../runtime/errors.h"
 #include "../runtime/thread_pool.h"
 
@@ -14,7 +13,7 @@ namespace {
 struct Completion {
   napi_deferred deferred;
   std::exception_ptr failure;
-  std::function<Napi::Value(Napi::Env)> finish;
+  Finish finish;
 };
 
 // The way back into one environment. Node frees the thread-safe function when the environment ends, whoever still holds
@@ -73,11 +72,6 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure) {
     Napi::Error error = make(e.what(), e.code);
     if (e.task >= 0) error.Set("task", Napi::Number::New(env, static_cast<double>(e.task)));
     return error;
-  } catch (const DeviceError& e) {
-    Napi::Error error = make(e.what(), e.code);
-    error.Set("required", Napi::Number::New(env, e.required));
-    error.Set("found", Napi::Number::New(env, e.found));
-    return error;
   } catch (const Error& e) {
     return make(e.what(), e.code);
   } catch (const std::bad_alloc&) {
@@ -103,18 +97,16 @@ void init_jobs(Napi::Env env) {
   napi_add_env_cleanup_hook(
       env,
       [](void* data) {
-        auto* bridge = static_cast<Bridge*>(data);
-        const std::lock_guard lock(bridge->mutex);
-        bridge->closed = true;
+        auto& closing = *static_cast<Bridge*>(data);
+        const std::lock_guard lock(closing.mutex);
+        closing.closed = true;
       },
       bridge);
   napi_set_instance_data(
       env, holder, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, nullptr);
 }
 
-Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
-                    std::function<void(const std::function<void()>&)> work,
-                    std::function<Napi::Value(Napi::Env)> finish) {
+Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
   const std::shared_ptr<Bridge> bridge = *static_cast<std::shared_ptr<Bridge>*>(data);
@@ -128,7 +120,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   ThreadPool::instance().submit(
       [bridge, done, token = std::move(token), work = std::move(work)]() mutable {
         try {
-          const std::function<void()> poll = [&token, &bridge] {
+          const Poll poll = [&token, &bridge] {
             if (bridge->closed.load(std::memory_order_relaxed) ||
                 (token && token->aborted.load(std::memory_order_relaxed)))
               throw Aborted();
@@ -145,8 +137,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
   return Napi::Value(env, promise);
 }
 
-Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,
-                       const std::function<Napi::Value(Napi::Env)>& finish) {
+Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish) {
   {
     const FlushDenormals flush;
     work([] {});

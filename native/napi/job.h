@@ -17,14 +17,14 @@ struct Token {
 // Must be called once for each environment (main thread or worker) before run_job.
 void init_jobs(Napi::Env env);
 
-// `work` gets a function that throws Aborted once the token is set. `finish` makes the value of the promise.
-Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token,
-                    std::function<void(const std::function<void()>&)> work,
-                    std::function<Napi::Value(Napi::Env)> finish);
+using Poll = std::function<void()>;  // throws Aborted once the token is set
+using Work = std::function<void(const Poll&)>;
+using Finish = std::function<Napi::Value(Napi::Env)>;  // makes the value of the promise
 
-// The same on this thread, at once: gives the value itself.
-Napi::Value run_inline(Napi::Env env, const std::function<void(const std::function<void()>&)>& work,
-                       const std::function<Napi::Value(Napi::Env)>& finish);
+Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish);
+
+// Runs the same on this thread at once, and gives the value itself.
+Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish);
 
 // An Error object with `code` and, where known, `task`.
 Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure);

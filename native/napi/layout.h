@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
-#include "../meta/meta_gradient.h"
+#include "../meta/sparse_gradient.h"
 #include "../model/model.h"
 #include "arguments.h"
 
 namespace innerloop {
 
-// Arena layout to JavaScript's and back: linear weights are held transposed.
+// These copy a tensor from the arena's layout, in which linear weights are transposed, to JavaScript's, and back.
 template <class T>
 void outward(const TensorInfo& t, const T* from, T* to) {
   if (t.transposed)
@@ -33,7 +33,7 @@ void inward(const TensorInfo& t, const T* from, T* to) {
     std::copy_n(from, t.size, to);
 }
 
-// [tensor] -> full-size typed arrays, embedding rows scattered into zeros.
+// Gives the gradient of every tensor in full, with the rows of embeddings scattered into zeros.
 template <class T>
 Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient) {
   Napi::Array out = Napi::Array::New(env, model.tensors.size());
@@ -50,6 +50,14 @@ Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T
     out.Set(static_cast<std::uint32_t>(i), full);
   }
   return out;
+}
+
+// Gives the gradients of rates by tensor, each by step.
+template <class T>
+Napi::Value step_rates_to_js(Napi::Env env, const std::vector<std::vector<T>>& gradient) {
+  Napi::Array rates = Napi::Array::New(env);
+  for (const auto& g : gradient) rates.Set(rates.Length(), to_typed_array(env, g));
+  return rates;
 }
 
 }  // namespace innerloop

@@ -5,18 +5,21 @@
 #include <vector>
 
 #include "../runtime/aligned.h"
+#include "../runtime/enumerators.h"
 
 namespace innerloop {
 
 template <class T>
-struct Episode;
+struct Graph;
 
-enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
-enum class SolverKind : int { gradient = 0, ridge = 1, laplace = 2, implicit = 3, lstm = 4 };
+INNERLOOP_ENUM(RateKind, scalar, per_tensor_step, per_parameter)
+INNERLOOP_ENUM(SolverKind, gradient, ridge, laplace, implicit, lstm)
 // Of the first fast linear layer (task/gram.h): whichever takes fewer operations, or one of them where both are
 // possible.
-enum class Form : int { cheaper = 0, direct = 1, gram = 2 };
-enum class UpdateKind : int { sgd = 0, momentum = 1, adam = 2 };
+INNERLOOP_ENUM(Form, cheaper, direct, gram)
+INNERLOOP_ENUM(UpdateKind, sgd, momentum, adam)
+// Tensors of the lstm solver; the gates of its own cell are i, f, g, o (solvers/lstm.cc).
+INNERLOOP_ENUM(LstmTensor, weight_ih, weight_hh, bias, forget_weight, forget_bias, input_weight, input_bias)
 
 // The rule that an inner step follows (solvers/update.h).
 template <class T>
@@ -52,13 +55,13 @@ struct InnerLoop {
   Form form = Form::cheaper;
   std::uint64_t dropout = 0;  // key of the masks; 0 = none
   UpdateRule<T> update;
-  T proximal = 0;                              // λ of λ/2 ‖θ − θ_0‖² beside L_S
-  std::vector<T> loss_weights;                 // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
-  ConjugateGradients<T> conjugate_gradients;   // implicit
-  Prior prior;                                 // ridge, laplace
-  std::vector<int> lstm;                       // lstm: its tensors (solvers/lstm.cc)
-  std::shared_ptr<const Episode<T>> episode;   // a program instead of the inner loop, or one that makes its starts
-  std::shared_ptr<const Episode<T>> training;  // what is differentiated in its place, if it is another
+  T proximal = 0;                                  // λ of λ/2 ‖θ − θ_0‖² beside L_S
+  std::vector<T> loss_weights;                     // of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; empty: the last alone
+  ConjugateGradients<T> conjugate_gradients;       // implicit
+  Prior prior;                                     // ridge, laplace
+  std::vector<int> lstm;                           // lstm: by LstmTensor
+  std::shared_ptr<const Graph<T>> graph;           // instead of the inner loop, or to make its starts
+  std::shared_ptr<const Graph<T>> training_graph;  // what is differentiated in its place, if it is another
 
   // Whether a step is nothing but θ − α g with one α. The steps are then those of the loss −α L_S,
   // θ_{k+1} = θ_k + ∇(−α L_S), and neither they nor their derivative ever multiply by α: the gradient adds up in the

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include "../episode/program.h"
-#include "../layers/inputs.h"
-#include "../layers/linear.h"
+#include "../graphs/graph.h"
 #include "../runtime/errors.h"
 #include "../solvers/solver.h"
 #include "form.h"
@@ -22,21 +20,22 @@ const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inn
 }
 
 template <class T>
-const Episode<T>* program_of(const InnerLoop<T>& inner, bool gradient) {
-  return gradient && inner.training ? inner.training.get() : inner.episode.get();
+const Graph<T>* graph_of(const InnerLoop<T>& inner, bool gradient) {
+  return gradient && inner.training_graph ? inner.training_graph.get() : inner.graph.get();
 }
 
-// Of the program where it has classes of its own, else the model's.
+// Of the graph where it has classes of its own, else the model's.
 template <class T>
-std::vector<HeadSpec> heads_of(const Model<T>& model, const Episode<T>* program) {
-  if (program && program->spec.classes > 0) return {{LossKind::softmax, program->spec.classes, 1.0}};
+std::vector<HeadSpec> heads_of(const Model<T>& model, const Graph<T>* graph) {
+  if (graph && graph->spec.classes > 0)
+    return {{.kind = LossKind::softmax, .outputs = graph->spec.classes, .weight = 1}};
   return model.spec.heads;
 }
 
-// A program's own classes are not known when a batch is made.
+// A graph's own classes are not known when a batch is made.
 template <class T>
-void check_classes(const Batch<T>& batch, const Episode<T>& program) {
-  for (const T y : batch.labels) require(is_class(y, program.spec.classes), "labels must be classes from 0");
+void check_classes(const Batch<T>& batch, const Graph<T>& graph) {
+  for (const T y : batch.labels) require(is_class(y, graph.spec.classes), "labels must be classes from 0");
 }
 
 // Whether every task's rows share one row of a side, as a user's do of the users.
@@ -50,10 +49,10 @@ bool is_shared(const Batch<T>& batch, int side) {
 }
 
 template <class T>
-Segments segments_of(const Inputs<T>& inputs, const Batch<T>& batch) {
+Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch) {
   Segments segments;
   std::vector<int> shared(batch.sides.size(), -1);  // by side, once asked for
-  for (const auto& column : inputs.columns) {
+  for (const InputColumns& column : inputs.input_columns()) {
     const int side = batch.column(column.input).side;
     if (shared[side] < 0) shared[side] = is_shared(batch, side);
     const bool same = shared[side] != 0;
@@ -62,7 +61,7 @@ Segments segments_of(const Inputs<T>& inputs, const Batch<T>& batch) {
     if (!ranges.empty() && ranges.back().end == column.begin)
       ranges.back().end += column.width;
     else
-      ranges.push_back({column.begin, column.begin + column.width});
+      ranges.push_back({.begin = column.begin, .end = column.begin + column.width});
   }
   return segments;
 }
@@ -70,7 +69,7 @@ Segments segments_of(const Inputs<T>& inputs, const Batch<T>& batch) {
 // Whether a layer runs in the Gram form, which needs one rate: where it may choose, if that takes less than the direct
 // form on an average task of the batch.
 template <class T>
-bool takes_gram_form(const Linear<T>& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool has_layers_below) {
+bool takes_gram_form(const AffineMap& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool has_layers_below) {
   if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias])
     return false;
   if (inner.form != Form::cheaper) return inner.form == Form::gram;
@@ -99,12 +98,11 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
       index(choose_index(model, inner, batch, threads, gradient)),
       kernels(innerloop::kernels<T>()),
       solver(innerloop::solver<T>(inner.solver)),
-      loss(heads_of(model, program_of(inner, gradient))) {
-  if (const Episode<T>* program = program_of(inner, gradient)) {
-    (program->spec.starts.empty() ? episode : starts) = program;
-    require(gradient || !program->reads_query_labels,
-            "a program for predictions must not read the labels of query rows");
-    if (program->spec.classes > 0) check_classes(batch, *program);
+      loss(heads_of(model, graph_of(inner, gradient))) {
+  if (const Graph<T>* given = graph_of(inner, gradient)) {
+    (given->spec.starts.empty() ? graph : starts) = given;
+    require(gradient || !given->reads_query_labels, "a graph for predictions must not read the labels of query rows");
+    if (given->spec.classes > 0) check_classes(batch, *given);
   }
   std::vector<std::uint8_t> moves(model.slot_width.size(), 0);
   for (const auto& layer : model.layers) {
@@ -125,42 +123,38 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   if (suffix.empty()) boundary.push_back(model.output_slot);
   for (const Layer<T>* layer : suffix) {
     may_alias = may_alias && layer->may_alias();
-    const auto* linear = dynamic_cast<const Linear<T>*>(layer);
-    if (!linear || linear->O == 1) continue;
-    if (moves[linear->in[0]]) turned.push_back(linear);
-    if (inner.is_folded() && inner.fast[linear->weight]) stepped.push_back(linear);
+    const AffineMap* map = layer->affine_map();
+    if (!map || map->is_column()) continue;
+    if (moves[map->slot_in]) backpropagating.push_back(map);
+    if (inner.is_folded() && inner.fast[map->weight]) folded.push_back(map);
   }
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   find_segments();
-  gram = nullptr;
   // The Gram form takes θ_0 for the shared values, which generated starts are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
-  const auto* linear = dynamic_cast<const Linear<T>*>(suffix[0]);
-  if (!linear || moves[linear->in[0]] || !takes_gram_form(*linear, inner, batch, model.slot_learns[linear->in[0]] != 0))
-    return;
-  gram = linear;
-  gram_in = linear->in[0];
+  const AffineMap* map = suffix[0]->affine_map();
+  if (!map || moves[map->slot_in] || !takes_gram_form(*map, inner, batch, model.slot_learns[map->slot_in] != 0)) return;
+  gram = map;
   for (const Layer<T>* layer : prefix)
-    if (layer->out == gram_in) gram_source = layer;
+    if (layer->out == map->slot_in) gram_source = layer;
 }
 
-// Only linear layers know what to do with them, and programs and closed-form heads read whole rows.
+// Only affine layers know what to do with segments, and graphs and closed-form heads read whole rows.
 template <class T>
 void Plan<T>::find_segments() {
   segments.assign(model.slot_width.size(), nullptr);
-  if (episode || starts) return;
+  if (graph || starts) return;
   segment_storage.reserve(model.layers.size());
   for (const auto& layer : model.layers) {
-    const auto* inputs = dynamic_cast<const Inputs<T>*>(layer.get());
-    if (!inputs) continue;
+    if (layer->input_columns().empty()) continue;
     const auto reader = std::find_if(model.layers.begin(), model.layers.end(),
-                                     [&](const auto& l) { return l->in.size() == 1 && l->in[0] == inputs->out; });
-    const auto* linear = reader == model.layers.end() ? nullptr : dynamic_cast<const Linear<T>*>(reader->get());
-    if (!linear || linear == model.head || linear->O == 1) continue;
-    Segments found = segments_of(*inputs, batch);
+                                     [&](const auto& l) { return l->in.size() == 1 && l->in[0] == layer->out; });
+    const AffineMap* map = reader == model.layers.end() ? nullptr : (*reader)->affine_map();
+    if (!map || map == model.last_layer || map->is_column()) continue;
+    Segments found = segments_of(*layer, batch);
     if (found.same.empty() || found.varying.empty() || found.varying.size() > Segments::kMost) continue;
     segment_storage.push_back(std::move(found));
-    segments[inputs->out] = &segment_storage.back();
+    segments[layer->out] = &segment_storage.back();
   }
 }
 

@@ -14,8 +14,6 @@
 namespace innerloop {
 
 template <class T>
-struct Linear;
-template <class T>
 struct Solver;
 
 template <class T>
@@ -34,17 +32,17 @@ struct Plan {
   std::vector<int> prefix_slots, suffix_slots;  // written by them
   std::vector<int> boundary;                    // written by the prefix and read by the suffix (or the outputs)
   std::vector<int> all_slots;
-  const Episode<T>* episode = nullptr;    // what replaces the inner loop
-  const Episode<T>* starts = nullptr;     // what makes θ_0
+  const Graph<T>* graph = nullptr;        // what replaces the inner loop
+  const Graph<T>* starts = nullptr;       // what makes θ_0
   bool prefix_learns;                     // whether anything below the boundary has parameters
-  const Linear<T>* gram;                  // the first layer of the suffix, where it runs in the Gram form
-  int gram_in = -1;                       // slot that it reads
-  const Layer<T>* gram_source = nullptr;  // what writes that slot
+  const AffineMap* gram = nullptr;        // the first layer of the suffix, where it runs in the Gram form
+  const Layer<T>* gram_source = nullptr;  // what writes the slot that it reads
   std::vector<Segments> segment_storage;
   std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
   bool may_alias = true;                  // whether all layers of the suffix may
-  std::vector<const Linear<T>*> stepped;  // linear layers of the suffix whose weight adapts by folded steps
-  std::vector<const Linear<T>*> turned;   // linear layers of the suffix that pass gradients on to layers of the suffix
+  // Affine layers of the suffix whose weight is no column: those whose weight adapts by folded steps, and those that
+  // pass gradients on to layers of the suffix, by products with the transpose.
+  std::vector<const AffineMap*> folded, backpropagating;
 
  private:
   void find_segments();

@@ -1,28 +1,24 @@
 #include "shared_parameters.h"
 
-#include "../layers/linear.h"
-
 namespace innerloop {
 
 template <class T>
 SharedParameters<T>::SharedParameters(const Plan<T>& plan, const T* values, Passes passes)
     : values(values), transposed(plan.model.tensors.size(), nullptr) {
-  std::vector<const Linear<T>*> wanted;
-  if (passes == Passes::inner_loop) wanted = plan.turned;
+  std::vector<const AffineMap*> wanted;
+  if (passes == Passes::inner_loop) wanted = plan.backpropagating;
   if (passes == Passes::meta_gradient)
     for (const auto& layer : plan.model.layers)
-      if (const auto* linear = dynamic_cast<const Linear<T>*>(layer.get());
-          linear && linear->O > 1 && plan.model.slot_learns[linear->in[0]])
-        wanted.push_back(linear);
+      if (const AffineMap* map = layer->affine_map(); map && !map->is_column() && plan.model.slot_learns[map->slot_in])
+        wanted.push_back(map);
   Index size = 0;
-  for (const Linear<T>* linear : wanted) size += aligned(linear->I * linear->O);
+  for (const AffineMap* map : wanted) size += aligned(map->I * map->O);
   storage.resize(size);
   T* to = storage.data();
-  for (const Linear<T>* linear : wanted) {
-    plan.kernels.transpose(linear->I, linear->O, values + plan.model.tensors[linear->weight].offset, linear->O, to,
-                           linear->I);
-    transposed[linear->weight] = to;
-    to += aligned(linear->I * linear->O);
+  for (const AffineMap* map : wanted) {
+    plan.kernels.transpose(map->I, map->O, values + plan.model.tensors[map->weight].offset, map->O, to, map->I);
+    transposed[map->weight] = to;
+    to += aligned(map->I * map->O);
   }
 }
 

@@ -11,7 +11,7 @@ enum class Passes { forward, inner_loop, meta_gradient };
 
 template <class T>
 struct SharedParameters {
-  // Linear weights that backward passes multiply with are transposed once for all tasks.
+  // Weights of affine layers that backward passes multiply with are transposed once for all tasks.
   SharedParameters(const Plan<T>& plan, const T* values, Passes passes);
   const T* values;                   // in the layout of the parameter arena
   std::vector<const T*> transposed;  // by tensor; null where not made

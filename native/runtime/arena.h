@@ -43,7 +43,7 @@ class Arena {
     used_ = total_ = 0;
   }
 
-  // Of one task; what several tasks leave behind them goes to the other.
+  // What a task takes is gone when the next one begins; what is to outlast it goes to the arena of its chunk of tasks.
   static Arena& of_this_thread() {
     static thread_local Arena arena;
     return arena;

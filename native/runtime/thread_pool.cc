@@ -16,7 +16,7 @@
 namespace innerloop {
 namespace {
 
-// Some 30 µs.
+// Rounds of waiting awake before a thread falls asleep: some 30 µs.
 constexpr int kSpins = 1000;
 void pause() {
 #if defined(__x86_64__)
@@ -29,31 +29,31 @@ void pause() {
 // Keeps a sleeping thread off the waker's processor until it has woken. In a virtual machine Linux takes a halted
 // processor for one that is in use elsewhere and puts the woken thread behind its waker, where it waits for a time
 // slice: longer than most calls take, which then run on one thread.
-class Bar {
+class WakeElsewhere {
  public:
 #if defined(INNERLOOP_AFFINITY)
-  // By the waker.
-  void set() {
-    cpu_set_t elsewhere;
+  // Called by the waker.
+  void restrict_to_others() {
+    cpu_set_t others;
     const int here = sched_getcpu();
     if (here < 0 || here >= CPU_SETSIZE || pthread_getaffinity_np(thread_, sizeof allowed_, &allowed_) != 0) return;
-    elsewhere = allowed_;
-    CPU_CLR(here, &elsewhere);
-    barred_ = CPU_COUNT(&elsewhere) > 0 && pthread_setaffinity_np(thread_, sizeof elsewhere, &elsewhere) == 0;
+    others = allowed_;
+    CPU_CLR(here, &others);
+    restricted_ = CPU_COUNT(&others) > 0 && pthread_setaffinity_np(thread_, sizeof others, &others) == 0;
   }
-  // By the woken thread.
-  void lift() {
-    if (barred_) pthread_setaffinity_np(thread_, sizeof allowed_, &allowed_);
-    barred_ = false;
+  // Called by the woken thread.
+  void restore() {
+    if (restricted_) pthread_setaffinity_np(thread_, sizeof allowed_, &allowed_);
+    restricted_ = false;
   }
 
  private:
   const pthread_t thread_ = pthread_self();
-  cpu_set_t allowed_;  // before it was barred
-  bool barred_ = false;
+  cpu_set_t allowed_;  // before it was restricted
+  bool restricted_ = false;
 #else
-  void set() {}
-  void lift() {}
+  void restrict_to_others() {}
+  void restore() {}
 #endif
 };
 
@@ -93,10 +93,10 @@ struct ThreadPool::Worker {
     std::unique_lock lock(mutex);
     wake.wait(lock, [this] { return called; });
     called = false;
-    bar.lift();
+    elsewhere.restore();
   }
 
-  Bar bar;
+  WakeElsewhere elsewhere;
 
  private:
   std::mutex mutex;
@@ -115,7 +115,8 @@ struct ThreadPool::Loop {
   bool closed = false;
   std::exception_ptr failure;
 
-  // Until no thread is at work. What is left of a loop is often shorter than it takes to fall asleep and wake.
+  // Returns once no thread is at work. It waits awake at first, because what is left of a loop is often shorter than it
+  // takes to fall asleep and wake.
   void wait() {
     for (int i = 0; i < kSpins && active.load(std::memory_order_acquire) > 0; ++i) pause();
     std::unique_lock lock(mutex);
@@ -152,7 +153,7 @@ void ThreadPool::ensure(int threads) {
   for (; threads_ < threads; ++threads_) std::thread([this] { work(); }).detach();
 }
 
-// Under the lock.
+// The lock is held.
 ThreadPool::Worker* ThreadPool::take_idle() {
   if (idle_.empty()) return nullptr;
   Worker* worker = idle_.back();
@@ -193,7 +194,7 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
     }
   }
   for (Worker* worker : workers) {
-    worker->bar.set();
+    worker->elsewhere.restrict_to_others();
     worker->call();
   }
   loop->take_part();
@@ -201,7 +202,7 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
   if (loop->failure) std::rethrow_exception(loop->failure);
 }
 
-// Without the lock, while no other thread does.
+// The lock is not held, and no other thread lingers.
 void ThreadPool::linger(double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + std::chrono::duration<double>(std::min(seconds, 200e-6));

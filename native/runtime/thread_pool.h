@@ -44,7 +44,7 @@ class ThreadPool {
 
   // Threads for a loop of so many element operations in all: to wake one takes as long as some hundred thousand of
   // them.
-  static int worth(int threads, Index elements) { return elements < (Index{1} << 19) ? 1 : threads; }
+  static int threads_for(int threads, Index elements) { return elements < (Index{1} << 19) ? 1 : threads; }
 
   // Calls body(i) for i in [0, count) on up to `threads` threads, this one included; returns when all are done. The
   // first exception stops further indices and is rethrown here. Which thread takes which index is not fixed.

@@ -7,7 +7,7 @@
 
 namespace innerloop {
 
-// In place; false if M is not positive definite (or not finite).
+// Factorises in place; false if M is not positive definite (or not finite).
 inline bool cholesky(const Kernels<double>& kernels, double* m, Index d) {
   for (Index i = 0; i < d; ++i) {
     double* row = m + i * d;
@@ -19,12 +19,12 @@ inline bool cholesky(const Kernels<double>& kernels, double* m, Index d) {
   return true;
 }
 
-// x = L⁻¹ x.
+// Sets x to L⁻¹ x.
 inline void solve_lower(const Kernels<double>& kernels, const double* l, Index d, double* x) {
   for (Index i = 0; i < d; ++i) x[i] = (x[i] - kernels.dot(i, l + i * d, x)) / l[i * d + i];
 }
 
-// x = M⁻¹ x.
+// Sets x to M⁻¹ x.
 inline void solve(const Kernels<double>& kernels, const double* l, Index d, double* x) {
   solve_lower(kernels, l, d, x);
   for (Index i = d - 1; i >= 0; --i) {

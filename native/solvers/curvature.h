@@ -1,7 +1,6 @@
 // Products with the Hessian of a task's mean support loss: one tangent pass over what SupportPasses left
 // (Pearlmutter 1994).
 #pragma once
-#include "../layers/linear.h"
 #include "../task/gram.h"
 #include "../task/reverse.h"
 #include "../task/support_passes.h"
@@ -24,19 +23,19 @@ struct Curvature {
   void product(int k, T* d, T* const* hv) {
     const Plan<T>& plan = task.plan;
     Gram<T>* const gram = task.gram;
-    const bool gram_learns = gram && adjoint[plan.gram_in];
+    const bool gram_learns = gram && adjoint[plan.gram->slot_in];
     const std::size_t bottom = gram ? 1 : 0;
     const int out = plan.model.output_slot;
     Pass<T> pass =
         task.make_pass(task.support_rows(), task.support, task.parameters.at(k), support.slots[k], task.no_targets);
-    pass.v = task.parameters.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
-    if (gram) gram->tangent_forward(pass.tx[plan.gram->out]);
+    pass.direction = task.parameters.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
+    if (gram) gram->tangent_forward(pass.tx[plan.gram->slot_out]);
     for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(pass);
     plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], support.weight(), pass.tdx[out]);
     for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->tangent_backward(pass);
-    if (gram) gram->tangent_backward(k, pass.dx[plan.gram->out], pass.tdx[plan.gram->out], gram_learns);
+    if (gram) gram->tangent_backward(k, pass.dx[plan.gram->slot_out], pass.tdx[plan.gram->slot_out], gram_learns);
     for (const int s : plan.boundary)
-      if (adjoint[s] && !(gram && s == plan.gram_in))
+      if (adjoint[s] && !(gram && s == plan.gram->slot_in))
         plan.kernels.axpy(task.support * plan.model.slot_width[s], T(1), one_step[s], adjoint[s]);
   }
 

@@ -95,7 +95,7 @@ struct GradientSolver final : Solver<T> {
     }
     if (!exact) return loss;
     if (start) plan.kernels.axpy(n, T(1), start, reverse.v);
-    if (task.gram && adjoint[plan.gram_in]) task.gram->support_adjoint(adjoint[plan.gram_in]);
+    if (task.gram && adjoint[plan.gram->slot_in]) task.gram->support_adjoint(adjoint[plan.gram->slot_in]);
     if (plan.prefix_learns) reverse.prefix_backward(adjoint);
     return loss;
   }

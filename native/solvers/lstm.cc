@@ -24,8 +24,6 @@ namespace {
 constexpr Index kBlock = 256;
 constexpr double kLogScale = 10;
 
-// Tensors of inner.lstm, in this order; rows of the gates i, f, g, o.
-enum Own { weight_ih, weight_hh, bias, forget_weight, forget_bias, input_weight, input_bias };
 constexpr int kInputs = 4, kGates = 4;
 
 template <class T>
@@ -46,9 +44,10 @@ struct Step {
 template <class T>
 struct Lstm {
   explicit Lstm(const Task<T>& task) : task(task), kernels(task.plan.kernels) {
-    const std::vector<int>& own = task.plan.inner.lstm;
-    const auto base = [&](Own which) { return task.parameters.base[own[which]]; };
-    H = task.plan.model.tensors[own[bias]].size / kGates;
+    using enum LstmTensor;
+    const auto tensor = [&](LstmTensor which) { return task.plan.inner.lstm[static_cast<std::size_t>(which)]; };
+    const auto base = [&](LstmTensor which) { return task.parameters.base[tensor(which)]; };
+    H = task.plan.model.tensors[tensor(bias)].size / kGates;
     w_ih = base(weight_ih), w_hh = base(weight_hh), b = base(bias), w_f = base(forget_weight), w_i = base(input_weight);
     cell_bias[0] = base(forget_bias)[0], cell_bias[1] = base(input_bias)[0];
     w_ih_t = transposed(w_ih, kInputs), w_hh_t = transposed(w_hh, H);
@@ -58,15 +57,21 @@ struct Lstm {
 
   T* take(Index n) const { return task.arena.template take<T>(n); }
   Step<T> take_step(Index B) const {
-    return {take(B * kInputs), take(kGates * B * H), take(B * H), take(B * H), take(B * H), take(2 * B)};
+    return {.x = take(B * kInputs),
+            .gates = take(kGates * B * H),
+            .c = take(B * H),
+            .tanh_c = take(B * H),
+            .h = take(B * H),
+            .cell = take(2 * B)};
   }
-  // What stands before the first step: all zero, and nothing computed.
+  // The state before the first step: all zero.
   Step<T> first_step(Index B) const {
     const auto zeros = [&](Index n) { return task.arena.template take_zeroed<T>(n); };
-    return {nullptr, nullptr, zeros(B * H), nullptr, zeros(B * H), zeros(2 * B)};
+    return {
+        .x = nullptr, .gates = nullptr, .c = zeros(B * H), .tanh_c = nullptr, .h = zeros(B * H), .cell = zeros(2 * B)};
   }
 
-  // `to` from what stood before; to.h and to.c may be before's.
+  // Computes `to` from the step before; to.h and to.c may be before's.
   void forward(Index B, const T* theta, const T* g, T loss, const Step<T>& before, const Step<T>& to) const {
     T of_loss[2];
     preprocess(loss, of_loss);
@@ -87,19 +92,19 @@ struct Lstm {
     kernels.activation_forward(Activation::tanh, n, to.c, to.tanh_c);
     for (Index j = 0; j < n; ++j) to.h[j] = o[j] * to.tanh_c[j];
     T* cell = to.cell;
-    const T previous[2] = {w_f[H + 1], w_i[H + 1]}, own[2] = {w_f[H], w_i[H]};
+    const T of_gate[2] = {w_f[H + 1], w_i[H + 1]}, of_theta[2] = {w_f[H], w_i[H]};
     for (Index j = 0; j < 2 * B; ++j)
-      cell[j] = cell_bias[j % 2] + own[j % 2] * theta[j / 2] + previous[j % 2] * before.cell[j];
+      cell[j] = cell_bias[j % 2] + of_theta[j % 2] * theta[j / 2] + of_gate[j % 2] * before.cell[j];
     kernels.gemm_nn(B, 2, H, to.h, H, cell_weight, 2, nullptr, true, cell, 2);
     kernels.activation_forward(Activation::sigmoid, 2 * B, cell, cell);
   }
 
-  // θ_t from θ_{t−1}.
+  // Sets θ_t from θ_{t−1}.
   static void update(Index B, const T* theta, const T* g, const T* cell, T* to) {
     for (Index j = 0; j < B; ++j) to[j] = cell[2 * j] * theta[j] - cell[2 * j + 1] * g[j];
   }
 
-  // The weights as [columns, 4H].
+  // Gives the weights as [columns, 4H].
   T* transposed(const T* from, Index columns) const {
     T* to = take(kGates * H * columns);
     for (Index r = 0; r < kGates * H; ++r)
@@ -120,7 +125,7 @@ struct Range {
   Index at, size;
 };
 
-// All that support rows reach. Those of a table are the first rows of its block.
+// The coordinates that support rows reach: of a table, those of the first rows of its block.
 template <class T>
 std::vector<Range> reached(const Task<T>& task) {
   std::vector<Range> ranges;
@@ -134,7 +139,8 @@ std::vector<Range> reached(const Task<T>& task) {
         rows = std::max(rows, in.local[e] + 1);
       size = rows * plan.model.dim(t);
     }
-    for (Index from = 0; from < size; from += kBlock) ranges.push_back({at + from, std::min(kBlock, size - from)});
+    for (Index from = 0; from < size; from += kBlock)
+      ranges.push_back({.at = at + from, .size = std::min(kBlock, size - from)});
   });
   return ranges;
 }
@@ -233,9 +239,9 @@ struct LstmSolver final : Solver<T> {
           scratch(lstm.take(2 * H)),
           d_weight(reverse.task.arena.template take_zeroed<T>(2 * H)) {}
 
-    T* into(Own which) const { return reverse.into[reverse.plan.inner.lstm[which]]; }
+    T* into(LstmTensor which) const { return reverse.into[reverse.plan.inner.lstm[static_cast<std::size_t>(which)]]; }
 
-    // v of the coordinates [at, at + B) from θ_K to θ_0, adding to the gradients of the weights.
+    // Takes v of the coordinates [at, at + B) back from θ_K to θ_0, and adds to the gradients of the weights.
     void block(Index at, Index B, const std::vector<Step<T>>& steps) {
       const Task<T>& task = reverse.task;
       const Index n = B * H;
@@ -260,23 +266,25 @@ struct LstmSolver final : Solver<T> {
         }
         for (int q = 0; q < kGates; ++q) {
           const T* dz = d_gates + q * n;
-          kernels.gemm_tn(H, kInputs, B, dz, H, now.x, kInputs, true, into(weight_ih) + q * H * kInputs, kInputs);
-          kernels.gemm_tn(H, H, B, dz, H, before.h, H, true, into(weight_hh) + q * H * H, H);
-          kernels.column_sums(B, H, dz, H, into(bias) + q * H);
+          kernels.gemm_tn(H, kInputs, B, dz, H, now.x, kInputs, true, into(LstmTensor::weight_ih) + q * H * kInputs,
+                          kInputs);
+          kernels.gemm_tn(H, H, B, dz, H, before.h, H, true, into(LstmTensor::weight_hh) + q * H * H, H);
+          kernels.column_sums(B, H, dz, H, into(LstmTensor::bias) + q * H);
           kernels.gemm_nn(B, H, H, dz, H, lstm.w_hh + q * H * H, H, nullptr, q > 0, dh, H);
         }
       }
     }
 
     void finish() const {
-      T *to_f = into(forget_weight), *to_i = into(input_weight);
+      T *to_f = into(LstmTensor::forget_weight), *to_i = into(LstmTensor::input_weight);
       for (Index i = 0; i < H; ++i) to_f[i] += d_weight[2 * i], to_i[i] += d_weight[2 * i + 1];
     }
 
    private:
-    // d_cell from v, and v of the step before.
+    // Sets d_cell from v, and then v to that of the step before.
     void cell_back(Index B, const T* theta, const T* g, const Step<T>& now, const Step<T>& before, T* v) {
-      T *to_f = into(forget_weight), *to_i = into(input_weight), *b_f = into(forget_bias), *b_i = into(input_bias);
+      T *to_f = into(LstmTensor::forget_weight), *to_i = into(LstmTensor::input_weight),
+        *b_f = into(LstmTensor::forget_bias), *b_i = into(LstmTensor::input_bias);
       for (Index j = 0; j < B; ++j) {
         const T f = now.cell[2 * j], i = now.cell[2 * j + 1];
         const T a = (v[j] * theta[j] + carry[2 * j]) * f * (1 - f), b = (carry[2 * j + 1] - v[j] * g[j]) * i * (1 - i);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../layers/linear.h"
 #include "../runtime/errors.h"
 #include "cholesky.h"
 
@@ -26,11 +25,11 @@ Posterior<T>::Posterior(Task<T>& task)
       state(state_of(task)),
       labels(task.support_labels()),
       kernels(innerloop::kernels<double>()),
-      n(task.plan.model.head->I),
+      n(task.plan.model.last_layer->I),
       d(n + 1),
       S(task.support) {
-  const Linear<T>& head = *task.plan.model.head;
-  const T* features = task.prefix.x[head.in[0]];
+  const AffineMap& head = *task.plan.model.last_layer;
+  const T* features = task.prefix.x[head.slot_in];
   A = take(S * d);
   for (Index s = 0; s < S; ++s) {
     std::copy_n(features + s * n, n, A + s * d);
@@ -133,7 +132,7 @@ void Posterior<T>::keep_factor(const double* s) {
 
 template <class T>
 void Posterior<T>::write(const double* w) {
-  const Linear<T>& head = *task.plan.model.head;
+  const AffineMap& head = *task.plan.model.last_layer;
   const TaskParameters<T>& parameters = task.parameters;
   T* const theta = parameters.theta[1] = task.arena.template take<T>(parameters.fast_size);
   std::copy_n(parameters.theta[0], parameters.fast_size, theta);
@@ -144,7 +143,7 @@ void Posterior<T>::write(const double* w) {
 
 template <class T>
 void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) const {
-  const Linear<T>& head = *task.plan.model.head;
+  const AffineMap& head = *task.plan.model.last_layer;
   T *v_weight = reverse.v + task.parameters.fast_offset[head.weight],
     *v_bias = reverse.v + task.parameters.fast_offset[head.bias];
   const double* w = state.mode;
@@ -175,7 +174,7 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
 
   if (S == 0 || !reverse.plan.prefix_learns) return;
   T** adjoint = reverse.take_adjoints();
-  T* features = adjoint[head.in[0]];
+  T* features = adjoint[head.slot_in];
   for (Index r = 0; r < S; ++r) {
     const double az = kernels.dot(d, A + r * d, z) * (s ? s[r] : 1);
     for (Index i = 0; i < n; ++i) features[r * n + i] = static_cast<T>(e[r] * z[i] - az * w[i]);

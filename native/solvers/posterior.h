@@ -1,20 +1,21 @@
 // The last layer as a vector of weights with a Gaussian prior: what the closed-form solvers share. With A [S, d] the
-// support features and a column of ones, w̄ the shared last layer (the bias last) and δ = w − w̄,
+// support features and a column of ones, w̄ the shared last layer (the bias last) and δ = w − w̄:
 //
-//   prior      w ~ N(w̄, Λ⁻¹),  Λ = L Lᵀ,  L = diag(exp ℓ/2) + the strictly lower triangle of F (F = 0 where it is
-//   diagonal) posterior  M = Aᵀ diag(s) A + Λ, the curvature of the log posterior at its mode, where  Aᵀ e = Λ δ
+//   prior      w ~ N(w̄, Λ⁻¹),  Λ = L Lᵀ,  L = diag(exp ℓ/2) + the strictly lower triangle of F
+//   posterior  M = Aᵀ diag(s) A + Λ, the curvature of the log posterior at its mode, where  Aᵀ e = Λ δ
 //
-// s and e are those of the likelihood: 1 and y − A w for unit noise, p (1−p) and y − p for the logistic, both times the
-// row's weight where rows have any. By the implicit function theorem, for g = ∂L_Q/∂w and z = M⁻¹ g:
+// F is 0 where the prior is diagonal. s and e are those of the likelihood: 1 and y − A w for unit noise, p (1−p) and
+// y − p for the logistic, both times the row's weight where rows have any. By the implicit function theorem, for
+// g = ∂L_Q/∂w and z = M⁻¹ g:
 //
 //   ∂w̄ = Λ z,   ∂Λ = −z δᵀ (so ∂L = −z (Lᵀδ)ᵀ − δ (Lᵀz)ᵀ),   ∂A = e zᵀ − (s ∘ A z) wᵀ
 //
-// With fewer rows than weights and a diagonal Λ the system is solved in its dual form, S × S (Woodbury): for G =
-// diag(√s) A Λ^−½,
+// With fewer rows than weights and a diagonal Λ the system is solved in its dual form, S × S (Woodbury), for
+// G = diag(√s) A Λ^−½:
 //
 //   M⁻¹ = Λ^−½ (I − Gᵀ (I + G Gᵀ)⁻¹ G) Λ^−½
 //
-// In double whatever the scalar: the systems are small.
+// All of it is in double, whatever the scalar: the systems are small.
 #pragma once
 #include "../task/reverse.h"
 #include "solver.h"
@@ -39,16 +40,16 @@ struct Posterior {
   void add_transposed(const double* e, double* x) const;  // x += Aᵀ e
   void precision(const double* x, double* y) const;       // y = Λ x
   double prior_energy(const double* w) const;             // δᵀ Λ δ / 2
-  // What `solve` needs, from s [S], null for ones.
+  // Prepares `solve` for s [S], null for ones.
   void factorise(const double* s);
-  // x = M⁻¹ x.
+  // Sets x to M⁻¹ x.
   void solve(double* x) const;
   // Forms state.factor where the dual form did without.
   void keep_factor(const double* s);
-  // w becomes the adapted last layer.
+  // Makes w the adapted last layer.
   void write(const double* w);
-  // v of `reverse` from the gradient with respect to w to that with respect to w̄; adds those of the prior and of
-  // everything below.
+  // Turns v of `reverse` from the gradient with respect to w into that with respect to w̄, and adds those of the prior
+  // and of everything below.
   void back(Reverse<T>& reverse, const double* e, const double* s) const;
 
   double* take(Index n) const { return task.arena.template take<double>(n); }

@@ -38,14 +38,14 @@ struct RidgeSolver final : Solver<T> {
   const double* factor(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
-  // Of the rows; null for ones.
+  // Gives the weights of the rows, or null where all are one.
   static double* weights(const Posterior<T>& posterior) {
     if (!posterior.labels.weights) return nullptr;
     double* s = posterior.take(posterior.S);
     std::copy_n(posterior.labels.weights, posterior.S, s);
     return s;
   }
-  // y − A w, times those.
+  // Gives y − A w, times the weights of the rows.
   static double* errors(const Posterior<T>& posterior, const double* w) {
     double* e = posterior.take(posterior.S);
     posterior.outputs(w, e);

@@ -31,7 +31,7 @@ struct Update {
         kernels(task.plan.kernels),
         n(task.parameters.fast_size) {}
 
-  // s_k from g_k; with `keep`, what `replay` and `back` need stays.
+  // Gives s_k from g_k; with `keep`, what `replay` and `back` need stays.
   const T* advance(int k, bool keep) {
     const T* g = gradient[k];
     if (rule.kind == UpdateKind::sgd) return g;
@@ -50,7 +50,7 @@ struct Update {
     return replay(k);
   }
 
-  // s_k again.
+  // Gives s_k again, from what `advance` kept.
   const T* replay(int k) {
     if (rule.kind == UpdateKind::sgd) return gradient[k];
     if (rule.kind == UpdateKind::momentum) return moments.first[k + 1];
@@ -61,8 +61,8 @@ struct Update {
     return step;
   }
 
-  // d from the derivative with respect to s_k to that with respect to g_k; those of the moments go on to the step
-  // before.
+  // Turns d from the derivative with respect to s_k into that with respect to g_k; those of the moments go on to the
+  // step before.
   void back(int k, T* d) {
     if (rule.kind == UpdateKind::sgd) return;
     if (!dm) dm = task.arena.template take_zeroed<T>(n);

@@ -9,7 +9,7 @@
 namespace innerloop {
 
 template <class T>
-struct Episode;
+struct Graph;
 
 template <class T>
 struct Adapted {
@@ -18,8 +18,8 @@ struct Adapted {
   std::vector<std::vector<T>> dense;            // by tensor: [size], fast dense tensors
   std::vector<std::vector<std::int32_t>> rows;  // by tensor: table rows of a fast embedding, ascending
   std::vector<std::vector<T>> blocks;           // by tensor: [rows, dim]
-  // Of an episode learner, and what its query rows read of the support rows, by Episode::kept.
-  std::shared_ptr<const Episode<T>> episode;
+  // Of a learner that is a graph, and what its query rows read of the support rows, by Graph::kept.
+  std::shared_ptr<const Graph<T>> graph;
   std::vector<std::vector<T>> kept;
   Index support = 0;
   std::vector<double> factor;  // ridge, laplace: Cholesky factor of the posterior precision

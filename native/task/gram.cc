@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "../layers/linear.h"
-
 namespace innerloop {
 
 template <class T>
@@ -15,11 +13,13 @@ Gram<T>::Gram(Task<T>& task)
       Q(task.query),
       D(layer.I),
       H(layer.O),
-      segments(task.plan.segments[task.plan.gram_in] ? *task.plan.segments[task.plan.gram_in] : layer.whole),
-      A(task.prefix.x[task.plan.gram_in]),
+      segments(task.plan.segments[task.plan.gram->slot_in] ? *task.plan.segments[task.plan.gram->slot_in]
+                                                           : layer.whole),
+      A(task.prefix.x[task.plan.gram->slot_in]),
       W(task.parameters.base[layer.weight]),
-      W_transposed(H == 1 ? W
-                          : task.parameters.shared.transposed[layer.weight]),  // a single column is its own transpose
+      W_transposed(layer.is_column()
+                       ? W
+                       : task.parameters.shared.transposed[layer.weight]),  // a single column is its own transpose
       b(task.parameters.base[layer.bias]) {
   Arena& arena = task.arena;
   scratch = arena.take<T>(std::max(std::max(S, Q) * std::max(D, H), std::max(D * H, S * std::max(S, Q))));
@@ -28,7 +28,8 @@ Gram<T>::Gram(Task<T>& task)
   R[0] = arena.take_zeroed<T>(S * H);
   for (const auto& range : segments.same) {
     T* sum = arena.take<T>(H);
-    const Factors<T> f{A + range.begin, D, 1, W + range.begin * H, H, range.width()};
+    const Factors<T> f{
+        .A = A + range.begin, .row_stride = D, .k_stride = 1, .B = W + range.begin * H, .ldb = H, .K = range.width()};
     kernels.gemm(1, H, &f, 1, nullptr, b, sum, H);
     b = sum;
     one += kernels.dot(range.width(), A + range.begin, A + range.begin);
@@ -41,7 +42,12 @@ void Gram<T>::rows_by_weights(Index n, const T* rows, const Factors<T>* more, T*
   Factors<T> f[Segments::kMost + 1];
   int count = 0;
   for (const auto& range : segments.varying)
-    f[count++] = {rows + range.begin, D, 1, W + range.begin * H, H, range.width()};
+    f[count++] = {.A = rows + range.begin,
+                  .row_stride = D,
+                  .k_stride = 1,
+                  .B = W + range.begin * H,
+                  .ldb = H,
+                  .K = range.width()};
   if (more) f[count++] = *more;
   kernels.gemm(n, H, f, count, b, nullptr, to, H);
 }
@@ -72,7 +78,7 @@ void Gram<T>::support_forward(int k, T* z) {
     std::copy_n(z0, S * H, z);
     return;
   }
-  const Factors<T> f{support_products(), S, 1, R[k], H, S};
+  const Factors<T> f{.A = support_products(), .row_stride = S, .k_stride = 1, .B = R[k], .ldb = H, .K = S};
   kernels.gemm(S, H, &f, 1, nullptr, z0, z, H);
 }
 
@@ -90,7 +96,7 @@ void Gram<T>::query_forward(int k, const T* x, T* z) {
     products_with_support(Q, x, cross);
     X = x;
   }
-  const Factors<T> displaced{cross, S, 1, R[k], H, S};
+  const Factors<T> displaced{.A = cross, .row_stride = S, .k_stride = 1, .B = R[k], .ldb = H, .K = S};
   rows_by_weights(Q, x, &displaced, z);
 }
 
@@ -110,7 +116,7 @@ template <class T>
 void Gram<T>::back_to_rows(Index n, const T* P, const Factors<T>* more, int count, T* dX) {
   Factors<T> f[3];
   for (const auto& [begin, end] : segments.varying) {
-    f[0] = {P, H, 1, W_transposed + begin, D, H};
+    f[0] = {.A = P, .row_stride = H, .k_stride = 1, .B = W_transposed + begin, .ldb = D, .K = H};
     for (int i = 0; i < count; ++i) f[i + 1] = more[i], f[i + 1].B += begin;
     kernels.gemm(n, end - begin, f, count + 1, nullptr, nullptr, dX + begin, D);
   }
@@ -125,8 +131,8 @@ void Gram<T>::back_to_rows(Index n, const T* P, const Factors<T>* more, int coun
     for (Index j = 0; j < more[i].K; ++j) total += columns[j];
   }
   for (const auto& [begin, end] : segments.same) {
-    f[0] = {sums, H, 1, W_transposed + begin, D, H};
-    f[1] = {&total, 1, 1, A + begin, D, 1};
+    f[0] = {.A = sums, .row_stride = H, .k_stride = 1, .B = W_transposed + begin, .ldb = D, .K = H};
+    f[1] = {.A = &total, .row_stride = 1, .k_stride = 1, .B = A + begin, .ldb = D, .K = 1};
     kernels.gemm(1, end - begin, f, 2, nullptr, nullptr, dX + begin, D);
   }
 }
@@ -138,7 +144,7 @@ void Gram<T>::query_backward(int k, const T* x, const T* p, T* dX) {
   if (!dX) return;
   T* pr = task.arena.template take<T>(Q * S);
   kernels.gemm_nt(Q, S, H, P, H, R[k], H, false, pr, S, scratch);
-  const Factors<T> f{pr, S, 1, A, D, S};
+  const Factors<T> f{.A = pr, .row_stride = S, .k_stride = 1, .B = A, .ldb = D, .K = S};
   back_to_rows(Q, P, &f, 1, dX);
 }
 
@@ -152,7 +158,7 @@ void Gram<T>::tangent_forward(T* tz) {
     std::copy_n(cross_p, S * H, tz);
     return;
   }
-  const Factors<T> f{support_products(), S, 1, U, H, S};
+  const Factors<T> f{.A = support_products(), .row_stride = S, .k_stride = 1, .B = U, .ldb = H, .K = S};
   kernels.gemm(S, H, &f, 1, nullptr, cross_p, tz, H);
 }
 
@@ -176,7 +182,8 @@ template <class T>
 void Gram<T>::support_adjoint(T* dA) {
   T* rp = task.arena.template take<T>(S * Q);
   kernels.gemm_nt(S, Q, H, R[last], H, P, H, false, rp, Q, scratch);
-  const Factors<T> f[2] = {{rp, Q, 1, X, D, Q}, {mix, S, 1, A, D, S}};
+  const Factors<T> f[2] = {{.A = rp, .row_stride = Q, .k_stride = 1, .B = X, .ldb = D, .K = Q},
+                           {.A = mix, .row_stride = S, .k_stride = 1, .B = A, .ldb = D, .K = S}};
   back_to_rows(S, U, f, mix ? 2 : 1, dA);
 }
 
@@ -187,7 +194,7 @@ bool Gram<T>::finish(Arena& keep, std::vector<Factors<T>>& products, T* dW, T* d
     kernels.column_sums(n, H, adjoint, H, sums);
     T* kept = keep.take<T>(n * H);
     std::copy_n(adjoint, n * H, kept);
-    products.push_back({rows, 1, D, kept, H, n});
+    products.push_back({.A = rows, .row_stride = 1, .k_stride = D, .B = kept, .ldb = H, .K = n});
   };
   add(X, P, Q);
   if (second_order) add(A, U, S);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "../layers/linear.h"
 #include "adapted.h"
 
 namespace innerloop {
@@ -70,24 +69,24 @@ template <class T>
 ParameterView<T> TaskParameters<T>::at(int k) {
   const int n = static_cast<int>(plan.model.tensors.size());
   const T* const* p = pointers(k);
-  if (k == 0 && starts_shared) return {p, shared.transposed.data()};
+  if (k == 0 && starts_shared) return {.theta = p, .transposed = shared.transposed.data()};
   if (!transposes[k]) {
     T** made = transposes[k] = arena.take_zeroed<T*>(n);
     // Steps that overwrite each other's parameters share their transposes too.
     T** const before = k > 0 && theta[k] == theta[k - 1]   ? transposes[k - 1]
                        : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2]
                                                            : nullptr;
-    for (const Linear<T>* linear : plan.turned) {
-      const int w = linear->weight;
+    for (const AffineMap* map : plan.backpropagating) {
+      const int w = map->weight;
       if (fast_offset[w] < 0) continue;
-      made[w] = before ? before[w] : arena.take<T>(linear->I * linear->O);
-      plan.kernels.transpose(linear->I, linear->O, p[w], linear->O, made[w], linear->I);
+      made[w] = before ? before[w] : arena.take<T>(map->I * map->O);
+      plan.kernels.transpose(map->I, map->O, p[w], map->O, made[w], map->I);
     }
     // Only ever read through the view.
     for (int t = 0; t < n; ++t)
       if (fast_offset[t] < 0) made[t] = const_cast<T*>(shared.transposed[t]);
   }
-  return {p, transposes[k]};
+  return {.theta = p, .transposed = transposes[k]};
 }
 
 template <class T>

@@ -24,7 +24,7 @@ struct TaskParameters {
   // The same with transposes of the linear weights whose layers pass gradients on.
   ParameterView<T> at(int k);
   // The shared ones.
-  ParameterView<T> at_shared() const { return {base, shared.transposed.data()}; }
+  ParameterView<T> at_shared() const { return {.theta = base, .transposed = shared.transposed.data()}; }
   // The entries of a flat fast vector by tensor, null for slow ones.
   T** fast_pointers(T* flat) const;
   // Takes the fast parameters of an adapted task for theta[0]; embedding rows it never met stay the shared ones.

@@ -1,6 +1,5 @@
 #include "reverse.h"
 
-#include "../layers/linear.h"
 #include "gram.h"
 
 namespace innerloop {
@@ -25,8 +24,8 @@ double Reverse<T>::query(int k, T weight) {
   plan.loss.backward(task.query, s.x[out], task.query_labels(), weight, s.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
     if (!s.dx[(*layer)->out]) continue;
-    if (task.gram && layer->get() == plan.gram)
-      task.gram->query_backward(k, s.x[plan.gram_in], s.dx[plan.gram->out], s.dx[plan.gram_in]);
+    if (task.gram && (*layer)->affine_map() == plan.gram)
+      task.gram->query_backward(k, s.x[plan.gram->slot_in], s.dx[plan.gram->slot_out], s.dx[plan.gram->slot_in]);
     else
       (*layer)->backward(pass);
   }

@@ -20,9 +20,9 @@ template <class T>
 struct Reverse {
   Reverse(Task<T>& task, const Targets<T>& targets);
 
-  // v, u += gradient of weight · L_Q at step k; returns L_Q.
+  // Adds the gradient of weight · L_Q at step k to v and u; returns L_Q.
   double query(int k, T weight);
-  // The layers of the prefix, from the adjoints of the support rows' boundary slots (null where nothing learns below).
+  // Runs the prefix backward from the adjoints of the support rows' boundary slots (null where nothing learns below).
   void prefix_backward(T* const* adjoint);
   // Adjoints of the support rows' boundary slots, by slot; zeroed, null where nothing learns below.
   T** take_adjoints() const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "../layers/linear.h"
 #include "gram.h"
 
 namespace innerloop {
@@ -29,21 +28,20 @@ void SupportPasses<T>::run(int k) {
   const std::size_t bottom = gram ? 1 : 0;
   Pass<T> pass = task.make_pass(task.support_rows(), task.support, parameters.at(k), slots[k],
                                 parameters.fast_pointers(gradient[k]));
-  if (plan.inner.is_folded()) pass.from = stepped_from(k);
-  if (gram) gram->support_forward(k, pass.x[plan.gram->out]);
+  if (plan.inner.is_folded()) pass.from = folded_from(k);
+  if (gram) gram->support_forward(k, pass.x[plan.gram->slot_out]);
   for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(pass);
   plan.loss.backward(task.support, pass.x[out], task.support_labels(), weight(), pass.dx[out]);
   for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->backward(pass);
-  if (gram) gram->step(k, pass.dx[plan.gram->out]);
+  if (gram) gram->step(k, pass.dx[plan.gram->slot_out]);
 }
 
 template <class T>
-const T* const* SupportPasses<T>::stepped_from(int k) const {
+const T* const* SupportPasses<T>::folded_from(int k) const {
   const TaskParameters<T>& parameters = task.parameters;
   const T** from = task.arena.template take_zeroed<const T*>(static_cast<Index>(task.plan.model.tensors.size()));
-  for (const Linear<T>* linear : task.plan.stepped)
-    if (const Index at = parameters.fast_offset[linear->weight]; at >= 0)
-      from[linear->weight] = parameters.theta[k] + at;
+  for (const AffineMap* map : task.plan.folded)
+    if (const Index at = parameters.fast_offset[map->weight]; at >= 0) from[map->weight] = parameters.theta[k] + at;
   return from;
 }
 
@@ -56,7 +54,7 @@ void SupportPasses<T>::copy_step(int k) const {
     std::copy_n(theta, parameters.fast_size, next);
     return;
   }
-  const T* const* from = stepped_from(k);
+  const T* const* from = folded_from(k);
   parameters.each_fast([&](int t, Index at, Index size) {
     if (!from[t]) std::copy_n(theta + at, size, next + at);
   });

@@ -26,8 +26,8 @@ struct SupportPasses {
   T** gradient;     // flat inner gradients by step
 
  private:
-  // By tensor: the weights of plan.stepped at theta[k].
-  const T* const* stepped_from(int k) const;
+  // By tensor: the weights of plan.folded at theta[k].
+  const T* const* folded_from(int k) const;
 };
 
 extern template struct SupportPasses<float>;

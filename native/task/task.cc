@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "../episode/run.h"
-#include "../layers/linear.h"
+#include "../graphs/run.h"
 #include "gram.h"
 
 namespace innerloop {
@@ -20,8 +19,8 @@ void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>&
 }
 
 template <class T>
-EpisodeRun<T>* new_run(const Task<T>& task, Index support) {
-  return new (task.arena.template take<EpisodeRun<T>>(1)) EpisodeRun<T>(task, *task.plan.episode, support);
+GraphRun<T>* new_run(const Task<T>& task, Index support) {
+  return new (task.arena.template take<GraphRun<T>>(1)) GraphRun<T>(task, *task.plan.graph, support);
 }
 
 }  // namespace
@@ -43,7 +42,7 @@ Task<T>::Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shar
 template <class T>
 Slots<T> Task<T>::take_slots(Index n, const std::vector<int>& slots, bool with_gradient) const {
   const int count = static_cast<int>(plan.model.slot_width.size());
-  Slots<T> s{arena.take_zeroed<T*>(count), arena.take_zeroed<T*>(count)};
+  Slots<T> s{.x = arena.take_zeroed<T*>(count), .dx = arena.take_zeroed<T*>(count)};
   for (const int i : slots) {
     s.x[i] = arena.take<T>(n * plan.model.slot_width[i]);
     if (with_gradient && plan.model.slot_learns[i]) s.dx[i] = arena.take<T>(n * plan.model.slot_width[i]);
@@ -59,7 +58,7 @@ Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const ParameterView
           .n = n,
           .theta = view.theta,
           .transposed = view.transposed,
-          .v = no_targets,
+          .direction = no_targets,
           .grad = grad,
           .from = no_targets,
           .hv = no_targets,
@@ -74,7 +73,7 @@ Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const ParameterView
 
 template <class T>
 void Task<T>::adapt(Keep keep) {
-  if (plan.episode) {
+  if (plan.graph) {
     run = new_run(*this, support);
     return run->forward_support();
   }
@@ -87,26 +86,27 @@ void Task<T>::adapt(Keep keep) {
 
 template <class T>
 void Task<T>::start_from(const Adapted<T>& adapted) {
-  if (!plan.episode || adapted.episode.get() != plan.episode) return parameters.start_from(adapted);
+  if (!plan.graph || adapted.graph.get() != plan.graph) return parameters.start_from(adapted);
   run = new_run(*this, adapted.support);
   run->restore(adapted);
 }
 
 template <class T>
 const T* Task<T>::predict_query(int k, const T** features) {
-  if (plan.episode) return run ? run->outputs() : EpisodeRun<T>::of_unknown(*this, *plan.episode);
+  if (plan.graph) return run ? run->outputs() : GraphRun<T>::of_unknown(*this, *plan.graph);
   const Slots<T> s = take_slots(query, plan.all_slots, false);
-  const Pass<T> pass = make_pass(query_rows(), query, {parameters.pointers(k), no_targets}, s, no_targets);
+  const Pass<T> pass =
+      make_pass(query_rows(), query, {.theta = parameters.pointers(k), .transposed = no_targets}, s, no_targets);
   query_forward(k, pass, s);
-  if (features) *features = s.x[plan.model.head->in[0]];
+  if (features) *features = s.x[plan.model.last_layer->slot_in];
   return s.x[plan.model.output_slot];
 }
 
 template <class T>
 void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
   for (const auto& layer : plan.model.layers) {
-    if (gram && layer.get() == plan.gram)
-      gram->query_forward(k, pass.x[plan.gram_in], pass.x[plan.gram->out]);
+    if (gram && layer->affine_map() == plan.gram)
+      gram->query_forward(k, pass.x[plan.gram->slot_in], pass.x[plan.gram->slot_out]);
     else
       forward_or_find(*layer, pass, slots);
   }

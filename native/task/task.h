@@ -11,7 +11,7 @@ namespace innerloop {
 template <class T>
 struct Gram;
 template <class T>
-struct EpisodeRun;
+struct GraphRun;
 
 // Slots of one pass; arrays by slot.
 template <class T>
@@ -50,7 +50,7 @@ struct Task {
   Slots<T> prefix;                      // support rows below the boundary
   SolverState* solver_state = nullptr;  // what the solver left
   Gram<T>* gram = nullptr;              // set by the gradient solver where the plan says so
-  EpisodeRun<T>* run = nullptr;         // of the plan's program: what adapt left, or the starts
+  GraphRun<T>* run = nullptr;           // of the plan's graph: what adapt left, or the starts
   T** no_targets;                       // by tensor, all null
   T* scratch;
 };

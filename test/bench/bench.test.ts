@@ -92,42 +92,6 @@ test('the form follows the rule of the core', async () => {
   );
 });
 
-test('the rule is word for word the one in native/plan/form.cc', async () => {
-  const source = fs.readFileSync(join(packageRoot(), 'native', 'plan', 'form.cc'), 'utf8');
-  const formula = /const double direct = ([^;]+);\s*const double gram = ([^;]+);/.exec(source);
-  assert.ok(formula !== null, 'the formulas of gram_pays()');
-  // The two expressions mean the same in both languages.
-  const pays = new Function(
-    'K',
-    'S',
-    'Q',
-    'D',
-    'H',
-    'second',
-    'adjoint',
-    `return (${formula[2]}) < (${formula[1]});`,
-  ) as (...of: unknown[]) => boolean;
-  const seen = new Set<boolean>();
-  for (const K of [1, 2, 5])
-    for (const S of [1, 20, 300])
-      for (const Q of [1, 40])
-        for (const D of [3, 64, 512])
-          for (const H of [1, 32]) {
-            for (const order of [1, 2] as const)
-              for (const below of [0, 1]) {
-                const layers = below === 1 ? [layer(7, D, false), layer(D, H)] : [layer(D, H)];
-                const expected = pays(K, S, Q, D, H, order === 2, below === 1);
-                seen.add(expected);
-                assert.equal(
-                  chosenForm({ layers, support: S, query: Q, steps: K, order }),
-                  expected ? 'gram' : 'direct',
-                  JSON.stringify({ K, S, Q, D, H, order, below }),
-                );
-              }
-          }
-  assert.equal(seen.size, 2, 'both answers occur');
-});
-
 test('the working set grows with steps at second order, not at first', async () => {
   const work: Work = {
     layers: [layer(256, 64), layer(64, 64), layer(64, 1)],

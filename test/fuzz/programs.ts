@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import '../../lib/serving/adapt.js';
-import { LOSSES, META_GRADIENT, operations, REPTILE } from '../../lib/foundation/addon.js';
+import { operations } from '../../lib/foundation/addon.js';
 import type { NativeColumn, NativeModelSpec, NativeOperations } from '../../lib/foundation/addon.js';
 import type { BodySpec, FloatArray, InputSpec, ModelSpec, Precision } from '../../lib/foundation/contract.js';
 import { defineModel } from '../../lib/model/model.js';
@@ -83,6 +83,14 @@ const NUMBERS = [
   2 ** 40,
   null,
   'x',
+  'mse',
+  'softmax',
+  'bpr',
+  'linear',
+  'sum',
+  'dense',
+  'bag',
+  'mean',
   [],
   [0],
   [0, 1],
@@ -132,8 +140,8 @@ async function exercise(
   const rows = 6;
   const columns = inputs.map(({ kind, size, cardinality }): NativeColumn => {
     const id = () => stream.below(cardinality);
-    if (kind === 0) return { side: 0, dense: floats(rows * size, 1) };
-    if (kind === 1) return { side: 0, ids: Int32Array.from({ length: rows }, id) };
+    if (kind === 'dense') return { side: 0, dense: floats(rows * size, 1) };
+    if (kind === 'categorical') return { side: 0, ids: Int32Array.from({ length: rows }, id) };
     const lengths = Array.from({ length: rows }, () => stream.below(4));
     const offsets = Int32Array.from([0, ...lengths.map((_, r) => lengths.slice(0, r + 1).reduce((a, b) => a + b, 0))]);
     return { side: 0, ids: Int32Array.from({ length: offsets[rows] }, id), offsets };
@@ -142,7 +150,7 @@ async function exercise(
   const labels = floats(rows * heads.length);
   for (let i = 0; i < labels.length; i++) {
     const { loss, outputs } = heads[i % heads.length];
-    labels[i] = stream.below(loss === LOSSES.indexOf('softmax') ? outputs : 2);
+    labels[i] = stream.below(loss === 'softmax' ? outputs : 2);
   }
   const batch = ops.createBatch(model, frame, {
     begin: Int32Array.of(0, 2, 4, 4, 6),
@@ -150,22 +158,22 @@ async function exercise(
     labels,
   });
   const fast = Uint8Array.from(tensors, () => (stream.below(3) > 0 ? 1 : 0));
-  const rateKind = pick(stream, [0, 0, 1, 2] as const);
+  const rateKind = pick(stream, ['scalar', 'scalar', 'perTensorStep', 'perParameter'] as const);
   const steps = stream.below(3);
   const inner = {
     steps,
     order: pick(stream, [1, 2] as const),
-    solver: 0 as const,
+    solver: 'gradient' as const,
     fast,
     shrinkage: 0.5,
     rateKind,
     rate: 0.05,
-    rates: rateKind === 2 ? vector : Array.from(fast, (f) => (f === 1 ? floats(steps) : undefined)),
+    rates: rateKind === 'perParameter' ? vector : Array.from(fast, (f) => (f === 1 ? floats(steps) : undefined)),
   };
   const call = { store, batch, inner, threads: 1 + stream.below(3) };
   const { gradient } = await ops.metaGradient({
     ...call,
-    direction: inner.rateKind === 0 && stream.below(4) === 0 ? REPTILE : META_GRADIENT,
+    direction: inner.rateKind === 'scalar' && stream.below(4) === 0 ? 'reptile' : 'metaGradient',
   });
   assert.equal(gradient.length, tensors.length);
   const [adapted] = await ops.adapt(call);
@@ -181,6 +189,6 @@ async function exercise(
     ...call,
     batch: one,
     vector,
-    inner: { ...inner, fast: new Uint8Array(tensors.length), rateKind: 0, steps: 0 },
+    inner: { ...inner, fast: new Uint8Array(tensors.length), rateKind: 'scalar', steps: 0 },
   });
 }

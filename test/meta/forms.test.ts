@@ -1,8 +1,7 @@
 /** Two forms of one gradient: the Gram form against explicit weights, and the ridge solve against finite differences. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import { SOLVERS } from '../../lib/foundation/addon.js';
-import type { NativeInnerLoop } from '../../lib/foundation/addon.js';
+import type { NameOf, NativeInnerLoop } from '../../lib/foundation/addon.js';
 import { ridge } from '../../lib/algorithms/ridge.js';
 import { chosenForm } from '../../lib/bench/operations.js';
 import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../../lib/foundation/contract.js';
@@ -213,16 +212,16 @@ for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*']
         for (const order of [1, 2] as const) {
           const rates =
             form === 'one rate'
-              ? { rateKind: 0, rate: 0.1 }
+              ? { rateKind: 'scalar', rate: 0.1 }
               : {
-                  rateKind: 1,
+                  rateKind: 'perTensorStep',
                   rate: 0,
                   rates: model.tensors.map((_, t) =>
                     fast[t] ? new Float64Array(steps).fill(0.1) : new Float64Array(0),
                   ),
                 };
-          const inner = { steps, order, solver: 0, fast, shrinkage: 0, ...rates } as NativeInnerLoop;
-          const gradient = async (batch: typeof shared, direction: 0 | 1) => {
+          const inner = { steps, order, solver: 'gradient', fast, shrinkage: 0, ...rates } as NativeInnerLoop;
+          const gradient = async (batch: typeof shared, direction: NameOf<'Direction'>) => {
             const { taskLosses, gradient } = await model.ops.metaGradient({
               store,
               batch,
@@ -232,7 +231,7 @@ for (const adapted of [['*'], ['mlp.*'], ['mlp.1.*', 'mlp.2.*'], ['embedding.*']
             });
             return { ...model.named(gradient), losses: { shape: [taskLosses.length], data: taskLosses } };
           };
-          for (const direction of [0, 1] as const) {
+          for (const direction of ['metaGradient', 'reptile'] as const) {
             const [one, other]: Parameters[] = [await gradient(shared, direction), await gradient(repeated, direction)];
             assertSame(one, other, 1e-12);
             for (const [name, { data }] of Object.entries(one))
@@ -279,10 +278,10 @@ test('a Hessian-vector product does the same', async () => {
   const inner: NativeInnerLoop = {
     steps: 0,
     order: 2,
-    solver: 0,
+    solver: 'gradient',
     fast: new Uint8Array(model.tensors.length).fill(1),
     shrinkage: 0,
-    rateKind: 0,
+    rateKind: 'scalar',
     rate: 0,
   };
   const [one, other] = await Promise.all(
@@ -307,11 +306,11 @@ async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExampl
   const inner: NativeInnerLoop = {
     steps: 1,
     order: 2,
-    solver: SOLVERS.ridge,
+    solver: 'ridge',
     prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'),
     fast,
     shrinkage: 0,
-    rateKind: 0,
+    rateKind: 'scalar',
     rate: 0,
   };
   const call = {
@@ -319,7 +318,7 @@ async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExampl
     batch: packTasks(model, tasks).native,
     inner,
     threads: 2,
-    direction: 0 as const,
+    direction: 'metaGradient' as const,
   };
   const { loss, gradient } = await model.ops.metaGradient(call);
   return { loss, gradient: model.named(gradient) };
@@ -384,4 +383,52 @@ test('ridge: the solution is that of the normal equations', async () => {
   };
   const { loss } = await ridgeGradient(model, params, [task]);
   assert.ok(Math.abs(loss - (4 * w + bias - 1) ** 2) < 1e-12);
+});
+
+// ------------------------------------------------------------------------------------------------ the form that runs
+
+test('the form that the core says it chooses is the one that runs, to the bit', async () => {
+  const ran = new Set<string>();
+  for (const [S, K, hidden] of [
+    [3, 1, 4],
+    [6, 5, 32],
+    [24, 2, 8],
+    [60, 2, 2],
+  ] as const) {
+    const spec: ModelSpec = { ...DENSE, body: { kind: 'mlp', hidden: [hidden], activation: 'tanh' } };
+    const stream = random(S, 'chosen form', K);
+    const model = defineModel(spec, { precision: 'float64' });
+    const task = { support: rowsOf(spec, S, stream), query: rowsOf(spec, 5, stream) };
+    const gradient = async (form: NameOf<'Form'>) => {
+      const { gradient } = await model.ops.metaGradient({
+        store: model.store(normals(model, 0.2, random(S, 'parameters'))),
+        batch: packTasks(model, [task]).native,
+        inner: {
+          steps: K,
+          order: 2,
+          solver: 'gradient',
+          fast: new Uint8Array(model.tensors.length).fill(1),
+          shrinkage: 0,
+          rateKind: 'scalar',
+          rate: 0.05,
+          form,
+        },
+        threads: 1,
+        direction: 'metaGradient',
+      });
+      return gradient;
+    };
+    const layers = [
+      [96, hidden],
+      [hidden, 1],
+    ].map(([inputs, outputs]) => ({ inputs, outputs, weight: true, bias: true }));
+    const chosen = chosenForm({ layers, support: S, query: 5, steps: K, order: 2 });
+    const [cheaper, same, other] = await Promise.all(
+      (['cheaper', chosen, chosen === 'gram' ? 'direct' : 'gram'] as const).map(gradient),
+    );
+    assert.deepEqual(cheaper, same, chosen);
+    assert.notDeepEqual(cheaper, other, 'the forms give the same bits: nothing was told apart');
+    ran.add(chosen);
+  }
+  assert.deepEqual([...ran].sort(), ['direct', 'gram']);
 });

@@ -1,7 +1,7 @@
 /** Metric and amortised learners, and starts that programs generate: derivatives, empty support sets, serving, refusals. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import type { NativeProgram } from '../../lib/foundation/addon.js';
+import type { NameOf, NativeGraphSpec } from '../../lib/foundation/addon.js';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { packTasks } from '../../lib/batch/batch.js';
@@ -123,7 +123,7 @@ const gradientOf = (
     batch: batch.native,
     inner: { ...innerLoop, ...inner, dropout } as never,
     threads: 2,
-    direction: 0,
+    direction: 'metaGradient',
   });
 
 for (const [name, heads, variants] of CASES) {
@@ -474,12 +474,12 @@ test('the reverse of every operation is its derivative, without support rows too
       true,
     );
     const model = base.extend(tensors);
-    const { training } = native!(model, (name) => model.tensors.findIndex((tensor) => tensor.name === name));
+    const { trainingGraph } = native!(model, (name) => model.tensors.findIndex((tensor) => tensor.name === name));
     const params = model.initialize(i);
     const batch = packTasks(model, tasksOf({ loss: 'softmax', classes: 3 })).native;
-    const inner = { ...noAdaptation(model), episode: training!, dropout: 5 };
+    const inner = { ...noAdaptation(model), graph: trainingGraph!, dropout: 5 };
     const at = (where: Parameters) =>
-      model.ops.metaGradient({ store: model.store(where), batch, inner, threads: 1, direction: 0 });
+      model.ops.metaGradient({ store: model.store(where), batch, inner, threads: 1, direction: 'metaGradient' });
     const gradient = model.named((await at(params)).gradient);
     const u = direction(params, random(15, 'directions', i));
     const { slope, doubt } = await derivative(async (x) => (await at(combine(params, 1, u, x))).loss, 1e-4);
@@ -492,31 +492,32 @@ test('the reverse of every operation is its derivative, without support rows too
   assert.equal(used.size, 18, `all operations but ${[...used].join(', ')}`);
 });
 
-/** Inputs, tensors and options of each operation of native/episode/program.h. */
-const ARITY = [
-  '002',
-  '001',
-  '101',
-  '010',
-  '003',
-  '001',
-  '001',
-  '120',
-  '102',
-  '102',
-  '200',
-  '200',
-  '200',
-  '201',
-  '100',
-  '200',
-  '200',
-  '100',
-  '100',
-  '200',
-  '102',
-  '100',
-];
+/** Inputs, tensors and options of each operation. */
+const ARITY: Record<NameOf<'Op'>, string> = {
+  slot: '002',
+  labels: '001',
+  oneHot: '101',
+  parameter: '010',
+  constant: '003',
+  count: '001',
+  noise: '001',
+  linear: '120',
+  unary: '102',
+  affine: '102',
+  add: '200',
+  subtract: '200',
+  multiply: '200',
+  product: '201',
+  softmax: '100',
+  distance: '200',
+  cosine: '200',
+  sumRows: '100',
+  sumColumns: '100',
+  concat: '200',
+  columns: '102',
+  flatten: '100',
+};
+const OPS = Object.keys(ARITY) as NameOf<'Op'>[];
 
 test('no program that does not fit its model gets past the core, and whatever does runs', async () => {
   const model = defineModel(spec(MSE), { precision: 'float64' });
@@ -528,7 +529,7 @@ test('no program that does not fit its model gets past the core, and whatever do
   let [ran, started] = [0, 0];
   for (let i = 0; i < 20000; i++) {
     const others = Array.from({ length: 1 + stream.below(4) }, (_, n) => {
-      const op = stream.below(22);
+      const op = OPS[stream.below(OPS.length)];
       const [from, tensors, options] =
         stream.below(8) > 0 ? [...ARITY[op]].map(Number) : [stream.below(3), stream.below(3), stream.below(4)];
       return {
@@ -539,8 +540,8 @@ test('no program that does not fit its model gets past the core, and whatever do
       };
     });
     const starts = stream.below(4) === 0;
-    const nodes = [{ op: 0, in: [], tensors: [], options: [starts ? -1 : -2, -1] }, ...others];
-    const program: NativeProgram = {
+    const nodes = [{ op: 'slot' as const, in: [], tensors: [], options: [starts ? -1 : -2, -1] }, ...others];
+    const program: NativeGraphSpec = {
       nodes,
       output: starts ? -1 : stream.below(4) > 0 ? 0 : stream.below(nodes.length + 1) - 1,
       classes: stream.below(4) > 0 ? 0 : stream.below(3),
@@ -549,14 +550,14 @@ test('no program that does not fit its model gets past the core, and whatever do
       starts: starts ? [{ tensor: stream.below(9), node: stream.below(nodes.length) }] : [],
     };
     try {
-      const episode = model.ops.createEpisode(model.native, program);
+      const graph = model.ops.createGraph(model.native, program);
       made++;
       const inner = {
         ...noAdaptation(model),
         fast: new Uint8Array(model.tensors.length).fill(program.starts.length > 0 ? 1 : 0),
-        episode,
+        graph,
       };
-      await model.ops.metaGradient({ ...call, inner, direction: 0 });
+      await model.ops.metaGradient({ ...call, inner, direction: 'metaGradient' });
       await model.ops.predict({ ...call, inner, before: true, after: true });
       ran++;
       if (starts) started++;

@@ -40,7 +40,7 @@ function on(algorithm: Algorithm, spec: ModelSpec, precision: 'float32' | 'float
   return {
     model,
     async gradient(params: Parameters, tasks: TaskExample[]) {
-      const { loss, gradient } = await model.ops.metaGradient({ ...call(params, tasks), direction: 0 });
+      const { loss, gradient } = await model.ops.metaGradient({ ...call(params, tasks), direction: 'metaGradient' });
       return { loss, gradient: model.named(gradient) };
     },
     /** Query outputs and aᵀ M⁻¹ a, adapting on the way and from an adapted task. */

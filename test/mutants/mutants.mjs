@@ -84,8 +84,8 @@ export const MUTANTS = [
   {
     name: 'update: Adam without the correction of its second moment',
     below: 'native/kernels',
-    from: 'V::fma(V::sqrt(vi), vcorrection, vepsilon)',
-    to: 'V::fma(V::sqrt(vi), V::set1(T(1)), vepsilon)',
+    from: 'V::fma(V::sqrt(qi), vcorrection, vepsilon)',
+    to: 'V::fma(V::sqrt(qi), V::set1(T(1)), vepsilon)',
     suites: UPDATE,
   },
   // -------------------------------------------------------------------------------------------------------- layers
@@ -106,7 +106,7 @@ export const MUTANTS = [
   {
     name: 'gru: the Hessian-vector product forgets the direction of its weights',
     below: 'native/layers',
-    from: 'products(p, t, steps, tangent, adjoint, p.v, p.hv, true);',
+    from: 'products(p, t, steps, tangent, adjoint, p.direction, p.hv, true);',
     to: '',
     suites: GOLDEN,
   },

@@ -16,7 +16,7 @@ const INPUTS: InputSpec[] = [
 function modelOf(inputs: InputSpec[]) {
   const program = new Program(inputs);
   const output = mlp.build(program, { kind: 'mlp', hidden: [3], activation: 'tanh' }, 1);
-  return ops.createModel(program.native(output, [{ loss: 0, outputs: 1, weight: 1 }]));
+  return ops.createModel(program.native(output, [{ loss: 'mse', outputs: 1, weight: 1 }]));
 }
 const model = modelOf(INPUTS);
 const columns = (): NativeColumn[] => [

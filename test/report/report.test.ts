@@ -272,21 +272,28 @@ test('charts draw what they are given', async () => {
       { name: '<b>', mean: -1, low: null, high: null },
     ],
   });
-  assert.match(rows.content, /a very long name of a…<title>a very long name of a method indeed<\/title>/);
+  assert.match(rows.content, /a very long name o?f?…<title>a very long name of a method indeed<\/title>/);
   assert.match(rows.content, /&#60;b&#62;/);
   checkMarkup(standalone(rows));
 });
 
 const browser = findBrowser();
-for (const [name, width] of [
-  ['a phone', 360],
-  ['a screen', 1200],
+for (const [name, width, font] of [
+  ['a phone', 360, undefined],
+  ['a phone, in another font', 360, 'serif'],
+  ['a phone, in a wide font', 360, '"DejaVu Sans", Verdana, sans-serif'],
+  ['a phone, in a font of one width', 360, 'monospace'],
+  ['a screen', 1200, undefined],
 ] as const) {
   test(`in a browser as wide as ${name}`, async (t) => {
     if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
     if (browser === undefined) return t.plan(0, 'no Chromium on the PATH (BROWSER_PATH names one)');
     const { html } = await writeReport(runFolder, join(folder, `${width}.html`));
     await withPage(browser, html, { width, height: 740 }, async (page) => {
+      if (font !== undefined)
+        await page.evaluate(
+          `document.head.insertAdjacentHTML('beforeend', ${JSON.stringify(`<style>body, text { font-family: ${font} !important }</style>`)})`,
+        );
       assert.equal(page.requests.length, 1, `only the file itself: ${page.requests.join(' ')}`);
       assert.deepEqual(page.errors, []);
       assert.ok(

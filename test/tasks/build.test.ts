@@ -197,3 +197,22 @@ test('subsetTasks and summary', async () => {
   throws(() => subsetTasks(tasks, [4]), 'INVALID_OPTION', /indices\[0\]/);
   throws(() => subsetTasks(tasks, [0, 0.5]), 'INVALID_OPTION', /indices\[1\]/);
 });
+
+test('query rest: all that is not support, the first rows by time', async () => {
+  const dataset = datasetFromColumns({
+    user: Array.from({ length: 30 }, (_, i) => (i < 20 ? 'a' : 'b')),
+    item: Array.from({ length: 30 }, (_, i) => i),
+    label: new Float32Array(30).fill(1),
+    time: Array.from({ length: 30 }, (_, i) => -i),
+  });
+  const tasks = buildTasks(dataset, { shots: 4, query: 'rest', order: 'time' });
+  assert.deepEqual([...tasks.supportOffsets], [0, 4, 8]);
+  assert.deepEqual([...tasks.queryOffsets], [0, 16, 22]);
+  assert.deepEqual([...tasks.supportRows], [19, 18, 17, 16, 29, 28, 27, 26]);
+  const few = buildTasks(dataset, { support: 15, query: 'rest', seed: 1 });
+  assert.deepEqual([...few.queryOffsets], [0, 5, 6], 'one row at least is left');
+  assert.throws(
+    () => buildTasks(dataset, { query: 'rest' }),
+    /tasks\.query: is the rest of what no option says.*tasks\.shots/,
+  );
+});

@@ -1,7 +1,6 @@
 /** Which tasks an epoch draws, and what they weigh. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import { META_GRADIENT } from '../../lib/foundation/addon.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
@@ -166,7 +165,7 @@ test('weights: a meta-batch follows the weighted mean of the tasks’ meta-gradi
       rows: learner.rows(set.dataset),
       ...options,
     });
-    return (await learner.model.ops.metaGradient({ ...learner.call(batch), direction: META_GRADIENT })).gradient;
+    return (await learner.model.ops.metaGradient({ ...learner.call(batch), direction: 'metaGradient' })).gradient;
   };
   const set = buildTasks(tiny.dataset, { query: { fraction: 0.4 }, rows: tiny.trainRows });
   const weights = Float64Array.from({ length: set.size }, (_, t) => 0.5 + t);

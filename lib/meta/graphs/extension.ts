@@ -1,6 +1,6 @@
-/** Algorithms that are episode programs. */
+/** Algorithms that are operation graphs. */
 import { nativeError } from '../../foundation/addon.js';
-import type { NativeEpisode } from '../../foundation/addon.js';
+import type { NativeGraph } from '../../foundation/addon.js';
 import { algorithmFactory } from '../algorithm.js';
 import type { Algorithm, AlgorithmFactory, Extension } from '../algorithm.js';
 import { invalid } from '../../foundation/check.js';
@@ -31,29 +31,29 @@ export const GRAPH_ALONE = {
 } as const;
 
 /**
- * What a program adds to a model and to its inner loop.
- * @param write writes the program; where `trains` is true a second time for training, with the same parameters
+ * What a graph adds to a model and to its inner loop.
+ * @param write writes the graph; where `trains` is true a second time for training, with the same parameters
  * @internal
  */
-export function graphExtension(model: Model, write: (program: TaskGraph) => void, trains = false): Extension {
-  const [episode, training] = [false, true].map((isTraining) => {
-    const program = new TaskGraph(model, isTraining);
-    write(program);
-    return program;
+export function graphExtension(model: Model, write: (graph: TaskGraph) => void, trains = false): Extension {
+  const [serving, training] = [false, true].map((isTraining) => {
+    const graph = new TaskGraph(model, isTraining);
+    write(graph);
+    return graph;
   }) as [TaskGraph, TaskGraph];
   return {
-    tensors: [...new Map([...episode.tensors, ...training.tensors]).values()],
+    tensors: [...new Map([...serving.tensors, ...training.tensors]).values()],
     native: (extended, tensor) => ({
-      episode: compile(extended, episode, tensor),
-      ...(trains && { training: compile(extended, training, tensor) }),
+      graph: compile(extended, serving, tensor),
+      ...(trains && { trainingGraph: compile(extended, training, tensor) }),
     }),
   };
 }
 
 /** @internal */
-export function compile(model: Model, program: TaskGraph, tensor: (name: string) => number): NativeEpisode {
+export function compile(model: Model, graph: TaskGraph, tensor: (name: string) => number): NativeGraph {
   try {
-    return model.ops.createEpisode(model.native, program.native(tensor));
+    return model.ops.createGraph(model.native, graph.native(tensor));
   } catch (error) {
     throw nativeError(error);
   }

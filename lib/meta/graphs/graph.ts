@@ -1,14 +1,14 @@
 /** What metric and amortised learners write themselves with: a graph of operations on the matrices of one task. */
-import type { NativeProgram } from '../../foundation/addon.js';
+import { codes } from '../../foundation/addon.js';
+import type { NameOf, NativeGraphSpec } from '../../foundation/addon.js';
 import { invalid } from '../../foundation/check.js';
 import type { Activation } from '../../foundation/contract.js';
 import type { ExtraTensor, Model } from '../../model/model.js';
-import { ACTIVATIONS } from '../../model/layer-program.js';
 import type { Initial } from '../../model/layer-program.js';
 
 /** Rows or columns: a number, or as many as a task has support or query rows. */
 export type Dim = number | 'support' | 'query';
-export type Part = 'support' | 'query';
+export type Part = NameOf<'Part'>;
 
 /** A matrix under way. */
 export interface Node {
@@ -17,50 +17,21 @@ export interface Node {
   readonly columns: Dim;
 }
 
-/** Operations of native/episode/program.h, in its order. */
-const OPERATIONS = [
-  'slot',
-  'labels',
-  'oneHot',
-  'parameter',
-  'constant',
-  'count',
-  'noise',
-  'linear',
-  'unary',
-  'affine',
-  'add',
-  'subtract',
-  'multiply',
-  'product',
-  'softmax',
-  'distance',
-  'cosine',
-  'sumRows',
-  'sumColumns',
-  'concat',
-  'columns',
-  'flatten',
-] as const;
-type Operation = (typeof OPERATIONS)[number];
-const UNARY = [...ACTIVATIONS.filter((name) => name !== 'identity'), 'exp', 'log', 'reciprocal'] as const;
-const PRODUCTS = { nn: 0, nt: 1, tn: 2 } as const;
-const SLOTS = { outputs: -1, features: -2, inputs: -3 } as const;
-const PARTS = { support: -1, query: -2 } as const;
-const dim = (of: Dim): number => (typeof of === 'number' ? of : PARTS[of]);
+const dim = (of: Dim): number => (typeof of === 'number' ? of : codes('Part')[of]);
+const slot = (part: Part, which: NameOf<'ModelSlot'>) => [codes('Part')[part], codes('ModelSlot')[which]];
 
 /** Names the algorithm in errors where it does not say what it is called. */
 const THIS = 'the algorithm';
 
 interface Operand {
-  op: Operation;
+  op: NameOf<'Op'>;
   in: number[];
   tensors: string[];
   options: number[];
 }
 
 /**
- * Writes a graph, which the native core checks, runs and differentiates (native/episode/program.h). Every method adds a node and
+ * Writes a graph, which the native core checks, runs and differentiates (native/graphs/graph.h). Every method adds a node and
  * returns it; its shape is in brackets, with S support and Q query rows. Sums over an empty support set are 0, and so are products
  * with it.
  */
@@ -84,7 +55,7 @@ export class TaskGraph {
   }
 
   #add(
-    op: Operation,
+    op: NameOf<'Op'>,
     rows: Dim,
     columns: Dim,
     from: readonly Node[] = [],
@@ -106,7 +77,7 @@ export class TaskGraph {
 
   /** The model's outputs [part, outputs]. */
   outputs(part: Part): Node {
-    return this.#add('slot', part, this.model.outputs, [], [PARTS[part], SLOTS.outputs]);
+    return this.#add('slot', part, this.model.outputs, [], slot(part, 'outputs'));
   }
 
   /** What the last layer reads [part, features]. @param algorithm for the error where the last layer is not linear */
@@ -119,7 +90,7 @@ export class TaskGraph {
         spec.body.kind,
         'mlp, say',
       );
-    return this.#add('slot', part, head.features, [], [PARTS[part], SLOTS.features]);
+    return this.#add('slot', part, head.features, [], slot(part, 'features'));
   }
 
   /** All inputs side by side, ids as their embeddings [part, width], of a model whose body concatenates them. */
@@ -128,17 +99,17 @@ export class TaskGraph {
     if (body.kind !== 'mlp')
       throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
     const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
-    return this.#add('slot', part, width, [], [PARTS[part], SLOTS.inputs]);
+    return this.#add('slot', part, width, [], slot(part, 'inputs'));
   }
 
   /** [part, 1] */
   labels(part: Part): Node {
-    return this.#add('labels', part, 1, [], [PARTS[part]]);
+    return this.#add('labels', part, 1, [], [codes('Part')[part]]);
   }
 
   /** [1, 1] */
   count(part: Part): Node {
-    return this.#add('count', 1, 1, [], [PARTS[part]]);
+    return this.#add('count', 1, 1, [], [codes('Part')[part]]);
   }
 
   /** Classes of the support labels [S, classes]: how many of the ascending thresholds a label reaches. */
@@ -216,8 +187,8 @@ export class TaskGraph {
 
   // -------------------------------------------------------------------------------------------- arithmetic
 
-  #unary(name: (typeof UNARY)[number], x: Node, epsilon = 0): Node {
-    return this.#add('unary', x.rows, x.columns, [x], [UNARY.indexOf(name), epsilon]);
+  #unary(name: NameOf<'Unary'>, x: Node, epsilon = 0): Node {
+    return this.#add('unary', x.rows, x.columns, [x], [codes('Unary')[name], epsilon]);
   }
   activate(x: Node, activation: Activation): Node {
     return activation === 'identity' ? x : this.#unary(activation, x);
@@ -247,13 +218,13 @@ export class TaskGraph {
     return this.#add('multiply', a.rows, a.columns, [a, b]);
   }
   /** A B, A Bᵀ or Aᵀ B. */
-  product(way: keyof typeof PRODUCTS, a: Node, b: Node): Node {
+  product(way: NameOf<'ProductKind'>, a: Node, b: Node): Node {
     return this.#add(
       'product',
       way === 'tn' ? a.columns : a.rows,
       way === 'nt' ? b.rows : b.columns,
       [a, b],
-      [PRODUCTS[way]],
+      [codes('ProductKind')[way]],
     );
   }
   /** Of every row. */
@@ -323,10 +294,10 @@ export class TaskGraph {
   }
 
   /** @param number of a tensor by name in the extended model */
-  native(number: (tensor: string) => number): NativeProgram {
+  native(number: (tensor: string) => number): NativeGraphSpec {
     return {
       nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({
-        op: OPERATIONS.indexOf(op),
+        op,
         in: from,
         tensors: tensors.map((name) => (name === '' ? -1 : number(name))),
         options,

@@ -1,0 +1,288 @@
+/** The files of a source: found, and brought into a form that DuckDB reads without guessing. */
+import { createReadStream, createWriteStream, existsSync, openSync, readSync, closeSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { InnerloopError, show, suggesting } from '../foundation/errors.js';
+import { quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import type { FileOptions } from './table-source.js';
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** A file, and what its first bytes say of it. */
+export interface FoundFile {
+  path: string;
+  compression: Compression;
+}
+
+export async function findFiles(session: DuckSession, path: string, field: string): Promise<string[]> {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
+    throw new InnerloopError('UNSUPPORTED', 'remote files are not read directly', {
+      field,
+      value: path,
+      expected: 'a local path, or sql with the DuckDB extension of your choice',
+    });
+  }
+  const absolute = resolve(session.options.baseDirectory, path);
+  if (existsSync(absolute)) {
+    if (statSync(absolute).isDirectory()) {
+      throw new InnerloopError('MISSING_FILE', 'this is a folder', {
+        field,
+        value: path,
+        expected: `a file or a glob like ${path}/*.parquet`,
+      });
+    }
+    return [absolute];
+  }
+  if (!/[*?[]/.test(path)) {
+    throw new InnerloopError('MISSING_FILE', `there is no file ${absolute}`, {
+      field,
+      value: path,
+      expected: 'a readable file',
+    });
+  }
+  const [files = []] = await session.columns(`SELECT file FROM glob(${quoteLiteral(absolute)}) ORDER BY file`, field);
+  if (files.length === 0) {
+    throw new InnerloopError('MISSING_FILE', `no file matches ${absolute}`, {
+      field,
+      value: path,
+      expected: 'a glob that matches at least one file',
+    });
+  }
+  return files.map(String);
+}
+
+/** Paths are found before they are read, so a bracket in a file's name is a bracket. */
+export function escapeGlob(path: string): string {
+  return path.replace(/[*?[]/g, (character) => `[${character}]`);
+}
+
+/** `[…]` of files for DuckDB's readers. */
+export function fileList(files: readonly string[]): string {
+  return `[${files.map((file) => quoteLiteral(escapeGlob(file))).join(', ')}]`;
+}
+
+/** The first bytes of a file as they lie there. */
+export function firstBytes(path: string, count: number): Buffer {
+  const bytes = Buffer.alloc(count);
+  const descriptor = openSync(path, 'r');
+  try {
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, count, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export function compressionOf(path: string): Compression {
+  const [a, b, c, d] = firstBytes(path, 4);
+  if (a === 0x1f && b === 0x8b) return 'gzip';
+  return a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd ? 'zstd' : 'none';
+}
+
+/** What the file holds, decompressed. */
+export async function contents({ path, compression }: FoundFile, field: string): Promise<Readable> {
+  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
+  if (compression === 'none') return raw;
+  if (compression === 'gzip') return raw.pipe(createGunzip({ chunkSize: 1 << 18 }).on('close', () => raw.destroy()));
+  const zlib = (await import('node:zlib')) as unknown as { createZstdDecompress?: () => Transform };
+  if (zlib.createZstdDecompress !== undefined) return raw.pipe(zlib.createZstdDecompress());
+  raw.destroy();
+  throw new InnerloopError('UNSUPPORTED', 'this Node.js cannot take zstd files apart', {
+    field,
+    value: path,
+    expected: `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`,
+  });
+}
+
+/** The first `count` bytes that the file holds, decompressed, and whether they are all. */
+export async function head(
+  session: DuckSession,
+  file: FoundFile,
+  count: number,
+  field: string,
+): Promise<{ bytes: Buffer; complete: boolean }> {
+  if (file.compression === 'none') {
+    const bytes = firstBytes(file.path, count);
+    return { bytes, complete: bytes.length < count };
+  }
+  if (file.compression === 'zstd') {
+    const [lines = []] = await session.columns(
+      `SELECT line FROM read_csv(${fileList([file.path])}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000) LIMIT 100`,
+      field,
+    );
+    return {
+      bytes: Buffer.from(lines.map((line) => (typeof line === 'string' ? line : '')).join('\n')),
+      complete: lines.length < 100,
+    };
+  }
+  const parts: Buffer[] = [];
+  let length = 0;
+  const stream = await contents(file, field);
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      parts.push(chunk);
+      length += chunk.length;
+      if (length >= count) break;
+    }
+  } catch (cause) {
+    throw new InnerloopError('INVALID_DATA', 'the file cannot be decompressed', { field, value: file.path, cause });
+  }
+  stream.destroy();
+  return { bytes: Buffer.concat(parts).subarray(0, count), complete: length < count };
+}
+
+/** The encoding that a byte order mark states. */
+export function markedEncoding(bytes: Uint8Array): string | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
+  return undefined;
+}
+
+/** A decoder that refuses what the encoding does not have. */
+export function decoderOf(options: FileOptions, field: string): InstanceType<typeof TextDecoder> {
+  const name = options.encoding ?? 'utf-8';
+  // The names of Python and of databases that the Encoding Standard does not list.
+  const alias = /^latin-?_?1$/i.test(name)
+    ? 'latin1'
+    : name.replace(/^cp-?(125\d|866|874)$/i, 'windows-$1').replace(/^(utf)_?(8|16)/i, '$1-$2');
+  try {
+    return new TextDecoder(alias, { fatal: true });
+  } catch (cause) {
+    const known = ['latin-1', 'windows-1252', 'utf-16', 'gbk', 'big5', 'shift_jis', 'euc-kr', 'koi8-r', 'macintosh'];
+    throw new InnerloopError('INVALID_OPTION', suggesting('no encoding that the platform knows', name, known), {
+      field: `${field}.encoding`,
+      value: name,
+      expected: `such as ${known.join(', ')}`,
+      cause,
+    });
+  }
+}
+
+/** Writes the file's text in UTF-8 with line feeds between lines, but for those inside quotes, and returns the new path. */
+export async function transcode(
+  session: DuckSession,
+  file: FoundFile,
+  options: FileOptions,
+  field: string,
+): Promise<FoundFile> {
+  const decoder = decoderOf(options, field);
+  const path = session.temporaryFile('txt');
+  let read = 0;
+  const decode = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        read += chunk.length;
+        done(null, decoder.decode(chunk, { stream: true }));
+      } catch {
+        done(badBytes(file.path, decoder.encoding, read, field));
+      }
+    },
+    flush(done) {
+      try {
+        done(null, decoder.decode());
+      } catch {
+        done(badBytes(file.path, decoder.encoding, read, field));
+      }
+    },
+  });
+  const lines = oneLineEnd(options.quote ?? '"');
+  try {
+    await pipeline(await contents(file, field), decode, lines, createWriteStream(path));
+  } catch (error) {
+    if (error instanceof InnerloopError) throw error;
+    throw new InnerloopError('IO', `cannot read ${file.path}`, { field, cause: error });
+  }
+  return { path, compression: 'none' };
+}
+
+function badBytes(path: string, encoding: string, end: number, field: string): InnerloopError {
+  return new InnerloopError(
+    'INVALID_DATA',
+    `${path} is not ${encoding}: bytes that it does not have lie before byte ${end}`,
+    {
+      field: `${field}.encoding`,
+      value: encoding,
+      expected: 'the encoding of the file',
+    },
+  );
+}
+
+/** Makes `\r\n` and `\r` outside quotes `\n`. */
+function oneLineEnd(quote: string): Transform {
+  let quoted = false;
+  let afterReturn = false;
+  return new Transform({
+    decodeStrings: false,
+    transform(chunk: Buffer | string, _encoding, done) {
+      let text = '';
+      let from = 0;
+      const input = String(chunk);
+      for (let i = 0; i < input.length; i++) {
+        const c = input[i];
+        if (c === quote) quoted = !quoted;
+        else if (!quoted && (c === '\r' || (c === '\n' && afterReturn))) {
+          text += input.slice(from, i) + (c === '\r' ? '\n' : '');
+          from = i + 1;
+        }
+        afterReturn = c === '\r' && !quoted;
+      }
+      done(null, text + input.slice(from));
+    },
+  });
+}
+
+/** What the whole of a plain text file says of its lines. */
+export interface LineForm {
+  /** Some line breaks lie inside quotes: the parts of the file cannot be read side by side. */
+  breaksInQuotes: boolean;
+  /** Lines end in more than one way, or in a bare carriage return. */
+  mixedEnds: boolean;
+}
+
+/** Reads the whole file once. Files without quotes and carriage returns, as most are, cost no more than two searches for a byte. */
+export function lineForm(path: string, quote: string): LineForm {
+  const mark = quote === '' ? -1 : quote.charCodeAt(0);
+  const descriptor = openSync(path, 'r');
+  const bytes = Buffer.alloc(1 << 22);
+  let quoted = false;
+  let previous = 0;
+  let breaksInQuotes = false;
+  const ends = { lf: 0, crlf: 0, cr: 0 };
+  try {
+    for (;;) {
+      const count = readSync(descriptor, bytes, 0, bytes.length, null);
+      if (count === 0) break;
+      const chunk = bytes.subarray(0, count);
+      const isPlain = !quoted && previous !== 13 && !chunk.includes(13) && (mark < 0 || !chunk.includes(mark));
+      if (isPlain) {
+        if (chunk.includes(10)) ends.lf++;
+        previous = chunk[count - 1];
+        continue;
+      }
+      for (let i = 0; i < count; i++) {
+        const b = chunk[i];
+        if (b === mark) quoted = !quoted;
+        else if (b === 10) {
+          if (quoted) breaksInQuotes = true;
+          else if (previous === 13) ends.crlf++;
+          else ends.lf++;
+        }
+        if (previous === 13 && b !== 10 && !quoted) ends.cr++;
+        previous = b;
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return { breaksInQuotes, mixedEnds: [ends.lf, ends.crlf, ends.cr].filter((count) => count > 0).length > 1 };
+}
+
+/** Writes what a compressed file holds beside the session's other temporary files. */
+export async function decompress(session: DuckSession, file: FoundFile, field: string): Promise<FoundFile> {
+  const path = session.temporaryFile('txt');
+  await pipeline(await contents(file, field), createWriteStream(path));
+  return { path, compression: 'none' };
+}

@@ -1,0 +1,60 @@
+/** Tables of SQLite, PostgreSQL and workbooks, through DuckDB's extensions. */
+import { basename } from 'node:path';
+import { InnerloopError, show } from '../../foundation/errors.js';
+import { quoteLiteral } from '../duckdb.js';
+import type { DuckSession } from '../duckdb.js';
+import type { FoundTable } from '../open-files.js';
+import type { FileOptions } from '../table-source.js';
+import { advice } from '../table-source.js';
+
+const EXTENSIONS = { sqlite: 'sqlite', postgres: 'postgres', xlsx: 'excel' } as const;
+
+/** The extension is loaded from where DuckDB installs it, and never fetched: reading a file asks no server. */
+export async function databaseTable(
+  session: DuckSession,
+  kind: keyof typeof EXTENSIONS,
+  source: string,
+  options: FileOptions,
+  field: string,
+): Promise<FoundTable> {
+  const where = `${field}.from`;
+  const extension = EXTENSIONS[kind];
+  try {
+    await session.run(`LOAD ${extension}`, where);
+  } catch (cause) {
+    throw new InnerloopError('UNSUPPORTED', `DuckDB's extension ${extension} is not installed here`, {
+      field: where,
+      value: source,
+      expected: `it, once, on a machine with access: duckdb -c "INSTALL ${extension}"; or the table in a file: ${alternative(kind, source, options)}, and from: that file (.csv or .parquet)`,
+      cause,
+    });
+  }
+  if (kind === 'xlsx') {
+    const sheet = options.sheet === undefined ? '' : `, sheet = ${quoteLiteral(options.sheet)}`;
+    return {
+      format: 'table',
+      sql: `read_xlsx(${quoteLiteral(source)}, all_varchar = true, header = ${options.header ?? true}${sheet})`,
+    };
+  }
+  if (options.path === undefined)
+    throw new InnerloopError('INVALID_OPTION', 'which table of the database?', {
+      field: `${field}.path`,
+      value: undefined,
+      expected: `the name of a table; ${advice(field, { path: 'ratings' })}`,
+    });
+  const [schema, table] = options.path.includes('.') ? options.path.split('.', 2) : ['public', options.path];
+  return {
+    format: 'table',
+    sql:
+      kind === 'sqlite'
+        ? `sqlite_scan(${quoteLiteral(source)}, ${quoteLiteral(options.path)})`
+        : `postgres_scan(${quoteLiteral(source)}, ${quoteLiteral(schema)}, ${quoteLiteral(table)})`,
+  };
+}
+
+function alternative(kind: keyof typeof EXTENSIONS, source: string, { path = 'ratings', sheet }: FileOptions): string {
+  if (kind === 'sqlite')
+    return `sqlite3 -csv -header ${basename(source)} ${show(`SELECT * FROM ${path}`)} > ${path}.csv`;
+  if (kind === 'postgres') return `psql ${show(source)} -c ${show(`\\copy ${path} TO '${path}.csv' CSV HEADER`)}`;
+  return `save the sheet${sheet === undefined ? '' : ` ${show(sheet)}`} as CSV UTF-8`;
+}

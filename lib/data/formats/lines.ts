@@ -1,0 +1,87 @@
+/** Lines of a file in, rows of a table out: what the formats that DuckDB does not read are made of. */
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { InnerloopError } from '../../foundation/errors.js';
+import type { DuckSession } from '../duckdb.js';
+import { contents, decoderOf } from '../files.js';
+import type { FoundFile } from '../files.js';
+import type { FoundFiles } from '../open-files.js';
+import { advice } from '../table-source.js';
+
+/** The lines of a UTF-8 file and their numbers, counted from 1. */
+export async function* linesOf(file: FoundFile, field: string): AsyncGenerator<[string, number]> {
+  const decoder = decoderOf({}, field);
+  const decode = (bytes?: Uint8Array): string => {
+    try {
+      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
+    } catch (cause) {
+      throw new InnerloopError('INVALID_DATA', `bytes that are not UTF-8 in ${file.path}`, {
+        field: `${field}.from`,
+        value: file.path,
+        expected: `UTF-8, or the encoding of the file; ${advice(field, { encoding: 'latin-1' })}`,
+        cause,
+      });
+    }
+  };
+  let rest = '';
+  let number = 0;
+  for await (const chunk of (await contents(file, `${field}.from`)) as AsyncIterable<Buffer>) {
+    const lines = (rest + decode(chunk)).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) yield [line.endsWith('\r') ? line.slice(0, -1) : line, ++number];
+  }
+  rest += decode();
+  if (rest !== '') yield [rest, ++number];
+}
+
+/** A new text table of rows, each a list of texts; null is missing. */
+export async function writeTable(
+  session: DuckSession,
+  names: readonly string[],
+  rows: AsyncIterable<readonly (string | number | null)[]>,
+): Promise<FoundFiles> {
+  const path = session.temporaryFile('csv');
+  const line = (cells: readonly (string | number | null)[]): string =>
+    `${cells.map((cell) => (cell === null ? '' : `"${String(cell).replaceAll('"', '""')}"`)).join(',')}\n`;
+  await pipeline(Readable.from(batches(names, rows, line)), createWriteStream(path));
+  return {
+    format: 'csv',
+    files: [{ path, compression: 'none' }],
+    options: { delimiter: ',', quote: '"', header: true },
+  };
+}
+
+async function* batches<T>(first: T, rows: AsyncIterable<T>, line: (row: T) => string): AsyncGenerator<string> {
+  let text = line(first);
+  for await (const row of rows) {
+    text += line(row);
+    if (text.length < 1 << 18) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}
+
+/** A new file of texts, one a line. */
+export async function writeLines(session: DuckSession, texts: AsyncIterable<string>): Promise<FoundFile> {
+  const path = session.temporaryFile('ndjson');
+  const end = (text: string): string => (text === '' ? '' : `${text}\n`);
+  await pipeline(Readable.from(batches('', texts, end)), createWriteStream(path));
+  return { path, compression: 'none' };
+}
+
+/** A line that its format does not allow. */
+export function badLine(
+  file: FoundFile,
+  line: string,
+  number: number,
+  field: string,
+  expected: string,
+): InnerloopError {
+  return new InnerloopError('INVALID_DATA', `line ${number} of ${file.path} is none of this format`, {
+    field: `${field}.from`,
+    value: line,
+    expected,
+  });
+}

@@ -1,0 +1,76 @@
+/** Files whose lines are not one row each: blocks of an id (Netflix), and logs of what was shown (MIND). */
+import { InnerloopError } from '../../foundation/errors.js';
+import type { DuckSession } from '../duckdb.js';
+import type { FoundFile } from '../files.js';
+import type { FoundFiles } from '../open-files.js';
+import { advice } from '../table-source.js';
+import type { FileOptions } from '../table-source.js';
+import { badLine, linesOf, writeTable } from './lines.js';
+
+/** Lines `id:`, each with the rows of that id under it. */
+export async function fromBlocks(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  options: FileOptions,
+  field: string,
+): Promise<FoundFiles> {
+  const { delimiter = ',' } = options;
+  async function* rows() {
+    for (const file of files) {
+      let block: string | undefined;
+      for await (const [line, number] of linesOf(file, field)) {
+        const text = line.trim();
+        if (text === '') continue;
+        if (/^[^:]+:$/.test(text)) block = text.slice(0, -1).trim();
+        else if (block === undefined)
+          throw badLine(file, line, number, field, 'a line `id:` before the rows of that id');
+        else yield { file, line, number, cells: [block, ...text.split(delimiter).map((cell) => cell.trim())] };
+      }
+    }
+  }
+  let width: number | undefined;
+  for await (const { cells } of rows()) {
+    width = cells.length;
+    break;
+  }
+  if (width === undefined)
+    throw new InnerloopError('EMPTY_DATA', 'no block has a row', {
+      field: `${field}.from`,
+      expected: 'at least one row',
+    });
+  const names = options.columns ?? Array.from({ length: width - 1 }, (_, k) => String(k + 1));
+  if (names.length !== width - 1)
+    throw new InnerloopError('INVALID_DATA', `the rows of the blocks have ${width - 1} fields`, {
+      field: `${field}.columns`,
+      value: names.length,
+      expected: `${width - 1} names; the id of the block is the column "block"; ${advice(field, { columns: ['user', 'rating', 'date'].slice(0, width - 1) })}`,
+    });
+  async function* checked() {
+    for await (const { file, line, number, cells } of rows()) {
+      if (cells.length !== width) throw badLine(file, line, number, field, `${width! - 1} fields in every row`);
+      yield cells;
+    }
+  }
+  return writeTable(session, ['block', ...names], checked());
+}
+
+/** MIND's behaviors.tsv: impression, user, time, history, and `item-clicked` of all items shown. One row for each of these. */
+export async function fromImpressions(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  field: string,
+): Promise<FoundFiles> {
+  async function* rows() {
+    for (const file of files)
+      for await (const [line, number] of linesOf(file, field)) {
+        if (line.trim() === '') continue;
+        const cells = line.split('\t');
+        const shown = (cells[4] ?? '').split(' ').map((entry) => /^(.+)-([01])$/.exec(entry.trim()));
+        if (cells.length !== 5 || shown.includes(null))
+          throw badLine(file, line, number, field, 'five fields between tabs, the last one of entries such as N123-0');
+        const [impression, user, time, history] = cells;
+        for (const entry of shown) yield [impression, user, time, history, entry![1], entry![2]];
+      }
+  }
+  return writeTable(session, ['impression', 'user', 'time', 'history', 'item', 'clicked'], rows());
+}

@@ -1,0 +1,99 @@
+/** Sparse matrices of users and items: MatrixMarket, and the archives of scipy.sparse.save_npz. */
+import { readFile } from 'node:fs/promises';
+import { InnerloopError, show } from '../../foundation/errors.js';
+import { decodeNpy } from '../../files/npy.js';
+import type { DuckSession } from '../duckdb.js';
+import type { FoundFile } from '../files.js';
+import type { FoundFiles } from '../open-files.js';
+import { badLine, linesOf, writeTable } from './lines.js';
+import { zipEntries } from './zip.js';
+
+const NAMES = ['row', 'column', 'value'];
+
+/** Rows and columns are numbered as in the file: from 1. */
+export async function fromMatrixMarket(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  field: string,
+): Promise<FoundFiles> {
+  async function* rows() {
+    for (const file of files) {
+      let kind: string[] | undefined;
+      let left: number | undefined;
+      for await (const [line, number] of linesOf(file, field)) {
+        if (number === 1) {
+          kind = line.trim().toLowerCase().split(/\s+/);
+          const [mark, object, layout, values, symmetry] = kind;
+          if (
+            mark !== '%%matrixmarket' ||
+            object !== 'matrix' ||
+            layout !== 'coordinate' ||
+            values === 'complex' ||
+            symmetry !== 'general'
+          )
+            throw badLine(file, line, number, field, '%%MatrixMarket matrix coordinate real|integer|pattern general');
+          continue;
+        }
+        if (line.startsWith('%') || line.trim() === '') continue;
+        const cells = line.trim().split(/\s+/);
+        if (left === undefined) {
+          left = Number(cells[2]);
+          continue;
+        }
+        if (cells.length !== (kind![3] === 'pattern' ? 2 : 3) || left-- === 0)
+          throw badLine(file, line, number, field, 'row, column and value, as many as the second line says');
+        yield [cells[0], cells[1], cells[2] ?? '1'];
+      }
+      if (left !== 0)
+        throw new InnerloopError('INVALID_DATA', `${file.path} ends before its last entry`, {
+          field: `${field}.from`,
+          value: left,
+          expected: 'no entry left',
+        });
+    }
+  }
+  return writeTable(session, NAMES, rows());
+}
+
+/** Rows and columns are numbered as in scipy: from 0. */
+export async function fromNpz(session: DuckSession, files: readonly FoundFile[], field: string): Promise<FoundFiles> {
+  async function* rows() {
+    for (const { path } of files) {
+      const arrays = zipEntries(await readFile(path), `${field}.from`);
+      const read = (name: string): ArrayLike<number | bigint> => {
+        const bytes = arrays.get(`${name}.npy`);
+        if (bytes === undefined)
+          throw new InnerloopError('INVALID_DATA', `${path} has no array ${show(name)}`, {
+            field: `${field}.from`,
+            value: [...arrays.keys()],
+            expected: 'an archive of scipy.sparse.save_npz in the format csr, csc or coo',
+          });
+        return decodeNpy(bytes(), `${field}.from`).data;
+      };
+      const data = read('data');
+      if (arrays.has('row.npy')) {
+        const [row, column] = [read('row'), read('col')];
+        for (let k = 0; k < data.length; k++) yield [String(row[k]), String(column[k]), String(data[k])];
+        continue;
+      }
+      const [indices, indptr] = [read('indices'), read('indptr')];
+      const isColumns = formatOf(arrays.get('format.npy')?.()) === 'csc';
+      for (let major = 0; major + 1 < indptr.length; major++)
+        for (let k = Number(indptr[major]); k < Number(indptr[major + 1]); k++) {
+          const pair = [String(major), String(indices[k])];
+          yield [...(isColumns ? pair.reverse() : pair), String(data[k])];
+        }
+    }
+  }
+  return writeTable(session, NAMES, rows());
+}
+
+/** The array of one text that scipy writes beside the others, in bytes or in code points. */
+function formatOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined
+    ? 'csr'
+    : Buffer.from(bytes.subarray(-16))
+        .toString('latin1')
+        .replace(/[^a-z]/g, '')
+        .slice(-3);
+}

@@ -1,0 +1,74 @@
+/** Sparse rows: LibSVM and its kind with fields (LibFFM). */
+import { InnerloopError } from '../../foundation/errors.js';
+import type { DuckSession } from '../duckdb.js';
+import type { FoundFile } from '../files.js';
+import type { FoundFiles } from '../open-files.js';
+import { badLine, linesOf, writeTable } from './lines.js';
+
+interface Row {
+  label: string;
+  entries: string[][];
+}
+
+const LIBSVM = 'a label, then index:value pairs';
+const LIBFFM = 'a label, then field:index:value triples';
+
+/** Columns `label`, `index1`, `value1`, `index2`, …: the k-th pair of a line, as lines of one user and one item have two. */
+export async function fromLibsvm(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  field: string,
+): Promise<FoundFiles> {
+  let width = 0;
+  for await (const { entries } of parse(files, 2, field, LIBSVM)) width = Math.max(width, entries.length);
+  const names = ['label', ...Array.from({ length: width }, (_, k) => [`index${k + 1}`, `value${k + 1}`]).flat()];
+  async function* rows() {
+    for await (const { label, entries } of parse(files, 2, field, LIBSVM))
+      yield [label, ...Array.from({ length: width }, (_, k) => entries[k] ?? [null, null]).flat()];
+  }
+  return writeTable(session, names, rows());
+}
+
+/** Columns `label` and one for each field, named by it, with the index; `<field>:value` with the value. A field is in a line once. */
+export async function fromLibffm(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  field: string,
+): Promise<FoundFiles> {
+  const fields = new Set<string>();
+  for await (const { entries } of parse(files, 3, field, LIBFFM)) for (const [name] of entries) fields.add(name);
+  const names = [...fields].sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
+  async function* rows() {
+    let number = 0;
+    for await (const { label, entries } of parse(files, 3, field, LIBFFM)) {
+      number++;
+      const own = new Map(entries.map(([name, index, value]) => [name, [index, value]]));
+      if (own.size < entries.length)
+        throw new InnerloopError('UNSUPPORTED', `row ${number} has a field more than once`, {
+          field: `${field}.from`,
+          value: entries.map(([name]) => name),
+          expected: 'one index for each field',
+        });
+      yield [label, ...names.flatMap((name) => own.get(name) ?? [null, null])];
+    }
+  }
+  return writeTable(session, ['label', ...names.flatMap((name) => [name, `${name}:value`])], rows());
+}
+
+async function* parse(
+  files: readonly FoundFile[],
+  parts: number,
+  field: string,
+  expected: string,
+): AsyncGenerator<Row> {
+  for (const file of files)
+    for await (const [line, number] of linesOf(file, field)) {
+      const text = line.replace(/#.*$/, '').trim();
+      if (text === '') continue;
+      const [label, ...rest] = text.split(/\s+/);
+      const entries = rest.map((entry) => entry.split(':'));
+      if (label.includes(':') || entries.some((entry) => entry.length !== parts || entry.includes('')))
+        throw badLine(file, line, number, field, expected);
+      yield { label, entries };
+    }
+}

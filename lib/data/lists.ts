@@ -1,0 +1,122 @@
+/** Bags held in text: what all of a column's values say about how their entries are written. */
+import { InnerloopError, show } from '../foundation/errors.js';
+import { quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import { DEFAULT_SEPARATOR } from './feature-spec.js';
+import type { FeatureExpression } from './features.js';
+import { literalText, parseLiteral } from './formats/python.js';
+import type { Literal } from './formats/python.js';
+
+/** Separators that are looked for where the one that was asked for is in no value. */
+const OTHERS = ['; ', ';', ', ', ',', ' | ', '|', ' / ', '/', '\t', '::', ' - ', '&', ' '];
+
+/** What gives a column of texts as lists. */
+export interface ListSelect {
+  /** An expression of type VARCHAR[]. */
+  expression: string;
+  from: string;
+}
+
+/** The lists of a column of texts of `table`. */
+export async function splitLists(
+  session: DuckSession,
+  table: string,
+  value: string,
+  { feature, separator: own }: FeatureExpression,
+  notes: string[],
+): Promise<ListSelect> {
+  const { field, name } = feature;
+  const separator = feature.separator ?? own ?? DEFAULT_SEPARATOR;
+  const split = `string_split(${value}, ${quoteLiteral(separator)})`;
+  const plain = { expression: split, from: table };
+  const bracketed = `regexp_full_match(${value}, '[\\[({].*[\\])}]', 's')`;
+  const [texts, lists, separated] = (
+    await session.row(
+      `SELECT count(${value})::DOUBLE, count(*) FILTER (${bracketed})::DOUBLE, count(*) FILTER (contains(${value}, ${quoteLiteral(separator)}))::DOUBLE FROM ${table}`,
+      field,
+    )
+  ).map(Number);
+  if (lists > 0) {
+    const parsed = await parseLists(session, table, value, bracketed, field);
+    if (parsed !== undefined) {
+      notes.push(
+        `${field} (${name}): ${lists} of ${texts} values are lists in brackets and were read as such${parsed.key === undefined ? '' : `, the ${show(parsed.key)} of each entry`}`,
+      );
+      return {
+        expression: `coalesce(list_entries, ${split})`,
+        from: `${table} LEFT JOIN ${parsed.table} ON list_text = ${value}`,
+      };
+    }
+  }
+  if (separated > 0 || own !== undefined || texts === 0) return plain;
+  const [counts = []] = [
+    await session.row(
+      `SELECT ${OTHERS.map((other) => `count(*) FILTER (contains(${value}, ${quoteLiteral(other)}))::DOUBLE`).join(', ')} FROM ${table}`,
+      field,
+    ),
+  ];
+  const likely = OTHERS.find((_, k) => Number(counts[k]) * 5 >= texts);
+  if (likely === undefined) return plain;
+  const [examples = []] = await session.columns(
+    `SELECT DISTINCT ${value} AS value FROM ${table} WHERE contains(${value}, ${quoteLiteral(likely)}) ORDER BY value LIMIT 3`,
+    field,
+  );
+  notes.push(
+    `${field} (${name}): no value holds the separator ${show(separator)}, so each is one entry, such as ${examples.map(show).join(', ')}; if these are lists, write in this feature: \`"separator": ${JSON.stringify(likely)}\``,
+  );
+  return plain;
+}
+
+/** A table `list_text`, `list_entries` of the values in brackets; undefined if they are none of Python or JSON. */
+async function parseLists(
+  session: DuckSession,
+  table: string,
+  value: string,
+  bracketed: string,
+  field: string,
+): Promise<{ table: string; key: string | undefined } | undefined> {
+  const [texts = []] = await session.columns(
+    `SELECT DISTINCT ${value} AS value FROM ${table} WHERE ${bracketed}`,
+    field,
+  );
+  let key: string | undefined;
+  const entries: Record<string, string[]> = {};
+  for (const text of texts as string[]) {
+    const literal = parseLiteral(text);
+    const list = literal instanceof Map && literal.size === 0 ? [] : Array.isArray(literal) ? literal : undefined;
+    // Round brackets around words are words in brackets.
+    if (list === undefined) return undefined;
+    entries[text] = [];
+    for (const entry of list) {
+      const found = entryText(entry);
+      if (found === undefined)
+        throw new InnerloopError('INVALID_DATA', 'a list whose entries are neither texts nor numbers nor have a name', {
+          field,
+          value: text,
+          expected: 'lists of texts; of objects, those with a name, or features[…].sql that makes a list of texts',
+        });
+      key = found.key ?? key;
+      if (found.text !== null) entries[text].push(found.text);
+    }
+  }
+  const name = `${table}_${value}_lists`;
+  await session.run(
+    `CREATE OR REPLACE TEMP TABLE ${name} AS SELECT key AS list_text, from_json(value, '["VARCHAR"]') AS list_entries FROM json_each($1::JSON)`,
+    field,
+    [JSON.stringify(entries)],
+  );
+  return { table: name, key };
+}
+
+/** The text of one entry: itself, or the name that an object has. */
+function entryText(entry: Literal): { text: string | null; key?: string } | undefined {
+  const text = literalText(entry);
+  if (text !== undefined) return { text };
+  if (!(entry instanceof Map)) return undefined;
+  for (const key of ['name', 'title', 'value', 'label', 'id']) {
+    const own = entry.get(key);
+    const named = own === undefined ? undefined : literalText(own);
+    if (named !== undefined) return { text: named, key };
+  }
+  return undefined;
+}

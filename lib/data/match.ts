@@ -1,0 +1,61 @@
+/** Ids of the interactions that only look different in the table of users or items: 3.0 and 3, 0001 and 1, ABC and abc. */
+import { InnerloopError, show } from '../foundation/errors.js';
+import { quoteIdentifier, quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import type { Relation } from './relation.js';
+import { advice } from './table-source.js';
+
+/** What writers do to ids, and how it is undone. The patterns need no backslash, so that they can be pasted anywhere. */
+const FORMS = [
+  {
+    undo: (id: string) => `regexp_replace(${id}, '[.]0+$', '')`,
+    isChanged: (id: string) => `regexp_full_match(${id}, '-?[0-9]+[.]0+')`,
+  },
+  {
+    undo: (id: string) => `regexp_replace(${id}, '^0+([0-9])', '${'\\1'}')`,
+    isChanged: (id: string) => `regexp_full_match(${id}, '0+[0-9].*')`,
+  },
+  { undo: (id: string) => `lower(${id})`, isChanged: (id: string) => `${id} <> lower(${id})` },
+] as const;
+
+/** @throws {InnerloopError} INVALID_DATA if no id of the interactions is in the table, and one of these forms is why */
+export async function checkMatch(
+  session: DuckSession,
+  name: 'user' | 'item',
+  relations: { interactions: Relation; entities: Relation },
+  columns: { interactions: string; entities: string },
+): Promise<void> {
+  const field = `${name}s.id`;
+  const keys = `(SELECT value FROM ${name}_keys WHERE value IS NOT NULL)`;
+  const table = `(SELECT id FROM raw_${name}s)`;
+  const [same] = await session.row(`SELECT count(*)::DOUBLE FROM ${keys} WHERE value IN (FROM ${table})`, field);
+  if (Number(same) > 0) return;
+  for (const { undo, isChanged } of FORMS) {
+    const [value, id, changed] = await session.row(
+      `SELECT k.value, t.id, ${isChanged('k.value')} FROM ${keys} k JOIN ${table} t ON ${undo('k.value')} = ${undo('t.id')} ORDER BY k.value LIMIT 1`,
+      field,
+    );
+    if (value === undefined) continue;
+    const side = changed === true ? relations.interactions : relations.entities;
+    const column = changed === true ? columns.interactions : columns.entities;
+    throw new InnerloopError(
+      'INVALID_DATA',
+      `no ${name} of the interactions is in the ${name} table: they have ${show(value)} where it has ${show(id)}`,
+      {
+        field,
+        value: id,
+        expected: `one spelling of each id; ${advice(side.field, { sql: repaired(side, column, undo) })} in place of from`,
+      },
+    );
+  }
+}
+
+function repaired(relation: Relation, column: string, undo: (id: string) => string): string {
+  const id = quoteIdentifier(column);
+  const from = relation.userSql
+    ? '(… your query …)'
+    : [...relation.types.values()].every((type) => type === 'VARCHAR')
+      ? `read_csv(${quoteLiteral(relation.label)}, all_varchar = true)`
+      : quoteLiteral(relation.label);
+  return `SELECT * REPLACE (${undo(`CAST(${id} AS VARCHAR)`)} AS ${id}) FROM ${from}`;
+}

@@ -1,0 +1,134 @@
+/** What kind of files a source has, and the files in a form that DuckDB reads. */
+import { InnerloopError } from '../foundation/errors.js';
+import type { DuckSession } from './duckdb.js';
+import { compressionOf, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
+import type { FoundFile } from './files.js';
+import { CONVERTERS } from './formats/index.js';
+import { databaseTable } from './formats/database.js';
+import { openZip } from './formats/zip.js';
+import type { FileFormat, FileOptions, TableSource } from './table-source.js';
+import { extensionOf } from './text-table.js';
+
+/** Files that are text tables, JSON or Parquet, with the options that still apply to them. */
+export interface FoundFiles {
+  format: 'csv' | 'json' | 'parquet';
+  files: FoundFile[];
+  options: FileOptions;
+}
+/** A table of a database. */
+export interface FoundTable {
+  format: 'table';
+  sql: string;
+}
+
+/** Formats by the end of a file's name. All others are text tables, unless their first bytes say otherwise. */
+const BY_NAME: Readonly<Record<string, FileFormat>> = {
+  parquet: 'parquet',
+  pq: 'parquet',
+  json: 'json',
+  ndjson: 'json',
+  jsonl: 'json',
+  libsvm: 'libsvm',
+  svm: 'libsvm',
+  libfm: 'libsvm',
+  ffm: 'libffm',
+  libffm: 'libffm',
+  mtx: 'matrixMarket',
+  npz: 'npz',
+  db: 'sqlite',
+  sqlite: 'sqlite',
+  sqlite3: 'sqlite',
+  xlsx: 'xlsx',
+};
+
+export async function openFiles(
+  session: DuckSession,
+  source: TableSource & { from: string },
+  field: string,
+): Promise<FoundFiles | FoundTable> {
+  const where = `${field}.from`;
+  if (source.format === 'postgres' || /^postgres(ql)?:\/\//i.test(source.from))
+    return databaseTable(session, 'postgres', source.from, source, field);
+  let paths = await findFiles(session, source.from, where);
+  let name = source.from;
+  let options: FileOptions = source;
+  if (
+    /\.zip$/i.test(paths[0]) ||
+    (source.format === undefined && isZip(paths[0]) && !/\.(npz|xlsx)$/i.test(paths[0]))
+  ) {
+    const member = await openZip(session, paths[0], options.path, field);
+    paths = [member.path];
+    name = member.name;
+    options = { ...options, path: member.isOnly ? options.path : undefined };
+  }
+  const files = paths.map((path) => ({ path, compression: compressionOf(path) }));
+  const format = options.format ?? BY_NAME[extensionOf(name)] ?? (await formatByContents(session, files[0], where));
+  if (format === 'sqlite' || format === 'xlsx') return databaseTable(session, format, files[0].path, options, field);
+  if (format === 'postgres') throw new Error('a database is no file');
+  if (format === 'parquet') {
+    if (files.some(({ compression }) => compression !== 'none'))
+      throw new InnerloopError('UNSUPPORTED', 'a Parquet file is compressed inside, not as a whole', {
+        field: where,
+        value: source.from,
+        expected: 'the .parquet file itself (gunzip)',
+      });
+    return { format, files, options };
+  }
+  const text: FoundFile[] = [];
+  for (const file of files) text.push(format === 'npz' ? file : await inUtf8(session, file, options, field));
+  if (format === 'csv') return { format, files: text, options };
+  if (format === 'json') {
+    const start = (await head(session, text[0], 4096, where)).bytes.toString('utf8').trimStart();
+    // Neither quotes of this kind nor a `u` before them exist in JSON.
+    if (!/^\[?\s*\{\s*u?'/.test(start)) return { format, files: text, options };
+    session.notes.push(`${where}: ${source.from} holds Python dictionaries, not JSON, and was read as such`);
+    return CONVERTERS.python(session, text, options, field);
+  }
+  return CONVERTERS[format](session, text, options, field);
+}
+
+function isZip(path: string): boolean {
+  return firstBytes(path, 4).equals(Buffer.from('PK\x03\x04', 'latin1'));
+}
+
+async function inUtf8(session: DuckSession, file: FoundFile, options: FileOptions, field: string): Promise<FoundFile> {
+  const { bytes } = await head(session, file, 4, `${field}.from`);
+  const encoding = options.encoding ?? markedEncoding(bytes);
+  if (encoding === undefined || /^utf-?8$/i.test(encoding)) return file;
+  return transcode(
+    session,
+    file,
+    { ...options, encoding: /^utf-?16$/i.test(encoding) ? (markedEncoding(bytes) ?? encoding) : encoding },
+    field,
+  );
+}
+
+async function formatByContents(session: DuckSession, file: FoundFile, field: string): Promise<FileFormat> {
+  const { bytes } = await head(session, file, 4096, field);
+  const start = bytes.toString('latin1');
+  if (start.startsWith('PAR1')) return 'parquet';
+  if (start.startsWith('SQLite format 3\0')) return 'sqlite';
+  if (start.startsWith('%%MatrixMarket')) return 'matrixMarket';
+  const kind = BINARY.find(([mark]) => start.startsWith(mark));
+  if (kind !== undefined)
+    throw new InnerloopError('UNSUPPORTED', `not a kind of file that can be read: ${kind[1]}`, {
+      field,
+      value: file.path,
+      expected: `${kind[2]}; or .csv, .tsv, .parquet, .json, .ndjson, .jsonl, .npz, .mtx, .zip`,
+    });
+  return /^\s*(\{\s*["'}]|\[\s*[{\]])/.test(start.replace(/^\xef\xbb\xbf/, '')) ? 'json' : 'csv';
+}
+
+const BINARY: readonly [string, string, string][] = [
+  ['BZh', 'bzip2', 'the file decompressed (bunzip2)'],
+  ['7z\xbc\xaf', '7-Zip', 'the files that it holds'],
+  ['\xfd7zXZ', 'xz', 'the file decompressed (xz -d)'],
+  ['Rar!', 'RAR', 'the files that it holds'],
+  ['\x93NUMPY', 'a NumPy array', 'a sparse matrix in .npz, or a table'],
+  ['\x80\x04', 'a Python pickle', 'DataFrame.to_parquet(…) in Python'],
+  ['\x80\x05', 'a Python pickle', 'DataFrame.to_parquet(…) in Python'],
+  ['\x89HDF', 'HDF5', 'DataFrame.to_parquet(…) in Python'],
+  ['ARROW1', 'an Arrow file', 'pyarrow.parquet.write_table(…) in Python'],
+  ['\xd0\xcf\x11\xe0', 'an old workbook', 'the sheet saved as CSV'],
+  ['%PDF', 'PDF', 'a table'],
+];

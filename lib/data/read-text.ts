@@ -1,0 +1,185 @@
+/** Text tables: one layout, decided from the first line and what is mapped, and held against every line. */
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { InnerloopError, show } from '../foundation/errors.js';
+import { quoteIdentifier, quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import { compressionOf, decoderOf, decompress, fileList, head, lineForm, transcode } from './files.js';
+import type { FoundFile } from './files.js';
+import type { FoundFiles } from './open-files.js';
+import { advice } from './table-source.js';
+import { decideDialect, firstRecord } from './text-table.js';
+import type { Dialect, Wanted } from './text-table.js';
+import { inferTypes, typedSelect } from './typed-columns.js';
+import type { ValueRules } from './values.js';
+
+/** Lines may be as long as this; DuckDB's own limit is 2 MB. */
+const MAX_LINE = 16 << 20;
+/** Compressed files up to this size are written out, so that the form of their lines is known before they are read. */
+const SMALL = 64 << 20;
+
+export async function textRelation(
+  session: DuckSession,
+  found: FoundFiles,
+  label: string,
+  field: string,
+  wanted: Wanted,
+  rules: ValueRules,
+): Promise<{ sql: string; types: Map<string, string> }> {
+  const { sql, dialect } = await textTable(session, found, label, field, wanted);
+  const types = new Map(dialect.names.map((name) => [name, 'VARCHAR']));
+  if (!wanted.typed) return { sql, types };
+  // SQL expressions want numbers where the whole column holds numbers.
+  const kept = new Set(wanted.columns.filter(({ as }) => as !== 'number').map(({ name }) => name));
+  const names = dialect.names.filter((name) => !kept.has(name));
+  const inferred = await inferTypes(session, sql, names, rules, `${field}.from`);
+  for (const [name, type] of inferred) types.set(name, type);
+  return { sql: typedSelect(sql, types, rules), types };
+}
+
+/** `read_csv` of all columns as text. */
+export async function textTable(
+  session: DuckSession,
+  found: FoundFiles,
+  label: string,
+  field: string,
+  wanted: Wanted,
+): Promise<{ sql: string; dialect: Dialect }> {
+  const where = `${field}.from`;
+  const { options } = found;
+  const quote = options.quote ?? '"';
+  const [first, ...others] = found.files;
+  const line = await firstLine(session, first, quote, where);
+  if (line === undefined)
+    throw new InnerloopError('EMPTY_DATA', `${label} is empty`, {
+      field: where,
+      value: label,
+      expected: 'at least one row',
+    });
+  const dialect = decideDialect(line, { label, field, options }, wanted);
+  for (const other of others) {
+    const same = await firstLine(session, other, quote, where);
+    if (!dialect.header || same === undefined || same === line) continue;
+    throw new InnerloopError('INVALID_DATA', `${other.path} has another header than ${first.path}`, {
+      field: where,
+      value: same,
+      expected: `${show(line)} in every file of ${label}`,
+    });
+  }
+  const files: FoundFile[] = [];
+  let isParallel = true;
+  for (const file of found.files) {
+    const isWritten = file.compression === 'gzip' && statSync(file.path).size <= SMALL;
+    const plain = isWritten ? await decompress(session, file, where) : file;
+    const form = plain.compression === 'none' ? lineForm(plain.path, quote) : undefined;
+    if (form?.breaksInQuotes === true) isParallel = false;
+    files.push(form?.mixedEnds === true ? await transcode(session, plain, options, field) : plain);
+  }
+  if (new Set(files.map(({ compression }) => compression)).size > 1)
+    for (const [k, file] of files.entries())
+      if (file.compression !== 'none') files[k] = await decompress(session, file, where);
+  return { sql: readCsv(files, dialect, isParallel), dialect };
+}
+
+function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: boolean): string {
+  const columns = internalNames(dialect.names).map((name) => `${quoteLiteral(name)}: 'VARCHAR'`);
+  const options = [
+    'auto_detect = false',
+    `compression = ${quoteLiteral(files[0].compression)}`,
+    `delim = ${quoteLiteral(dialect.delimiter)}`,
+    `quote = ${quoteLiteral(dialect.quote)}`,
+    `escape = ${quoteLiteral(dialect.quote === '' ? '' : dialect.escape)}`,
+    `header = ${dialect.header}`,
+    `columns = {${columns.join(', ')}}`,
+    `max_line_size = ${MAX_LINE}`,
+    `buffer_size = ${2 * MAX_LINE}`,
+    ...(isParallel ? [] : ['parallel = false']),
+  ];
+  const table = `read_csv(${fileList(files.map(({ path }) => path))}, ${options.join(', ')})`;
+  const renamed = dialect.names.filter((name, k) => internalNames(dialect.names)[k] !== name);
+  if (renamed.length === 0) return table;
+  const selected = internalNames(dialect.names).map((name) => quoteIdentifier(name));
+  return `(SELECT ${selected.join(', ')} FROM ${table})`;
+}
+
+/** DuckDB does not tell `ID` from `id`: names that differ in case only get a number. Mapped ones never do. */
+export function internalNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let own = name;
+    for (let k = 1; taken.has(own.toLowerCase()); k++) own = `${name}_${k}`;
+    taken.add(own.toLowerCase());
+    return own;
+  });
+}
+
+async function firstLine(
+  session: DuckSession,
+  file: FoundFile,
+  quote: string,
+  field: string,
+): Promise<string | undefined> {
+  for (let count = 1 << 16; ; count *= 16) {
+    const { bytes, complete } = await head(session, file, count, field);
+    // Bytes that are not UTF-8 come out as marks here; reading the rows names them.
+    const text = new TextDecoder().decode(bytes);
+    const line = firstRecord(text, quote, complete || count > MAX_LINE);
+    if (line !== undefined) return line === '' ? undefined : line;
+  }
+}
+
+/** What DuckDB says of lines that do not fit, with the lines to write. */
+export async function explainText(error: unknown, found: FoundFiles, label: string, field: string): Promise<unknown> {
+  const message = error instanceof InnerloopError && error.cause instanceof Error ? error.cause.message : '';
+  if (!/CSV Error|CSV Parser|not utf-8/i.test(message)) return error;
+  const line = /CSV Error on Line: (\d+)/.exec(message)?.[1];
+  const original = /Original Line:([^]*?)\n(?:Expected|Value with|Invalid unicode|Maximum|Too many|\n)/
+    .exec(message)?.[1]
+    .trim();
+  const at = `${label}${line === undefined ? '' : `, line ${line}`}${original === undefined ? '' : `: ${show(original)}`}`;
+  const fail = (what: string, expected: string) =>
+    new InnerloopError('INVALID_DATA', `${what} in ${at}`, {
+      field: `${field}.from`,
+      value: label,
+      expected,
+      cause: error,
+    });
+  if (/not utf-8|Invalid unicode/i.test(message))
+    return fail('bytes that are not UTF-8', await encodingAdvice(found, field));
+  const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
+  if (counts !== null)
+    return fail(
+      `other numbers of fields than the ${counts[1]} of the first line`,
+      `the same number in every line; where quotes are text, ${advice(field, { quote: '' })}`,
+    );
+  if (/quote/i.test(message))
+    return fail(
+      'a quote that RFC 4180 does not allow',
+      `fields in quotes from end to end; where quotes are text, ${advice(field, { quote: '' })}; where a backslash stands before quotes inside quotes, ${advice(field, { escape: '\\' })}`,
+    );
+  if (/Maximum line size/i.test(message))
+    return fail('a line of more than 16 MB', 'shorter lines, or a quote that is closed');
+  return fail(
+    'lines that RFC 4180 does not allow, perhaps of mixed line ends',
+    `the file decompressed, or ${advice(field, { quote: '' })}`,
+  );
+}
+
+/** The encodings that all bytes of the file are valid in. */
+async function encodingAdvice({ files }: FoundFiles, field: string): Promise<string> {
+  // Every byte is a letter of windows-1252, which the Encoding Standard reads as latin-1 too: that one always fits.
+  const valid = (await isValid(files, 'gbk', field)) ? ['gbk', 'latin-1'] : ['latin-1'];
+  return `UTF-8, or the encoding of the file; ${valid.map((encoding) => advice(field, { encoding })).join(', or ')}`;
+}
+
+async function isValid(files: readonly FoundFile[], encoding: string, field: string): Promise<boolean> {
+  for (const { path } of files) {
+    if (compressionOf(path) !== 'none' || statSync(path).size > 256 << 20) return false;
+    try {
+      decoderOf({ encoding }, field).decode(await readFile(path));
+    } catch {
+      return false;
+    }
+  }
+  return true;
+}

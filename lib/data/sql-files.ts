@@ -1,0 +1,169 @@
+/** The text files that a SELECT reads, and the columns that its results are made of, from DuckDB's syntax tree. */
+import type { FileOptions } from './table-source.js';
+
+export interface FileCall {
+  path: string;
+  isJson: boolean;
+  /** `read_csv(…)` and the like; else the bare name of a file. */
+  isFunction: boolean;
+  /** Where it begins in the statement, in bytes. */
+  location: number;
+  /** Whether all of its options have a counterpart here. */
+  isPlain: boolean;
+  /** Whether the query wants every column as text. */
+  isText: boolean;
+  options: FileOptions;
+  /** The named parameters of the call. */
+  names: string[];
+}
+
+type Node = Record<string, unknown>;
+
+const READER = /^read_(csv|csv_auto|json|json_auto|ndjson|ndjson_auto)$/i;
+const TEXT_FILE = /\.(csv|tsv|psv|txt|json|ndjson|jsonl)(\.gz|\.zst)?$/i;
+/** The names of read_csv's parameters for the options here. */
+const PARAMETERS: Readonly<Record<string, keyof FileOptions>> = {
+  delim: 'delimiter',
+  sep: 'delimiter',
+  quote: 'quote',
+  escape: 'escape',
+  header: 'header',
+  names: 'columns',
+  column_names: 'columns',
+  encoding: 'encoding',
+};
+
+function* nodes(value: unknown): Generator<Node> {
+  if (Array.isArray(value)) for (const entry of value) yield* nodes(entry);
+  else if (typeof value === 'object' && value !== null) {
+    yield value as Node;
+    for (const entry of Object.values(value)) yield* nodes(entry);
+  }
+}
+
+/** Every text file that the tree reads. */
+export function filesOf(tree: unknown): FileCall[] {
+  const calls: FileCall[] = [];
+  for (const node of nodes(tree)) {
+    const location = Number(node['query_location']);
+    if (node['type'] === 'BASE_TABLE' && node['schema_name'] === '' && TEXT_FILE.test(String(node['table_name']))) {
+      const path = String(node['table_name']);
+      calls.push({
+        path,
+        isJson: isJson(path),
+        isFunction: false,
+        location,
+        isPlain: true,
+        isText: false,
+        options: {},
+        names: [],
+      });
+    } else if (node['type'] === 'TABLE_FUNCTION') {
+      const call = functionCall(node['function'] as Node);
+      if (call !== undefined) calls.push(call);
+    }
+  }
+  return calls;
+}
+
+const isJson = (path: string): boolean => /\.(json|ndjson|jsonl)(\.gz|\.zst)?$/i.test(path);
+
+function functionCall(call: Node): FileCall | undefined {
+  const location = Number(call['query_location']);
+  const name = String(call['function_name']);
+  if (!READER.test(name)) return undefined;
+  let path: string | undefined;
+  let isPlain = true;
+  let isText = false;
+  const options: Record<string, unknown> = {};
+  const names: string[] = [];
+  for (const child of call['children'] as Node[]) {
+    const parameter = parameterOf(child);
+    if (parameter === undefined) {
+      const value = constantOf(child);
+      if (typeof value === 'string') path = value;
+      else isPlain = false;
+      continue;
+    }
+    const [key, value] = parameter;
+    names.push(key);
+    const option = PARAMETERS[key];
+    if (key === 'all_varchar' && value === true) isText = true;
+    else if (option !== undefined && value !== undefined) options[option] = value;
+    else if (key !== 'sample_size' && !(key === 'auto_detect' && value === true)) isPlain = false;
+  }
+  return {
+    path: path ?? '',
+    isJson: /json/i.test(name),
+    isFunction: true,
+    location,
+    isPlain: isPlain && path !== undefined,
+    isText,
+    options,
+    names,
+  };
+}
+
+/** `name = value`, or `name := value`. */
+function parameterOf(node: Node): [string, unknown] | undefined {
+  if (node['type'] === 'COMPARE_EQUAL') {
+    const left = node['left'] as Node;
+    if (left['type'] === 'COLUMN_REF')
+      return [(left['column_names'] as string[]).join('.').toLowerCase(), constantOf(node['right'] as Node)];
+  }
+  const { alias } = node;
+  return typeof alias !== 'string' || alias === '' ? undefined : [alias.toLowerCase(), constantOf(node)];
+}
+
+function constantOf(node: Node): unknown {
+  if (node['type'] === 'VALUE_CONSTANT') {
+    const value = node['value'] as Node;
+    return value['is_null'] === true ? undefined : value['value'];
+  }
+  // true and false are casts of 't' and 'f'.
+  if (node['type'] === 'OPERATOR_CAST') {
+    const value = constantOf(node['child'] as Node);
+    return value === 't' || value === 'true' ? true : value === 'f' || value === 'false' ? false : undefined;
+  }
+  if (node['function_name'] === 'list_value' || node['type'] === 'ARRAY_CONSTRUCTOR') {
+    const values = (node['children'] as Node[]).map(constantOf);
+    return values.every((value) => typeof value === 'string') ? values : undefined;
+  }
+  return undefined;
+}
+
+/** The columns of files that the named results may be made of: themselves, and what stands before AS in any step to them. */
+export function sourcesOf(tree: unknown, results: readonly string[]): Set<string> {
+  const found = new Set(results);
+  const aliased = [...nodes(tree)].filter(
+    (node) => typeof node['alias'] === 'string' && node['alias'] !== '' && 'class' in node,
+  );
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const node of aliased) {
+      if (!found.has(node['alias'] as string)) continue;
+      for (const inner of nodes(node))
+        if (inner['type'] === 'COLUMN_REF') found.add((inner['column_names'] as string[]).at(-1)!);
+    }
+  }
+  return found;
+}
+
+/** From where to where the call that begins at `start` goes, in bytes. */
+export function callOf(statement: Buffer, start: number): [number, number] | undefined {
+  const text = statement.toString('latin1');
+  const name = /^\s*("[^"]*"|\w+)\s*\(/.exec(text.slice(start));
+  if (name === null) return undefined;
+  let depth = 0;
+  for (let i = start + name[0].length - 1; i < text.length; i++) {
+    const c = text[i];
+    if (c === "'" || c === '"') {
+      for (i++; i < text.length && (text[i] !== c || text[i + 1] === c); i++) if (text[i] === c) i++;
+    } else if (text.startsWith('--', i)) {
+      while (i < text.length && text[i] !== '\n') i++;
+    } else if (text.startsWith('/*', i)) i = text.indexOf('*/', i) + 1;
+    else if (c === '(') depth++;
+    else if (c === ')' && --depth === 0) return [start, i + 1];
+  }
+  return undefined;
+}

@@ -1,0 +1,335 @@
+/** How a text table is laid out: decided from its first line and the columns that are mapped, never from a sample of its rows. */
+import { nearest, InnerloopError, show } from '../foundation/errors.js';
+import { advice } from './table-source.js';
+import type { FileOptions } from './table-source.js';
+
+export interface Dialect {
+  delimiter: string;
+  quote: string;
+  escape: string;
+  header: boolean;
+  /** The columns as the file or the options name them, in order; none is empty. */
+  names: string[];
+}
+
+/** What the source asks of a table. */
+export interface Wanted {
+  /** Every column that is mapped, in the order user, item, label, … */
+  columns: readonly WantedColumn[];
+  /** Whether SQL expressions may name any other column. */
+  typed: boolean;
+}
+
+export interface WantedColumn {
+  name: string;
+  /** The option that names it. */
+  field: string;
+  /** `text`: kept as it is written; `number` and `time`: a name that is a number gives a table without a header away. */
+  as: 'text' | 'number' | 'time';
+}
+
+export interface TextSource {
+  /** For messages: the path as it was given. */
+  label: string;
+  /** The option that the table is for: `interactions`, `users` … */
+  field: string;
+  options: FileOptions;
+}
+
+const CANDIDATES = [',', '\t', ';', '|', '::', '\x01', ' '] as const;
+const BY_NAME: Readonly<Record<string, string>> = {
+  csv: ',',
+  tsv: '\t',
+  tab: '\t',
+  psv: '|',
+  inter: '\t',
+  user: '\t',
+  item: '\t',
+};
+const NAMES: Readonly<Record<string, string>> = { '\t': 'tabs', ' ': 'blanks', '\x01': '\\u0001' };
+/** A number, a date or the like: what stands in rows, not in their header. */
+const NUMBER = /^[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?$/i;
+
+/** The first line that is not blank, to its end: a line break inside quotes is none. Undefined if `text` ends before it. */
+export function firstRecord(text: string, quote: string, complete: boolean): string | undefined {
+  const start = /^(?:[ \t]*\r?\n)*/.exec(text)![0].length;
+  let quoted = false;
+  for (let i = start; i < text.length; i++) {
+    const c = text[i];
+    if (c === quote) quoted = !quoted;
+    else if ((c === '\n' || c === '\r') && !quoted) return text.slice(start, i);
+  }
+  if (complete) return text.slice(start);
+  return undefined;
+}
+
+/** The fields of one line, as RFC 4180 reads them; blanks around them are cut off. */
+export function splitRecord(line: string, delimiter: string, quote: string, escape: string): string[] {
+  if (quote === '') return line.split(delimiter).map((field) => field.trim());
+  const fields: string[] = [];
+  let field = '';
+  let quoted = false;
+  for (let i = 0; i < line.length; i++) {
+    const c = line[i];
+    if (quoted) {
+      if (c === escape && line[i + 1] === quote) {
+        field += quote;
+        i++;
+      } else if (c === quote) quoted = false;
+      else field += c;
+    } else if (c === quote && field.trim() === '') {
+      quoted = true;
+      field = '';
+    } else if (line.startsWith(delimiter, i)) {
+      fields.push(field.trim());
+      field = '';
+      i += delimiter.length - 1;
+    } else field += c;
+  }
+  return [...fields, field.trim()];
+}
+
+/**
+ * The dialect of a table from its first line. Every other line is held against it when the rows are read.
+ * @throws {InnerloopError} with the lines to write where the first line does not decide
+ */
+export function decideDialect(line: string, source: TextSource, wanted: Wanted): Dialect {
+  const { options, label, field } = source;
+  const quote = options.quote ?? '"';
+  const escape = options.escape ?? quote;
+  checkText(line, source);
+  const header = options.header ?? options.columns === undefined;
+  const split = (delimiter: string): string[] => splitRecord(line, delimiter, quote, escape);
+  const candidates = options.delimiter === undefined ? CANDIDATES : [options.delimiter];
+  const cells = candidates.map((delimiter) => ({ delimiter, fields: split(delimiter) }));
+  const fits = cells.filter(({ fields }) => fit(fields, header, options, wanted));
+  const chosen = choose(fits, label);
+  if (chosen === undefined) throw undecided(cells, fits, source, wanted, header);
+  const { delimiter, fields } = chosen;
+  const names = (options.columns ?? (header ? fields : fields.map((_, k) => String(k + 1)))).map((name, k) =>
+    name === '' ? `column${k}` : name,
+  );
+  if (names.length !== fields.length)
+    throw new InnerloopError(
+      'INVALID_DATA',
+      `the lines of ${label} have ${fields.length} fields, such as ${show(line)}`,
+      {
+        field: `${field}.columns`,
+        value: names.length,
+        expected: `${fields.length} names`,
+      },
+    );
+  const dialect = { delimiter, quote, escape, header, names };
+  if (options.header === undefined) checkHeader(line, fields, dialect, source, wanted);
+  checkTwice(line, fields, dialect, source, wanted);
+  return dialect;
+}
+
+/** Whether a delimiter makes of the first line what is mapped. */
+function fit(fields: readonly string[], header: boolean, { columns }: FileOptions, wanted: Wanted): boolean {
+  if (columns !== undefined) return fields.length === columns.length;
+  const known = header ? fields : fields.map((_, k) => String(k + 1));
+  return wanted.columns.every(({ name }) => resolveName(known, name) !== undefined);
+}
+
+function choose<T extends { delimiter: string; fields: string[] }>(fits: readonly T[], label: string): T | undefined {
+  const several = fits.filter(({ fields }) => fields.length > 1);
+  const clear = several.filter(({ delimiter }) => delimiter !== ' ');
+  const pool = clear.length > 0 ? clear : several;
+  // One column, whatever separates.
+  if (pool.length === 0) return fits[0];
+  return pool.length === 1 ? pool[0] : pool.find(({ delimiter }) => delimiter === BY_NAME[extensionOf(label)]);
+}
+
+export function extensionOf(path: string): string {
+  return /\.([a-z0-9]+)(?:\.(?:gz|zst|zip))?$/i.exec(path)?.[1].toLowerCase() ?? '';
+}
+
+/** The column that a mapped name means: itself, or without the type that RecBole writes behind it. */
+export function resolveName(names: readonly string[], name: string): string | undefined {
+  if (names.includes(name)) return name;
+  const trimmed = name.trim();
+  if (names.includes(trimmed)) return trimmed;
+  const typed = names.filter((other) => ATOMIC.exec(other)?.[1] === trimmed);
+  return typed.length === 1 ? typed[0] : undefined;
+}
+
+/** RecBole's atomic files name the type of every column. */
+export const ATOMIC = /^(.+):(token|token_seq|float|float_seq)$/;
+
+function checkText(line: string, { label, field, options }: TextSource): void {
+  if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(line))
+    throw new InnerloopError('INVALID_DATA', `${label} is a web page or XML, not a table`, {
+      field: `${field}.from`,
+      value: line,
+      expected: 'the file itself: a download may need a sign-in, or the address of the raw file',
+    });
+  if (line.includes('\0') && options.encoding === undefined)
+    throw new InnerloopError('INVALID_DATA', `${label} has zero bytes in its first line: UTF-16, or no text at all`, {
+      field: `${field}.from`,
+      value: line,
+      expected: `text; for UTF-16 ${advice(field, { encoding: line.startsWith('\0') ? 'utf-16be' : 'utf-16le' })}`,
+    });
+}
+
+/** A first line that looks like a row is not taken for names, so that no row is lost. */
+function checkHeader(
+  line: string,
+  fields: readonly string[],
+  { delimiter, header, names }: Dialect,
+  source: TextSource,
+  wanted: Wanted,
+): void {
+  const { label, field } = source;
+  if (!header) {
+    // Names were given for a file that brings them along: its first line would become a row.
+    const same = names.filter((name, k) => fields[k].toLowerCase() === name.toLowerCase());
+    if (same.length === 0) return;
+    throw new InnerloopError('INVALID_DATA', `the first line of ${label} looks like names: ${show(line)}`, {
+      field: `${field}.columns`,
+      value: names,
+      expected: `a header or none; ${advice(field, { header: true })}, or \`"header": false\` if it is a row`,
+    });
+  }
+  // Where nothing is mapped (a file in SQL), no name may be a number.
+  const named: readonly Pick<WantedColumn, 'name' | 'as'>[] =
+    wanted.columns.length > 0 ? wanted.columns : fields.map((name) => ({ name, as: 'number' }));
+  const numbers = named.filter(({ name }) => NUMBER.test(name));
+  if (!numbers.some(({ as }) => as !== 'text') && numbers.length < named.length) return;
+  throw new InnerloopError(
+    'INVALID_DATA',
+    `the first line of ${label} looks like a row, not like names: ${show(line)}`,
+    {
+      field: `${field}.header`,
+      value: wanted.columns.map(({ name }) => name),
+      expected: `${headless(fields, delimiter, source, wanted)}; or ${advice(field, { header: true })} if they are names`,
+    },
+  );
+}
+
+function checkTwice(
+  line: string,
+  fields: readonly string[],
+  { names, header, delimiter }: Dialect,
+  source: TextSource,
+  wanted: Wanted,
+): void {
+  const { label, field } = source;
+  const lower = names.map((name) => name.toLowerCase());
+  const twice = names.find(
+    (name, k) => lower.indexOf(lower[k]) !== k && (wanted.typed || isWanted(names, name, wanted)),
+  );
+  if (twice === undefined) return;
+  const unique = names.map((name, k) => {
+    const before = lower.slice(0, k).filter((other) => other === lower[k]).length;
+    return before === 0 ? name : `${name}_${before + 1}`;
+  });
+  // Two options that name one column may each have meant another of those that share the name.
+  const shared = wanted.columns.filter(({ name }) => name.toLowerCase() === twice.toLowerCase());
+  const places = unique.filter((_, k) => lower[k] === twice.toLowerCase());
+  const mapping = Object.fromEntries(
+    shared.slice(0, places.length).map((column, k) => [column.field.split('.')[1], places[k]]),
+  );
+  const columns = advice(field, { header, columns: unique, ...(shared.length > 1 ? mapping : {}) });
+  const isRow = fields.some((cell) => NUMBER.test(cell));
+  throw new InnerloopError('INVALID_DATA', `the header of ${label} has two columns ${show(twice)}: ${show(line)}`, {
+    field: `${field}.from`,
+    value: twice,
+    expected: isRow
+      ? `a file without a header is read so: ${headless(fields, delimiter, source, wanted)}; or, if these are names, ${columns}`
+      : `each name once; ${columns}, with the names that you want to map`,
+  });
+}
+
+function isWanted(names: readonly string[], name: string, wanted: Wanted): boolean {
+  return wanted.columns.some((other) => resolveName(names, other.name)?.toLowerCase() === name.toLowerCase());
+}
+
+/** The options that were given, to be repeated in what is advised. */
+function told({ delimiter, encoding, quote }: FileOptions): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ delimiter, encoding, quote }).filter(([, value]) => value !== undefined));
+}
+
+/** What the columns of interactions are called where nothing says so. */
+const GENERIC: Readonly<Record<string, string>> = {
+  user: 'user',
+  item: 'item',
+  label: 'rating',
+  time: 'time',
+  id: 'id',
+};
+
+/** The lines for a file without a header, with names in the order in which such files mostly have them. */
+function headless(fields: readonly string[], delimiter: string, source: TextSource, wanted: Wanted): string {
+  const { field, options } = source;
+  const keyOf = (column: WantedColumn): string => column.field.slice(field.length + 1);
+  const main = wanted.columns.filter((column) => keyOf(column) in GENERIC);
+  // Names that are values of the first line name nothing: the advice maps others.
+  const isValue = wanted.columns.some(({ name }) => fields.includes(name) || NUMBER.test(name));
+  const named = isValue
+    ? main.map((column) => GENERIC[keyOf(column)])
+    : wanted.columns.map(({ name }) => name).filter((name, k, all) => all.indexOf(name) === k);
+  const names = main.length === 0 && named.length === 0 ? ['user', 'item', 'rating', 'time'] : named;
+  const columns = fields.map((_, k) => names[k] ?? `column${k + 1}`);
+  const mapping = isValue ? Object.fromEntries(main.map((column) => [keyOf(column), GENERIC[keyOf(column)]])) : {};
+  return `${advice(field, { ...told(options), delimiter, header: false, columns, ...mapping })} with the names in the file's order`;
+}
+
+function undecided(
+  cells: readonly { delimiter: string; fields: string[] }[],
+  fits: readonly { delimiter: string }[],
+  source: TextSource,
+  wanted: Wanted,
+  header: boolean,
+): InnerloopError {
+  const { label, field, options } = source;
+  const [first] = cells;
+  const line = first.fields.join(first.delimiter);
+  if (fits.length > 1)
+    return new InnerloopError(
+      'INVALID_DATA',
+      `the first line of ${label} can be split in several ways: ${show(line)}`,
+      {
+        field: `${field}.delimiter`,
+        value: options.delimiter,
+        expected: fits.map(({ delimiter }) => advice(field, { delimiter })).join(', or '),
+      },
+    );
+  const { delimiter, fields } = mostLikely(cells, wanted);
+  if (options.columns !== undefined)
+    return new InnerloopError(
+      'INVALID_DATA',
+      `no delimiter makes ${options.columns.length} fields of the first line of ${label}: ${show(line)}`,
+      {
+        field: `${field}.columns`,
+        value: options.columns.length,
+        expected: `its delimiter, and a name for each column; with ${NAMES[delimiter] ?? show(delimiter)} it has ${fields.length} fields`,
+      },
+    );
+  const known = header ? fields : fields.map((_, k) => String(k + 1));
+  const missing = wanted.columns.find(({ name }) => resolveName(known, name) === undefined) ?? wanted.columns[0];
+  const near = nearest(missing.name, known);
+  const hint = near === undefined ? '' : `; did you mean ${show(near)}?`;
+  const isRow = header && fields.some((cell) => NUMBER.test(cell));
+  const lines = headless(fields, delimiter, source, wanted);
+  const names = `one of ${known.map(show).join(', ')}`;
+  return new InnerloopError(
+    'MISSING_COLUMN',
+    `${label} has no column ${show(missing.name)}${hint}${isRow ? `; its first line looks like a row: ${show(line)}` : ''}`,
+    {
+      field: missing.field,
+      value: missing.name,
+      expected: !header ? names : isRow ? lines : `${names}; or, if the file has no header, ${lines}`,
+    },
+  );
+}
+
+/** What splits a first line best that does not have all that is mapped. */
+function mostLikely<T extends { delimiter: string; fields: string[] }>(cells: readonly T[], wanted: Wanted): T {
+  const found = ({ fields }: T) => wanted.columns.filter(({ name }) => resolveName(fields, name) !== undefined).length;
+  const score = (cell: T) => [found(cell), cell.delimiter === ' ' ? 1 : cell.fields.length];
+  return cells.reduce((a, b) => {
+    const [x, y] = [score(a), score(b)];
+    return y[0] > x[0] || (y[0] === x[0] && y[1] > x[1]) ? b : a;
+  });
+}

@@ -1,0 +1,195 @@
+/** How a column becomes times: numbers as they are, dates as Unix seconds, both in the order in which they are written. */
+import { InnerloopError, show } from '../foundation/errors.js';
+import { quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import { advice, TIME_UNITS } from './table-source.js';
+import { asText, BAD, isMissing, isNull, isNumeric, isText, numberExpression, trimmed } from './values.js';
+import type { ValueRules } from './values.js';
+
+/** Above this, integers have no double of their own. */
+export const EXACT_LIMIT = 2 ** 53;
+
+/** The expressions of a time. */
+export interface TimeExpression {
+  /** DOUBLE: null where the time is missing, infinite where it is none. */
+  number: string;
+  /** A number without rounding that orders the times, where doubles may not be able to tell them apart. */
+  exact: string;
+  /** A condition under which a row's double may have lost what orders it. */
+  fine: string | undefined;
+}
+
+const TEMPORAL = /^(DATE|TIMESTAMP.*)$/;
+/** Year first, four digits of it: no other order is written so. Offsets count; without one a time is of UTC. */
+const isoTimestamp = (text: string, type: string): string =>
+  `TRY_CAST(CASE WHEN substr(${text}, 5, 1) IN ('-', '/') THEN ${text} END AS ${type})`;
+
+/**
+ * @param first the first value of the column that is not missing: it says whether texts are to be numbers or dates. All
+ * others are held against that.
+ */
+export function timeExpression(
+  expression: string,
+  type: string,
+  field: string,
+  rules: ValueRules,
+  first: string | undefined,
+): TimeExpression {
+  const [unit] = rules.timeFormat ?? [];
+  const scale = TIME_UNITS[unit];
+  if (TEMPORAL.test(type)) {
+    const exact =
+      type === 'TIMESTAMP_NS'
+        ? `epoch_ns(${expression})`
+        : `epoch_us(${type === 'DATE' ? `CAST(${expression} AS TIMESTAMP)` : expression})`;
+    return {
+      number: `CAST(epoch(${expression}) AS DOUBLE)`,
+      exact,
+      fine: type === 'TIMESTAMP_NS' ? `(${exact} % 1000 <> 0)` : undefined,
+    };
+  }
+  if (!isText(type) && !isNumeric(type) && !isNull(type))
+    throw new InnerloopError('INVALID_DATA', `a column of type ${type}`, {
+      field,
+      expected: 'a number, a TIMESTAMP or a DATE',
+    });
+  const text = trimmed(asText(expression, type));
+  if (rules.timeFormat !== undefined && scale === undefined) {
+    const patterns = rules.timeFormat;
+    const parsed = `try_strptime(${text}, [${patterns.map(quoteLiteral).join(', ')}])`;
+    // %Y takes "20" for the year 20.
+    const year = patterns.some((pattern) => pattern.includes('%Y'));
+    const dated = year ? `CASE WHEN year(${parsed}) >= 1000 THEN ${parsed} END` : parsed;
+    const exact = patterns.some((pattern) => pattern.includes('%n')) ? `epoch_ns(${dated})` : `epoch_us(${dated})`;
+    return { ...dateExpression(dated, exact, asText(expression, type), rules), fine: undefined };
+  }
+  if (isText(type) && scale === undefined && first !== undefined && /^\d{4}[-/]/.test(first)) {
+    const stamp = isoTimestamp(text, 'TIMESTAMPTZ');
+    const nanoseconds = `CAST(epoch_ns(${isoTimestamp(text, 'TIMESTAMP_NS')}) AS HUGEINT)`;
+    const exact = `coalesce(${nanoseconds}, CAST(epoch_us(${stamp}) AS HUGEINT) * 1000)`;
+    // More than six digits behind the second, or six and an offset.
+    const fine = `(strpos(${text}, '.') > 0 AND len(${text}) - strpos(${text}, '.') > 7)`;
+    return { ...dateExpression(stamp, exact, asText(expression, type), rules), fine };
+  }
+  const number = numberExpression(expression, type, field, rules);
+  const exact = `TRY_CAST(${isText(type) ? text : expression} AS DECIMAL(38, 9))`;
+  return {
+    number: scale === undefined || scale === 1 ? number : `${number} / ${scale}`,
+    exact,
+    fine: `abs(${number}) >= ${EXACT_LIMIT}`,
+  };
+}
+
+function dateExpression(parsed: string, exact: string, text: string, rules: ValueRules): Omit<TimeExpression, 'fine'> {
+  const seconds = `CAST(epoch(${parsed}) AS DOUBLE)`;
+  return { number: `coalesce(${seconds}, CASE WHEN ${isMissing(text, rules)} THEN NULL ELSE ${BAD} END)`, exact };
+}
+
+/**
+ * Makes the doubles strictly increasing in the exact times that they stand for: `rank[i]` is the place of entry i among the
+ * distinct exact times, from 0. A double is moved up by as few units in its last place as that takes.
+ */
+export function keepOrder(time: Float64Array, rank: Int32Array): number {
+  const distinct = new Float64Array(rank.reduce((a, b) => Math.max(a, b), -1) + 1);
+  for (let i = 0; i < time.length; i++) distinct[rank[i]] = time[i]!;
+  let moved = 0;
+  for (let r = 1; r < distinct.length; r++) {
+    if (distinct[r] > distinct[r - 1]) continue;
+    distinct[r] = nextUp(distinct[r - 1]);
+    moved++;
+  }
+  if (moved > 0) for (let i = 0; i < time.length; i++) time[i] = distinct[rank[i]]!;
+  return moved;
+}
+
+const view = new DataView(new ArrayBuffer(8));
+
+function nextUp(value: number): number {
+  view.setFloat64(0, value === 0 ? 0 : value);
+  view.setBigInt64(0, view.getBigInt64(0) + (value < 0 ? -1n : 1n));
+  return view.getFloat64(0);
+}
+
+const DATES = [
+  '%d/%m/%Y',
+  '%m/%d/%Y',
+  '%d.%m.%Y',
+  '%m.%d.%Y',
+  '%d-%m-%Y',
+  '%m-%d-%Y',
+  '%Y-%m-%d',
+  '%Y/%m/%d',
+  '%Y.%m.%d',
+  '%Y%m%d',
+  '%d/%m/%y',
+  '%m/%d/%y',
+  '%d.%m.%y',
+  '%d-%m-%y',
+  '%m-%d-%y',
+  '%y-%m-%d',
+  '%d %b %Y',
+  '%d %B %Y',
+  '%d-%b-%Y',
+  '%d-%B-%Y',
+  '%d-%b-%y',
+  '%d/%b/%Y',
+  '%b %d, %Y',
+  '%B %d, %Y',
+  '%b %d %Y',
+  '%B %d %Y',
+  '%m %d, %Y',
+  '%a, %d %b %Y',
+  '%A, %d %B %Y',
+  '%a %b %d %Y',
+  '%d. %B %Y',
+];
+const CLOCKS = [
+  '',
+  ' %H:%M',
+  ' %H:%M:%S',
+  ' %H:%M:%S.%f',
+  ' %I:%M %p',
+  ' %I:%M:%S %p',
+  ' %I:%M%p',
+  'T%H:%M:%S',
+  'T%H:%M:%S.%f',
+  ', %H:%M',
+  ', %H:%M:%S',
+  ', %I:%M %p',
+  ', %I:%M:%S %p',
+  ':%H:%M:%S',
+  '%H%M%S',
+];
+const ZONES = ['', ' %z', '%z'];
+const WHOLE = ['%a %b %d %H:%M:%S %z %Y', '%a %b %d %H:%M:%S %Y', '%H:%M:%S %d/%m/%Y', '%H:%M %d/%m/%Y'];
+
+/** The patterns that fit all texts of a column. `select` gives them, each once, as `value`. */
+async function fittingPatterns(session: DuckSession, select: string, field: string): Promise<string[]> {
+  await session.run(`CREATE OR REPLACE TEMP TABLE time_texts AS ${select}`, field);
+  const all = [
+    ...DATES.flatMap((date) => CLOCKS.flatMap((clock) => ZONES.map((zone) => date + clock + zone))),
+    ...WHOLE,
+  ];
+  const fits = async (patterns: readonly string[], from: string): Promise<string[]> => {
+    if (patterns.length === 0) return [];
+    const tests = patterns.map((pattern) => {
+      const parsed = `try_strptime(value, ${quoteLiteral(pattern)})`;
+      return `bool_and(coalesce(year(${parsed}) >= 1000, false))`;
+    });
+    const row = await session.row(`SELECT ${tests.join(', ')} FROM ${from}`, field);
+    return patterns.filter((_, k) => row[k] === true);
+  };
+  const few = await fits(all, '(FROM time_texts LIMIT 1)');
+  return fits(await fits(few, '(FROM time_texts LIMIT 1000)'), 'time_texts');
+}
+
+/** The lines to write for a column of times that are neither numbers nor ISO 8601. */
+export async function timeAdvice(session: DuckSession, select: string, table: string, field: string): Promise<string> {
+  const patterns = await fittingPatterns(session, select, field);
+  const lines = patterns.map((pattern) => advice(table, { timeFormat: pattern }));
+  if (lines.length === 1) return `a number or an ISO 8601 time; ${lines[0]}`;
+  if (lines.length > 1)
+    return `a number or an ISO 8601 time; the order of day and month is yours to say (%d is the day, %m the month): ${lines.join(', or ')}`;
+  const texts = await session.columns(`SELECT value FROM time_texts LIMIT 3`, field);
+  return `a number or an ISO 8601 time, or its patterns for strptime, such as ${advice(table, { timeFormat: ['%d.%m.%Y %H:%M', '%Y-%m-%d'] })}; the column has ${texts.flat().map(show).join(', ')}`;
+}

@@ -1,0 +1,122 @@
+/** How texts become numbers and missing values, as SQL. Ids, labels, times and features share one list of what is missing. */
+import { InnerloopError } from '../foundation/errors.js';
+import { quoteLiteral } from './duckdb.js';
+import { DEFAULT_NULLS } from './table-source.js';
+import type { ValueOptions } from './table-source.js';
+
+export interface ValueRules {
+  nulls: readonly string[];
+  decimal: '.' | ',';
+  timeFormat: readonly string[] | undefined;
+}
+
+export function valueRules({ nulls, decimal, timeFormat }: ValueOptions): ValueRules {
+  return {
+    nulls: nulls ?? DEFAULT_NULLS,
+    decimal: decimal ?? '.',
+    timeFormat: timeFormat === undefined ? undefined : [timeFormat].flat(),
+  };
+}
+
+/** What is cut off around ids, numbers and times: white space, as String.trim sees it, and marks of no width. */
+const BLANKS =
+  ' \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff';
+
+export const trimmed = (text: string): string => `trim(${text}, ${quoteLiteral(BLANKS)})`;
+
+/** A condition: the text is missing. `text` is an expression of type VARCHAR. */
+export function isMissing(text: string, { nulls }: Pick<ValueRules, 'nulls'>): string {
+  return `(${text} IS NULL OR ${trimmed(text)} IN (${['', ...nulls].map(quoteLiteral).join(', ')}))`;
+}
+
+/** The text without blanks around it; null where it is missing. */
+export function presentText(text: string, rules: ValueRules): string {
+  return `CASE WHEN ${isMissing(text, rules)} THEN NULL ELSE ${trimmed(text)} END`;
+}
+
+const INTEGER = /^U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$/;
+const NUMERIC = /^(BOOLEAN|FLOAT|DOUBLE|DECIMAL.*)$/;
+const LIST = /\[\d*\]$/;
+
+export const isList = (type: string): boolean => LIST.test(type);
+export const isInteger = (type: string): boolean => INTEGER.test(type);
+export const isNumeric = (type: string): boolean => isInteger(type) || NUMERIC.test(type);
+export const isText = (type: string): boolean => type === 'VARCHAR' || type === 'JSON' || type.startsWith('ENUM');
+export const isNull = (type: string): boolean => type.replaceAll('"', '') === 'NULL';
+
+/** An expression of type VARCHAR for one of any type. */
+export function asText(expression: string, type: string): string {
+  return type === 'JSON' ? `json_extract_string(${expression}, '$')` : `CAST(${expression} AS VARCHAR)`;
+}
+
+/** The text of a category; null where the value is missing. */
+export function textExpression(expression: string, type: string, rules: ValueRules): string {
+  return isInteger(type) ? asText(expression, type) : presentText(asText(expression, type), rules);
+}
+
+/** Text in the place of a number becomes infinity, which no column may hold: a missing value is null, never this. */
+export const BAD = "'infinity'::DOUBLE";
+
+/** How the texts of a column of numbers are written. */
+export interface NumberForm {
+  values?: Readonly<Record<string, number>>;
+  unit?: string | readonly string[];
+  decimal?: '.' | ',';
+  thousands?: string;
+}
+
+/** An expression of type DOUBLE for one of `type`; null where the value is missing, infinite where it is not a number. */
+export function numberExpression(
+  expression: string,
+  type: string,
+  field: string,
+  rules: ValueRules,
+  form: NumberForm = {},
+): string {
+  if (isNull(type)) return 'NULL::DOUBLE';
+  // NaN is how several writers spell a missing number.
+  if (isNumeric(type) && form.values === undefined) return missingNaN(`CAST(${expression} AS DOUBLE)`, rules);
+  if (!isText(type) && !isNumeric(type))
+    throw new InnerloopError('INVALID_DATA', `a column of type ${type}`, { field, expected: 'a number' });
+  const text = asText(expression, type);
+  const { decimal = rules.decimal, unit, thousands, values } = form;
+  const bare = unit === undefined ? text : withoutUnit(trimmed(text), [unit].flat());
+  // DuckDB takes 1_000 for a number.
+  const plain = `TRY_CAST(CASE WHEN contains(${bare}, '_') THEN NULL ELSE ${digits(bare, decimal, thousands)} END AS DOUBLE)`;
+  const number = missingNaN(plain, rules);
+  const known = `CASE WHEN ${isMissing(text, rules)} THEN NULL WHEN ${plain} IS NULL THEN ${BAD} END`;
+  if (values === undefined) return `coalesce(${number}, ${known})`;
+  const mapped = Object.entries(values).map(
+    ([name, value]) => `WHEN ${quoteLiteral(name.trim().toLowerCase())} THEN ${value}::DOUBLE`,
+  );
+  return mapped.length === 0
+    ? `coalesce(${number}, ${known})`
+    : `CASE lower(${trimmed(text)}) ${mapped.join(' ')} ELSE coalesce(${number}, ${known}) END`;
+}
+
+function missingNaN(number: string, { nulls }: ValueRules): string {
+  return nulls.some((text) => /^-?nan$/i.test(text)) ? `nullif(${number}, 'nan'::DOUBLE)` : number;
+}
+
+function withoutUnit(text: string, units: readonly string[]): string {
+  const cases = [...units]
+    .map((unit) => unit.trim())
+    .sort((a, b) => b.length - a.length)
+    .map((unit) => {
+      const literal = quoteLiteral(unit.toLowerCase());
+      const lower = `lower(${text})`;
+      return `WHEN ends_with(${lower}, ${literal}) THEN ${trimmed(`left(${text}, -length(${literal}))`)} WHEN starts_with(${lower}, ${literal}) THEN ${trimmed(`substr(${text}, length(${literal}) + 1)`)}`;
+    });
+  return `CASE ${cases.join(' ')} ELSE ${text} END`;
+}
+
+/** The text as DuckDB reads a number; null where its marks are not in their places. */
+function digits(text: string, decimal: '.' | ',', thousands: string | undefined): string {
+  if (decimal === '.' && thousands === undefined) return text;
+  const escaped = (mark: string) => mark.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const group = thousands === undefined ? '' : `(\\d{1,3}(${escaped(thousands)}\\d{3})+)|`;
+  const pattern = `[-+]?(${group}\\d+|)(${escaped(decimal)}\\d*)?([eE][-+]?\\d+)?`;
+  const joined = thousands === undefined ? text : `replace(${text}, ${quoteLiteral(thousands)}, '')`;
+  const pointed = decimal === '.' ? joined : `replace(${joined}, ',', '.')`;
+  return `CASE WHEN regexp_full_match(${trimmed(text)}, ${quoteLiteral(pattern)}) THEN ${pointed} END`;
+}

@@ -1,0 +1,59 @@
+// What every compute call takes, and how it runs.
+#pragma once
+#include <mutex>
+#include <shared_mutex>
+
+#include "../batch/batch.h"
+#include "../meta/meta_gradient.h"
+#include "arguments.h"
+#include "handle.h"
+#include "job.h"
+#include "locks.h"
+
+namespace innerloop {
+
+template <class T>
+struct Call {
+  std::shared_ptr<Store<T>> store;
+  std::shared_ptr<Batch<T>> batch;
+  InnerLoop<T> inner;
+  std::shared_ptr<Store<T>> rates;  // where the rates are parameters
+  int threads;
+  std::shared_ptr<Token> token;
+};
+
+// From the first argument, an object. `labels`: whether the batch must have some.
+template <class T>
+std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels);
+
+inline Direction read_direction(const Napi::CallbackInfo& info) {
+  return enumerator<Direction>(object(info[0], "options"), "direction");
+}
+
+template <class T>
+std::shared_lock<std::shared_mutex> lock_rates(const Call<T>& call) {
+  return call.rates ? std::shared_lock(call.rates->mutex) : std::shared_lock<std::shared_mutex>();
+}
+
+// A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the
+// event loop does not wait for one that runs.
+template <bool Sync, class T>
+Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, Work work, Finish finish) {
+  if constexpr (Sync) {
+    call->threads = 1;
+    const auto lock = share_now(*call->store);
+    const auto rates_lock = call->rates ? share_now(*call->rates) : std::shared_lock<std::shared_mutex>();
+    return run_inline(env, work, finish);
+  } else {
+    return run_job(
+        env, call->threads, call->token,
+        [call, work = std::move(work)](const Poll& poll) {
+          const std::shared_lock lock(call->store->mutex);
+          const auto rates_lock = lock_rates(*call);
+          work(poll);
+        },
+        std::move(finish));
+  }
+}
+
+}  // namespace innerloop

@@ -1,0 +1,74 @@
+// Gradients, for callers that look at them: of the meta-loss, and along a direction.
+#include "../meta/hessian_vector_product.h"
+#include "../meta/meta_gradient.h"
+#include "call.h"
+#include "layout.h"
+#include "operations.h"
+
+namespace innerloop {
+namespace {
+
+template <class T>
+Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto c = read_call<T>(info, true);
+    const Direction way = read_direction(info);
+    const auto result = std::make_shared<MetaGradient<T>>();
+    return run_job(
+        info.Env(), c->threads, c->token,
+        [c, way, result](const Poll& poll) {
+          const std::shared_lock lock(c->store->mutex);
+          const auto rates_lock = lock_rates(*c);
+          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
+          *result = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
+        },
+        [c, result](Napi::Env env) -> Napi::Value {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("loss", Napi::Number::New(env, result->loss));
+          out.Set("taskLosses", to_typed_array(env, result->task_losses));
+          out.Set("gradient", densify(env, *c->store->model, result->gradient));
+          if (c->inner.rate_kind == RateKind::per_parameter)
+            out.Set("rateGradient", densify(env, *c->store->model, result->rate_gradient));
+          if (c->inner.rate_kind == RateKind::per_tensor_step)
+            out.Set("rateGradient", step_rates_to_js(env, result->step_rate_gradient));
+          return out;
+        });
+  });
+}
+
+template <class T>
+Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto c = read_call<T>(info, true);
+    const std::shared_ptr<Store<T>> vector = unwrap<Store<T>>(object(info[0], "options").Get("vector"));
+    require(vector->model == c->store->model && vector != c->store, "the vector belongs to another model");
+    require(c->batch->tasks() == 1, "a Hessian-vector product is of one set of rows");
+    const auto result = std::make_shared<HessianVectorProduct<T>>();
+    return run_job(
+        info.Env(), c->threads, c->token,
+        [c, vector, result](const Poll&) {
+          const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
+          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
+          *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data());
+        },
+        [c, result](Napi::Env env) -> Napi::Value {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("loss", Napi::Number::New(env, result->loss));
+          out.Set("gradient", densify(env, *c->store->model, result->gradient));
+          out.Set("product", densify(env, *c->store->model, result->product));
+          return out;
+        });
+  });
+}
+
+}  // namespace
+
+template <class T>
+void add_gradient_operations(const Operations& operations) {
+  operations.add("metaGradient", meta_gradient_<T>);
+  operations.add("hessianVectorProduct", hessian_vector_product_<T>);
+}
+
+INNERLOOP_OPERATIONS(add_gradient_operations)
+
+}  // namespace innerloop

@@ -1,0 +1,108 @@
+// Stores of parameters: made, written and read.
+#include "../meta/store.h"
+
+#include "arguments.h"
+#include "handle.h"
+#include "layout.h"
+#include "locks.h"
+#include "operations.h"
+
+namespace innerloop {
+namespace {
+
+template <class T>
+Napi::Value create_store(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return wrap(info.Env(), std::make_shared<Store<T>>(unwrap<Model<T>>(info[0]))); });
+}
+
+template <class T>
+Index tensor_index(const Model<T>& model, const Napi::Value& value) {
+  return integer(value.ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "tensor");
+}
+
+template <class T>
+Napi::Value write_tensor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
+    const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
+    const std::vector<T> data = copy<T>(info[2], "tensor");
+    require(static_cast<Index>(data.size()) == t.size, "a tensor must hold as many values as its shape says");
+    const auto lock = own_now(*store);
+    inward<T>(t, data.data(), store->values->data() + t.offset);
+    return info.Env().Undefined();
+  });
+}
+
+template <class T>
+Napi::Value read_tensor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
+    const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
+    const auto lock = share_now(*store);
+    return to_typed_array<T>(info.Env(), t, store->values->data() + t.offset);
+  });
+}
+
+// Everything an exact resume needs, in the arena's own layout.
+template <class T>
+Napi::Value read_state(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
+    const auto lock = share_now(*store);
+    Napi::Object state = Napi::Object::New(info.Env());
+    state.Set("values", to_typed_array(info.Env(), *store->values));
+    state.Set("firstMoment", to_typed_array(info.Env(), store->first_moment));
+    state.Set("secondMoment", to_typed_array(info.Env(), store->second_moment));
+    std::vector<double> touched;
+    for (const auto& rows : store->touched) touched.insert(touched.end(), rows.begin(), rows.end());
+    state.Set("touched", to_typed_array(info.Env(), touched));
+    state.Set("step", Napi::Number::New(info.Env(), static_cast<double>(store->step)));
+    return state;
+  });
+}
+
+template <class T>
+Napi::Value write_state(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
+    const Napi::Object state = object(info[1], "state");
+    const auto read = [&](const char* name) { return copy<T, Aligned<T>>(state.Get(name), name); };
+    const Aligned<T> values = read("values");
+    Aligned<T> first = read("firstMoment"), second = read("secondMoment");
+    const std::vector<double> touched = copy<double>(state.Get("touched"), "touched");
+    const std::size_t size = static_cast<std::size_t>(store->model->arena_size);
+    const auto& tensors = store->model->tensors;
+    std::size_t rows = 0;
+    for (const TensorInfo& t : tensors) rows += t.input >= 0 ? static_cast<std::size_t>(t.shape[0]) : 0;
+    require(values.size() == size && first.size() == second.size() && (first.empty() || first.size() == size) &&
+                touched.size() == (first.empty() ? 0 : rows),
+            "the state belongs to another model");
+    const auto lock = own_now(*store);
+    *store->values = values;
+    store->first_moment = std::move(first);
+    store->second_moment = std::move(second);
+    store->step = integer(state, "step", 0, 9e15);
+    store->touched.assign(store->first_moment.empty() ? 0 : tensors.size(), {});
+    for (std::size_t t = 0, at = 0; t < store->touched.size(); ++t) {
+      if (tensors[t].input < 0) continue;
+      for (Index r = 0; r < tensors[t].shape[0]; ++r)
+        store->touched[t].push_back(integer(touched[at++], 0, 9e15, "touched"));
+    }
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace
+
+template <class T>
+void add_store_operations(const Operations& operations) {
+  operations.add("createStore", create_store<T>);
+  operations.add("writeTensor", write_tensor<T>);
+  operations.add("readTensor", read_tensor<T>);
+  operations.add("readState", read_state<T>);
+  operations.add("writeState", write_state<T>);
+}
+
+INNERLOOP_OPERATIONS(add_store_operations)
+
+}  // namespace innerloop

@@ -1,0 +1,83 @@
+/** Every program of examples/ as a stranger runs it, but for the size of the work. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { packageRoot } from '../../lib/foundation/addon.js';
+import { fit, saveLearner } from '../../lib/index.js';
+
+const examples = join(packageRoot(), 'examples');
+const folder = mkdtempSync(join(tmpdir(), 'innerloop-examples-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+function run(name: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(examples, name), ...args], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+/** Likes by parity, in a file with column names of its own. */
+function ratings(): string {
+  const rows = ['who,what,stars'];
+  for (let u = 0; u < 40; u++)
+    for (let i = 0; i < 12; i++)
+      rows.push(`person ${u},thing ${i},${(u + i) % 2 === 0 ? 5 : 2 + (i % 3 === 0 ? 1 : 0)}`);
+  const path = join(folder, 'stars.csv');
+  writeFileSync(path, rows.join('\n'));
+  return path;
+}
+
+test('examples: each is short', async () => {
+  for (const name of readdirSync(examples).filter((file) => file.endsWith('.mjs'))) {
+    const lines = readFileSync(join(examples, name), 'utf8').split('\n');
+    const code = lines.filter((line) => line.trim() !== '' && !line.startsWith('//'));
+    assert.ok(code.length <= 20, `${name} has ${code.length} lines of code`);
+  }
+});
+
+test('examples: train on a CSV file of one’s own', async () => {
+  const output = run('train-on-my-csv.mjs', ratings(), 'who', 'what', 'stars');
+  assert.match(output, /^ridge +0\.\d+/m);
+  assert.equal(output.match(/^thing \d+ \d\.\d\d$/gm)?.length, 5);
+});
+
+test('examples: the gradient is the difference quotient', async () => {
+  const rows = run('check-gradients.mjs').trim().split('\n');
+  assert.equal(rows.length, 6);
+  for (const row of rows) {
+    const [exact, difference] = row.split(' ').map(Number);
+    assert.ok(Math.abs(exact - difference) < 1e-8, row);
+  }
+});
+
+test('examples: a service that adapts inside the request', async () => {
+  const source = { interactions: { from: ratings(), user: 'who', item: 'what', label: 'stars' } };
+  const { learner } = await fit(source, { epochs: 3, baselines: false });
+  const model = join(folder, 'model.safetensors');
+  await saveLearner(learner, model);
+  const server = spawn(process.execPath, [join(examples, 'embed-in-a-service.mjs'), model, '0']);
+  try {
+    const port = await new Promise<string>((found, failed) => {
+      server.stdout.once('data', (chunk: Buffer) => found(chunk.toString().trim()));
+      server.once('exit', (code) => failed(new Error(`the service ended with ${code}`)));
+    });
+    const post = (body: string) => fetch(`http://127.0.0.1:${port}`, { method: 'POST', body });
+    const good = await post('{"items":["thing 0","thing 1"],"labels":[5,2]}');
+    assert.equal(good.status, 200);
+    const list = (await good.json()) as { item: string; score: number }[];
+    assert.equal(list.length, 10);
+    assert.ok(list.every(({ item }) => item !== 'thing 0' && item !== 'thing 1'));
+    assert.equal((await post('{"items":["thing 0"],"labels":[1,2]}')).status, 400);
+    assert.equal((await post('no JSON')).status, 400);
+  } finally {
+    server.kill('SIGKILL');
+  }
+});
+
+test('examples: a search over 20 configurations', async () => {
+  const lines = run('search-configurations.mjs', '1').split('\n');
+  assert.equal(lines.filter((line) => /^dim \d+, rate [\d.]+: validation MAE 0\.\d{4}$/.test(line)).length, 20);
+  assert.match(lines.join('\n'), /^best: dim \d+, rate [\d.]+$/m);
+});
