@@ -95,7 +95,10 @@ export const data = z.strictObject({
           z.strictObject({
             column: text,
             values: z.record(z.string(), z.number()).optional().describe('The number that each text stands for.'),
-            unit: text.optional().describe('What stands beside the number, such as stars or %.'),
+            unit: z
+              .union([text, z.array(text)])
+              .optional()
+              .describe('What stands beside the number, such as stars or %.'),
             decimal: decimal.describe('Decimal mark. Default: that of the table.'),
             thousands: text.optional().describe('What separates groups of three digits. Default: nothing.'),
           }),

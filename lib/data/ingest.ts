@@ -5,7 +5,7 @@ import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
 import { labelForm } from './labels.js';
 import { at, columnOf, openRelation, reading } from './relation.js';
-import type { Relation } from './relation.js';
+import type { Relation, ResolvedColumn } from './relation.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { labelSource } from './source.js';
 import type { InteractionSource, LabelSource, TableSource } from './source.js';
@@ -13,7 +13,16 @@ import { advice, DEFAULT_NULLS } from './table-source.js';
 import type { Wanted, WantedColumn } from './text-table.js';
 import { timeAdvice, timeExpression } from './times.js';
 import type { TimeExpression } from './times.js';
-import { asText, isInteger, isMissing, isText, numberExpression, textExpression, trimmed } from './values.js';
+import {
+  asText,
+  isInteger,
+  isMissing,
+  isText,
+  numberExpression,
+  quickNumber,
+  textExpression,
+  trimmed,
+} from './values.js';
 import type { NumberForm } from './values.js';
 
 /** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
@@ -59,32 +68,39 @@ export async function ingestInteractions(
   const expressions: FeatureExpression[] = [];
   for (const feature of features) expressions.push(await featureExpression(session, relation, feature));
   const numbers = (['count', 'weight'] as const).filter((name) => source[name] !== undefined);
-  const selected = (form: NumberForm, exact: boolean): string[] => [
-    `${user} AS user`,
-    `${item} AS item`,
-    `${labelColumn === undefined ? '1::DOUBLE' : numberExpression(labelColumn.sql, labelColumn.type, 'interactions.label', rules, form)} AS label`,
-    ...(time === undefined ? [] : [`${time.number} AS time`]),
-    ...(time?.fine === undefined ? [] : [`${time.fine} AS fine`]),
-    ...(time !== undefined && exact ? [`${time.exact} AS time_exact`] : []),
-    ...numbers.map((name) => {
-      const { sql, type } = columnOf(relation, source[name]!, `interactions.${name}`);
-      return `${numberExpression(sql, type, `interactions.${name}`, rules)} AS ${name}`;
-    }),
-  ];
+  const selected = (form: NumberForm, isQuick: boolean, isExact: boolean): string[] => {
+    const number = (column: ResolvedColumn, field: string, own: NumberForm = {}): string =>
+      (isQuick ? quickNumber(column.sql, column.type, rules, own) : undefined) ??
+      numberExpression(column.sql, column.type, field, rules, own);
+    return [
+      `${user} AS user`,
+      `${item} AS item`,
+      `${labelColumn === undefined ? '1::DOUBLE' : number(labelColumn, 'interactions.label', form)} AS label`,
+      ...(time === undefined ? [] : [`${(isQuick ? time.quick : undefined) ?? time.number} AS time`]),
+      ...(time?.fine === undefined ? [] : [`${time.fine} AS fine`]),
+      ...(time !== undefined && isExact ? [`${time.exact} AS time_exact`] : []),
+      ...numbers.map((name) => {
+        const field = `interactions.${name}`;
+        return `${number(columnOf(relation, source[name]!, field), field)} AS ${name}`;
+      }),
+    ];
+  };
   let form: NumberForm = label ?? {};
-  let table = await copy(session, 'interactions', relation, expressions, selected(form, false));
+  let table = await copy(session, 'interactions', relation, expressions, selected(form, true, false));
+  if (await hasGaps(session, table, ['label', ...(time === undefined ? [] : ['time']), ...numbers]))
+    table = await copy(session, 'interactions', relation, expressions, selected(form, false, false));
   if (label !== undefined && labelColumn !== undefined) {
     const found = await labelForm(session, table, labelColumn, label, 'interactions');
     if (found !== undefined) {
       form = found;
-      table = await copy(session, 'interactions', relation, expressions, selected(form, false));
+      table = await copy(session, 'interactions', relation, expressions, selected(form, false, false));
     }
     if (!dropMissing) await checkPresent(session, table, 'label', label.column, 'interactions.label');
     // A label has to be finite in the core's float32 too.
     await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', label.column, 'interactions.label');
   }
   const isExact = time !== undefined && (await checkTimes(session, table, source.time!, time));
-  if (isExact) table = await copy(session, 'interactions', relation, expressions, selected(form, true));
+  if (isExact) table = await copy(session, 'interactions', relation, expressions, selected(form, false, true));
   for (const name of numbers) {
     await checkPresent(session, table, name, source[name]!, `interactions.${name}`);
     const condition =
@@ -223,9 +239,17 @@ async function checkTimes(
           : `a time as timeFormat says: ${relation.rules.timeFormat.join(' or ')}`;
     await checkNumbers(session, table, 'NOT isfinite(time)', name, field, undefined, expected);
   }
-  if (time.fine === undefined) return false;
-  const [fine] = await session.row(`SELECT coalesce(bool_or(fine), false) FROM ${table.name}`, field);
+  if (time.fine === undefined && time.limit === Infinity) return false;
+  const test = time.fine === undefined ? `abs(time) >= ${time.limit}` : 'fine';
+  const [fine] = await session.row(`SELECT coalesce(bool_or(${test}), false) FROM ${table.name}`, field);
   return fine === true;
+}
+
+/** Whether some numbers are missing or none: what the quick expressions cannot tell apart. */
+async function hasGaps(session: DuckSession, table: CopiedTable, columns: readonly string[]): Promise<boolean> {
+  const test = columns.map((name) => `${name} IS NULL OR isnan(${name})`).join(' OR ');
+  const [found] = await session.row(`SELECT coalesce(bool_or(${test}), false) FROM ${table.name}`, 'interactions');
+  return found === true;
 }
 
 async function copy(

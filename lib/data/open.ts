@@ -141,7 +141,7 @@ function checkParts(parts: CategoricalColumn, column: string): void {
 async function orderTimes(session: DuckSession, time: Float64Array, notes: string[]): Promise<void> {
   const rank = new Int32Array(time.length);
   await session.transfer(
-    `SELECT rowid::INTEGER, (dense_rank() OVER (ORDER BY coalesce(time_exact, time)) - 1)::INTEGER FROM raw_interactions`,
+    `SELECT rowid::INTEGER, (dense_rank() OVER (ORDER BY time_exact, time) - 1)::INTEGER FROM raw_interactions`,
     [scatter(rank)],
     'interactions.time',
   );

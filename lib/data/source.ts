@@ -35,7 +35,7 @@ export interface LabelSource {
   /** The number that each text stands for, such as `{ yes: 1, no: 0 }`; upper and lower case are the same. Other texts are read as numbers. */
   values?: Record<string, number>;
   /** What stands before or after the number, such as `stars` or `%`; blanks around it are cut off. */
-  unit?: string;
+  unit?: string | string[];
   /** The decimal mark. Default: that of the table, `.`. */
   decimal?: '.' | ',';
   /** What separates groups of three digits, such as `,`. Default: nothing does. */
@@ -164,8 +164,8 @@ function checkLabel(label: unknown, field: string): void {
   checkObject(label, field, ['column', 'values', 'unit', 'decimal', 'thousands']);
   const { values, decimal } = label;
   checkString(label['column'], `${field}.column`);
-  for (const key of ['unit', 'thousands'] as const)
-    if (label[key] !== undefined) checkString(label[key], `${field}.${key}`);
+  if (label['thousands'] !== undefined) checkString(label['thousands'], `${field}.thousands`);
+  for (const unit of [label['unit'] ?? []].flat()) checkString(unit, `${field}.unit`);
   if (decimal !== undefined) checkOneOf(decimal, `${field}.decimal`, ['.', ',']);
   if (label['thousands'] !== undefined && label['thousands'] === (decimal ?? '.'))
     throw invalid(`${field}.thousands`, 'the decimal mark too', label['thousands'], 'another mark than decimal');

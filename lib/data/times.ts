@@ -3,11 +3,11 @@ import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { advice, TIME_UNITS } from './table-source.js';
-import { asText, BAD, isMissing, isNull, isNumeric, isText, numberExpression, trimmed } from './values.js';
+import { asText, BAD, isMissing, isNull, isNumeric, isText, numberExpression, quickNumber, trimmed } from './values.js';
 import type { ValueRules } from './values.js';
 
 /** Above this, integers have no double of their own. */
-export const EXACT_LIMIT = 2 ** 53;
+const EXACT_LIMIT = 2 ** 53;
 
 /** The expressions of a time. */
 export interface TimeExpression {
@@ -17,6 +17,10 @@ export interface TimeExpression {
   exact: string;
   /** A condition under which a row's double may have lost what orders it. */
   fine: string | undefined;
+  /** From this size on a double may have lost it. */
+  limit: number;
+  /** The number where no value is missing or bad, as `quickNumber` has it. */
+  quick: string | undefined;
 }
 
 const TEMPORAL = /^(DATE|TIMESTAMP.*)$/;
@@ -46,6 +50,8 @@ export function timeExpression(
       number: `CAST(epoch(${expression}) AS DOUBLE)`,
       exact,
       fine: type === 'TIMESTAMP_NS' ? `(${exact} % 1000 <> 0)` : undefined,
+      limit: Infinity,
+      quick: undefined,
     };
   }
   if (!isText(type) && !isNumeric(type) && !isNull(type))
@@ -72,17 +78,25 @@ export function timeExpression(
     return { ...dateExpression(stamp, exact, asText(expression, type), rules), fine };
   }
   const number = numberExpression(expression, type, field, rules);
+  const quick = quickNumber(expression, type, rules, {});
   const exact = `TRY_CAST(${isText(type) ? text : expression} AS DECIMAL(38, 9))`;
   return {
     number: scale === undefined || scale === 1 ? number : `${number} / ${scale}`,
     exact,
-    fine: `abs(${number}) >= ${EXACT_LIMIT}`,
+    fine: undefined,
+    limit: EXACT_LIMIT / (scale ?? 1),
+    quick: quick === undefined || scale === undefined || scale === 1 ? quick : `${quick} / ${scale}`,
   };
 }
 
 function dateExpression(parsed: string, exact: string, text: string, rules: ValueRules): Omit<TimeExpression, 'fine'> {
   const seconds = `CAST(epoch(${parsed}) AS DOUBLE)`;
-  return { number: `coalesce(${seconds}, CASE WHEN ${isMissing(text, rules)} THEN NULL ELSE ${BAD} END)`, exact };
+  return {
+    quick: seconds,
+    limit: Infinity,
+    number: `coalesce(${seconds}, CASE WHEN ${isMissing(text, rules)} THEN NULL ELSE ${BAD} END)`,
+    exact,
+  };
 }
 
 /**

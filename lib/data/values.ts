@@ -94,6 +94,17 @@ export function numberExpression(
     : `CASE lower(${trimmed(text)}) ${mapped.join(' ')} ELSE coalesce(${number}, ${known}) END`;
 }
 
+/**
+ * The same where no value is missing or bad, at a third of the cost; null or NaN where that has to be looked at. Undefined
+ * where there is nothing to be saved.
+ */
+export function quickNumber(expression: string, type: string, rules: ValueRules, form: NumberForm): string | undefined {
+  const isPlain = form.values === undefined && form.unit === undefined && form.thousands === undefined;
+  if (isPlain && isNumeric(type)) return `CAST(${expression} AS DOUBLE)`;
+  if (type !== 'VARCHAR' || !isPlain || (form.decimal ?? rules.decimal) !== '.') return undefined;
+  return `TRY_CAST(CASE WHEN contains(${expression}, '_') THEN NULL ELSE ${expression} END AS DOUBLE)`;
+}
+
 function missingNaN(number: string, { nulls }: ValueRules): string {
   return nulls.some((text) => /^-?nan$/i.test(text)) ? `nullif(${number}, 'nan'::DOUBLE)` : number;
 }
