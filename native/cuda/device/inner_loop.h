@@ -1,0 +1,229 @@
+// Tasks by gradient steps, one block at a time with a task, and the way back (design.md, section 2):
+//
+//   θ_{k+1} = θ_k − α ∘ g_k,  g_k = ∇_θ L_S(θ_k, φ)
+//   v = ∇_θ L_Q(θ_K, φ),  u = ∇_φ L_Q(θ_K, φ)
+//   order 2, k = K−1 … 0:  d = α ∘ v;  ∂α −= v ∘ g_k;  (Hθ, Hφ) = H_S(θ_k, φ)(d, 0);  v −= Hθ;  u −= Hφ
+#pragma once
+#include "gram.h"
+
+namespace innerloop::device {
+
+template <class T>
+struct InnerLoop {
+  IL_DEVICE InnerLoop(const Block& block, const TaskCall<T>& call, Index number)
+      : task(block, call, number), block(block), call(call), program(call.program), m(task.m) {}
+
+  IL_DEVICE void run() const {
+    if (task.gram && task.stepped) Gram<T>(task).multiply_rows();
+    for (int k = 0; k < call.steps; ++k) step(k);
+    if (call.mode == Mode::adapt) return give_adapted();
+    const Pass<T> query = task.query_pass(call.steps);
+    if (task.gram) Gram<T>(task).query_forward(query.x_of(task.gram->out));
+    for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, query, program.layers[l]);
+    const T* o = query.x_of(program.output);
+    if (call.mode == Mode::predict) {
+      T* to = call.outputs + call.query_at[task.task] * program.outputs;
+      block.each(task.Q * program.outputs, [&](Index i) { to[i] = o[i]; });
+      return;
+    }
+    loss_value(block, task.query_labels(), o, m.terms, call.task_losses + task.task);
+    if (call.reptile) return displacement();
+    meta_gradient(query);
+  }
+
+ private:
+  // θ_{k+1} from θ_k, and what the way back needs of it.
+  IL_DEVICE void step(int k) const {
+    const T* from = task.theta(k);
+    T* to = task.theta(k + 1);
+    if (!task.stepped) {
+      if (call.keep) block.each(task.fast, [&](Index i) { to[i] = from[i]; });
+      return;
+    }
+    Pass<T> p = task.support_pass(k);
+    // Each tensor is read by one layer, so its gradient may go where the tensor itself lies.
+    p.grad = call.folded ? to : task.gradient(k);
+    p.from = call.folded ? from : nullptr;
+    if (task.gram) Gram<T>(task).support_forward(k, p.x_of(task.gram->out));
+    for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, p, program.layers[l]);
+    const int out = program.output;
+    loss_backward(block, task.support_labels(), p.x_of(out), task.support_weight(), p.dx_of(out));
+    for (int l = program.layer_count; l-- > task.bottom();) backward(block, p, program.layers[l]);
+    if (task.gram) Gram<T>(task).step(k, p.dx_of(task.gram->out));
+    if (call.folded) return;
+    const T* g = p.grad;
+    task.each_fast([&](int t, Index at, Index place, Index) { to[at] = from[at] - rate(t, k, place) * g[at]; });
+  }
+
+  IL_DEVICE T rate(int t, int k, Index place) const {
+    if (call.rate_kind == RateKind::scalar) return call.rate;
+    return call.rate_kind == RateKind::per_parameter ? call.rates[place] : call.step_rates[t * call.steps + k];
+  }
+
+  IL_DEVICE T* accumulators() const { return call.acc + block.index * program.acc_size; }
+
+  IL_DEVICE void meta_gradient(Pass<T> query) const {
+    const int out = program.output;
+    const bool exact = call.order == 2 && task.stepped;
+    clear();
+    query.boundary = Boundary::set;
+    query.grad = m.v;
+    query.slow = accumulators();
+    query.blocks = call.blocks;
+    loss_backward(block, task.query_labels(), query.x_of(out), task.task_weight(), query.dx_of(out));
+    for (int l = program.layer_count; l-- > task.bottom();) backward(block, query, program.layers[l]);
+    const T* P = task.gram ? query.dx_of(task.gram->out) : nullptr;
+    if (task.gram) Gram<T>(task).query_backward(P);
+    if (task.gram && exact) Gram<T>(task).begin_products(P);
+    for (int k = call.steps - 1; k >= 0; --k) {
+      if (call.rate_kind != RateKind::scalar && task.stepped) rate_gradient(k);
+      if (exact) curvature(k);
+    }
+    if (task.gram && exact) Gram<T>(task).finish(P);
+    give_gradient();
+  }
+
+  // What the way back adds to.
+  IL_DEVICE void clear() const {
+    block.each(task.fast, [&](Index i) { m.v[i] = 0; });
+    for (int s = 0; s < program.slot_count; ++s) {
+      const SlotInfo<T>& slot = program.slots[s];
+      if (slot.moves || !slot.dx) continue;
+      T* dx = slot.dx + task.first * slot.width;
+      block.each((task.S + task.Q) * slot.width, [&](Index i) { dx[i] = 0; });
+    }
+    clear_blocks(call.blocks);
+    if (call.rate_kind == RateKind::per_parameter) clear_blocks(call.rate_blocks);
+  }
+  IL_DEVICE void clear_blocks(T* const* blocks) const {
+    for (int t = 0; t < program.tensor_count; ++t) {
+      const TensorInfo& info = program.tensors[t];
+      if (info.input < 0 || !info.suffix || !blocks[t]) continue;
+      T* to = table_block(blocks, t);
+      block.each(task.block_rows(info) * info.width, [&](Index i) { to[i] = 0; });
+    }
+  }
+  IL_DEVICE T* table_block(T* const* blocks, int t) const {
+    const TensorInfo& info = program.tensors[t];
+    return blocks[t] + program.rows.inputs[info.input].unique_begin[task.task] * info.width;
+  }
+
+  // (v, u) += H_S(θ_k, φ)(d, 0), with the sign of d.
+  IL_DEVICE void curvature(int k) const {
+    const int out = program.output;
+    T* d = m.v;  // folded: −α is a factor of the loss
+    if (!call.folded) {
+      d = m.d;
+      task.each_fast([&](int t, Index at, Index place, Index) { d[at] = -rate(t, k, place) * m.v[at]; });
+    }
+    Pass<T> p = task.support_pass(k);
+    p.boundary = Boundary::add;
+    p.v = d;
+    p.grad = m.v, p.from = m.v;
+    p.slow = accumulators();
+    p.blocks = call.blocks;
+    if (task.gram) Gram<T>(task).tangent_forward(k, p.tx_of(task.gram->out));
+    for (int l = task.bottom(); l < program.layer_count; ++l) tangent_forward(block, p, program.layers[l]);
+    loss_tangent(block, task.support_labels(), p.x_of(out), p.tx_of(out), task.support_weight(), p.tdx_of(out));
+    for (int l = program.layer_count; l-- > task.bottom();) tangent_backward(block, p, program.layers[l]);
+    if (task.gram) Gram<T>(task).tangent_backward(k, p.dx_of(task.gram->out), p.tdx_of(task.gram->out));
+  }
+
+  // ∂α −= v ∘ g_k
+  IL_DEVICE void rate_gradient(int k) const {
+    const T* g = task.gradient(k);
+    if (call.rate_kind == RateKind::per_parameter) {
+      T* dense = call.rate_acc + block.index * program.acc_size;
+      for (int t = 0; t < program.tensor_count; ++t) {
+        const TensorInfo& info = program.tensors[t];
+        if (!info.fast) continue;
+        const Index at = task.flat(t);
+        T* to = info.input < 0 ? dense + info.acc_at : table_block(call.rate_blocks, t);
+        task.each_element(t, [&](Index i, Index) { to[i] -= m.v[at + i] * g[at + i]; });
+      }
+      return;
+    }
+    T* to = call.step_rate_acc + block.index * program.tensor_count * call.steps;
+    for (int t = 0; t < program.tensor_count; ++t) {
+      const TensorInfo& info = program.tensors[t];
+      if (!info.fast) continue;
+      const Index at = task.flat(t), size = info.input < 0 ? info.size : task.block_rows(info) * info.width;
+      block.each(kParts, [&](Index part) {
+        T sum = 0;
+        for (Index i = part; i < size; i += kParts) sum += m.v[at + i] * g[at + i];
+        m.scratch[part] = sum;
+      });
+      block.once([&] {
+        T sum = 0;
+        for (int part = 0; part < kParts; ++part) sum += m.scratch[part];
+        to[t * call.steps + k] -= sum;
+      });
+    }
+  }
+
+  IL_DEVICE void give_gradient() const {
+    T* acc = accumulators();
+    for (int t = 0; t < program.tensor_count; ++t) {
+      const TensorInfo& info = program.tensors[t];
+      if (!info.fast) continue;
+      const T* v = m.v + task.flat(t);
+      if (info.input < 0) {
+        block.each(info.size, [&](Index i) { acc[info.acc_at + i] += v[i]; });
+      } else {
+        T* to = table_block(call.blocks, t);
+        block.each(task.block_rows(info) * info.width, [&](Index i) { to[i] = v[i]; });
+      }
+    }
+  }
+
+  // Reptile's direction, θ_0 − θ_K.
+  IL_DEVICE void displacement() const {
+    const T *last = task.theta(call.steps), weight = task.task_weight();
+    clear_blocks(call.blocks);
+    task.each_fast([&](int, Index at, Index place, Index) { m.v[at] = weight * (program.values[place] - last[at]); });
+    if (task.gram) Gram<T>(task).displace(weight);
+    give_gradient();
+  }
+
+  IL_DEVICE void give_adapted() const {
+    const T* last = task.theta(call.steps);
+    for (int t = 0; t < program.tensor_count; ++t) {
+      const TensorInfo& info = program.tensors[t];
+      if (!info.fast) continue;
+      const T* from = last + task.flat(t);
+      T* to = info.input < 0 ? call.adapted[t] + task.task * info.size : table_block(call.adapted, t);
+      task.each_element(t, [&](Index i, Index) { to[i] = from[i]; });
+    }
+  }
+
+  const Task<T> task;
+  const Block& block;
+  const TaskCall<T>& call;
+  const Program<T>& program;
+  const TaskMemory<T>& m;
+};
+
+// Blocks share the tasks: block b has b, b + count, … and adds up their gradients in that order.
+struct Tasks {
+  template <class T>
+  struct Arguments {
+    const TaskCall<T>* call;
+  };
+  template <class T>
+  IL_DEVICE static void run(const Block& block, const Arguments<T>& arguments) {
+    const TaskCall<T>& call = *arguments.call;
+    const Program<T>& program = call.program;
+    if (call.mode == Mode::gradient) {
+      const auto clear = [&](T* acc, Index size) {
+        if (acc) block.each(size, [&](Index i) { acc[block.index * size + i] = 0; });
+      };
+      clear(call.acc, program.acc_size);
+      clear(call.rate_acc, program.acc_size);
+      clear(call.step_rate_acc, static_cast<Index>(program.tensor_count) * call.steps);
+    }
+    for (Index task = block.index; task < program.rows.tasks; task += block.count)
+      InnerLoop<T>(block, call, task).run();
+  }
+};
+
+}  // namespace innerloop::device

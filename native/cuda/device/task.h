@@ -1,0 +1,248 @@
+// One task in the memory of its block: what it takes, how it starts, and the passes over its support rows.
+#pragma once
+#include "layers.h"
+
+namespace innerloop::device {
+
+enum class Mode : int { gradient, predict, adapt };
+
+// Parameters that every task starts from in place of the shared ones, by tensor; null: none.
+template <class T>
+struct Start {
+  const T* const* values;           // dense [size], table [counts, width]
+  const std::int32_t* const* rows;  // of tables, ascending
+  const Index* counts;
+};
+
+// A gradient call, prediction or adaptation by gradient steps, as every block of it sees it.
+template <class T>
+struct TaskCall {
+  Program<T> program;
+  Mode mode;
+  int steps, order, reptile;
+  RateKind rate_kind;
+  int folded;  // one rate and plain steps: −α is a factor of the support loss, and a step adds its gradient
+  int keep;    // all steps are kept, for the way back
+  int keep_gradients;
+  T rate, shrinkage;
+  const T* step_rates;  // [tensors, steps]
+  const T* rates;       // in the arena's layout
+  Start<T> start;
+  Index gram_width;  // H of the Gram layer, 0: there is none
+  int gram_learns;   // whether anything below it does
+  const T* gram_z;   // [rows, H]: X W_0 + b_0 of all rows
+  T* gram_adjoint;   // [rows, H]: P of query rows and U of support rows
+  double* task_losses;
+  T* acc;                 // [blocks, acc_size]
+  T* const* blocks;       // gradients of suffix tables, by tensor
+  T* rate_acc;            // per parameter: [blocks, acc_size]
+  T* const* rate_blocks;  // and by tensor
+  T* step_rate_acc;       // per tensor and step: [blocks, tensors, steps]
+  T* outputs;             // predict: [query rows of all tasks, outputs]
+  const Index* query_at;  // first query row of every task among those of all tasks
+  T* const* adapted;      // adapt: by tensor
+  char* slab;             // [blocks, slab_bytes]
+  std::size_t slab_bytes;
+};
+
+struct TaskSize {
+  Index S, Q, fast;  // rows; elements of the flat vectors
+};
+
+// Columns that are staged at a time for products of rows with rows.
+constexpr int kStage = 32;
+
+template <class T>
+struct TaskMemory {
+  IL_BOTH TaskMemory(Space& space, const TaskCall<T>& call, const TaskSize& size) {
+    const Program<T>& program = call.program;
+    const Index S = size.S, Q = size.Q, fast = size.fast;
+    const Index K = call.steps, W = program.suffix_width, H = call.gram_width, most = S > Q ? S : Q;
+    const bool back = call.mode == Mode::gradient && !call.reptile, exact = back && call.order == 2 && K > 0;
+    const Index staged = (S + Q) * (kStage + 1), fixed = program.scratch_fixed;
+    table_at = space.take<Index>(program.tensor_count);
+    numbers = space.take<double>(3);
+    terms = space.take<double>(most);
+    scratch = space.take<T>(fixed > staged ? fixed : staged);
+    if (H > 0 && K > 0) {
+      R = space.take<T>((call.keep ? K : 1) * S * H);  // R_1 … R_K; R_0 is 0
+      cross = space.take<T>(Q * S);
+      gram = K > 1 ? space.take<T>(S * S) : nullptr;
+      cross_p = exact ? space.take<T>(S * H) : nullptr;
+      U = exact ? space.take<T>(S * H) : nullptr;
+      mix = exact && call.gram_learns ? space.take<T>(S * S) : nullptr;
+      paired = back && call.gram_learns ? space.take<T>(Q * S) : nullptr;
+    }
+    x = space.take<T>((call.keep ? K : 1) * S * W);
+    dx = space.take<T>((call.keep ? K : 1) * S * W);
+    query_x = space.take<T>(Q * W);
+    query_dx = back ? space.take<T>(Q * W) : nullptr;
+    tx = exact ? space.take<T>(S * W) : nullptr;
+    tdx = exact ? space.take<T>(S * W) : nullptr;
+    v = call.mode == Mode::gradient ? space.take<T>(fast) : nullptr;
+    theta = space.take<T>((call.keep ? K + 1 : 1) * fast);
+    gradient = call.folded ? nullptr : space.take<T>((call.keep_gradients ? K : 1) * fast);
+    d = exact && !call.folded ? space.take<T>(fast) : nullptr;
+  }
+
+  Index* table_at;
+  double* numbers;  // count of the support rows, of the query rows; loss
+  double* terms;
+  T *scratch, *R = nullptr, *cross = nullptr, *gram = nullptr, *cross_p = nullptr, *U = nullptr, *mix = nullptr,
+              *paired = nullptr;
+  T *x, *dx, *query_x, *query_dx, *tx, *tdx, *v, *theta, *gradient, *d;
+};
+
+template <class T>
+struct Task {
+  IL_DEVICE Task(const Block& block, const TaskCall<T>& call, Index task)
+      : block(block),
+        call(call),
+        program(call.program),
+        task(task),
+        first(program.rows.begin[2 * task]),
+        S(program.rows.begin[2 * task + 1] - first),
+        Q(program.rows.begin[2 * task + 2] - first - S),
+        fast(fast_size()),
+        gram(program.gram >= 0 ? &program.layers[program.gram] : nullptr),
+        space{block.shared, block.shared_bytes, call.slab + block.index * call.slab_bytes},
+        m(space, call, {S, Q, fast}),
+        stepped(S > 0 && call.steps > 0) {
+    block.once([&] {
+      Index at = program.fast_dense;
+      for (int t = 0; t < program.tensor_count; ++t) {
+        const TensorInfo& info = program.tensors[t];
+        if (!info.fast || info.input < 0) continue;
+        m.table_at[t] = at;
+        at += block_rows(info) * info.width;
+      }
+      if (!program.rows.labels) return;
+      m.numbers[0] = counted(labelled(first, S, 0));
+      m.numbers[1] = counted(labelled(first + S, Q, 0));
+    });
+    for (int t = 0; t < program.tensor_count; ++t)
+      if (program.tensors[t].fast) start_from(t);
+  }
+
+  IL_DEVICE Index block_rows(const TensorInfo& info) const {
+    const Index* begin = program.rows.inputs[info.input].unique_begin;
+    return begin[task + 1] - begin[task];
+  }
+  IL_DEVICE Index fast_size() const {
+    Index size = program.fast_dense;
+    for (int t = 0; t < program.tensor_count; ++t) {
+      const TensorInfo& info = program.tensors[t];
+      if (info.fast && info.input >= 0) size += block_rows(info) * info.width;
+    }
+    return size;
+  }
+  IL_DEVICE Index width(int slot) const { return program.slots[slot].width; }
+  IL_DEVICE Index flat(int t) const {
+    return program.tensors[t].input < 0 ? program.tensors[t].fast_at : m.table_at[t];
+  }
+
+  // f(i, place in the arena) for each element of a fast tensor as this task sees it.
+  template <class F>
+  IL_DEVICE void each_element(int t, const F& f) const {
+    const TensorInfo& info = program.tensors[t];
+    if (info.input < 0) {
+      block.each(info.size, [&](Index i) { f(i, info.offset + i); });
+      return;
+    }
+    const InputRows<T>& in = program.rows.inputs[info.input];
+    const std::int32_t* unique = in.unique + in.unique_begin[task];
+    block.each(block_rows(info) * info.width, [&](Index i) {
+      f(i, info.offset + static_cast<Index>(unique[i / info.width]) * info.width + i % info.width);
+    });
+  }
+  template <class F>
+  IL_DEVICE void each_fast(const F& f) const {
+    for (int t = 0; t < program.tensor_count; ++t) {
+      if (!program.tensors[t].fast) continue;
+      const Index at = flat(t);
+      each_element(t, [&](Index i, Index place) { f(t, at + i, place, i); });
+    }
+  }
+
+  IL_DEVICE void start_from(int t) const {
+    T* to = m.theta + flat(t);
+    const TensorInfo& info = program.tensors[t];
+    const T* own = call.start.values ? call.start.values[t] : nullptr;
+    const Index count = own && info.input >= 0 ? call.start.counts[t] : 0;
+    const std::int32_t* rows = count > 0 ? call.start.rows[t] : nullptr;
+    each_element(t, [&](Index i, Index place) {
+      if (own && info.input < 0) {
+        to[i] = own[i];
+        return;
+      }
+      to[i] = program.values[place];
+      if (count == 0) return;
+      // Rows that the adapted task never met stay the shared ones.
+      const std::int32_t row = static_cast<std::int32_t>((place - info.offset) / info.width);
+      Index low = 0, high = count;
+      while (low < high) {
+        const Index middle = (low + high) / 2;
+        if (rows[middle] < row)
+          low = middle + 1;
+        else
+          high = middle;
+      }
+      if (low < count && rows[low] == row) to[i] = own[low * info.width + i % info.width];
+    });
+  }
+
+  IL_DEVICE Labelled<T> labelled(Index from, Index n, double count) const {
+    const Rows<T>& rows = program.rows;
+    return {program.loss, n, program.outputs, rows.labels + from, rows.row_weights ? rows.row_weights + from : nullptr,
+            count};
+  }
+  IL_DEVICE Labelled<T> support_labels() const { return labelled(first, S, m.numbers[0]); }
+  IL_DEVICE Labelled<T> query_labels() const { return labelled(first + S, Q, m.numbers[1]); }
+
+  IL_DEVICE T* theta(int k) const { return m.theta + (call.keep ? k : 0) * fast; }
+  IL_DEVICE T* gradient(int k) const { return m.gradient + (call.keep_gradients ? k : 0) * fast; }
+  // R_k, for k > 0.
+  IL_DEVICE T* R(int k) const { return m.R + (call.keep ? k - 1 : 0) * S * width(gram->out); }
+  IL_DEVICE T support_weight() const {
+    const T weight = static_cast<T>(S) / (static_cast<T>(S) + call.shrinkage);
+    return call.folded ? -call.rate * weight : weight;
+  }
+  IL_DEVICE T task_weight() const {
+    const Rows<T>& rows = program.rows;
+    return static_cast<T>(rows.weights ? rows.weights[task] : 1.0 / static_cast<double>(rows.tasks));
+  }
+
+  IL_DEVICE Pass<T> support_pass(int k) const {
+    const Index kept = call.keep ? k * S * program.suffix_width : 0;
+    Pass<T> p{};
+    p.program = &program;
+    p.table_at = m.table_at;
+    p.task = task, p.first = first, p.n = S, p.part = 0;
+    p.x = m.x + kept, p.dx = m.dx + kept, p.tx = m.tx, p.tdx = m.tdx;
+    p.boundary = Boundary::none;
+    p.theta = theta(k);
+    p.scratch = m.scratch;
+    return p;
+  }
+  IL_DEVICE Pass<T> query_pass(int k) const {
+    Pass<T> p = support_pass(0);
+    p.first = first + S, p.n = Q, p.part = 1;
+    p.x = m.query_x, p.dx = m.query_dx;
+    p.theta = theta(k);
+    return p;
+  }
+
+  // First layer of the suffix that runs like any other.
+  IL_DEVICE int bottom() const { return program.suffix_begin + (gram ? 1 : 0); }
+
+  const Block& block;
+  const TaskCall<T>& call;
+  const Program<T>& program;
+  const Index task, first, S, Q, fast;
+  const LayerInfo* const gram;
+  Space space;
+  const TaskMemory<T> m;
+  const bool stepped;
+};
+
+}  // namespace innerloop::device

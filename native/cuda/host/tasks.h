@@ -1,0 +1,151 @@
+// A launch over tasks: how much memory a block has, how many blocks there are, and what they are given.
+#pragma once
+#include "../device/inner_loop.h"
+#include "../device/ridge.h"
+#include "plan.h"
+
+namespace innerloop::device {
+
+struct Grid {
+  Index blocks = 0;
+  std::size_t shared = 0;  // bytes of a block
+  char* slab = nullptr;
+  std::size_t slab_bytes = 0;  // of a block
+};
+
+// Blocks for `tasks` tasks that need `bytes` at most: as many as run at once, so that each has few accumulators to
+// clear and to sum. Their number depends on the device, and the order of sums with it.
+inline Grid grid_of(Index tasks, std::size_t bytes, Scratch& scratch) {
+  constexpr std::size_t kReserved = 1024, kSlabs = std::size_t{2} << 30;
+  constexpr Index kMostBlocks = 8;  // of a multiprocessor: 2,048 lanes
+  const std::size_t limit = (runtime().shared_limit() - 2 * kReserved) / 2 / 16 * 16;
+  Grid grid;
+  grid.shared = bytes < limit ? (bytes + 15) / 16 * 16 : limit;
+  grid.slab_bytes = bytes <= grid.shared ? 0 : (bytes + 255) / 256 * 256;
+  Index at_once = static_cast<Index>(runtime().shared_limit() / (grid.shared + kReserved));
+  at_once = at_once < 1 ? 1 : at_once > kMostBlocks ? kMostBlocks : at_once;
+  grid.blocks = at_once * runtime().processors();
+  if (grid.slab_bytes > 0) {
+    const Index affordable = static_cast<Index>(kSlabs / grid.slab_bytes);
+    grid.blocks = affordable < 1 ? 1 : affordable < grid.blocks ? affordable : grid.blocks;
+  }
+  if (tasks < grid.blocks) grid.blocks = tasks;
+  grid.slab = scratch.take<char>(static_cast<std::size_t>(grid.blocks) * grid.slab_bytes + 16);
+  return grid;
+}
+
+// Elements of the flat vectors of a task, at most.
+template <class T>
+Index most_fast(const Plan<T>& plan) {
+  Index size = plan.program.fast_dense;
+  for (const TensorInfo& info : plan.tensors) {
+    if (!info.fast || info.input < 0) continue;
+    const std::vector<Index>& begin = plan.batch.inputs[info.input].unique_begin_host;
+    Index rows = 0;
+    for (std::size_t t = 1; t < begin.size(); ++t)
+      rows = begin[t] - begin[t - 1] > rows ? begin[t] - begin[t - 1] : rows;
+    size += rows * info.width;
+  }
+  return size;
+}
+
+template <class T>
+Grid grid_of(const Plan<T>& plan, const TaskCall<T>& call, Scratch& scratch) {
+  Space measure{nullptr, 0, nullptr};
+  const TaskMemory<T> memory(measure, call, {plan.batch.most_support, plan.batch.most_query, most_fast(plan)});
+  static_cast<void>(memory);
+  return grid_of(plan.batch.tasks, measure.slab_used, scratch);
+}
+
+// Parameters to start from, on the device.
+template <class T>
+Start<T> put_start(const Model& model, const innerloop_start* start, Scratch& scratch) {
+  if (!start) return {};
+  const std::size_t n = model.tensors.size();
+  std::vector<const T*> values(n, nullptr);
+  std::vector<const std::int32_t*> rows(n, nullptr);
+  std::vector<Index> counts(n, 0);
+  const auto put = [&](const auto* from, Index size) {
+    using X = std::remove_const_t<std::remove_pointer_t<decltype(from)>>;
+    return scratch.put(std::vector<X>(from, from + size));
+  };
+  for (std::size_t t = 0; t < n; ++t) {
+    if (!start->fast[t]) continue;
+    const innerloop_tensor& tensor = model.tensors[t];
+    if (tensor.input >= 0) {
+      counts[t] = start->counts[t];
+      rows[t] = put(start->rows[t], counts[t]);
+    }
+    values[t] = put(static_cast<const T*>(start->values[t]), tensor.input < 0 ? tensor.size : counts[t] * tensor.width);
+  }
+  return {scratch.put(values), scratch.put(rows), scratch.put(counts)};
+}
+
+// What a call of gradient steps is made of, but for where its results go.
+template <class T>
+TaskCall<T> task_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode, bool reptile, int steps,
+                      Scratch& scratch) {
+  TaskCall<T> call{};
+  call.program = plan.program;
+  call.mode = mode;
+  call.steps = steps;
+  call.order = loop.order;
+  call.reptile = reptile;
+  call.rate_kind = static_cast<RateKind>(loop.rate_kind);
+  call.folded = call.rate_kind == RateKind::scalar;
+  const bool back = mode == Mode::gradient && !reptile;
+  call.keep = back && loop.order == 2 && steps > 0;
+  call.keep_gradients = back && !call.folded && steps > 0;
+  call.rate = static_cast<T>(loop.rate);
+  call.shrinkage = static_cast<T>(loop.shrinkage);
+  const std::size_t rates = plan.tensors.size() * static_cast<std::size_t>(steps);
+  if (call.rate_kind == RateKind::per_tensor_step && steps > 0) {
+    const T* from = static_cast<const T*>(loop.step_rates);
+    call.step_rates = scratch.put(std::vector<T>(from, from + rates));
+  }
+  if (call.rate_kind == RateKind::per_parameter) call.rates = static_cast<const Store<T>*>(loop.rates)->values.data();
+  call.gram_width = plan.gram_width;
+  call.gram_learns = plan.gram_learns;
+  call.gram_z = plan.gram_z;
+  call.gram_adjoint = plan.gram_adjoint;
+  call.query_at = plan.batch.query_at.data();
+  return call;
+}
+
+template <class T>
+void launch_tasks(TaskCall<T> call, const Grid& grid, Scratch& scratch) {
+  call.slab = grid.slab, call.slab_bytes = grid.slab_bytes;
+  runtime().launch<Tasks>(grid.blocks, grid.shared, Tasks::Arguments<T>{scratch.put(call)});
+}
+
+template <class T>
+RidgeCall<T> ridge_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode) {
+  RidgeCall<T> call{};
+  const LayerInfo& head = plan.layers.back();
+  call.program = plan.program;
+  call.mode = mode;
+  call.features = head.in[0];
+  call.weight = head.weight, call.bias = head.bias;
+  call.prior = loop.prior, call.prior_factor = loop.prior_factor;
+  call.query_at = plan.batch.query_at.data();
+  call.shared_steps = 1;
+  return call;
+}
+
+template <class T>
+Grid ridge_grid(const Plan<T>& plan, const RidgeCall<T>& call, Scratch& scratch) {
+  Space measure{nullptr, 0, nullptr};
+  const Index d = plan.slots[call.features].width + 1;
+  const RidgeMemory<T> memory(measure, plan.batch.most_support, plan.batch.most_query, d, call.prior_factor >= 0,
+                              call.mode == Mode::gradient);
+  static_cast<void>(memory);
+  return grid_of(plan.batch.tasks, measure.slab_used, scratch);
+}
+
+template <class T>
+void launch_ridge(RidgeCall<T> call, const Grid& grid, Scratch& scratch) {
+  call.slab = grid.slab, call.slab_bytes = grid.slab_bytes;
+  runtime().launch<Ridge>(grid.blocks, grid.shared, Ridge::Arguments<T>{scratch.put(call)});
+}
+
+}  // namespace innerloop::device
