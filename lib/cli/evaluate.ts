@@ -7,10 +7,12 @@ import { renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
 import type { Learner } from '../learner/learner.js';
 import { loadLearner } from '../serving/persist.js';
+import { splitAsTrained } from '../learner/split.js';
+import type { SplitOptions } from '../tasks/index.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
 import type { Console } from './output.js';
-import { baselinesOf, measure, prepare, refitRows, reportedSets } from './pipeline.js';
+import { baselinesOf, divide, measure, openData, prepare, refitRows, reportedSets, splitOptions } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
 export interface EvaluateRun {
@@ -24,10 +26,10 @@ export interface EvaluateRun {
 
 export async function runEvaluation({ config, model, sets, console, signal }: EvaluateRun): Promise<void> {
   const learner = await loadLearner(model, config.threads === undefined ? {} : { threads: config.threads });
-  const prepared = await prepare(config, signal);
+  const prepared = await prepareAsTrained(config, learner, console, signal);
   const names = reportedSets(prepared, sets);
   if (names.length === 0) console.note('the split has no set to report on; name one with --sets');
-  const { training, evaluation } = config;
+  const { training, evaluation } = prepared.config;
   const rows = training.refit ? refitRows(prepared) : prepared.split.trainRows;
   const decoders = !evaluation.calibration
     ? undefined
@@ -37,6 +39,36 @@ export async function runEvaluation({ config, model, sets, console, signal }: Ev
   const results = await evaluateSets(prepared, learner, rows, names, decoders, signal);
   for (const { table } of results) console.result(renderText(table));
   console.json({ event: 'result', model, sets: results.map(plain), tables: results.map(({ table }) => table) });
+}
+
+/**
+ * The data, divided as the model's was, whatever seed and split the configuration names now: other test users would be among those
+ * that it was trained on.
+ */
+async function prepareAsTrained(
+  config: Config,
+  learner: Learner,
+  console: Console,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  if (learner.split === undefined) {
+    console.note('the model keeps no split: that of the configuration may test it on what it was trained on');
+    return prepare(config, signal);
+  }
+  const { options } = learner.split;
+  const { dataset, ...split } = splitAsTrained(await openData(config, signal), learner);
+  for (const note of split.notes) console.note(note);
+  const asked = splitOptions(config);
+  if (JSON.stringify(asked) !== JSON.stringify(options)) {
+    const differs = Object.keys({ ...asked, ...options }).filter((key) => {
+      const [a, b] = [asked, options].map((each) => JSON.stringify(each[key as keyof SplitOptions]));
+      return a !== b;
+    });
+    console.note(
+      `the split is the one that the model was trained with: split.${differs.join(', split.')} of the configuration differs`,
+    );
+  }
+  return divide({ ...config, split: options as Config['split'] }, dataset, split);
 }
 
 /** Decoders of the learner and of the baselines. @param rows that the baselines are fitted on, none of a validation task */

@@ -21,7 +21,6 @@ import { OPTIMIZERS } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
 import { buildTasks, joinTasks, splitTasks } from '../tasks/index.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks/index.js';
-import { withoutRows } from '../tasks/split.js';
 import type { Config } from './config.js';
 import { lossSpec } from './config-metrics.js';
 import { defaultCandidates } from '../evaluation/candidates.js';
@@ -55,8 +54,11 @@ export async function openData(config: Config, signal: AbortSignal): Promise<Dat
 }
 
 /** Divides opened data; the dataset gets the weights that the configuration asks for. */
-export async function divide(config: Config, dataset: Dataset): Promise<Prepared> {
-  const split = splitTasks(dataset, splitOptions(config));
+export async function divide(
+  config: Config,
+  dataset: Dataset,
+  split: Split = splitTasks(dataset, splitOptions(config)),
+): Promise<Prepared> {
   const { weights } = config.rows ?? {};
   if (weights !== undefined)
     dataset.weight = await named(/^weights/, 'rows.$&', async () =>
@@ -81,7 +83,7 @@ export async function divide(config: Config, dataset: Dataset): Promise<Prepared
   return { config, dataset, split, validationNames, validation };
 }
 
-function splitOptions({ split, seed }: Config): SplitOptions {
+export function splitOptions({ split, seed }: Config): SplitOptions {
   return { ...split, seed: split.seed ?? seed } as SplitOptions;
 }
 
@@ -115,21 +117,15 @@ export function trainingTaskOptions({ split, seed: own, trainTasks }: Config): O
 
 /**
  * The rows that a refit trains on: training and validation, never a test row. Protocols `users` and `tasks`: the rows of the
- * validation users, or tasks, join. (Splitting again without validation would draw other test sets.) Protocols `partitions`
- * and `time`: the split without validation, which leaves the test sets as they are.
+ * validation users, or tasks, join. Protocols `partitions` and `time`: those of all validation sets, whichever chose the epoch.
  */
 export function refitRows({ config, dataset, split, validationNames }: Prepared): Int32Array {
   const { protocol } = config.split;
-  if (protocol === 'partitions' || protocol === 'time') {
-    const { validation: _, ...options } = splitOptions(config);
-    const { warm: __, ...cold } = options as Extract<SplitOptions, { protocol: 'partitions' }>;
-    const { trainRows } = splitTasks(dataset, cold);
-    const { warm } = split.sets;
-    return warm === undefined ? trainRows : withoutRows(dataset, trainRows, warm.queryRows);
-  }
-  if (protocol === 'tasks') {
+  if (protocol !== 'users') {
+    const joins =
+      protocol === 'tasks' ? validationNames : Object.keys(split.rows).filter((name) => name.startsWith('validation'));
     return Int32Array.from(
-      [split.trainRows, ...validationNames.map((name) => split.rows[name])].flatMap((rows) => [...rows]),
+      [split.trainRows, ...joins.map((name) => split.rows[name])].flatMap((rows) => [...rows]),
     ).sort();
   }
   const joins = new Uint8Array(dataset.users.rows);

@@ -1,16 +1,17 @@
 /** `innerloop train`: data, tasks, training, optional refit, model file, results. */
-import { appendFile, mkdir, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
-import { InnerloopError } from '../foundation/errors.js';
+import { InnerloopError, show } from '../foundation/errors.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/table.js';
 import type { ResultTable } from '../evaluation/table.js';
 import { runtime } from '../index.js';
 import type { Learner } from '../learner/learner.js';
-import { fingerprintData, runManifest } from '../learner/manifest.js';
+import { differenceBetween, fingerprintData, runManifest } from '../learner/manifest.js';
+import { keepSplit } from '../learner/split.js';
 import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
@@ -69,7 +70,7 @@ export function outputFolder(config: Config, path: string): string {
 export async function runTraining({ config, output, start, console, signal }: TrainRun): Promise<TrainResult> {
   const began = performance.now();
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
-  await openFolder(output, start);
+  await openFolder(output, start, config);
 
   const prepared = await prepare(config, signal);
   const { dataset, split, validation } = prepared;
@@ -81,6 +82,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
 
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);
+  keepSplit(learner, split);
   console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
   await write(
     path('manifest'),
@@ -106,6 +108,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   if (config.training.refit) {
     modelRows = refitRows(prepared);
     learner = await newLearner(prepared, modelRows);
+    keepSplit(learner, split);
     const all = trainingTasks(prepared, modelRows);
     console.note(`refit for ${best.epoch} epochs; ${describeTasks('train and validation', all)}`);
     await epochs(
@@ -132,8 +135,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);
   await write(path('evaluation'), `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
   await write(path('table'), tables.map((table) => renderMarkdown(table)).join('\n'));
-  // The run is complete: nothing is left to resume.
-  await rm(path('checkpoint'), { force: true });
+  // That of the training stays: --resume with more epochs goes on from it.
   await rm(path('refitCheckpoint'), { force: true });
   for (const table of tables) console.result(renderText(table));
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
@@ -218,25 +220,64 @@ function describeTasks(name: string, tasks: TaskSet): string {
   return `${name}: ${size} tasks, ${support.median} support and ${query.median} query rows at the median`;
 }
 
-async function openFolder(output: string, start: TrainRun['start']): Promise<void> {
+/** Whatever a folder holds of a run is gone on with or discarded because someone said so, never otherwise. */
+async function openFolder(output: string, start: TrainRun['start'], config: Config): Promise<void> {
   await attempt(output, () => mkdir(output, { recursive: true }));
   await refuseFolders(Object.values(FILES).map((name) => join(output, name)));
-  const checkpoint = join(output, FILES.checkpoint);
-  const exists = await stat(checkpoint).then(
-    () => true,
-    () => false,
-  );
-  if (start === 'new' && exists) {
-    throw invalid(
-      'output',
-      'holds the checkpoint of an unfinished run',
-      output,
-      '--resume to go on, or --fresh to start over',
+  const holds = (name: keyof typeof FILES) =>
+    stat(join(output, FILES[name])).then(
+      () => true,
+      () => false,
     );
+  const [hasCheckpoint, hasModel] = [await holds('checkpoint'), await holds('model')];
+  if (start === 'new' && (hasCheckpoint || hasModel)) {
+    const what = hasModel ? 'a finished run' : 'the checkpoint of an unfinished run';
+    const more = hasModel ? '--resume --epochs N for more epochs' : '--resume to go on';
+    throw invalid('output', `holds ${what}`, output, `${more}, --fresh to discard it, or another --output`);
   }
-  if (start === 'resume' && exists) return;
+  if (start === 'resume') {
+    if (hasCheckpoint || hasModel) await checkSameRun(output, config);
+    if (hasCheckpoint) return;
+    if (hasModel)
+      throw invalid('output', 'holds a model and no checkpoint to go on from', output, '--fresh, or another --output');
+  }
   for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.metrics])
     await attempt(output, () => rm(join(output, name), { force: true }));
+}
+
+/** @throws {InnerloopError} INVALID_OPTION naming the first option in which a configuration differs from that of a folder's run */
+async function checkSameRun(output: string, config: Config): Promise<void> {
+  const path = join(output, FILES.manifest);
+  let before: unknown;
+  try {
+    ({ config: before } = JSON.parse(await readFile(path, 'utf8')) as { config?: unknown });
+  } catch {
+    // A run that was killed before it wrote one: its checkpoint says whether it is the same.
+    return;
+  }
+  const decisive = (of: unknown) => {
+    const {
+      threads: _,
+      output: __,
+      evaluation: ___,
+      scenarios: ____,
+      learners: _____,
+      $schema: ______,
+      ...rest
+    } = of as Config;
+    const { epochs: _______, ...training } = rest.training;
+    const { baseDirectory: ________, ...data } = rest.data;
+    return JSON.parse(JSON.stringify({ ...rest, training, data })) as unknown;
+  };
+  const difference = differenceBetween(decisive(before), decisive(config));
+  if (difference === undefined) return;
+  const { path: field, before: was, now } = difference;
+  throw invalid(
+    field,
+    `was ${show(was)} in the run that ${output} holds`,
+    now,
+    'what it was, or --fresh to discard that run, or another --output',
+  );
 }
 
 async function write(path: string, text: string): Promise<void> {

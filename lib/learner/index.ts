@@ -1,5 +1,6 @@
 /** A model, an algorithm and an optimizer with state. */
 export { createLearner, Learner } from './learner.js';
+export { splitAsTrained } from './split.js';
 export type { LearnerOptions } from './learner.js';
 export type { Uncertain } from './uncertainty.js';
 export { fingerprintData, runManifest } from './manifest.js';

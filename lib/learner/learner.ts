@@ -26,6 +26,7 @@ import { rowContext, rowRules, translateRows } from '../batch/rows.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { packTaskSet, queryCenters } from '../batch/task-batch.js';
 import { startingFrom, stepKey } from './starting.js';
+import type { StoredSplit } from '../tasks/stored-split.js';
 import { moderate, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
@@ -60,6 +61,8 @@ export class Learner {
   rowState: RowState = { mean: 0, itemBias: undefined, seen: undefined };
   /** Variance σ² of the ratings' noise, where the algorithm is `ridge`; set by {@link estimateNoise}, which `train` ends with. */
   noiseVariance: number | undefined;
+  /** How the data was divided that it was trained on, where `splitTasks` did it; see `splitAsTrained`. */
+  split: StoredSplit | undefined;
   /** Epochs of training done. */
   epochs = 0;
   /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */

@@ -145,20 +145,25 @@ export function identityOf(manifest: RunManifest): string {
 
 /** The first option in which a run differs from an earlier one, as a sentence. @internal */
 export function differenceOf(before: Partial<RunManifest>, now: RunManifest): string {
-  const found = firstDifference(decisive(before), decisive(now), '');
+  const found = differenceBetween(decisive(before), decisive(now));
   if (found === undefined) return 'it was made by another version';
-  const [path, was, is] = found;
+  const { path, before: was, now: is } = found;
   const name = path.replace(/^(algorithm)\.options\./, '$1.');
   if (/^(data|tasks)\b/.test(name)) return 'its data or its tasks are others';
   return `${name} was ${show(was)} there and is ${show(is)} here`;
 }
 
-function firstDifference(a: unknown, b: unknown, path: string): [string, unknown, unknown] | undefined {
-  if (JSON.stringify(a) === JSON.stringify(b)) return undefined;
+/** Where two trees of options first differ, and how. @internal */
+export function differenceBetween(
+  before: unknown,
+  now: unknown,
+  path = '',
+): { path: string; before: unknown; now: unknown } | undefined {
+  if (JSON.stringify(before) === JSON.stringify(now)) return undefined;
   const isTree = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-  if (!isTree(a) || !isTree(b)) return [path, a, b];
-  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    const found = firstDifference(a[key], b[key], path === '' ? key : `${path}.${key}`);
+  if (!isTree(before) || !isTree(now)) return { path, before, now };
+  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const found = differenceBetween(before[key], now[key], path === '' ? key : `${path}.${key}`);
     if (found !== undefined) return found;
   }
   // The same options in another order.

@@ -23,6 +23,8 @@ import type { NamedArray } from '../files/safetensors.js';
 import { restoreCatalog, storeCatalog } from './catalog-file.js';
 import type { StoredCatalog } from './catalog-file.js';
 import { readsUsers } from './support.js';
+import { restoredSplit, storedSplit } from './split-file.js';
+import type { SplitHeader } from './split-file.js';
 
 const FORMAT = 'innerloop-learner';
 const VERSION = '3';
@@ -44,6 +46,7 @@ interface Manifest {
   noise?: number;
   /** Epochs of training done. */
   epochs: number;
+  split?: SplitHeader;
   catalog: StoredCatalog | null;
   /** How the learner was trained; null if it was not. */
   run: RunManifest | null;
@@ -75,6 +78,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     seed,
     rows: { ...rowRules, mean: rowState.mean, ...(rowState.range && { range: rowState.range }) },
     epochs: learner.epochs,
+    ...(learner.split && { split: storedSplit(learner.split, tensors) }),
     ...(learner.noiseVariance !== undefined && { noise: learner.noiseVariance }),
     catalog: catalog === undefined ? null : storeCatalog(catalog, tensors, readsUsers(learner)),
     run: runManifest(learner) ?? null,
@@ -134,6 +138,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOpti
     learner.noiseVariance = manifest.noise;
     checkInteger(manifest.epochs, 'epochs', 0);
     learner.epochs = manifest.epochs;
+    learner.split = manifest.split && restoredSplit(manifest.split, tensors, path);
     if (manifest.catalog !== null) {
       learner.catalog = restoreCatalog(manifest.catalog, tensors);
       learner.rowState = restoreRows(manifest, learner.catalog, tensors, path);

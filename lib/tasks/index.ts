@@ -16,6 +16,7 @@ export type {
   UserSplit,
 } from './options.js';
 export { splitTasks } from './split.js';
+export type { RestoredSplit, StoredSplit } from './stored-split.js';
 export type { Split } from './split.js';
 export { subsetTasks, summary } from './subset.js';
 export type { Spread, TaskSummary } from './subset.js';

@@ -23,6 +23,7 @@ import { Learner } from '../learner/learner.js';
 import { checkCandidates, defaultCandidates } from '../evaluation/candidates.js';
 import type { Candidates } from '../evaluation/candidates.js';
 import { isAmong, measureMethod } from '../evaluation/measure.js';
+import { keepSplit } from '../learner/split.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { checkVaried, standardFor } from '../evaluation/standard.js';
 import { fitRows, translateRows } from '../batch/rows.js';
@@ -146,6 +147,7 @@ async function* trainAlone(
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
   const data = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
   learner.catalog ??= catalogOf(tasks.dataset);
+  keepSplit(learner, tasks);
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.rowState = translateRows(

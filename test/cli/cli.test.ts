@@ -130,6 +130,31 @@ test('train writes the model, the results and a record; a table on stdout, plain
   assert.equal(bytes(trained, 'metrics.jsonl').toString().trim().split('\n').length, 4);
 });
 
+test('a finished run goes on to more epochs, to the model of a run that had them at once', () => {
+  const [out, whole] = [output(), output()];
+  const path = config((c) => (c['optimizer'] = { name: 'adam', learningRate: 0.01 }));
+  ok('train', '-c', path, '-o', out);
+  const { stderr } = ok('train', '-c', path, '-o', out, '--resume', '--epochs', '6');
+  assert.doesNotMatch(stderr, /epoch +[1-4]\/6/);
+  assert.match(stderr, /epoch +5\/6/);
+  ok('train', '-c', path, '-o', whole, '--epochs', '6');
+  assert.ok(bytes(out, 'model.safetensors').equals(bytes(whole, 'model.safetensors')));
+});
+
+test('evaluate divides the data as the model was trained, whatever seed is named and rows were added', () => {
+  const numbers = (...more: string[]) =>
+    (JSON.parse(ok('evaluate', '--model', model, '--json', ...more).stdout) as { sets: unknown }).sets;
+  const then = numbers('--config', trainedConfig);
+  const other = config((c) => (c['seed'] = 77));
+  assert.deepEqual(numbers('--config', other), then);
+  const grown = `${ratings()}${Array.from({ length: 20 }, (_, i) => `a new one,i${i + 1},4,${9000 + i}\n`).join('')}`;
+  fs.writeFileSync(join(folder, 'grown.csv'), grown);
+  const added = config((c) => (part(part(c, 'data'), 'interactions')['from'] = 'grown.csv'));
+  assert.deepEqual(numbers('--config', added), then);
+  const { stderr } = ok('evaluate', '--model', model, '--config', added);
+  assert.match(stderr, /1 users are newer than the split/);
+});
+
 test('evaluate gives the numbers that train gave; --json is one document', async () => {
   const { stdout } = ok('evaluate', '--model', model, '--config', trainedConfig, '--json');
   const { sets } = JSON.parse(stdout) as { sets: unknown };
@@ -347,7 +372,9 @@ test('Ctrl-C ends with 130 and says how to go on; --resume gives the bytes of a 
   assert.doesNotMatch(resumed.stderr, /epoch +[1-5]\/200/, 'the first epochs are not done again');
   assert.ok(bytes(out, 'model.safetensors').equals(reference()));
   assert.equal(bytes(out, 'metrics.jsonl').toString().trim().split('\n').length, 200);
-  assert.ok(!fs.existsSync(join(out, 'checkpoint.safetensors')), 'nothing is left to resume');
+  fails(2, /INVALID_OPTION output: holds a finished run.*--resume --epochs N.*--fresh/, 'train', '-c', long, '-o', out);
+  fails(2, /INVALID_OPTION seed: was 3 in the run/, 'train', '-c', long, '-o', out, '--resume', '--seed', '7');
+  assert.ok(bytes(out, 'model.safetensors').equals(reference()), 'a refusal replaces nothing');
 });
 
 test('kill -9, twice, then --resume: the same bytes; --fresh starts over', async () => {
@@ -361,7 +388,7 @@ test('kill -9, twice, then --resume: the same bytes; --fresh starts over', async
   }
   ok('train', '-c', long, '-o', out, '--resume');
   assert.ok(bytes(out, 'model.safetensors').equals(reference()));
-  const killed = await interrupted(['train', '-c', long, '-o', out], 3, 'SIGKILL');
+  const killed = await interrupted(['train', '-c', long, '-o', out, '--fresh'], 3, 'SIGKILL');
   assert.equal(killed.signal, 'SIGKILL');
   assert.match(ok('train', '-c', long, '-o', out, '--fresh').stderr, /epoch +1\/200/);
   assert.ok(bytes(out, 'model.safetensors').equals(reference()));
@@ -398,7 +425,16 @@ test('a checkpoint of another configuration is refused by name', async () => {
     c['training'] = { epochs: 200, metaBatch: 4 };
     part(c, 'algorithm')['steps'] = 2;
   });
-  fails(1, /MODEL_FILE .*checkpoint\.safetensors.*belongs to another/, 'train', '-c', other, '-o', out, '--resume');
+  fails(
+    2,
+    /INVALID_OPTION algorithm\.steps: was 3 in the run.*got 2.*--fresh/,
+    'train',
+    '-c',
+    other,
+    '-o',
+    out,
+    '--resume',
+  );
 });
 
 // -------------------------------------------------------------------------------------------------------- what is wrong

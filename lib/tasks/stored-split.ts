@@ -1,0 +1,215 @@
+/**
+ * A split as a learner keeps it: who is in which set, and which rows there were, so that a table that has grown since is divided
+ * as it was then. Users and rows are kept as hashes: 17 bytes a user, whatever the ids are, and none of a row.
+ */
+import type { Column, Dataset, FeatureTable, Vocabulary } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { gather, gatherColumn } from '../data/columns.js';
+import { scaledAs } from '../data/scaling.js';
+import type { Tables } from '../data/scaling.js';
+import { createVocabulary } from '../data/vocabulary.js';
+import type { SplitOptions } from './options.js';
+import { splitBy } from './split.js';
+import type { Membership, Origin, Split } from './split.js';
+
+export interface StoredSplit {
+  readonly options: SplitOptions;
+  readonly membership: Membership;
+  /** By user row of the data that was divided, the unknown one first. */
+  readonly users: {
+    /** Two words of the id's hash. */
+    readonly hash: Int32Array;
+    /** Rows that the user had. */
+    readonly rows: Int32Array;
+    /** A hash of those rows in their order: items, labels and times. */
+    readonly digest: Int32Array;
+  };
+}
+
+const OFFSETS = [0x811c9dc5, 0x2f0b4a27] as const;
+const mix = (hash: number, word: number): number => Math.imul(hash ^ word, 0x01000193) ^ (hash >>> 15);
+
+function hashOf(text: string, offset: number): number {
+  let hash: number = offset;
+  for (let c = 0; c < text.length; c++) hash = mix(hash, text.charCodeAt(c));
+  return mix(hash, text.length) | 0;
+}
+
+/** A function that takes a row of a dataset into the digest of its user. */
+function digestOfRow({ item, items, label, time }: Dataset): (digest: number, row: number) => number {
+  const names = Int32Array.from(items.keys.values, (text) => hashOf(text, OFFSETS[0]));
+  const labels = new Int32Array(label.buffer, label.byteOffset, label.length);
+  const times = time && new Int32Array(time.buffer, time.byteOffset, 2 * time.length);
+  return (digest, row) => {
+    let hash = mix(mix(digest, names[item[row]]), labels[row]);
+    if (times !== undefined) hash = mix(mix(hash, times[2 * row]), times[2 * row + 1]);
+    return hash | 0;
+  };
+}
+
+/** @internal */
+export function storeSplit({ dataset, options, membership }: Origin): StoredSplit {
+  const { users, user } = dataset;
+  const hash = new Int32Array(2 * users.rows);
+  users.keys.values.forEach((text, u) => OFFSETS.forEach((offset, k) => (hash[2 * u + k] = hashOf(text, offset))));
+  const rows = new Int32Array(users.rows);
+  const digest = new Int32Array(users.rows);
+  const take = digestOfRow(dataset);
+  for (let row = 0; row < dataset.size; row++) {
+    rows[user[row]]++;
+    digest[user[row]] = take(digest[user[row]], row);
+  }
+  return { options, membership, users: { hash, rows, digest } };
+}
+
+/** A split of today's data by what was stored of an earlier one. */
+export interface RestoredSplit extends Split {
+  /** The users, items and rows that were divided then, in the order of then. */
+  dataset: Dataset;
+}
+
+/**
+ * Divides a dataset as it was divided when `stored` was made. Rows that have come since, and users and items that are new, are in
+ * no set; `notes` counts them. A user whose rows of then are no longer the first of today's, in their order, keeps the set with
+ * all rows, and is counted too.
+ *
+ * @param catalog the learner's, whose items are those of then
+ * @throws {InnerloopError} INVALID_DATA if no user of the split is in the dataset, or none of a set makes a task any more
+ * @internal
+ */
+export function restoreSplit(dataset: Dataset, stored: StoredSplit, catalog: Tables): RestoredSplit {
+  const known = knownUsers(dataset, stored);
+  const itemOf = translation(dataset.items.keys, catalog.items.keys);
+  const { kept, changed, newer, strangers } = rowsOfThen(dataset, stored, known, itemOf);
+  if (kept.length === 0)
+    throw new InnerloopError('INVALID_DATA', 'holds no user of the split that the learner was trained with', {
+      field: 'dataset',
+      expected: 'the data of then, with whatever was added since',
+    });
+  const restored = renumbered(scaledAs(dataset, catalog), stored, catalog, known, itemOf, kept);
+  const { options, membership } = stored;
+  const split = splitBy(restored, options, membership);
+  const notes = [
+    [newer, 'rows are newer than the split and in none of its sets'],
+    [strangers, 'users are newer than the split and in none of its sets'],
+    [changed, 'users have other rows than when the split was made, and are in their sets with all of them'],
+  ] as const;
+  return {
+    ...split,
+    dataset: restored,
+    notes: [...split.notes, ...notes.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)],
+  };
+}
+
+/** By user row of the dataset, the row of then; 0 for who is new. */
+function knownUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32Array {
+  // A Map holds some 16 million entries.
+  const shards = Array.from({ length: 64 }, () => new Map<number, number>());
+  const keyOf = (a: number, b: number) => (a >>> 0) * 2 ** 21 + (b >>> 11);
+  for (let u = 1; 2 * u < hash.length; u++) shards[hash[2 * u] & 63].set(keyOf(hash[2 * u], hash[2 * u + 1]), u);
+  return Int32Array.from(users.keys.values, (text, row) => {
+    if (row === 0) return 0;
+    const [a, b] = OFFSETS.map((offset) => hashOf(text, offset));
+    return shards[a & 63].get(keyOf(a, b)) ?? 0;
+  });
+}
+
+/** By id of one vocabulary, that of the same text in another; 0 where there is none. */
+function translation(from: Vocabulary, to: Vocabulary): Int32Array {
+  return Int32Array.from(from.values, (text, id) => (id === 0 ? 0 : to.idOf(text)));
+}
+
+function rowsOfThen(dataset: Dataset, { users }: StoredSplit, known: Int32Array, itemOf: Int32Array) {
+  const { user, item } = dataset;
+  const seen = new Int32Array(users.rows.length);
+  const digest = new Int32Array(users.rows.length);
+  const take = digestOfRow(dataset);
+  for (let row = 0; row < dataset.size; row++) {
+    const u = known[user[row]];
+    if (u === 0 || seen[u]++ >= users.rows[u]) continue;
+    digest[u] = take(digest[u], row);
+  }
+  const isChanged = Uint8Array.from(digest, (d, u) => Number(d !== users.digest[u] || seen[u] < users.rows[u]));
+  const kept = new Int32Array(dataset.size);
+  let [count, newer] = [0, 0];
+  seen.fill(0);
+  for (let row = 0; row < dataset.size; row++) {
+    const u = known[user[row]];
+    if (u === 0) continue;
+    if ((isChanged[u] === 1 || seen[u]++ < users.rows[u]) && itemOf[item[row]] > 0) kept[count++] = row;
+    else newer++;
+  }
+  const had = (_: number, u: number) => u > 0 && users.rows[u] > 0;
+  return {
+    kept: kept.slice(0, count),
+    changed: isChanged.filter((flag, u) => flag === 1 && had(flag, u)).length,
+    newer,
+    strangers: known.subarray(1).filter((u) => u === 0).length,
+  };
+}
+
+/** The rows `kept` alone, with the users, items and values of then in the order of then. */
+function renumbered(
+  dataset: Dataset,
+  { users }: StoredSplit,
+  catalog: Tables,
+  known: Int32Array,
+  itemOf: Int32Array,
+  kept: Int32Array,
+): Dataset {
+  const { size: _, notes, user, item, label, time, weight, context } = dataset;
+  const people = users.rows.length;
+  const texts = Array.from({ length: people }, (__, u) => (u === 0 ? '' : `\0${u}`));
+  known.forEach((u, row) => {
+    if (u > 0) texts[u] = dataset.users.keys.values[row];
+  });
+  const keys = catalog.items.keys;
+  return {
+    size: kept.length,
+    user: gather(user, kept).map((row) => known[row]),
+    item: gather(item, kept).map((row) => itemOf[row]),
+    label: gather(label, kept),
+    time: time && gather(time, kept),
+    ...(weight && { weight: gather(weight, kept) }),
+    users: reordered(dataset.users, known, createVocabulary(texts), people, catalog.users),
+    items: reordered(dataset.items, itemOf, keys, keys.values.length, catalog.items),
+    context: {
+      rows: kept.length,
+      keys: context.keys,
+      columns: context.columns.map((column) => {
+        const rows = gatherColumn(column, kept);
+        if (rows.kind === 'sequence') return { ...rows, vocabulary: keys, data: rows.data.map((id) => itemOf[id]) };
+        return inVocabulary(rows, catalog.context);
+      }),
+    },
+    notes,
+  };
+}
+
+/** A feature table in another order of rows; entities that are no longer there have all features missing. */
+function reordered(
+  table: FeatureTable,
+  rowOf: Int32Array,
+  keys: Vocabulary,
+  rows: number,
+  as: FeatureTable,
+): FeatureTable {
+  const from = new Int32Array(rows);
+  rowOf.forEach((to, row) => {
+    if (to > 0) from[to] = row;
+  });
+  return { rows, keys, columns: table.columns.map((column) => inVocabulary(gatherColumn(column, from), as)) };
+}
+
+/** The ids of then, and new ones after them for texts that are new. */
+function inVocabulary(column: Column, { columns }: FeatureTable): Column {
+  const as = columns.find(({ name }) => name === column.name);
+  if (column.kind === 'dense' || column.kind === 'sequence' || as?.kind !== column.kind) return column;
+  const used = new Uint8Array(column.vocabulary.values.length);
+  for (const id of column.data) used[id] = 1;
+  const values = [...(as as typeof column).vocabulary.values];
+  const map = translation(column.vocabulary, (as as typeof column).vocabulary);
+  for (let id = 1; id < map.length; id++)
+    if (map[id] === 0 && used[id] === 1) map[id] = values.push(column.vocabulary.values[id]) - 1;
+  return { ...column, vocabulary: createVocabulary(values), data: column.data.map((id) => map[id]) };
+}
