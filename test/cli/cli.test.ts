@@ -108,6 +108,7 @@ test('train writes the model, the results and a record; a table on stdout, plain
   assert.equal((stderr.match(/train epoch/g) ?? []).length, 4, 'one line an epoch');
   assert.doesNotMatch(stdout + stderr, /\u001b/, 'no escape codes without a terminal');
   assert.deepEqual(fs.readdirSync(trained).sort(), [
+    'checkpoint.safetensors',
     'evaluation.json',
     'manifest.json',
     'metrics.jsonl',
