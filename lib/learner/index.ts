@@ -1,4 +1,6 @@
 /** A model, an algorithm and an optimizer with state. */
+import './additions.js';
+
 export { createLearner, Learner } from './learner.js';
 export { splitAsTrained } from './split.js';
 export type { LearnerOptions } from './learner.js';

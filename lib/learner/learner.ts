@@ -27,7 +27,7 @@ import type { RowContext, RowOptions, RowRules, RowState } from '../batch/rows.j
 import { packTaskSet, queryCenters } from '../batch/task-batch.js';
 import { startingFrom, stepKey } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
-import { moderate, noiseOf, withNoise } from './uncertainty.js';
+import { checkKnowsUncertainty, moderate, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
 export interface LearnerOptions {
@@ -51,7 +51,7 @@ const EVALUATION_CHUNK = 256;
  * `saveLearner` saves. Made by {@link createLearner}.
  */
 export class Learner {
-  readonly model: Model;
+  #model: Model;
   readonly algorithm: Algorithm;
   readonly optimizer: Optimizer;
   readonly seed: number;
@@ -75,13 +75,13 @@ export class Learner {
   stepRates: FloatArray | undefined;
   /** @internal */
   stepRateAdam: SmallAdam | undefined;
-  readonly #inner: NativeInnerLoop;
+  #inner: NativeInnerLoop;
   /** The inner loop as the native core has read it, unless its rates change from step to step. */
   #prepared: NativePreparedLoop | undefined;
-  readonly #optimizer: NativeOptimizer;
+  #optimizer: NativeOptimizer;
   /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
-  readonly #rateOptimizer: NativeOptimizer | undefined;
-  readonly #bound = new WeakMap<Dataset, { catalog: Dataset | undefined; bound: BoundDataset }>();
+  #rateOptimizer: NativeOptimizer | undefined;
+  #bound = new WeakMap<Dataset, { catalog: Dataset | undefined; bound: BoundDataset }>();
   #version = 0;
   #training = false;
   readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
@@ -97,7 +97,7 @@ export class Learner {
   ) {
     const extension = algorithm.extend?.(given);
     const model = given.extend(extension?.tensors ?? []);
-    this.model = model;
+    this.#model = model;
     this.algorithm = algorithm;
     this.optimizer = optimizer;
     this.seed = seed;
@@ -117,6 +117,25 @@ export class Learner {
       this.stepRates = model.floats(adapted * algorithm.steps).fill(algorithm.learningRate);
       this.stepRateAdam = new SmallAdam(this.stepRates.length);
     }
+  }
+
+  get model(): Model {
+    return this.#model;
+  }
+
+  /** @internal Takes over the model and the parameters of another learner: itself with longer tables. */
+  become(other: Learner): void {
+    this.#model = other.#model;
+    this.#inner = other.#inner;
+    this.#prepared = undefined;
+    this.#optimizer = other.#optimizer;
+    this.#rateOptimizer = other.#rateOptimizer;
+    this.store = other.store;
+    this.rateStore = other.rateStore;
+    this.stepRates = other.stepRates;
+    this.stepRateAdam = other.stepRateAdam;
+    this.#bound = new WeakMap();
+    this.changed();
   }
 
   /**
@@ -347,20 +366,7 @@ export class Learner {
 
   /** @internal */
   checkUncertainty(): void {
-    const { solver, name } = this.algorithm;
-    if (solver !== 'ridge' && solver !== 'laplace') {
-      throw new InnerloopError('UNSUPPORTED', 'has no predictive variance', {
-        field: 'learner.algorithm',
-        value: name,
-        expected: 'ridge or laplace',
-      });
-    }
-    if (solver === 'ridge' && this.noiseVariance === undefined) {
-      throw new InnerloopError('UNSUPPORTED', 'unknown', {
-        field: 'learner.noiseVariance',
-        expected: 'a learner trained to the end, or estimateNoise(tasks)',
-      });
-    }
+    checkKnowsUncertainty(this.algorithm, this.noiseVariance);
   }
 
   /** @internal The catalog, which serving needs. */

@@ -1,5 +1,7 @@
 /** What the factorisation of a last layer in closed form says about its own predictions. */
 import type { FloatArray, TaskSet } from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { Algorithm } from '../meta/algorithm.js';
 
 /** Predictions and how sure they are, one of each a row. */
 export interface Uncertain {
@@ -10,6 +12,24 @@ export interface Uncertain {
    * a: the features of the row; M: the posterior precision of the last layer's weights.
    */
   variance: Float64Array;
+}
+
+/** @internal @throws {InnerloopError} UNSUPPORTED for a learner that does not know how sure it is */
+export function checkKnowsUncertainty(algorithm: Pick<Algorithm, 'solver' | 'name'>, noise: number | undefined): void {
+  const { solver, name } = algorithm;
+  if (solver !== 'ridge' && solver !== 'laplace') {
+    throw new InnerloopError('UNSUPPORTED', 'has no predictive variance', {
+      field: 'learner.algorithm',
+      value: name,
+      expected: 'ridge or laplace',
+    });
+  }
+  if (solver === 'ridge' && noise === undefined) {
+    throw new InnerloopError('UNSUPPORTED', 'unknown', {
+      field: 'learner.noiseVariance',
+      expected: 'a learner trained to the end, or estimateNoise(tasks)',
+    });
+  }
 }
 
 /** The logits whose σ approximates the mean probability under their variances: o / √(1 + π v / 8) (MacKay 1992). @internal */

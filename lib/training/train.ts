@@ -10,7 +10,7 @@ import {
 } from '../foundation/check.js';
 import { checkLabels } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
-import { catalogOf } from '../learner/catalog.js';
+import { growCatalog, growModel } from '../learner/grow.js';
 import { DataGuard } from './data-guard.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -140,20 +140,24 @@ async function* trainAlone(
   settings: Settings,
 ): AsyncGenerator<EpochReport, void, undefined> {
   const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
-  const { model, seed } = learner;
+  const { seed } = learner;
   const { better, name: metricName } = parseMetric(metric);
   const snapshots =
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
   const data = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
-  learner.catalog ??= catalogOf(tasks.dataset);
+  // A learner that was trained before meets new users and items: they get rows, and it can serve them afterwards.
+  const isLater = learner.catalog !== undefined;
+  growCatalog(learner, tasks.dataset, ['users', 'items', 'context']);
+  if (isLater) growModel(learner, tasks);
+  const { model } = learner;
   keepSplit(learner, tasks);
   const bound = learner.bind(tasks.dataset);
   if (validation !== undefined) learner.bind(validation.dataset);
   learner.rowState = translateRows(
     fitRows(learner.rowRules, model.spec.head.loss, tasks),
     tasks.dataset,
-    learner.catalog,
+    learner.catalog!,
   );
   learner.changed();
   checkLabels(learner, tasks);

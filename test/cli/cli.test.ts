@@ -131,7 +131,7 @@ test('train writes the model, the results and a record; a table on stdout, plain
   assert.equal(bytes(trained, 'metrics.jsonl').toString().trim().split('\n').length, 4);
 });
 
-test('a finished run goes on to more epochs, to the model of a run that had them at once', () => {
+test('a finished run goes on to more epochs, to the model of a run that had them at once', async () => {
   const [out, whole] = [output(), output()];
   const path = config((c) => (c['optimizer'] = { name: 'adam', learningRate: 0.01 }));
   ok('train', '-c', path, '-o', out);
@@ -142,7 +142,7 @@ test('a finished run goes on to more epochs, to the model of a run that had them
   assert.ok(bytes(out, 'model.safetensors').equals(bytes(whole, 'model.safetensors')));
 });
 
-test('evaluate divides the data as the model was trained, whatever seed is named and rows were added', () => {
+test('evaluate divides the data as the model was trained, whatever seed is named and rows were added', async () => {
   const numbers = (...more: string[]) =>
     (JSON.parse(ok('evaluate', '--model', model, '--json', ...more).stdout) as { sets: unknown }).sets;
   const then = numbers('--config', trainedConfig);

@@ -1,0 +1,48 @@
+/** `learner.addItems` and `learner.addUsers`: who and what has come since, known by features, for serving without training. */
+import { checkObject, invalid } from '../foundation/check.js';
+import { datasetFromColumns } from '../data/columnar.js';
+import type { EntityColumns } from '../data/columnar.js';
+import { growCatalog } from './grow.js';
+import { Learner } from './learner.js';
+
+declare module './learner.js' {
+  interface Learner {
+    /**
+     * Puts items into the catalog, so that they can be rated, scored and recommended by their content: numbers are scaled by the
+     * moments of the training data, texts that it did not have are unknown to the model, and an item's own embedding is that of an
+     * unknown one until it is trained. Features of items that are there already are replaced.
+     *
+     * ```ts
+     * learner.addItems({ id: ['9001'], features: { genres: { kind: 'bag', values: [['Drama']] } } });
+     * ```
+     *
+     * @returns how many are new
+     * @throws {InnerloopError} INVALID_OPTION (an untrained learner, one that is being trained, …), INVALID_DATA
+     */
+    addItems(items: EntityColumns): number;
+    /** The same with users, whom `adapt({ user })` then knows by their features. */
+    addUsers(users: EntityColumns): number;
+  }
+}
+
+function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): number {
+  checkObject(table, side, ['id', 'features']);
+  if (typeof table.id !== 'object' || !(table.id.length > 0))
+    throw invalid(`${side}.id`, 'no ids', table.id, 'one id for each entry of the features');
+  const before = learner.servedCatalog()[side].rows;
+  learner.checkIdle();
+  const [id] = Array.from(table.id);
+  const one =
+    side === 'items'
+      ? { user: ['-'], item: [id], itemFeatures: table }
+      : { user: [id], item: ['-'], userFeatures: table };
+  growCatalog(learner, datasetFromColumns({ ...one, label: [0] }), [side]);
+  return learner.servedCatalog()[side].rows - before;
+}
+
+Learner.prototype.addItems = function (items) {
+  return add(this, 'items', items);
+};
+Learner.prototype.addUsers = function (users) {
+  return add(this, 'users', users);
+};

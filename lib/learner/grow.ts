@@ -1,0 +1,210 @@
+/** A learner that goes on with new users, items and values: rows of its catalog, and rows of its tables, are appended. */
+import type {
+  CategoricalColumn,
+  BagColumn,
+  Column,
+  Dataset,
+  FeatureTable,
+  FloatArray,
+  InputSpec,
+  TaskSet,
+  Vocabulary,
+} from '../foundation/contract.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { NativeState } from '../foundation/addon.js';
+import { translateRows } from '../batch/rows.js';
+import { gatherColumn } from '../data/columns.js';
+import { scaledAs } from '../data/scaling.js';
+import type { Tables } from '../data/scaling.js';
+import { createVocabulary, indexed } from '../data/vocabulary.js';
+import { lossOf } from '../model/losses.js';
+import { defineModel } from '../model/model.js';
+import type { Model } from '../model/model.js';
+import { catalogOf } from './catalog.js';
+import { Learner } from './learner.js';
+import { captureState, restoreState } from './state.js';
+
+// ------------------------------------------------------------------------------------------------------- the catalog
+
+/**
+ * Puts the users and items of a dataset into the learner's catalog: new ones after the known ones, whose features become those of
+ * the dataset. Numbers are scaled by the learner's moments, texts that are new get ids after the known ones.
+ *
+ * @internal
+ */
+export function growCatalog(learner: Learner, dataset: Dataset, sides: readonly (keyof Tables)[]): void {
+  const { catalog } = learner;
+  if (catalog === undefined) {
+    learner.catalog = catalogOf(dataset);
+    return;
+  }
+  const isKnown = (side: keyof Tables) => side === 'context' || dataset[side].keys === catalog[side].keys;
+  if (sides.every(isKnown)) return;
+  const now = catalogOf(scaledAs(dataset, catalog));
+  const merged = Object.fromEntries(sides.map((side) => [side, mergedTable(catalog[side], now[side])]));
+  const grown: Dataset = { ...catalog, ...merged };
+  // A history is of the items there are now.
+  const columns = grown.context.columns.map((column) =>
+    column.kind === 'sequence' ? { ...column, vocabulary: grown.items.keys } : column,
+  );
+  learner.catalog = { ...grown, context: { ...grown.context, columns } };
+  learner.rowState = translateRows(learner.rowState, catalog, learner.catalog);
+}
+
+function mergedTable(old: FeatureTable, now: FeatureTable): FeatureTable {
+  const isContext = old.keys.values.length <= 1 && now.keys.values.length <= 1 && old.rows === now.rows;
+  const keys = isContext ? old.keys : union(old.keys, now.keys);
+  const rows = isContext ? old.rows : keys.values.length;
+  // Where each row comes from: today's table, or else the old one, whose rows come first.
+  const from = Int32Array.from({ length: rows }, (_, row) => {
+    if (isContext || row === 0) return row;
+    const today = now.keys.idOf(keys.values[row]);
+    return today > 0 ? old.rows + today : row;
+  });
+  const columns = old.columns.map((column) => {
+    const same = now.columns.find(({ name, kind }) => name === column.name && kind === column.kind);
+    const kept = from.map((row) => (row < old.rows ? row : same === undefined ? 0 : row));
+    if (same === undefined)
+      return gatherColumn(
+        column,
+        from.map((row, to) => (row < old.rows ? row : to < old.rows ? to : 0)),
+      );
+    return gatherColumn(joined(column, same), kept);
+  });
+  return { rows, keys: isContext ? keys : indexed(keys), columns };
+}
+
+function union(old: Vocabulary, now: Vocabulary): Vocabulary {
+  const more = now.values.filter((text, id) => id > 0 && old.idOf(text) === 0);
+  return more.length === 0 ? old : createVocabulary([...old.values, ...more]);
+}
+
+/** The rows of two columns of one name, one after the other, in the ids of both vocabularies. */
+function joined(old: Column, now: Column): Column {
+  if (old.kind === 'sequence' || now.kind === 'sequence') return old;
+  if (old.kind === 'dense' || now.kind === 'dense') {
+    const [a, b] = [old.data as Float32Array, now.data as Float32Array];
+    const data = new Float32Array(a.length + b.length);
+    data.set(a);
+    data.set(b, a.length);
+    return { ...old, data } as Column;
+  }
+  const vocabulary = union(old.vocabulary, now.vocabulary);
+  const map = Int32Array.from(now.vocabulary.values, (text, id) => (id === 0 ? 0 : vocabulary.idOf(text)));
+  const data = Int32Array.from([...old.data, ...now.data.map((id) => map[id])]);
+  if (old.kind === 'categorical') return { ...old, vocabulary, data };
+  const offsets = Int32Array.from([
+    ...old.offsets,
+    ...(now as BagColumn).offsets.subarray(1).map((at) => at + old.data.length),
+  ]);
+  return { ...old, vocabulary, data, offsets };
+}
+
+// --------------------------------------------------------------------------------------------------------- the model
+
+/**
+ * Gives rows of their own to the users and items that tasks bring, and to the values of their features: what the learner knows
+ * already stays as it is, what is new starts as everything did.
+ *
+ * @internal @throws {InnerloopError} UNSUPPORTED for an algorithm whose own parameters depend on the vocabularies
+ */
+export function growModel(learner: Learner, tasks: TaskSet): void {
+  const { model, catalog } = learner;
+  const inputs = model.spec.inputs.map((input) => grownInput(input, catalog!, tasks));
+  if (inputs.every((input, i) => input === model.spec.inputs[i])) return;
+  const { precision, threads, spec } = model;
+  const { algorithm, optimizer, seed, rowRules } = learner;
+  const grown = defineModel({ ...spec, inputs }, { precision, threads });
+  const { negatives, ...others } = rowRules;
+  const rows = lossOf(spec.head).ranks === true ? { ...others, negatives } : others;
+  const next = new Learner(grown, algorithm, optimizer, seed, undefined, rows);
+  const state = captureState(learner);
+  const to = next.model;
+  const fresh = captureState(next);
+  restoreState(
+    next,
+    {
+      store: grownState(model, to, state.store, fresh.store),
+      rates: state.rates && grownState(model, to, state.rates, fresh.rates!),
+      stepRates: state.stepRates,
+    },
+    'learner',
+  );
+  learner.become(next);
+}
+
+function grownInput(input: InputSpec, catalog: Dataset, { dataset, supportRows, queryRows }: TaskSet): InputSpec {
+  if (input.kind === 'dense' || input.vocabulary === undefined) return input;
+  const known = new Set(input.vocabulary);
+  const more: string[] = [];
+  const add = (text: string) => {
+    if (!known.has(text)) more.push(text);
+    known.add(text);
+  };
+  const side = input.name === 'user' ? 'user' : input.name === 'item' || input.kind === 'sequence' ? 'item' : undefined;
+  if (side === undefined) {
+    const columns = [catalog.users, catalog.items, catalog.context].flatMap((table) => table.columns);
+    const column = columns.find(({ name }) => name === input.name) as CategoricalColumn | BagColumn | undefined;
+    for (const text of column?.vocabulary.values.slice(1) ?? []) add(text);
+  } else {
+    const table = side === 'user' ? dataset.users : dataset.items;
+    const seen = new Uint8Array(table.rows);
+    for (const rows of [supportRows, queryRows]) for (const row of rows) seen[dataset[side][row]] = 1;
+    for (let row = 1; row < table.rows; row++) if (seen[row] === 1) add(table.keys.values[row]);
+  }
+  if (more.length === 0) return input;
+  const vocabulary = [...input.vocabulary, ...more];
+  return { ...input, vocabulary, cardinality: vocabulary.length };
+}
+
+/** A state in the layout of a model with longer tables, whose further rows are `fresh` and have no moments. */
+function grownState(from: Model, to: Model, state: NativeState, fresh: NativeState): NativeState {
+  const none = to.floats(0);
+  const bare = (values: FloatArray): NativeState => ({
+    values,
+    firstMoment: none,
+    secondMoment: none,
+    touched: new Float64Array(0),
+    step: 0,
+  });
+  /** What the tensors of an arrangement are, told by the core, which alone knows where they lie. */
+  const moved = (values: FloatArray, rest: FloatArray): FloatArray => {
+    if (values.length === 0) return values;
+    const [old, grown] = [from.ops.createStore(from.native), to.ops.createStore(to.native)];
+    from.ops.writeState(old, bare(values));
+    to.ops.writeState(grown, bare(rest));
+    from.tensors.forEach(({ name, shape }, t) => {
+      const at = to.tensors.findIndex((tensor) => tensor.name === name);
+      if (!fits(shape, to.tensors[at]?.shape))
+        throw new InnerloopError('UNSUPPORTED', 'has parameters that new ids change the shape of', {
+          field: `learner.parameters.${name}`,
+          expected: 'a new learner for the new data',
+        });
+      const data = to.ops.readTensor(grown, at).slice();
+      data.set(from.ops.readTensor(old, t));
+      to.ops.writeTensor(grown, at, data);
+    });
+    return to.ops.readState(grown).values;
+  };
+  const zeros = to.floats(fresh.values.length);
+  const touched: number[] = [];
+  let next = 0;
+  if (state.touched.length > 0)
+    for (const { name, shape, embedding } of to.tensors) {
+      if (!embedding) continue;
+      const before = from.tensors.find((tensor) => tensor.name === name)!.shape[0];
+      for (let row = 0; row < shape[0]; row++) touched.push(row < before ? state.touched[next + row] : state.step);
+      next += before;
+    }
+  return {
+    values: moved(state.values, fresh.values),
+    firstMoment: moved(state.firstMoment, zeros),
+    secondMoment: moved(state.secondMoment, zeros),
+    touched: Float64Array.from(touched),
+    step: state.step,
+  };
+}
+
+function fits(old: readonly number[], now: readonly number[] | undefined): boolean {
+  return now !== undefined && old.length === now.length && old.every((n, i) => (i === 0 ? n <= now[0] : n === now[i]));
+}
