@@ -27,6 +27,8 @@ export interface ColumnSource extends DataRules {
   item: ArrayLike<string | number>;
   label: ArrayLike<number | null>;
   time?: ArrayLike<number>;
+  /** Weight ≥ 0 of each interaction in the losses. */
+  weight?: ArrayLike<number>;
   userFeatures?: EntityColumns;
   itemFeatures?: EntityColumns;
   /** Features of the interaction itself, by name; `sequence` is the user's history (see `withHistory`). */
@@ -48,13 +50,14 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     'item',
     'label',
     'time',
+    'weight',
     'userFeatures',
     'itemFeatures',
     'features',
     'duplicates',
     'missingLabel',
   ]);
-  const { user, item, label, time, userFeatures, itemFeatures } = source as ColumnSource;
+  const { user, item, label, time, weight, userFeatures, itemFeatures } = source as ColumnSource;
   checkRules(source, '');
   checkLength(user, 'user', undefined);
   const rows = user.length;
@@ -66,6 +69,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
   checkLength(item, 'item', rows);
   checkLength(label, 'label', rows);
   if (time !== undefined) checkLength(time, 'time', rows);
+  if (weight !== undefined) checkLength(weight, 'weight', rows);
   const notes: string[] = [];
   const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes);
   const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes);
@@ -85,6 +89,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       item: items.codes,
       label: readLabels(label, source['missingLabel'] === 'drop'),
       time: time === undefined ? undefined : readTimes(time),
+      weight: weight === undefined ? undefined : readWeights(weight),
       users: users.table,
       items: items.table,
       context: contextTable(context, rows),
@@ -149,6 +154,17 @@ function readLabels(label: ArrayLike<number | null>, drop: boolean): Float32Arra
       field: 'label',
       value,
       expected: 'a finite number',
+    });
+  });
+}
+
+function readWeights(weight: ArrayLike<number>): Float32Array {
+  return Float32Array.from(weight, (w: unknown, row) => {
+    if (typeof w === 'number' && w >= 0 && Number.isFinite(Math.fround(w))) return w;
+    throw new InnerloopError('INVALID_DATA', `not a weight in row ${row + 1}`, {
+      field: 'weight',
+      value: w,
+      expected: 'a finite number ≥ 0',
     });
   });
 }

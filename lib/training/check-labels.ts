@@ -33,3 +33,25 @@ export function checkLabels({ model }: Learner, tasks: TaskSet): void {
     expected: `labels of more than one value; for purchases, clicks and plays the loss ${ranking}, which draws negatives`,
   });
 }
+
+/** @throws {InnerloopError} INVALID_DATA for a weight of a training row that is none, or where all are 0 */
+export function checkWeights({ dataset, supportRows, queryRows }: TaskSet): void {
+  const { weight } = dataset;
+  if (weight === undefined) return;
+  const bad = (what: string, value: unknown) =>
+    new InnerloopError('INVALID_DATA', what, {
+      field: 'dataset.weight',
+      value,
+      expected: 'finite numbers ≥ 0, not all 0',
+    });
+  if (weight.length !== dataset.size)
+    throw bad(`has ${weight.length} entries for ${dataset.size} interactions`, weight);
+  let any = false;
+  for (const rows of [supportRows, queryRows])
+    for (const row of rows) {
+      const w = weight[row];
+      if (!(w >= 0 && Number.isFinite(w))) throw bad(`row ${row + 1} has no weight`, w);
+      any ||= w > 0;
+    }
+  if (!any) throw bad('every weight is 0: nothing to learn', 0);
+}

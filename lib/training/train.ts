@@ -8,7 +8,7 @@ import {
   checkString,
   invalid,
 } from '../foundation/check.js';
-import { checkLabels } from './check-labels.js';
+import { checkLabels, checkWeights } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
 import { growCatalog, growModel } from '../learner/grow.js';
 import { DataGuard } from './data-guard.js';
@@ -161,6 +161,7 @@ async function* trainAlone(
   );
   learner.changed();
   checkLabels(learner, tasks);
+  checkWeights(tasks);
 
   const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
     epochs,

@@ -139,7 +139,8 @@ test('labels that are all the same are refused where there is nothing to learn, 
   const dataset = datasetFromColumns({
     user: Array.from({ length: 200 }, (_, i) => i % 20),
     item: Array.from({ length: 200 }, (_, i) => (Math.floor(i / 20) * 3 + (i % 20)) % 40),
-    label: new Float32Array(200).fill(1),
+    // A user likes all or nothing, so that no query has both.
+    label: Array.from({ length: 200 }, (_, i) => i % 2),
   });
   const split = splitTasks(dataset, { protocol: 'users', validation: 0.2, tasks: { query: 3 } });
   const { train: tasks, validation } = split.sets;
@@ -161,4 +162,31 @@ test('labels that are all the same are refused where there is nothing to learn, 
   assert.ok(values.every((value) => value > 0 && value < 1));
   const last = methods[1].metrics['ndcg@10'].mean;
   assert.ok(values.includes(last), `the kept epoch measures ${last}, validation said ${values.join(', ')}`);
+});
+
+test('weights that are none are refused with their row, and so are weights that are all 0', async () => {
+  const source = {
+    user: Array.from({ length: 60 }, (_, i) => i % 6),
+    item: Array.from({ length: 60 }, (_, i) => Math.floor(i / 6)),
+    label: Array.from({ length: 60 }, (_, i) => 1 + (i % 5)),
+  };
+  for (const w of [-1, NaN, Infinity])
+    assert.throws(
+      () => datasetFromColumns({ ...source, weight: source.label.map((_, row) => (row === 7 ? w : 1)) }),
+      (error: unknown) => isTyped(error, 'INVALID_DATA', /weight: not a weight in row 8/),
+    );
+  const weighted = datasetFromColumns({ ...source, weight: source.label });
+  assert.deepEqual([...weighted.weight!], source.label);
+  for (const [w, message] of [
+    [-1, /dataset\.weight: row \d+ has no weight; got -1/],
+    [NaN, /has no weight; got NaN/],
+    [Infinity, /has no weight; got Infinity/],
+    [0, /every weight is 0/],
+  ] as const) {
+    const dataset = { ...weighted, weight: new Float32Array(60).fill(w) };
+    const split = splitTasks(dataset, { protocol: 'users', test: 0.2, tasks: { query: 3 } });
+    const inputs = describeInputs(dataset, [{ name: 'item', dim: 2 }], split.trainRows);
+    const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [] }, head: { loss: 'mse' } });
+    await rejects(run(createLearner({ model, algorithm: make('maml') }), split.sets['train']), 'INVALID_DATA', message);
+  }
 });
