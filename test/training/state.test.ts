@@ -139,8 +139,7 @@ test('labels that are all the same are refused where there is nothing to learn, 
   const dataset = datasetFromColumns({
     user: Array.from({ length: 200 }, (_, i) => i % 20),
     item: Array.from({ length: 200 }, (_, i) => (Math.floor(i / 20) * 3 + (i % 20)) % 40),
-    // A user likes all or nothing, so that no query has both.
-    label: Array.from({ length: 200 }, (_, i) => i % 2),
+    label: new Float32Array(200).fill(1),
   });
   const split = splitTasks(dataset, { protocol: 'users', validation: 0.2, tasks: { query: 3 } });
   const { train: tasks, validation } = split.sets;
