@@ -209,7 +209,7 @@ test('train --json: JSON lines, epochs and then the result; the threads do not c
     ['epoch', 'epoch', 'epoch', 'epoch', 'result'],
   );
   assert.ok(bytes(out, 'model.safetensors').equals(bytes(model)));
-  ok('train', '-c', trainedConfig, '-o', out, '--seed', '4', '--epochs', '2');
+  ok('train', '-c', trainedConfig, '-o', out, '--seed', '4', '--epochs', '2', '--fresh');
   assert.ok(!bytes(out, 'model.safetensors').equals(bytes(model)), 'another seed, another model');
 });
 
