@@ -1,3 +1,5 @@
+import { checkTyped } from '../foundation/typed-arrays.js';
+import { checkDataset } from '../foundation/check-data.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 
@@ -52,6 +54,8 @@ export function meanLabel(dataset: Dataset, rows: Int32Array): number {
  *   finite.
  */
 export function checkTraining(dataset: Dataset, rows: Int32Array): void {
+  checkDataset(dataset, 'dataset');
+  checkTyped(rows, 'trainRows', 'Int32Array');
   if (rows.length === 0) throw new InnerloopError('EMPTY_DATA', 'no training interactions', { field: 'trainRows' });
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i];

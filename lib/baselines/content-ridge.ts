@@ -1,6 +1,6 @@
 import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import { checkTasks } from './baseline.js';
+import { checkTasks, checkTraining } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';
 import { bagColumn, contentMatrix, multiply, sparseRidge } from './item-features.js';
@@ -35,6 +35,7 @@ const DEFAULT_TASTE_REGULARIZATION = 20;
  * @throws UNKNOWN_OPTION or INVALID_OPTION for an option or a taste column that does not fit, EMPTY_DATA without rows.
  */
 export function contentRidge(dataset: Dataset, trainRows: Int32Array, options: ContentRidgeOptions = {}): Baseline {
+  checkTraining(dataset, trainRows);
   checkObject(options, 'contentRidge', [
     'regularization',
     'shrinkage',

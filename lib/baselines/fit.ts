@@ -1,8 +1,8 @@
-import { checkObject, unknownName } from '../foundation/check.js';
+import { checkObject, unknownName, checkArray, checkSignal } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 import { alsFoldIn } from './als-fold-in.js';
 import type { AlsOptions } from './als-fold-in.js';
-import { yieldToEventLoop } from './baseline.js';
+import { yieldToEventLoop, checkTraining } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { contentRidge } from './content-ridge.js';
 import type { ContentRidgeOptions } from './content-ridge.js';
@@ -73,7 +73,10 @@ export async function fitBaselines(
     'ease',
     'signal',
   ]);
+  checkTraining(dataset, trainRows);
   const { include = defaultBaselines(dataset), signal } = options;
+  checkArray(include, 'baselines.include', 'names');
+  checkSignal(signal, 'baselines.signal');
   for (const name of include) {
     if (!BASELINES.includes(name)) throw unknownName('baselines.include', 'no such baseline', name, BASELINES);
   }

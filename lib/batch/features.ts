@@ -1,4 +1,5 @@
 /** Binds a model's inputs to the columns of a dataset: which column, and which ids mean what. */
+import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
 import type { NativeColumn, NativeFrame } from '../foundation/addon.js';
 import { nativeError } from '../foundation/addon.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
@@ -44,6 +45,8 @@ const ID_INPUTS = { user: SIDES.userId, item: SIDES.itemId } as const;
  * @throws {InnerloopError} MISSING_COLUMN, INVALID_OPTION, UNKNOWN_OPTION
  */
 export function describeInputs(dataset: Dataset, choices: readonly InputChoice[], rows: Int32Array): InputSpec[] {
+  checkDataset(dataset, 'dataset');
+  checkRowsOf(dataset, rows, 'rows');
   checkArray(choices, 'inputs', 'input choices');
   return choices.map((choice: unknown, i) => {
     const field = `inputs[${i}]`;

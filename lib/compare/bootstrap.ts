@@ -1,4 +1,5 @@
-import { invalid } from '../foundation/check.js';
+import { isTyped } from '../foundation/typed-arrays.js';
+import { invalid, checkArray } from '../foundation/check.js';
 import { meanOf, percentiles, resampling } from '../evaluation/bootstrap.js';
 import type { ResampleOptions } from '../evaluation/bootstrap.js';
 import type { Interval } from '../evaluation/intervals.js';
@@ -19,9 +20,10 @@ import { random } from '../foundation/random.js';
  */
 export function bootstrapIntervals(columns: readonly Float64Array[], options: ResampleOptions = {}): Interval[] {
   const { resamples, seed } = resampling(options, 'bootstrap');
+  checkArray(columns, 'columns', 'Float64Arrays');
   const size = columns[0]?.length ?? 0;
   columns.forEach((column, c) => {
-    if (!(column instanceof Float64Array) || column.length !== size)
+    if (!isTyped(column, 'Float64Array') || column.length !== size)
       throw invalid(`columns[${c}]`, 'not one value a task', column, `Float64Array(${size})`);
   });
   const means = columns.map(() => new Float64Array(resamples));

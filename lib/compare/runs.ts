@@ -1,5 +1,5 @@
 /** Many methods on the same tasks: what each run left, taken together into one table with intervals and paired differences. */
-import { invalid } from '../foundation/check.js';
+import { invalid, checkArray, checkString } from '../foundation/check.js';
 import { bootstrapIntervals } from './bootstrap.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resultTable } from '../evaluation/table.js';
@@ -79,6 +79,9 @@ export interface RunTable {
  * @throws {InnerloopError} EMPTY_DATA without runs, INVALID_OPTION for runs on different tasks
  */
 export function compareRuns(runs: readonly MethodRun[], validationMetric?: string): RunTable {
+  checkArray(runs, 'runs', 'runs');
+  for (const [k, run] of runs.entries()) checkRun(run, `runs[${k}]`);
+  if (validationMetric !== undefined) checkString(validationMetric, 'validationMetric');
   if (runs.length === 0) throw new InnerloopError('EMPTY_DATA', 'no runs', { field: 'runs' });
   checkSameTasks(runs);
   const names = [...new Set(runs.map(({ method }) => method))];
@@ -129,6 +132,17 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
     columns,
     methods,
   };
+}
+
+function checkRun(run: unknown, field: string): asserts run is MethodRun {
+  const { method, kind, sets, validation, memory } = (run ?? {}) as Partial<MethodRun>;
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null;
+  const isRun =
+    typeof method === 'string' &&
+    (kind === 'learner' || kind === 'baseline') &&
+    [sets, validation, memory].every(isObject) &&
+    Object.values(sets!).every((metrics) => isObject(metrics) && Object.values(metrics).every(Array.isArray));
+  if (!isRun) throw invalid(field, 'not a run', run, 'a run of innerloop compare');
 }
 
 function columnsOf(runs: readonly MethodRun[]): RunTable['columns'] {

@@ -1,11 +1,26 @@
 /** A comparison for people: one table of accuracy and costs, and the differences to the first method. */
 import { escapeMarkdown } from '../foundation/text.js';
+import { invalid } from '../foundation/check.js';
 import type { RunTable, RunTableCell, RunTableRow } from './runs.js';
 
 const DIGITS = 4;
 
+function checkRunTable(table: unknown): asserts table is RunTable {
+  const { reference, columns, methods } = (table ?? {}) as Partial<RunTable>;
+  const isTable =
+    typeof reference === 'string' &&
+    Array.isArray(columns) &&
+    Array.isArray(methods) &&
+    methods.every((row: unknown) => {
+      const { cells, differences: own, failures, seeds } = (row ?? {}) as Partial<RunTableRow>;
+      return [cells, own, failures, seeds].every(Array.isArray);
+    });
+  if (!isTable) throw invalid('table', 'not a comparison', table, 'what compareRuns returned');
+}
+
 /** Plain text, columns aligned, `*` after the best mean of each column. */
 export function renderComparison(table: RunTable): string {
+  checkRunTable(table);
   const blocks = [grid(table), differences(table)]
     .filter(({ rows }) => rows.length > 0)
     .map((block) => {
@@ -25,6 +40,7 @@ export function renderComparison(table: RunTable): string {
 
 /** The same as GitHub tables, the best in bold. */
 export function renderComparisonMarkdown(table: RunTable): string {
+  checkRunTable(table);
   const blocks = [grid(table), differences(table)]
     .filter(({ rows }) => rows.length > 0)
     .map(({ header, rows }) => {

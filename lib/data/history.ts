@@ -1,4 +1,5 @@
 /** What a user did before: the items of earlier interactions as a feature of each interaction. */
+import { checkDataset } from '../foundation/check-data.js';
 import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, SequenceColumn } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -49,6 +50,7 @@ export function withHistory(dataset: Dataset, options: HistoryOptions = {}): Dat
   checkOneOf(of, 'history.of', ['before', 'support']);
   checkInteger(maxLength, 'history.maxLength', 1, 65536);
   if (minLabel !== undefined) checkNumber(minLabel, 'history.minLabel');
+  checkDataset(dataset, 'dataset');
   const { context } = dataset;
   if (context.columns.some((column) => column.name === name))
     throw invalid('history.name', 'the context has such a column', name, 'another name');

@@ -1,4 +1,6 @@
 /** Weights of interactions in the losses: what is recent and what popularity did not bring about counts more. */
+import { isTyped } from '../foundation/typed-arrays.js';
+import { checkDataset } from '../foundation/check-data.js';
 import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, DenseColumn } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
@@ -49,8 +51,9 @@ export interface PopularityPropensity {
  */
 export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32Array {
   checkObject(options, 'weights', ['recency', 'propensity', 'clip', 'rows']);
+  checkDataset(dataset, 'dataset');
   const { recency, propensity, clip, rows = Int32Array.from({ length: dataset.size }, (_, row) => row) } = options;
-  if (!(rows instanceof Int32Array) || rows.length === 0 || rows.some((row) => row < 0 || row >= dataset.size)) {
+  if (!isTyped(rows, 'Int32Array') || rows.length === 0 || rows.some((row) => row < 0 || row >= dataset.size)) {
     throw invalid('weights.rows', 'not rows of the dataset', rows, 'an Int32Array of interactions');
   }
   if (clip !== undefined) checkNumber(clip, 'weights.clip', 1);

@@ -1,8 +1,11 @@
+import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
+import { isTyped } from '../foundation/typed-arrays.js';
 import { itemCounts } from '../baselines/baseline.js';
 import { checkNumber, checkObject, invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 import { studentT } from './intervals.js';
 import type { Interval } from './intervals.js';
+import { checkLists } from './lists.js';
 import type { RankedLists } from './lists.js';
 
 /**
@@ -96,7 +99,7 @@ function checkRows({ reward, propensity, target, model, offsets }: LoggedRows): 
     ...(model && { 'model.logged': model.logged, 'model.expected': model.expected }),
   };
   for (const [name, array] of Object.entries(arrays)) {
-    if (!(array instanceof Float64Array) || array.length !== n || n === 0)
+    if (!isTyped(array, 'Float64Array') || array.length !== n || n === 0)
       throw invalid(`rows.${name}`, 'not one number a row', array, `Float64Array(${n || 'rows'})`);
     const low = name === 'propensity' || name === 'target' ? 0 : -Infinity;
     const bad = array.findIndex(
@@ -152,6 +155,8 @@ export function popularityPropensity(
   checkObject(options, 'popularityPropensity', ['power']);
   const { power = DEFAULT_POWER } = options;
   checkNumber(power, 'popularityPropensity.power', 0);
+  checkDataset(dataset, 'dataset');
+  checkRowsOf(dataset, trainRows, 'trainRows');
   const mass = itemCounts(dataset, trainRows).map((n, item) => (item === 0 ? 0 : (n + 1) ** power));
   const total = mass.reduce((a, b) => a + b, 0);
   return mass.map((value) => value / total);
@@ -183,12 +188,13 @@ const DEFAULT_SHRINKAGE = 5;
 export function policyValue(lists: RankedLists, options: PolicyOptions): CounterfactualEstimate {
   checkObject(options, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
   const { propensity, threshold, trainRows, shrinkage = DEFAULT_SHRINKAGE, clip } = options;
+  checkLists(lists, 'lists');
   const { tasks, offsets, items } = lists;
   const { dataset, queryOffsets, queryRows } = tasks;
   if (threshold !== undefined) checkNumber(threshold, 'policy.threshold');
   checkNumber(shrinkage, 'policy.shrinkage', 0);
   const perItem = propensity?.length === dataset.items.rows;
-  if (!(propensity instanceof Float64Array) || (!perItem && propensity.length !== dataset.size)) {
+  if (!isTyped(propensity, 'Float64Array') || (!perItem && propensity.length !== dataset.size)) {
     throw invalid(
       'policy.propensity',
       'not one number an interaction or an item',

@@ -1,4 +1,5 @@
-import { checkInteger, checkObject, invalid } from '../foundation/check.js';
+import { valuesOf } from './intervals.js';
+import { checkInteger, checkObject, invalid, checkArray, checkString } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { random } from '../foundation/random.js';
@@ -44,7 +45,8 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
   const { minimum = DEFAULT_MINIMUM, ...rest } = options;
   checkInteger(minimum, 'groups.minimum', 2);
   const settings = resampling(rest, 'groups');
-  const all = values instanceof Float64Array ? values : values.perTask;
+  const all = valuesOf(values, 'values');
+  checkNames(groups, 'groups');
   if (groups.length !== all.length)
     throw invalid('groups', 'not one group a task', groups.length, `${all.length} names`);
   const names = [...new Set(groups)];
@@ -79,6 +81,11 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
       ),
     },
   };
+}
+
+function checkNames(names: unknown, field: string): void {
+  checkArray(names, field, 'names');
+  for (const [t, name] of names.entries()) checkString(name, `${field}[${t}]`);
 }
 
 /** Share of regroupings into the same sizes whose largest difference of means is at least `observed`. */

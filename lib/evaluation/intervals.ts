@@ -1,3 +1,4 @@
+import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
 import { invalid } from '../foundation/check.js';
 
 /** A mean over tasks with its 95 % confidence interval. */
@@ -37,6 +38,7 @@ export function studentT(degrees: number): number {
  * Fewer than two values: `low` and `high` are NaN. None: `mean` is NaN too.
  */
 export function meanInterval(values: Float64Array): Interval {
+  checkTyped(values, 'values', 'Float64Array');
   let tasks = 0;
   let sum = 0;
   for (let t = 0; t < values.length; t++) {
@@ -71,12 +73,17 @@ export function pairedDifference(a: PerTask, b: PerTask): Interval {
   return meanInterval(left.map((value, t) => value - right[t]));
 }
 
+/** The bare array. @internal */
+export function valuesOf(values: PerTask, field: string): Float64Array {
+  const bare: unknown = isTyped(values, 'Float64Array') ? values : (values as { perTask?: unknown } | null)?.perTask;
+  if (!isTyped(bare, 'Float64Array'))
+    throw invalid(field, 'not one value a task', values, 'a Float64Array, or a result with perTask');
+  return bare;
+}
+
 /** The values of two methods on the same tasks. @internal */
 export function perTaskOf(a: PerTask, b: PerTask): [Float64Array, Float64Array] {
-  const [left, right] = [a, b].map((each) => (each instanceof Float64Array ? each : each.perTask)) as [
-    Float64Array,
-    Float64Array,
-  ];
+  const [left, right] = [valuesOf(a, 'a'), valuesOf(b, 'b')];
   if (left.length === right.length) return [left, right];
   throw invalid('perTask', 'two methods compared on different task sets', right.length, `${left.length} tasks`);
 }

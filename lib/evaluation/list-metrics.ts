@@ -1,6 +1,8 @@
 /** Lists of recommendations, measured beyond accuracy. */
+import { checkRowsOf } from '../foundation/check-data.js';
+import { checkLists } from './lists.js';
 import { itemCounts } from '../baselines/baseline.js';
-import { checkNumber, checkObject, invalid } from '../foundation/check.js';
+import { checkNumber, checkObject, invalid, checkArray, checkString } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 import { featureColumn } from './list-features.js';
 import { LIST_METRICS } from './list-measures.js';
@@ -43,12 +45,16 @@ export function parseListMetric(name: string): ListMetric & { name: string; k: n
  */
 export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Record<string, MetricResult> {
   checkObject(options, 'evaluation', ['metrics', 'trainRows', 'features', 'threshold']);
+  checkLists(lists, 'lists');
   const { dataset } = lists.tasks;
   const { trainRows, features, threshold = DEFAULT_THRESHOLD } = options;
   checkNumber(threshold, 'evaluation.threshold');
   const hasColumn = features !== undefined || dataset.items.columns.some(({ kind }) => kind === 'bag');
   const has = { trainRows: trainRows !== undefined, features: hasColumn };
   const possible = Object.entries(LIST_METRICS).filter(([, { needs }]) => needs.every((need) => has[need]));
+  if (trainRows !== undefined) checkRowsOf(dataset, trainRows, 'evaluation.trainRows');
+  if (features !== undefined) checkString(features, 'evaluation.features');
+  if (options.metrics !== undefined) checkArray(options.metrics, 'evaluation.metrics', 'metric names');
   const names = options.metrics ?? possible.map(([name]) => `${name}@${lists.count}`);
   const metrics = names.map(parseListMetric);
   for (const { name, k, needs } of metrics) {

@@ -1,3 +1,5 @@
+import { checkAnyTaskSet } from '../tasks/check.js';
+import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
 import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -26,6 +28,19 @@ export interface RankOptions {
   signal?: AbortSignal;
 }
 
+/** @internal */
+export function checkLists(lists: unknown, field: string): asserts lists is RankedLists {
+  const { tasks, count, offsets, items, scores, candidates } = (lists ?? {}) as Partial<RankedLists>;
+  const areLists =
+    typeof count === 'number' &&
+    isTyped(offsets, 'Int32Array') &&
+    isTyped(items, 'Int32Array') &&
+    isTyped(scores, 'Float64Array') &&
+    isTyped(candidates, 'Int32Array');
+  if (!areLists) throw invalid(field, 'not ranked lists', lists, 'what rankCatalog returned');
+  checkAnyTaskSet(tasks, `${field}.tasks`);
+}
+
 /** One score for every query row of a task set, after adaptation to its support rows: a baseline's `predict`, say. */
 export type Scorer = (tasks: TaskSet) => Float64Array | Promise<Float64Array>;
 
@@ -46,6 +61,9 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
   const { count = DEFAULT_COUNT, signal } = options;
   checkInteger(count, 'lists.count', 1);
   checkSignal(signal, 'lists.signal');
+  if (typeof score !== 'function')
+    throw invalid('score', 'not a function', score, 'a function of a task set that gives one score a query row');
+  checkAnyTaskSet(tasks, 'tasks');
   const { dataset } = tasks;
   const candidates = candidateItems(dataset, options.among);
   const width = candidates.length;
@@ -62,7 +80,8 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
     const to = Math.min(tasks.size, from + chunk);
     for (let t = from; t < to; t++)
       extended.user.fill(tasks.users[t], dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);
-    const scored = await score(candidateTasks(tasks, extended, from, to, width));
+    const scored: unknown = await score(candidateTasks(tasks, extended, from, to, width));
+    checkTyped(scored, 'score', 'Float64Array', (to - from) * width);
     for (let t = from; t < to; t++) {
       const { supportOffsets, supportRows } = tasks;
       const own = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
@@ -93,7 +112,7 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
 function candidateItems({ items }: Dataset, among: Int32Array | undefined): Int32Array {
   const every = Int32Array.from({ length: items.rows - 1 }, (_, i) => i + 1);
   if (among === undefined) return every;
-  if (!(among instanceof Int32Array)) checkArray(among, 'lists.among', 'item rows');
+  if (!isTyped(among, 'Int32Array')) checkArray(among, 'lists.among', 'item rows');
   for (const [i, row] of among.entries()) {
     if (!Number.isInteger(row) || row < 1 || row >= items.rows)
       throw invalid(`lists.among[${i}]`, 'not an item', row, `a row from 1 to ${items.rows - 1}`);

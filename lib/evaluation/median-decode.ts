@@ -1,3 +1,4 @@
+import { checkNumbers, checkTyped } from '../foundation/typed-arrays.js';
 import { checkNumber, checkObject } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 
@@ -41,6 +42,8 @@ export function fitMedianDecoder(
   options: MedianDecoderOptions = {},
 ): MedianDecoder {
   checkObject(options, 'medianDecoder', ['bandwidth']);
+  checkTyped(scores, 'scores', 'Float64Array');
+  checkNumbers(labels, 'labels');
   const levels = distinctLabels(scores, labels);
   const { bandwidth = silverman(scores) } = options;
   checkNumber(bandwidth, 'medianDecoder.bandwidth', 0);
@@ -57,12 +60,22 @@ export function fitMedianDecoder(
 
 /** A decoder from its stored numbers. */
 export function medianDecoder(levels: number[], thresholds: number[]): MedianDecoder {
-  const decode = (scores: Float64Array) =>
-    scores.map((score) => {
+  checkNumbers(levels, 'levels');
+  checkNumbers(thresholds, 'thresholds');
+  if (levels.length !== thresholds.length + 1)
+    throw new InnerloopError('INVALID_OPTION', 'not one threshold between two levels', {
+      field: 'thresholds',
+      value: thresholds.length,
+      expected: `${levels.length - 1} thresholds`,
+    });
+  const decode = (scores: Float64Array) => {
+    checkTyped(scores, 'scores', 'Float64Array');
+    return scores.map((score) => {
       let j = 0;
       while (j < thresholds.length && score > thresholds[j]) j++;
       return levels[j];
     });
+  };
   return { levels, thresholds, decode };
 }
 

@@ -7,6 +7,8 @@ import type { Interval } from './intervals.js';
 import type { CustomMetric, MetricSettings } from './metric.js';
 import { isListMetric, rowMetric, splitName } from './names.js';
 import type { Gain } from './ranking.js';
+import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
+import { checkAnyTaskSet } from '../tasks/check.js';
 import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
@@ -154,6 +156,7 @@ export function evaluateScores(
   score: Float64Array,
   options: EvaluationOptions = {},
 ): Record<string, MetricResult> {
+  checkAnyTaskSet(tasks, 'tasks');
   return measure({ labels: queryLabels(tasks), scores: score, offsets: tasks.queryOffsets, keys: tasks.keys }, options);
 }
 
@@ -164,8 +167,10 @@ export function metricOf(
   scores: Float64Array,
   options: MetricOptions = {},
 ): number {
+  checkTyped(labels, 'labels', 'Float32Array');
+  checkObject(options, 'options', ['threshold', 'gain']);
   const rows = { labels, scores, offsets: Int32Array.of(0, labels.length), keys: [''] };
-  return measure(rows, { ...options, metrics: [name] })[name].perTask[0];
+  return Object.values(measure(rows, { ...options, metrics: [name] }))[0].perTask[0];
 }
 
 /** Task t's query rows are positions `offsets[t] … offsets[t + 1] − 1` of labels and scores. */
@@ -206,7 +211,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
 }
 
 function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Metric[]): void {
-  if (!(scores instanceof Float64Array) || scores.length !== labels.length) {
+  if (!isTyped(scores, 'Float64Array') || scores.length !== labels.length) {
     throw invalid('score', 'not one score per query row', scores, `Float64Array(${labels.length})`);
   }
   const probabilities = metrics.some((metric) => metric.score === 'probability');

@@ -1,3 +1,4 @@
+import { checkNumbers, checkTyped } from '../foundation/typed-arrays.js';
 import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 
 /** Rows whose predicted probabilities are alike: what was predicted, and what happened. */
@@ -44,6 +45,8 @@ export function reliability(
   const { bins = DEFAULT_BINS, by = 'width' } = options;
   checkInteger(bins, 'reliability.bins', 1, 10_000);
   checkOneOf(by, 'reliability.by', ['width', 'rows']);
+  checkNumbers(labels, 'labels');
+  checkTyped(probabilities, 'probabilities', 'Float64Array');
   const n = probabilities.length;
   if (labels.length !== n || n === 0)
     throw invalid('labels', 'not one label a probability', labels.length, `${n || 'some'} labels`);

@@ -1,3 +1,4 @@
+import { checkNumbers } from '../foundation/typed-arrays.js';
 import { checkArray, checkObject, checkString, invalid, unknownName } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
 import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
@@ -135,6 +136,7 @@ function signedRankCdf(n: number, w: number): number {
  * adjusted p is at most 0.05 keeps the probability of any false rejection among all m at 5 %. NaN stays NaN and is not counted.
  */
 export function holm(p: ArrayLike<number>): Float64Array {
+  checkNumbers(p, 'p');
   const adjusted = Float64Array.from(p);
   const order = Int32Array.from(adjusted, (_, i) => i).filter((i) => !Number.isNaN(adjusted[i]));
   order.sort((i, j) => adjusted[i] - adjusted[j]);
@@ -184,6 +186,11 @@ export interface CompareOptions extends ResampleOptions {
 export function compareMethods(methods: readonly ComparedMethod[], options: CompareOptions = {}): Comparison[] {
   checkObject(options, 'compare', ['metrics', 'against', 'resamples', 'seed']);
   checkArray(methods, 'methods', 'evaluated methods');
+  for (const [k, one] of methods.entries()) {
+    if (typeof one !== 'object' || one === null || typeof one.metrics !== 'object' || one.metrics === null)
+      throw invalid(`methods[${k}]`, 'not an evaluated method', one, '{ method, metrics }');
+    checkString(one.method, `methods[${k}].method`);
+  }
   const names = methods.map(({ method }) => method);
   if (names.length < 2) throw invalid('methods', 'nothing to compare', names, 'two methods or more');
   const { against = names[0], metrics, ...rest } = options;

@@ -1,4 +1,5 @@
 import { escapeMarkdown, wrap } from '../foundation/text.js';
+import { checkArray, checkInteger, checkObject, checkString, invalid } from '../foundation/check.js';
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
 import type { Better } from './metric.js';
@@ -37,6 +38,9 @@ const DEFAULT_DIGITS = 4;
 
 /** Collects results into one table; columns are the metrics in order of first appearance. */
 export function resultTable(results: readonly MethodResult[], title = ''): ResultTable {
+  checkArray(results, 'results', 'methods with their metrics');
+  for (const [k, result] of results.entries()) checkResult(result, `results[${k}]`);
+  if (typeof title !== 'string') throw invalid('title', 'not a text', title, 'a string');
   const names = [...new Set(results.flatMap(({ metrics }) => Object.keys(metrics)))];
   const columns = names.map((metric) => {
     const own = results.find(({ metrics }) => metrics[metric]?.better !== undefined)?.metrics[metric].better;
@@ -44,6 +48,30 @@ export function resultTable(results: readonly MethodResult[], title = ''): Resul
   });
   const rows = results.map(({ method, metrics }) => ({ method, cells: names.map((name) => cellOf(metrics[name])) }));
   return { title, columns, rows };
+}
+
+function checkResult(result: unknown, field: string): void {
+  const { method, metrics } = (result ?? {}) as Partial<MethodResult>;
+  checkString(method, `${field}.method`);
+  if (typeof metrics !== 'object' || metrics === null)
+    throw invalid(`${field}.metrics`, 'not results by metric', metrics, 'what evaluateScores returned');
+  for (const [name, one] of Object.entries(metrics) as [string, Partial<Interval> | null][])
+    if (typeof one?.mean !== 'number' || typeof one.low !== 'number' || typeof one.high !== 'number')
+      throw invalid(`${field}.metrics.${name}`, 'not a result', one, 'a mean with its interval');
+}
+
+function checkTable(table: unknown): asserts table is ResultTable {
+  const { title, columns, rows } = (table ?? {}) as Partial<ResultTable>;
+  const isTable =
+    typeof title === 'string' &&
+    Array.isArray(columns) &&
+    columns.every((column: unknown) => typeof (column as TableColumn | null)?.metric === 'string') &&
+    Array.isArray(rows) &&
+    rows.every((row: unknown) => {
+      const { method, cells } = (row ?? {}) as Partial<ResultTable['rows'][number]>;
+      return typeof method === 'string' && Array.isArray(cells) && cells.length === columns.length;
+    });
+  if (!isTable) throw invalid('table', 'not a table', table, 'what resultTable or evaluate returned');
 }
 
 const betterOf = (metric: string) => (isListMetric(metric) ? parseListMetric : parseMetric)(metric).better;
@@ -95,7 +123,10 @@ export function renderMarkdown(table: ResultTable, options: RenderOptions = {}):
 }
 
 function layout(table: ResultTable, options: RenderOptions, mark: (text: string, best: boolean) => string): string[][] {
+  checkTable(table);
+  checkObject(options, 'options', ['digits']);
   const digits = options.digits ?? DEFAULT_DIGITS;
+  checkInteger(digits, 'options.digits', 0, 100);
   const best = table.columns.map(({ better }, c) => {
     const means = table.rows.flatMap(({ cells }) => cells[c]?.mean ?? []);
     if (means.length === 0 || better === 'neither') return undefined;

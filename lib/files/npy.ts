@@ -6,6 +6,7 @@
  * The header is the text of a Python dictionary, `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, padded with
  * spaces and ended by a line break.
  */
+import { checkString } from '../foundation/check.js';
 import { endianness } from 'node:os';
 import { readWhole } from './durable.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -44,6 +45,7 @@ const ENTRY = /\s*'(descr|fortran_order|shape)'\s*:\s*(?:'([^'\\]*)'|(True|False
  * another element type, for Fortran order and on a big-endian machine
  */
 export async function readNpy(path: string): Promise<NpyArray> {
+  checkString(path, 'path');
   return decodeNpy(await readWhole(path), path);
 }
 

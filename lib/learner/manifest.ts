@@ -1,4 +1,5 @@
 /** What a run was: enough to say why two runs gave the same bytes, or did not. */
+import { checkDataset } from '../foundation/check-data.js';
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -50,6 +51,7 @@ export function packageVersion(): string {
 
 /** Says whether two datasets hold the same, whatever files they came from. Reads all of it: about a second for 1 GB. */
 export function fingerprintData(dataset: Dataset): DataFingerprint {
+  checkDataset(dataset, 'dataset');
   const hash = createHash('sha256');
   addArrays(hash, dataset);
   for (const table of [dataset.users, dataset.items, dataset.context]) {

@@ -1,9 +1,11 @@
 /** What a training run will take in memory, before it takes it: refused by name, not killed by the system. */
 import { addon } from '../foundation/addon.js';
+import { checkInteger, checkObject, invalid } from '../foundation/check.js';
+import { checkAnyTaskSet } from '../tasks/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes as size } from '../foundation/memory.js';
-import type { Learner } from './learner.js';
+import { Learner } from './learner.js';
 
 /** Bytes that a training run takes on top of its learner and its data, by what takes them. */
 export interface MemoryEstimate {
@@ -36,7 +38,12 @@ export function estimateTraining(
   tasks: TaskSet,
   options: { metaBatch?: number; snapshots?: number } = {},
 ): MemoryEstimate {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+  checkAnyTaskSet(tasks, 'tasks');
+  checkObject(options, 'options', ['metaBatch', 'snapshots']);
   const { metaBatch = 32, snapshots = 2 } = options;
+  checkInteger(metaBatch, 'options.metaBatch', 1);
+  checkInteger(snapshots, 'options.snapshots', 0);
   const { model, algorithm } = learner;
   const bytes = model.precision === 'float32' ? 4 : 8;
   const tables = model.tensors.filter(({ embedding }) => embedding);
@@ -105,7 +112,12 @@ function dataBytes({ model }: Learner, { dataset }: TaskSet): number {
 }
 
 /** The estimate as one line for people. */
-export function describeEstimate({ total, ...parts }: MemoryEstimate): string {
+export function describeEstimate(estimate: MemoryEstimate): string {
+  const given: unknown = estimate;
+  const numbers = typeof given === 'object' && given !== null ? Object.values(given) : [];
+  if (numbers.length === 0 || numbers.some((bytes) => typeof bytes !== 'number'))
+    throw invalid('estimate', 'not an estimate', estimate, 'what estimateTraining returned');
+  const { total, ...parts } = estimate;
   const largest = Object.entries(parts)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3);

@@ -1,4 +1,5 @@
 import { INPUT_KINDS, nativeError, operations, POOLINGS } from '../foundation/addon.js';
+import { isTyped } from '../foundation/typed-arrays.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf } from './bodies/index.js';
@@ -138,6 +139,7 @@ export class Model {
     const store = this.ops.createStore(this.native);
     this.tensors.forEach(({ name }, t) => {
       const { data } = parameters[name];
+      // Of this realm: the native core takes no other.
       const fits = data instanceof (this.precision === 'float32' ? Float32Array : Float64Array);
       this.ops.writeTensor(store, t, fits ? data : this.floats(data));
     });
@@ -336,7 +338,7 @@ export function checkTensors(
       throw invalid(`${at}.shape`, 'does not fit the model', tensor.shape, expected);
     }
     const { data } = tensor;
-    if (!(data instanceof Float32Array || data instanceof Float64Array)) {
+    if (!isTyped(data, 'Float32Array', 'Float64Array')) {
       throw invalid(`${at}.data`, 'not a float array', data, 'a Float32Array or Float64Array');
     }
     const size = shape.reduce((a, b) => a * b, 1);

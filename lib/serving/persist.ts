@@ -2,14 +2,13 @@ import './adapt.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { restoredAlgorithm, savedAlgorithm } from '../algorithms/check.js';
 import type { SavedAlgorithm } from '../algorithms/check.js';
-import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
+import { checkInteger, checkNumber, checkObject, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, InputSpec, ModelSpec, Parameters, Precision } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
 import type { TextEncoding } from '../files/texts.js';
-import { createLearner } from '../learner/learner.js';
-import type { Learner } from '../learner/learner.js';
+import { createLearner, Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import { runManifest, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
@@ -59,6 +58,8 @@ interface Manifest {
  * @throws {InnerloopError} IO
  */
 export async function saveLearner(learner: Learner, path: string): Promise<void> {
+  checkIsLearner(learner);
+  checkString(path, 'path');
   const { model, algorithm, optimizer, seed, rowRules, rowState, catalog } = learner;
   const tensors: Record<string, NamedArray> = stateTensors(captureState(learner), 'state.');
   for (const [name, tensor] of Object.entries(learner.parameters())) tensors[`parameters.${name}`] = tensor;
@@ -91,6 +92,10 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   await writeDurable(path, encodeSealed(tensors, metadata));
 }
 
+function checkIsLearner(learner: unknown): void {
+  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+}
+
 export interface LoadOptions {
   /** As in `defineModel`. */
   threads?: number;
@@ -104,6 +109,7 @@ export interface LoadOptions {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; MISSING_FILE, IO; MODEL_FILE for a file that is damaged or something else
  */
 export async function loadLearner(path: string, options: LoadOptions = {}): Promise<Learner> {
+  checkString(path, 'path');
   checkObject(options, 'options', ['threads', 'algorithm']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
   return decodeLearner(await readWhole(path), path, options);

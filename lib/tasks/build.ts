@@ -1,3 +1,6 @@
+import { checkInteger, checkSeed } from '../foundation/check.js';
+import { checkDataset } from '../foundation/check-data.js';
+import { checkAnyTaskSet } from './check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
@@ -28,6 +31,7 @@ export interface BuiltTasks extends TaskSet {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN, EMPTY_DATA if no user (item, value) has enough rows
  */
 export function buildTasks(dataset: Dataset, options: TaskOptions): BuiltTasks {
+  checkDataset(dataset, 'dataset');
   return divide(dataset, resolveTaskOptions(dataset, options, 'tasks'), 'tasks');
 }
 
@@ -173,6 +177,9 @@ function distribution({ offsets, plural }: Grouping): string {
  * @param epoch an integer ≥ 0
  */
 export function redrawQuery(tasks: TaskSet, seed: number, epoch: number): TaskSet {
+  checkAnyTaskSet(tasks, 'tasks');
+  checkSeed(seed, 'seed');
+  checkInteger(epoch, 'epoch', 0);
   const stream = random(seed, 'redraw', epoch);
   const redrawn = {
     ...tasks,

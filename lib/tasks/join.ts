@@ -1,4 +1,5 @@
-import { invalid } from '../foundation/check.js';
+import { checkArray, invalid } from '../foundation/check.js';
+import { checkAnyTaskSet } from './check.js';
 import type { TaskSet } from '../foundation/contract.js';
 
 /**
@@ -6,6 +7,8 @@ import type { TaskSet } from '../foundation/contract.js';
  * @throws {InnerloopError} INVALID_OPTION without a set, or for sets of different datasets
  */
 export function joinTasks(sets: readonly TaskSet[]): TaskSet {
+  checkArray(sets, 'sets', 'task sets');
+  for (const [k, set] of sets.entries()) checkAnyTaskSet(set, `sets[${k}]`);
   const [first] = sets;
   if (first === undefined) throw invalid('sets', 'empty', sets, 'at least one task set');
   if (sets.length === 1) return first;

@@ -1,3 +1,4 @@
+import { checkAnyTaskSet } from './check.js';
 import { checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { BagColumn, CategoricalColumn, Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
@@ -133,7 +134,9 @@ export interface TaskGroups {
  * @throws {InnerloopError} MISSING_COLUMN, INVALID_OPTION for a dense column
  */
 export function taskGroups(tasks: TaskSet, column: string, field = 'column'): TaskGroups {
+  checkString(field, 'field');
   checkString(column, field);
+  checkAnyTaskSet(tasks, 'tasks');
   const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
   const { column: values, index } = keyColumn(dataset, column, field);
   const names = values.vocabulary.values;

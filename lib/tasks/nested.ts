@@ -1,3 +1,4 @@
+import { checkAnyTaskSet } from './check.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
@@ -27,6 +28,7 @@ export interface NestedOptions {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; EMPTY_DATA if no task has that many support rows
  */
 export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options: NestedOptions = {}): TaskSet[] {
+  checkAnyTaskSet(tasks, 'tasks');
   checkArray(sizes, 'sizes', 'support sizes');
   checkObject(options, 'nested', ['order', 'seed']);
   const { order = 'random', seed = 0 } = options;

@@ -1,3 +1,4 @@
+import { isTyped } from '../foundation/typed-arrays.js';
 import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
@@ -119,7 +120,7 @@ function resolveQuery(query: unknown, field: string): number | { fraction: numbe
 /** A row that came twice could be support and query at once. */
 function checkRows(dataset: Dataset, rows: unknown, field: string): Int32Array | undefined {
   if (rows === undefined) return undefined;
-  if (!(rows instanceof Int32Array))
+  if (!isTyped(rows, 'Int32Array'))
     throw invalid(field, 'not an Int32Array', rows, 'an Int32Array of interaction indices');
   const seen = new Uint8Array(dataset.size);
   for (let k = 0; k < rows.length; k++) {

@@ -1,8 +1,12 @@
 import type { TaskSet } from '../foundation/contract.js';
 import { invalid } from '../foundation/check.js';
+import { checkNumbers } from '../foundation/typed-arrays.js';
+import { checkAnyTaskSet } from './check.js';
 
 /** Some tasks of a set, in the order of `indices`. @throws {InnerloopError} INVALID_OPTION for an index out of range */
 export function subsetTasks(tasks: TaskSet, indices: ArrayLike<number>): TaskSet {
+  checkAnyTaskSet(tasks, 'tasks');
+  checkNumbers(indices, 'indices');
   const picked = Int32Array.from(indices);
   for (let k = 0; k < picked.length; k++) {
     const index = indices[k];
@@ -56,6 +60,7 @@ export interface TaskSummary {
 
 /** Sizes of a task set, for printing; all 0 for an empty one. */
 export function summary(tasks: TaskSet): TaskSummary {
+  checkAnyTaskSet(tasks, 'tasks');
   return {
     tasks: tasks.size,
     rows: tasks.supportRows.length + tasks.queryRows.length,

@@ -1,4 +1,5 @@
 /** Which tasks an epoch trains on, and how much each counts. */
+import { isTyped } from '../foundation/typed-arrays.js';
 import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
@@ -132,7 +133,7 @@ export function checkSampling(sampling: unknown, field: string): asserts samplin
 
 /** One positive number a task. @internal */
 export function checkTaskWeights(weights: unknown, tasks: TaskSet, field: string): asserts weights is Float64Array {
-  if (!(weights instanceof Float64Array) || weights.length !== tasks.size) {
+  if (!isTyped(weights, 'Float64Array') || weights.length !== tasks.size) {
     throw invalid(field, 'not one weight a task', weights, `Float64Array(${tasks.size})`);
   }
   weights.forEach((weight, t) => {
