@@ -50,6 +50,16 @@ function build(): Command {
     .exitOverride();
 
   program
+    .command('init')
+    .description('write a configuration for your files: columns are guessed from the whole files, and said')
+    .argument('<ratings>', 'interactions: ratings, clicks, purchases')
+    .argument('[tables...]', 'tables of items and of users')
+    .option('-o, --output <file>', 'configuration to write (default: the name of the ratings, .json)')
+    .option('-y, --yes', 'take every guess without asking')
+    .option('--json', 'one JSON document on stdout')
+    .action(init);
+
+  program
     .command('train')
     .description('meta-train a model by a configuration file')
     .option(
@@ -170,6 +180,20 @@ function need(value: string | undefined, option: string): string {
   if (value === undefined)
     throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
   return value;
+}
+
+async function init(
+  ratings: string,
+  tables: string[],
+  { output, yes, json }: { output?: string; yes?: true; json?: true },
+): Promise<void> {
+  const command = await import('./init.js');
+  await command.runInit({
+    files: [ratings, ...tables],
+    output,
+    yes: yes === true,
+    console: openConsole(json === true),
+  });
 }
 
 async function train(

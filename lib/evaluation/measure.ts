@@ -66,7 +66,6 @@ export function notesOf(
   const ranking = metrics
     .filter((metric): metric is string => typeof metric === 'string' && !isListMetric(metric))
     .filter((name) => parseMetric(name).score === 'order');
-  if (candidates !== 'query') return ranking.length === 0 ? [] : [describeCandidates(candidates, tasks)];
   const where = (test: (value: number) => boolean) =>
     ranking.filter((name) => {
       const values = results.flatMap((result) => (result[name] === undefined ? [] : [...result[name].perTask]));
@@ -74,6 +73,13 @@ export function notesOf(
     });
   const nowhere = where(Number.isNaN);
   const perfect = where((value) => value === 1 || Number.isNaN(value)).filter((name) => !nowhere.includes(name));
+  if (candidates !== 'query')
+    return [
+      ...(ranking.length === 0 ? [] : [describeCandidates(candidates, tasks)]),
+      ...(perfect.length === 0
+        ? []
+        : [`${perfect.join(', ')}: 1 for every method; choose a smaller @k, or more candidates.`]),
+    ];
   const notes: string[] = [];
   if (perfect.length > 0)
     notes.push(`${perfect.join(', ')}: 1 for every method, as any order of these query rows reaches it; ${REMEDY}.`);
