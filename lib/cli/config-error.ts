@@ -38,7 +38,11 @@ export function configError(schema: z.ZodType, issues: readonly Issue[], value: 
   }
   const field = path.length === 0 ? 'config' : show(path);
   const expected = expectation(issue, nodes);
-  if (at === undefined) return invalid(field, 'missing', at, expected.text);
+  if (at === undefined) {
+    const missing = all.filter((found) => valueAt(value, found.path) === undefined);
+    const wanted = missing.flatMap((found) => required(show(found.path), nodesAt([schema], found.path, value)));
+    return invalid(field, 'missing', at, wanted.length > 1 ? `all of: ${wanted.join('; ')}` : expected.text);
+  }
   const near = typeof at === 'string' && expected.choices !== undefined ? nearest(at, expected.choices) : undefined;
   return invalid(
     field,
@@ -47,6 +51,37 @@ export function configError(schema: z.ZodType, issues: readonly Issue[], value: 
     expected.text,
   );
 }
+
+/** Pairs of options of which one is needed: the schema calls both optional. */
+const EITHER = [
+  ['from', 'sql'],
+  ['hidden', 'body'],
+] as const;
+
+/** Everything that has to stand at a path, leaf by leaf, so that it can be written at once. */
+function required(path: string, nodes: readonly Node[]): string[] {
+  const shapes = nodes.map(({ def }) => def.shape);
+  if (nodes.length === 0 || shapes.includes(undefined))
+    return [
+      `${path}: ${nodes.flatMap(choicesOf).length > 0 ? oneOf(nodes.flatMap(choicesOf)).text : [...new Set(nodes.map(kindOf))].join(' or ')}`,
+    ];
+  const first = shapes[0]!;
+  const common = Object.keys(first).filter((key) =>
+    shapes.every((shape) => shape![key] !== undefined && !isOptional(shape![key])),
+  );
+  const either = EITHER.filter((pair) => pair.every((key) => key in first));
+  return [
+    ...either.map(([one, other]) => `${path}.${one} or ${path}.${other}`),
+    ...common.flatMap((key) => {
+      const below = shapes.map((shape) => shape![key]);
+      // A tag has one value in each alternative; what else they share is the same in all.
+      const isTag = nodes.length > 1 && below.every(({ def }) => def.type === 'literal');
+      return required(`${path}.${key}`, isTag ? below : unwrap(below[0], undefined));
+    }),
+  ];
+}
+
+const isOptional = ({ def }: Node) => ['optional', 'default', 'prefault'].includes(def.type);
 
 /** Issues inside the alternative of a union that the value was meant for: the one that got furthest. */
 function flatten(issue: Issue, root: unknown, prefix: Path): { issue: Issue; path: Path }[] {

@@ -1,0 +1,36 @@
+/** An empty configuration is completed by what its errors say. */
+import assert from 'node:assert/strict';
+import { test } from 'tap';
+import { parseConfig } from '../../lib/cli/config.js';
+import { InnerloopError } from '../../lib/foundation/errors.js';
+
+/** What a reader would write for an option, by what the error says of it. */
+function answer(what: string): unknown {
+  const choices = /one of ([^;]+)/.exec(what);
+  if (choices !== null) return choices[1].split(', ')[0];
+  return /list/.test(what) ? [{ name: 'item', dim: 4 }] : /integer/.test(what) ? 5 : 'text';
+}
+
+test('{} is complete after three tries', async () => {
+  const config: Record<string, unknown> = {};
+  for (let tries = 1; ; tries++) {
+    let message: string;
+    try {
+      parseConfig(config);
+      assert.ok(tries <= 3, `${tries} tries`);
+      break;
+    } catch (error) {
+      assert.ok(error instanceof InnerloopError);
+      message = error.expected!;
+      if (tries === 1) assert.match(message, /algorithm\.name: one of maml, .*ridge/);
+    }
+    assert.match(message, /^all of: /, `try ${tries}: ${message}`);
+    for (const entry of message.slice('all of: '.length).split('; ')) {
+      const path = /^[\w.]+/.exec(entry)![0].split('.');
+      let at = config;
+      for (const key of path.slice(0, -1)) at = (at[key] ??= {}) as Record<string, unknown>;
+      at[path.at(-1)!] = entry.includes('.hidden or') ? [8] : answer(entry);
+    }
+  }
+  assert.deepEqual(Object.keys(config).sort(), ['algorithm', 'data', 'model', 'split']);
+});
