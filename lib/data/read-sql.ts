@@ -39,6 +39,11 @@ export async function sqlRelation(
   const sql = `(\n${text}\n)`;
   const [names = [], types = []] = await session.columns(`DESCRIBE SELECT * FROM ${sql}`, where);
   const described = new Map(names.map((name, i) => [String(name), String(types[i])]));
+  // A call with options of DuckDB's own may have had its integers guessed: 007 would be 7.
+  const stated = ['all_varchar', 'columns', 'types', 'dtypes', 'column_types'];
+  const isGuessed = calls.some(
+    ({ isFunction, isPlain, names: given }) => isFunction && !isPlain && !stated.some((key) => given.includes(key)),
+  );
   for (const { name, field: option, as } of wanted.columns) {
     const type = described.get(name);
     if (
@@ -46,7 +51,7 @@ export async function sqlRelation(
       calls.length === 0 ||
       type === undefined ||
       type === 'VARCHAR' ||
-      isInteger(type) ||
+      (isInteger(type) && !isGuessed) ||
       /^(ENUM|JSON|"NULL"|.*\[\d*\]$)/.test(type)
     )
       continue;

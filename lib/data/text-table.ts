@@ -106,7 +106,7 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
   const chosen = choose(fits, label);
   if (chosen === undefined) throw undecided(cells, fits, source, wanted, header);
   const { delimiter, fields } = chosen;
-  const names = (options.columns ?? (header ? fields : fields.map((_, k) => String(k + 1)))).map((name, k) =>
+  const names = (options.columns ?? (header ? fields : unnamed(fields.length, wanted))).map((name, k) =>
     name === '' ? `column${k}` : name,
   );
   if (names.length !== fields.length)
@@ -123,6 +123,14 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
   if (options.header === undefined) checkHeader(line, fields, dialect, source, wanted);
   checkTwice(line, fields, dialect, source, wanted);
   return dialect;
+}
+
+/** Positions from 1; in SQL, where nothing is mapped, DuckDB's own names. */
+function unnamed(count: number, { columns }: Wanted): string[] {
+  const width = String(count - 1).length;
+  return Array.from({ length: count }, (_, k) =>
+    columns.length === 0 ? `column${String(k).padStart(width, '0')}` : String(k + 1),
+  );
 }
 
 /** Whether a delimiter makes of the first line what is mapped. */

@@ -123,3 +123,22 @@ test('files without a header lose no row', async () => {
   await rejects(open(ratings('u,i,r\n1,a,2\n', { columns: ['u', 'i', 'r'] })), 'INVALID_DATA', /looks like names/);
   await rejects(open(ratings('ID,id,r\n1,a,2\n', { user: 'ID', item: 'id' })), 'INVALID_DATA', /two columns/);
 });
+
+test('sql over files: ids as written, numbers as numbers, DuckDB’s own options only with types that are stated', async () => {
+  const from = file('user,item,r\n007,1e5,3\n7,2,4.5\n', 'sql/a.csv');
+  file('1::2::3\n', 'sql/h.dat');
+  const sql = (text: string): unknown => ({ interactions: { sql: text, user: 'user', item: 'item', label: 'r' } });
+  assert.deepEqual(await read(sql(`SELECT user, item, r * 2 AS r FROM '${from}' WHERE r > 3`)), ['7/2=9']);
+  assert.deepEqual(
+    await read(sql(`WITH x AS (SELECT user AS q, item, r FROM read_csv('${from}')) SELECT q AS user, item, r FROM x`)),
+    ['007/1e5=3', '7/2=4.5'],
+  );
+  const headless =
+    "SELECT column0 AS user, column1 AS item, column2 AS r FROM read_csv('sql/h.dat', delim = '::', header = false)";
+  assert.deepEqual(await read(sql(headless)), ['1/2=3']);
+  await rejects(open(sql(`SELECT * FROM read_csv('${from}', skip = 0)`)), 'INVALID_DATA', /all_varchar = true/);
+  assert.deepEqual(await read(sql(`SELECT * FROM read_csv('${from}', skip = 0, all_varchar = true)`)), [
+    '007/1e5=3',
+    '7/2=4.5',
+  ]);
+});
