@@ -16,6 +16,8 @@ export type NativePreparedLoop = Handle<'inner loop'>;
 export type NativeAdapted = Handle<'adapted'>;
 export type NativeToken = Handle<'token'>;
 export type NativeGraph = Handle<'graph'>;
+export type NativeItemFeatures = Handle<'item features'>;
+export type NativeItemPool = Handle<'item pool'>;
 
 /** The names of each of the core's enums that this package gives. The core has tables of its own; loading it checks that it knows these. */
 const NAMES = {
@@ -179,7 +181,10 @@ export interface NativeOptimizer {
 }
 export interface NativeCall {
   store: NativeStore;
-  batch: NativeBatch;
+  batch?: NativeBatch;
+  /** In place of a batch, where it is of this call alone: nothing of it is left to the garbage collector. */
+  frame?: NativeFrame;
+  rows?: NativeRows;
   /** Read at every call, or once by `createInnerLoop`. */
   inner: NativeInnerLoop | NativePreparedLoop;
   threads: number;
@@ -207,7 +212,9 @@ export interface NativeStep {
   rateGradient?: FloatArray[];
 }
 export type NativePrediction = NativeCall & {
-  adapted?: NativeAdapted;
+  /** Packed ones: of one task for all, or one a task. */
+  adapted?: NativeAdapted | readonly Uint8Array[];
+  selection?: NativeSelection;
   before: boolean;
   after: boolean;
   variance?: boolean;
@@ -216,6 +223,42 @@ export interface NativeOutputs {
   before?: FloatArray;
   after?: FloatArray;
   variance?: FloatArray;
+}
+/** What packed adapted tasks are checked against: the tensors that the learner adapts, and its graph. */
+export type NativeSelection = Pick<NativeInnerLoop, 'fast' | 'graph'>;
+/** Adapted tasks as bytes that JavaScript owns; `factor`: with the last layer's posterior, where it has one in closed form. */
+export interface NativePacking {
+  packed: true;
+  factor: boolean;
+}
+/** The best items for users; see native/serving/ranking.h. */
+export interface NativeRanking {
+  store: NativeStore;
+  threads: number;
+  token?: NativeToken;
+  pool: NativeItemPool;
+  /** Ascending rows, in place of the pool's. */
+  among?: Int32Array;
+  count: number;
+  /** Added to outputs. */
+  mean: number;
+  moderated: boolean;
+  /** Where the model changes nothing but its last layer; else `frame`, `itemSides` and a row of every user. */
+  features?: NativeItemFeatures;
+  frame?: NativeFrame;
+  itemSides: readonly number[];
+  adapted: readonly Uint8Array[];
+  selection: NativeSelection;
+  /** `exclude`: ascending rows; `one`: a row for some item. */
+  users: readonly { bias: number; exclude: Int32Array; one?: NativeRows }[];
+}
+/** [users, width]: rows of items, the scores that `predict` gives, and what they are ranked by; `counts` of them a user. */
+export interface NativeLists {
+  width: number;
+  rows: Int32Array;
+  scores: Float64Array;
+  keys: Float64Array;
+  counts: Int32Array;
 }
 export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
@@ -236,12 +279,34 @@ export interface NativeOperations {
       rateOptimizer?: NativeOptimizer;
     },
   ): Promise<NativeStep>;
+  adapt(options: NativeCall & NativePacking): Promise<Uint8Array[]>;
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
   /** On this thread; refuses while an update of the parameters runs. */
-  adaptSync(options: NativeCall): NativeAdapted[];
+  adaptSync(options: NativeCall & NativePacking): Uint8Array[];
   readAdapted(adapted: NativeAdapted, store: NativeStore): (FloatArray | undefined)[];
   predict(options: NativePrediction): Promise<NativeOutputs>;
   predictSync(options: NativePrediction): NativeOutputs;
+  /** `rows` without terms: every row from 1. */
+  createItemPool(pool: {
+    items: number;
+    rows?: Int32Array;
+    offset?: Float64Array;
+    boost?: Float64Array;
+  }): NativeItemPool;
+  /** What the last layer reads of every item, in a row of `rows` whose item is on `itemSides`. */
+  createItemFeatures(
+    options: NativeCall & { items: number; itemSides: readonly number[] },
+  ): Promise<NativeItemFeatures>;
+  /** [rows, width] */
+  readItemFeatures(features: NativeItemFeatures, rows: Int32Array): FloatArray;
+  rank(options: NativeRanking): Promise<NativeLists>;
+  /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
+  sampleAdapted(
+    model: NativeModel,
+    options: { adapted: readonly [Uint8Array]; selection: NativeSelection; normals: Float64Array; scale: number },
+  ): Uint8Array;
+  /** Frees at once what no running call holds; a later use is refused. */
+  release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
   hessianVectorProduct(
     options: NativeCall & { vector: NativeStore },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
@@ -436,7 +501,7 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
 export function nativeError(error: unknown): unknown {
   if (error instanceof InnerloopError) return error;
   const { code, message } = error as { code?: string; message?: string };
-  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED')
+  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code === 'DISPOSED')
     return new InnerloopError(code, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
 }

@@ -27,6 +27,8 @@ export interface ErrorDetails {
 /** The only error this package throws on purpose. `message` names the field, the value and what was expected. */
 export class InnerloopError extends Error {
   readonly code: ErrorCode;
+  /** What is wrong, without field, value and what was expected. */
+  readonly what: string;
   readonly field: string | undefined;
   readonly value: unknown;
   readonly expected: string | undefined;
@@ -38,6 +40,7 @@ export class InnerloopError extends Error {
     super(parts.join('; '), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = code === 'ABORTED' ? 'AbortError' : 'InnerloopError';
     this.code = code;
+    this.what = what;
     this.field = details.field;
     this.value = details.value;
     this.expected = details.expected;

@@ -1,5 +1,5 @@
 /** What a learner keeps of the data that it was trained on. */
-import type { Column, Dataset, FeatureTable } from '../foundation/contract.js';
+import type { Column, Dataset, FeatureTable, TaskSet } from '../foundation/contract.js';
 
 /** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. @internal */
 export function catalogOf(dataset: Dataset): Dataset {
@@ -40,4 +40,18 @@ function usual(column: Column): Column {
   let best = 0;
   for (let id = 1; id < counts.length; id++) if (counts[id] > (best === 0 ? 0 : counts[best])) best = id;
   return { ...column, data: Int32Array.of(best) };
+}
+
+/** How many interactions of the tasks each item row of a catalog has. @internal */
+export function itemCountsOf({ dataset, supportRows, queryRows }: TaskSet, catalog: Dataset): Int32Array {
+  const counts = new Int32Array(catalog.items.rows);
+  const { keys } = catalog.items;
+  const rowOf =
+    keys === dataset.items.keys
+      ? undefined
+      : dataset.items.keys.values.map((id, row) => (row === 0 ? 0 : keys.idOf(id)));
+  for (const rows of [supportRows, queryRows])
+    for (const row of rows) counts[rowOf === undefined ? dataset.item[row] : rowOf[dataset.item[row]]]++;
+  counts[0] = 0;
+  return counts;
 }

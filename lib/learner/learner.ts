@@ -65,6 +65,8 @@ export class Learner {
   split: StoredSplit | undefined;
   /** Epochs of training done. */
   epochs = 0;
+  /** @internal Training interactions of each item row of the catalog; set by `train`. */
+  itemCounts: Int32Array | undefined;
   /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */
   catalog: Dataset | undefined;
   /** @internal */
@@ -269,14 +271,15 @@ export class Learner {
     return result;
   }
 
-  /** @internal */
-  call(batch: NativeBatch): NativeCall {
+  /** @internal @param over a batch, or rows that are of this call alone */
+  call(over: NativeBatch | Required<Pick<NativeCall, 'frame' | 'rows'>>): NativeCall {
     const { store, model, stepRates } = this;
     const inner =
       stepRates === undefined
         ? (this.#prepared ??= model.ops.createInnerLoop(model.native, this.innerLoop()))
         : this.innerLoop();
-    return { store, batch, inner, threads: model.threads };
+    const rows = 'frame' in over ? over : { batch: over };
+    return { store, ...rows, inner, threads: model.threads };
   }
 
   /**

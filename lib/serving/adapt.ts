@@ -1,13 +1,24 @@
 /**
- * `learner.adapt` and `learner.adaptSync`. Serving comes after the learner in the pipeline, so the methods are put on it here:
- * whoever imports this module, as the package's index does, has them.
+ * What a learner does for users: adapting to one or to many, restoring, vectors of items. Serving comes after the learner in
+ * the pipeline, so the methods are put on it here: whoever imports this module, as the package's index does, has them.
  */
 import { runNative, runNativeSync } from '../foundation/addon.js';
-import { checkObject, checkSignal } from '../foundation/check.js';
+import { checkArray, checkInteger, checkObject, checkSignal } from '../foundation/check.js';
+import type { FloatArray } from '../foundation/contract.js';
 import { Learner } from '../learner/learner.js';
+import { CatalogCache } from './catalog-cache.js';
+import { itemVectorsOf, similarTo } from './item-vectors.js';
+import type { SimilarItem } from './item-vectors.js';
+import { adaptMany, predictMany, recommendMany } from './many.js';
+import type { Served } from './many.js';
+import type { RecommendOptions } from './options.js';
 import { PersonalModel } from './personal-model.js';
-import { packSupport } from './support.js';
-import type { Support } from './support.js';
+import { copyOfSupport, packing } from './person.js';
+import { personFromJson } from './person-json.js';
+import type { PersonalModelJson } from './person-json.js';
+import type { Recommendation } from './ranking.js';
+import { itemRows, packSupport } from './support.js';
+import type { GivenContext, Support } from './support.js';
 
 declare module '../learner/learner.js' {
   interface Learner {
@@ -20,7 +31,7 @@ declare module '../learner/learner.js' {
      * ```
      *
      * @param support items by id and their labels; features of the user where the model uses any
-     * @throws {InnerloopError} INVALID_OPTION (an item that the catalog lacks, a label that is not finite …), DIVERGED, ABORTED
+     * @throws {InnerloopError} INVALID_OPTION (a label that is not finite …), DIVERGED, ABORTED
      */
     adapt(support: Support, options?: { signal?: AbortSignal }): Promise<PersonalModel>;
 
@@ -31,6 +42,45 @@ declare module '../learner/learner.js' {
      * @throws {InnerloopError} as `adapt`; INVALID_OPTION too while a training step of this learner runs
      */
     adaptSync(support: Support): PersonalModel;
+
+    /**
+     * Adapts to many users, hundreds in each call of the core: the same numbers as one by one. At most two calls of a learner are
+     * packed or at work at a time, and the others wait, so that any number of users takes the memory of some hundred.
+     */
+    adaptMany(supports: readonly Support[], options?: { signal?: AbortSignal }): Promise<PersonalModel[]>;
+
+    /**
+     * Scores for many users: support sets, which are adapted to and scored in the same call of the core, or personal models.
+     * @param items by id, for all of them, or a list for each
+     */
+    predictMany(
+      users: readonly Served[],
+      items: readonly (string | number)[] | readonly (readonly (string | number)[])[],
+      options?: { context?: GivenContext; signal?: AbortSignal },
+    ): Promise<Float64Array[]>;
+
+    /** Lists for many users, with the options of `me.recommend` for all of them. */
+    recommendMany(users: readonly Served[], options?: RecommendOptions): Promise<Recommendation[][]>;
+
+    /**
+     * A personal model from what its `toJSON()` gave, in whatever process: no adaptation.
+     * @throws {InnerloopError} MODEL_FILE for what is damaged, or belongs to another learner or to this one before more training
+     */
+    restore(json: PersonalModelJson): PersonalModel;
+
+    /**
+     * The vector of each item: what a linear last layer reads of it for a user of whom nothing is known; of other models its
+     * embedding. All of one length.
+     * @throws {InnerloopError} UNSUPPORTED for a model that has none
+     */
+    itemVectors(items: readonly (string | number)[]): Promise<FloatArray[]>;
+
+    /** The items whose vectors are nearest to one item's, by the cosine of the angle, the nearest first. @param options count: default 10 */
+    similarItems(item: string | number, options?: { count?: number }): Promise<SimilarItem[]>;
+
+    /** Frees the learner's parameters at once. What is called later, on it or on its personal models, is refused with DISPOSED. */
+    dispose(): void;
+    [Symbol.dispose](): void;
   }
 }
 
@@ -38,18 +88,63 @@ Learner.prototype.adapt = async function (support, options = {}) {
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
   const catalog = this.servedCatalog();
-  const packed = packSupport(this, catalog, support);
+  const { packed, ...known } = packSupport(this, catalog, support);
   const { version } = this;
-  const [adapted] = await runNative(options.signal, (token) =>
-    this.model.ops.adapt({ ...this.call(packed.batch), token }),
-  );
-  return new PersonalModel(this, catalog, packed, adapted, version);
+  const call = { ...this.call(packed), ...packing(this) };
+  const [adapted] = await runNative(options.signal, (token) => this.model.ops.adapt({ ...call, token }));
+  return new PersonalModel({ learner: this, catalog, version, support: copyOfSupport(support), known, adapted });
 };
 
 Learner.prototype.adaptSync = function (support) {
   const catalog = this.servedCatalog();
-  const packed = packSupport(this, catalog, support);
+  const { packed, ...known } = packSupport(this, catalog, support);
   const { version } = this;
-  const [adapted] = runNativeSync(() => this.model.ops.adaptSync(this.call(packed.batch)));
-  return new PersonalModel(this, catalog, packed, adapted, version);
+  const [adapted] = runNativeSync(() => this.model.ops.adaptSync({ ...this.call(packed), ...packing(this) }));
+  return new PersonalModel({ learner: this, catalog, version, support: copyOfSupport(support), known, adapted });
+};
+
+Learner.prototype.adaptMany = function (supports, options = {}) {
+  return adaptMany(this, supports, options);
+};
+
+Learner.prototype.predictMany = function (users, items, options = {}) {
+  return predictMany(this, users, items, options);
+};
+
+Learner.prototype.recommendMany = function (users, options = {}) {
+  return recommendMany(this, users, options);
+};
+
+Learner.prototype.restore = function (json) {
+  return new PersonalModel(personFromJson(this, json));
+};
+
+Learner.prototype.itemVectors = async function (items) {
+  checkArray(items, 'items', 'item ids');
+  const catalog = this.servedCatalog();
+  const rows = itemRows(catalog, items, 'items');
+  const vectors = await itemVectorsOf(this, catalog, rows);
+  const width = rows.length === 0 ? 0 : vectors.length / rows.length;
+  return Array.from(rows, (_, i) => vectors.slice(i * width, (i + 1) * width));
+};
+
+Learner.prototype.similarItems = async function (item, options = {}) {
+  checkObject(options, 'options', ['count']);
+  const { count = 10 } = options;
+  checkInteger(count, 'options.count', 1);
+  const catalog = this.servedCatalog();
+  const [row] = itemRows(catalog, [item], 'item');
+  return similarTo(this, catalog, row, count);
+};
+
+Learner.prototype.dispose = function () {
+  this.checkIdle();
+  CatalogCache.disposeOf(this);
+  const { ops } = this.model;
+  ops.release(this.store);
+  if (this.rateStore !== undefined) ops.release(this.rateStore);
+};
+
+Learner.prototype[Symbol.dispose] = function () {
+  this.dispose();
 };

@@ -1,7 +1,13 @@
 /** Personal models: adapt, predict, recommend, explain, save and load. */
 import './adapt.js';
 export { PersonalModel } from './personal-model.js';
-export type { Recommendation, RecommendOptions } from './personal-model.js';
+export type { Recommendation } from './ranking.js';
+export { MIN_SUPPORT } from './options.js';
+export type { RecommendOptions } from './options.js';
+export type { ItemBoost, ItemFilter, ItemRecord, NumberCondition, TextCondition } from './item-terms.js';
+export type { SimilarItem } from './item-vectors.js';
+export type { Served } from './many.js';
+export type { PersonalModelJson } from './person-json.js';
 export type { GivenContext, Support, UnknownIds } from './support.js';
 export type { ExplainOptions, Explanation } from './explain.js';
 export { loadLearner, saveLearner } from './persist.js';

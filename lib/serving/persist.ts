@@ -39,7 +39,7 @@ interface Manifest {
   algorithm: SavedAlgorithm;
   optimizer: Optimizer;
   seed: number;
-  /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`. */
+  /** The rest of the row state are the tensors `rows.itemBias` and `rows.seen`; `rows.counts` are interactions by item. */
   rows: RowRules & { mean: number; range?: { min: number; max: number } };
   /** σ² of the ratings, where it is known. */
   noise?: number;
@@ -66,6 +66,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   for (const [name, data] of [
     ['itemBias', rowState.itemBias],
     ['seen', rowState.seen],
+    ['counts', learner.itemCounts],
   ] as const) {
     if (data !== undefined) tensors[`rows.${name}`] = { shape: [data.length], data };
   }
@@ -148,6 +149,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOpti
     if (manifest.catalog !== null) {
       learner.catalog = restoreCatalog(manifest.catalog, tensors);
       learner.rowState = restoreRows(manifest, learner.catalog, tensors, path);
+      learner.itemCounts = restoreCounts(learner.catalog, tensors, path);
       learner.bind(learner.catalog);
     }
     if (manifest.run) setRunManifest(learner, manifest.run);
@@ -200,6 +202,12 @@ function restoreRows(
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
   return { mean, itemBias, seen, range };
+}
+
+function restoreCounts({ items }: Dataset, tensors: Record<string, NamedArray>, field: string): Int32Array | undefined {
+  const counts = tensors['rows.counts']?.data;
+  if (counts === undefined || (counts instanceof Int32Array && counts.length === items.rows)) return counts;
+  throw new InnerloopError('MODEL_FILE', 'its counts of interactions are damaged', { field });
 }
 
 function checkedOptimizer({

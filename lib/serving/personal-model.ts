@@ -1,74 +1,64 @@
-import { runNative, runNativeSync } from '../foundation/addon.js';
-import type { NativeAdapted, NativeOutputs, NativePrediction } from '../foundation/addon.js';
-import { checkArray, checkBoolean, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
-import type { Dataset } from '../foundation/contract.js';
-import { topK } from '../foundation/top-k.js';
-import { rowsWhere } from '../tasks/select.js';
-import { scoresOf } from '../model/scores.js';
-import { queryChunks } from '../batch/batch.js';
-import { preparedNoAdaptation } from '../meta/inner-loop.js';
-import type { Learner } from '../learner/learner.js';
-import { moderate, withNoise } from '../learner/uncertainty.js';
+import { checkArray, checkBoolean, checkObject, checkSignal } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { withNoise } from '../learner/uncertainty.js';
 import type { Uncertain } from '../learner/uncertainty.js';
+import type { FeatureValues } from '../batch/given-features.js';
 import { explain } from './explain.js';
 import type { ExplainOptions, Explanation } from './explain.js';
-import { contextOf, itemRows, packRows } from './support.js';
-import type { Context, GivenContext, PackedSupport, UnknownIds } from './support.js';
-import type { FeatureValues } from '../batch/given-features.js';
+import { checkRecommend } from './options.js';
+import type { RecommendOptions } from './options.js';
+import { adaptedOf, certainOf } from './person.js';
+import type { Person } from './person.js';
+import { personToJson } from './person-json.js';
+import type { PersonalModelJson } from './person-json.js';
+import { recommendTo } from './ranking.js';
+import type { Recommendation } from './ranking.js';
+import { scoreRows, scoreRowsSync } from './score-rows.js';
+import { contextOf, itemRows, packSupport } from './support.js';
+import type { GivenContext, UnknownIds } from './support.js';
+import { updatedSupport } from './updated-support.js';
 
-export interface Recommendation {
-  item: string;
-  /** The predicted rating, or the score that items are ranked by. */
-  score: number;
-}
-
-export interface RecommendOptions {
-  /** Default 10. */
-  count?: number;
-  /** Only these items, by id. Default: the whole catalog. */
-  among?: readonly (string | number)[];
-  /** Leave out the items of the support set. Default true. */
-  excludeSupport?: boolean;
-  /** Features of the interactions that are recommended, one object for all. Needed where the model reads any. */
-  context?: FeatureValues;
-  signal?: AbortSignal;
-}
-
-/** Items scored by one task: enough to be worth a hand-over, few enough that all threads share a catalog. */
-const SCORING_CHUNK = 512;
-
-/** A model adapted to one user. Holds the adapted parameters only; the shared ones are the learner's. */
+/**
+ * A model adapted to one user. It holds the adapted parameters only, in memory that JavaScript owns; the shared ones are the
+ * learner's. It serves the version of the learner that it was adapted from, and is refused after more training.
+ */
 export class PersonalModel {
-  readonly #learner: Learner;
-  readonly #catalog: Dataset;
-  readonly #support: Omit<PackedSupport, 'batch'>;
-  readonly #adapted: NativeAdapted;
+  readonly #person: Person;
   /** Ids of the support set that training did not have, and that were left out. */
   readonly unknown: UnknownIds;
-  /** Of the learner, when it adapted. */
-  readonly #version: number;
 
   /** @internal */
-  constructor(learner: Learner, catalog: Dataset, support: PackedSupport, adapted: NativeAdapted, version: number) {
-    this.#learner = learner;
-    this.#version = version;
-    this.#catalog = catalog;
-    const { batch: _, ...kept } = support;
-    this.#support = kept;
-    this.unknown = support.unknown;
-    this.#adapted = adapted;
+  constructor(person: Person) {
+    this.#person = person;
+    this.unknown = person.known.unknown;
+    // A structured clone, as postMessage makes, would be an empty object without an error: private fields are left behind.
+    Object.defineProperty(this, 'structuredClone', {
+      enumerable: true,
+      get: () => {
+        throw new InnerloopError('UNSUPPORTED', 'cannot be cloned', {
+          field: 'personalModel',
+          expected: 'me.toJSON() to be sent, and learner.restore(json) where it arrives',
+        });
+      },
+    });
+  }
+
+  /** @internal */
+  static personOf(me: PersonalModel): Person {
+    return me.#person;
   }
 
   /**
    * Scores of items, in the order given: ratings under `mse`, logits under `bce`, the expected class under `softmax`.
-   * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, ABORTED
+   * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, DISPOSED, ABORTED
    */
   predict(
     items: readonly (string | number)[],
     options?: { signal?: AbortSignal; context?: GivenContext; uncertainty?: false },
   ): Promise<Float64Array>;
   /**
-   * Scores and their variances, where the algorithm solves for the last layer (`ridge`, `laplace`).
+   * Scores and their variances, where the algorithm solves for the last layer (`ridge`, `laplace`). The first call adapts once
+   * more for the posterior, which is kept from then on.
    * @throws {InnerloopError} UNSUPPORTED for other algorithms, and for `ridge` before its noise is known
    */
   predict(
@@ -84,13 +74,15 @@ export class PersonalModel {
     const { signal, uncertainty = false } = options;
     checkSignal(signal, 'options.signal');
     checkBoolean(uncertainty, 'options.uncertainty');
-    const rows = itemRows(this.#catalog, items, 'items');
-    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
-    if (!uncertainty) return this.#score(rows, context, signal);
-    this.#learner.checkUncertainty();
+    const { learner, catalog, support } = this.#person;
+    const rows = itemRows(catalog, items, 'items');
+    const context = contextOf(learner, catalog, options.context, rows.length, 'options.context');
+    if (!uncertainty) return scoreRows(this.#person, rows, context, signal);
+    learner.checkUncertainty();
     const variance = new Float64Array(rows.length);
-    const mean = await this.#score(rows, context, signal, variance);
-    if (this.#learner.noiseVariance !== undefined) withNoise(variance, this.#learner.noiseVariance);
+    const certain = certainOf(this.#person, () => packSupport(learner, catalog, support).packed);
+    const mean = await scoreRows(this.#person, rows, context, signal, certain, variance);
+    if (learner.noiseVariance !== undefined) withNoise(variance, learner.noiseVariance);
     return { mean, variance };
   }
 
@@ -103,34 +95,22 @@ export class PersonalModel {
   predictSync(items: readonly (string | number)[], options: { context?: GivenContext } = {}): Float64Array {
     checkArray(items, 'items', 'item ids');
     checkObject(options, 'options', ['context']);
-    const rows = itemRows(this.#catalog, items, 'items');
-    if (rows.length === 0) return new Float64Array(0);
-    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
-    const call = this.#call(rows, context, this.#learner.isModerated);
-    return this.#scores(
-      rows,
-      runNativeSync(() => this.#learner.model.ops.predictSync(call)),
-    );
+    const { learner, catalog } = this.#person;
+    const rows = itemRows(catalog, items, 'items');
+    const context = contextOf(learner, catalog, options.context, rows.length, 'options.context');
+    return scoreRowsSync(this.#person, rows, context);
   }
 
-  /** The best items of the catalog for this user, best first; equal scores in catalog order. */
+  /**
+   * The best items of the catalog for this user, best first; equal scores in catalog order.
+   *
+   * ```ts
+   * await me.recommend({ count: 10, filter: { genres: { any: ['Comedy'] } }, diversity: 0.3, columns: ['title'] });
+   * ```
+   */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
-    checkObject(options, 'options', ['count', 'among', 'excludeSupport', 'context', 'signal']);
-    const { count = 10, among, excludeSupport = true, signal } = options;
-    checkInteger(count, 'options.count', 1);
-    checkBoolean(excludeSupport, 'options.excludeSupport');
-    checkSignal(signal, 'options.signal');
-    if (among !== undefined) checkArray(among, 'options.among', 'item ids');
-    const { items } = this.#catalog;
-    const wanted = new Uint8Array(items.rows).fill(among === undefined ? 1 : 0, 1);
-    if (among !== undefined) for (const row of itemRows(this.#catalog, among, 'options.among')) wanted[row] = 1;
-    if (excludeSupport) for (const row of this.#support.items) wanted[row] = 0;
-    const rows = rowsWhere(wanted);
-    if (Array.isArray(options.context))
-      throw invalid('options.context', 'not one object for all items', options.context, 'an object of features');
-    const context = contextOf(this.#learner, this.#catalog, options.context, rows.length, 'options.context');
-    const scores = await this.#score(rows, context, signal);
-    return Array.from(topK(scores, count), (i) => ({ item: items.keys.values[rows[i]], score: scores[i] }));
+    const [list] = await recommendTo([this.#person], checkRecommend(options));
+    return list;
   }
 
   /**
@@ -146,55 +126,41 @@ export class PersonalModel {
    * @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks or a method that the algorithm has not, ABORTED
    */
   async explain(item: string | number, options: ExplainOptions = {}): Promise<Explanation[]> {
-    this.#learner.checkVersion(this.#version, 'personalModel');
-    const [row] = itemRows(this.#catalog, [item], 'item');
-    return explain(this.#learner, this.#catalog, this.#support, row, options);
+    adaptedOf(this.#person);
+    const { learner, catalog, known } = this.#person;
+    const [row] = itemRows(catalog, [item], 'item');
+    return explain(learner, catalog, known, row, options);
   }
 
-  /** @param variances takes aᵀ M⁻¹ a of every row */
-  async #score(
-    rows: Int32Array,
-    context: Context | undefined,
-    signal: AbortSignal | undefined,
-    variances?: Float64Array,
-  ): Promise<Float64Array> {
-    if (rows.length === 0) return new Float64Array(0);
-    const call = this.#call(rows, context, variances !== undefined || this.#learner.isModerated);
-    const outputs = await runNative(signal, (token) => this.#learner.model.ops.predict({ ...call, token }));
-    // A step that began meanwhile may have moved the parameters under it.
-    this.#learner.checkVersion(this.#version, 'personalModel');
-    variances?.set(outputs.variance!);
-    return this.#scores(rows, outputs);
+  /**
+   * A new personal model that knows one interaction more: the same, to the bit, as adapting anew to all of them. An item that
+   * was in the support set takes its new label, as the last interaction. This one stays as it is.
+   *
+   * @param options context: of the interaction, where the model reads any
+   */
+  async update(
+    item: string | number,
+    label: number,
+    options: { context?: FeatureValues; signal?: AbortSignal } = {},
+  ): Promise<PersonalModel> {
+    checkObject(options, 'options', ['context', 'signal']);
+    adaptedOf(this.#person);
+    const { learner, support } = this.#person;
+    return learner.adapt(updatedSupport(support, item, label, options.context), { signal: options.signal });
   }
 
-  #call(rows: Int32Array, context: Context | undefined, variance: boolean): NativePrediction {
-    const learner = this.#learner;
-    learner.checkVersion(this.#version, 'personalModel');
-    const batch = packRows(
-      learner,
-      this.#catalog,
-      this.#support,
-      rows,
-      queryChunks(rows.length, SCORING_CHUNK),
-      context,
-    );
-    return {
-      ...learner.call(batch),
-      inner: preparedNoAdaptation(learner.model),
-      adapted: this.#adapted,
-      before: true,
-      after: false,
-      variance,
-    };
+  /** Plain data, for a store or another thread: `learner.restore(json)` makes it a personal model of the same learner again. */
+  toJSON(): PersonalModelJson {
+    return personToJson(this.#person);
   }
 
-  #scores(rows: Int32Array, { before, variance }: NativeOutputs): Float64Array {
-    const learner = this.#learner;
-    const { mean, itemBias } = learner.rows(this.#catalog).state;
-    const scores = scoresOf(learner.model.spec.head, learner.model.mainOf(before!), mean);
-    if (learner.isModerated) moderate(scores, variance!);
-    if (itemBias !== undefined)
-      for (let i = 0; i < scores.length; i++) scores[i] += itemBias[rows[i]] + this.#support.bias;
-    return scores;
+  /** Frees the adapted parameters at once; what is called later is refused with DISPOSED. */
+  dispose(): void {
+    this.#person.adapted = undefined;
+    this.#person.certain = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

@@ -1,6 +1,4 @@
 /** What is known of a user who is served, as a batch of the core. */
-import { nativeError } from '../foundation/addon.js';
-import type { NativeBatch } from '../foundation/addon.js';
 import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { lossOf } from '../model/losses.js';
@@ -10,6 +8,7 @@ import type { FeatureValues, OwnColumn } from '../batch/given-features.js';
 import { negativesOfSupport, rankedRows, userBias } from '../batch/rows.js';
 import { servedHistories } from '../batch/support-histories.js';
 import type { Learner } from '../learner/learner.js';
+import type { PackedRows } from './packed-rows.js';
 
 /** What is known of a new user. */
 export interface Support {
@@ -59,7 +58,7 @@ export interface UnknownIds {
 
 /** @internal */
 export interface PackedSupport {
-  batch: NativeBatch;
+  packed: PackedRows;
   user: number;
   items: Int32Array;
   /** As given. */
@@ -160,7 +159,7 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   // What was drawn for an interaction is in its context.
   const own = context && { rows: context.rows, of: context.of === 0 ? context.of : at(context.of, rows.places) };
   return {
-    batch: packRows(learner, catalog, known, rows.items, begin, own, rows),
+    packed: packRows(learner, catalog, known, rows.items, begin, own, rows),
     ...known,
     bias: rows.bias,
     unknown: { items: unknownItems, user: isUnknownUser ? String(id) : undefined },
@@ -287,7 +286,7 @@ export function packRows(
   begin: Int32Array,
   context: Context | undefined,
   { labels, rowWeights, places }: { labels?: FloatArray; rowWeights?: FloatArray; places?: Int32Array } = {},
-): NativeBatch {
+): PackedRows {
   const { user, features } = known;
   const bound = learner.bind(catalog);
   const { frame, sequences } = bound;
@@ -314,11 +313,7 @@ export function packRows(
     const field = (row: number) => (context.of === 0 ? 'context' : `context[${row}]`);
     add(givenColumns(model, bound, SIDES.interactions, context.rows, 0, sides.length, field), context.of);
   }
-  try {
-    return model.ops.createBatch(model.native, frame, { begin, sides, overrides, labels, rowWeights });
-  } catch (error) {
-    throw nativeError(error);
-  }
+  return { frame, rows: { begin, sides, overrides, labels, rowWeights } };
 }
 
 /**

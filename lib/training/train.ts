@@ -10,6 +10,7 @@ import {
 } from '../foundation/check.js';
 import { checkLabels, checkWeights } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
+import { itemCountsOf } from '../learner/catalog.js';
 import { growCatalog, growModel } from '../learner/grow.js';
 import { DataGuard } from './data-guard.js';
 import type { TaskSet } from '../foundation/contract.js';
@@ -159,6 +160,7 @@ async function* trainAlone(
     tasks.dataset,
     learner.catalog!,
   );
+  learner.itemCounts = itemCountsOf(tasks, learner.catalog!);
   learner.changed();
   checkLabels(learner, tasks);
   checkWeights(tasks);

@@ -65,7 +65,7 @@ void keep_rows(const Task<T>& task, int tensor, const T* block, Adapted<T>& resu
 }
 
 template <class T>
-Adapted<T> keep(const Task<T>& task) {
+Adapted<T> keep(const Task<T>& task, bool with_factor) {
   const Plan<T>& plan = task.plan;
   const std::size_t n = plan.model.tensors.size();
   const T* last = task.parameters.theta[plan.inner.steps];
@@ -77,7 +77,7 @@ Adapted<T> keep(const Task<T>& task) {
   result.model = plan.batch.model;
   result.fast = plan.inner.fast;
   result.dense.resize(n), result.rows.resize(n), result.blocks.resize(n);
-  if (const double* factor = plan.solver.factor(task)) {
+  if (const double* factor = with_factor ? plan.solver.factor(task) : nullptr) {
     const Index d = plan.model.last_layer->I + 1;
     result.factor.assign(factor, factor + d * d);
   }
@@ -94,7 +94,7 @@ Adapted<T> keep(const Task<T>& task) {
 }  // namespace
 
 template <class T>
-std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads,
+std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, bool factor, int threads,
                                     const std::function<void()>& poll) {
   std::vector<Adapted<T>> results(plan.batch.tasks());
   const SharedParameters<T> shared(plan, parameters, Passes::inner_loop);
@@ -103,8 +103,8 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, in
     Arena& arena = Arena::of_this_thread();
     arena.reset();
     Task<T> task(plan, t, shared, arena);
-    task.adapt({.path = false, .factor = true});
-    results[t] = keep(task);
+    task.adapt({.path = false, .factor = factor});
+    results[t] = keep(task, factor);
   });
   return results;
 }
@@ -126,7 +126,8 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
     Arena& arena = Arena::of_this_thread();
     arena.reset();
     Task<T> task(plan, t, shared, arena);
-    if (wanted.start) task.start_from(*wanted.start);
+    const Adapted<T>* start = wanted.starts ? wanted.starts[t].get() : wanted.start;
+    if (start) task.start_from(*start);
     const Index n = offset[t + 1] - offset[t];
     const T* features = nullptr;
     const T** const read = wanted.variance ? &features : nullptr;
@@ -135,7 +136,7 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
     };
     if (wanted.before) std::copy_n(task.predict_query(0, read), n, result.before.data() + offset[t]);
     if (!wanted.after) {
-      if (wanted.variance) variances(wanted.start->factor.data());
+      if (wanted.variance) variances(start->factor.data());
       return;
     }
     task.adapt({.path = false, .factor = wanted.variance});
@@ -147,9 +148,9 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
   return result;
 }
 
-#define INNERLOOP_INSTANTIATE(T)                                                                             \
-  template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, int, const std::function<void()>&); \
-  template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Prediction<T>&, int,                \
+#define INNERLOOP_INSTANTIATE(T)                                                                                   \
+  template std::vector<Adapted<T>> adapt_tasks(const Plan<T>&, const T*, bool, int, const std::function<void()>&); \
+  template QueryOutputs<T> predict_tasks(const Plan<T>&, const T*, const Prediction<T>&, int,                      \
                                          const std::function<void()>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)

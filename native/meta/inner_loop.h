@@ -8,9 +8,10 @@
 
 namespace innerloop {
 
-// Every task of the batch, adapted. `poll` is called between tasks and may throw to stop.
+// Every task of the batch, adapted, with the factor of a last layer in closed form where it is wanted. `poll` is called
+// between tasks and may throw to stop.
 template <class T>
-std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, int threads,
+std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, bool factor, int threads,
                                     const std::function<void()>& poll);
 
 // What predict_tasks is to give.
@@ -21,6 +22,7 @@ struct Prediction {
   // only `before` is wanted, of `start`.
   bool variance = false;
   const Adapted<T>* start = nullptr;  // where every task starts from; null: from the shared parameters
+  const std::shared_ptr<const Adapted<T>>* starts = nullptr;  // or by task
 };
 // In task order; what is not wanted stays empty.
 template <class T>

@@ -1,9 +1,11 @@
 // Adapting tasks, reading what they became, predicting with it.
 #include "../meta/inner_loop.h"
+#include "../serving/packed_adapted.h"
 #include "arguments.h"
 #include "call.h"
 #include "layout.h"
 #include "operations.h"
+#include "packed.h"
 
 namespace innerloop {
 namespace {
@@ -13,17 +15,26 @@ template <class T, bool Sync>
 Napi::Value adapt(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
+    const Napi::Object options = object(info[0], "options");
+    const bool packed = options.Get("packed").ToBoolean();
+    // Who takes a handle takes all; of packed ones many are kept, and a factor is of d² numbers.
+    const bool factor = !packed || options.Get("factor").ToBoolean();
     const auto result = std::make_shared<std::vector<Adapted<T>>>();
     return run_reading<Sync>(
         info.Env(), c,
-        [c, result](const Poll& poll) {
+        [c, factor, result](const Poll& poll) {
           const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-          *result = adapt_tasks<T>(plan, c->store->values->data(), c->threads, poll);
+          *result = adapt_tasks<T>(plan, c->store->values->data(), factor, c->threads, poll);
         },
-        [result](Napi::Env env) -> Napi::Value {
-          Napi::Array out = Napi::Array::New(env);
-          for (Adapted<T>& task : *result)
-            out.Set(out.Length(), wrap(env, std::make_shared<Adapted<T>>(std::move(task))));
+        [packed, result](Napi::Env env) -> Napi::Value {
+          Napi::Array out = Napi::Array::New(env, result->size());
+          for (std::uint32_t t = 0; t < result->size(); ++t) {
+            Adapted<T>& task = (*result)[t];
+            if (packed)
+              out.Set(t, bytes_to_array(env, pack_adapted(task)));
+            else
+              out.Set(t, wrap(env, std::make_shared<Adapted<T>>(std::move(task))));
+          }
           return out;
         });
   });
@@ -63,10 +74,14 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
     const Napi::Object options = object(info[0], "options");
     const auto c = read_call<T>(info, options.Get("after").ToBoolean());
     const bool before = options.Get("before").ToBoolean(), after = options.Get("after").ToBoolean();
-    std::shared_ptr<Adapted<T>> start;
+    std::vector<std::shared_ptr<const Adapted<T>>> starts;
+    std::shared_ptr<const Adapted<T>> start;
     if (!options.Get("adapted").IsUndefined()) {
-      start = unwrap<Adapted<T>>(options.Get("adapted"));
-      require(start->model == c->store->model, "the adapted parameters belong to another model");
+      starts = read_adapted_tasks<T>(c->store->model, options);
+      require(starts.size() == 1 || static_cast<Index>(starts.size()) == c->batch->tasks(),
+              "adapted parameters must be of one task or of all");
+      require(!starts.empty(), "the batch has no tasks");
+      start = starts[0];
       // Steps on another selection than the rates and the solver were checked for would read beyond them.
       require(!after || start->fast == c->inner.fast, "the adapted parameters are of another selection");
       c->inner.fast = start->fast;
@@ -75,14 +90,19 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
     const bool variance = options.Get("variance").ToBoolean();
     const bool solved =
         !c->inner.graph && (c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace);
-    require(!variance || (after ? solved : before && start && !start->factor.empty()),
-            "only a last layer in closed form has a variance");
+    require(!variance || (after ? solved : before && start), "only a last layer in closed form has a variance");
+    for (const auto& each : starts)
+      require(!variance || after || !each->factor.empty(), "only a last layer in closed form has a variance");
     const auto result = std::make_shared<QueryOutputs<T>>();
     return run_reading<Sync>(
         info.Env(), c,
-        [c, before, after, variance, start, result](const Poll& poll) {
+        [c, before, after, variance, starts, result](const Poll& poll) {
           const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-          const Prediction<T> wanted{.before = before, .after = after, .variance = variance, .start = start.get()};
+          const Prediction<T> wanted{.before = before,
+                                     .after = after,
+                                     .variance = variance,
+                                     .start = starts.empty() ? nullptr : starts[0].get(),
+                                     .starts = starts.size() > 1 ? starts.data() : nullptr};
           *result = predict_tasks<T>(plan, c->store->values->data(), wanted, c->threads, poll);
         },
         [before, after, variance, result](Napi::Env env) -> Napi::Value {

@@ -1,5 +1,5 @@
 // Frames of columns, and batches of rows over them.
-#include "../batch/batch.h"
+#include "batch.h"
 
 #include <limits>
 
@@ -62,6 +62,8 @@ std::shared_ptr<Frame<T>> build_frame(std::shared_ptr<const Model<T>> for_model,
   }
   return frame;
 }
+
+}  // namespace
 
 template <class T>
 std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std::shared_ptr<const Frame<T>> frame,
@@ -131,6 +133,13 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
   }
   return batch;
 }
+
+template std::shared_ptr<Batch<float>> build_batch(std::shared_ptr<const Model<float>>,
+                                                   std::shared_ptr<const Frame<float>>, const Napi::Object&);
+template std::shared_ptr<Batch<double>> build_batch(std::shared_ptr<const Model<double>>,
+                                                    std::shared_ptr<const Frame<double>>, const Napi::Object&);
+
+namespace {
 
 template <class T>
 Napi::Value create_frame(const Napi::CallbackInfo& info) {

@@ -1,5 +1,6 @@
 #include "call.h"
 
+#include "batch.h"
 #include "inner_loop.h"
 
 namespace innerloop {
@@ -9,7 +10,11 @@ std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) 
   const Napi::Object options = object(info[0], "options");
   auto c = std::make_shared<Call<T>>();
   c->store = unwrap<Store<T>>(options.Get("store"));
-  c->batch = unwrap<Batch<T>>(options.Get("batch"));
+  // A batch of one call alone needs no handle, which would outlive it until the event loop runs.
+  c->batch = options.Get("batch").IsUndefined()
+                 ? build_batch<T>(c->store->model, unwrap<Frame<T>>(options.Get("frame")),
+                                  object(options.Get("rows"), "rows"))
+                 : unwrap<Batch<T>>(options.Get("batch"));
   require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
   require(!labels || !c->batch->labels.empty() || c->batch->begin.back() == 0, "the batch has no labels");
   const Napi::Object inner = object(options.Get("inner"), "inner");

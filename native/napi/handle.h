@@ -8,18 +8,12 @@
 #include "../meta/store.h"
 #include "../model/model.h"
 #include "../plan/inner_loop.h"
+#include "../runtime/errors.h"
 #include "../task/adapted.h"
 #include "job.h"
+#include "memory.h"
 
 namespace innerloop {
-
-// An inner loop that has been read, for any number of calls.
-template <class T>
-struct PreparedInnerLoop {
-  std::shared_ptr<const Model<T>> model;
-  InnerLoop<T> inner;
-  std::shared_ptr<Store<T>> rates;  // where the rates are parameters
-};
 
 template <class X>
 constexpr napi_type_tag kTag{0, 0};
@@ -41,17 +35,40 @@ INNERLOOP_TAG(Graph<float>, 12)
 INNERLOOP_TAG(Graph<double>, 13)
 INNERLOOP_TAG(PreparedInnerLoop<float>, 14)
 INNERLOOP_TAG(PreparedInnerLoop<double>, 15)
+INNERLOOP_TAG(ItemFeatures<float>, 16)
+INNERLOOP_TAG(ItemFeatures<double>, 17)
+INNERLOOP_TAG(ItemPool, 18)
+
+// What a handle holds, and how many bytes of it the garbage collector has been told of.
+template <class X>
+struct Holder {
+  std::shared_ptr<X> x;
+  std::int64_t told = 0;
+  // The object may have grown, or have been given up.
+  void tell(napi_env env) {
+    const std::int64_t bytes = x ? bytes_of(*x) : 0;
+    std::int64_t total = 0;
+    if (bytes != told) napi_adjust_external_memory(env, bytes - told, &total);
+    told = bytes;
+  }
+};
 
 template <class X>
 Napi::Object wrap(Napi::Env env, std::shared_ptr<X> x) {
   Napi::Object object = Napi::Object::New(env);
-  auto* holder = new std::shared_ptr<X>(std::move(x));
-  const auto finalize = [](napi_env, void* p, void*) { delete static_cast<std::shared_ptr<X>*>(p); };
+  auto* holder = new Holder<X>{std::move(x)};
+  const auto finalize = [](napi_env env, void* p, void*) {
+    auto* holder = static_cast<Holder<X>*>(p);
+    holder->x = nullptr;
+    holder->tell(env);
+    delete holder;
+  };
   if (napi_wrap(env, object, holder, finalize, nullptr, nullptr) != napi_ok) {
     delete holder;
     throw Napi::Error::New(env, "cannot wrap a native object");
   }
   if (napi_type_tag_object(env, object, &kTag<X>) != napi_ok) throw Napi::Error::New(env, "cannot tag a native object");
+  holder->tell(env);
   return object;
 }
 
@@ -62,11 +79,18 @@ bool is_handle(const Napi::Value& value) {
 }
 
 template <class X>
-std::shared_ptr<X> unwrap(const Napi::Value& value) {
+Holder<X>& holder_of(const Napi::Value& value) {
   void* p = nullptr;
   if (!is_handle<X>(value) || napi_unwrap(value.Env(), value, &p) != napi_ok)
     throw Napi::TypeError::New(value.Env(), "a native handle of another kind was given");
-  return *static_cast<std::shared_ptr<X>*>(p);
+  return *static_cast<Holder<X>*>(p);
+}
+
+template <class X>
+std::shared_ptr<X> unwrap(const Napi::Value& value) {
+  const Holder<X>& holder = holder_of<X>(value);
+  if (!holder.x) throw Error("DISPOSED", "it was disposed of");
+  return holder.x;
 }
 
 }  // namespace innerloop

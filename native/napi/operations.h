@@ -30,6 +30,8 @@ template <class T>
 void add_training_operations(const Operations& operations);  // training.cc
 template <class T>
 void add_measuring_operations(const Operations& operations);  // measuring.cc
+template <class T>
+void add_serving_operations(const Operations& operations);  // serving.cc
 
 // The names of every enum that JavaScript gives (enumerators.cc).
 Napi::Object enumerator_tables(Napi::Env env);

@@ -77,7 +77,7 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
     require(values.size() == size && first.size() == second.size() && (first.empty() || first.size() == size) &&
                 touched.size() == (first.empty() ? 0 : rows),
             "the state belongs to another model");
-    const auto lock = own_now(*store);
+    auto lock = own_now(*store);
     *store->values = values;
     store->first_moment = std::move(first);
     store->second_moment = std::move(second);
@@ -88,6 +88,8 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
       for (Index r = 0; r < tensors[t].shape[0]; ++r)
         store->touched[t].push_back(integer(touched[at++], 0, 9e15, "touched"));
     }
+    lock.unlock();
+    tell_size<T>(info[0]);
     return info.Env().Undefined();
   });
 }

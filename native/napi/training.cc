@@ -32,6 +32,8 @@ Napi::Value train_step_(const Napi::CallbackInfo& info) {
     const auto optimizer = [&](const char* name) {
       return build_optimizer(object(options.Get(name), name), c->store->model->tensors.size());
     };
+    // The first step of all made the optimizer's state.
+    tell_size<T>(options.Get("store"));
     const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
     const TrainStep<T> step{
         .inner = c->inner,

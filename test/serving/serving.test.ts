@@ -13,7 +13,7 @@ import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
-import type { Recommendation } from '../../lib/serving/personal-model.js';
+import type { Recommendation } from '../../lib/serving/ranking.js';
 import type { Support } from '../../lib/serving/support.js';
 import { random } from '../../lib/foundation/random.js';
 import { buildTasks } from '../../lib/tasks/index.js';

@@ -1,0 +1,174 @@
+/** What is worked on once a catalog and version of a learner, not once a request: item features, and pools of candidates. */
+import { runNative } from '../foundation/addon.js';
+import type { NativeItemFeatures, NativeItemPool, NativeRows } from '../foundation/addon.js';
+import type { Dataset, FloatArray } from '../foundation/contract.js';
+import { SIDES } from '../batch/features.js';
+import { rowsWhere } from '../tasks/select.js';
+import { preparedNoAdaptation } from '../meta/inner-loop.js';
+import type { Learner } from '../learner/learner.js';
+import { boostTerms, filterMask } from './item-terms.js';
+import type { ItemBoost, ItemFilter } from './item-terms.js';
+
+/** Sides of a batch that name an item. @internal */
+export const ITEM_SIDES = [SIDES.items, SIDES.itemId] as const;
+/** Features of a larger catalog are not kept: the model then runs on every candidate. */
+const MOST_FEATURE_BYTES = 2 ** 30;
+/** Pools kept; beyond that the oldest is given up. */
+const POOLS = 16;
+
+/** Which items are candidates, as a request says it. @internal */
+export interface PoolOptions {
+  filter: ItemFilter | undefined;
+  boost: ItemBoost | undefined;
+  minSupport: number;
+}
+
+/** @internal */
+export interface Pool {
+  native: NativeItemPool;
+  /** Rows that are candidates; undefined: all from 1. */
+  allowed: Uint8Array | undefined;
+  /** Added to the rank, by row. */
+  boost: Float64Array | undefined;
+}
+
+/** @internal */
+export class CatalogCache {
+  static readonly #caches = new WeakMap<Learner, CatalogCache>();
+  readonly #learner: Learner;
+  readonly #catalog: Dataset;
+  readonly #version: number;
+  #features: Promise<NativeItemFeatures> | undefined;
+  readonly #pools = new Map<string, Pool>();
+  /** Numbers of functions, which have no text to tell them apart. */
+  readonly #functions = new WeakMap<object, number>();
+  #numbered = 0;
+
+  private constructor(learner: Learner, catalog: Dataset) {
+    this.#learner = learner;
+    this.#catalog = catalog;
+    this.#version = learner.version;
+  }
+
+  /** That of the learner as it is now. */
+  static of(learner: Learner, catalog: Dataset): CatalogCache {
+    let cache = CatalogCache.#caches.get(learner);
+    if (cache === undefined || cache.#version !== learner.version || cache.#catalog !== catalog) {
+      cache?.dispose();
+      CatalogCache.#caches.set(learner, (cache = new CatalogCache(learner, catalog)));
+    }
+    return cache;
+  }
+
+  static disposeOf(learner: Learner): void {
+    CatalogCache.#caches.get(learner)?.dispose();
+    CatalogCache.#caches.delete(learner);
+  }
+
+  dispose(): void {
+    const { ops } = this.#learner.model;
+    for (const { native } of this.#pools.values()) ops.release(native);
+    this.#pools.clear();
+    this.#features?.then((features) => ops.release(features)).catch(() => undefined);
+    this.#features = undefined;
+  }
+
+  /** Whether features are at hand. */
+  get hasFeatures(): boolean {
+    return this.#features !== undefined;
+  }
+
+  /**
+   * What the last layer reads of every item, for a user of whom nothing is known.
+   * @param one a row of such a user
+   */
+  features(one: () => NativeRows): Promise<NativeItemFeatures> {
+    return (this.#features ??= this.#compute(one()).catch((error: unknown) => {
+      this.#features = undefined;
+      throw error;
+    }));
+  }
+
+  #compute(rows: NativeRows): Promise<NativeItemFeatures> {
+    const { model, store } = this.#learner;
+    const { frame } = this.#learner.bind(this.#catalog);
+    const items = this.#catalog.items.rows;
+    // Under no signal: others may wait for it too.
+    return runNative(undefined, (token) =>
+      model.ops.createItemFeatures({
+        store,
+        frame,
+        rows,
+        inner: preparedNoAdaptation(model),
+        threads: model.threads,
+        token,
+        items,
+        itemSides: ITEM_SIDES,
+      }),
+    );
+  }
+
+  /** [rows, width] of features. */
+  async vectors(one: () => NativeRows, rows: Int32Array): Promise<FloatArray> {
+    return this.#learner.model.ops.readItemFeatures(await this.features(one), rows);
+  }
+
+  /** Candidates with what is added to their outputs and ranks. */
+  pool({ filter, boost, minSupport }: PoolOptions): Pool {
+    const key = JSON.stringify([this.#keyOf(filter), this.#keyOf(boost), minSupport]);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = this.#create({ filter, boost, minSupport });
+      const [oldest] = this.#pools.keys();
+      if (this.#pools.size === POOLS) {
+        this.#learner.model.ops.release(this.#pools.get(oldest)!.native);
+        this.#pools.delete(oldest);
+      }
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  #create({ filter, boost: terms, minSupport }: PoolOptions): Pool {
+    const { items } = this.#catalog;
+    const { itemBias } = this.#learner.rows(this.#catalog).state;
+    const counts = minSupport > 0 ? this.#learner.itemCounts : undefined;
+    let allowed = filter && filterMask(this.#catalog, filter, 'options.filter');
+    if (counts !== undefined) {
+      allowed ??= new Uint8Array(items.rows).fill(1);
+      for (let row = 1; row < items.rows; row++) if (counts[row] < minSupport) allowed[row] = 0;
+    }
+    if (allowed !== undefined) allowed[0] = 0;
+    const boost = terms && boostTerms(this.#catalog, terms, 'options.boost');
+    const native = this.#learner.model.ops.createItemPool({
+      items: items.rows,
+      rows: allowed && rowsWhere(allowed),
+      offset: itemBias,
+      boost,
+    });
+    return { native, allowed, boost };
+  }
+
+  #keyOf(terms: object | undefined): unknown {
+    if (typeof terms !== 'function') return terms ?? null;
+    let number = this.#functions.get(terms);
+    if (number === undefined) this.#functions.set(terms, (number = ++this.#numbered));
+    return number;
+  }
+}
+
+/**
+ * Whether items have the same features for everybody: nothing but the last layer adapts, and everything that the model reads
+ * is of the item. A score is then one dot product with features that are worked on once. @internal
+ */
+export function readsItemsAlone(learner: Learner, { users, items }: Dataset): boolean {
+  const { model } = learner;
+  const { head, outputs, tensors } = model;
+  const inner = learner.innerLoop();
+  if (head === undefined || outputs !== 1 || learner.isModerated || inner.graph !== undefined) return false;
+  if (tensors.some(({ name }, t) => inner.fast[t] === 1 && name !== head.weight && name !== head.bias)) return false;
+  const width = tensors.find(({ name }) => name === head.weight)!.shape[1];
+  if (items.rows * width * (model.precision === 'float32' ? 4 : 8) > MOST_FEATURE_BYTES) return false;
+  const isIn = (table: typeof items, name: string) => table.columns.some((column) => column.name === name);
+  return model.spec.inputs.every(({ name }) => name === 'item' || (isIn(items, name) && !isIn(users, name)));
+}

@@ -1,0 +1,193 @@
+/** Lists of recommendations, of one user or of many in one call of the core. */
+import { runNative } from '../foundation/addon.js';
+import type { NativeLists } from '../foundation/addon.js';
+import { invalid } from '../foundation/check.js';
+import type { Column, Dataset } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
+import type { Learner } from '../learner/learner.js';
+import { CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
+import type { Pool } from './catalog-cache.js';
+import { diversify } from './diversity.js';
+import { itemColumns, valueOf } from './item-terms.js';
+import type { ItemRecord } from './item-terms.js';
+import { itemVectorsOf } from './item-vectors.js';
+import { MIN_SUPPORT } from './options.js';
+import type { RecommendSettings } from './options.js';
+import { adaptedOf, certainOf, NOBODY, rowOf, selectionOf } from './person.js';
+import type { Person } from './person.js';
+import { rankByScores } from './score-rows.js';
+import { contextOf, itemRows, packSupport } from './support.js';
+
+export interface Recommendation {
+  item: string;
+  /** The predicted rating, or the score that items are ranked by; a boost is not part of it. */
+  score: number;
+  /** Of the item, where `columns` were asked for. */
+  columns?: Omit<ItemRecord, 'item'>;
+}
+
+/** Below so many candidates the model runs on each of them, rather than on the whole catalog first. */
+const FEW = 4096;
+/** Candidates that diversity chooses among, for each item of the list. */
+const WIDTH_OF_CHOICE = 10;
+
+/** @internal Every person of one learner. */
+export async function recommendTo(people: readonly Person[], settings: RecommendSettings): Promise<Recommendation[][]> {
+  if (people.length === 0) return [];
+  const [{ learner, catalog }] = people;
+  const columns = itemColumns(catalog, settings.columns, 'options.columns');
+  const { minSupport, among, count } = settings;
+  const least = minSupport ?? (among === undefined && learner.itemCounts !== undefined ? MIN_SUPPORT : 0);
+  if (minSupport !== undefined && minSupport > 0 && learner.itemCounts === undefined)
+    throw invalid('options.minSupport', 'is not known of the items', minSupport, '0, or a learner that was trained');
+  const lists = await rank(people, settings, least);
+  // By default items with little support only make room for others: a small catalog is recommended all the same.
+  const short = minSupport === undefined && least > 0 ? lists.filter(({ rows }) => rows.length < count) : [];
+  if (short.length > 0) {
+    const whole = await rank(
+      short.map(({ person }) => person),
+      settings,
+      0,
+    );
+    short.forEach((list, k) => fill(list, whole[k], count));
+  }
+  return lists.map((list) => described(list, columns, settings, learner, catalog));
+}
+
+interface List {
+  person: Person;
+  rows: number[];
+  scores: number[];
+}
+
+function fill(list: List, whole: List, count: number): void {
+  const held = new Set(list.rows);
+  whole.rows.forEach((row, i) => {
+    if (list.rows.length >= count || held.has(row)) return;
+    list.rows.push(row);
+    list.scores.push(whole.scores[i]);
+  });
+}
+
+function described(
+  { rows, scores }: List,
+  columns: readonly Column[],
+  { clip }: RecommendSettings,
+  { rowState: { range } }: Learner,
+  { items }: Dataset,
+): Recommendation[] {
+  return rows.map((row, i) => ({
+    item: items.keys.values[row],
+    score: clip && range !== undefined ? Math.min(range.max, Math.max(range.min, scores[i])) : scores[i],
+    ...(columns.length > 0 && {
+      columns: Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)])),
+    }),
+  }));
+}
+
+async function rank(people: readonly Person[], settings: RecommendSettings, minSupport: number): Promise<List[]> {
+  const [{ learner, catalog }] = people;
+  const { count, diversity, filter, boost, signal } = settings;
+  const cache = CatalogCache.of(learner, catalog);
+  const pool = cache.pool({ filter, boost, minSupport });
+  const among = settings.among && amongRows(catalog, settings.among, pool);
+  const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
+  const excluded = itemRows(catalog, settings.exclude, 'options.exclude', []);
+  const requests = people.map((person) => ({
+    person,
+    adapted: settings.explore === false ? adaptedOf(person) : drawn(person, settings.explore),
+    exclude: ascending(settings.excludeSupport ? [...excluded, ...person.known.items] : excluded),
+  }));
+  const context = contextOf(learner, catalog, settings.context, catalog.items.rows, 'options.context');
+  const isSingle = learner.model.spec.head.loss !== 'softmax';
+  const lists = isSingle
+    ? await rankInCore()
+    : await Promise.all(
+        requests.map((request) => rankByScores(request, { pool, among, count: wanted, context, signal })),
+      );
+  people.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under it.
+  const found = people.map((person, u): List & { keys: number[] } => {
+    const { rows, scores, keys } = lists[u];
+    return { person, rows: Array.from(rows), scores: Array.from(scores), keys: Array.from(keys) };
+  });
+  if (diversity === 0) return found;
+  return Promise.all(
+    found.map(async ({ person, rows, scores, keys }) => {
+      const vectors = await itemVectorsOf(learner, catalog, Int32Array.from(rows));
+      const order = diversify(keys, vectors, diversity, count);
+      return { person, rows: order.map((i) => rows[i]), scores: order.map((i) => scores[i]) };
+    }),
+  );
+
+  async function rankInCore() {
+    const { model, store } = learner;
+    const { mean } = learner.rows(catalog).state;
+    const useFeatures =
+      readsItemsAlone(learner, catalog) && (cache.hasFeatures || among === undefined || among.length > FEW);
+    const nobody = () => rowOf(learner, catalog, NOBODY, undefined);
+    const features = useFeatures ? await cache.features(nobody) : undefined;
+    const users = requests.map(({ person: { known }, exclude }) => ({
+      bias: known.bias,
+      exclude,
+      ...(features === undefined && { one: rowOf(learner, catalog, known, context && { ...context, of: 0 as const }) }),
+    }));
+    const result = await runNative(signal, (token) =>
+      model.ops.rank({
+        store,
+        threads: model.threads,
+        token,
+        pool: pool.native,
+        among,
+        count: wanted,
+        mean,
+        moderated: learner.isModerated,
+        ...(features === undefined ? { frame: learner.bind(catalog).frame } : { features }),
+        itemSides: ITEM_SIDES,
+        adapted: requests.map(({ adapted }) => adapted),
+        selection: selectionOf(learner),
+        users,
+      }),
+    );
+    return requests.map((_, u) => listOf(result, u));
+  }
+}
+
+function listOf({ width, rows, scores, keys, counts }: NativeLists, u: number) {
+  const [from, to] = [u * width, u * width + counts[u]];
+  return { rows: rows.subarray(from, to), scores: scores.subarray(from, to), keys: keys.subarray(from, to) };
+}
+
+function amongRows(catalog: Dataset, ids: readonly (string | number)[], { allowed }: Pool): Int32Array {
+  const rows = ascending(itemRows(catalog, ids, 'options.among'));
+  return allowed === undefined ? rows : rows.filter((row) => allowed[row] === 1);
+}
+
+/** Each once. */
+function ascending(rows: ArrayLike<number>): Int32Array {
+  const sorted = Int32Array.from(rows).sort();
+  let n = 0;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[n++] = sorted[i];
+  return sorted.subarray(0, n);
+}
+
+let draws = 0;
+
+/** Adapted parameters whose last layer is drawn from its posterior. */
+function drawn(person: Person, explore: true | { seed: number }): Uint8Array {
+  const { learner, catalog, support } = person;
+  learner.checkUncertainty();
+  const certain = certainOf(person, () => packSupport(learner, catalog, support).packed);
+  const { model } = learner;
+  const { shape } = model.tensors.find(({ name }) => name === model.head!.weight)!;
+  // Unseeded draws differ from call to call, and between processes.
+  const seed = explore === true ? Math.floor(Math.random() * 2 ** 32) : explore.seed;
+  const stream = random(seed, 'serving.explore', explore === true ? draws++ : 0);
+  const normals = Float64Array.from({ length: shape[1] + 1 }, () => stream.normal());
+  const scale = Math.sqrt(learner.noiseVariance ?? 1);
+  return model.ops.sampleAdapted(model.native, {
+    adapted: [certain],
+    selection: selectionOf(learner),
+    normals,
+    scale,
+  });
+}

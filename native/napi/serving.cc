@@ -1,0 +1,249 @@
+// Ranking the items of a catalogue; giving native objects up before the garbage collector does.
+#include "../serving/ranking.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "../layers/layer.h"
+#include "../serving/posterior_sample.h"
+#include "batch.h"
+#include "call.h"
+#include "operations.h"
+#include "packed.h"
+
+namespace innerloop {
+namespace {
+
+std::vector<std::int32_t> rows_of(const Napi::Value& value, Index items, const char* name) {
+  std::vector<std::int32_t> rows = copy<std::int32_t>(value, name);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    require(rows[i] >= 0 && rows[i] < items && (i == 0 || rows[i - 1] < rows[i]),
+            "rows of items must ascend within the catalogue");
+  return rows;
+}
+
+// { items, rows?, offset?, boost? }
+Napi::Value create_item_pool(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object from = object(info[0], "pool");
+    auto pool = std::make_shared<ItemPool>();
+    pool->items = integer(from, "items", 1, kMaxCount);
+    pool->whole = from.Get("rows").IsUndefined();
+    if (!pool->whole) pool->rows = rows_of(from.Get("rows"), pool->items, "rows");
+    const auto terms = [&](const char* name) {
+      std::vector<double> values;
+      if (from.Get(name).IsUndefined()) return values;
+      values = copy<double>(from.Get(name), name);
+      require(static_cast<Index>(values.size()) == pool->items, "a term must hold one value for each item");
+      return values;
+    };
+    pool->offset = terms("offset");
+    pool->boost = terms("boost");
+    return wrap(info.Env(), std::move(pool));
+  });
+}
+
+// A batch of one query row, to be read of every item.
+template <class T>
+std::shared_ptr<Batch<T>> read_one(const std::shared_ptr<const Model<T>>& model, const Napi::Value& frame,
+                                   const Napi::Value& rows) {
+  auto one = build_batch<T>(model, unwrap<Frame<T>>(frame), object(rows, "rows"));
+  require(one->begin.size() == 3 && one->begin[1] == 0 && one->begin[2] == 1, "one row of one user is read");
+  return one;
+}
+
+std::vector<int> read_sides(const Napi::Object& options, std::size_t sides) {
+  return numbers<int>(options.Get("itemSides"), "itemSides", 0, static_cast<double>(sides) - 1);
+}
+
+template <class T>
+void require_within(const Batch<T>& one, const std::vector<int>& item_sides, Index items) {
+  for (const int side : item_sides)
+    require(side < static_cast<int>(one.frame->side_rows.size()) && one.frame->side_rows[side] >= items,
+            "the catalogue has more items than the frame");
+}
+
+// { store, threads, token, frame, one, itemSides, items, inner }: a promise of a handle.
+template <class T>
+Napi::Value create_item_features(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object options = object(info[0], "options");
+    const auto c = read_call<T>(info, false);
+    const Index items = integer(options, "items", 1, kMaxCount);
+    const std::vector<int> sides = read_sides(options, c->batch->sides.size());
+    require(c->batch->begin.size() == 3 && c->batch->begin[1] == 0 && c->batch->begin[2] == 1,
+            "one row of one user is read");
+    require_within(*c->batch, sides, items);
+    require(c->store->model->last_layer != nullptr, "only a linear last layer reads features");
+    const auto result = std::make_shared<ItemFeatures<T>>();
+    return run_reading<false>(
+        info.Env(), c,
+        [c, items, sides, result](const Poll& poll) {
+          std::vector<std::int32_t> rows(static_cast<std::size_t>(items));
+          for (Index i = 0; i < items; ++i) rows[i] = static_cast<std::int32_t>(i);
+          const auto batch = for_items<T>(*c->batch, rows, sides);
+          const Plan<T> plan(*c->store->model, c->inner, *batch, c->threads);
+          *result = item_features<T>(plan, c->store->values->data(), c->threads, poll);
+        },
+        [result](Napi::Env env) -> Napi::Value { return wrap(env, result); });
+  });
+}
+
+// (features, rows): [rows, width] of them.
+template <class T>
+Napi::Value read_item_features(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto features = unwrap<ItemFeatures<T>>(info[0]);
+    const std::vector<std::int32_t> rows = copy<std::int32_t>(info[1], "rows");
+    auto out = Napi::TypedArrayOf<T>::New(info.Env(), rows.size() * static_cast<std::size_t>(features->width));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      require(rows[i] >= 0 && rows[i] < features->items, "a row is outside the catalogue");
+      std::copy_n(features->values.data() + rows[i] * features->width, features->width,
+                  out.Data() + i * features->width);
+    }
+    return out;
+  });
+}
+
+// The ranking itself from lib/foundation/addon.ts's NativeRanking.
+template <class T>
+std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std::shared_ptr<const Model<T>>& model) {
+  auto ranking = std::make_shared<Ranking<T>>();
+  ranking->model = model;
+  ranking->pool = unwrap<ItemPool>(options.Get("pool"));
+  const Index items = ranking->pool->items;
+  ranking->by_among = !options.Get("among").IsUndefined();
+  if (ranking->by_among) ranking->among = rows_of(options.Get("among"), items, "among");
+  ranking->count = integer(options, "count", 1, kMaxCount);
+  ranking->count = std::min(ranking->count, items);
+  ranking->scoring.mean = number(options, "mean");
+  ranking->scoring.moderated = options.Get("moderated").ToBoolean();
+  if (!options.Get("features").IsUndefined()) {
+    ranking->features = unwrap<ItemFeatures<T>>(options.Get("features"));
+    require(ranking->features->model == model && ranking->features->items == items,
+            "the features belong to another catalogue");
+    require(!ranking->scoring.moderated && model->spec.outputs() == 1, "features give one output alone");
+  }
+  ranking->inner.fast.assign(model->tensors.size(), 0);
+  const auto adapted = read_adapted_tasks<T>(model, options);
+  const Napi::Array users = array(options.Get("users"), "users");
+  require(users.Length() == adapted.size(), "one user for each adapted task");
+  for (std::uint32_t u = 0; u < users.Length(); ++u) {
+    const Napi::Object from = object(users.Get(u), "user");
+    RankedUser<T> user;
+    user.adapted = adapted[u];
+    user.bias = number(from, "bias");
+    user.exclude = rows_of(from.Get("exclude"), items, "exclude");
+    require(!ranking->scoring.moderated || !user.adapted->factor.empty(),
+            "only a last layer in closed form has a variance");
+    if (ranking->features) {
+      require(!user.adapted->graph, "a graph reads no features");
+      for (std::size_t t = 0; t < model->tensors.size(); ++t)
+        require(!user.adapted->fast[t] || static_cast<int>(t) == model->last_layer->weight ||
+                    static_cast<int>(t) == model->last_layer->bias,
+                "more than the last layer is adapted");
+    } else {
+      user.one = read_one<T>(model, options.Get("frame"), from.Get("one"));
+      ranking->item_sides = read_sides(options, user.one->sides.size());
+      require_within(*user.one, ranking->item_sides, items);
+    }
+    ranking->users.push_back(std::move(user));
+  }
+  return ranking;
+}
+
+// { rows [users, count], scores, counts [users] }; what is beyond a user's count is 0.
+template <class T>
+Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>>& lists) {
+  std::size_t longest = 0;
+  for (const auto& list : lists) longest = std::max(longest, list.size());
+  auto rows = Napi::Int32Array::New(env, lists.size() * longest), counts = Napi::Int32Array::New(env, lists.size());
+  auto scores = Napi::Float64Array::New(env, lists.size() * longest);
+  auto keys = Napi::Float64Array::New(env, lists.size() * longest);
+  for (std::size_t u = 0; u < lists.size(); ++u) {
+    counts.Data()[u] = static_cast<std::int32_t>(lists[u].size());
+    for (std::size_t i = 0; i < lists[u].size(); ++i) {
+      rows.Data()[u * longest + i] = lists[u][i].row;
+      scores.Data()[u * longest + i] = lists[u][i].score;
+      keys.Data()[u * longest + i] = lists[u][i].key;
+    }
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("rows", rows);
+  out.Set("scores", scores);
+  out.Set("keys", keys);
+  out.Set("counts", counts);
+  out.Set("width", Napi::Number::New(env, static_cast<double>(longest)));
+  return out;
+}
+
+template <class T>
+Napi::Value rank(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object options = object(info[0], "options");
+    const auto store = unwrap<Store<T>>(options.Get("store"));
+    const auto ranking = read_ranking<T>(options, store->model);
+    const int threads = static_cast<int>(integer(options, "threads", 1, 1024));
+    std::shared_ptr<Token> token;
+    if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
+    const auto lists = std::make_shared<std::vector<std::vector<Ranked>>>();
+    return run_job(
+        info.Env(), threads, std::move(token),
+        [store, ranking, threads, lists](const Poll& poll) {
+          const std::shared_lock lock(store->mutex);
+          *lists = rank_items<T>(*ranking, store->values->data(), threads, poll);
+        },
+        [lists](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
+  });
+}
+
+// (model, { adapted: [bytes], selection, normals, scale }): bytes.
+template <class T>
+Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = object(info[1], "options");
+    const std::shared_ptr<const Model<T>> model = unwrap<Model<T>>(info[0]);
+    const auto adapted = read_adapted_tasks<T>(model, options);
+    require(adapted.size() == 1, "one task is drawn at a time");
+    const Adapted<T> drawn =
+        sample_posterior(*adapted[0], copy<double>(options.Get("normals"), "normals"), number(options, "scale"));
+    return bytes_to_array(info.Env(), pack_adapted(drawn));
+  });
+}
+
+template <class X>
+bool released(Napi::Env env, const Napi::Value& value) {
+  if (!is_handle<X>(value)) return false;
+  Holder<X>& holder = holder_of<X>(value);
+  holder.x = nullptr;  // jobs that use it hold it until they end
+  holder.tell(env);
+  return true;
+}
+
+template <class T>
+Napi::Value release(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const bool done = released<Store<T>>(env, info[0]) || released<Frame<T>>(env, info[0]) ||
+                      released<Batch<T>>(env, info[0]) || released<Adapted<T>>(env, info[0]) ||
+                      released<ItemFeatures<T>>(env, info[0]) || released<ItemPool>(env, info[0]);
+    require(done, "this is nothing to be released");
+    return env.Undefined();
+  });
+}
+
+}  // namespace
+
+template <class T>
+void add_serving_operations(const Operations& operations) {
+  operations.add("createItemPool", create_item_pool);
+  operations.add("createItemFeatures", create_item_features<T>);
+  operations.add("readItemFeatures", read_item_features<T>);
+  operations.add("rank", rank<T>);
+  operations.add("sampleAdapted", sample_adapted<T>);
+  operations.add("release", release<T>);
+}
+
+INNERLOOP_OPERATIONS(add_serving_operations)
+
+}  // namespace innerloop

@@ -1,0 +1,206 @@
+#include "ranking.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "../layers/layer.h"
+#include "../runtime/thread_pool.h"
+
+namespace innerloop {
+namespace {
+
+// Rows scored at a time: their features stay in the cache for the next user. Users that share them, and rows of one
+// piece of work where users are too few for all threads.
+constexpr Index kBlock = 1024, kUsers = 16, kRange = 32 * kBlock;
+
+bool better(const Ranked& a, const Ranked& b) { return a.key > b.key || (a.key == b.key && a.row < b.row); }
+
+// The best of what was offered: a heap with the worst kept at its root.
+class Best {
+ public:
+  explicit Best(Index count) : count_(static_cast<std::size_t>(count)) {}
+  bool full() const { return heap_.size() == count_; }
+  const Ranked& worst() const { return heap_.front(); }
+  void offer(const Ranked& item) {
+    if (full()) {
+      if (!better(item, heap_.front())) return;
+      std::pop_heap(heap_.begin(), heap_.end(), better);
+      heap_.back() = item;
+    } else {
+      heap_.push_back(item);
+    }
+    std::push_heap(heap_.begin(), heap_.end(), better);
+  }
+  void offer(const Best& other) {
+    for (const Ranked& item : other.heap_) offer(item);
+  }
+  std::vector<Ranked> sorted() && {
+    std::sort(heap_.begin(), heap_.end(), better);
+    return std::move(heap_);
+  }
+
+ private:
+  std::size_t count_;
+  std::vector<Ranked> heap_;
+};
+
+template <class T>
+struct Candidates {
+  explicit Candidates(const Ranking<T>& ranking)
+      : rows(ranking.by_among      ? ranking.among.data()
+             : ranking.pool->whole ? nullptr
+                                   : ranking.pool->rows.data()),
+        size(ranking.by_among      ? static_cast<Index>(ranking.among.size())
+             : ranking.pool->whole ? std::max<Index>(0, ranking.pool->items - 1)
+                                   : static_cast<Index>(ranking.pool->rows.size())) {}
+  std::int32_t operator[](Index i) const { return rows ? rows[i] : static_cast<std::int32_t>(i + 1); }
+  const std::int32_t* rows;  // null: all from 1
+  Index size;
+};
+
+template <class T>
+void offer_scored(const Ranking<T>& ranking, const RankedUser<T>& user, std::int32_t row, double score, Best& best) {
+  const ItemPool& pool = *ranking.pool;
+  if (!pool.offset.empty()) score += pool.offset[row] + user.bias;
+  const double key = pool.boost.empty() ? score : score + pool.boost[row];
+  if (best.full() && key < best.worst().key) return;
+  if (std::binary_search(user.exclude.begin(), user.exclude.end(), row)) return;
+  best.offer({key, score, row});
+}
+
+// The last layer of one user.
+template <class T>
+struct LastLayer {
+  const T *weight, *bias;
+  LastLayer(const Ranking<T>& ranking, const Adapted<T>& adapted, const T* parameters) {
+    const auto values = [&](int tensor) {
+      return adapted.fast[tensor] ? adapted.dense[tensor].data() : parameters + ranking.model->tensors[tensor].offset;
+    };
+    weight = values(ranking.model->last_layer->weight);
+    bias = values(ranking.model->last_layer->bias);
+  }
+};
+
+// Scores of candidates [from, to), as the last layer itself computes them.
+template <class T>
+void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* parameters, Index first_user,
+          Index last_user, Index from, Index to, Best* best) {
+  const Kernels<T>& kernels = innerloop::kernels<T>();
+  const ItemFeatures<T>& features = *ranking.features;
+  const Index width = features.width;
+  const bool is_plain = ranking.pool->offset.empty() && ranking.pool->boost.empty();
+  std::vector<LastLayer<T>> layers;
+  for (Index u = first_user; u < last_user; ++u) layers.emplace_back(ranking, *ranking.users[u].adapted, parameters);
+  Aligned<T> gathered(candidates.rows ? static_cast<std::size_t>(std::min(kBlock, to - from) * width) : 0);
+  Aligned<T> outputs(kBlock);
+  for (Index at = from; at < to; at += kBlock) {
+    const Index n = std::min(kBlock, to - at);
+    const T* x = features.values.data() + (at + 1) * width;
+    if (candidates.rows) {
+      for (Index i = 0; i < n; ++i)
+        std::copy_n(features.values.data() + candidates.rows[at + i] * width, width, gathered.data() + i * width);
+      x = gathered.data();
+    }
+    for (Index u = first_user; u < last_user; ++u) {
+      const LastLayer<T>& layer = layers[u - first_user];
+      kernels.gemm_nn(n, 1, width, x, width, layer.weight, 1, layer.bias, false, outputs.data(), 1);
+      Best& kept = best[u - first_user];
+      for (Index i = 0; i < n;) {
+        // Sums with one number keep the order of outputs: most blocks hold nothing better, and are passed over whole.
+        // Equal ones come later in the catalogue, and rank below.
+        constexpr Index kStep = 64;
+        const Index end = std::min(n, i + kStep);
+        if (is_plain && kept.full()) {
+          const double worst = kept.worst().score;
+          int any = 0;
+          for (Index j = i; j < end; ++j) any |= static_cast<double>(outputs[j]) + ranking.scoring.mean > worst;
+          if (!any) {
+            i = end;
+            continue;
+          }
+        }
+        for (; i < end; ++i)
+          offer_scored(ranking, ranking.users[u], candidates[at + i],
+                       static_cast<double>(outputs[i]) + ranking.scoring.mean, kept);
+      }
+    }
+  }
+}
+
+template <class T>
+std::vector<std::vector<Ranked>> rank_by_features(const Ranking<T>& ranking, const T* parameters, int threads,
+                                                  const std::function<void()>& poll) {
+  const Candidates<T> candidates(ranking);
+  const Index users = static_cast<Index>(ranking.users.size());
+  const Index groups = (users + kUsers - 1) / kUsers;
+  const bool split = groups < 4 * threads;
+  const Index ranges = split ? std::max<Index>(1, (candidates.size + kRange - 1) / kRange) : 1;
+  std::vector<Best> best(static_cast<std::size_t>(ranges * users), Best(ranking.count));
+  ThreadPool::instance().parallel_for(
+      ranges * groups, ThreadPool::threads_for(threads, candidates.size * users * ranking.features->width), [&](Index unit) {
+        poll();
+        const Index range = unit / groups, group = unit % groups;
+        const Index first = group * kUsers, last = std::min(users, first + kUsers);
+        const Index from = split ? range * kRange : 0;
+        const Index to = split ? std::min(candidates.size, from + kRange) : candidates.size;
+        scan(ranking, candidates, parameters, first, last, from, to, best.data() + range * users + first);
+      });
+  std::vector<std::vector<Ranked>> lists;
+  for (Index u = 0; u < users; ++u) {
+    Best& whole = best[u];
+    for (Index range = 1; range < ranges; ++range) whole.offer(best[range * users + u]);
+    lists.push_back(std::move(whole).sorted());
+  }
+  return lists;
+}
+
+template <class T>
+std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>& user, const T* parameters,
+                                  int threads, const std::function<void()>& poll) {
+  const Candidates<T> candidates(ranking);
+  Best best(ranking.count);
+  if (candidates.size == 0) return {};
+  std::vector<std::int32_t> all;
+  if (!candidates.rows) {
+    all.resize(static_cast<std::size_t>(candidates.size));
+    std::iota(all.begin(), all.end(), 1);
+  }
+  const std::span<const std::int32_t> rows(candidates.rows ? candidates.rows : all.data(),
+                                           static_cast<std::size_t>(candidates.size));
+  const auto batch = for_items(*user.one, rows, ranking.item_sides);
+  InnerLoop<T> inner = ranking.inner;
+  inner.fast = user.adapted->fast;
+  inner.graph = user.adapted->graph;
+  const Plan<T> plan(*ranking.model, inner, *batch, threads);
+  const bool moderated = ranking.scoring.moderated;
+  const Prediction<T> wanted{.before = true, .variance = moderated, .start = user.adapted.get()};
+  const QueryOutputs<T> outputs = predict_tasks<T>(plan, parameters, wanted, threads, poll);
+  const Index width = plan.loss.outputs;
+  for (Index i = 0; i < candidates.size; ++i) {
+    double score = static_cast<double>(outputs.before[i * width]) + ranking.scoring.mean;
+    if (moderated) score /= std::sqrt(1 + std::numbers::pi / 8 * static_cast<double>(outputs.variance[i]));
+    offer_scored(ranking, user, rows[i], score, best);
+  }
+  return std::move(best).sorted();
+}
+
+}  // namespace
+
+template <class T>
+std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, int threads,
+                                            const std::function<void()>& poll) {
+  if (ranking.features) return rank_by_features(ranking, parameters, threads, poll);
+  std::vector<std::vector<Ranked>> lists;
+  for (const RankedUser<T>& user : ranking.users)
+    lists.push_back(rank_by_model(ranking, user, parameters, threads, poll));
+  return lists;
+}
+
+template std::vector<std::vector<Ranked>> rank_items(const Ranking<float>&, const float*, int,
+                                                     const std::function<void()>&);
+template std::vector<std::vector<Ranked>> rank_items(const Ranking<double>&, const double*, int,
+                                                     const std::function<void()>&);
+
+}  // namespace innerloop

@@ -1,0 +1,63 @@
+// The best items of a catalogue for users, without a list of all scores. Scores are those that `predict` gives, to the
+// bit; equal ones come in the order of the catalogue.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "../meta/inner_loop.h"
+#include "../task/adapted.h"
+#include "item_features.h"
+
+namespace innerloop {
+
+// Which items may be recommended, and what is added to their outputs. Immutable.
+struct ItemPool {
+  Index items = 0;                 // rows of the catalogue; row 0 stands for no item
+  bool whole = false;              // every row from 1 is a candidate
+  std::vector<std::int32_t> rows;  // else these, ascending
+  std::vector<double> offset;      // by row of the catalogue, of the score; empty: 0
+  std::vector<double> boost;       // by row of the catalogue, of the rank alone; empty: 0
+};
+
+struct Ranked {
+  double key;    // what the rank is by
+  double score;  // what predict gives
+  std::int32_t row;
+};
+
+// How the first output of a row becomes its score (lib/model/scores.ts).
+struct Scoring {
+  double mean = 0;         // added
+  bool moderated = false;  // o / √(1 + π v / 8), v the variance
+};
+
+template <class T>
+struct RankedUser {
+  std::shared_ptr<const Adapted<T>> adapted;
+  std::shared_ptr<Batch<T>> one;      // a row of the user, for some item; null where item features are at hand
+  double bias = 0;                    // added with the items' offsets
+  std::vector<std::int32_t> exclude;  // rows, ascending
+};
+
+template <class T>
+struct Ranking {
+  std::shared_ptr<const Model<T>> model;
+  InnerLoop<T> inner;  // adapts nothing
+  std::shared_ptr<const ItemPool> pool;
+  std::vector<std::int32_t> among;  // ascending, in place of the pool's rows
+  bool by_among = false;
+  std::vector<int> item_sides;
+  std::shared_ptr<const ItemFeatures<T>> features;  // null: the model runs on every candidate
+  Scoring scoring;
+  Index count = 0;
+  std::vector<RankedUser<T>> users;
+};
+
+// By user, best first.
+template <class T>
+std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, int threads,
+                                            const std::function<void()>& poll);
+
+}  // namespace innerloop

@@ -1,0 +1,227 @@
+/** Lists: the items and scores that predict gives, whatever path they take in the core, and what is asked of them. */
+import assert from 'node:assert/strict';
+import { test } from 'tap';
+import {
+  anil,
+  fineTune,
+  laplace,
+  lstmMetaLearner,
+  maml,
+  metaEmb,
+  protoNets,
+  ridge,
+  tanp,
+} from '../../lib/algorithms/registry.js';
+import { InnerloopError } from '../../lib/foundation/errors.js';
+import type { ErrorCode } from '../../lib/foundation/errors.js';
+import { diversify } from '../../lib/serving/diversity.js';
+import { MIN_SUPPORT } from '../../lib/serving/options.js';
+import { CATALOG, everything, servedLearner } from '../fixtures/catalog.js';
+import type { Served } from '../fixtures/catalog.js';
+
+const SUPPORT = { items: [3, 8, 20], labels: [5, 1, 4] };
+const CLICKS = { items: [3, 8, 20], labels: [1, 0, 1] };
+
+/** Closed forms over items alone score from kept features, the others run the model; a softmax is ranked outside the core. */
+const KINDS: [string, Served, typeof SUPPORT][] = [
+  ['ridge', { algorithm: ridge() }, SUPPORT],
+  ['ridge in float64', { algorithm: ridge(), precision: 'float64' }, SUPPORT],
+  ['ridge on biases', { algorithm: ridge(), rows: { center: 'bias' } }, SUPPORT],
+  ['ridge over users', { algorithm: ridge(), inputs: [{ name: 'item', dim: 4 }, { name: 'age' }] }, SUPPORT],
+  ['anil', { algorithm: anil() }, SUPPORT],
+  ['maml', { algorithm: maml({ steps: 2 }) }, SUPPORT],
+  ['fineTune', { algorithm: fineTune() }, SUPPORT],
+  ['lstm', { algorithm: lstmMetaLearner() }, SUPPORT],
+  ['tanp', { algorithm: tanp() }, SUPPORT],
+  ['metaEmb', { algorithm: metaEmb() }, SUPPORT],
+  ['laplace', { algorithm: laplace(), head: { loss: 'bce' } }, CLICKS],
+  ['protoNets', { algorithm: protoNets(), head: { loss: 'bce' } }, CLICKS],
+  ['softmax', { algorithm: maml(), head: { loss: 'softmax', classes: 5 } }, { items: [3, 8, 20], labels: [4, 0, 2] }],
+];
+
+const refuses = (action: Promise<unknown>, code: ErrorCode, field?: string) =>
+  assert.rejects(action, (error: unknown) => {
+    assert.ok(error instanceof InnerloopError, `a raw error escaped: ${String(error)}`);
+    assert.equal(error.code, code, error.message);
+    if (field !== undefined) assert.equal(error.field, field, error.message);
+    return true;
+  });
+
+for (const [name, served, support] of KINDS) {
+  test(`a list has the scores of predict, to the bit, in their order: ${name}`, async () => {
+    const learner = await servedLearner(served);
+    const me = await learner.adapt(support);
+    const scores = await me.predict(everything);
+    const ranked = [...everything].sort((a, b) => scores[b] - scores[a] || a - b);
+    const asList = (items: number[]) => items.map((i) => ({ item: String(i), score: scores[i] }));
+    const list = await me.recommend({ count: CATALOG, excludeSupport: false, minSupport: 0 });
+    assert.deepEqual(list, asList(ranked));
+    assert.deepEqual(
+      await me.recommend({ count: 7, minSupport: 0 }),
+      asList(ranked.filter((i) => !support.items.includes(i)).slice(0, 7)),
+    );
+    // A few candidates and all of them take different ways.
+    const among = [700 - 1, 3, 5, 4, 5, 600];
+    assert.deepEqual(
+      await me.recommend({ among, exclude: [4, 'unheard of'], count: 3 }),
+      asList(ranked.filter((i) => [5, 600, 699].includes(i))),
+    );
+    const [both] = await learner.recommendMany([me], { count: 7, minSupport: 0 });
+    assert.deepEqual(both, await me.recommend({ count: 7, minSupport: 0 }));
+  });
+}
+
+test('filters, boosts and columns over what the catalog knows of items', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const me = await learner.adapt(SUPPORT);
+  const ask = (options: object) =>
+    me.recommend({ count: CATALOG, minSupport: 0, columns: ['genres', 'title', 'year'], ...options });
+  const genresOf = (entry: { columns?: Record<string, unknown> }) => entry.columns!['genres'] as string[];
+  const all = await ask({});
+  assert.equal(all.length, CATALOG - 3);
+  for (const { item, columns } of all) assert.equal(columns!['title'], `Title ${item}`);
+  const some = await ask({ filter: { genres: { any: ['comedy', 'noir'], none: ['drama'] } } });
+  assert.deepEqual(
+    some,
+    all.filter((one) => !genresOf(one).includes('drama') && genresOf(one).length > 0),
+  );
+  assert.deepEqual(
+    await ask({ filter: { genres: { all: ['comedy', 'noir'] } } }),
+    all.filter((one) => ['comedy', 'noir'].every((g) => genresOf(one).includes(g))),
+  );
+  assert.deepEqual(
+    await ask({ filter: { title: ['Title 5', 'Title 6'] } }),
+    all.filter(({ item }) => ['5', '6'].includes(item)),
+  );
+  assert.deepEqual(
+    await ask({ filter: { title: 'Title 5' } }),
+    all.filter(({ item }) => item === '5'),
+  );
+  const byNumber = await ask({ filter: { year: { min: 0.5 } } });
+  assert.ok(byNumber.length > 0 && byNumber.length < all.length);
+  let calls = 0;
+  const odd = ({ item }: { item: string }) => (calls++, Number(item) % 2 === 1);
+  const odds = all.filter(({ item }) => Number(item) % 2 === 1);
+  assert.deepEqual(await ask({ filter: odd }), odds);
+  assert.deepEqual(await ask({ filter: odd }), odds);
+  assert.equal(calls, CATALOG + 1, 'once an item, and once for no item');
+  assert.deepEqual(
+    await ask({ filter: odd, among: [1, 2, 3, 5] }),
+    odds.filter(({ item }) => ['1', '5'].includes(item)),
+  );
+
+  const boosted = await ask({ boost: { genres: { noir: 1000, drama: 0.1 } } });
+  const isNoir = boosted.map((one) => genresOf(one).includes('noir'));
+  assert.equal(isNoir.lastIndexOf(true), isNoir.filter(Boolean).length - 1, 'noir first');
+  const scores = new Map(all.map(({ item, score }) => [item, score]));
+  for (const { item, score } of boosted) assert.equal(score, scores.get(item), 'the score is without the boost');
+  const last = ({ item }: { item: string }) => (item === '77' ? 1e6 : 0);
+  assert.equal((await ask({ boost: last }))[0].item, '77');
+
+  await refuses(ask({ filter: { genre: ['noir'] } }), 'UNKNOWN_OPTION', 'options.filter.genre');
+  await refuses(ask({ filter: { genres: ['thriller'] } }), 'INVALID_OPTION', 'options.filter.genres[0]');
+  await refuses(ask({ filter: { genres: { some: ['noir'] } } }), 'UNKNOWN_OPTION');
+  await refuses(ask({ filter: { year: { min: 'x' } } }), 'INVALID_OPTION', 'options.filter.year.min');
+  await refuses(ask({ boost: { genres: { thriller: 1 } } }), 'UNKNOWN_OPTION');
+  await refuses(ask({ boost: { year: { 1: 1 } } }), 'INVALID_OPTION', 'options.boost.year');
+  await refuses(ask({ boost: () => NaN }), 'INVALID_OPTION');
+  await refuses(ask({ columns: ['genre'] }), 'UNKNOWN_OPTION', 'options.columns[0]');
+});
+
+test('items with little support only make room for others, unless that is asked for', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const counts = learner.itemCounts!;
+  const { keys } = learner.catalog!.items;
+  const countOf = (item: string) => counts[keys.idOf(item)];
+  const me = await learner.adapt(SUPPORT);
+  const list = await me.recommend({ count: 10 });
+  assert.equal(list.length, 10);
+  for (const { item } of list) assert.ok(countOf(item) >= MIN_SUPPORT, `${item} has ${countOf(item)}`);
+  const strict = await me.recommend({ count: CATALOG, minSupport: MIN_SUPPORT });
+  assert.ok(strict.length < CATALOG - 3);
+  for (const { item } of strict) assert.ok(countOf(item) >= MIN_SUPPORT);
+  const whole = await me.recommend({ count: CATALOG });
+  assert.equal(whole.length, CATALOG - 3, 'the others follow');
+  assert.deepEqual(whole.slice(0, strict.length), strict);
+  assert.equal((await me.recommend({ among: everything.slice(-5) })).length, 5, 'whoever names items means them');
+  await refuses(me.recommend({ minSupport: -1 }), 'INVALID_OPTION', 'options.minSupport');
+});
+
+test('clip returns scores within the range of training, in the order of those before', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const me = await learner.adapt({ items: [3, 8, 20], labels: [5, 5, 5], outside: 'clip' });
+  const { min, max } = learner.rowState.range!;
+  const plain = await me.recommend({ count: CATALOG, minSupport: 0 });
+  const clipped = await me.recommend({ count: CATALOG, minSupport: 0, clip: true });
+  assert.deepEqual(
+    clipped,
+    plain.map(({ item, score }) => ({ item, score: Math.min(max, Math.max(min, score)) })),
+  );
+});
+
+test('explore draws from the posterior: its mean is the score, its spread the variance', async () => {
+  const learner = await servedLearner({ algorithm: ridge(), precision: 'float64' });
+  const me = await learner.adapt(SUPPORT);
+  const { mean, variance } = await me.predict([50], { uncertainty: true });
+  const draws = 600;
+  let [sum, squares] = [0, 0];
+  for (let seed = 0; seed < draws; seed++) {
+    const [{ score }] = await me.recommend({ among: [50], explore: { seed } });
+    sum += score - mean[0];
+    squares += (score - mean[0]) ** 2;
+  }
+  // Of the mean rating alone: without the noise of a single one.
+  const expected = variance[0] - learner.noiseVariance!;
+  assert.ok(Math.abs(sum / draws) < 4 * Math.sqrt(expected / draws), `mean ${sum / draws}`);
+  assert.ok(
+    Math.abs(squares / draws / expected - 1) < 4 * Math.sqrt(2 / draws),
+    `${squares / draws} is not ${expected}`,
+  );
+  assert.deepEqual(await me.recommend({ explore: { seed: 5 } }), await me.recommend({ explore: { seed: 5 } }));
+  assert.notDeepEqual(await me.recommend({ explore: true }), await me.recommend({ explore: true }));
+  const other = await (await servedLearner({ algorithm: maml({ steps: 1 }) })).adapt(SUPPORT);
+  await refuses(other.recommend({ explore: true }), 'UNSUPPORTED', 'learner.algorithm');
+  await refuses(me.recommend({ explore: { seed: -1 } }), 'INVALID_OPTION', 'options.explore.seed');
+});
+
+test('diversity takes what is unlike what was taken', async () => {
+  // Two groups of equal directions; the second is a little worse.
+  const vectors = Float64Array.of(1, 0, 2, 0, 1, 0, 0, 1, 0, 3);
+  const keys = [5, 4.9, 4.8, 4.7, 4.6];
+  assert.deepEqual(diversify(keys, vectors, 0, 5), [0, 1, 2, 3, 4]);
+  assert.deepEqual(diversify(keys, vectors, 0.5, 2), [0, 3]);
+  assert.deepEqual(diversify([], vectors.subarray(0, 0), 0.5, 2), []);
+  const learner = await servedLearner({ algorithm: ridge() });
+  const me = await learner.adapt(SUPPORT);
+  const spread = async (diversity: number) => {
+    const list = await me.recommend({ diversity, minSupport: 0 });
+    assert.equal(list.length, 10);
+    const own = await learner.itemVectors(list.map(({ item }) => item));
+    let sum = 0;
+    for (const a of own) for (const b of own) sum += cosine(a, b);
+    return sum;
+  };
+  assert.ok((await spread(0.7)) < (await spread(0)));
+  for (const diversity of [1, -0.1, NaN])
+    await refuses(me.recommend({ diversity }), 'INVALID_OPTION', 'options.diversity');
+});
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let k = 0; k < a.length; k++) [ab, aa, bb] = [ab + a[k] * b[k], aa + a[k] ** 2, bb + b[k] ** 2];
+  return ab / Math.sqrt(aa * bb);
+}
+
+test('similar items are those of the nearest vectors', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const vectors = await learner.itemVectors(everything);
+  const similar = await learner.similarItems(5, { count: 20 });
+  const expected = everything
+    .filter((i) => i !== 5)
+    .map((i) => ({ item: String(i), similarity: cosine(vectors[i], vectors[5]) }))
+    .sort((a, b) => b.similarity - a.similarity);
+  assert.equal(similar.length, 20);
+  similar.forEach(({ similarity }, k) => assert.ok(Math.abs(similarity - expected[k].similarity) < 1e-6));
+  assert.ok(!similar.some(({ item }) => item === '5'));
+  await refuses(learner.similarItems('unheard of'), 'INVALID_OPTION');
+});
