@@ -138,7 +138,7 @@ function withTexts(column: Column, condition: unknown, field: string): (row: num
   };
   const isList = Array.isArray(condition) || typeof condition === 'string';
   if (!isList) checkObject(condition, field, ['any', 'all', 'none']);
-  const { any, all, none } = (isList ? { any: [condition].flat() } : condition) as Record<string, unknown>;
+  const { any, all, none } = isList ? { any: [condition].flat() } : condition;
   const [some, every, never] = [any, all, none].map((texts, i) =>
     texts === undefined ? undefined : ids(texts, isList ? field : `${field}.${['any', 'all', 'none'][i]}`),
   );

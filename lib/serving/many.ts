@@ -87,7 +87,7 @@ export async function predictMany(
       const context = contextOf(learner, catalog, given, rows.length, 'options.context');
       return { ...known(learner, catalog, user, `users[${first + u}]`), rows, context };
     });
-    const scores: Float64Array[] = new Array(chunk.length);
+    const scores = Array.from<Float64Array>({ length: chunk.length });
     // Those that adapt and those that have adapted are calls of their own.
     for (const isAdapted of [false, true]) {
       const own = [...requests.keys()].filter((u) => (requests[u].person !== undefined) === isAdapted);
@@ -211,7 +211,7 @@ async function together<X>(
     if (group === undefined) groups.set(key, [u]);
     else group.push(u);
   });
-  const results: X[] = new Array(packed.length);
+  const results = Array.from<X>({ length: packed.length });
   for (const positions of groups.values()) {
     const parts = positions.flatMap((u) => packed[u]);
     const rows = joinTasks(

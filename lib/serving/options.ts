@@ -50,10 +50,12 @@ export interface RecommendOptions {
 }
 
 /**
- * Fewest training interactions of an item that is recommended unasked. An item that one person rated is a guess that a long
- * catalog holds many of, and the best of many guesses are the luckiest. Chosen on validation users (bench/min-support.ts).
+ * Fewest training interactions of an item that is recommended unasked. An item that one person rated is a guess; a long catalog
+ * holds many of them, and the best of many guesses are the luckiest. On validation users of the bundled MovieLens the hit rate
+ * of lists of ten over the whole catalog does not fall with it: 0.599 without, 0.602 at 8 and 0.604 at 12 after three ratings,
+ * 0.460, 0.471 and 0.482 after twenty (bench/min-support.ts).
  */
-export const MIN_SUPPORT = 3;
+export const MIN_SUPPORT = 10;
 
 const NAMES = [
   'count',

@@ -52,7 +52,7 @@ export function personFromJson(learner: Learner, json: unknown): Person {
   }
   if (typeof support !== 'object' || support === null)
     throw invalid('json.support', 'missing', support, 'a support set');
-  if (digest !== digestOf(of as string, support as Support, adapted as string)) {
+  if (digest !== digestOf(of, support as Support, adapted as string)) {
     throw new InnerloopError('MODEL_FILE', 'damaged: the digest does not fit', { field: 'json.digest' });
   }
   const catalog = learner.servedCatalog();
