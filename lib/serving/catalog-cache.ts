@@ -136,7 +136,7 @@ export class CatalogCache {
     let allowed = filter && filterMask(this.#catalog, filter, 'options.filter');
     if (counts !== undefined) {
       allowed ??= new Uint8Array(items.rows).fill(1);
-      for (let row = 1; row < items.rows; row++) if (counts[row] < minSupport) allowed[row] = 0;
+      for (let row = 1; row < items.rows; row++) if ((counts[row] ?? 0) < minSupport) allowed[row] = 0;
     }
     if (allowed !== undefined) allowed[0] = 0;
     const boost = terms && boostTerms(this.#catalog, terms, 'options.boost');

@@ -66,7 +66,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
   for (const [name, data] of [
     ['itemBias', rowState.itemBias],
     ['seen', rowState.seen],
-    ['counts', learner.itemCounts],
+    ['counts', countsOf(learner)],
   ] as const) {
     if (data !== undefined) tensors[`rows.${name}`] = { shape: [data.length], data };
   }
@@ -202,6 +202,14 @@ function restoreRows(
     (seen === undefined || (seen instanceof Uint8Array && seen.length === items.rows));
   if (!fits) throw new InnerloopError('MODEL_FILE', 'what it holds of rows is damaged', { field });
   return { mean, itemBias, seen, range };
+}
+
+/** Of every item; one that was added since training has none. */
+function countsOf({ itemCounts, catalog }: Learner): Int32Array | undefined {
+  if (itemCounts === undefined || catalog === undefined || itemCounts.length === catalog.items.rows) return itemCounts;
+  const counts = new Int32Array(catalog.items.rows);
+  counts.set(itemCounts.subarray(0, counts.length));
+  return counts;
 }
 
 function restoreCounts({ items }: Dataset, tensors: Record<string, NamedArray>, field: string): Int32Array | undefined {
