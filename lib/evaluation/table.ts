@@ -1,5 +1,5 @@
 import { escapeMarkdown, wrap } from '../foundation/text.js';
-import { checkArray, checkInteger, checkObject, checkString, invalid } from '../foundation/check.js';
+import { checkArray, checkInteger, checkObject, invalid } from '../foundation/check.js';
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
 import type { Better } from './metric.js';
@@ -52,7 +52,7 @@ export function resultTable(results: readonly MethodResult[], title = ''): Resul
 
 function checkResult(result: unknown, field: string): void {
   const { method, metrics } = (result ?? {}) as Partial<MethodResult>;
-  checkString(method, `${field}.method`);
+  if (typeof method !== 'string') throw invalid(`${field}.method`, 'not a name', method, 'a string');
   if (typeof metrics !== 'object' || metrics === null)
     throw invalid(`${field}.metrics`, 'not results by metric', metrics, 'what evaluateScores returned');
   for (const [name, one] of Object.entries(metrics) as [string, Partial<Interval> | null][])
