@@ -88,7 +88,9 @@ function flatten(issue: Issue, root: unknown, prefix: Path): { issue: Issue; pat
   const path = [...prefix, ...issue.path];
   if (issue.code === 'invalid_union') {
     const meant = issue.errors.find(
-      (issues) => issues.length > 0 && !issues.some((i) => i.code === 'invalid_type' && i.path.length === 0),
+      (issues) =>
+        issues.length > 0 &&
+        !issues.some((i) => ['invalid_type', 'invalid_value'].includes(i.code) && i.path.length === 0),
     );
     const value = valueAt(root, path);
     if (meant !== undefined && typeof value === 'object' && value !== null)
