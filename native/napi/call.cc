@@ -11,10 +11,10 @@ std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) 
   auto c = std::make_shared<Call<T>>();
   c->store = unwrap<Store<T>>(options.Get("store"));
   // A batch of one call alone needs no handle, which would outlive it until the event loop runs.
-  c->batch = options.Get("batch").IsUndefined()
-                 ? build_batch<T>(c->store->model, unwrap<Frame<T>>(options.Get("frame")),
-                                  object(options.Get("rows"), "rows"))
-                 : unwrap<Batch<T>>(options.Get("batch"));
+  c->batch =
+      options.Get("batch").IsUndefined()
+          ? build_batch<T>(c->store->model, unwrap<Frame<T>>(options.Get("frame")), object(options.Get("rows"), "rows"))
+          : unwrap<Batch<T>>(options.Get("batch"));
   require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
   require(!labels || !c->batch->labels.empty() || c->batch->begin.back() == 0, "the batch has no labels");
   const Napi::Object inner = object(options.Get("inner"), "inner");

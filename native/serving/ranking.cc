@@ -139,7 +139,8 @@ std::vector<std::vector<Ranked>> rank_by_features(const Ranking<T>& ranking, con
   const Index ranges = split ? std::max<Index>(1, (candidates.size + kRange - 1) / kRange) : 1;
   std::vector<Best> best(static_cast<std::size_t>(ranges * users), Best(ranking.count));
   ThreadPool::instance().parallel_for(
-      ranges * groups, ThreadPool::threads_for(threads, candidates.size * users * ranking.features->width), [&](Index unit) {
+      ranges * groups, ThreadPool::threads_for(threads, candidates.size * users * ranking.features->width),
+      [&](Index unit) {
         poll();
         const Index range = unit / groups, group = unit % groups;
         const Index first = group * kUsers, last = std::min(users, first + kUsers);
