@@ -8,7 +8,7 @@ import { isTyped } from './typed-arrays.js';
 const checked = new WeakSet<Float32Array>();
 
 /**
- * @throws {InnerloopError} INVALID_OPTION for what is no dataset, INVALID_DATA naming the row of a weight that is none
+ * @throws {InnerloopError} INVALID_OPTION for what is no dataset, INVALID_DATA naming the row of a weight that is negative or not finite
  * @internal
  */
 export function checkDataset(value: unknown, field: string): asserts value is Dataset {
@@ -27,7 +27,7 @@ export function checkDataset(value: unknown, field: string): asserts value is Da
     throw invalid(`${field}.weight`, 'not one weight a row', weight, `Float32Array(${size})`);
   const row = weight.findIndex((w) => !(w >= 0 && w < Infinity));
   if (row >= 0)
-    throw new InnerloopError('INVALID_DATA', `row ${row + 1} has a weight that is none`, {
+    throw new InnerloopError('INVALID_DATA', `row ${row + 1} has no valid weight`, {
       field: `${field}.weight[${row}]`,
       value: weight[row],
       expected: 'a finite number ≥ 0',

@@ -177,9 +177,9 @@ test('weights that are none are refused with their row, and so are weights that 
   const weighted = datasetFromColumns({ ...source, weight: source.label });
   assert.deepEqual([...weighted.weight!], source.label);
   for (const [w, message] of [
-    [-1, /dataset\.weight: row \d+ has no weight; got -1/],
-    [NaN, /has no weight; got NaN/],
-    [Infinity, /has no weight; got Infinity/],
+    [-1, /dataset\.weight\[\d+\]: row \d+ has no valid weight; got -1/],
+    [NaN, /row \d+ has no valid weight; got NaN/],
+    [Infinity, /row \d+ has no valid weight; got Infinity/],
     [0, /every weight is 0/],
   ] as const) {
     const dataset = { ...weighted, weight: new Float32Array(60).fill(w) };
