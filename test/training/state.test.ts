@@ -183,9 +183,12 @@ test('weights that are none are refused with their row, and so are weights that 
     [0, /every weight is 0/],
   ] as const) {
     const dataset = { ...weighted, weight: new Float32Array(60).fill(w) };
-    const split = splitTasks(dataset, { protocol: 'users', test: 0.2, tasks: { query: 3 } });
-    const inputs = describeInputs(dataset, [{ name: 'item', dim: 2 }], split.trainRows);
-    const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [] }, head: { loss: 'mse' } });
-    await rejects(run(createLearner({ model, algorithm: make('maml') }), split.sets['train']), 'INVALID_DATA', message);
+    const trained = async () => {
+      const split = splitTasks(dataset, { protocol: 'users', test: 0.2, tasks: { query: 3 } });
+      const inputs = describeInputs(dataset, [{ name: 'item', dim: 2 }], split.trainRows);
+      const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [] }, head: { loss: 'mse' } });
+      await run(createLearner({ model, algorithm: make('maml') }), split.sets['train']);
+    };
+    await rejects(trained(), 'INVALID_DATA', message);
   }
 });
