@@ -57,11 +57,11 @@ template <class X>
 Napi::Object wrap(Napi::Env env, std::shared_ptr<X> x) {
   Napi::Object object = Napi::Object::New(env);
   auto* holder = new Holder<X>{std::move(x)};
-  const auto finalize = [](napi_env env, void* p, void*) {
-    auto* holder = static_cast<Holder<X>*>(p);
-    holder->x = nullptr;
-    holder->tell(env);
-    delete holder;
+  const auto finalize = [](napi_env its_env, void* p, void*) {
+    auto* finalized = static_cast<Holder<X>*>(p);
+    finalized->x = nullptr;
+    finalized->tell(its_env);
+    delete finalized;
   };
   if (napi_wrap(env, object, holder, finalize, nullptr, nullptr) != napi_ok) {
     delete holder;
