@@ -68,7 +68,7 @@ async function prepareAsTrained(
       `the split is the one that the model was trained with: split.${differs.join(', split.')} of the configuration differs`,
     );
   }
-  return divide({ ...config, split: options as Config['split'] }, dataset, split);
+  return divide({ ...config, split: options }, dataset, split);
 }
 
 /** Decoders of the learner and of the baselines. @param rows that the baselines are fitted on, none of a validation task */

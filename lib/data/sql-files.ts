@@ -132,6 +132,22 @@ function constantOf(node: Node): unknown {
   return undefined;
 }
 
+/** Functions whose result holds their arguments as they are written, or a part of them. */
+const KEEPS =
+  /^(\|\||concat|concat_ws|ifnull|nullif|l?trim|rtrim|lower|upper|substr|substring|left|right|replace|regexp_replace|regexp_extract|split_part|lpad|rpad|format|printf|any_value|first|last|min|max|mode|arg_min|arg_max|list|array_agg|string_agg|list_value|unnest|string_split|str_split|regexp_split_to_array)$/i;
+
+/** The parts of an expression that its value is made of: not what it compares, nor what it counts or computes with. */
+function* parts(value: unknown): Generator<Node> {
+  if (Array.isArray(value)) for (const entry of value) yield* parts(entry);
+  else if (typeof value === 'object' && value !== null) {
+    const node = value as Node;
+    if (/^(COMPARE|CONJUNCTION)_/.test(String(node['type']))) return;
+    if (typeof node['function_name'] === 'string' && !KEEPS.test(node['function_name'])) return;
+    yield node;
+    for (const [key, entry] of Object.entries(node)) if (key !== 'when_expr') yield* parts(entry);
+  }
+}
+
 /** The columns of files that the named results may be made of: themselves, and what stands before AS in any step to them. */
 export function sourcesOf(tree: unknown, results: readonly string[]): Set<string> {
   const found = new Set(results);
@@ -142,7 +158,7 @@ export function sourcesOf(tree: unknown, results: readonly string[]): Set<string
     size = found.size;
     for (const node of aliased) {
       if (!found.has(node['alias'] as string)) continue;
-      for (const inner of nodes(node))
+      for (const inner of parts(node))
         if (inner['type'] === 'COLUMN_REF') found.add((inner['column_names'] as string[]).at(-1)!);
     }
   }

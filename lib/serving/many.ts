@@ -32,7 +32,8 @@ export async function adaptMany(
   supports: readonly Support[],
   options: { signal?: AbortSignal },
 ): Promise<PersonalModel[]> {
-  checkArray(supports as unknown, 'supports', 'support sets');
+  const untypedSupports: unknown = supports;
+  checkArray(untypedSupports, 'supports', 'support sets');
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
   const catalog = learner.servedCatalog();
@@ -71,8 +72,10 @@ export async function predictMany(
   items: readonly (string | number)[] | readonly (readonly (string | number)[])[],
   options: { context?: GivenContext; signal?: AbortSignal },
 ): Promise<Float64Array[]> {
-  checkArray(users as unknown, 'users', 'support sets or personal models');
-  checkArray(items as unknown, 'items', 'item ids, or of lists of them');
+  const untypedUsers: unknown = users;
+  checkArray(untypedUsers, 'users', 'support sets or personal models');
+  const untypedItems: unknown = items;
+  checkArray(untypedItems, 'items', 'item ids, or of lists of them');
   checkObject(options, 'options', ['context', 'signal']);
   const { signal, context: given } = options;
   checkSignal(signal, 'options.signal');
@@ -148,7 +151,8 @@ export async function recommendMany(
   users: readonly Served[],
   options: RecommendOptions,
 ): Promise<Recommendation[][]> {
-  checkArray(users as unknown, 'users', 'support sets or personal models');
+  const untypedUsers: unknown = users;
+  checkArray(untypedUsers, 'users', 'support sets or personal models');
   const settings = checkRecommend(options);
   const { signal } = settings;
   const supports = users.filter((user): user is Support => !(user instanceof PersonalModel));

@@ -207,8 +207,8 @@ function inVocabulary(column: Column, { columns }: FeatureTable): Column {
   if (column.kind === 'dense' || column.kind === 'sequence' || as?.kind !== column.kind) return column;
   const used = new Uint8Array(column.vocabulary.values.length);
   for (const id of column.data) used[id] = 1;
-  const values = [...(as as typeof column).vocabulary.values];
-  const map = translation(column.vocabulary, (as as typeof column).vocabulary);
+  const values = [...as.vocabulary.values];
+  const map = translation(column.vocabulary, as.vocabulary);
   for (let id = 1; id < map.length; id++)
     if (map[id] === 0 && used[id] === 1) map[id] = values.push(column.vocabulary.values[id]) - 1;
   return { ...column, vocabulary: createVocabulary(values), data: column.data.map((id) => map[id]) };

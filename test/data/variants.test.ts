@@ -142,3 +142,27 @@ test('sql over files: ids as written, numbers as numbers, DuckDB’s own options
     '7/2=4.5',
   ]);
 });
+
+test('sql over files: what an id or a text is only compared with, or averaged from, stays a number', async () => {
+  const from = file('user,item,r\n07,1,4.5\n7,2,2\n07,3,3\n', 'sql/b.csv');
+  const dataset = await open({
+    interactions: {
+      sql: `SELECT 'x' || user AS u, CASE WHEN r > 2.5 THEN item ELSE item END AS i, r FROM '${from}'`,
+      user: 'u',
+      item: 'i',
+      label: 'r',
+    },
+    users: {
+      sql: `SELECT 'x' || user AS u, if(avg(r) < 3.5, 'strict', 'kind') AS level FROM '${from}' GROUP BY user`,
+      id: 'u',
+      features: [{ name: 'level', kind: 'categorical' }],
+    },
+  });
+  assert.deepEqual(pairs(dataset), ['x07/1', 'x7/2', 'x07/3']);
+  const [level] = dataset.users.columns;
+  assert.ok(level.kind === 'categorical');
+  assert.deepEqual(
+    Array.from(level.data, (value) => level.vocabulary.values[value]),
+    ['', 'kind', 'strict'],
+  );
+});

@@ -81,9 +81,9 @@ for (const name of [
       [...prices.data.slice(0, 16)],
       'by the moments of the first training',
     );
-    const step = (prices.data[2] as number) - (prices.data[1] as number);
+    const step = prices.data[2] - prices.data[1];
     const i35 = learner.catalog!.items.keys.idOf('i35');
-    assert.ok(Math.abs((grown.data[i35] as number) - ((prices.data[1] as number) + 35 * step)) < 1e-4);
+    assert.ok(Math.abs(grown.data[i35] - (prices.data[1] + 35 * step)) < 1e-4);
 
     const file = path();
     await saveLearner(learner, file);
