@@ -1,4 +1,5 @@
-// The addon: what lib/foundation/addon.ts declares. The files of this folder are the only ones that know Node.
+// The addon: what lib/foundation/native-contract.ts declares. The files of this folder are the only ones that know
+// Node.
 #include <napi.h>
 
 #include "../kernels/kernels.h"

@@ -1,4 +1,4 @@
-// An inner loop from what lib/foundation/addon.ts calls NativeInnerLoop.
+// An inner loop from what lib/foundation/native-contract.ts calls NativeInnerLoop.
 #pragma once
 #include "arguments.h"
 #include "handle.h"

@@ -1,4 +1,4 @@
-// The functions that lib/foundation/addon.ts declares, for one scalar type: one file a group.
+// The functions that lib/foundation/native-contract.ts declares, for one scalar type: one file a group.
 #pragma once
 #include <napi.h>
 

@@ -105,7 +105,7 @@ Napi::Value read_item_features(const Napi::CallbackInfo& info) {
   });
 }
 
-// The ranking itself from lib/foundation/addon.ts's NativeRanking.
+// The ranking itself from lib/foundation/native-contract.ts's NativeRanking.
 template <class T>
 std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std::shared_ptr<const Model<T>>& model) {
   auto ranking = std::make_shared<Ranking<T>>();

@@ -1,0 +1,343 @@
+/** What the native addon is to this package: its handles, its names and its calls, all internal. */
+import type { FloatArray } from './contract.js';
+
+declare const brand: unique symbol;
+type Handle<Name extends string> = { readonly [brand]: Name };
+export type NativeModel = Handle<'model'>;
+export type NativeStore = Handle<'store'>;
+export type NativeFrame = Handle<'frame'>;
+export type NativeBatch = Handle<'batch'>;
+export type NativePreparedLoop = Handle<'inner loop'>;
+export type NativeAdapted = Handle<'adapted'>;
+export type NativeToken = Handle<'token'>;
+export type NativeGraph = Handle<'graph'>;
+export type NativeItemFeatures = Handle<'item features'>;
+export type NativeItemPool = Handle<'item pool'>;
+
+/** The names of each of the core's enums that this package gives. The core has tables of its own; loading it checks that it knows these. */
+export const NAMES = {
+  Activation: ['relu', 'tanh', 'sigmoid', 'softplus'],
+  InputKind: ['dense', 'categorical', 'bag', 'sequence'],
+  Pooling: ['mean', 'sum'],
+  LayerKind: ['inputs', 'linear', 'activation', 'dot', 'product', 'sum', 'concat', 'terms', 'pairs', 'gru', 'dropout'],
+  LossKind: ['mse', 'bce', 'softmax', 'bpr', 'listwise'],
+  RateKind: ['scalar', 'perTensorStep', 'perParameter'],
+  /** How a task gets its own parameters. */
+  SolverKind: ['gradient', 'ridge', 'laplace', 'implicit', 'lstm'],
+  /** Of the first adapted layer: whichever takes fewer operations, or one of them, for comparison. */
+  Form: ['cheaper', 'direct', 'gram'],
+  UpdateKind: ['sgd', 'momentum', 'adam'],
+  LstmTensor: ['weightIh', 'weightHh', 'bias', 'forgetWeight', 'forgetBias', 'inputWeight', 'inputBias'],
+  Direction: ['metaGradient', 'reptile'],
+  OptimizerKind: ['sgd', 'adam'],
+  /** Operations of a graph. */
+  Op: [
+    'slot',
+    'labels',
+    'oneHot',
+    'parameter',
+    'constant',
+    'count',
+    'noise',
+    'linear',
+    'unary',
+    'affine',
+    'add',
+    'subtract',
+    'multiply',
+    'product',
+    'softmax',
+    'distance',
+    'cosine',
+    'sumRows',
+    'sumColumns',
+    'concat',
+    'columns',
+    'flatten',
+  ],
+  Unary: ['relu', 'tanh', 'sigmoid', 'softplus', 'exp', 'log', 'reciprocal'],
+  ProductKind: ['nn', 'nt', 'tn'],
+  ModelSlot: ['outputs', 'features', 'inputs'],
+  Part: ['support', 'query'],
+} as const;
+export type EnumName = keyof typeof NAMES;
+export type NameOf<E extends EnumName> = (typeof NAMES)[E][number];
+
+export const LOSSES = NAMES.LossKind;
+export const INPUT_KINDS = NAMES.InputKind;
+export const POOLINGS = NAMES.Pooling;
+
+export interface NativeModelSpec {
+  inputs: { kind: NameOf<'InputKind'>; size: number; cardinality: number; pooling: NameOf<'Pooling'> }[];
+  tensors: { name: string; shape: readonly number[]; input: number; transposed: 0 | 1 }[];
+  layers: {
+    kind: NameOf<'LayerKind'>;
+    in: readonly number[];
+    out: number;
+    tensors: readonly number[];
+    options: readonly number[];
+  }[];
+  /** Width of every slot. */
+  slots: number[];
+  output: number;
+  /** Of the outputs, side by side. */
+  heads: readonly NativeHead[];
+}
+export interface NativeHead {
+  loss: NameOf<'LossKind'>;
+  outputs: number;
+  weight: number;
+}
+export interface NativeColumn {
+  side: number;
+  dense?: FloatArray;
+  ids?: Int32Array;
+  offsets?: Int32Array;
+}
+export interface NativeRows {
+  /** 2 × tasks + 1 row numbers: support of task t is [begin[2t], begin[2t + 1]), its query goes up to begin[2t + 2]. */
+  begin: Int32Array;
+  /** For each side of the frame, its row of every batch row, or one row for all of them. */
+  sides: (Int32Array | number)[];
+  /** [rows, heads]; NaN where a head among several has no label. */
+  labels?: FloatArray;
+  /** Of the rows in their losses. Default: equal. */
+  rowWeights?: FloatArray;
+  /** Of the tasks in the meta-loss, summing to 1. Default: equal. */
+  weights?: Float64Array;
+  /** Bags and sequences in place of the frame's; the k-th reads the k-th side after those of the frame. */
+  overrides?: (NativeColumn & { input: number })[];
+}
+export interface NativeInnerLoop {
+  steps: number;
+  order: 1 | 2;
+  solver: NameOf<'SolverKind'>;
+  /** Ridge, laplace: the tensor of the prior's log precisions. */
+  prior?: number;
+  /** And of its triangular factor, where the prior's precision is full. */
+  priorFactor?: number;
+  /** Default: plain gradient steps. */
+  update?: NativeUpdate;
+  /** λ of λ/2 ‖θ − θ_0‖² beside L_S. Default 0. */
+  proximal?: number;
+  /** Of L_Q(θ_1) … L_Q(θ_K) in the meta-loss. Default: the last alone. */
+  lossWeights?: FloatArray;
+  /** Implicit: of the conjugate gradients. */
+  cgSteps?: number;
+  cgTolerance?: number;
+  /** Lstm: its tensors, by the numbers of LstmTensor. */
+  lstmTensors?: readonly number[];
+  fast: Uint8Array;
+  /** Rows added to the support count in the inner loss: L_S = Σ / (n + shrinkage). */
+  shrinkage: number;
+  /** Key of an outer step's dropout masks and noise, an integer; 0: no training, neither. Default 0. */
+  dropout?: number;
+  /** Default: cheaper. */
+  form?: NameOf<'Form'>;
+  /** What takes the place of the inner loop, or makes its starts. */
+  graph?: NativeGraph;
+  /** What is differentiated in its place. Default: the same. */
+  trainingGraph?: NativeGraph;
+  /** Scalar: `rate`; perTensorStep: `rates[tensor]` by step; perParameter: `rates` is a store in the parameters' layout. */
+  rateKind: NameOf<'RateKind'>;
+  rate?: number;
+  rates?: (FloatArray | undefined)[] | NativeStore;
+}
+/** The rule of an inner step; the factor of momentum is `beta1`. */
+export interface NativeUpdate {
+  kind: NameOf<'UpdateKind'>;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+}
+/** As native/graphs/graph.h has it. */
+export interface NativeGraphSpec {
+  nodes: readonly { op: NameOf<'Op'>; in: readonly number[]; tensors: readonly number[]; options: readonly number[] }[];
+  /** −1 where the graph makes starts only. */
+  output: number;
+  /** Of a softmax loss on the outputs; 0: the model's own loss. */
+  classes: number;
+  auxiliary: readonly { node: number; weight: number }[];
+  starts: readonly { tensor: number; node: number }[];
+  /** Starts: share of the query loss before adaptation in the meta-loss. */
+  cold: number;
+}
+export interface NativeOptimizer {
+  kind: NameOf<'OptimizerKind'>;
+  learningRate: number;
+  momentum: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  clipNorm: number;
+  weightDecay: Float64Array;
+  l2: Float64Array;
+  maxNorm: Float64Array;
+}
+export interface NativeCall {
+  store: NativeStore;
+  batch?: NativeBatch;
+  /** In place of a batch, where it is of this call alone: nothing of it is left to the garbage collector. */
+  frame?: NativeFrame;
+  rows?: NativeRows;
+  /** Read at every call, or once by `createInnerLoop`. */
+  inner: NativeInnerLoop | NativePreparedLoop;
+  threads: number;
+  token?: NativeToken;
+}
+export interface NativeState {
+  values: FloatArray;
+  firstMoment: FloatArray;
+  secondMoment: FloatArray;
+  touched: Float64Array;
+  step: number;
+}
+/** Query loss of every task, their mean, and gradients by tensor. */
+export interface NativeGradient {
+  loss: number;
+  taskLosses: Float64Array;
+  gradient: FloatArray[];
+  rateGradient?: FloatArray[];
+}
+export interface NativeStep {
+  loss: number;
+  gradientNorm: number;
+  taskLosses: Float64Array;
+  /** Per-tensor-per-step rates: their gradient, for the caller to apply. */
+  rateGradient?: FloatArray[];
+}
+export type NativePrediction = NativeCall & {
+  /** Packed ones: of one task for all, or one a task. */
+  adapted?: NativeAdapted | readonly Uint8Array[];
+  selection?: NativeSelection;
+  before: boolean;
+  after: boolean;
+  variance?: boolean;
+};
+export interface NativeOutputs {
+  before?: FloatArray;
+  after?: FloatArray;
+  variance?: FloatArray;
+}
+/** What packed adapted tasks are checked against: the tensors that the learner adapts, and its graph. */
+export type NativeSelection = Pick<NativeInnerLoop, 'fast' | 'graph'>;
+/** Adapted tasks as bytes that JavaScript owns; `factor`: with the last layer's posterior, where it has one in closed form. */
+export interface NativePacking {
+  packed: true;
+  factor: boolean;
+}
+/** The best items for users; see native/serving/ranking.h. */
+export interface NativeRanking {
+  store: NativeStore;
+  threads: number;
+  token?: NativeToken;
+  pool: NativeItemPool;
+  /** Ascending rows, in place of the pool's. */
+  among?: Int32Array;
+  count: number;
+  /** Added to outputs. */
+  mean: number;
+  moderated: boolean;
+  /** Where the model changes nothing but its last layer; else `frame`, `itemSides` and a row of every user. */
+  features?: NativeItemFeatures;
+  frame?: NativeFrame;
+  itemSides: readonly number[];
+  adapted: readonly Uint8Array[];
+  selection: NativeSelection;
+  /** `exclude`: ascending rows; `one`: a row for some item. */
+  users: readonly { bias: number; exclude: Int32Array; one?: NativeRows }[];
+}
+/** [users, width]: rows of items, the scores that `predict` gives, and what they are ranked by; `counts` of them a user. */
+export interface NativeLists {
+  width: number;
+  rows: Int32Array;
+  scores: Float64Array;
+  keys: Float64Array;
+  counts: Int32Array;
+}
+export interface NativeOperations {
+  createModel(spec: NativeModelSpec): NativeModel;
+  createStore(model: NativeModel): NativeStore;
+  writeTensor(store: NativeStore, tensor: number, data: FloatArray): void;
+  readTensor(store: NativeStore, tensor: number): FloatArray;
+  readState(store: NativeStore): NativeState;
+  writeState(store: NativeStore, state: NativeState): void;
+  createFrame(model: NativeModel, frame: { sides: number[]; columns: NativeColumn[] }): NativeFrame;
+  createBatch(model: NativeModel, frame: NativeFrame, rows: NativeRows): NativeBatch;
+  createGraph(model: NativeModel, graph: NativeGraphSpec): NativeGraph;
+  createInnerLoop(model: NativeModel, inner: NativeInnerLoop): NativePreparedLoop;
+  metaGradient(options: NativeCall & { direction: NameOf<'Direction'> }): Promise<NativeGradient>;
+  trainStep(
+    options: NativeCall & {
+      direction: NameOf<'Direction'>;
+      optimizer: NativeOptimizer;
+      rateOptimizer?: NativeOptimizer;
+    },
+  ): Promise<NativeStep>;
+  adapt(options: NativeCall & NativePacking): Promise<Uint8Array[]>;
+  adapt(options: NativeCall): Promise<NativeAdapted[]>;
+  /** On this thread; refuses while an update of the parameters runs. */
+  adaptSync(options: NativeCall & NativePacking): Uint8Array[];
+  readAdapted(adapted: NativeAdapted, store: NativeStore): (FloatArray | undefined)[];
+  predict(options: NativePrediction): Promise<NativeOutputs>;
+  predictSync(options: NativePrediction): NativeOutputs;
+  /** `rows` without terms: every row from 1. */
+  createItemPool(pool: {
+    items: number;
+    rows?: Int32Array;
+    offset?: Float64Array;
+    boost?: Float64Array;
+  }): NativeItemPool;
+  /** What the last layer reads of every item, in a row of `rows` whose item is on `itemSides`. */
+  createItemFeatures(
+    options: NativeCall & { items: number; itemSides: readonly number[] },
+  ): Promise<NativeItemFeatures>;
+  /** [rows, width] */
+  readItemFeatures(features: NativeItemFeatures, rows: Int32Array): FloatArray;
+  rank(options: NativeRanking): Promise<NativeLists>;
+  /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
+  sampleAdapted(
+    model: NativeModel,
+    options: { adapted: readonly [Uint8Array]; selection: NativeSelection; normals: Float64Array; scale: number },
+  ): Uint8Array;
+  /** Frees at once what no running call holds; a later use is refused. */
+  release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
+  hessianVectorProduct(
+    options: NativeCall & { vector: NativeStore },
+  ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
+  applyActivation(activation: NameOf<'Activation'>, x: FloatArray): FloatArray;
+  /**
+   * Operations a second of one thread's fused multiply-adds, a multiply-add being two: the best of some short bursts, or if
+   * `sustained` over a few milliseconds with whatever interrupts them.
+   */
+  measurePeak(sustained?: boolean): Promise<number>;
+}
+
+export interface NativeAddon {
+  /** Instruction set in use: the best this machine has, or what INNERLOOP_ISA names. */
+  isa: string;
+  /** Instruction sets this machine can run, best first. */
+  isas: string[];
+  hardwareThreads: number;
+  createToken(): NativeToken;
+  abortToken(token: NativeToken): void;
+  /** By enum, the numbers of its names: those that options of layers and nodes hold. */
+  enums: { readonly [E in EnumName]: Readonly<Record<NameOf<E>, number>> };
+  /** What the core decides for itself, for those who count or estimate. */
+  decisions: {
+    /** The form of an adapted layer over tasks of so many rows. */
+    form(work: {
+      inputs: number;
+      outputs: number;
+      support: number;
+      query: number;
+      steps: number;
+      order: 1 | 2;
+      layersBelow: boolean;
+    }): NameOf<'Form'>;
+    /** How many sums of the dense gradient a batch of so many tasks has, each of so many bytes. */
+    chunks(tasks: number, bytes: number): number;
+  };
+  float32: NativeOperations;
+  float64: NativeOperations;
+}
