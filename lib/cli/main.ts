@@ -1,15 +1,11 @@
 #!/usr/bin/env node
 /** The command line: a thin shell over the API. Commands load their modules when they run, so that --version is quick. */
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
-import type { Config } from './config.js';
-import type { NamedLearner } from './learners.js';
+import { asUsage, collect, EXIT, given, integer, need, overridden, readConfig } from './arguments.js';
 import { openConsole, shellWord } from './output.js';
 import { packageVersion as version } from '../learner/manifest.js';
-
-/** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
-const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;
 
 const CONFIG = '-c, --config <file>';
 const MODEL = '-m, --model <file>';
@@ -32,14 +28,6 @@ function onInterrupt(name: keyof typeof SIGNALS): void {
   process.stderr.write('\ninterrupted: finishing the step; again to quit at once\n');
   interrupt.abort();
 }
-
-const integer = (min: number) => (text: string) => {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
-    throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
-  return value;
-};
-const collect = (text: string, earlier: string[] = []) => [...earlier, text];
 
 function build(): Command {
   const program = new Command('innerloop')
@@ -175,13 +163,6 @@ function build(): Command {
   return program;
 }
 
-/** Checked here, so that a misspelt option is named before one that is missing. */
-function need(value: string | undefined, option: string): string {
-  if (value === undefined)
-    throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
-  return value;
-}
-
 async function init(
   ratings: string,
   tables: string[],
@@ -270,24 +251,6 @@ async function scenario(
   });
 }
 
-/** Applies what the command line says of all learners, and chooses some. */
-async function overridden(
-  base: Config,
-  learners: NamedLearner[],
-  { only, epochs, threads }: { only?: string; epochs?: number; threads?: number },
-): Promise<NamedLearner[]> {
-  for (const config of [base, ...learners.map((learner) => learner.config)]) {
-    if (threads !== undefined) config.threads = threads;
-    if (epochs !== undefined) config.training.epochs = epochs;
-  }
-  if (only === undefined) return learners;
-  const { chooseLearners } = await import('./learners.js');
-  return chooseLearners(
-    learners,
-    only.split(',').map((name) => name.trim()),
-  );
-}
-
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
   const model = need(options.model, MODEL);
   const config = await readConfig(need(options.config, CONFIG), options.threads);
@@ -361,26 +324,6 @@ async function bench({
     console: openConsole(json === true),
     signal: interrupt.signal,
   });
-}
-
-/** Options as they were given, to be given again. */
-function given<O extends object>(options: O, names: readonly (keyof O & string)[]): string[] {
-  return names.flatMap((name) =>
-    options[name] === undefined ? [] : [`--${name} ${shellWord(String(options[name]))}`],
-  );
-}
-
-/** What is wrong with a configuration is wrong use. */
-async function asUsage<R>(reading: Promise<R>): Promise<R> {
-  return reading.catch((error: unknown) => {
-    throw error instanceof InnerloopError ? Object.assign(error, { isUsage: true }) : error;
-  });
-}
-
-async function readConfig(path: string, threads: number | undefined) {
-  const config = await asUsage(import('./config.js').then((module) => module.readConfig(path)));
-  if (threads !== undefined) config.threads = threads;
-  return config;
 }
 
 /** Prints an error as one line and says how to exit. */

@@ -1,0 +1,62 @@
+/** What the commands share in reading their command lines. */
+import { CommanderError, InvalidArgumentError } from 'commander';
+import { InnerloopError } from '../foundation/errors.js';
+import type { Config } from './config.js';
+import type { NamedLearner } from './learners.js';
+import { shellWord } from './output.js';
+
+/** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;
+
+export const integer = (min: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+    throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
+  return value;
+};
+export const collect = (text: string, earlier: string[] = []) => [...earlier, text];
+
+/** Checked here, so that a misspelt option is named before one that is missing. */
+export function need(value: string | undefined, option: string): string {
+  if (value === undefined)
+    throw new CommanderError(EXIT.usage, 'innerloop.usage', `error: required option '${option}' not specified`);
+  return value;
+}
+
+/** Options as they were given, to be given again. */
+export function given<O extends object>(options: O, names: readonly (keyof O & string)[]): string[] {
+  return names.flatMap((name) =>
+    options[name] === undefined ? [] : [`--${name} ${shellWord(String(options[name]))}`],
+  );
+}
+
+/** What is wrong with a configuration is wrong use. */
+export async function asUsage<R>(reading: Promise<R>): Promise<R> {
+  return reading.catch((error: unknown) => {
+    throw error instanceof InnerloopError ? Object.assign(error, { isUsage: true }) : error;
+  });
+}
+
+export async function readConfig(path: string, threads: number | undefined) {
+  const config = await asUsage(import('./config.js').then((module) => module.readConfig(path)));
+  if (threads !== undefined) config.threads = threads;
+  return config;
+}
+
+/** Applies what the command line says of all learners, and chooses some. */
+export async function overridden(
+  base: Config,
+  learners: NamedLearner[],
+  { only, epochs, threads }: { only?: string; epochs?: number; threads?: number },
+): Promise<NamedLearner[]> {
+  for (const config of [base, ...learners.map((learner) => learner.config)]) {
+    if (threads !== undefined) config.threads = threads;
+    if (epochs !== undefined) config.training.epochs = epochs;
+  }
+  if (only === undefined) return learners;
+  const { chooseLearners } = await import('./learners.js');
+  return chooseLearners(
+    learners,
+    only.split(',').map((name) => name.trim()),
+  );
+}
