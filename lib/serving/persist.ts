@@ -143,7 +143,7 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOpti
     restoreState(learner, state, path);
     if (manifest.noise !== undefined) checkNumber(manifest.noise, 'noise', 0);
     learner.noiseVariance = manifest.noise;
-    checkInteger(manifest.epochs, 'epochs', 0);
+    checkInteger(manifest.epochs, 'epochs', 0, 2 ** 40);
     learner.epochs = manifest.epochs;
     learner.split = manifest.split && restoredSplit(manifest.split, tensors, path);
     if (manifest.catalog !== null) {

@@ -138,6 +138,9 @@ export class Checkpoint {
   }
 }
 
+/** More than any number of trainings reaches. */
+const MOST_EPOCHS = 2 ** 40;
+
 function parseRun(text: string | undefined, field: string): Omit<TrainState, 'bestState'> {
   let run: Record<string, unknown> = {};
   try {
@@ -146,8 +149,13 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
     // An unreadable text is refused below, as an incomplete one is.
   }
   const { start = 0, epoch, best, bestEpoch, stopped } = run ?? {};
-  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-  if (!isCount(start) || !isCount(epoch) || !isCount(bestEpoch) || typeof stopped !== 'boolean') {
+  // In this order they were counted; another order would train for as long as the numbers differ.
+  const areCounted = [0, start, epoch, MOST_EPOCHS].every(
+    (n, i, all) => Number.isSafeInteger(n) && (i === 0 || (n as number) >= (all[i - 1] as number)),
+  );
+  const isBest =
+    Number.isSafeInteger(bestEpoch) && (bestEpoch as number) >= 0 && (bestEpoch as number) <= (epoch as number);
+  if (!areCounted || !isBest || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
   return {

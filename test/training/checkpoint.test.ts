@@ -57,6 +57,23 @@ test('a checkpoint of another run is refused', async () => {
   await rejects(loadLearner(join(folder, 'none')), 'MISSING_FILE');
 });
 
+test('a checkpoint whose epochs contradict each other is refused: it would train for ever', async () => {
+  const checkpoint = path();
+  const options = { epochs: 1, validation: tiny.validation };
+  await run(learnerOf(make('maml')), tiny.train, { ...options, checkpoint });
+  const { tensors, metadata } = decodeSafetensors(readFileSync(checkpoint), 'checkpoint');
+  const state = JSON.parse(metadata['run']) as Record<string, unknown>;
+  for (const wrong of [{ start: 2 ** 52 }, { start: -1 }, { epoch: 2 ** 53 - 1 }, { epoch: 0.5 }, { bestEpoch: 2 }]) {
+    const text = JSON.stringify({ ...state, ...wrong });
+    writeFileSync(checkpoint, Buffer.concat(encodeSealed(tensors, { ...metadata, run: text })));
+    await rejects(
+      run(learnerOf(make('maml')), tiny.train, { ...options, checkpoint }),
+      'MODEL_FILE',
+      /the record of the run is damaged/,
+    );
+  }
+});
+
 test('a checkpoint of a finished run goes on to more epochs, to the bytes of a run that was never shorter', async () => {
   const checkpoint = path();
   const options = { validation: tiny.validation, keep: 'last', metaBatch: 8 } as const;
