@@ -298,7 +298,13 @@ export interface NativeOperations {
   /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
   sampleAdapted(
     model: NativeModel,
-    options: { adapted: readonly [Uint8Array]; selection: NativeSelection; normals: Float64Array; scale: number },
+    options: {
+      store: NativeStore;
+      adapted: readonly [Uint8Array];
+      selection: NativeSelection;
+      normals: Float64Array;
+      scale: number;
+    },
   ): Uint8Array;
   /** Frees at once what no running call holds; a later use is refused. */
   release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;

@@ -1,5 +1,5 @@
 /** What serving knows of one adapted user, apart from what the user's model can do. */
-import { runNativeSync } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type { NativePacking, NativeRows, NativeSelection } from '../foundation/addon.js';
 import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -35,14 +35,21 @@ export function packing(learner: Learner): NativePacking {
   return { packed: true, factor: learner.isModerated };
 }
 
-/** @internal The same with the posterior of the last layer, which is worked out anew the first time: it is d² numbers. */
-export function certainOf(person: Person, supportRows: () => PackedSupport['packed']): Uint8Array {
+/** @internal The same with the posterior of the last layer, which is worked out anew the first time: most never need it. */
+export async function certainOf(
+  person: Person,
+  supportRows: () => PackedSupport['packed'],
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const adapted = adaptedOf(person);
   if (person.learner.isModerated) return adapted;
   if (person.certain === undefined) {
     const { model } = person.learner;
     const call = { ...person.learner.call(supportRows()), packed: true, factor: true } as const;
-    [person.certain] = runNativeSync(() => model.ops.adaptSync(call));
+    const [certain] = await runNative(signal, (token) => model.ops.adapt({ ...call, token }));
+    // Disposed of or trained further in between.
+    adaptedOf(person);
+    person.certain = certain;
   }
   return person.certain;
 }

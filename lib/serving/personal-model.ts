@@ -80,7 +80,7 @@ export class PersonalModel {
     if (!uncertainty) return scoreRows(this.#person, rows, context, signal);
     learner.checkUncertainty();
     const variance = new Float64Array(rows.length);
-    const certain = certainOf(this.#person, () => packSupport(learner, catalog, support).packed);
+    const certain = await certainOf(this.#person, () => packSupport(learner, catalog, support).packed, signal);
     const mean = await scoreRows(this.#person, rows, context, signal, certain, variance);
     if (learner.noiseVariance !== undefined) withNoise(variance, learner.noiseVariance);
     return { mean, variance };

@@ -93,11 +93,13 @@ async function rank(people: readonly Person[], settings: RecommendSettings, minS
   const among = settings.among && amongRows(catalog, settings.among, pool);
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
   const excluded = itemRows(catalog, settings.exclude, 'options.exclude', []);
-  const requests = people.map((person) => ({
-    person,
-    adapted: settings.explore === false ? adaptedOf(person) : drawn(person, settings.explore),
-    exclude: ascending(settings.excludeSupport ? [...excluded, ...person.known.items] : excluded),
-  }));
+  const requests = await Promise.all(
+    people.map(async (person) => ({
+      person,
+      adapted: settings.explore === false ? adaptedOf(person) : await drawn(person, settings.explore, signal),
+      exclude: ascending(settings.excludeSupport ? [...excluded, ...person.known.items] : excluded),
+    })),
+  );
   const context = contextOf(learner, catalog, settings.context, catalog.items.rows, 'options.context');
   const isSingle = learner.model.spec.head.loss !== 'softmax';
   const lists = isSingle
@@ -173,10 +175,14 @@ function ascending(rows: ArrayLike<number>): Int32Array {
 let draws = 0;
 
 /** Adapted parameters whose last layer is drawn from its posterior. */
-function drawn(person: Person, explore: true | { seed: number }): Uint8Array {
+async function drawn(
+  person: Person,
+  explore: true | { seed: number },
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const { learner, catalog, support } = person;
   learner.checkUncertainty();
-  const certain = certainOf(person, () => packSupport(learner, catalog, support).packed);
+  const certain = await certainOf(person, () => packSupport(learner, catalog, support).packed, signal);
   const { model } = learner;
   const { shape } = model.tensors.find(({ name }) => name === model.head!.weight)!;
   // Unseeded draws differ from call to call, and between processes.
@@ -185,6 +191,7 @@ function drawn(person: Person, explore: true | { seed: number }): Uint8Array {
   const normals = Float64Array.from({ length: shape[1] + 1 }, () => stream.normal());
   const scale = Math.sqrt(learner.noiseVariance ?? 1);
   return model.ops.sampleAdapted(model.native, {
+    store: learner.store,
     adapted: [certain],
     selection: selectionOf(learner),
     normals,

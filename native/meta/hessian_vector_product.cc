@@ -6,13 +6,14 @@
 namespace innerloop {
 
 template <class T>
-HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector) {
+HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector,
+                                               const std::function<void()>& poll) {
   const Model<T>& model = plan.model;
   const int n = static_cast<int>(model.tensors.size()), out = model.output_slot;
   const SharedParameters<T> shared(plan, parameters, Passes::meta_gradient);
   Arena& arena = Arena::of_this_thread();
   arena.reset();
-  Task<T> task(plan, 0, shared, arena);
+  Task<T> task(plan, 0, shared, arena, poll);
   TableSums<T> gradient_tables(plan, true), product_tables(plan, true);
   HessianVectorProduct<T> result{};
   result.gradient.dense.assign(model.dense_size, T(0));
@@ -33,21 +34,23 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   pass.direction = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
   const Labels<T> labels = task.query_labels();
   const auto learns = [&](const Layer<T>& layer) { return s.dx[layer.out] != nullptr; };
-  for (const auto& layer : model.layers) layer->forward(pass);
+  for (const auto& layer : model.layers) poll(), layer->forward(pass);
   result.loss = plan.loss.value(task.query, s.x[out], labels);
   plan.loss.backward(task.query, s.x[out], labels, T(1), s.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
-    if (learns(**layer)) (*layer)->backward(pass);
-  for (const auto& layer : model.layers) layer->tangent_forward(pass);
+    if (learns(**layer)) poll(), (*layer)->backward(pass);
+  for (const auto& layer : model.layers) poll(), layer->tangent_forward(pass);
   plan.loss.tangent(task.query, s.x[out], labels, tangent.x[out], T(1), tangent.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
-    if (learns(**layer)) (*layer)->tangent_backward(pass);
+    if (learns(**layer)) poll(), (*layer)->tangent_backward(pass);
   gradient_tables.reduce(plan, 1, result.gradient);
   product_tables.reduce(plan, 1, result.product);
   return result;
 }
 
-template HessianVectorProduct<float> hessian_vector_product(const Plan<float>&, const float*, const float*);
-template HessianVectorProduct<double> hessian_vector_product(const Plan<double>&, const double*, const double*);
+template HessianVectorProduct<float> hessian_vector_product(const Plan<float>&, const float*, const float*,
+                                                            const std::function<void()>&);
+template HessianVectorProduct<double> hessian_vector_product(const Plan<double>&, const double*, const double*,
+                                                             const std::function<void()>&);
 
 }  // namespace innerloop

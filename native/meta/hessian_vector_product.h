@@ -1,5 +1,7 @@
 // The Hessian of a loss times a vector, in all parameters: the exact derivative of the gradient along it.
 #pragma once
+#include <functional>
+
 #include "../plan/plan.h"
 #include "sparse_gradient.h"
 
@@ -13,6 +15,7 @@ struct HessianVectorProduct {
 
 // Of the query rows of the only task of the batch; `vector` is in the layout of the parameter arena.
 template <class T>
-HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector);
+HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector,
+                                               const std::function<void()>& poll);
 
 }  // namespace innerloop

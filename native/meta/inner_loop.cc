@@ -64,8 +64,19 @@ void keep_rows(const Task<T>& task, int tensor, const T* block, Adapted<T>& resu
   }
 }
 
+// What variances and draws need; the solver left it in the arena.
 template <class T>
-Adapted<T> keep(const Task<T>& task, bool with_factor) {
+void keep_posterior(const PosteriorFactor& posterior, const Plan<T>& plan, Adapted<T>& result) {
+  if (!posterior.is_known()) return;
+  const Index d = plan.model.last_layer->I + 1, n = posterior.dual ? posterior.rows : d;
+  result.factor.assign(posterior.cholesky, posterior.cholesky + n * n);
+  if (posterior.dual)
+    result.dual = {
+        .rows = posterior.rows, .G = {posterior.G, posterior.G + posterior.rows * d}, .prior = plan.inner.prior};
+}
+
+template <class T>
+Adapted<T> keep(const Task<T>& task, bool with_posterior) {
   const Plan<T>& plan = task.plan;
   const std::size_t n = plan.model.tensors.size();
   const T* last = task.parameters.theta[plan.inner.steps];
@@ -77,10 +88,7 @@ Adapted<T> keep(const Task<T>& task, bool with_factor) {
   result.model = plan.batch.model;
   result.fast = plan.inner.fast;
   result.dense.resize(n), result.rows.resize(n), result.blocks.resize(n);
-  if (const double* factor = with_factor ? plan.solver.factor(task) : nullptr) {
-    const Index d = plan.model.last_layer->I + 1;
-    result.factor.assign(factor, factor + d * d);
-  }
+  if (with_posterior) keep_posterior(plan.solver.posterior(task), plan, result);
   if (plan.gram) keep_gram(task, result);
   task.parameters.each_fast([&](int t, Index at, Index size) {
     if (plan.model.tensors[t].input < 0)
@@ -102,8 +110,8 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, bo
     poll();
     Arena& arena = Arena::of_this_thread();
     arena.reset();
-    Task<T> task(plan, t, shared, arena);
-    task.adapt({.path = false, .factor = factor});
+    Task<T> task(plan, t, shared, arena, poll);
+    task.adapt(false);
     results[t] = keep(task, factor);
   });
   return results;
@@ -125,24 +133,24 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
     poll();
     Arena& arena = Arena::of_this_thread();
     arena.reset();
-    Task<T> task(plan, t, shared, arena);
+    Task<T> task(plan, t, shared, arena, poll);
     const Adapted<T>* start = wanted.starts ? wanted.starts[t].get() : wanted.start;
     if (start) task.start_from(*start);
     const Index n = offset[t + 1] - offset[t];
     const T* features = nullptr;
     const T** const read = wanted.variance ? &features : nullptr;
-    const auto variances = [&](const double* factor) {
-      posterior_variance(factor, plan.model.last_layer->I, n, features, result.variance.data() + offset[t]);
+    const auto variances = [&](const PosteriorFactor& posterior, const Prior& prior) {
+      posterior_variance(task, prior, posterior, n, features, result.variance.data() + offset[t]);
     };
     if (wanted.before) std::copy_n(task.predict_query(0, read), n, result.before.data() + offset[t]);
     if (!wanted.after) {
-      if (wanted.variance) variances(start->factor.data());
+      if (wanted.variance) variances(posterior_of(*start), start->dual ? start->dual->prior : Prior{});
       return;
     }
-    task.adapt({.path = false, .factor = wanted.variance});
+    task.adapt(false);
     T* into = result.after.data() + offset[t];
     std::copy_n(task.predict_query(plan.inner.steps, read), n, into);
-    if (wanted.variance) variances(plan.solver.factor(task));
+    if (wanted.variance) variances(plan.solver.posterior(task), plan.inner.prior);
     require_finite(into, n, t, "adaptation gave an output that is not finite");
   });
   return result;

@@ -55,7 +55,7 @@ struct GradientSums {
       poll();
       Arena& arena = Arena::of_this_thread();
       arena.reset();
-      Task<T> task(plan, t, shared, arena);
+      Task<T> task(plan, t, shared, arena, poll);
       add_task(task, c, sum);
     }
     sum.flush();
@@ -110,9 +110,7 @@ struct GradientSums {
     const InnerLoop<T>& inner = plan.inner;
     const bool reptile = direction == Direction::reptile;
     if (!plan.graph)
-      task.adapt(
-          {.path = !reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()),
-           .factor = false});
+      task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
     // Without support rows the layer runs as any other and adds to the sum itself.
     if (!task.gram) sum.flush();
     const T weight = static_cast<T>(task_weight(task.number));

@@ -92,7 +92,7 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
         !c->inner.graph && (c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace);
     require(!variance || (after ? solved : before && start), "only a last layer in closed form has a variance");
     for (const auto& each : starts)
-      require(!variance || after || !each->factor.empty(), "only a last layer in closed form has a variance");
+      require(!variance || after || each->has_posterior(), "only a last layer in closed form has a variance");
     const auto result = std::make_shared<QueryOutputs<T>>();
     return run_reading<Sync>(
         info.Env(), c,

@@ -46,10 +46,10 @@ Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
     const auto result = std::make_shared<HessianVectorProduct<T>>();
     return run_job(
         info.Env(), c->threads, c->token,
-        [c, vector, result](const Poll&) {
+        [c, vector, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
           const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
-          *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data());
+          *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data(), poll);
         },
         [c, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);

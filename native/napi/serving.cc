@@ -134,7 +134,7 @@ std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std:
     user.adapted = adapted[u];
     user.bias = number(from, "bias");
     user.exclude = rows_of(from.Get("exclude"), items, "exclude");
-    require(!ranking->scoring.moderated || !user.adapted->factor.empty(),
+    require(!ranking->scoring.moderated || user.adapted->has_posterior(),
             "only a last layer in closed form has a variance");
     if (ranking->features) {
       require(!user.adapted->graph, "a graph reads no features");
@@ -197,7 +197,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
   });
 }
 
-// (model, { adapted: [bytes], selection, normals, scale }): bytes.
+// (model, { store, adapted: [bytes], selection, normals, scale }): bytes.
 template <class T>
 Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -205,8 +205,11 @@ Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
     const std::shared_ptr<const Model<T>> model = unwrap<Model<T>>(info[0]);
     const auto adapted = read_adapted_tasks<T>(model, options);
     require(adapted.size() == 1, "one task is drawn at a time");
-    const Adapted<T> drawn =
-        sample_posterior(*adapted[0], copy<double>(options.Get("normals"), "normals"), number(options, "scale"));
+    const auto store = unwrap<Store<T>>(options.Get("store"));
+    require(store->model == model, "the parameters belong to another model");
+    const std::vector<double> normals = copy<double>(options.Get("normals"), "normals");
+    const auto lock = share_now(*store);
+    const Adapted<T> drawn = sample_posterior(*adapted[0], store->values->data(), normals, number(options, "scale"));
     return bytes_to_array(info.Env(), pack_adapted(drawn));
   });
 }

@@ -45,7 +45,7 @@ ItemFeatures<T> item_features(const Plan<T>& plan, const T* parameters, int thre
     poll();
     Arena& arena = Arena::of_this_thread();
     arena.reset();
-    Task<T> task(plan, t, shared, arena);
+    Task<T> task(plan, t, shared, arena, poll);
     if (task.query == 0) return;
     const T* features = nullptr;
     task.predict_query(0, &features);

@@ -10,7 +10,7 @@ namespace innerloop {
 namespace {
 
 // Of the layout, then of the scalar.
-constexpr std::uint32_t kMagic = 0x31504c49;  // "ILP1"
+constexpr std::uint32_t kMagic = 0x32504c49;  // "ILP2"
 // More support rows than any task has: sizes that follow from their number stay far from overflow.
 constexpr std::uint64_t kMostSupport = std::uint64_t{1} << 31;
 
@@ -62,6 +62,31 @@ Index kept_size(const Graph<T>& program, int node, Index support) {
   return rows * columns;
 }
 
+template <class T>
+void read_posterior(Reader& reader, Adapted<T>& adapted, const Model<T>& model) {
+  const Index d = model.last_layer ? model.last_layer->I + 1 : 0;
+  adapted.factor = reader.array<double>(-1);
+  const auto factor = static_cast<Index>(adapted.factor.size());
+  const auto dual = reader.get<std::uint64_t>();
+  require(dual <= 1, kForeign);
+  if (dual == 0) return require(factor == 0 || factor == d * d, kForeign);
+  const auto rows = reader.get<std::uint64_t>();
+  require(d > 0 && rows < static_cast<std::uint64_t>(d) && factor == static_cast<Index>(rows * rows), kForeign);
+  DualPosterior& posterior = adapted.dual.emplace();
+  posterior.rows = static_cast<Index>(rows);
+  posterior.G = reader.array<double>(posterior.rows * d);
+  const auto tensor = [&](Index size) {
+    const auto t = reader.get<std::int32_t>();
+    require(t < 0 || (t < static_cast<std::int32_t>(model.tensors.size()) && model.tensors[t].input < 0 &&
+                      model.tensors[t].size == size && !adapted.fast[t]),
+            kForeign);
+    return t;
+  };
+  posterior.prior.log_precisions = tensor(d);
+  posterior.prior.factor = tensor(d * d);
+  require(posterior.prior.log_precisions >= 0, kForeign);
+}
+
 }  // namespace
 
 template <class T>
@@ -80,6 +105,12 @@ std::vector<std::byte> pack_adapted(const Adapted<T>& adapted) {
   writer.count(adapted.kept.size());
   for (const auto& values : adapted.kept) writer.array(values);
   writer.array(adapted.factor);
+  writer.count(adapted.dual ? 1 : 0);
+  if (!adapted.dual) return std::move(writer.bytes);
+  writer.count(static_cast<std::uint64_t>(adapted.dual->rows));
+  writer.array(adapted.dual->G);
+  const std::int32_t prior[2] = {adapted.dual->prior.log_precisions, adapted.dual->prior.factor};
+  writer.put(prior, 2);
   return std::move(writer.bytes);
 }
 
@@ -113,9 +144,7 @@ Adapted<T> unpack_adapted(std::shared_ptr<const Model<T>> model, const InnerLoop
   for (std::uint64_t i = 0; i < kept; ++i)
     adapted.kept.push_back(reader.array<T>(kept_size(*inner.graph, inner.graph->kept[i], adapted.support)));
   if (replaced) adapted.graph = inner.graph;
-  adapted.factor = reader.array<double>(-1);
-  const Index d = model->last_layer ? model->last_layer->I + 1 : 0;
-  require(adapted.factor.empty() || adapted.factor.size() == static_cast<std::size_t>(d * d), kForeign);
+  read_posterior(reader, adapted, *model);
   require(reader.bytes.empty(), kForeign);
   adapted.model = std::move(model);
   return adapted;

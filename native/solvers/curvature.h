@@ -21,6 +21,7 @@ struct Curvature {
 
   // hv += H_S(θ_k, φ)(d, 0), by tensor, null where not wanted.
   void product(int k, T* d, T* const* hv) {
+    task.poll();
     const Plan<T>& plan = task.plan;
     Gram<T>* const gram = task.gram;
     const bool gram_learns = gram && adjoint[plan.gram->slot_in];

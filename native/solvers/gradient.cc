@@ -19,7 +19,7 @@ namespace {
 
 template <class T>
 struct GradientSolver final : Solver<T> {
-  void adapt(Task<T>& task, Keep keep) const override {
+  void adapt(Task<T>& task, bool keep) const override {
     const Plan<T>& plan = task.plan;
     const InnerLoop<T>& inner = plan.inner;
     Arena& arena = task.arena;
@@ -27,35 +27,34 @@ struct GradientSolver final : Solver<T> {
     task.solver_state = &state;
     if (inner.rate_kind == RateKind::per_parameter) state.rates = take_rates(task);
     if (plan.gram && task.support > 0) task.gram = new (arena.take<Gram<T>>(1)) Gram<T>(task);
-    const bool keep_gradients =
-        keep.path && (inner.update.kind == UpdateKind::adam ||
-                      (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
+    const bool keep_gradients = keep && (inner.update.kind == UpdateKind::adam ||
+                                         (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
     T **const theta = task.parameters.theta, **const gradient = state.support.gradient;
     const Index n = task.parameters.fast_size;
     Update<T> update(task, gradient, state.moments);
     const bool folded = inner.is_folded();
     for (int k = 0; k < inner.steps; ++k) {
-      if (keep.path || k == 0)
+      if (keep || k == 0)
         state.support.take_slots(k);
       else
         state.support.slots[k] = state.support.slots[0];
       if (folded) {
         // Where steps are not kept, every other one takes the same place.
-        theta[k + 1] = keep.path || k < 2 ? arena.take<T>(n) : theta[k - 1];
+        theta[k + 1] = keep || k < 2 ? arena.take<T>(n) : theta[k - 1];
         state.support.copy_step(k);
         gradient[k] = theta[k + 1];
         state.support.run(k);
         continue;
       }
       gradient[k] = k == 0 || keep_gradients ? arena.take<T>(n) : gradient[0];
-      theta[k + 1] = keep.path || k == 0 ? arena.take<T>(n) : theta[k];
+      theta[k + 1] = keep || k == 0 ? arena.take<T>(n) : theta[k];
       std::fill_n(gradient[k], n, T(0));
       state.support.run(k);
       if (inner.proximal != 0) {
         plan.kernels.axpy(n, inner.proximal, theta[k], gradient[k]);
         plan.kernels.axpy(n, -inner.proximal, theta[0], gradient[k]);
       }
-      step(task, k, update.advance(k, keep.path));
+      step(task, k, update.advance(k, keep));
     }
   }
 

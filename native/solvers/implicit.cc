@@ -19,10 +19,7 @@ namespace {
 
 template <class T>
 struct ImplicitSolver final : Solver<T> {
-  void adapt(Task<T>& task, Keep keep) const override {
-    keep.path = false;
-    gradient_solver<T>().adapt(task, keep);
-  }
+  void adapt(Task<T>& task, bool) const override { gradient_solver<T>().adapt(task, false); }
 
   double meta_gradient(Reverse<T>& reverse, T weight) const override {
     Task<T>& task = reverse.task;

@@ -23,7 +23,7 @@ constexpr double kArmijo = 1e-4, kShortest = 1e-9;
 
 template <class T>
 struct LaplaceSolver final : Solver<T> {
-  void adapt(Task<T>& task, Keep keep) const override {
+  void adapt(Task<T>& task, bool) const override {
     Posterior<T> p(task);
     Workspace at(p);
     double *w = p.take(p.d), *next = p.take(p.d), *gradient = p.take(p.d), *step = p.take(p.d);
@@ -49,8 +49,6 @@ struct LaplaceSolver final : Solver<T> {
       std::swap(w, next);
       energy = reached;
     }
-    at.likelihood(w);
-    if (keep.factor) p.keep_factor(at.s);
     p.write(w);
   }
 
@@ -64,7 +62,7 @@ struct LaplaceSolver final : Solver<T> {
     return loss;
   }
 
-  const double* factor(const Task<T>& task) const override { return posterior_factor(task); }
+  PosteriorFactor posterior(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
   struct Workspace {

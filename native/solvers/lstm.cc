@@ -159,7 +159,7 @@ const LstmState<T>& lstm_state(const Task<T>& task) {
 
 template <class T>
 struct LstmSolver final : Solver<T> {
-  void adapt(Task<T>& task, Keep keep) const override {
+  void adapt(Task<T>& task, bool keep) const override {
     const Plan<T>& plan = task.plan;
     const int K = plan.inner.steps;
     const Index n = task.parameters.fast_size;
@@ -178,8 +178,8 @@ struct LstmSolver final : Solver<T> {
     state.losses = arena.take<T>(K);
     for (int k = 0; k < K; ++k) {
       state.support.slots[k] = state.support.slots[0];
-      gradient[k] = keep.path || k == 0 ? arena.take<T>(n) : gradient[0];
-      theta[k + 1] = keep.path || k == 0 ? arena.take<T>(n) : theta[k];
+      gradient[k] = keep || k == 0 ? arena.take<T>(n) : gradient[0];
+      theta[k + 1] = keep || k == 0 ? arena.take<T>(n) : theta[k];
       std::fill_n(gradient[k], n, T(0));
       state.support.run(k);
       const T* outputs = state.support.slots[k].x[plan.model.output_slot];
@@ -187,6 +187,7 @@ struct LstmSolver final : Solver<T> {
           state.support.weight() * static_cast<T>(plan.loss.value(task.support, outputs, task.support_labels()));
       if (theta[k + 1] != theta[k]) std::copy_n(theta[k], n, theta[k + 1]);
       for (const auto [at, B] : ranges) {
+        task.poll();
         const Step<T> now{.x = work.x,
                           .gates = work.gates,
                           .c = cells.c + at * lstm.H,
@@ -215,6 +216,7 @@ struct LstmSolver final : Solver<T> {
     for (int k = 0; k < K; ++k) steps.push_back(lstm.take_step(B));
     Back back(reverse, lstm, B);
     for (const auto [at, size] : reached(task)) {
+      task.poll();
       for (int k = 0; k < K; ++k)
         lstm.forward(size, task.parameters.theta[k] + at, state.support.gradient[k] + at, state.losses[k], steps[k],
                      steps[k + 1]);

@@ -9,6 +9,10 @@
 namespace innerloop {
 namespace {
 
+// Columns or rows of a product between two polls, and the support rows that are added up in one of them: at 4,096
+// columns a gigaflop.
+constexpr Index kBlock = 32, kRowsAtOnce = 4096;
+
 constexpr const char* kNotPositive = "the posterior precision of the last layer is not finite and positive";
 
 template <class T>
@@ -17,7 +21,36 @@ PosteriorState& state_of(Task<T>& task) {
   return *static_cast<PosteriorState*>(task.solver_state);
 }
 
+template <class T>
+PriorFactor prior_of(const Task<T>& task, const Prior& tensors, Index d) {
+  const auto& base = task.parameters.base;
+  return prior_factor(task.arena, base[tensors.log_precisions], tensors.factor < 0 ? nullptr : base[tensors.factor], d);
+}
+
 }  // namespace
+
+template <class T>
+PriorFactor prior_factor(Arena& arena, const T* log_precisions, const T* factor, Index d) {
+  PriorFactor prior{.root = arena.take<double>(d)};
+  for (Index i = 0; i < d; ++i) prior.root[i] = std::exp(static_cast<double>(log_precisions[i]) / 2);
+  if (!factor) return prior;
+  prior.L = arena.take_zeroed<double>(d * d);
+  for (Index i = 0; i < d; ++i) {
+    std::copy_n(factor + i * d, i, prior.L + i * d);
+    prior.L[i * d + i] = prior.root[i];
+  }
+  return prior;
+}
+
+void PriorFactor::solve(const Kernels<double>& kernels, Index d, double* x) const {
+  if (L) return solve_lower(kernels, L, d, x);
+  for (Index i = 0; i < d; ++i) x[i] /= root[i];
+}
+
+void PriorFactor::solve_transposed(const Kernels<double>& kernels, Index d, double* x) const {
+  if (L) return solve_lower_transposed(kernels, L, d, x);
+  for (Index i = 0; i < d; ++i) x[i] /= root[i];
+}
 
 template <class T>
 Posterior<T>::Posterior(Task<T>& task)
@@ -38,16 +71,7 @@ Posterior<T>::Posterior(Task<T>& task)
   mean = take(d);
   std::copy_n(task.parameters.theta[0] + task.parameters.fast_offset[head.weight], n, mean);
   mean[n] = static_cast<double>(task.parameters.theta[0][task.parameters.fast_offset[head.bias]]);
-  const T* log_precision = task.parameters.base[task.plan.inner.prior.log_precisions];
-  root = take(d);
-  for (Index i = 0; i < d; ++i) root[i] = std::exp(static_cast<double>(log_precision[i]) / 2);
-  if (task.plan.inner.prior.factor < 0) return;
-  const T* factor = task.parameters.base[task.plan.inner.prior.factor];
-  L = task.arena.template take_zeroed<double>(d * d);
-  for (Index i = 0; i < d; ++i) {
-    std::copy_n(factor + i * d, i, L + i * d);
-    L[i * d + i] = root[i];
-  }
+  prior = prior_of(task, task.plan.inner.prior, d);
 }
 
 template <class T>
@@ -62,13 +86,13 @@ void Posterior<T>::add_transposed(const double* e, double* x) const {
 
 template <class T>
 void Posterior<T>::precision(const double* x, double* y) const {
-  if (!L) {
-    for (Index i = 0; i < d; ++i) y[i] = root[i] * root[i] * x[i];
+  if (!prior.L) {
+    for (Index i = 0; i < d; ++i) y[i] = prior.root[i] * prior.root[i] * x[i];
     return;
   }
   double* u = task.arena.template take_zeroed<double>(d);  // Lᵀ x
-  for (Index i = 0; i < d; ++i) kernels.axpy(i + 1, x[i], L + i * d, u);
-  for (Index i = 0; i < d; ++i) y[i] = kernels.dot(i + 1, L + i * d, u);
+  for (Index i = 0; i < d; ++i) kernels.axpy(i + 1, x[i], prior.L + i * d, u);
+  for (Index i = 0; i < d; ++i) y[i] = kernels.dot(i + 1, prior.L + i * d, u);
 }
 
 template <class T>
@@ -81,27 +105,56 @@ double Posterior<T>::prior_energy(const double* w) const {
 
 template <class T>
 void Posterior<T>::factorise(const double* s) {
-  if (!is_dual()) return factorise_primal(s);
-  if (!state.dual_rows) state.dual_rows = take(S * d), state.dual_factor = take(S * S);
-  double *G = state.dual_rows, *k = state.dual_factor;
+  if (is_dual())
+    factorise_dual(s);
+  else
+    factorise_primal(s);
+}
+
+template <class T>
+void Posterior<T>::factorise_dual(const double* s) {
+  if (!state.G) state.G = take(S * d), state.cholesky = take(S * S);
+  if (prior.L && !state.whitened) {
+    state.whitened = take(S * d);
+    std::copy_n(A, S * d, state.whitened);
+    for (Index r = 0; r < S; ++r) {
+      task.poll();
+      prior.solve(kernels, d, state.whitened + r * d);
+    }
+  }
+  double *G = state.G, *k = state.cholesky;
   for (Index r = 0; r < S; ++r) {
     const double root_s = s ? std::sqrt(s[r]) : 1;
-    for (Index i = 0; i < d; ++i) G[r * d + i] = root_s * A[r * d + i] / root[i];
+    if (prior.L)
+      kernels.scale(d, root_s, state.whitened + r * d, G + r * d);
+    else
+      for (Index i = 0; i < d; ++i) G[r * d + i] = root_s * A[r * d + i] / prior.root[i];
   }
-  kernels.gemm_nt(S, S, d, G, d, G, d, false, k, S, take(S * d));
+  // The lower triangle of G Gᵀ, some rows at a time.
+  double* const scratch = take(S * d);
+  for (Index r = 0; r < S; r += kBlock) {
+    task.poll();
+    const Index rows = std::min(kBlock, S - r);
+    kernels.gemm_nt(rows, r + rows, d, G + r * d, d, G, d, false, k + r * S, S, scratch);
+  }
   for (Index r = 0; r < S; ++r) k[r * S + r] += 1;
-  if (!cholesky(kernels, k, S)) throw Diverged(task.number, kNotPositive);
+  if (!cholesky(kernels, k, S, task.poll)) throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
 void Posterior<T>::factorise_primal(const double* s) {
-  if (!state.factor) state.factor = take(d * d);
-  double* m = state.factor;
+  if (!state.cholesky) state.cholesky = take(d * d);
+  double* m = state.cholesky;
   std::fill_n(m, d * d, 0.0);
-  if (L) {
-    kernels.gemm_nt(d, d, d, L, d, L, d, false, m, d, take(d * d));
+  if (prior.L) {
+    double* const scratch = take(d * d);
+    for (Index i = 0; i < d; i += kBlock) {
+      task.poll();
+      const Index rows = std::min(kBlock, d - i);
+      kernels.gemm_nt(rows, i + rows, i + rows, prior.L + i * d, d, prior.L, d, false, m + i * d, d, scratch);
+    }
   } else {
-    for (Index i = 0; i < d; ++i) m[i * d + i] = root[i] * root[i];
+    for (Index i = 0; i < d; ++i) m[i * d + i] = prior.root[i] * prior.root[i];
   }
   const double* B = A;
   if (s) {
@@ -109,25 +162,26 @@ void Posterior<T>::factorise_primal(const double* s) {
     for (Index r = 0; r < S; ++r) kernels.scale(d, s[r], A + r * d, scaled + r * d);
     B = scaled;
   }
-  kernels.gemm_tn(d, d, S, B, d, A, d, true, m, d);
-  if (!cholesky(kernels, m, d)) throw Diverged(task.number, kNotPositive);
+  // The lower triangle of Aᵀ diag(s) A, some columns and support rows at a time. Every sum runs over the rows in order.
+  for (Index j = 0; j < d; j += kBlock) {
+    for (Index r = 0; r < S; r += kRowsAtOnce) {
+      task.poll();
+      kernels.gemm_tn(d - j, std::min(kBlock, d - j), std::min(kRowsAtOnce, S - r), B + r * d + j, d, A + r * d + j, d,
+                      true, m + j * d + j, d);
+    }
+  }
+  if (!cholesky(kernels, m, d, task.poll)) throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
 void Posterior<T>::solve(double* x) const {
-  if (!is_dual()) return innerloop::solve(kernels, state.factor, d, x);
-  const double* G = state.dual_rows;
+  if (!is_dual()) return innerloop::solve(kernels, state.cholesky, d, x);
   double* u = take(S);
-  for (Index i = 0; i < d; ++i) x[i] /= root[i];
-  for (Index r = 0; r < S; ++r) u[r] = kernels.dot(d, G + r * d, x);
-  innerloop::solve(kernels, state.dual_factor, S, u);
-  for (Index r = 0; r < S; ++r) kernels.axpy(d, -u[r], G + r * d, x);
-  for (Index i = 0; i < d; ++i) x[i] /= root[i];
-}
-
-template <class T>
-void Posterior<T>::keep_factor(const double* s) {
-  if (!state.factor) factorise_primal(s);
+  prior.solve(kernels, d, x);
+  for (Index r = 0; r < S; ++r) u[r] = kernels.dot(d, state.G + r * d, x);
+  innerloop::solve(kernels, state.cholesky, S, u);
+  for (Index r = 0; r < S; ++r) kernels.axpy(d, -u[r], state.G + r * d, x);
+  prior.solve_transposed(kernels, d, x);
 }
 
 template <class T>
@@ -155,18 +209,18 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
   for (Index i = 0; i < d; ++i) delta[i] = w[i] - mean[i];
 
   T* d_log = reverse.into[task.plan.inner.prior.log_precisions];
-  if (!L) {
+  if (!prior.L) {
     for (Index i = 0; i < d; ++i) d_log[i] -= static_cast<T>(scaled[i] * delta[i]);
   } else {
     T* d_factor = reverse.into[task.plan.inner.prior.factor];
     double *lz = task.arena.template take_zeroed<double>(d), *ld = task.arena.template take_zeroed<double>(d);
     for (Index i = 0; i < d; ++i) {
-      kernels.axpy(i + 1, z[i], L + i * d, lz);
-      kernels.axpy(i + 1, delta[i], L + i * d, ld);
+      kernels.axpy(i + 1, z[i], prior.L + i * d, lz);
+      kernels.axpy(i + 1, delta[i], prior.L + i * d, ld);
     }
     for (Index i = 0; i < d; ++i) {
       for (Index j = 0; j < i; ++j) d_factor[i * d + j] -= static_cast<T>(z[i] * ld[j] + delta[i] * lz[j]);
-      d_log[i] -= static_cast<T>((z[i] * ld[i] + delta[i] * lz[i]) * root[i] / 2);
+      d_log[i] -= static_cast<T>((z[i] * ld[i] + delta[i] * lz[i]) * prior.root[i] / 2);
     }
   }
   for (Index i = 0; i < n; ++i) v_weight[i] = static_cast<T>(scaled[i]);
@@ -183,26 +237,43 @@ void Posterior<T>::back(Reverse<T>& reverse, const double* e, const double* s) c
 }
 
 template <class T>
-const double* posterior_factor(const Task<T>& task) {
-  return task.solver_state ? static_cast<const PosteriorState*>(task.solver_state)->factor : nullptr;
+PosteriorFactor posterior_factor(const Task<T>& task) {
+  if (!task.solver_state) return {};
+  const auto& state = *static_cast<const PosteriorState*>(task.solver_state);
+  if (!state.G) return {.cholesky = state.cholesky};
+  return {.cholesky = state.cholesky, .G = state.G, .rows = task.support, .dual = true};
 }
 
 template <class T>
-void posterior_variance(const double* factor, Index features, Index rows, const T* a, T* variance) {
+void posterior_variance(const Task<T>& task, const Prior& prior, const PosteriorFactor& factor, Index rows, const T* a,
+                        T* variance) {
   const Kernels<double>& kernels = innerloop::kernels<double>();
-  std::vector<double> x(features + 1);
+  const Index n = task.plan.model.last_layer->I, d = n + 1;
+  PriorFactor L{};
+  if (factor.dual) L = prior_of(task, prior, d);
+  double *x = task.arena.template take<double>(d), *u = task.arena.template take<double>(factor.rows);
   for (Index r = 0; r < rows; ++r) {
-    std::copy_n(a + r * features, features, x.data());
-    x[features] = 1;
-    solve_lower(kernels, factor, features + 1, x.data());
-    variance[r] = static_cast<T>(kernels.dot(features + 1, x.data(), x.data()));
+    task.poll();
+    std::copy_n(a + r * n, n, x);
+    x[n] = 1;
+    if (!factor.dual) {
+      solve_lower(kernels, factor.cholesky, d, x);
+      variance[r] = static_cast<T>(kernels.dot(d, x, x));
+      continue;
+    }
+    // ‖L⁻¹ a‖² less what the support rows explain of it: never below 0 but for rounding.
+    L.solve(kernels, d, x);
+    for (Index i = 0; i < factor.rows; ++i) u[i] = kernels.dot(d, factor.G + i * d, x);
+    solve_lower(kernels, factor.cholesky, factor.rows, u);
+    variance[r] = static_cast<T>(std::max(0.0, kernels.dot(d, x, x) - kernels.dot(factor.rows, u, u)));
   }
 }
 
-#define INNERLOOP_INSTANTIATE(T)                           \
-  template struct Posterior<T>;                            \
-  template const double* posterior_factor(const Task<T>&); \
-  template void posterior_variance(const double*, Index, Index, const T*, T*);
+#define INNERLOOP_INSTANTIATE(T)                                        \
+  template struct Posterior<T>;                                         \
+  template PriorFactor prior_factor(Arena&, const T*, const T*, Index); \
+  template PosteriorFactor posterior_factor(const Task<T>&);            \
+  template void posterior_variance(const Task<T>&, const Prior&, const PosteriorFactor&, Index, const T*, T*);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
 

@@ -10,10 +10,9 @@
 //
 //   ∂w̄ = Λ z,   ∂Λ = −z δᵀ (so ∂L = −z (Lᵀδ)ᵀ − δ (Lᵀz)ᵀ),   ∂A = e zᵀ − (s ∘ A z) wᵀ
 //
-// With fewer rows than weights and a diagonal Λ the system is solved in its dual form, S × S (Woodbury), for
-// G = diag(√s) A Λ^−½:
+// With fewer rows than weights the system is solved in its dual form, S × S (Woodbury), for G = diag(√s) A L⁻ᵀ:
 //
-//   M⁻¹ = Λ^−½ (I − Gᵀ (I + G Gᵀ)⁻¹ G) Λ^−½
+//   M⁻¹ = L⁻ᵀ (I − Gᵀ (I + G Gᵀ)⁻¹ G) L⁻¹
 //
 // All of it is in double, whatever the scalar: the systems are small.
 #pragma once
@@ -24,9 +23,19 @@ namespace innerloop {
 
 // What a closed-form solver leaves in the arena of its task.
 struct PosteriorState : SolverState {
-  double* factor = nullptr;                             // Cholesky factor of M [d, d], where it was formed
-  double *dual_factor = nullptr, *dual_rows = nullptr;  // of I + G Gᵀ [S, S], and G [S, d], in the dual form
-  const double* mode = nullptr;                         // the adapted last layer [d]
+  double* cholesky = nullptr;    // PosteriorFactor's
+  double* G = nullptr;           // dual: [S, d]
+  double* whitened = nullptr;    // dual, where Λ is full: A L⁻ᵀ [S, d]
+  const double* mode = nullptr;  // the adapted last layer [d]
+};
+
+// L of the prior precision Λ = L Lᵀ.
+struct PriorFactor {
+  double* root;         // its diagonal [d]
+  double* L = nullptr;  // [d, d], where Λ is full
+  // Sets x to L⁻¹ x, and to L⁻ᵀ x.
+  void solve(const Kernels<double>& kernels, Index d, double* x) const;
+  void solve_transposed(const Kernels<double>& kernels, Index d, double* x) const;
 };
 
 template <class T>
@@ -44,8 +53,6 @@ struct Posterior {
   void factorise(const double* s);
   // Sets x to M⁻¹ x.
   void solve(double* x) const;
-  // Forms state.factor where the dual form did without.
-  void keep_factor(const double* s);
   // Makes w the adapted last layer.
   void write(const double* w);
   // Turns v of `reverse` from the gradient with respect to w into that with respect to w̄, and adds those of the prior
@@ -53,27 +60,38 @@ struct Posterior {
   void back(Reverse<T>& reverse, const double* e, const double* s) const;
 
   double* take(Index n) const { return task.arena.template take<double>(n); }
-  bool is_dual() const { return !L && S < d; }
+  bool is_dual() const { return S < d; }
   void factorise_primal(const double* s);
+  void factorise_dual(const double* s);
 
   Task<T>& task;
   PosteriorState& state;
   Labels<T> labels;
   const Kernels<double>& kernels;
-  Index n, d, S;        // features, features + 1, support rows
-  double* A;            // [S, d]
-  double* mean;         // w̄ [d]
-  double* root;         // diagonal of L [d]
-  double* L = nullptr;  // [d, d], where Λ is full
+  Index n, d, S;  // features, features + 1, support rows
+  double* A;      // [S, d]
+  double* mean;   // w̄ [d]
+  PriorFactor prior;
 };
 
-// The factor that an earlier Posterior left in a task, or null.
+// The factor that an earlier Posterior left in a task, if one did.
 template <class T>
-const double* posterior_factor(const Task<T>& task);
+PosteriorFactor posterior_factor(const Task<T>& task);
 
-// aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended, from the Cholesky factor of M [features + 1, features
-// + 1].
+// The factor of an adapted task; of nothing, where it was not kept.
 template <class T>
-void posterior_variance(const double* factor, Index features, Index rows, const T* a, T* variance);
+PosteriorFactor posterior_of(const Adapted<T>& adapted) {
+  if (!adapted.dual) return {.cholesky = adapted.factor.empty() ? nullptr : adapted.factor.data()};
+  return {.cholesky = adapted.factor.data(), .G = adapted.dual->G.data(), .rows = adapted.dual->rows, .dual = true};
+}
+
+// L of the prior precision that these tensors of a model's parameters say, in the arena.
+template <class T>
+PriorFactor prior_factor(Arena& arena, const T* log_precisions, const T* factor, Index d);
+
+// aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended. The dual form reads the prior's tensors.
+template <class T>
+void posterior_variance(const Task<T>& task, const Prior& prior, const PosteriorFactor& factor, Index rows, const T* a,
+                        T* variance);
 
 }  // namespace innerloop

@@ -15,14 +15,12 @@ namespace {
 
 template <class T>
 struct RidgeSolver final : Solver<T> {
-  void adapt(Task<T>& task, Keep keep) const override {
+  void adapt(Task<T>& task, bool) const override {
     Posterior<T> posterior(task);
     double* w = task.arena.template take_zeroed<double>(posterior.d);
     posterior.add_transposed(errors(posterior, posterior.mean), w);
-    const double* s = weights(posterior);
-    posterior.factorise(s);
+    posterior.factorise(weights(posterior));
     posterior.solve(w);
-    if (keep.factor) posterior.keep_factor(s);
     posterior.kernels.axpy(posterior.d, 1.0, posterior.mean, w);
     posterior.write(w);
   }
@@ -35,7 +33,7 @@ struct RidgeSolver final : Solver<T> {
     return loss;
   }
 
-  const double* factor(const Task<T>& task) const override { return posterior_factor(task); }
+  PosteriorFactor posterior(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
   // Gives the weights of the rows, or null where all are one.

@@ -1,6 +1,7 @@
 // How a task gets from θ_0 to its own parameters, and how the derivative of its query loss gets back.
 #pragma once
 #include "../plan/inner_loop.h"
+#include "../runtime/index.h"
 
 namespace innerloop {
 
@@ -9,10 +10,14 @@ struct Task;
 template <class T>
 struct Reverse;
 
-// What adapt leaves in the arena of its task beside θ_K.
-struct Keep {
-  bool path = false;    // everything that meta_gradient needs
-  bool factor = false;  // what Solver::factor gives
+// A last layer's posterior precision M, factorised (solvers/posterior.h): in the primal form, or for fewer support rows
+// than weights in the dual one.
+struct PosteriorFactor {
+  const double* cholesky = nullptr;  // of M [d, d]; dual: of I + G Gᵀ [rows, rows]
+  const double* G = nullptr;         // dual: [rows, d]
+  Index rows = 0;                    // dual: support rows; without any the posterior is the prior
+  bool dual = false;
+  bool is_known() const { return cholesky || dual; }
 };
 
 // What a solver leaves between adapt and meta_gradient. Every solver has a type of its own, and reads only that.
@@ -20,13 +25,14 @@ struct SolverState {};
 
 template <class T>
 struct Solver {
-  // theta[steps] from theta[0] and the support rows, the prefix having run on them.
-  virtual void adapt(Task<T>& task, Keep keep) const = 0;
+  // theta[steps] from theta[0] and the support rows, the prefix having run on them. With `keep`, everything that
+  // meta_gradient needs stays in the task.
+  virtual void adapt(Task<T>& task, bool keep) const = 0;
   // Adds the gradient of weight · L_Q(θ_K) to `reverse`: v with respect to θ_0, the slow parameters where they go.
   // Returns L_Q, or where several steps have query losses their weighted sum.
   virtual double meta_gradient(Reverse<T>& reverse, T weight) const = 0;
-  // The Cholesky factor of the last layer's posterior precision, which has one in closed form only; else null.
-  virtual const double* factor(const Task<T>&) const { return nullptr; }
+  // What adapt left of the last layer's posterior, where the solver has one.
+  virtual PosteriorFactor posterior(const Task<T>&) const { return {}; }
 
  protected:
   // Never destroyed: threads of the pool may still be at work while the process exits.

@@ -2,14 +2,23 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "../model/model.h"
+#include "../plan/inner_loop.h"
 
 namespace innerloop {
 
 template <class T>
 struct Graph;
+
+// Of a last layer with fewer support rows than weights.
+struct DualPosterior {
+  Index rows = 0;         // of the support; without any the posterior is the prior
+  std::vector<double> G;  // [rows, features + 1]
+  Prior prior;            // in the shared parameters
+};
 
 template <class T>
 struct Adapted {
@@ -22,7 +31,12 @@ struct Adapted {
   std::shared_ptr<const Graph<T>> graph;
   std::vector<std::vector<T>> kept;
   Index support = 0;
-  std::vector<double> factor;  // ridge, laplace: Cholesky factor of the posterior precision
+  // Ridge, laplace, where it was asked for (solvers/posterior.h): the Cholesky factor of the posterior precision M, or
+  // with `dual` that of I + G Gᵀ.
+  std::vector<double> factor;
+  std::optional<DualPosterior> dual;
+
+  bool has_posterior() const { return !factor.empty() || dual; }
 };
 
 }  // namespace innerloop

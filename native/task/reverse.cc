@@ -24,6 +24,7 @@ double Reverse<T>::query(int k, T weight) {
   plan.loss.backward(task.query, s.x[out], task.query_labels(), weight, s.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
     if (!s.dx[(*layer)->out]) continue;
+    task.poll();
     if (task.gram && (*layer)->affine_map() == plan.gram)
       task.gram->query_backward(k, s.x[plan.gram->slot_in], s.dx[plan.gram->slot_out], s.dx[plan.gram->slot_in]);
     else

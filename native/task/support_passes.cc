@@ -21,6 +21,7 @@ void SupportPasses<T>::take_slots(int k) {
 template <class T>
 void SupportPasses<T>::run(int k) {
   if (is_empty()) return;
+  task.poll();
   const Plan<T>& plan = task.plan;
   Gram<T>* const gram = task.gram;
   TaskParameters<T>& parameters = task.parameters;

@@ -26,9 +26,11 @@ GraphRun<T>* new_run(const Task<T>& task, Index support) {
 }  // namespace
 
 template <class T>
-Task<T>::Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena)
+Task<T>::Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena,
+              const std::function<void()>& poll)
     : plan(plan),
       arena(arena),
+      poll(poll),
       number(number),
       first(plan.batch.begin[2 * number]),
       support(plan.batch.begin[2 * number + 1] - first),
@@ -72,7 +74,7 @@ Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const ParameterView
 }
 
 template <class T>
-void Task<T>::adapt(Keep keep) {
+void Task<T>::adapt(bool keep) {
   if (plan.graph) {
     run = new_run(*this, support);
     return run->forward_support();
@@ -105,6 +107,7 @@ const T* Task<T>::predict_query(int k, const T** features) {
 template <class T>
 void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
   for (const auto& layer : plan.model.layers) {
+    poll();
     if (gram && layer->affine_map() == plan.gram)
       gram->query_forward(k, pass.x[plan.gram->slot_in], pass.x[plan.gram->slot_out]);
     else

@@ -1,5 +1,7 @@
 // One task at work in the arena of its thread; everything it takes is gone at the next reset.
 #pragma once
+#include <functional>
+
 #include "../batch/batch.h"
 #include "../plan/plan.h"
 #include "../solvers/solver.h"
@@ -22,10 +24,12 @@ struct Slots {
 
 template <class T>
 struct Task {
-  Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena);
+  // `poll` is called before and within work that may take long, and may throw to stop.
+  Task(const Plan<T>& plan, Index number, const SharedParameters<T>& shared, Arena& arena,
+       const std::function<void()>& poll);
 
-  // Runs the solver, leaving theta[0 … steps], all of them if `keep.path`, else only the last in theta[steps].
-  void adapt(Keep keep);
+  // Runs the solver, leaving theta[0 … steps], all of them if `keep`, else only the last in theta[steps].
+  void adapt(bool keep);
   // Starts from the fast parameters of an adapted task.
   void start_from(const Adapted<T>& adapted);
   // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.
@@ -45,6 +49,7 @@ struct Task {
 
   const Plan<T>& plan;
   Arena& arena;
+  const std::function<void()>& poll;
   const Index number, first, support, query;  // position in the batch, first row, numbers of rows
   TaskParameters<T> parameters;
   Slots<T> prefix;                      // support rows below the boundary

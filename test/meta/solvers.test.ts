@@ -53,6 +53,21 @@ function on(algorithm: Algorithm, spec: ModelSpec, precision: 'float32' | 'float
       assert.deepEqual(before.before, after.after);
       return { outputs: [...after.after!], variance: [...after.variance!] };
     },
+    /** aᵀ M⁻¹ a of the query rows, and their outputs under weights drawn by given normal numbers; all from packed parameters. */
+    async packed(params: Parameters, task: TaskExample) {
+      const both = call(params, [task]);
+      const [adapted] = await model.ops.adapt({ ...both, packed: true, factor: true });
+      const selection = { fast: inner.fast };
+      const predict = { ...both, selection, before: true, after: false };
+      const { variance } = await model.ops.predict({ ...predict, adapted: [adapted], variance: true });
+      const draw = (normals: Float64Array) => {
+        const options = { store: both.store, adapted: [adapted] as const, selection, normals, scale: 1 };
+        return [
+          ...model.ops.predictSync({ ...predict, adapted: [model.ops.sampleAdapted(model.native, options)] }).before!,
+        ];
+      };
+      return { variance: [...variance!], draw };
+    },
     async adapt(params: Parameters, task: TaskExample) {
       const { store, ...rest } = call(params, [task]);
       const [adapted] = await model.ops.adapt({ store, ...rest });
@@ -164,7 +179,8 @@ for (const covariance of ['diagonal', 'full'] as const) {
     ] as const) {
       const { model, variances, adapt } = on(algorithm, spec);
       const params = vector(model, random(1, 'params'));
-      for (const n of [0, 6]) {
+      // Fewer rows than the four weights, and more.
+      for (const n of [0, 1, 3, 6]) {
         const [task] = tasksOf(spec, n, [n]);
         const features = (of: 'support' | 'query') => (task[of].inputs['x'] as number[][]).map((x) => [...x, 1]);
         const adapted = await adapt(params, task);
@@ -181,6 +197,33 @@ for (const covariance of ['diagonal', 'full'] as const) {
           assert.ok(Math.abs(outputs[i] - output(a)) <= 1e-12);
           const expected = gauss(m, a).reduce((sum, x, j) => sum + x * a[j], 0);
           assert.ok(Math.abs(variance[i] - expected) <= 1e-12 * expected, `${variance[i]} is not ${expected}`);
+        });
+      }
+    }
+  });
+}
+
+for (const covariance of ['diagonal', 'full'] as const) {
+  test(`draws from the posterior have the covariance M⁻¹, ${covariance}`, async () => {
+    for (const [algorithm, spec] of [
+      [ridge({ covariance }), SPEC],
+      [laplace({ covariance }), LIKES],
+    ] as const) {
+      const { model, packed } = on(algorithm, spec);
+      const params = vector(model, random(1, 'params'));
+      const d = params['prior.logPrecision'].data.length;
+      for (const n of [0, 1, d - 1, d, 12]) {
+        const [task] = tasksOf(spec, n, [n]);
+        const { draw, variance } = await packed(params, task);
+        // Linear in the normal numbers: x = B z, so that B Bᵀ must be M⁻¹ in every direction a of the query rows.
+        const origin = draw(new Float64Array(d));
+        const columns = Array.from({ length: d }, (_, i) => {
+          const moved = draw(Float64Array.from({ length: d }, (_, j) => Number(i === j)));
+          return moved.map((x, j) => x - origin[j]);
+        });
+        variance.forEach((expected, row) => {
+          const found = columns.reduce((sum, x) => sum + x[row] ** 2, 0);
+          assert.ok(Math.abs(found - expected) <= 1e-9 * expected, `${n} rows: ${found} is not ${expected}`);
         });
       }
     }
