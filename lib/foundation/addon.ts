@@ -92,7 +92,7 @@ const nameByPosition = (task: number) => `task ${task}`;
 /** Runs a native call under an AbortSignal; failures become InnerloopError. @param nameTask names a task by its position */
 export async function runNative<R>(
   signal: AbortSignal | undefined,
-  start: (token: NativeToken | undefined) => Promise<R>,
+  start: (token: NativeToken | undefined) => R | Promise<R>,
   nameTask: (task: number) => string = nameByPosition,
 ): Promise<R> {
   if (signal === undefined) return settle(() => start(undefined), undefined, nameTask);
@@ -135,7 +135,7 @@ export function runNativeSync<R>(start: () => R): R {
 }
 
 async function settle<R>(
-  start: () => Promise<R>,
+  start: () => R | Promise<R>,
   signal: AbortSignal | undefined,
   nameTask: (task: number) => string,
 ): Promise<R> {

@@ -294,7 +294,8 @@ export interface NativeOperations {
   ): Promise<NativeItemFeatures>;
   /** [rows, width] */
   readItemFeatures(features: NativeItemFeatures, rows: Int32Array): FloatArray;
-  rank(options: NativeRanking): Promise<NativeLists>;
+  /** At once where that is quicker than to wake another thread. */
+  rank(options: NativeRanking): NativeLists | Promise<NativeLists>;
   /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
   sampleAdapted(
     model: NativeModel,

@@ -8,6 +8,7 @@ import { preparedNoAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
 import { boostTerms, filterMask } from './item-terms.js';
 import type { ItemBoost, ItemFilter } from './item-terms.js';
+import { itemRows } from './support.js';
 
 /** Sides of a batch that name an item. @internal */
 export const ITEM_SIDES = [SIDES.items, SIDES.itemId] as const;
@@ -28,6 +29,8 @@ export interface Pool {
   native: NativeItemPool;
   /** Rows that are candidates; undefined: all from 1. */
   allowed: Uint8Array | undefined;
+  /** Whether no row is a candidate. */
+  isEmpty: boolean;
   /** Added to the rank, by row. */
   boost: Float64Array | undefined;
 }
@@ -39,6 +42,7 @@ export class CatalogCache {
   readonly #catalog: Dataset;
   readonly #version: number;
   #features: Promise<NativeItemFeatures> | undefined;
+  readonly #among = new WeakMap<object, { rows: Int32Array; sorted: Int32Array }>();
   readonly #pools = new Map<string, Pool>();
   /** Numbers of functions, which have no text to tell them apart. */
   readonly #functions = new WeakMap<object, number>();
@@ -113,6 +117,21 @@ export class CatalogCache {
     return this.#learner.model.ops.readItemFeatures(await this.features(one), rows);
   }
 
+  /** Rows of items by id, ascending. A list that is given again is compared with what it was, not looked up. */
+  among(ids: readonly (string | number)[]): Int32Array {
+    const { values } = this.#catalog.items.keys;
+    const known = this.#among.get(ids);
+    if (known?.rows.length === ids.length) {
+      let same = 0;
+      while (same < ids.length && values[known.rows[same]] === ids[same]) same++;
+      if (same === ids.length) return known.sorted;
+    }
+    const rows = itemRows(this.#catalog, ids, 'options.among');
+    const sorted = ascending(rows);
+    this.#among.set(ids, { rows, sorted });
+    return sorted;
+  }
+
   /** Candidates with what is added to their outputs and ranks. */
   pool({ filter, boost, minSupport }: PoolOptions): Pool {
     const key = JSON.stringify([this.#keyOf(filter), this.#keyOf(boost), minSupport]);
@@ -146,7 +165,7 @@ export class CatalogCache {
       offset: itemBias,
       boost,
     });
-    return { native, allowed, boost };
+    return { native, allowed, isEmpty: allowed?.includes(1) === false, boost };
   }
 
   #keyOf(terms: object | undefined): unknown {
@@ -155,6 +174,14 @@ export class CatalogCache {
     if (number === undefined) this.#functions.set(terms, (number = ++this.#numbered));
     return number;
   }
+}
+
+/** Each row once. @internal */
+export function ascending(rows: ArrayLike<number>): Int32Array {
+  const sorted = Int32Array.from(rows).sort();
+  let n = 0;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[n++] = sorted[i];
+  return sorted.subarray(0, n);
 }
 
 /**

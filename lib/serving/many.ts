@@ -5,6 +5,7 @@ import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { preparedNoAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
+import { adaptPlain, predictPlain } from './many-plain.js';
 import { checkRecommend } from './options.js';
 import type { RecommendOptions } from './options.js';
 import { joinTasks, ownInputs } from './packed-rows.js';
@@ -38,6 +39,8 @@ export async function adaptMany(
   checkSignal(options.signal, 'options.signal');
   const catalog = learner.servedCatalog();
   return inChunks(learner, supports, options.signal, async (chunk, first) => {
+    const plain = await adaptPlain(learner, catalog, chunk, options.signal, (u) => `supports[${first + u}]`);
+    if (plain !== undefined) return plain.map((person) => new PersonalModel(person));
     const { version } = learner;
     const packed = chunk.map((support, u) =>
       naming(`supports[${first + u}]`, () => packSupport(learner, catalog, support)),
@@ -85,6 +88,10 @@ export async function predictMany(
     throw invalid('items', 'not one list a user', items, `${users.length} lists, or one list of ids for all`);
   const shared = isEach ? undefined : itemRows(catalog, items as readonly string[], 'items');
   return inChunks(learner, users, signal, async (chunk, first) => {
+    const alike = given === undefined && allAlike(learner, chunk, first);
+    const each = (u: number) => (isEach ? (items[first + u] as readonly string[]) : (items as readonly string[]));
+    const plain = alike && (await predictPlain(learner, catalog, alike, each, signal, (u) => `users[${first + u}]`));
+    if (plain) return plain;
     const requests = chunk.map((user, u) => {
       const rows = shared ?? itemRows(catalog, items[first + u] as readonly string[], `items[${first + u}]`);
       const context = contextOf(learner, catalog, given, rows.length, 'options.context');
@@ -162,6 +169,14 @@ export async function recommendMany(
     return personOf(learner, me, `users[${u}]`);
   });
   return inChunks(learner, people, signal, (chunk) => recommendTo(chunk, settings));
+}
+
+/** Users who are all support sets, or all adapted before; undefined where they are of both kinds. */
+function allAlike(learner: Learner, users: readonly Served[], first: number) {
+  const models = users.filter((user): user is PersonalModel => user instanceof PersonalModel);
+  if (models.length === 0) return { supports: users as readonly Support[] };
+  if (models.length < users.length) return undefined;
+  return { people: models.map((user, u) => personOf(learner, user, `users[${first + u}]`)) };
 }
 
 function personOf(learner: Learner, me: PersonalModel, field: string): Person {

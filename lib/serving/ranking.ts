@@ -5,7 +5,7 @@ import { invalid } from '../foundation/check.js';
 import type { Column, Dataset } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Learner } from '../learner/learner.js';
-import { CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
+import { ascending, CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
 import type { Pool } from './catalog-cache.js';
 import { diversify } from './diversity.js';
 import { itemColumns, valueOf } from './item-terms.js';
@@ -90,7 +90,8 @@ async function rank(people: readonly Person[], settings: RecommendSettings, minS
   const { count, diversity, filter, boost, signal } = settings;
   const cache = CatalogCache.of(learner, catalog);
   const pool = cache.pool({ filter, boost, minSupport });
-  const among = settings.among && amongRows(catalog, settings.among, pool);
+  if (pool.isEmpty) return people.map((person) => ({ person, rows: [], scores: [] }));
+  const among = settings.among && within(pool, cache.among(settings.among));
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
   const excluded = itemRows(catalog, settings.exclude, 'options.exclude', []);
   const requests = await Promise.all(
@@ -159,17 +160,8 @@ function listOf({ width, rows, scores, keys, counts }: NativeLists, u: number) {
   return { rows: rows.subarray(from, to), scores: scores.subarray(from, to), keys: keys.subarray(from, to) };
 }
 
-function amongRows(catalog: Dataset, ids: readonly (string | number)[], { allowed }: Pool): Int32Array {
-  const rows = ascending(itemRows(catalog, ids, 'options.among'));
+function within({ allowed }: Pool, rows: Int32Array): Int32Array {
   return allowed === undefined ? rows : rows.filter((row) => allowed[row] === 1);
-}
-
-/** Each once. */
-function ascending(rows: ArrayLike<number>): Int32Array {
-  const sorted = Int32Array.from(rows).sort();
-  let n = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[n++] = sorted[i];
-  return sorted.subarray(0, n);
 }
 
 let draws = 0;

@@ -1,11 +1,13 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import type { Dataset, FloatArray } from '../foundation/contract.js';
+import type { Dataset, FloatArray, LossSpec } from '../foundation/contract.js';
 import { lossOf } from '../model/losses.js';
+import type { Loss } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
 import { checkGiven, contextNames, givenColumns } from '../batch/given-features.js';
 import type { FeatureValues, OwnColumn } from '../batch/given-features.js';
 import { negativesOfSupport, rankedRows, userBias } from '../batch/rows.js';
+import type { RowState } from '../batch/rows.js';
 import { servedHistories } from '../batch/support-histories.js';
 import type { Learner } from '../learner/learner.js';
 import type { PackedRows } from './packed-rows.js';
@@ -133,7 +135,7 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const labels = new Float64Array(all.length);
   for (let i = 0; i < all.length; i++) {
     const y = support.labels[i];
-    if (typeof y !== 'number' || !Number.isFinite(y) || !lossOf(head).fits(y, head)) {
+    if (!isLabel(y, lossOf(head), head)) {
       throw invalid(
         `support.labels[${i}]`,
         `not a label for ${head.loss}`,
@@ -209,15 +211,25 @@ function rowValues(
 
 const at = (values: Int32Array, places: Int32Array) => places.map((place) => values[place]);
 
+/** @internal Whether a loss can have such a label. */
+export function isLabel(y: unknown, loss: Loss, head: LossSpec): y is number {
+  return typeof y === 'number' && Number.isFinite(y) && loss.fits(y, head);
+}
+
+/** @internal Whether a rating is within the range of training, or that is not known. */
+export function isWithin(range: RowState['range'], y: number): boolean {
+  return range === undefined || (y >= range.min && y <= range.max);
+}
+
 /** A rating within the range of training, or as it is where that is not known. */
 function withinRange({ rowState: { range } }: Learner, y: number, outside: string, field: string): number {
-  if (range === undefined || outside === 'allow' || (y >= range.min && y <= range.max)) return y;
-  if (outside === 'clip') return Math.min(range.max, Math.max(range.min, y));
+  if (outside === 'allow' || isWithin(range, y)) return y;
+  if (outside === 'clip') return Math.min(range!.max, Math.max(range!.min, y));
   throw invalid(
     field,
     'outside of the ratings of the training data',
     y,
-    `${range.min} to ${range.max}; or support.outside: 'clip' or 'allow'`,
+    `${range!.min} to ${range!.max}; or support.outside: 'clip' or 'allow'`,
   );
 }
 

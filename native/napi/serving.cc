@@ -177,6 +177,16 @@ Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>
   return out;
 }
 
+// Whether to wake another thread takes longer than to rank: some ten microseconds.
+template <class T>
+bool is_brief(const Ranking<T>& ranking) {
+  constexpr Index kBrief = Index{1} << 16;
+  if (!ranking.features || !ranking.by_among) return false;
+  const Index users = static_cast<Index>(ranking.users.size()), candidates = static_cast<Index>(ranking.among.size());
+  return users * candidates * (ranking.features->width + 1) <= kBrief;
+}
+
+// The lists, or a promise of them.
 template <class T>
 Napi::Value rank(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -187,6 +197,15 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
     std::shared_ptr<Token> token;
     if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
     const auto lists = std::make_shared<std::vector<std::vector<Ranked>>>();
+    if (is_brief(*ranking)) {
+      // Unless an update of the parameters runs, which the event loop does not wait for.
+      const std::shared_lock lock(store->mutex, std::try_to_lock);
+      if (lock)
+        return run_inline(
+            info.Env(),
+            [&](const Poll& poll) { *lists = rank_items<T>(*ranking, store->values->data(), 1, poll); },
+            [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
+    }
     return run_job(
         info.Env(), threads, std::move(token),
         [store, ranking, threads, lists](const Poll& poll) {

@@ -62,6 +62,15 @@ for (const [name, served, support] of KINDS) {
     );
     // A few candidates and all of them take different ways.
     const among = [700 - 1, 3, 5, 4, 5, 600];
+    const texts = ['699', '2', '5', '4', '5', '600'];
+    const asked = { among: texts, count: 9 };
+    await me.recommend(asked);
+    texts[1] = '7';
+    assert.deepEqual(
+      await me.recommend(asked),
+      await me.recommend({ among: [...texts], count: 9 }),
+      'a list that was changed is not the one that was known',
+    );
     assert.deepEqual(
       await me.recommend({ among, exclude: [4, 'unheard of'], count: 3 }),
       asList(ranked.filter((i) => [5, 600, 699].includes(i))),

@@ -15,6 +15,17 @@ import { path } from '../fixtures/family.js';
 const KINDS: [string, Served][] = [
   ['ridge', { algorithm: ridge() }],
   ['ridge over users', { algorithm: ridge(), inputs: [{ name: 'item', dim: 4 }, { name: 'age' }] }],
+  [
+    'ridge over users, without features',
+    {
+      algorithm: ridge(),
+      inputs: [
+        { name: 'user', dim: 2 },
+        { name: 'item', dim: 4 },
+      ],
+    },
+  ],
+  ['ridge on biases', { algorithm: ridge(), rows: { center: 'bias' } }],
   ['maml', { algorithm: maml({ steps: 2 }) }],
   ['laplace', { algorithm: laplace(), head: { loss: 'bce' } }],
   ['protoNets', { algorithm: protoNets(), head: { loss: 'bce' } }],
@@ -28,7 +39,7 @@ const supportsFor = ({ head, inputs }: Served): Support[] =>
     return {
       items,
       labels,
-      ...(inputs && u % 3 === 0 && { features: { age: u % 50 } }),
+      ...(inputs?.some(({ name }) => name === 'age') && u % 3 === 0 && { features: { age: u % 50 } }),
       ...(inputs && u % 3 === 1 && { user: 'u1' }),
     };
   });
