@@ -18,7 +18,10 @@ const table = {
     .describe('Kind of the file; csv is any text table. Default: by its name, else by its first bytes.'),
   delimiter: text
     .optional()
-    .describe('Between the fields of a text table. Default: the one that makes the mapped columns of the first line.'),
+    .describe(
+      'Between the fields of a text table; \\s+ is any run of blanks. Default: the one that makes the mapped columns of the first line.',
+    ),
+  comment: text.optional().describe('What lines begin with that are none of the table, such as #. Default: none do.'),
   header: z.boolean().optional().describe('Whether the first line holds names. Default true; false with columns.'),
   columns: z.array(text).optional().describe('Names of the columns. Without a header the default is 1, 2, …'),
   encoding: text

@@ -136,6 +136,9 @@ export async function head(
 
 /** The encoding that a byte order mark states. */
 export function markedEncoding(bytes: Uint8Array): string | undefined {
+  const [a, b, c, d] = bytes;
+  if ((a === 0xff && b === 0xfe && c === 0 && d === 0) || (a === 0 && b === 0 && c === 0xfe && d === 0xff))
+    return 'utf-32';
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
   return undefined;
@@ -232,52 +235,6 @@ function oneLineEnd(quote: string): Transform {
       done(null, text + input.slice(from));
     },
   });
-}
-
-/** What the whole of a plain text file says of its lines. */
-export interface LineForm {
-  /** Some line breaks lie inside quotes: the parts of the file cannot be read side by side. */
-  breaksInQuotes: boolean;
-  /** Lines end in more than one way, or in a bare carriage return. */
-  mixedEnds: boolean;
-}
-
-/** Reads the whole file once. Files without quotes and carriage returns, as most are, cost no more than two searches for a byte. */
-export function lineForm(path: string, quote: string): LineForm {
-  const mark = quote === '' ? -1 : quote.charCodeAt(0);
-  const descriptor = openSync(path, 'r');
-  const bytes = Buffer.alloc(1 << 22);
-  let quoted = false;
-  let previous = 0;
-  let breaksInQuotes = false;
-  const ends = { lf: 0, crlf: 0, cr: 0 };
-  try {
-    for (;;) {
-      const count = readSync(descriptor, bytes, 0, bytes.length, null);
-      if (count === 0) break;
-      const chunk = bytes.subarray(0, count);
-      const isPlain = !quoted && previous !== 13 && !chunk.includes(13) && (mark < 0 || !chunk.includes(mark));
-      if (isPlain) {
-        if (chunk.includes(10)) ends.lf++;
-        previous = chunk[count - 1];
-        continue;
-      }
-      for (let i = 0; i < count; i++) {
-        const b = chunk[i];
-        if (b === mark) quoted = !quoted;
-        else if (b === 10) {
-          if (quoted) breaksInQuotes = true;
-          else if (previous === 13) ends.crlf++;
-          else ends.lf++;
-        }
-        if (previous === 13 && b !== 10 && !quoted) ends.cr++;
-        previous = b;
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return { breaksInQuotes, mixedEnds: [ends.lf, ends.crlf, ends.cr].filter((count) => count > 0).length > 1 };
 }
 
 /** Writes what a compressed file holds beside the session's other temporary files. */

@@ -1,15 +1,16 @@
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
+import { checkDense, checkId, checkNumbers, checkPresent } from './copied.js';
+import type { CopiedTable, RawTable } from './copied.js';
 import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
 import { labelForm } from './labels.js';
-import { at, columnOf, openRelation, reading } from './relation.js';
+import { columnOf, openRelation, reading } from './relation.js';
 import type { Relation, ResolvedColumn } from './relation.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { labelSource } from './source.js';
 import type { InteractionSource, LabelSource, TableSource } from './source.js';
-import { advice, DEFAULT_NULLS } from './table-source.js';
 import type { Wanted, WantedColumn } from './text-table.js';
 import { timeAdvice, timeExpression } from './times.js';
 import type { TimeExpression } from './times.js';
@@ -25,16 +26,6 @@ import {
 } from './values.js';
 import type { NumberForm } from './values.js';
 
-/** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
-export interface RawTable {
-  name: string;
-  rows: number;
-  features: FeatureExpression[];
-}
-/** One that was read through a relation, which messages quote from. */
-export interface CopiedTable extends RawTable {
-  relation: Relation;
-}
 export interface CopiedInteractions extends CopiedTable {
   /** Whether `time_exact` orders times that doubles cannot tell apart. */
   isExact: boolean;
@@ -57,6 +48,7 @@ export async function ingestInteractions(
     throw invalid('interactions.item', 'the column of the users', source.item, 'another column than that of user');
   const key = (name: string, field: string): string => {
     const { sql, type } = columnOf(relation, name, field);
+    checkId(relation, name, type, field, session.notes);
     // Integers stay integers until the distinct ones are turned to text: hashing a million numbers takes a third of the
     // time of hashing their digits.
     return isInteger(type) ? sql : asText(sql, type);
@@ -275,103 +267,4 @@ async function copy(
   if (rows >= 2 ** 31 - 1)
     throw new InnerloopError('UNSUPPORTED', 'too many rows', { field, value: rows, expected: 'fewer than 2³¹ − 1' });
   return { name: `raw_${name}`, rows, relation, features };
-}
-
-async function checkPresent(
-  session: DuckSession,
-  table: CopiedTable,
-  column: string,
-  source: string,
-  field: string,
-): Promise<void> {
-  const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${column} IS NULL`, field);
-  if (typeof row !== 'number') return;
-  const original = await originalOf(session, table.relation, columnOf(table.relation, source, field).sql, row, field);
-  throw new InnerloopError('INVALID_DATA', `no value in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
-    field,
-    value: original,
-    expected:
-      column === 'label'
-        ? `a number, or missingLabel: 'drop'; ${advice('the data', { missingLabel: 'drop' })}`
-        : 'a value in every row',
-  });
-}
-
-async function originalOf(
-  session: DuckSession,
-  relation: Relation,
-  expression: string,
-  row: number,
-  field: string,
-): Promise<unknown> {
-  const [original] = await session.row(
-    `SELECT CAST(${expression} AS VARCHAR) FROM ${relation.sql} LIMIT 1 OFFSET ${row}`,
-    field,
-  );
-  return original;
-}
-
-/** Throws for the first row where `condition` holds, quoting what the source has there. */
-async function checkNumbers(
-  session: DuckSession,
-  table: CopiedTable,
-  condition: string,
-  source: string,
-  field: string,
-  expression?: string,
-  expected = 'a finite number',
-): Promise<void> {
-  const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${condition}`, field);
-  if (typeof row !== 'number') return;
-  const column = expression ?? columnOf(table.relation, source, field).sql;
-  const original = await originalOf(session, table.relation, column, row, field);
-  const number =
-    typeof original === 'string' && original.trim() !== ''
-      ? Number(original.replace(/^[-+]?(inf|infinity|nan)$/i, 'Infinity'))
-      : Number.NaN;
-  const what = Number.isNaN(number)
-    ? `text where a ${field.endsWith('.time') ? 'time' : 'number'} belongs`
-    : Math.abs(number) <= 3.4028234663852886e38
-      ? 'a number out of range'
-      : 'a number that is not finite';
-  throw new InnerloopError('INVALID_DATA', `${what} in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
-    field,
-    value: original,
-    expected,
-  });
-}
-
-/** A few texts in a column of numbers are missing values, with a note; where they are the rule, the column is none of numbers. */
-async function checkDense(session: DuckSession, table: CopiedTable): Promise<void> {
-  for (const [k, { feature, isList, isTextual, source }] of table.features.entries()) {
-    if (feature.kind !== 'dense' || isList) continue;
-    const name = feature.sql ?? feature.column;
-    const { field } = feature;
-    const [bad, good] = await session.row(
-      `SELECT count(*) FILTER (isinf(f${k}))::DOUBLE, count(*) FILTER (isfinite(f${k}))::DOUBLE FROM ${table.name}`,
-      field,
-    );
-    if (bad === 0) continue;
-    if (!isTextual || Number(bad) >= Number(good))
-      await checkNumbers(
-        session,
-        table,
-        `isinf(f${k})`,
-        name,
-        field,
-        source,
-        isTextual ? 'a finite number, or kind: categorical' : undefined,
-      );
-    const texts = `SELECT DISTINCT ${trimmed(`CAST(${source} AS VARCHAR)`)} AS value FROM ${table.relation.sql} WHERE isinf(${table.features[k].expression}) ORDER BY value LIMIT 4`;
-    const [values = []] = await session.columns(texts, field);
-    session.notes.push(
-      `${field} (${feature.name}): ${Number(bad)} of ${table.rows} values are texts, such as ${values
-        .slice(0, 3)
-        .map((value) => JSON.stringify(value))
-        .join(
-          ', ',
-        )}, and were read as missing; ${advice(field.replace(/\..*/, ''), { nulls: [...DEFAULT_NULLS, ...values] })} to say so`,
-    );
-    await session.run(`UPDATE ${table.name} SET f${k} = NULL WHERE isinf(f${k})`, field);
-  }
 }

@@ -1,7 +1,7 @@
 /** Labels that are texts: true and false are read, everything else is answered with the lines to write. */
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
-import type { CopiedTable } from './ingest.js';
+import type { CopiedTable } from './copied.js';
 import { at } from './relation.js';
 import type { ResolvedColumn } from './relation.js';
 import type { LabelSource } from './source.js';
@@ -109,9 +109,15 @@ function suggest(
   if (all(String.raw`^[-+]?\d*,\d+$`)) return write({ decimal: ',' });
   if (all(String.raw`^[-+]?\d{1,3}( \d{3})+([.,]\d+)?$`))
     return write({ thousands: ' ', ...(all(',') ? { decimal: ',' as const } : {}) });
+  if (all(String.raw`^[-+]?\d{1,3}(_\d{3})+(\.\d+)?$`)) return write({ thousands: '_' });
+  const share = /^[\d.]+ ?(\/ ?\d+)$/.exec(values[0])?.[1];
+  if (share !== undefined && values.every((value) => /^[\d.]+ ?(?=\/)/.test(value) && value.endsWith(share)))
+    return write({ unit: share });
   const units = values.map((value) => new RegExp(`^(?:(\\D*?)\\s*${NUMBER}|${NUMBER}\\s*(\\D*))$`).exec(value));
   const names = [...new Set(units.map((unit) => (unit?.[1] ?? unit?.[2] ?? '').trim()).filter((name) => name !== ''))];
-  if (units.every((unit) => unit !== null) && names.length > 0 && names.length <= 5)
+  // Fractions, signs and parts of dates belong to the number.
+  const isUnit = (name: string): boolean => /^[\p{L}\p{Sc}\p{So}%. ]+$/u.test(name);
+  if (units.every((unit) => unit !== null) && names.length > 0 && names.length <= 5 && names.every(isUnit))
     return write({
       unit: names.length === 1 ? names[0] : names,
       ...(values.some((value) => /\d,\d/.test(value)) ? { decimal: ',' as const } : {}),

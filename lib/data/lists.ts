@@ -8,7 +8,7 @@ import { literalText, parseLiteral } from './formats/python.js';
 import type { Literal } from './formats/python.js';
 
 /** Separators that are looked for where the one that was asked for is in no value. */
-const OTHERS = ['; ', ';', ', ', ',', ' | ', '|', ' / ', '/', '\t', '::', ' - ', '&', ' '];
+const OTHERS = ['\n', '; ', ';', ', ', ',', ' | ', '|', ' / ', '/', '\t', '::', ' - ', '&', ' '];
 
 /** What gives a column of texts as lists. */
 export interface ListSelect {
@@ -29,7 +29,8 @@ export async function splitLists(
   const separator = feature.separator ?? own ?? DEFAULT_SEPARATOR;
   const split = `string_split(${value}, ${quoteLiteral(separator)})`;
   const plain = { expression: split, from: table };
-  const bracketed = `regexp_full_match(${value}, '[\\[({].*[\\])}]', 's')`;
+  // Also in quotes of its own, as tables are written that were text twice.
+  const bracketed = `regexp_full_match(${value}, '"?(set|frozenset)?[\\[({].*[\\])}]"?', 's')`;
   const [texts, lists, separated] = (
     await session.row(
       `SELECT count(${value})::DOUBLE, count(*) FILTER (${bracketed})::DOUBLE, count(*) FILTER (contains(${value}, ${quoteLiteral(separator)}))::DOUBLE FROM ${table}`,
@@ -82,7 +83,7 @@ async function parseLists(
   let key: string | undefined;
   const entries: Record<string, string[]> = {};
   for (const text of texts as string[]) {
-    const literal = parseLiteral(text);
+    const literal = parseList(text);
     const list = literal instanceof Map && literal.size === 0 ? [] : Array.isArray(literal) ? literal : undefined;
     // Round brackets around words are words in brackets.
     if (list === undefined) return undefined;
@@ -106,6 +107,20 @@ async function parseLists(
     [JSON.stringify(entries)],
   );
   return { table: name, key };
+}
+
+/** A list as Python and JSON write it, also as a set, in quotes, by NumPy without commas, and by PostgreSQL without quotes. */
+function parseList(text: string): Literal | undefined {
+  const bare = text
+    .replace(/^"([^]*)"$/, (_, inner: string) => inner.replaceAll('""', '"'))
+    .replace(/^(?:frozenset|set)\(([^]*)\)$/, (_, inner: string) => (inner === '' ? '[]' : inner));
+  if (/^\[\s*(('[^']*'|"[^"]*")\s+)+('[^']*'|"[^"]*")\s*\]$/.test(bare))
+    return Array.from(bare.matchAll(/'([^']*)'|"([^"]*)"/g), (match) => match[1] ?? match[2]);
+  const literal = parseLiteral(bare);
+  if (literal !== undefined || !/^\{[^{}:']*\}$/.test(bare)) return literal;
+  return Array.from(bare.slice(1, -1).matchAll(/\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)/gy), (match) =>
+    match[1] === undefined ? match[2].trim() : match[1].replace(/\\(.)/g, '$1'),
+  ).filter((entry) => entry !== '');
 }
 
 /** The text of one entry: itself, or the name that an object has. */

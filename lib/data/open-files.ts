@@ -95,6 +95,12 @@ async function inUtf8(session: DuckSession, file: FoundFile, options: FileOption
   const { bytes } = await head(session, file, 4, `${field}.from`);
   const encoding = options.encoding ?? markedEncoding(bytes);
   if (encoding === undefined || /^utf-?8$/i.test(encoding)) return file;
+  if (/^utf-?32/i.test(encoding))
+    throw new InnerloopError('UNSUPPORTED', 'text in UTF-32', {
+      field: `${field}.encoding`,
+      value: file.path,
+      expected: 'the file in UTF-8: iconv -f UTF-32 -t UTF-8',
+    });
   return transcode(
     session,
     file,
@@ -109,6 +115,12 @@ async function formatByContents(session: DuckSession, file: FoundFile, field: st
   if (start.startsWith('PAR1')) return 'parquet';
   if (start.startsWith('SQLite format 3\0')) return 'sqlite';
   if (start.startsWith('%%MatrixMarket')) return 'matrixMarket';
+  if (start.startsWith('ustar', 257))
+    throw new InnerloopError('UNSUPPORTED', 'not a kind of file that can be read: a tar archive', {
+      field,
+      value: file.path,
+      expected: 'the files that it holds (tar -xf)',
+    });
   const kind = BINARY.find(([mark]) => start.startsWith(mark));
   if (kind !== undefined)
     throw new InnerloopError('UNSUPPORTED', `not a kind of file that can be read: ${kind[1]}`, {

@@ -10,7 +10,8 @@ import { resolveFeatures } from './feature-spec.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { createDictionary, readFeatures } from './features.js';
 import { ingestEntities, ingestIds, ingestInteractions } from './ingest.js';
-import type { CopiedInteractions, CopiedTable } from './ingest.js';
+import type { CopiedTable } from './copied.js';
+import type { CopiedInteractions } from './ingest.js';
 import { checkMatch } from './match.js';
 import { at } from './relation.js';
 import { advice } from './table-source.js';
@@ -238,6 +239,14 @@ async function readEntities(
   );
   const rows = values.length;
   const keys = createVocabulary(values);
+  const quote = /^['“‘`]/.exec(values[1] ?? '')?.[0];
+  if (
+    quote !== undefined &&
+    values.every((value, k) => k === 0 || (value.length > 1 && value.startsWith(quote) && /['”’`]$/.test(value)))
+  )
+    notes.push(
+      `every id of the ${name}s stands in ${quote}…${values[1].at(-1)!}, which is part of the id${quote === values[1].at(-1) ? `; if it is a quote, ${advice('interactions', { quote })}` : ''}`,
+    );
   if (table === undefined) return { rows, keys, columns: [] };
   const known = `${name}_features`;
   await session.run(

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { contents, fileList } from './files.js';
+import { contents, fileList, head } from './files.js';
 import type { FoundFile } from './files.js';
 import type { FoundFiles } from './open-files.js';
 import { advice } from './table-source.js';
@@ -32,6 +32,9 @@ export async function jsonRelation(
 ): Promise<Json> {
   const where = `${field}.from`;
   let { files } = found;
+  for (const file of files)
+    if ((await head(session, file, 1 << 16, where)).bytes.toString('utf8').trim() === '')
+      throw new InnerloopError('EMPTY_DATA', `${file.path} is empty`, { field: where, expected: 'at least one row' });
   let json = await readJson(session, files, found.options.path, wanted, field);
   // A number that is an id: the file is written anew with all numbers in quotes, so that DuckDB keeps their digits.
   const isRewritten = wanted.columns.some(({ name, as }) => {
@@ -107,6 +110,19 @@ async function unnested(
       cause,
     });
   }
+  // A list of texts or numbers has no names of its own: its entries are the column that the list was.
+  if (!isListOfObjects(types, steps)) {
+    const name = steps.at(-1)!;
+    const entry = quoteIdentifier(outer.includes(name) ? path : name);
+    const beside = outer.map(quoteIdentifier);
+    return {
+      sql: `(SELECT ${[...beside, `unnest(${list}) AS ${entry}`].join(', ')} FROM ${table})`,
+      types: new Map([
+        ...outer.map((own) => [own, types.get(own)!] as const),
+        [outer.includes(name) ? path : name, [...inner.values()][0] ?? 'VARCHAR'] as const,
+      ]),
+    };
+  }
   // An entry's name that a column beside the list has too comes with the list's before it.
   const own = (name: string): string => (outer.includes(name) ? `${steps.at(-1)!}.${name}` : name);
   const picked = [...inner.keys()].map((name) => `entry.${quoteIdentifier(name)} AS ${quoteIdentifier(own(name))}`);
@@ -118,6 +134,15 @@ async function unnested(
       ...Array.from(inner, ([name, type]) => [own(name), type] as const),
     ]),
   };
+}
+
+function isListOfObjects(types: ReadonlyMap<string, string>, steps: readonly string[]): boolean {
+  let type = types.get(steps[0])!;
+  for (const step of steps.slice(1)) {
+    const struct = /^STRUCT\(([^]*)\)$/.exec(type);
+    type = struct === null ? '' : (fieldsOf(struct[1]).find(([name]) => name === step)?.[1] ?? '');
+  }
+  return /^STRUCT\([^]*\)\[\]$/.test(type);
 }
 
 /** A mapped column that is inside a list: the path to write. */
@@ -133,6 +158,19 @@ function checkNested(types: ReadonlyMap<string, string>, wanted: Wanted, field: 
         expected: advice(field, { path }),
       });
     }
+    const names = [...types.keys()];
+    const shape =
+      names.length === 1 && names[0] === 'json'
+        ? 'lists'
+        : names.includes('columns') && names.includes('data')
+          ? 'columns beside data'
+          : undefined;
+    if (shape !== undefined)
+      throw new InnerloopError('INVALID_DATA', `the JSON holds ${shape}, no objects with names`, {
+        field: `${field}.from`,
+        value: name,
+        expected: "an array of objects, or one a line; in Python DataFrame.to_json(…, orient='records', lines=True)",
+      });
   }
 }
 

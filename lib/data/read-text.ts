@@ -4,14 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { compressionOf, decoderOf, decompress, fileList, head, lineForm, transcode } from './files.js';
+import { cleaned } from './clean-lines.js';
+import { compressionOf, decoderOf, decompress, fileList, head, transcode } from './files.js';
 import type { FoundFile } from './files.js';
+import { lineForm } from './line-form.js';
 import type { FoundFiles } from './open-files.js';
-import { advice } from './table-source.js';
-import { decideDialect, firstRecord } from './text-table.js';
-import type { Dialect, Wanted } from './text-table.js';
+import { advice, BLANKS } from './table-source.js';
+import { decideDialect, firstRecord, historyAdvice, leadingLines } from './text-table.js';
+import type { Dialect, Leading, Wanted } from './text-table.js';
 import { inferTypes, typedSelect } from './typed-columns.js';
 import type { ValueRules } from './values.js';
+import { checkZstd } from './zstd.js';
 
 /** Lines may be as long as this; DuckDB's own limit is 2 MB. */
 const MAX_LINE = 16 << 20;
@@ -46,42 +49,56 @@ export async function textTable(
   wanted: Wanted,
 ): Promise<{ sql: string; dialect: Dialect }> {
   const where = `${field}.from`;
-  const { options } = found;
+  const sources: FoundFile[] = [];
+  for (const file of found.files) sources.push(await cleaned(session, file, found.options, field));
+  const options = found.options.delimiter === BLANKS ? { ...found.options, delimiter: '\t' } : found.options;
   const quote = options.quote ?? '"';
-  const [first, ...others] = found.files;
-  const line = await firstLine(session, first, quote, where);
-  if (line === undefined)
+  const [first, ...others] = sources;
+  const top = await firstLine(session, first, quote, where);
+  if (top === undefined)
     throw new InnerloopError('EMPTY_DATA', `${label} is empty`, {
       field: where,
       value: label,
       expected: 'at least one row',
     });
-  const dialect = decideDialect(line, { label, field, options }, wanted);
+  const { line, skip } = top;
+  const dialect = decideDialect(
+    line,
+    { label, field, options: { ...options, delimiter: options.delimiter ?? top.delimiter } },
+    wanted,
+  );
   for (const other of others) {
     const same = await firstLine(session, other, quote, where);
-    if (!dialect.header || same === undefined || same === line) continue;
+    if (same === undefined || (same.skip === skip && (!dialect.header || same.line === line))) continue;
     throw new InnerloopError('INVALID_DATA', `${other.path} has another header than ${first.path}`, {
       field: where,
-      value: same,
-      expected: `${show(line)} in every file of ${label}`,
+      value: same.line,
+      expected: `${show(line)} in every file of ${label}${skip === same.skip ? '' : ', and as many lines before it'}`,
     });
   }
   const files: FoundFile[] = [];
   let isParallel = true;
-  for (const file of found.files) {
+  let hasHashes = false;
+  for (const file of sources) {
     const isWritten = file.compression === 'gzip' && statSync(file.path).size <= SMALL;
     const plain = isWritten ? await decompress(session, file, where) : file;
-    const form = plain.compression === 'none' ? lineForm(plain.path, quote) : undefined;
+    if (plain.compression === 'zstd') checkZstd(plain.path, where);
+    const form = plain.compression === 'zstd' ? undefined : await lineForm(plain, dialect, field);
     if (form?.breaksInQuotes === true) isParallel = false;
+    hasHashes ||= form?.hasHashes === true;
     files.push(form?.mixedEnds === true ? await transcode(session, plain, options, field) : plain);
   }
+  if (hasHashes && options.comment === undefined && !dialect.names[0].startsWith('#'))
+    session.notes.push(
+      `${where}: some lines of ${label} begin with # and were read as rows; if they are comments, ${advice(field, { comment: '#' })}`,
+    );
   if (new Set(files.map(({ compression }) => compression)).size > 1)
     for (const [k, file] of files.entries())
       if (file.compression !== 'none') files[k] = await decompress(session, file, where);
-  return { sql: readCsv(files, dialect, isParallel), dialect };
+  return { sql: readCsv(files, dialect, isParallel, skip), dialect };
 }
 
-function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: boolean): string {
+function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: boolean, skip: number): string {
   const columns = internalNames(dialect.names).map((name) => `${quoteLiteral(name)}: 'VARCHAR'`);
   const options = [
     'auto_detect = false',
@@ -94,6 +111,7 @@ function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: bool
     `max_line_size = ${MAX_LINE}`,
     `buffer_size = ${2 * MAX_LINE}`,
     ...(isParallel ? [] : ['parallel = false']),
+    ...(skip === 0 ? [] : [`skip = ${skip}`]),
   ];
   const table = `read_csv(${fileList(files.map(({ path }) => path))}, ${options.join(', ')})`;
   const renamed = dialect.names.filter((name, k) => internalNames(dialect.names)[k] !== name);
@@ -118,13 +136,14 @@ async function firstLine(
   file: FoundFile,
   quote: string,
   field: string,
-): Promise<string | undefined> {
+): Promise<(Leading & { line: string }) | undefined> {
   for (let count = 1 << 16; ; count *= 16) {
     const { bytes, complete } = await head(session, file, count, field);
     // Bytes that are not UTF-8 come out as marks here; reading the rows names them.
     const text = new TextDecoder().decode(bytes);
-    const line = firstRecord(text, quote, complete || count > MAX_LINE);
-    if (line !== undefined) return line === '' ? undefined : line;
+    const leading = leadingLines(text);
+    const line = firstRecord(leading.rest, quote, complete || count > MAX_LINE);
+    if (line !== undefined) return line === '' ? undefined : { ...leading, line };
   }
 }
 
@@ -150,7 +169,7 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
   if (counts !== null)
     return fail(
       `other numbers of fields than the ${counts[1]} of the first line`,
-      `the same number in every line; where quotes are text, ${advice(field, { quote: '' })}`,
+      `the same number in every line; ${lineAdvice(original, field)}`,
     );
   if (/quote/i.test(message))
     return fail(
@@ -163,6 +182,17 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
     'lines that RFC 4180 does not allow, perhaps of mixed line ends',
     `the file decompressed, or ${advice(field, { quote: '' })}`,
   );
+}
+
+/** What a line with too many or too few fields may be. */
+function lineAdvice(line: string | undefined, field: string): string {
+  const mark = /^\s*(#|%|\/\/|--)/.exec(line ?? '')?.[1];
+  if (mark !== undefined) return `if it is a comment, ${advice(field, { comment: mark })}`;
+  if (/^\S+:?( \S+)+$/.test(line ?? ''))
+    return `if each line is a user and the items after it, ${historyAdvice(field)}`;
+  if (/\S {2,}\S/.test(line ?? ''))
+    return `if blanks stand between the fields, ${advice(field, { delimiter: BLANKS })}`;
+  return `where quotes are text, ${advice(field, { quote: '' })}`;
 }
 
 /** The encodings that all bytes of the file are valid in. */

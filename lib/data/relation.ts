@@ -1,5 +1,5 @@
 import { InnerloopError, nearest, show } from '../foundation/errors.js';
-import { quoteIdentifier } from './duckdb.js';
+import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { fileList } from './files.js';
 import { openFiles } from './open-files.js';
@@ -7,6 +7,7 @@ import { jsonRelation } from './read-json.js';
 import { explainText, textRelation } from './read-text.js';
 import { sqlRelation } from './read-sql.js';
 import type { TableSource } from './source.js';
+import { advice } from './table-source.js';
 import { ATOMIC, resolveName } from './text-table.js';
 import type { Wanted } from './text-table.js';
 import { valueRules } from './values.js';
@@ -97,11 +98,21 @@ export function columnOf(relation: Relation, name: string, field: string): Resol
     throw new InnerloopError('MISSING_COLUMN', `${relation.label} has no column ${show(name)}${hint}`, {
       field,
       value: name,
-      expected: `one of ${names.map(show).join(', ')}`,
+      expected: nestedAdvice(relation, name) ?? `one of ${names.map(show).join(', ')}`,
     });
   }
   const isSequence = ATOMIC.exec(found)?.[2].endsWith('_seq') === true;
   return { sql: quoteIdentifier(found), type: relation.types.get(found)!, separator: isSequence ? ' ' : undefined };
+}
+
+/** The query that makes a column of a field inside another one, such as `user.id`. */
+function nestedAdvice({ types, label, userSql, field }: Relation, name: string): string | undefined {
+  const [outer, ...inner] = name.split('.');
+  const type = types.get(outer);
+  if (userSql || inner.length === 0 || type?.startsWith('STRUCT(') !== true) return undefined;
+  const path = [outer, ...inner].map(quoteIdentifier).join('.');
+  const sql = `SELECT *, ${path} AS ${quoteIdentifier(name)} FROM ${quoteLiteral(label)}`;
+  return `a column; for a field inside of ${show(outer)}, ${advice(field, { sql })} in place of from`;
 }
 
 /** Where a row is, in words. */

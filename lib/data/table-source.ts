@@ -9,6 +9,7 @@ export const FORMATS = [
   'libsvm',
   'libffm',
   'blocks',
+  'histories',
   'impressions',
   'matrixMarket',
   'npz',
@@ -27,13 +28,19 @@ export interface FileOptions {
    * - `libsvm`: `label index:value …`, columns `label`, `index1`, `value1`, …; `libffm`: `label field:index:value …`,
    *   columns `label` and one for each field, named by it
    * - `blocks`: lines `id:`, each followed by the rows of that id (Netflix); the ids are the column `block`
+   * - `histories`: lines of a user and the items after it, `user item item …` or `user: item item …`: columns `user`, `item`
    * - `impressions`: MIND's behaviors.tsv, one row for each item shown: `impression`, `user`, `time`, `item`, `clicked`
    * - `matrixMarket`, `npz`: a sparse matrix, columns `row`, `column`, `value`
    * - `sqlite`, `postgres`, `xlsx`: through DuckDB's extension of that name, where it is installed; `path` is the table
    */
   format?: FileFormat;
-  /** Between the fields of a text table, one to four characters. Default: the one that makes the mapped columns of the first line. */
+  /**
+   * Between the fields of a text table, one to four characters; or `\\s+` for any run of blanks and tabs. Default: the one that
+   * makes the mapped columns of the first line, or what a first line `sep=;` says.
+   */
   delimiter?: string;
+  /** What lines begin with that are none of the table, such as `#`. Default: there are none. */
+  comment?: string;
   /** Whether the first line of a text table holds names. Default true; false where `columns` are given. */
   header?: boolean;
   /** Names of the columns, in the file's order, in place of its own. Without a header their default is `1`, `2`, … */
@@ -93,12 +100,15 @@ export const DEFAULT_NULLS: readonly string[] = [
   '\\N',
   'None',
 ];
+/** The delimiter that stands for any run of blanks and tabs. */
+export const BLANKS = '\\s+';
 /** The unit of numbers that are times, as so many per second. */
 export const TIME_UNITS: Readonly<Record<string, number>> = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 };
 
 const FILE_KEYS = [
   'format',
   'delimiter',
+  'comment',
   'header',
   'columns',
   'encoding',
@@ -138,7 +148,7 @@ function checkFileOptions(table: Record<string, unknown>, field: string): void {
         'options of from, or of read_csv in the SQL',
       );
   if (table['format'] !== undefined) checkOneOf(table['format'], `${field}.format`, FORMATS);
-  for (const key of ['delimiter', 'encoding', 'path', 'sheet'] as const)
+  for (const key of ['delimiter', 'comment', 'encoding', 'path', 'sheet'] as const)
     if (table[key] !== undefined) checkString(table[key], `${field}.${key}`);
   const { delimiter, columns, header } = table;
   if (typeof delimiter === 'string' && (Buffer.byteLength(delimiter) > 4 || /[\r\n]/.test(delimiter)))

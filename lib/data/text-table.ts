@@ -50,6 +50,26 @@ const NAMES: Readonly<Record<string, string>> = { '\t': 'tabs', ' ': 'blanks', '
 /** A number, a date or the like: what stands in rows, not in their header. */
 const NUMBER = /^[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?$/i;
 
+/** What stands before the first line of a table. */
+export interface Leading {
+  /** Lines that hold nothing, and Excel's `sep=;`. */
+  skip: number;
+  /** What `sep=` says. */
+  delimiter: string | undefined;
+}
+
+export function leadingLines(text: string): Leading & { rest: string } {
+  const blank = /^(?:[ \t]*(?:\r\n|\n|\r))*/.exec(text)![0];
+  const rest = text.slice(blank.length);
+  const own = /^"?sep=(.)"?[ \t]*(\r\n|\n|\r)/i.exec(rest);
+  const skip = (blank.match(/\r\n|\n|\r/g) ?? []).length + (own === null ? 0 : 1);
+  return { skip, delimiter: own?.[1], rest: rest.slice(own?.[0].length ?? 0) };
+}
+
+/** The lines for files of a user and its items in each line. */
+export const historyAdvice = (field: string): string =>
+  advice(field, { format: 'histories', user: 'user', item: 'item' });
+
 /** The first line that is not blank, to its end: a line break inside quotes is none. Undefined if `text` ends before it. */
 export function firstRecord(text: string, quote: string, complete: boolean): string | undefined {
   const start = /^(?:[ \t]*\r?\n)*/.exec(text)![0].length;
@@ -166,7 +186,7 @@ export function resolveName(names: readonly string[], name: string): string | un
 export const ATOMIC = /^(.+):(token|token_seq|float|float_seq)$/;
 
 function checkText(line: string, { label, field, options }: TextSource): void {
-  if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(line))
+  if (/^\s*<(!doctype|html|\?xml|head|body|table)\b/i.test(line))
     throw new InnerloopError('INVALID_DATA', `${label} is a web page or XML, not a table`, {
       field: `${field}.from`,
       value: line,
@@ -314,6 +334,7 @@ function undecided(
         expected: `its delimiter, and a name for each column; with ${NAMES[delimiter] ?? show(delimiter)} it has ${fields.length} fields`,
       },
     );
+  const other = otherFormat(line, field);
   const known = header ? fields : fields.map((_, k) => String(k + 1));
   const missing = wanted.columns.find(({ name }) => resolveName(known, name) === undefined) ?? wanted.columns[0];
   const near = nearest(missing.name, known);
@@ -327,9 +348,21 @@ function undecided(
     {
       field: missing.field,
       value: missing.name,
-      expected: !header ? names : isRow ? lines : `${names}; or, if the file has no header, ${lines}`,
+      expected: other ?? (!header ? names : isRow ? lines : `${names}; or, if the file has no header, ${lines}`),
     },
   );
+}
+
+/** What a first line says that is neither a header nor a row of a table. */
+function otherFormat(line: string, field: string): string | undefined {
+  const mark = /^\s*(#|%|\/\/|--)/.exec(line)?.[1];
+  if (mark !== undefined)
+    return `the names of the columns first; if such lines are comments, ${advice(field, { comment: mark })}`;
+  if (/^[^:,;|\t]+:$/.test(line))
+    return `a header; if each line \`id:\` stands before the rows of that item, ${advice(field, { format: 'blocks', columns: ['user', 'rating', 'time'], user: 'user', item: 'block', label: 'rating', time: 'time' })} with a name for each field of such a row`;
+  if (/^[^\s:]+:?( [^\s:]+)+$/.test(line) && line.split(' ').every((part) => NUMBER.test(part.replace(/:$/, ''))))
+    return `a header; if each line is a user and the items after it, ${historyAdvice(field)}`;
+  return undefined;
 }
 
 /** What splits a first line best that does not have all that is mapped. */

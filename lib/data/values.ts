@@ -81,8 +81,12 @@ export function numberExpression(
   const text = asText(expression, type);
   const { decimal = rules.decimal, unit, thousands, values } = form;
   const bare = unit === undefined ? text : withoutUnit(trimmed(text), [unit].flat());
+  const written = digits(bare, decimal, thousands);
   // DuckDB takes 1_000 for a number.
-  const plain = `TRY_CAST(CASE WHEN contains(${bare}, '_') THEN NULL ELSE ${digits(bare, decimal, thousands)} END AS DOUBLE)`;
+  const plain =
+    thousands === '_'
+      ? `TRY_CAST(${written} AS DOUBLE)`
+      : `TRY_CAST(CASE WHEN contains(${bare}, '_') THEN NULL ELSE ${written} END AS DOUBLE)`;
   const number = missingNaN(plain, rules);
   const known = `CASE WHEN ${isMissing(text, rules)} THEN NULL WHEN ${plain} IS NULL THEN ${BAD} END`;
   if (values === undefined) return `coalesce(${number}, ${known})`;

@@ -14,6 +14,9 @@ const samples: Record<string, string | Buffer> = {
   'pairs.libsvm': '5 1:1 7:1\n',
   'fields.ffm': '5 0:1:1 1:7:1\n',
   'netflix.txt': '7:\n1,5,2005-09-06\n',
+  'histories.txt': '1 7\n',
+  'comments.csv': 'user,item,label\n# a comment\n1,7,5\n',
+  'blanks.txt': 'user   item  label\n1      7     5\n',
   'behaviors.tsv': '1\t1\t11/15/2019 8:55:22 AM\tN9\t7-1\n',
   'matrix.mtx': '%%MatrixMarket matrix coordinate real general\n1 7 1\n1 7 5\n',
   'nested.json': '{"user": "1", "items": [{"item": "7", "label": 5}]}\n',
@@ -22,15 +25,22 @@ const samples: Record<string, string | Buffer> = {
   'comma.csv': 'user;item;label\n1;7;3,5\n',
   'days.csv': 'user,item,label,time\n1,7,5,31/12/2020\n',
 };
-const label: Record<string, number> = { 'behaviors.tsv': 1, 'words.csv': 1, 'comma.csv': 3.5 };
+const label: Record<string, number> = { 'histories.txt': 1, 'behaviors.tsv': 1, 'words.csv': 1, 'comma.csv': 3.5 };
 const item: Record<string, string> = { 'latin.csv': 'Café', 'quotes.tsv': '"7" a' };
 
 const table = readFileSync(join(packageRoot(), 'docs/guide/data.md'), 'utf8');
 for (const [, line] of table.matchAll(/\| `(\{"from".*\})` \|/g)) {
-  const source = JSON.parse(line) as { from: string };
+  const source = JSON.parse(line) as { from: string; format?: string };
   test(line, async () => {
     file(samples[source.from], source.from);
-    const d = await open({ interactions: { user: 'user', item: 'item', label: 'label', ...source } });
+    const d = await open({
+      interactions: {
+        user: 'user',
+        item: 'item',
+        label: source.format === 'histories' ? undefined : 'label',
+        ...source,
+      },
+    });
     const { from } = source;
     assert.deepEqual(
       [d.size, d.users.keys.values[1], d.items.keys.values[1], d.label[0]],

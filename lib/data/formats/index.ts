@@ -3,7 +3,7 @@ import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';
 import type { FileFormat, FileOptions } from '../table-source.js';
-import { fromBlocks, fromImpressions } from './logs.js';
+import { fromBlocks, fromHistories, fromImpressions } from './logs.js';
 import { fromMatrixMarket, fromNpz } from './matrix.js';
 import { fromPython } from './python.js';
 import { fromLibffm, fromLibsvm } from './sparse.js';
@@ -22,6 +22,7 @@ export const CONVERTERS: Readonly<
   libsvm: (session, files, _options, field) => fromLibsvm(session, files, field),
   libffm: (session, files, _options, field) => fromLibffm(session, files, field),
   blocks: fromBlocks,
+  histories: fromHistories,
   impressions: (session, files, _options, field) => fromImpressions(session, files, field),
   matrixMarket: (session, files, _options, field) => fromMatrixMarket(session, files, field),
   npz: (session, files, _options, field) => fromNpz(session, files, field),

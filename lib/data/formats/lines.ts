@@ -64,10 +64,21 @@ async function* batches<T>(first: T, rows: AsyncIterable<T>, line: (row: T) => s
 }
 
 /** A new file of texts, one a line. */
-export async function writeLines(session: DuckSession, texts: AsyncIterable<string>): Promise<FoundFile> {
-  const path = session.temporaryFile('ndjson');
-  const end = (text: string): string => (text === '' ? '' : `${text}\n`);
-  await pipeline(Readable.from(batches('', texts, end)), createWriteStream(path));
+export function writeLines(session: DuckSession, texts: AsyncIterable<string>): Promise<FoundFile> {
+  async function* lines() {
+    for await (const text of texts) if (text !== '') yield `${text}\n`;
+  }
+  return writeText(session, lines(), 'ndjson');
+}
+
+/** A new file of the texts, one after the other. */
+export async function writeText(
+  session: DuckSession,
+  texts: AsyncIterable<string>,
+  extension: string,
+): Promise<FoundFile> {
+  const path = session.temporaryFile(extension);
+  await pipeline(Readable.from(batches('', texts, (text) => text)), createWriteStream(path));
   return { path, compression: 'none' };
 }
 

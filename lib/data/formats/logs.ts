@@ -3,7 +3,7 @@ import { InnerloopError } from '../../foundation/errors.js';
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';
-import { advice } from '../table-source.js';
+import { advice, BLANKS } from '../table-source.js';
 import type { FileOptions } from '../table-source.js';
 import { badLine, linesOf, writeTable } from './lines.js';
 
@@ -52,6 +52,30 @@ export async function fromBlocks(
     }
   }
   return writeTable(session, ['block', ...names], checked());
+}
+
+/** Lines `user item item …`, the user perhaps with a colon behind it. One row for each item; a user without items has none. */
+export async function fromHistories(
+  session: DuckSession,
+  files: readonly FoundFile[],
+  { delimiter, header = false }: FileOptions,
+  field: string,
+): Promise<FoundFiles> {
+  const between = delimiter === undefined || delimiter === BLANKS ? /[\s,;]+/ : delimiter;
+  async function* rows() {
+    for (const file of files)
+      for await (const [line, number] of linesOf(file, field)) {
+        if (line.trim() === '' || (header && number === 1)) continue;
+        const [user, ...items] = line
+          .trim()
+          .split(between)
+          .map((cell) => cell.trim());
+        const bare = user.replace(/:$/, '');
+        if (bare === '' || items.includes('')) throw badLine(file, line, number, field, 'a user, then items');
+        for (const item of items) yield [bare, item];
+      }
+  }
+  return writeTable(session, ['user', 'item'], rows());
 }
 
 /** MIND's behaviors.tsv: impression, user, time, history, and `item-clicked` of all items shown. One row for each of these. */

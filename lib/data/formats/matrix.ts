@@ -77,7 +77,14 @@ export async function fromNpz(session: DuckSession, files: readonly FoundFile[],
         continue;
       }
       const [indices, indptr] = [read('indices'), read('indptr')];
-      const isColumns = formatOf(arrays.get('format.npy')?.()) === 'csc';
+      const format = formatOf(arrays.get('format.npy')?.());
+      if (format !== 'csr' && format !== 'csc')
+        throw new InnerloopError('UNSUPPORTED', `${path} holds a matrix in the format ${show(format)}`, {
+          field: `${field}.from`,
+          value: format,
+          expected: 'csr, csc or coo: scipy.sparse.save_npz(…, matrix.tocsr()) in Python',
+        });
+      const isColumns = format === 'csc';
       for (let major = 0; major + 1 < indptr.length; major++)
         for (let k = Number(indptr[major]); k < Number(indptr[major + 1]); k++) {
           const pair = [String(major), String(indices[k])];

@@ -1,0 +1,147 @@
+/** What a copied table is held against: values that have to be there, numbers that have to be numbers, ids that are ids. */
+import { InnerloopError } from '../foundation/errors.js';
+import { quoteIdentifier, quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+import type { FeatureExpression } from './features.js';
+import type { ResolvedFeature } from './feature-spec.js';
+import { at, columnOf } from './relation.js';
+import type { Relation } from './relation.js';
+import { advice, DEFAULT_NULLS } from './table-source.js';
+import { trimmed } from './values.js';
+
+/** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
+export interface RawTable {
+  name: string;
+  rows: number;
+  features: FeatureExpression[];
+}
+/** One that was read through a relation, which messages quote from. */
+export interface CopiedTable extends RawTable {
+  relation: Relation;
+}
+/** An id is one text or number; what holds several values would become a text that no one wrote. */
+export function checkId(relation: Relation, name: string, type: string, field: string, notes: string[]): void {
+  if (/^(STRUCT|MAP|UNION)\b|\[\d*\]$/.test(type)) {
+    const id = quoteIdentifier(name);
+    const from = relation.userSql ? '(… your query …)' : quoteLiteral(relation.label);
+    const inner = /^STRUCT\("?([^" ]+)"? /.exec(type)?.[1];
+    const sql = type.endsWith(']')
+      ? `SELECT * REPLACE (unnest(${id}) AS ${id}) FROM ${from}`
+      : `SELECT * REPLACE (${id}.${quoteIdentifier(inner ?? 'id')} AS ${id}) FROM ${from}`;
+    throw new InnerloopError('INVALID_DATA', `column ${JSON.stringify(name)} holds values of type ${type}, not ids`, {
+      field,
+      value: name,
+      expected: `one text or number in every row; ${advice(relation.field, { sql })} in place of from`,
+    });
+  }
+  if (/^(DOUBLE|FLOAT)$/.test(type))
+    notes.push(
+      `${field}: column ${JSON.stringify(name)} holds ${type} numbers, so ids are texts such as 1.0; whole numbers that became so because some are missing are whole again by CAST(… AS BIGINT) in sql`,
+    );
+}
+
+export async function checkPresent(
+  session: DuckSession,
+  table: CopiedTable,
+  column: string,
+  source: string,
+  field: string,
+): Promise<void> {
+  const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${column} IS NULL`, field);
+  if (typeof row !== 'number') return;
+  const original = await originalOf(session, table.relation, columnOf(table.relation, source, field).sql, row, field);
+  throw new InnerloopError('INVALID_DATA', `no value in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
+    field,
+    value: original,
+    expected:
+      column === 'label'
+        ? `a number, or missingLabel: 'drop'; ${advice('the data', { missingLabel: 'drop' })}`
+        : 'a value in every row',
+  });
+}
+
+async function originalOf(
+  session: DuckSession,
+  relation: Relation,
+  expression: string,
+  row: number,
+  field: string,
+): Promise<unknown> {
+  const [original] = await session.row(
+    `SELECT CAST(${expression} AS VARCHAR) FROM ${relation.sql} LIMIT 1 OFFSET ${row}`,
+    field,
+  );
+  return original;
+}
+
+/** Throws for the first row where `condition` holds, quoting what the source has there. */
+export async function checkNumbers(
+  session: DuckSession,
+  table: CopiedTable,
+  condition: string,
+  source: string,
+  field: string,
+  expression?: string,
+  expected = 'a finite number',
+): Promise<void> {
+  const [row] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE ${condition}`, field);
+  if (typeof row !== 'number') return;
+  const column = expression ?? columnOf(table.relation, source, field).sql;
+  const original = await originalOf(session, table.relation, column, row, field);
+  const number =
+    typeof original === 'string' && original.trim() !== ''
+      ? Number(original.replace(/^[-+]?(inf|infinity|nan)$/i, 'Infinity'))
+      : Number.NaN;
+  const what = Number.isNaN(number)
+    ? `text where a ${field.endsWith('.time') ? 'time' : 'number'} belongs`
+    : Math.abs(number) <= 3.4028234663852886e38
+      ? 'a number out of range'
+      : 'a number that is not finite';
+  throw new InnerloopError('INVALID_DATA', `${what} in column ${JSON.stringify(source)}, ${at(table.relation, row)}`, {
+    field,
+    value: original,
+    expected,
+  });
+}
+
+function denseAdvice({ sql }: ResolvedFeature, column: string): string {
+  const what = 'a finite number, or kind: categorical';
+  if (sql !== undefined) return what;
+  const digits = `TRY_CAST(regexp_replace(CAST(${quoteIdentifier(column)} AS VARCHAR), '[^0-9.eE+-]', '', 'g') AS DOUBLE)`;
+  return `${what}; the digits alone, without commas and units: write in this feature: \`"sql": ${JSON.stringify(digits)}\``;
+}
+
+/** A few texts in a column of numbers are missing values, with a note; where they are the rule, the column is none of numbers. */
+export async function checkDense(session: DuckSession, table: CopiedTable): Promise<void> {
+  for (const [k, { feature, isList, isTextual, source }] of table.features.entries()) {
+    if (feature.kind !== 'dense' || isList) continue;
+    const name = feature.sql ?? feature.column;
+    const { field } = feature;
+    const [bad, good] = await session.row(
+      `SELECT count(*) FILTER (isinf(f${k}))::DOUBLE, count(*) FILTER (isfinite(f${k}))::DOUBLE FROM ${table.name}`,
+      field,
+    );
+    if (bad === 0) continue;
+    if (!isTextual || Number(bad) >= Number(good))
+      await checkNumbers(
+        session,
+        table,
+        `isinf(f${k})`,
+        name,
+        field,
+        source,
+        isTextual ? denseAdvice(feature, name) : undefined,
+      );
+    const texts = `SELECT DISTINCT ${trimmed(`CAST(${source} AS VARCHAR)`)} AS value FROM ${table.relation.sql} WHERE isinf(${table.features[k].expression}) ORDER BY value LIMIT 4`;
+    const [values = []] = await session.columns(texts, field);
+    session.notes.push(
+      `${field} (${feature.name}): ${Number(bad)} of ${table.rows} values are texts, such as ${values
+        .slice(0, 3)
+        .map((value) => JSON.stringify(value))
+        .join(
+          ', ',
+        )}, and were read as missing; ${advice(field.replace(/\..*/, ''), { nulls: [...DEFAULT_NULLS, ...values] })} to say so`,
+    );
+    await session.run(`UPDATE ${table.name} SET f${k} = NULL WHERE isinf(f${k})`, field);
+  }
+}

@@ -1,0 +1,56 @@
+/** Whether a zstd file is whole: DuckDB reads one that was cut off as far as it goes, without a word. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { InnerloopError } from '../foundation/errors.js';
+
+const FRAME = 0xfd2fb528;
+const SKIPPABLE = 0x184d2a50;
+/** Of what the frame header descriptor's two upper bits say. */
+const SIZE_BYTES = [0, 2, 4, 8];
+const DICTIONARY_BYTES = [0, 1, 2, 4];
+
+/** Follows the sizes of frames and blocks (RFC 8878, 3.1) to the end. @throws {InnerloopError} INVALID_DATA */
+export function checkZstd(path: string, field: string): void {
+  const descriptor = openSync(path, 'r');
+  const { size } = fstatSync(descriptor);
+  const bytes = Buffer.alloc(8);
+  let at = 0;
+  const cut = () =>
+    new InnerloopError('INVALID_DATA', 'the zstd file ends before its data do, or is damaged', {
+      field,
+      value: path,
+      expected: 'the whole file (zstd -t tests it)',
+    });
+  const read = (count: number): Buffer => {
+    if (at + count > size) throw cut();
+    readSync(descriptor, bytes, 0, count, at);
+    at += count;
+    return bytes;
+  };
+  try {
+    while (at < size) {
+      const magic = read(4).readUInt32LE(0);
+      if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) {
+        at += read(4).readUInt32LE(0);
+        if (at > size) throw cut();
+        continue;
+      }
+      if (magic !== FRAME) throw cut();
+      const header = read(1)[0];
+      const isSingle = (header & 32) !== 0;
+      at +=
+        (isSingle ? 0 : 1) +
+        DICTIONARY_BYTES[header & 3] +
+        (header >> 6 === 0 && isSingle ? 1 : SIZE_BYTES[header >> 6]);
+      for (let isLast = false; !isLast;) {
+        const block = read(3).readUIntLE(0, 3);
+        isLast = (block & 1) === 1;
+        // A block of one repeated byte holds that byte alone.
+        at += ((block >> 1) & 3) === 1 ? 1 : block >> 3;
+        if (at > size) throw cut();
+      }
+      if ((header & 4) !== 0) read(4);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
