@@ -137,7 +137,7 @@ export const data = z.strictObject({
 
 const query = z.union([
   count,
-  z.literal('rest'),
+  z.enum(['rest', 'part']),
   z.strictObject({ fraction: z.number().gt(0).lt(1) }),
   z.strictObject({
     leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.'),
@@ -151,7 +151,7 @@ export const taskSizes = {
     .describe('A task needs at least this many rows, support and query together. Default 2.'),
   max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
   query: query.describe(
-    'Query rows per task, { fraction } of its rows, { leaveOneOut }, or rest: all that shots or support leave.',
+    'Query rows per task, { fraction } of its rows, { leaveOneOut }, rest: all that shots or support leave, or part: what interactions.part calls query or test.',
   ),
   shots: count
     .optional()
@@ -198,6 +198,11 @@ export const split = z.discriminatedUnion('protocol', [
     'time',
     'interactions, the last ones',
     'The past is trained on, the future is predicted: one cut in time for all tasks.',
+  ),
+  fractionSplit(
+    'parts',
+    'users, beside what the parts say',
+    'What interactions.part says: train, validation and test, or support and query, or both.',
   ),
   z
     .strictObject({

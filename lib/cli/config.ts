@@ -38,7 +38,10 @@ const training = z.strictObject({
     .describe(
       'Which tasks an epoch draws: every one once, by their rows, by their loss, or every value of a column as often. Default uniform.',
     ),
-  redraw: z.boolean().optional().describe('Draw support and query anew in every epoch. Default true.'),
+  redraw: z
+    .boolean()
+    .optional()
+    .describe('Draw support and query anew in every epoch. Default true, but where interactions.part says them.'),
   hide: z
     .strictObject({ user: fraction.optional(), item: fraction.optional() })
     .optional()

@@ -2,15 +2,13 @@ import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { contextTable, gather, gatherColumn } from './columns.js';
 import { mergeDuplicates } from './duplicates.js';
+import { partsOf } from './parts.js';
 import { keepCore, withoutUnused } from './k-core.js';
 import { DEFAULT_DUPLICATES } from './source.js';
 import type { DataRules } from './source.js';
 
 /** Interactions in file order, before the rules of {@link DataRules}. A missing label is NaN; a missing user or item 0. */
 export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
-
-/** Parts of a prescribed split that training may see. */
-const TRAINING = /^(train|training|tr|support)$/i;
 
 /**
  * Applies the rules for missing values, duplicates, unseen items and the k-core, in this order; what remains keeps the file
@@ -93,7 +91,10 @@ function optional<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K],
 }
 
 function itemsOfTraining({ part, item, items }: RawInteractions, keep: Uint8Array): Uint8Array {
-  const isTraining = part!.vocabulary.values.map((name) => TRAINING.test(name));
+  const isTraining = partsOf(part!).map(
+    ({ set, role }) => (set ?? (role === 'support' ? 'train' : 'test')) === 'train',
+  );
+  isTraining[0] = false;
   if (!isTraining.includes(true))
     throw new InnerloopError('INVALID_DATA', 'no part of the split is called train or support', {
       field: 'interactions.part',

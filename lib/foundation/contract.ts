@@ -331,6 +331,8 @@ export interface TaskSet {
   supportRows: Int32Array;
   queryOffsets: Int32Array;
   queryRows: Int32Array;
+  /** Support and query are as the data says, so that no epoch draws them anew. */
+  prescribed?: boolean;
 }
 
 /** Predictions of one method for all tasks' query rows, in task order: what every metric is computed from. */

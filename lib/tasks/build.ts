@@ -1,4 +1,6 @@
-import { checkInteger, checkSeed } from '../foundation/check.js';
+import { checkInteger, checkSeed, invalid } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
+import { partsOf } from '../data/parts.js';
 import { checkDataset } from '../foundation/check-data.js';
 import { checkAnyTaskSet } from './check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
@@ -26,6 +28,7 @@ export interface BuiltTasks extends TaskSet {
  * const tasks = buildTasks(dataset, { min: 13, max: 100, query: 10, seed: 1 });
  * const genres = buildTasks(dataset, { by: { column: 'genres' }, query: { fraction: 0.5 }, shots: 20 });
  * const next = buildTasks(dataset, { query: { leaveOneOut: 'last' } });
+ * const asGiven = buildTasks(dataset, { query: 'part' });      // a column says what is support and what is query
  * ```
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN, EMPTY_DATA if no user (item, value) has enough rows
@@ -52,6 +55,14 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
   };
   const streamOf = (owner: number) => (options.order === 'time' ? undefined : random(options.seed, 'tasks', owner));
   const { query } = options;
+  if (query === 'part') {
+    const { tasks, skipped } = partTasks(dataset, options, kept, names, rowsOf, streamOf);
+    if (tasks.size === 0)
+      throw emptyError(name, `no ${nameKey(options.by)} has support and query rows by its parts`, 'some of each');
+    if (skipped > 0)
+      notes.push(`${skipped} of ${kept.length} ${plural} left out: no support or no query row in their parts`);
+    return { ...tasks, notes };
+  }
   if (query === 'each') {
     const tasks = new TaskSetBuilder();
     for (const owner of kept)
@@ -117,6 +128,51 @@ function leaveEachOut(
   }
 }
 
+/** Tasks whose query rows are those that the data calls so. */
+function partTasks(
+  dataset: Dataset,
+  options: ResolvedTaskOptions,
+  kept: Int32Array,
+  names: readonly string[],
+  rowsOf: (owner: number) => Int32Array,
+  streamOf: (owner: number) => Random | undefined,
+): { tasks: TaskSet; skipped: number } {
+  const isQuery = queryParts(dataset);
+  const ids = dataset.part!.data;
+  const tasks = new TaskSetBuilder();
+  let skipped = 0;
+  for (const owner of kept) {
+    const rows = rowsOf(owner);
+    const query = rows.filter((row) => isQuery[ids[row]]);
+    let support = rows.filter((row) => !isQuery[ids[row]]);
+    if (query.length === 0 || support.length < options.leastSupport) {
+      skipped++;
+      continue;
+    }
+    if (support.length > options.support) {
+      streamOf(owner)?.sample(support, options.support);
+      support = support.subarray(support.length - options.support);
+      if (options.order !== 'time') support.sort();
+    }
+    tasks.add(names[owner], options.by === 'user' ? owner : 0, support, query);
+  }
+  return { tasks: { ...tasks.build(dataset), prescribed: true }, skipped };
+}
+
+/** By id of a part, whether its rows are asked for. */
+function queryParts({ part }: Dataset): boolean[] {
+  const parts = partsOf(part!);
+  if (parts.some(({ role }) => role !== undefined)) return parts.map(({ role }) => role === 'query');
+  const names = part!.vocabulary.values;
+  if (parts.some(({ set }) => set === 'validation') || !parts.some(({ set }) => set === 'test'))
+    throw new InnerloopError('INVALID_DATA', 'the parts do not say what is asked of a task', {
+      field: 'interactions.part',
+      value: names.slice(1),
+      expected: "support and query, or train and test; a validation part goes with split.protocol 'parts'",
+    });
+  return parts.map(({ set }) => set === 'test');
+}
+
 function queryRows(size: number, query: number | { fraction: number }, leastSupport: number): number {
   if (typeof query === 'number') return query;
   return Math.max(1, Math.min(size - leastSupport, Math.round(size * query.fraction)));
@@ -180,6 +236,8 @@ export function redrawQuery(tasks: TaskSet, seed: number, epoch: number): TaskSe
   checkAnyTaskSet(tasks, 'tasks');
   checkSeed(seed, 'seed');
   checkInteger(epoch, 'epoch', 0);
+  if (tasks.prescribed === true)
+    throw invalid('tasks', 'have their support and query prescribed', tasks.keys, 'tasks whose query is drawn');
   const stream = random(seed, 'redraw', epoch);
   const redrawn = {
     ...tasks,

@@ -7,6 +7,7 @@ export { nestedSupport } from './nested.js';
 export type { NestedOptions } from './nested.js';
 export type {
   PartitionSplit,
+  PartSplit,
   QuerySize,
   Selector,
   SplitOptions,

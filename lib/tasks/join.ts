@@ -25,6 +25,7 @@ export function joinTasks(sets: readonly TaskSet[]): TaskSet {
     supportRows: joinArrays(sets.map(({ supportRows }) => supportRows)),
     queryOffsets: joinOffsets(sets.map(({ queryOffsets }) => queryOffsets)),
     queryRows: joinArrays(sets.map(({ queryRows }) => queryRows)),
+    ...(sets.some(({ prescribed }) => prescribed) && { prescribed: true }),
   };
 }
 

@@ -33,13 +33,14 @@ export interface TaskOptions {
   rows?: Int32Array;
 }
 
-export type QuerySize = number | 'rest' | { fraction: number } | { leaveOneOut: 'last' | 'each' };
+/** `part`: the rows that the column of parts calls query, or test; the support are those that it calls support, or train. */
+export type QuerySize = number | 'rest' | 'part' | { fraction: number } | { leaveOneOut: 'last' | 'each' };
 
 export interface ResolvedTaskOptions {
   by: TaskKey;
   min: number;
   max: number;
-  query: number | { fraction: number } | 'each' | 'rest';
+  query: number | { fraction: number } | 'each' | 'rest' | 'part';
   /** At most, and at least, so many support rows. */
   support: number;
   leastSupport: number;
@@ -83,6 +84,8 @@ export function resolveTaskOptions(
       "order: 'random', or interactions.time mapped to a column",
     );
   }
+  if (query === 'part' && dataset.part === undefined)
+    throw invalid(`${field}.query`, 'the dataset has no parts', query, 'interactions.part mapped to a column');
   if (query === 'rest' && shots === undefined && support === undefined)
     throw invalid(`${field}.query`, 'is the rest of what no option says', query, `${field}.shots or ${field}.support`);
   return {
@@ -98,8 +101,11 @@ export function resolveTaskOptions(
   };
 }
 
-function resolveQuery(query: unknown, field: string): number | { fraction: number } | 'last' | 'each' | 'rest' {
-  if (query === 'rest') return query;
+function resolveQuery(
+  query: unknown,
+  field: string,
+): number | { fraction: number } | 'last' | 'each' | 'rest' | 'part' {
+  if (query === 'rest' || query === 'part') return query;
   if (typeof query === 'object' && query !== null) {
     checkObject(query, field, ['fraction', 'leaveOneOut']);
     const { fraction, leaveOneOut } = query;
@@ -112,7 +118,7 @@ function resolveQuery(query: unknown, field: string): number | { fraction: numbe
     return { fraction };
   }
   if (query === undefined)
-    throw invalid(field, 'missing', query, "a number of rows, { fraction }, { leaveOneOut } or 'rest'");
+    throw invalid(field, 'missing', query, "a number of rows, { fraction }, { leaveOneOut }, 'rest' or 'part'");
   checkInteger(query, field, 1);
   return query;
 }
@@ -200,13 +206,30 @@ export interface TimeSplit {
   tasks: Omit<TaskOptions, 'rows'>;
 }
 
-export type SplitOptions = UserSplit | PartitionSplit | TaskSplit | TimeSplit;
+/**
+ * The split that the data prescribes (`interactions.part`). Parts train, validation and test are the sets: a task of validation
+ * or test asks for its rows there, from its rows in the parts before; where no user has any, its own rows are divided by `tasks`.
+ * Parts support and query divide every task (`query: 'part'`), and users are drawn for validation and test. Parts such as
+ * train-support and test-query say both.
+ */
+export interface PartSplit {
+  protocol: 'parts';
+  /** Fraction of the users that are trained on. Default: no more than the parts say. */
+  validation?: number;
+  /** Fraction of the users, where the parts are support and query alone. Default: no more than the parts say. */
+  test?: number;
+  /** Of the draws. Default 0. */
+  seed?: number;
+  tasks: Omit<TaskOptions, 'rows'>;
+}
+
+export type SplitOptions = UserSplit | PartitionSplit | TaskSplit | TimeSplit | PartSplit;
 
 /** Validates split options; what depends on the data is checked where it is used. */
 export function checkSplit(dataset: Dataset, options: unknown): asserts options is SplitOptions {
   checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'warm', 'seed', 'tasks']);
   const { protocol, seed, tasks, validation } = options;
-  checkOneOf(protocol, 'split.protocol', ['users', 'partitions', 'tasks', 'time']);
+  checkOneOf(protocol, 'split.protocol', ['users', 'partitions', 'tasks', 'time', 'parts']);
   checkObject(
     options,
     'split',
@@ -224,13 +247,15 @@ export function checkSplit(dataset: Dataset, options: unknown): asserts options 
     if (Number(validation ?? 0) + Number(test ?? 0) >= 1) {
       throw invalid(
         'split',
-        `validation and test leave no ${protocol === 'users' ? 'user' : protocol === 'time' ? 'row' : 'task'} to train on`,
+        `validation and test leave no ${protocol === 'users' || protocol === 'parts' ? 'user' : protocol === 'time' ? 'row' : 'task'} to train on`,
         Number(validation ?? 0) + Number(test ?? 0),
         'fractions that sum to less than 1',
       );
     }
     if (protocol === 'users' && tasks['by'] === 'item')
       throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user', or protocol: 'tasks'");
+    if (protocol === 'parts' && dataset.part === undefined)
+      throw invalid('split.protocol', 'the dataset has no parts', protocol, 'interactions.part mapped to a column');
     if (protocol === 'time' && dataset.time === undefined)
       throw invalid('split.protocol', 'the dataset has no time', protocol, 'interactions.time mapped to a column');
     return;

@@ -3,7 +3,8 @@ import { random } from '../foundation/random.js';
 import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { checkSplit, DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
-import type { PartitionSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './options.js';
+import type { PartitionSplit, PartSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './options.js';
+import { drawnUsers, partForm, splitParts } from './split-parts.js';
 import { splitTime, timeCuts } from './split-time.js';
 import type { TimeCuts } from './split-time.js';
 import { subsetTasks } from './subset.js';
@@ -13,9 +14,9 @@ export interface Split {
   /**
    * Task sets by name. Protocols `users`, `tasks`, `time`: `train` and, where their fraction is above 0, `validation`, `test`.
    * Protocol `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
-   * `validationItemCold`, `validationBothCold`.
+   * `validationItemCold`, `validationBothCold`. Protocol `parts`: those of `train`, `validation` and `test` that the data has.
    *
-   * No interaction is in two sets, but that support rows of `warm`, and of the sets of protocol `time`, may be rows that
+   * No interaction is in two sets, but that support rows of `warm`, and of the sets of protocols `time` and `parts`, may be rows that
    * training or validation used: what was known by then. No query row of another set is ever among `trainRows`, nor is a row
    * of a task held out by protocol `tasks`, if another of the row's tasks is trained on.
    */
@@ -86,6 +87,8 @@ function assign(dataset: Dataset, options: SplitOptions): Membership {
       return splitPartitions(dataset, options);
     case 'tasks':
       return splitKeys(dataset, options);
+    case 'parts':
+      return splitUsers(dataset, options, drawnUsers(dataset, partForm(dataset, options)));
     case 'time':
       return { names: [], cuts: timeCuts(dataset, options) };
   }
@@ -96,13 +99,19 @@ export function splitBy(dataset: Dataset, options: SplitOptions, membership: Mem
   const split =
     options.protocol === 'time'
       ? splitTime(dataset, options, membership.cuts!)
-      : build(dataset, options, membership.names, setOfRows(dataset, options, membership), membership.keys);
+      : options.protocol === 'parts'
+        ? splitParts(dataset, options, membership.names, membership.users!)
+        : build(dataset, options, membership.names, setOfRows(dataset, options, membership), membership.keys);
   for (const made of [split, ...Object.values(split.sets)]) origins.set(made, { dataset, options, membership });
   return split;
 }
 
 /** For every interaction the number of its set. */
-function setOfRows(dataset: Dataset, options: SplitOptions, { users, items, keys }: Membership): Uint8Array {
+function setOfRows(
+  dataset: Dataset,
+  options: Exclude<SplitOptions, TimeSplit | PartSplit>,
+  { users, items, keys }: Membership,
+): Uint8Array {
   if (options.protocol === 'users') return Uint8Array.from(dataset.user, (user) => users![user]);
   const set = new Uint8Array(dataset.size);
   if (options.protocol === 'partitions')
@@ -115,8 +124,12 @@ function setOfRows(dataset: Dataset, options: SplitOptions, { users, items, keys
   return set;
 }
 
-function splitUsers(dataset: Dataset, { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit): Membership {
-  const users = rowsWhere(present(dataset.user, dataset.users.rows));
+function splitUsers(
+  dataset: Dataset,
+  { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit | PartSplit,
+  candidates = present(dataset.user, dataset.users.rows),
+): Membership {
+  const users = rowsWhere(candidates);
   random(seed, 'split.users').shuffle(users);
   const { names, set } = deal(users, dataset.users.rows, validation, test, 'users');
   return { names, users: set };
@@ -207,7 +220,7 @@ function splitPartitions(dataset: Dataset, options: PartitionSplit): Membership 
 
 function build(
   dataset: Dataset,
-  options: Exclude<SplitOptions, TimeSplit>,
+  options: Exclude<SplitOptions, TimeSplit | PartSplit>,
   names: readonly string[],
   set: Uint8Array,
   keys: Uint8Array | undefined,

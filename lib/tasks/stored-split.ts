@@ -157,7 +157,7 @@ function renumbered(
   itemOf: Int32Array,
   kept: Int32Array,
 ): Dataset {
-  const { size: _, notes, user, item, label, time, weight, context } = dataset;
+  const { size: _, notes, user, item, label, time, weight, count, part, context } = dataset;
   const people = users.rows.length;
   const texts = Array.from({ length: people }, (__, u) => (u === 0 ? '' : `\0${u}`));
   known.forEach((u, row) => {
@@ -171,6 +171,8 @@ function renumbered(
     label: gather(label, kept),
     time: time && gather(time, kept),
     ...(weight && { weight: gather(weight, kept) }),
+    ...(count && { count: gather(count, kept) }),
+    ...(part && { part: { ...part, data: gather(part.data, kept) } }),
     users: reordered(dataset.users, known, createVocabulary(texts), people, catalog.users),
     items: reordered(dataset.items, itemOf, keys, keys.values.length, catalog.items),
     context: {

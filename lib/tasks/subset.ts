@@ -25,6 +25,7 @@ export function subsetTasks(tasks: TaskSet, indices: ArrayLike<number>): TaskSet
     supportRows: support.rows,
     queryOffsets: query.offsets,
     queryRows: query.rows,
+    ...(tasks.prescribed && { prescribed: true }),
   };
 }
 

@@ -48,7 +48,7 @@ export interface TrainOptions {
   weights?: Float64Array;
   /**
    * Draw support and query anew in every epoch, keeping their sizes. Default true. The draw is random: set it to false for tasks
-   * whose query has to stay what it is (the last in time, another domain).
+   * whose query has to stay what it is (the last in time, another domain); of tasks whose parts the data prescribes it is false.
    */
   redraw?: boolean;
   /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
@@ -293,7 +293,7 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   const {
     epochs = DEFAULTS.epochs,
     metaBatch = DEFAULTS.metaBatch,
-    redraw = DEFAULTS.redraw,
+    redraw = DEFAULTS.redraw && tasks.prescribed !== true,
     weigh = DEFAULTS.weigh,
     sampling = DEFAULTS.sampling,
     weights,
@@ -315,6 +315,8 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   checkSampling(sampling, `${field}.sampling`);
   if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
   checkBoolean(redraw, `${field}.redraw`);
+  if (redraw && tasks.prescribed === true)
+    throw invalid(`${field}.redraw`, 'the data says what is support and what is query', redraw, 'false');
   if (hide !== undefined) {
     checkObject(hide, `${field}.hide`, ['user', 'item']);
     for (const side of ['user', 'item'] as const)
