@@ -226,6 +226,11 @@ export interface NativePacking {
   packed: true;
   factor: boolean;
 }
+/** An adapted task without the posterior of its last layer, and with it. */
+export interface NativeUpdated {
+  adapted: Uint8Array;
+  certain: Uint8Array;
+}
 /** The best items for users; see native/serving/ranking.h. */
 export interface NativeRanking {
   store: NativeStore;
@@ -307,6 +312,18 @@ export interface NativeOperations {
       scale: number;
     },
   ): Uint8Array;
+  /**
+   * A packed task of `ridge`, with its posterior, and the one support row of a batch: added to it, or with the label `before` given
+   * another one. `shift`: what all labels have become smaller by. At once where that is quicker than to wake another thread.
+   */
+  updateAdapted(
+    options: NativeCall & {
+      adapted: readonly [Uint8Array];
+      selection: NativeSelection;
+      before?: number;
+      shift: number;
+    },
+  ): NativeUpdated | Promise<NativeUpdated>;
   /** Frees at once what no running call holds; a later use is refused. */
   release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
   hessianVectorProduct(

@@ -16,7 +16,7 @@ import type { Recommendation } from './ranking.js';
 import { scoreRows, scoreRowsSync } from './score-rows.js';
 import { contextOf, itemRows, packSupport } from './support.js';
 import type { GivenContext, UnknownIds } from './support.js';
-import { updatedSupport } from './updated-support.js';
+import { updatedPerson } from './update.js';
 
 /**
  * A model adapted to one user. It holds the adapted parameters only, in memory that JavaScript owns; the shared ones are the
@@ -133,8 +133,12 @@ export class PersonalModel {
   }
 
   /**
-   * A new personal model that knows one interaction more: the same, to the bit, as adapting anew to all of them. An item that
-   * was in the support set takes its new label, as the last interaction. This one stays as it is.
+   * A new personal model that knows one interaction more: the same as adapting anew to all of them. An item that was in the
+   * support set takes its new label, as the last interaction. This one stays as it is.
+   *
+   * Under `ridge` the new row changes the posterior without the others being looked at again, the same to rounding; the first
+   * update of a model adapts once more for that posterior, which is kept from then on. Elsewhere, and where a model reads the
+   * history, it is another adaptation, the same to the bit.
    *
    * @param options context: of the interaction, where the model reads any
    */
@@ -144,9 +148,10 @@ export class PersonalModel {
     options: { context?: FeatureValues; signal?: AbortSignal } = {},
   ): Promise<PersonalModel> {
     checkObject(options, 'options', ['context', 'signal']);
-    adaptedOf(this.#person);
-    const { learner, support } = this.#person;
-    return learner.adapt(updatedSupport(support, item, label, options.context), { signal: options.signal });
+    const { signal, context } = options;
+    checkSignal(signal, 'options.signal');
+    const { support, person } = await updatedPerson(this.#person, item, label, context, signal);
+    return person === undefined ? this.#person.learner.adapt(support, { signal }) : new PersonalModel(person);
   }
 
   /** Plain data, for a store or another thread: `learner.restore(json)` makes it a personal model of the same learner again. */

@@ -70,6 +70,7 @@ void keep_posterior(const PosteriorFactor& posterior, const Plan<T>& plan, Adapt
   if (!posterior.is_known()) return;
   const Index d = plan.model.last_layer->I + 1, n = posterior.dual ? posterior.rows : d;
   result.factor.assign(posterior.cholesky, posterior.cholesky + n * n);
+  result.mode.assign(posterior.mode, posterior.mode + d);
   if (posterior.dual)
     result.dual = {
         .rows = posterior.rows, .G = {posterior.G, posterior.G + posterior.rows * d}, .prior = plan.inner.prior};

@@ -68,7 +68,8 @@ std::int64_t bytes_of(const Batch<T>& batch) {
 template <class T>
 std::int64_t bytes_of(const Adapted<T>& adapted) {
   return kObject + bytes_of(adapted.dense) + bytes_of(adapted.rows) + bytes_of(adapted.blocks) +
-         bytes_of(adapted.kept) + bytes_of(adapted.factor) + (adapted.dual ? bytes_of(adapted.dual->G) : 0);
+         bytes_of(adapted.kept) + bytes_of(adapted.factor) + bytes_of(adapted.mode) +
+         (adapted.dual ? bytes_of(adapted.dual->G) : 0);
 }
 template <class T>
 std::int64_t bytes_of(const Graph<T>& program) {

@@ -6,6 +6,7 @@
 
 #include "../layers/layer.h"
 #include "../serving/posterior_sample.h"
+#include "../serving/posterior_update.h"
 #include "batch.h"
 #include "call.h"
 #include "operations.h"
@@ -202,8 +203,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
       const std::shared_lock lock(store->mutex, std::try_to_lock);
       if (lock)
         return run_inline(
-            info.Env(),
-            [&](const Poll& poll) { *lists = rank_items<T>(*ranking, store->values->data(), 1, poll); },
+            info.Env(), [&](const Poll& poll) { *lists = rank_items<T>(*ranking, store->values->data(), 1, poll); },
             [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
     }
     return run_job(
@@ -230,6 +230,42 @@ Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
     const auto lock = share_now(*store);
     const Adapted<T> drawn = sample_posterior(*adapted[0], store->values->data(), normals, number(options, "scale"));
     return bytes_to_array(info.Env(), pack_adapted(drawn));
+  });
+}
+
+// The call of a batch with one support row, and { adapted: [bytes], selection, before?, shift }:
+// { adapted, certain }, without and with the posterior, or a promise of them.
+template <class T>
+Napi::Value update_adapted(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    constexpr Index kBrief = 128;  // weights of a layer that takes less than to wake a thread
+    const Napi::Object options = object(info[0], "options");
+    const auto c = read_call<T>(info, true);
+    const auto adapted = read_adapted_tasks<T>(c->store->model, options);
+    require(adapted.size() == 1 && c->batch->begin.size() == 3 && c->batch->begin[1] == 1 && c->batch->begin[2] == 1,
+            "one row of one user is added");
+    require(c->inner.solver == SolverKind::ridge && adapted[0]->has_posterior() && adapted[0]->fast == c->inner.fast,
+            "only a ridge regression takes rows one by one");
+    RowChange change;
+    change.shift = number(options, "shift");
+    if (!options.Get("before").IsUndefined()) change.before = number(options, "before");
+    const auto result = std::make_shared<Adapted<T>>();
+    const Work work = [c, adapted, change, result](const Poll& poll) {
+      const Plan<T> plan(*c->store->model, c->inner, *c->batch, 1);
+      *result = update_posterior<T>(plan, c->store->values->data(), *adapted[0], change, poll);
+    };
+    const Finish finish = [result](Napi::Env env) -> Napi::Value {
+      Napi::Object out = Napi::Object::New(env);
+      out.Set("certain", bytes_to_array(env, pack_adapted(*result)));
+      result->mode.clear(), result->factor.clear(), result->dual.reset();
+      out.Set("adapted", bytes_to_array(env, pack_adapted(*result)));
+      return out;
+    };
+    if (c->store->model->last_layer->I < kBrief) {
+      const std::shared_lock lock(c->store->mutex, std::try_to_lock);
+      if (lock) return run_inline(info.Env(), work, finish);
+    }
+    return run_reading<false>(info.Env(), c, work, finish);
   });
 }
 
@@ -263,6 +299,7 @@ void add_serving_operations(const Operations& operations) {
   operations.add("readItemFeatures", read_item_features<T>);
   operations.add("rank", rank<T>);
   operations.add("sampleAdapted", sample_adapted<T>);
+  operations.add("updateAdapted", update_adapted<T>);
   operations.add("release", release<T>);
 }
 

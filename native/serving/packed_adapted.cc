@@ -10,7 +10,7 @@ namespace innerloop {
 namespace {
 
 // Of the layout, then of the scalar.
-constexpr std::uint32_t kMagic = 0x32504c49;  // "ILP2"
+constexpr std::uint32_t kMagic = 0x33504c49;  // "ILP3"
 // More support rows than any task has: sizes that follow from their number stay far from overflow.
 constexpr std::uint64_t kMostSupport = std::uint64_t{1} << 31;
 
@@ -65,10 +65,13 @@ Index kept_size(const Graph<T>& program, int node, Index support) {
 template <class T>
 void read_posterior(Reader& reader, Adapted<T>& adapted, const Model<T>& model) {
   const Index d = model.last_layer ? model.last_layer->I + 1 : 0;
+  adapted.mode = reader.array<double>(-1);
   adapted.factor = reader.array<double>(-1);
   const auto factor = static_cast<Index>(adapted.factor.size());
   const auto dual = reader.get<std::uint64_t>();
   require(dual <= 1, kForeign);
+  const auto mode = static_cast<Index>(adapted.mode.size());
+  require(mode == (factor > 0 || dual == 1 ? d : 0), kForeign);
   if (dual == 0) return require(factor == 0 || factor == d * d, kForeign);
   const auto rows = reader.get<std::uint64_t>();
   require(d > 0 && rows < static_cast<std::uint64_t>(d) && factor == static_cast<Index>(rows * rows), kForeign);
@@ -104,6 +107,7 @@ std::vector<std::byte> pack_adapted(const Adapted<T>& adapted) {
   writer.count(static_cast<std::uint64_t>(adapted.support));
   writer.count(adapted.kept.size());
   for (const auto& values : adapted.kept) writer.array(values);
+  writer.array(adapted.mode);
   writer.array(adapted.factor);
   writer.count(adapted.dual ? 1 : 0);
   if (!adapted.dual) return std::move(writer.bytes);

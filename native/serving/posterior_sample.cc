@@ -46,6 +46,7 @@ Adapted<T> sample_posterior(const Adapted<T>& adapted, const T* parameters, cons
   Adapted<T> drawn = adapted;
   drawn.factor.clear();
   drawn.dual.reset();
+  drawn.mode.clear();
   std::vector<T>&weight = drawn.dense[head->weight], &bias = drawn.dense[head->bias];
   for (Index i = 0; i + 1 < d; ++i) weight[i] = static_cast<T>(weight[i] + scale * x[i]);
   bias[0] = static_cast<T>(bias[0] + scale * x[d - 1]);

@@ -240,8 +240,8 @@ template <class T>
 PosteriorFactor posterior_factor(const Task<T>& task) {
   if (!task.solver_state) return {};
   const auto& state = *static_cast<const PosteriorState*>(task.solver_state);
-  if (!state.G) return {.cholesky = state.cholesky};
-  return {.cholesky = state.cholesky, .G = state.G, .rows = task.support, .dual = true};
+  if (!state.G) return {.cholesky = state.cholesky, .mode = state.mode};
+  return {.cholesky = state.cholesky, .G = state.G, .rows = task.support, .dual = true, .mode = state.mode};
 }
 
 template <class T>

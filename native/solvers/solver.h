@@ -17,6 +17,7 @@ struct PosteriorFactor {
   const double* G = nullptr;         // dual: [rows, d]
   Index rows = 0;                    // dual: support rows; without any the posterior is the prior
   bool dual = false;
+  const double* mode = nullptr;  // the adapted last layer [d]
   bool is_known() const { return cholesky || dual; }
 };
 

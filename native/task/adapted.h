@@ -32,9 +32,10 @@ struct Adapted {
   std::vector<std::vector<T>> kept;
   Index support = 0;
   // Ridge, laplace, where it was asked for (solvers/posterior.h): the Cholesky factor of the posterior precision M, or
-  // with `dual` that of I + G Gᵀ.
+  // with `dual` that of I + G Gᵀ; and the last layer itself, in double.
   std::vector<double> factor;
   std::optional<DualPosterior> dual;
+  std::vector<double> mode;
 
   bool has_posterior() const { return !factor.empty() || dual; }
 };

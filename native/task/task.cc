@@ -80,10 +80,15 @@ void Task<T>::adapt(bool keep) {
     return run->forward_support();
   }
   if (plan.inner.steps == 0) return;
+  support_prefix();
+  plan.solver.adapt(*this, keep);
+}
+
+template <class T>
+void Task<T>::support_prefix() {
   prefix = take_slots(support, plan.prefix_slots, false);
   const Pass<T> pass = make_pass(support_rows(), support, parameters.at(0), prefix, no_targets);
   for (const Layer<T>* layer : plan.prefix) forward_or_find(*layer, pass, prefix);
-  plan.solver.adapt(*this, keep);
 }
 
 template <class T>

@@ -30,6 +30,8 @@ struct Task {
 
   // Runs the solver, leaving theta[0 … steps], all of them if `keep`, else only the last in theta[steps].
   void adapt(bool keep);
+  // The layers below what is adapted, on the support rows.
+  void support_prefix();
   // Starts from the fast parameters of an adapted task.
   void start_from(const Adapted<T>& adapted);
   // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.

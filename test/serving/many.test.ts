@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { laplace, maml, protoNets, ridge } from '../../lib/algorithms/registry.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
+import type { PersonalModel } from '../../lib/serving/personal-model.js';
 import type { Support } from '../../lib/serving/support.js';
 import { buildTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
@@ -107,12 +108,18 @@ test('an update is adapting anew, and leaves the model before it alone', async (
     const before = await me.predict(everything);
     const updated = await me.update(20, y[2]);
     const anew = await learner.adapt({ items: [3, 8, 20], labels: y });
-    assert.deepEqual(await updated.predict(everything), await anew.predict(everything));
+    // Ridge takes the row by itself (update.test.ts), every other learner adapts again: the same to the bit.
+    const same = async (a: PersonalModel, b: PersonalModel) => {
+      const [x, z] = [await a.predict(everything), await b.predict(everything)];
+      if (served.algorithm.name !== 'ridge') assert.deepEqual(x, z);
+      else x.forEach((score, i) => assert.ok(Math.abs(score - z[i]) < 1e-5, `${score} is not ${z[i]}`));
+    };
+    await same(updated, anew);
     assert.deepEqual(await me.predict(everything), before);
     // A second label of an item takes the place of the first.
     const again = await updated.update(3, y[1]);
     const last = await learner.adapt({ items: [8, 20, 3], labels: [y[1], y[2], y[1]] });
-    assert.deepEqual(await again.predict(everything), await last.predict(everything));
+    await same(again, last);
   }
 });
 
