@@ -47,12 +47,8 @@ export async function runInit({ files, output, yes, console }: InitCommand): Pro
     )
   )
     throw invalid('--output', 'is there already, and is not replaced', target, 'another file name');
-  const source = sourceOf(ratings);
-  const table = await peekTable(source, 'interactions');
-  const roles = await confirmed(guessRoles(table), table, yes, console);
+  const { source, table, roles, entities } = await understand(ratings, others, yes, console);
   const [user, item] = [roles.user.column!, roles.item.column!];
-  const entities: Entities[] = [];
-  for (const file of others) entities.push(await entitiesOf(file, { user, item }, entities));
 
   const folder = dirname(target);
   const label = table.columns.find(({ name }) => name === roles.label.column);
@@ -66,17 +62,46 @@ export async function runInit({ files, output, yes, console }: InitCommand): Pro
     values.size === 1 ? 'positives' : values.size === 2 && values.has(0) && values.has(1) ? 'clicks' : 'ratings';
   const text = write({ source, roles, entities, kind, least: leastRows(dataset.user, dataset.users.rows), folder });
   await writeFile(target, text);
-  for (const role of ROLES) console.note(`${role}: ${roles[role].column ?? 'none'} (${roles[role].why})`);
-  for (const { side, source: from, id, features } of entities)
-    console.note(
-      `${side}: ${from.from}, id ${id}; ${features.map((one) => `${one.name} (${one.kind}: ${one.why})`).join(', ')}`,
-    );
+  tellGuesses({ roles, entities }, console);
   console.note(
     `${dataset.size} interactions of ${dataset.users.rows - 1} users with ${dataset.items.rows - 1} items: ${kind}`,
   );
   const next = `innerloop train --config ${shellWord(relative('.', target) || target)}`;
   console.result(`wrote ${target}\nnext: ${next}`);
   console.json({ event: 'result', config: target, roles, kind, next });
+}
+
+/** What files hold, as far as names and values tell. */
+export interface Understood {
+  source: Source;
+  table: PeekedTable;
+  roles: Record<Role, Guess>;
+  entities: Entities[];
+}
+
+/** @param yes take every guess without asking */
+export async function understand(
+  ratings: string,
+  others: readonly string[],
+  yes: boolean,
+  console: Console,
+): Promise<Understood> {
+  const source = sourceOf(ratings);
+  const table = await peekTable(source, 'interactions');
+  const roles = await confirmed(guessRoles(table), table, yes, console);
+  const [user, item] = [roles.user.column!, roles.item.column!];
+  const entities: Entities[] = [];
+  for (const file of others) entities.push(await entitiesOf(file, { user, item }, entities));
+  return { source, table, roles, entities };
+}
+
+/** Says what was guessed. */
+export function tellGuesses({ roles, entities }: Pick<Understood, 'roles' | 'entities'>, console: Console): void {
+  for (const role of ROLES) console.note(`${role}: ${roles[role].column ?? 'none'} (${roles[role].why})`);
+  for (const { side, source: from, id, features } of entities)
+    console.note(
+      `${side}: ${from.from}, id ${id}; ${features.map((one) => `${one.name} (${one.kind}: ${one.why})`).join(', ')}`,
+    );
 }
 
 /** Guesses by values alone are asked about; a user and an item there must be. */

@@ -48,6 +48,17 @@ function build(): Command {
     .action(init);
 
   program
+    .command('inspect')
+    .description(
+      "what is understood of files, or of a configuration's data: sizes, times, labels, features, what is dropped",
+    )
+    .argument('[files...]', 'interactions, then tables of items and of users')
+    .option(CONFIG, 'configuration, in place of files')
+    .option('--threads <n>', 'threads to use', integer(1))
+    .option('--json', 'one JSON document on stdout')
+    .action(inspect);
+
+  program
     .command('train')
     .description('meta-train a model by a configuration file')
     .option(
@@ -174,6 +185,20 @@ async function init(
     output,
     yes: yes === true,
     console: openConsole(json === true),
+  });
+}
+
+async function inspect(files: string[], options: Shared & { config?: string }): Promise<void> {
+  if (files.length > 0 === (options.config !== undefined))
+    throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: inspect takes files, or --config');
+  const config = options.config === undefined ? undefined : await readConfig(options.config, options.threads);
+  const { runInspection } = await import('./inspect.js');
+  await runInspection({
+    files,
+    config,
+    threads: options.threads,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
   });
 }
 

@@ -1,7 +1,9 @@
 /** `innerloop train`: data, tasks, training, optional refit, model file, results. */
 import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
+import { describeDataset } from '../data/index.js';
 import { invalid } from '../foundation/check.js';
+import { visible } from '../foundation/text.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError, show } from '../foundation/errors.js';
@@ -75,10 +77,10 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const prepared = await prepare(config, signal);
   const { dataset, split, validation } = prepared;
   const openSeconds = seconds(began);
-  for (const note of [...dataset.notes, ...split.notes]) console.note(note);
+  console.note(describeDataset(dataset).text);
+  for (const note of split.notes) console.note(visible(note));
   const tasks = trainingTasks(prepared, split.trainRows);
-  const { rows, users, items } = fingerprint(dataset);
-  console.note(`${rows} interactions of ${users} users with ${items} items; ${describeTasks('train', tasks)}`);
+  console.note(describeTasks('train', tasks));
 
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);

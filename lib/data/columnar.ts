@@ -132,7 +132,9 @@ function entityTable(
     );
   const positions = table.id === undefined ? undefined : encode(own, keys);
   const columns = featureColumns(table.features, `${entityField}.features`, positions, keys, values.length, 1, notes);
-  return { codes: encode(texts, keys), table: { rows: values.length, keys, columns } };
+  const named = new Uint8Array(values.length);
+  for (const row of positions ?? encode(own, keys)) named[row] = 1;
+  return { codes: encode(texts, keys), table: { rows: values.length, keys, columns, named } };
 }
 
 function encode(texts: readonly string[], keys: Vocabulary): Int32Array {

@@ -1,6 +1,8 @@
 /** Interactions and features from files, SQL and columns. */
 export { datasetFromColumns } from './columnar.js';
 export type { ColumnSource } from './columnar.js';
+export { describeDataset } from './describe.js';
+export type { DatasetDescription, DescribedFeature } from './describe.js';
 export { openDataset } from './open.js';
 export type { OpenOptions } from './open.js';
 export { rowWeights } from './weights.js';

@@ -61,6 +61,7 @@ function used(table: FeatureTable, ids: Int32Array): { table: FeatureTable; ids:
       rows: kept.length,
       keys: createVocabulary(kept.map((id) => table.keys.values[id])),
       columns: table.columns.map((column) => gatherColumn(column, rows)),
+      ...(table.named && { named: table.named.filter((_, id) => isUsed[id] === 1) }),
     },
   };
 }

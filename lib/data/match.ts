@@ -18,18 +18,46 @@ const FORMS = [
   { undo: (id: string) => `lower(${id})`, isChanged: (id: string) => `${id} <> lower(${id})` },
 ] as const;
 
+/** Says how many ids are in the table in another spelling alone. Nothing is taken to be the same: 007 and 7 may be two. */
+async function remarkSpellings(
+  session: DuckSession,
+  name: 'user' | 'item',
+  keys: string,
+  table: string,
+  notes: string[],
+): Promise<void> {
+  for (const { undo } of FORMS) {
+    const [count, value, id] = await session.row(
+      `SELECT count(DISTINCT k.value)::DOUBLE, min(k.value), arg_min(t.id, k.value) FROM ${keys} k JOIN ${table} t ON ${undo('k.value')} = ${undo('t.id')}`,
+      `${name}s.id`,
+    );
+    if (Number(count) > 0)
+      notes.push(
+        `${Number(count)} ${name}s of the interactions are in the ${name} table in another spelling alone, such as ${show(value)} there as ${show(id)}: their features are missing`,
+      );
+  }
+}
+
 /** @throws {InnerloopError} INVALID_DATA if no id of the interactions is in the table, and one of these forms is why */
 export async function checkMatch(
   session: DuckSession,
   name: 'user' | 'item',
   relations: { interactions: Relation; entities: Relation },
   columns: { interactions: string; entities: string },
+  notes: string[],
 ): Promise<void> {
   const field = `${name}s.id`;
   const keys = `(SELECT value FROM ${name}_keys WHERE value IS NOT NULL)`;
   const table = `(SELECT id FROM raw_${name}s)`;
-  const [same] = await session.row(`SELECT count(*)::DOUBLE FROM ${keys} WHERE value IN (FROM ${table})`, field);
-  if (Number(same) > 0) return;
+  const [same, all] = await session.row(
+    `SELECT count(*) FILTER (value IN (FROM ${table}))::DOUBLE, count(*)::DOUBLE FROM ${keys}`,
+    field,
+  );
+  if (Number(same) > 0) {
+    if (same !== all)
+      await remarkSpellings(session, name, `(FROM ${keys} WHERE value NOT IN (FROM ${table}))`, table, notes);
+    return;
+  }
   for (const { undo, isChanged } of FORMS) {
     const [value, id, changed] = await session.row(
       `SELECT k.value, t.id, ${isChanged('k.value')} FROM ${keys} k JOIN ${table} t ON ${undo('k.value')} = ${undo('t.id')} ORDER BY k.value LIMIT 1`,

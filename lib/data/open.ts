@@ -14,6 +14,7 @@ import type { CopiedTable } from './copied.js';
 import type { CopiedInteractions } from './ingest.js';
 import { checkMatch } from './match.js';
 import { at } from './relation.js';
+import { remarkLabels, remarkTimes } from './remarks.js';
 import { advice } from './table-source.js';
 import { keepOrder } from './times.js';
 import { presentText } from './values.js';
@@ -116,7 +117,10 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
     columns.set(feature.name, await readFile(session, feature, inOrder, rows, 0, notes));
   const context = contextTable(ordered(features, columns), rows);
   const raw = { user, item, label, ...numbers, part: parts, users, items, context };
-  const dataset = assemble(raw, { ...source, hasLabel: source.interactions.label !== undefined }, notes);
+  const { label: mapped, timeFormat } = source.interactions;
+  const dataset = assemble(raw, { ...source, hasLabel: mapped !== undefined }, notes);
+  if (mapped !== undefined) remarkLabels(dataset, interactions.relation.rules.nulls);
+  if (timeFormat === undefined) remarkTimes(dataset);
   return withHistories(dataset, features);
 }
 
@@ -230,6 +234,7 @@ async function readEntities(
       name,
       { interactions: relation, entities: (table as CopiedTable).relation },
       { interactions: column, entities: source.id },
+      notes,
     );
   const texts = `SELECT value FROM ${keysTable}${table === undefined ? '' : ` UNION ALL SELECT id FROM ${table.name}`}`;
   const values = await createDictionary(session, dictionary, texts, 1, 'interactions');
@@ -268,7 +273,9 @@ async function readEntities(
     const byId = () => Promise.resolve(Int32Array.from(ids.get(feature)!, (id) => keys.idOf(id) || -1));
     columns.set(feature.name, await readFile(session, feature, ids.has(feature) ? byId : inOrder, rows, 1, notes));
   }
-  return { rows, keys, columns: ordered(features, columns) };
+  const named = new Uint8Array(rows);
+  for (const row of await inOrder()) named[row] = 1;
+  return { rows, keys, columns: ordered(features, columns), named };
 }
 
 /** @param positions the row of the dataset's table that each row of the file becomes */

@@ -75,7 +75,7 @@ export function numberExpression(
 ): string {
   if (isNull(type)) return 'NULL::DOUBLE';
   // NaN is how several writers spell a missing number.
-  if (isNumeric(type) && form.values === undefined) return missingNaN(`CAST(${expression} AS DOUBLE)`, rules);
+  if (isNumeric(type) && form.values === undefined) return present(`CAST(${expression} AS DOUBLE)`, rules);
   if (!isText(type) && !isNumeric(type))
     throw new InnerloopError('INVALID_DATA', `a column of type ${type}`, { field, expected: 'a number' });
   const text = asText(expression, type);
@@ -87,7 +87,7 @@ export function numberExpression(
     thousands === '_'
       ? `TRY_CAST(${written} AS DOUBLE)`
       : `TRY_CAST(CASE WHEN contains(${bare}, '_') THEN NULL ELSE ${written} END AS DOUBLE)`;
-  const number = missingNaN(plain, rules);
+  const number = present(plain, rules);
   const known = `CASE WHEN ${isMissing(text, rules)} THEN NULL WHEN ${plain} IS NULL THEN ${BAD} END`;
   if (values === undefined) return `coalesce(${number}, ${known})`;
   const mapped = Object.entries(values).map(
@@ -104,13 +104,21 @@ export function numberExpression(
  */
 export function quickNumber(expression: string, type: string, rules: ValueRules, form: NumberForm): string | undefined {
   const isPlain = form.values === undefined && form.unit === undefined && form.thousands === undefined;
-  if (isPlain && isNumeric(type)) return `CAST(${expression} AS DOUBLE)`;
+  // Missing numbers are looked at anyway, by the caller; NaN is told from them then.
+  const marked = (number: string) =>
+    present(number, { ...rules, nulls: rules.nulls.filter((text) => !/nan/i.test(text)) });
+  if (isPlain && isNumeric(type)) return marked(`CAST(${expression} AS DOUBLE)`);
   if (type !== 'VARCHAR' || !isPlain || (form.decimal ?? rules.decimal) !== '.') return undefined;
-  return `TRY_CAST(CASE WHEN contains(${expression}, '_') THEN NULL ELSE ${expression} END AS DOUBLE)`;
+  return marked(`TRY_CAST(CASE WHEN contains(${expression}, '_') THEN NULL ELSE ${expression} END AS DOUBLE)`);
 }
 
-function missingNaN(number: string, { nulls }: ValueRules): string {
-  return nulls.some((text) => /^-?nan$/i.test(text)) ? `nullif(${number}, 'nan'::DOUBLE)` : number;
+/** The number, or null where a marker says that it is missing: NaN, and markers that are numbers, however they are written. */
+function present(number: string, { nulls }: ValueRules): string {
+  const markers = new Set(
+    nulls.map((text) => (text.trim() === '' ? Number.NaN : Number(text))).filter(Number.isFinite),
+  );
+  const named = [...markers].reduce((sql, marker) => `nullif(${sql}, ${marker}::DOUBLE)`, number);
+  return nulls.some((text) => /^-?nan$/i.test(text)) ? `nullif(${named}, 'nan'::DOUBLE)` : named;
 }
 
 function withoutUnit(text: string, units: readonly string[]): string {

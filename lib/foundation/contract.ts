@@ -291,6 +291,8 @@ export interface FeatureTable {
   rows: number;
   keys: Vocabulary;
   columns: Column[];
+  /** 1 for each entity that a table of features named; undefined where there was none. */
+  named?: Uint8Array;
 }
 
 /** Interactions in columns. `user[i]`, `item[i]` are rows of `users`, `items`; never 0 here, every id is known. */

@@ -14,6 +14,14 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
+/** Characters that move the cursor, turn the direction of writing or cannot be seen, as escapes: texts of data on a terminal. */
+export function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** A text in a Markdown table, as it is: no HTML, no end of the cell or of the line. */
 export function escapeMarkdown(text: string): string {
   return text
