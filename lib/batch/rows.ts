@@ -3,6 +3,7 @@ import { checkInteger, checkNumber, checkObject, checkOneOf, invalid } from '../
 import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
+import { fnv1a } from '../foundation/text-index.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
 
@@ -68,8 +69,8 @@ export interface RowState {
   /** 1 for items of the training tasks, where negatives are drawn. */
   readonly seen: Uint8Array | undefined;
   /**
-   * Under `mse`, the lowest and the highest label of the data where they are of a scale, in steps of a multiple of 0.05; of labels
-   * that are measured, as much again on either side.
+   * Under `mse`, the lowest and the highest label of the training tasks where labels are of a scale, in steps of a multiple of
+   * 0.05; where labels are measured, their span is added on either side.
    */
   readonly range?: { readonly min: number; readonly max: number };
 }
@@ -95,7 +96,7 @@ export function fitRows(
   each((row) => (total += label[row]));
   const mean = total / (supportRows.length + queryRows.length);
   checkNumber(mean, 'labels');
-  const range = rangeOf(label);
+  const range = rangeOf(label, [supportRows, queryRows]);
   if (rules.center === 'mean') return { mean, itemBias: undefined, seen, range };
   const itemBias = new Float64Array(items);
   const count = new Float64Array(items);
@@ -107,14 +108,18 @@ export function fitRows(
   return { mean, itemBias, seen, range };
 }
 
-function rangeOf(label: Float32Array): { min: number; max: number } {
+/** Of the labels that training reads; those of other tasks are not known to it. */
+function rangeOf(label: Float32Array, lists: readonly Int32Array[]): { min: number; max: number } {
   let isScale = true;
   let [min, max] = [Infinity, -Infinity];
-  for (const y of label) {
-    // Labels are float32.
-    isScale &&= Math.abs(20 * y - Math.round(20 * y)) <= 1e-5 * Math.abs(y);
-    if (y < min) min = y;
-    if (y > max) max = y;
+  for (const rows of lists) {
+    for (const row of rows) {
+      const y = label[row];
+      // Labels are float32.
+      isScale &&= Math.abs(20 * y - Math.round(20 * y)) <= 1e-5 * Math.abs(y);
+      if (y < min) min = y;
+      if (y > max) max = y;
+    }
   }
   const slack = isScale ? 0 : max - min;
   return { min: min - slack, max: max + slack };
@@ -207,16 +212,11 @@ function drawNegatives({ candidates, rules }: RowContext, taken: ReadonlySet<num
 }
 
 /**
- * What a support set's negatives are drawn by where no epoch has a say: its items, in whatever order, so that a task that is
- * evaluated and a user who is served with the same items get the same ones. @internal
+ * The stream that draws the negatives of a support set outside of training. It depends on the set's items in any order, so that
+ * a task that is evaluated and a user who is served with the same items get the same negatives. @internal
  */
 export function negativesOfSupport({ seed }: RowContext, { items }: Dataset, support: ArrayLike<number>): Random {
   let key = 0;
-  for (let i = 0; i < support.length; i++) {
-    let hash = 0x811c9dc5;
-    const text = items.keys.values[support[i]];
-    for (let c = 0; c < text.length; c++) hash = Math.imul(hash ^ text.charCodeAt(c), 0x01000193);
-    key = (key + (hash >>> 0)) % 2 ** 32;
-  }
+  for (let i = 0; i < support.length; i++) key = (key + fnv1a(items.keys.values[support[i]])) % 2 ** 32;
   return random(seed, 'negatives.support', key);
 }

@@ -40,10 +40,16 @@ export class TextIndex {
   }
 }
 
-/** FNV-1a over the UTF-16 units, then the finaliser of MurmurHash3, without which the low bits of like ids are alike. */
-function hashOf(text: string): number {
+/** FNV-1a over the UTF-16 units of a text, an integer from 0 to 2³² − 1. @internal */
+export function fnv1a(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+/** The same, then the finaliser of MurmurHash3, without which the low bits of similar ids are alike. */
+function hashOf(text: string): number {
+  let h = fnv1a(text);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);

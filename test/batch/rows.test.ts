@@ -12,7 +12,7 @@ import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
 import { fitRows, rowContext, rowRules } from '../../lib/batch/rows.js';
-import { buildTasks } from '../../lib/tasks/index.js';
+import { buildTasks, subsetTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import { path, refuses, rejects } from '../fixtures/family.js';
 
@@ -105,6 +105,18 @@ test('biases are those of the training rows and the support rows, by hand', asyn
   assert.equal(state.mean, 3);
   const bias = (text: string) => state.itemBias![data.items.keys.idOf(text)];
   assert.deepEqual(['a', 'b', 'c', 'd'].map(bias), [2 / 3, -2 / 3, 1 / 2, -1 / 2]);
+});
+
+test('the range of ratings is that of the training tasks, not of other rows of the data', async () => {
+  const data = datasetFromColumns({
+    user: [1, 1, 1, 2, 2, 2],
+    item: ['a', 'b', 'c', 'a', 'b', 'd'],
+    label: [2, 3, 4, 1, 5, 2],
+  });
+  const tasks = buildTasks(data, { query: 1 });
+  const rules = rowRules({}, 'mse', 'rows');
+  assert.deepEqual(fitRows(rules, 'mse', tasks).range, { min: 1, max: 5 });
+  assert.deepEqual(fitRows(rules, 'mse', subsetTasks(tasks, [0])).range, { min: 2, max: 4 });
 });
 
 test('centred learners save, load and personalise as they were trained', async () => {
