@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import { gradientOptionsWithout, IMPLICIT_OPTIONS } from '../meta/algorithm-options.js';
 
@@ -7,7 +7,6 @@ const OPTIONS = {
   lambda: { kind: 'number', above: 0, default: 1, doc: 'λ of the proximal term λ/2 ‖θ − θ_0‖².' },
   ...IMPLICIT_OPTIONS,
 } as const satisfies OptionTable;
-export type ImamlOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Implicit MAML (Rajeswaran, Finn, Kakade & Levine 2019): a task minimises L_S(θ) + λ/2 ‖θ − θ_0‖² by K steps, and the outer

@@ -1,5 +1,5 @@
 import { invalid } from '../foundation/check.js';
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { COVARIANCE, gaussianPrior } from './gaussian-prior.js';
@@ -13,7 +13,6 @@ const OPTIONS = {
     doc: 'Moderates predictions by their uncertainty (MacKay 1992): the logit o at features a becomes o / √(1 + π v / 8), v = aᵀ M⁻¹ a, so that σ of it approximates the mean probability. In evaluation and serving, not in training.',
   },
 } as const satisfies OptionTable;
-export type LaplaceOptions = OptionsOf<typeof OPTIONS>;
 
 /** Initial precision of the last layer's prior. */
 const PRIOR_PRECISION = 1;

@@ -1,6 +1,6 @@
 import { codes } from '../foundation/addon.js';
 import type { NameOf } from '../foundation/addon.js';
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { gradientOptionsWithout, units } from '../meta/algorithm-options.js';
@@ -10,7 +10,6 @@ const OPTIONS = {
   ...gradientOptionsWithout('rates', 'inner', 'proximal'),
   hidden: units(20, 'Hidden units of the first LSTM.', 1024),
 } as const satisfies OptionTable;
-export type LstmMetaLearnerOptions = OptionsOf<typeof OPTIONS>;
 
 /** The forget gate begins near 1 and the input gate at the learning rate: gradient descent (section 3.4 of the paper). */
 const FORGET_BIAS = 5;

@@ -1,5 +1,6 @@
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
+import type { LwaOptions } from '../meta/algorithm-option-types.js';
 import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { classMeans } from '../meta/graphs/metric.js';
 import { TINY } from '../meta/graphs/graph.js';
@@ -13,7 +14,6 @@ export const THRESHOLD = {
   defaultDoc: '0 under mse, 0.5 under bce',
 } as const;
 const OPTIONS = { threshold: THRESHOLD } as const satisfies OptionTable;
-export type LwaOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * What a user's likes and dislikes have in common: R⁰ and R¹ as rows, and the query rows that they are about. Under `mse` rows count

@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import { gradientOptionsWithout, SCHEDULES } from '../meta/algorithm-options.js';
 
@@ -7,7 +7,6 @@ const OPTIONS = {
   multiStepLoss: { ...SCHEDULES.multiStepLoss, default: { epochs: 10 } },
   orderAnnealing: { ...SCHEDULES.orderAnnealing, default: { epochs: 5 } },
 } as const satisfies OptionTable;
-export type MamlPlusPlusOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * MAML++ (Antoniou, Edwards & Storkey 2019, section 4): MAML with a learned rate for every tensor and step, a meta-loss over all

@@ -1,6 +1,6 @@
 import { algorithmFactory, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import { GRADIENT_OPTIONS, ORDER, SCHEDULES } from '../meta/algorithm-options.js';
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 
 const OPTIONS = {
   ...GRADIENT_OPTIONS,
@@ -8,7 +8,6 @@ const OPTIONS = {
   multiStepLoss: { ...SCHEDULES.multiStepLoss, defaultDoc: 'the last step from the beginning' },
   orderAnnealing: { ...SCHEDULES.orderAnnealing, defaultDoc: 'none' },
 } as const satisfies OptionTable;
-export type MamlOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Model-agnostic meta-learning (Finn, Abbeel & Levine 2017): parameters from which a few gradient steps on the support set

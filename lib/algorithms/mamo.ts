@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import { adaptedTensors, algorithmFactory, DENSE_LAYERS, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { GRADIENT_OPTIONS, units } from '../meta/algorithm-options.js';
@@ -11,7 +11,6 @@ const OPTIONS = {
   slots: units(8, 'Kinds of users that the memories tell apart.'),
   keys: units(16, 'Width of the profile keys.'),
 } as const satisfies OptionTable;
-export type MamoOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Memory-augmented meta-optimisation (Dong et al. 2020): tasks of different kinds start their adaptation from different parameters,

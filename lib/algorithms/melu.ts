@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, DENSE_LAYERS, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import { GRADIENT_OPTIONS, ORDER } from '../meta/algorithm-options.js';
 
@@ -9,7 +9,6 @@ const OPTIONS = {
   adapt: { ...GRADIENT_OPTIONS.adapt, default: [DENSE_LAYERS] },
   order: ORDER,
 } as const satisfies OptionTable;
-export type MeluOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * MeLU (Lee, Im, Jang, Cho & Chung 2019): MAML whose tasks are users and whose inner loop adapts the decision layers only; the

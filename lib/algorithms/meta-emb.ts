@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import { adaptedTensors, algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { GRADIENT_OPTIONS, units } from '../meta/algorithm-options.js';
@@ -17,7 +17,6 @@ const OPTIONS = {
   },
   hidden: units(16, 'Hidden units of the generator.'),
 } as const satisfies OptionTable;
-export type MetaEmbOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Meta-Embedding (Pan et al. 2019): a generator h learns, from what a task's inputs are, where its adaptation starts, so that the

@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { units } from '../meta/algorithm-options.js';
 import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
@@ -9,7 +9,6 @@ import type { Model } from '../model/model.js';
 const OPTIONS = {
   hidden: units(32, 'Hidden units of the scaling and the shifting network.'),
 } as const satisfies OptionTable;
-export type MwufOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Meta warm-up framework (Zhu et al. 2021): every task starts from one common embedding v̄, which two meta networks warm up by

@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { units } from '../meta/algorithm-options.js';
 import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
@@ -9,7 +9,6 @@ const OPTIONS = {
   threshold: THRESHOLD,
   hidden: units(16, 'Units of the hidden layer.'),
 } as const satisfies OptionTable;
-export type NlbaOptions = OptionsOf<typeof OPTIONS>;
 
 /**
  * Non-linear bias adaptation (Vartak et al. 2017, section 3.3): a network with one hidden layer whose weights all users share and

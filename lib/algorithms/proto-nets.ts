@@ -1,6 +1,7 @@
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { invalid } from '../foundation/check.js';
+import type { ProtoNetsOptions } from '../meta/algorithm-option-types.js';
 import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
 import { shrunkMeans } from '../meta/graphs/metric.js';
 import { lossesWhere } from '../model/losses.js';
@@ -17,7 +18,6 @@ const OPTIONS = {
     defaultDoc: '[0] under mse, [0.5] under bce, bpr and listwise',
   },
 } as const satisfies OptionTable;
-export type ProtoNetsOptions = OptionsOf<typeof OPTIONS>;
 
 /** Rows of a class that its prior is worth before training. */
 const PRIOR_ROWS = 1;

@@ -46,20 +46,22 @@ export {
   protoNets,
   tanp,
 };
-export type { ImamlOptions } from './imaml.js';
-export type { LaplaceOptions } from './laplace.js';
-export type { LstmMetaLearnerOptions } from './lstm-meta-learner.js';
-export type { MamlPlusPlusOptions } from './maml-plus-plus.js';
-export type { MamlOptions } from './maml.js';
-export type { MeluOptions } from './melu.js';
-export type { RidgeOptions } from './ridge.js';
-export type { LwaOptions } from './lwa.js';
-export type { MamoOptions } from './mamo.js';
-export type { MetaEmbOptions } from './meta-emb.js';
-export type { MwufOptions } from './mwuf.js';
-export type { NlbaOptions } from './nlba.js';
-export type { ProtoNetsOptions } from './proto-nets.js';
-export type { TanpOptions } from './tanp.js';
+export type {
+  ImamlOptions,
+  LaplaceOptions,
+  LstmMetaLearnerOptions,
+  MamlPlusPlusOptions,
+  MamlOptions,
+  MeluOptions,
+  RidgeOptions,
+  LwaOptions,
+  MamoOptions,
+  MetaEmbOptions,
+  MwufOptions,
+  NlbaOptions,
+  ProtoNetsOptions,
+  TanpOptions,
+} from '../meta/algorithm-option-types.js';
 
 export const ALGORITHMS = {
   maml,

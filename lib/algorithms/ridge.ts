@@ -1,12 +1,11 @@
 import { invalid } from '../foundation/check.js';
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { COVARIANCE, gaussianPrior } from './gaussian-prior.js';
 import type { Model } from '../model/model.js';
 
 const OPTIONS = { covariance: COVARIANCE } as const satisfies OptionTable;
-export type RidgeOptions = OptionsOf<typeof OPTIONS>;
 
 /** Initial precision of the last layer's prior, in units of the noise's. */
 const PRIOR_PRECISION = 4;

@@ -1,4 +1,4 @@
-import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionTable, Resolved } from '../foundation/options.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
 import { units } from '../meta/algorithm-options.js';
 import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension.js';
@@ -18,7 +18,6 @@ const OPTIONS = {
     doc: 'Weight of the KL divergence beside the mean loss of a query row.',
   },
 } as const satisfies OptionTable;
-export type TanpOptions = OptionsOf<typeof OPTIONS>;
 
 /** σ = 0.1 + 0.9 sigmoid(s), as in neural processes: a deviation that vanishes would make the divergence explode. */
 const LEAST_DEVIATION = 0.1;

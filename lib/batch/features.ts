@@ -2,7 +2,7 @@
 import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
 import type { NativeColumn, NativeFrame } from '../foundation/addon.js';
 import { nativeError } from '../foundation/addon.js';
-import { checkArray, checkInteger, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { checkArray, checkInteger, invalid } from '../foundation/check.js';
 import type {
   BagColumn,
   CategoricalColumn,
@@ -16,18 +16,37 @@ import type {
 import { createVocabulary } from '../data/vocabulary.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { TextIndex } from '../foundation/text-index.js';
+import { checkOption, resolveOptions } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
+import { INPUT_OPTIONS } from '../model/inputs.js';
 import type { Model } from '../model/model.js';
+import type { InputChoice } from './option-types.js';
 
-export interface InputChoice {
-  /** A column of the users, items or interactions, or `user` / `item` for the id itself. */
-  name: string;
-  /** Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have one. */
-  dim?: number;
-  /** Bags only. Default `mean`. */
-  pooling?: 'mean' | 'sum';
-  /** Sequences only: at most so many ids, the most recent ones. Default: as many as the column has. */
-  maxLength?: number;
-}
+export type { InputChoice };
+
+const { dim, maxLength } = INPUT_OPTIONS.sequence;
+/** @internal */
+export const INPUT_CHOICE = {
+  name: {
+    kind: 'text',
+    required: true,
+    doc: 'A column of the users, items or interactions, or user or item for the id itself.',
+  },
+  dim: {
+    kind: dim.kind,
+    min: dim.min,
+    max: dim.max,
+    doc: 'Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have one.',
+  },
+  pooling: { ...INPUT_OPTIONS.bag.pooling, doc: 'Bags only: how the embeddings of a row’s ids are combined.' },
+  maxLength: {
+    kind: maxLength.kind,
+    min: maxLength.min,
+    max: maxLength.max,
+    defaultDoc: 'as many as the column has',
+    doc: 'Sequences only: at most so many ids, the most recent ones.',
+  },
+} as const satisfies OptionTable;
 
 /** Sides of a frame: what the row numbers of a batch point into. Ids have sides of their own, so that they can be hidden. */
 export const SIDES = { users: 0, items: 1, interactions: 2, userId: 3, itemId: 4 } as const;
@@ -50,20 +69,18 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
   checkArray(choices, 'inputs', 'input choices');
   return choices.map((choice: unknown, i) => {
     const field = `inputs[${i}]`;
-    checkObject(choice, field, ['name', 'dim', 'pooling', 'maxLength']);
-    checkString(choice['name'], `${field}.name`);
-    const { name, dim, pooling, maxLength } = choice;
-    if (dim !== undefined) checkInteger(dim, `${field}.dim`, 1, 65536);
+    resolveOptions(choice, field, INPUT_CHOICE);
+    const { name, dim, pooling, maxLength } = choice as InputChoice;
     if (name === 'user' || name === 'item') {
-      checkInteger(dim, `${field}.dim`, 1, 65536);
+      checkOption(dim, `${field}.dim`, INPUT_CHOICE.dim);
       const vocabulary = seenIds(dataset, name, rows);
-      return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, vocabulary };
     }
     const { column } = findColumn(dataset, name, `${field}.name`);
     if (column.kind === 'dense') {
       return { name, kind: 'dense', size: column.size, ...(dim === undefined ? {} : { dim }) };
     }
-    checkInteger(dim, `${field}.dim`, 1, 65536);
+    checkOption(dim, `${field}.dim`, INPUT_CHOICE.dim);
     if (column.kind === 'sequence') {
       if (maxLength !== undefined) checkInteger(maxLength, `${field}.maxLength`, 1, column.maxLength);
       const vocabulary = seenIds(dataset, 'item', rows);
@@ -71,21 +88,20 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
         name,
         kind: 'sequence',
         cardinality: vocabulary.length,
-        dim,
+        dim: dim!,
         maxLength: maxLength ?? column.maxLength,
         vocabulary,
       };
     }
     const vocabulary = [...column.vocabulary.values];
     if (column.kind === 'categorical')
-      return { name, kind: 'categorical', cardinality: vocabulary.length, dim, vocabulary };
-    if (pooling !== undefined) checkOneOf(pooling, `${field}.pooling`, ['mean', 'sum']);
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, vocabulary };
     return {
       name,
       kind: 'bag',
       cardinality: vocabulary.length,
-      dim,
-      pooling: pooling,
+      dim: dim!,
+      pooling,
       vocabulary,
     };
   });

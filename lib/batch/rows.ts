@@ -1,46 +1,42 @@
 /** What becomes of interactions on their way into the losses: labels are centred, positives get sampled negatives. */
-import { checkInteger, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { checkNumber, invalid } from '../foundation/check.js';
 import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { fnv1a } from '../foundation/text-index.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
+import type { RowOptions } from './option-types.js';
 
-export interface RowOptions {
-  /**
-   * What is taken from ratings before they are learned and added to what is predicted (loss `mse` alone): `mean`, the mean μ of
-   * the training tasks; or `bias`, μ + b_u + b_i with damped means (Koren 2010, section 2.1):
-   *
-   *     b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, 0 for a new item,
-   *     b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.
-   *
-   * Default `mean`.
-   */
-  center?: 'mean' | 'bias';
-  /** Default 5. */
-  damping?: number;
-  /**
-   * Under the ranking losses: items drawn for each row with label 1 and put after it with label 0, uniformly from the items of
-   * the training tasks, none that the task holds. Rows with label 0 of the task's own are dealt out to those with label 1 in
-   * turn, as further negatives. Query rows get negatives in training only. 0: the rows as they are. Default 4.
-   */
-  negatives?: number;
-}
+export type { RowOptions };
+
+/** @internal */
+export const ROW_OPTIONS = {
+  center: {
+    kind: 'choice',
+    of: ['mean', 'bias'],
+    default: 'mean',
+    doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.',
+  },
+  damping: { kind: 'number', min: 0, default: 5, doc: 'Of the biases.' },
+  negatives: {
+    kind: 'integer',
+    min: 0,
+    max: 10_000,
+    default: 4,
+    doc: 'Under the ranking losses (bpr, listwise): items drawn for each row with label 1 and put after it with label 0, uniformly from the items of the training tasks, none that the task holds. The task’s rows with label 0 are dealt out to those with label 1 in turn, as further negatives. Query rows get negatives in training only. 0: the rows as they are.',
+  },
+} as const satisfies OptionTable;
 
 /** Options with their defaults. */
 export type RowRules = Required<RowOptions>;
 
-const DEFAULTS = { center: 'mean', damping: 5, negatives: 4 } as const;
-
 /** @internal */
 export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss'], field: string): RowRules {
-  const given = options ?? {};
-  checkObject(given, field, ['center', 'damping', 'negatives']);
-  const { center = DEFAULTS.center, damping = DEFAULTS.damping, negatives = DEFAULTS.negatives } = given as RowOptions;
-  checkOneOf(center, `${field}.center`, ['mean', 'bias']);
-  checkNumber(damping, `${field}.damping`, 0);
-  checkInteger(negatives, `${field}.negatives`, 0, 10_000);
+  const rules = resolveOptions(options ?? {}, field, ROW_OPTIONS);
+  const { center, negatives } = rules;
   if (center === 'bias' && !LOSSES[loss].isCentred)
     throw invalid(
       `${field}.center`,
@@ -48,14 +44,14 @@ export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss']
       center,
       lossesThat(({ isCentred }) => isCentred),
     );
-  if (given.negatives !== undefined && !LOSSES[loss].ranks)
+  if (options?.negatives !== undefined && !LOSSES[loss].ranks)
     throw invalid(
       `${field}.negatives`,
       `do not apply to ${loss}`,
       negatives,
       lossesThat(({ ranks }) => ranks),
     );
-  return { center, damping, negatives };
+  return rules;
 }
 
 const lossesThat = (has: (loss: Loss) => true | undefined) =>

@@ -6,10 +6,14 @@ import type { BoundDataset } from './features.js';
 import { SupportHistories } from './support-histories.js';
 import { auxiliaryLabels } from '../model/labels.js';
 import type { Model } from '../model/model.js';
+import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { negativesOfSupport, rankedRows, userBiasOfRows } from './rows.js';
 import type { RowContext } from './rows.js';
+import type { HideIds } from './option-types.js';
+
+export type { HideIds };
 
 export interface BatchOptions {
   /** How labels are centred and negatives drawn. */
@@ -26,13 +30,16 @@ export interface BatchOptions {
   hide?: HideIds & { seed: number; epoch: number };
 }
 
-/** Share of the training tasks in which all ids of users or items are hidden (shown as "unknown"). */
-export interface HideIds {
-  /** Default 0. */
-  user?: number;
-  /** Default 0. */
-  item?: number;
-}
+const hidden = <const D extends string>(what: D) =>
+  ({
+    kind: 'number',
+    min: 0,
+    fraction: true,
+    default: 0,
+    doc: `Share of the training tasks in which all ids of ${what} are hidden (shown as "unknown").`,
+  }) as const;
+/** @internal */
+export const HIDE_OPTIONS = { user: hidden('users'), item: hidden('items') } as const satisfies OptionTable;
 
 /** Tasks `indices[from … to)` of a task set as one native batch. @internal */
 export function packTaskSet(
@@ -59,8 +66,8 @@ export function packTaskSet(
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
     const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
     const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, t);
-    const showUser = stream === undefined || stream.uniform() >= (hide!.user ?? 0);
-    const showItem = stream === undefined || stream.uniform() >= (hide!.item ?? 0);
+    const showUser = stream === undefined || stream.uniform() >= (hide!.user ?? HIDE_OPTIONS.user.default);
+    const showItem = stream === undefined || stream.uniform() >= (hide!.item ?? HIDE_OPTIONS.item.default);
     writer.task(t, support, showUser, showItem, epoch);
     const inSupport = allRows === 'query' ? [] : allRows === 'support' ? [support, query] : [support];
     for (const rows of inSupport) writer.put(rows, allRows === 'support' ? [support, query] : [support]);

@@ -1,6 +1,9 @@
 /** The parts of a configuration that say what the data is, and how it becomes tasks. */
 import { z } from 'zod';
 import { FORMATS } from '../data/table-source.js';
+import { SPLIT_OPTIONS, SPLIT_PROTOCOLS, TASK_SIZES } from '../tasks/options.js';
+import type { SplitOptions } from '../tasks/options.js';
+import { zodShape, zodVariants } from './zod-options.js';
 
 export const count = z.int().min(1);
 export const fraction = z.number().min(0).lt(1);
@@ -135,89 +138,14 @@ export const data = z.strictObject({
 
 // ------------------------------------------------------------------------------------------------------------ tasks
 
-const query = z.union([
-  count,
-  z.enum(['rest', 'part']),
-  z.strictObject({ fraction: z.number().gt(0).lt(1) }),
-  z.strictObject({
-    leaveOneOut: z.enum(['last', 'each']).describe('The last row by time, or each row in turn as a task of its own.'),
-  }),
-]);
-export const taskSizes = {
-  min: z
-    .int()
-    .min(2)
-    .optional()
-    .describe('A task needs at least this many rows, support and query together. Default 2.'),
-  max: z.int().min(2).optional().describe('Users with more rows are left out. Default: no limit.'),
-  query: query.describe(
-    'Query rows per task, { fraction } of its rows, { leaveOneOut }, rest: all that shots or support leave, or part: what interactions.part calls query or test.',
-  ),
-  shots: count
-    .optional()
-    .describe('Exactly so many support rows; tasks with too few are left out. Default: see support.'),
-  support: count.optional().describe('At most this many support rows. Default: all that are not in the query.'),
-};
-const tasks = z
-  .strictObject({
-    by: z
-      .union([z.enum(['user', 'item']), z.strictObject({ column: text.describe('A categorical or bag feature.') })])
-      .optional()
-      .describe('What a task is: a user, an item, or a value of a column. Default user.'),
-    ...taskSizes,
-    order: z.enum(['random', 'time']).optional().describe('time takes the last rows as the query. Default random.'),
-    seed: z.int().min(0).optional().describe('Seed of the draw. Default: the seed of the split.'),
-  })
-  .describe('How the rows of a user become support and query.');
-const selector = z.strictObject({
-  fraction: z.number().gt(0).lt(1).optional().describe('So many of them, drawn at random.'),
-  column: text.optional().describe('A feature, with in, or with min and max.'),
-  in: z
-    .array(z.union([z.string(), z.number()]))
-    .min(1)
-    .optional()
-    .describe('Those with one of these values.'),
-  min: z.number().optional().describe('Those with at least this number.'),
-  max: z.number().optional().describe('Those with at most this number.'),
-});
+/** How many rows a task has. */
+export const taskSizes = zodShape(TASK_SIZES);
 const splitSeed = z.int().min(0).optional().describe('Seed of the split. Default: the seed of the configuration.');
-const fractionSplit = <P extends string>(protocol: P, of: string, description: string) =>
-  z
-    .strictObject({
-      protocol: z.literal(protocol),
-      validation: fraction.optional().describe(`Fraction of the ${of}. Default: no validation set.`),
-      test: fraction.optional().describe(`Fraction of the ${of}. Default: no test set.`),
-      seed: splitSeed,
-      tasks,
-    })
-    .describe(description);
+/** The schema of a split; its seed and that of its tasks follow the configuration. */
+const splits = zodVariants({ kind: 'variant', tag: 'protocol', of: SPLIT_OPTIONS }).map((each, i) =>
+  each.extend({ seed: splitSeed }).describe(Object.values(SPLIT_PROTOCOLS)[i]),
+);
 export const split = z.discriminatedUnion('protocol', [
-  fractionSplit('users', 'users', 'Every user belongs to one set: train, validation or test.'),
-  fractionSplit('tasks', 'tasks’ keys', 'Every task belongs to one set, whatever tasks.by makes a task.'),
-  fractionSplit(
-    'time',
-    'interactions, the last ones',
-    'The past is trained on, the future is predicted: one cut in time for all tasks.',
-  ),
-  fractionSplit(
-    'parts',
-    'users, beside what the parts say',
-    'What interactions.part says: train, validation and test, or support and query, or both.',
-  ),
-  z
-    .strictObject({
-      protocol: z.literal('partitions'),
-      newUsers: selector.describe('Users that training does not see.'),
-      newItems: selector.describe('Items that training does not see.'),
-      validation: z
-        .strictObject({ users: selector, items: selector })
-        .optional()
-        .describe('Chosen among the existing users and items. Default: no validation sets.'),
-      warm: fraction
-        .optional()
-        .describe('Share of the training tasks whose query rows are held out as the set warm. Default: no such set.'),
-      seed: splitSeed,
-      tasks,
-    })
-    .describe('Users × items, each existing or new: train, userCold, itemCold, bothCold (MeLU’s protocol).'),
-]);
+  splits[0],
+  ...splits.slice(1),
+]) as unknown as z.ZodType<SplitOptions>;

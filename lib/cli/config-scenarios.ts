@@ -1,7 +1,7 @@
 /** The part of a configuration that says how scenarios are played: one table, the scenario and its options. */
 import { z } from 'zod';
 import { count, fraction, text } from './config-data.js';
-import { byLoss } from './config-words.js';
+import { byLoss } from '../model/by-loss.js';
 
 const metrics = z
   .array(text)

@@ -4,60 +4,23 @@ import { dirname, resolve } from 'node:path';
 import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
 import { BASELINES } from '../baselines/fit.js';
-import { DEFAULT_THRESHOLD } from '../evaluation/metrics.js';
+import { ROW_OPTIONS } from '../batch/rows.js';
+import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { count, data, fraction, split, taskSizes, text } from './config-data.js';
+import { docOf } from '../foundation/options.js';
+import { TRAIN_OPTIONS } from '../training/options.js';
+import { data, split, taskSizes, text } from './config-data.js';
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
 import { parseJson } from './json.js';
 import { scenarios } from './config-scenarios.js';
-import { byLoss, METRIC_NAMES } from './config-words.js';
+import { zodShape } from './zod-options.js';
 
+const { checkpoint: _, candidates: __, ...trainShape } = zodShape(TRAIN_OPTIONS);
 const training = z.strictObject({
-  epochs: count.optional().describe('Passes over the training tasks. Default 10.'),
-  metaBatch: count.optional().describe('Tasks per outer step. Default 32.'),
-  weigh: z
-    .enum(['tasks', 'rows'])
-    .optional()
-    .describe('What counts equally in the meta-loss: tasks or query rows. Default tasks.'),
-  sampling: z
-    .union([
-      z.enum(['uniform', 'size', 'loss']),
-      z.strictObject({ by: z.literal('size'), power: z.number().optional().describe('Default 1.') }),
-      z.strictObject({
-        by: z.literal('loss'),
-        power: z.number().optional().describe('Default 1.'),
-        decay: fraction.optional().describe('Of the running mean. Default 0.7.'),
-        floor: z.number().min(0).max(1).optional().describe('Share that is drawn evenly. Default 0.2.'),
-      }),
-      z.strictObject({ by: z.literal('stratified'), column: text.describe('A categorical or bag feature.') }),
-    ])
-    .optional()
-    .describe(
-      'Which tasks an epoch draws: every one once, by their rows, by their loss, or every value of a column as often. Default uniform.',
-    ),
-  redraw: z
-    .boolean()
-    .optional()
-    .describe('Draw support and query anew in every epoch. Default true, but where interactions.part says them.'),
-  hide: z
-    .strictObject({ user: fraction.optional(), item: fraction.optional() })
-    .optional()
-    .describe(
-      'Share of user and item ids hidden while training, so that the model can do without them. Default: none.',
-    ),
-  metric: text
-    .optional()
-    .describe(
-      `What the best epoch is chosen by, on the validation tasks. Default ${byLoss(({ validation }) => validation)}.`,
-    ),
-  keep: z
-    .enum(['best', 'last'])
-    .optional()
-    .describe('Which epoch to keep, and to refit for: the best on the validation tasks, or the last. Default best.'),
-  patience: count.optional().describe('Stop after so many epochs without a better one. Default: never.'),
+  ...trainShape,
   validation: z
     .union([text, z.array(text).min(1)])
     .optional()
@@ -72,26 +35,10 @@ const training = z.strictObject({
     ),
 });
 
+const evaluateShape = zodShape(EVALUATE_OPTIONS);
 const evaluation = z.strictObject({
-  metrics: z
-    .array(text)
-    .min(1)
-    .optional()
-    .describe(
-      `${METRIC_NAMES}. Default ${byLoss(({ metrics }) => metrics.join(', '))}; among candidates, in place of those that rank, hitrate@10, recall@10, map@10, ndcg@10.`,
-    ),
-  candidates: z
-    .union([
-      z.enum(['query', 'catalog']),
-      z.strictObject({
-        negatives: count.describe('So many items that the user never had, drawn for each task.'),
-        seed: z.int().min(0).optional().describe('Of the draw. Default 0.'),
-      }),
-    ])
-    .optional()
-    .describe(
-      'What metrics that rank are of, in validation too: the query rows among themselves, or held-out items among the whole catalog or among drawn items. Default query; where every label is the same, catalog.',
-    ),
+  metrics: z.array(text).min(1).optional().describe(docOf(EVALUATE_OPTIONS.metrics)),
+  candidates: evaluateShape.candidates,
   sets: z
     .array(text)
     .min(1)
@@ -103,18 +50,9 @@ const evaluation = z.strictObject({
     .describe(
       'Methods to stand beside: those that suit the labels, none, or these. Of ratings all but itemKnn and ease; where every label is the same, popularity, itemKnn and ease.',
     ),
-  groups: text
-    .optional()
-    .describe('Categorical feature of the users: every metric by its groups too, with the gap between them.'),
-  features: text
-    .optional()
-    .describe('Item feature for diversity@k and miscalibration@k. Default: the bag with the fewest values.'),
-  threshold: z
-    .number()
-    .optional()
-    .describe(
-      `A row is relevant if its label is at least this. Default ${byLoss(({ threshold = DEFAULT_THRESHOLD }) => String(threshold))}.`,
-    ),
+  groups: evaluateShape.groups,
+  features: evaluateShape.features,
+  threshold: evaluateShape.threshold,
   calibration: z
     .boolean()
     .default(false)
@@ -131,12 +69,7 @@ const propensity = z.union([
   z.strictObject({ column: text.describe('A dense feature of size 1, not standardised: values in (0, 1].') }),
 ]);
 const rows = z.strictObject({
-  center: z
-    .enum(['mean', 'bias'])
-    .optional()
-    .describe('What is taken from ratings: the mean, or mean + user bias + item bias. Default mean.'),
-  damping: z.number().min(0).optional().describe('Of the biases. Default 5.'),
-  negatives: z.int().min(0).optional().describe('Items drawn for each positive row under bpr and listwise. Default 4.'),
+  ...zodShape(ROW_OPTIONS),
   weights: z
     .strictObject({
       recency: z

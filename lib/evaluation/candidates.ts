@@ -1,9 +1,11 @@
 /** What held-out items are ranked among: the query rows alone, the whole catalogue, or drawn items. */
 import { hasOneLabel } from '../baselines/positives.js';
-import { checkInteger, checkObject, checkSeed, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
+import { checkOption } from '../foundation/options.js';
+import type { OptionKind } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { hasHistories, ROWS_A_CALL, withHistoriesOf, withRoom } from './candidate-rows.js';
 import { meanInterval } from './intervals.js';
@@ -11,13 +13,30 @@ import type { Scorer } from './lists.js';
 import type { CustomMetric } from './metric.js';
 import { evaluateScores, parseMetric } from './metrics.js';
 import type { MetricResult } from './metrics.js';
+import type { Candidates } from './option-types.js';
 
-/**
- * `query`: the query rows of a task are ranked among themselves. `catalog`: its held-out items are ranked among all items but
- * those that its user had elsewhere. `negatives`: among so many items that its user never had, drawn for each task by `seed`
- * (default 0) and the same for every method.
- */
-export type Candidates = 'query' | 'catalog' | { negatives: number; seed?: number };
+export type { Candidates };
+
+/** @internal */
+export const CANDIDATES = {
+  kind: 'any',
+  of: [
+    { kind: 'choice', of: ['query', 'catalog'] },
+    {
+      kind: 'object',
+      fields: {
+        negatives: {
+          kind: 'integer',
+          min: 1,
+          required: true,
+          doc: 'So many items that the user never had, drawn for each task and the same for every method.',
+        },
+        seed: { kind: 'integer', min: 0, default: 0, doc: 'Of the draw.' },
+      },
+    },
+  ],
+  what: "'query', 'catalog' or { negatives: 100 }",
+} as const satisfies OptionKind;
 
 export interface CandidateOptions {
   candidates: Exclude<Candidates, 'query'>;
@@ -28,13 +47,7 @@ export interface CandidateOptions {
 }
 
 export function checkCandidates(candidates: unknown, field: string): asserts candidates is Candidates {
-  if (candidates === 'query' || candidates === 'catalog') return;
-  const expected = "'query', 'catalog' or { negatives: 100 }";
-  if (typeof candidates !== 'object' || candidates === null)
-    throw invalid(field, 'not one of the choices', candidates, expected);
-  checkObject(candidates, field, ['negatives', 'seed']);
-  checkInteger(candidates['negatives'], `${field}.negatives`, 1);
-  if (candidates['seed'] !== undefined) checkSeed(candidates['seed'], `${field}.seed`);
+  checkOption(candidates, field, CANDIDATES);
 }
 
 /** The whole catalogue where every label is the same: among themselves any order of such rows is perfect. */
@@ -130,7 +143,7 @@ function listOf(
   if (candidates === 'catalog') {
     for (let item = 1; item <= total; item++) if (!had.has(item)) others.push(item);
   } else {
-    const { negatives, seed = 0 } = candidates;
+    const { negatives, seed = CANDIDATES.of[1].fields.seed.default } = candidates;
     if (negatives > total - had.size)
       throw invalid(
         'evaluation.candidates.negatives',

@@ -1,17 +1,18 @@
-import type { Baseline } from '../baselines/baseline.js';
-import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { checkSignal, invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
 import { compareGroups, groupsOf } from './groups.js';
 import type { GroupComparison } from './groups.js';
-import { checkCandidates, defaultCandidates } from './candidates.js';
-import type { Candidates } from './candidates.js';
+import { resolveOptions } from '../foundation/options.js';
+import { defaultCandidates } from './candidates.js';
+import type { EvaluateOptions } from './option-types.js';
+import { EVALUATE_OPTIONS } from './options.js';
 import { parseListMetric } from './list-metrics.js';
 import type { Scorer } from './lists.js';
 import { fitMedianDecoder } from './median-decode.js';
 import type { MedianDecoder } from './median-decode.js';
 import { measureMethod, notesOf } from './measure.js';
 import { evaluateScores, parseMetric, queryLabels } from './metrics.js';
-import type { MetricOptions, MetricResult } from './metrics.js';
+import type { MetricResult } from './metrics.js';
 import type { CustomMetric } from './metric.js';
 import { isListMetric } from './names.js';
 import { reliability } from './probability.js';
@@ -25,34 +26,7 @@ import { checkTaskSet } from '../tasks/check.js';
 import { checkMetric, metricScores } from './scores.js';
 import { checkVaried, standardFor } from './standard.js';
 
-export interface EvaluateOptions extends MetricOptions {
-  /**
-   * Names: of the query rows (`mae`, `ndcg@5` …; see `evaluateScores`), and of lists of recommendations from the whole catalog
-   * (`coverage@10`, `novelty@10` …; see `evaluateLists`); or metrics of one's own. Default: those of the model's loss,
-   * `['mae', 'rmse', 'ndcg@5']` for ratings, `['logloss', 'auc']` for clicks, `['auc', 'ndcg@5']` where the loss ranks;
-   * of held-out items among candidates `hitrate@10`, `recall@10`, `map@10` and `ndcg@10` in place of those that rank.
-   */
-  metrics?: readonly (string | CustomMetric)[];
-  /**
-   * What metrics that rank are of: a task's query rows among themselves (`query`), or its held-out items among the whole `catalog`
-   * or `{ negatives }` drawn items, which the user never had. Default `query`; where every label is the same, `catalog`.
-   */
-  candidates?: Candidates;
-  /** Methods to stand beside, from `fitBaselines`. */
-  baselines?: readonly Baseline[];
-  /**
-   * Tasks that neither trained nor are reported on: on them each method's rating decoder is fitted, and the MAE of the
-   * decoded ratings is reported as well, for the learner and the baselines alike. See `fitMedianDecoder`.
-   */
-  calibration?: TaskSet;
-  /** Groups of users: a categorical feature of theirs, or one name a task. Every metric is reported by group too. */
-  groups?: string | readonly string[];
-  /** Interactions trained on, which metrics of popularity and novelty count. */
-  trainRows?: Int32Array;
-  /** Item feature for `diversity@k` and `miscalibration@k`. Default: the bag column with the fewest values. */
-  features?: string;
-  signal?: AbortSignal;
-}
+export type { EvaluateOptions };
 
 export interface MethodEvaluation {
   method: string;
@@ -87,27 +61,13 @@ const DECODED = 'mae';
  */
 export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
-  checkObject(options, 'evaluate', [
-    'metrics',
-    'candidates',
-    'baselines',
-    'calibration',
-    'groups',
-    'trainRows',
-    'features',
-    'signal',
-    'threshold',
-    'gain',
-  ]);
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
   const loss = lossOf(head);
-  const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain } = options;
-  const { candidates = defaultCandidates(tasks) } = options;
-  checkCandidates(candidates, 'evaluate.candidates');
-  const names: readonly (string | CustomMetric)[] = options.metrics ?? standardFor(head, tasks, candidates).metrics;
-  checkArray(names, 'evaluate.metrics', 'metric names');
-  checkSignal(signal, 'evaluate.signal');
+  const given = resolveOptions(options, 'evaluate', EVALUATE_OPTIONS);
+  const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain } = given;
+  const { candidates = defaultCandidates(tasks) } = given;
+  const names: readonly (string | CustomMetric)[] = given.metrics ?? standardFor(head, tasks, candidates).metrics;
   if (calibration !== undefined) {
     checkTaskSet(calibration, 'evaluate.calibration');
     if (loss.score(head) === 'order')
@@ -125,7 +85,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     checkVaried(metric, tasks, 'evaluate.metrics');
   }
   const measured = { metrics: names, candidates, threshold, gain, trainRows, features, signal };
-  const groups = options.groups === undefined ? undefined : groupsOf(tasks, options.groups, 'evaluate.groups');
+  const groups = given.groups === undefined ? undefined : groupsOf(tasks, given.groups, 'evaluate.groups');
 
   const methods: MethodEvaluation[] = [];
   const measure = async (

@@ -6,21 +6,14 @@ import { meanInterval } from './intervals.js';
 import type { Interval } from './intervals.js';
 import type { CustomMetric, MetricSettings } from './metric.js';
 import { isListMetric, rowMetric, splitName } from './names.js';
-import type { Gain } from './ranking.js';
+import type { MetricOptions } from './option-types.js';
 import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
-export interface MetricOptions {
-  /** A row is relevant if its label is at least this: auc, precision, recall, hitrate, mrr, map. Default 4. */
-  threshold?: number;
-  /**
-   * Gain of a label y in nDCG: `exponential` is 2^y − 1, `linear` is y; both refuse labels below 0. Default: exponential
-   * where all labels measured are in 0 … 30, as ratings are; else y − min(0, lowest label measured), which any labels have.
-   */
-  gain?: Gain;
-}
+export type { MetricOptions };
+
 export interface EvaluationOptions extends MetricOptions {
   /** Names as {@link parseMetric} reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
   metrics?: readonly (string | CustomMetric)[];

@@ -16,6 +16,9 @@ export const ROW_METRIC_NAMES = Object.entries(ROWS).map(([name, { takesK }]) =>
 /** @internal */
 export const LIST_METRIC_NAMES = Object.keys(LISTS).map((name) => `${name}@k`);
 
+/** All of them, in words. @internal */
+export const METRIC_NAMES = `${ROW_METRIC_NAMES.join(', ')}; of recommendations from the whole catalog: ${LIST_METRIC_NAMES.join(', ')}`;
+
 /** The record of a metric of query rows, or undefined. @internal */
 export const rowMetric = (base: string): RowMetric | undefined => (Object.hasOwn(ROWS, base) ? ROWS[base] : undefined);
 /** The record of a metric of lists, or undefined. @internal */

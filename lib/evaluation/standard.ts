@@ -11,7 +11,8 @@ import { isListMetric } from './names.js';
 
 export type Standard = Pick<Loss, 'validation' | 'metrics' | 'threshold'>;
 
-const AMONG_CANDIDATES = ['hitrate@10', 'recall@10', 'map@10', 'ndcg@10'] as const;
+/** @internal */
+export const AMONG_CANDIDATES = ['hitrate@10', 'recall@10', 'map@10', 'ndcg@10'] as const;
 const VALIDATION_AMONG_CANDIDATES = 'ndcg@10';
 
 /** @internal */

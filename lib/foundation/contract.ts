@@ -3,6 +3,22 @@
  *
  *     interactions -> tasks -> batch -> inner loop -> meta-gradient -> outer update -> evaluation -> serving
  */
+import type { AuxiliaryOptions, BodySpec, InputSpec } from './option-types.js';
+
+export type {
+  BagInput,
+  BodySpec,
+  CategoricalInput,
+  DenseInput,
+  FmBody,
+  GruBody,
+  InputSpec,
+  MfBody,
+  MlpBody,
+  NeumfBody,
+  SequenceInput,
+  TwoTowerBody,
+} from './option-types.js';
 
 // ---------------------------------------------------------------------------------------------- tensors and models
 
@@ -18,98 +34,8 @@ export interface Tensor {
 /** Tensors by parameter name (`mlp.0.weight` is [out, in]; `embedding.<input>.weight` is [cardinality, dim]). */
 export type Parameters = Record<string, Tensor>;
 
-export interface DenseInput {
-  name: string;
-  kind: 'dense';
-  /** Values per row. */
-  size: number;
-  /** Factorization machines: width of each value's embedding. */
-  dim?: number;
-}
-export interface CategoricalInput {
-  name: string;
-  kind: 'categorical';
-  /** Number of ids; valid ids are 0 … cardinality − 1. */
-  cardinality: number;
-  /** Embedding width. */
-  dim: number;
-  /** Text of each id, `cardinality` of them, where the model works on a dataset; id 0 is "missing or unknown". */
-  vocabulary?: readonly string[];
-}
-export interface BagInput {
-  name: string;
-  kind: 'bag';
-  cardinality: number;
-  dim: number;
-  /** How the embeddings of a row's ids are combined; an empty bag is the zero vector. Default `mean`. */
-  pooling?: 'mean' | 'sum';
-  vocabulary?: readonly string[];
-}
-export interface SequenceInput {
-  name: string;
-  kind: 'sequence';
-  cardinality: number;
-  dim: number;
-  /** Ids a row may hold, oldest first; of longer lists the newest count. */
-  maxLength: number;
-  vocabulary?: readonly string[];
-}
-export type InputSpec = DenseInput | CategoricalInput | BagInput | SequenceInput;
-
 /** `identity` makes the layers a factorised linear model: on ratings, item factors under a user's weights. */
 export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'identity';
-
-export interface MlpBody {
-  kind: 'mlp';
-  /** Widths of the hidden layers; `[]` is a linear model. */
-  hidden: number[];
-  /** Between the layers, none after the last. Default `relu`. */
-  activation?: Activation;
-  /** Share of each hidden layer's units that are left out of a training step, the same ones at every inner step. Default 0. */
-  dropout?: number;
-}
-/** Matrix factorization: ŷ = μ + b_u + b_i + ⟨p_u, q_i⟩ (Koren, Bell & Volinsky 2009). */
-export interface MfBody {
-  kind: 'mf';
-  /** Names of two categorical inputs of one `dim`. */
-  user: string;
-  item: string;
-}
-/** Factorization machine of the second order over all inputs, each with a `dim`, the same for all (Rendle 2010). */
-export interface FmBody {
-  kind: 'fm';
-}
-/** Neural matrix factorization: a generalised dot product beside a perceptron on all inputs (He et al. 2017). */
-export interface NeumfBody {
-  kind: 'neumf';
-  /** Names of two categorical inputs. */
-  user: string;
-  item: string;
-  /** Width of the factors p_u ∘ q_i, which have embeddings of their own. */
-  factors: number;
-  hidden: number[];
-  activation?: Activation;
-}
-/** Two perceptrons and the dot product of what they make of their inputs (Covington et al. 2016; Yi et al. 2019). */
-export interface TwoTowerBody {
-  kind: 'twoTower';
-  /** Names of the inputs of each tower; together all inputs, none in both. */
-  user: string[];
-  item: string[];
-  hidden: number[];
-  /** Width of the towers' outputs. */
-  width: number;
-  activation?: Activation;
-}
-/** A gated recurrent unit over the one sequence input, its last state in that input's place, then a perceptron (Cho et al. 2014). */
-export interface GruBody {
-  kind: 'gru';
-  /** Width of the recurrent state. */
-  gruHidden: number;
-  hidden: number[];
-  activation?: Activation;
-}
-export type BodySpec = MlpBody | MfBody | FmBody | NeumfBody | TwoTowerBody | GruBody;
 
 /**
  * `mse` and `bce` (on logits) have one output; `softmax` (cross-entropy on logits) has `classes` outputs. `bpr` and `listwise`
@@ -130,12 +56,7 @@ export type LossSpec =
 /** What a score is: an estimate of a label, a probability of label 1, or any number to sort by. */
 export type ScoreKind = 'label' | 'probability' | 'order';
 /** An auxiliary head: outputs of its own on the same body, with labels of its own (NaN where a row has none). */
-export type AuxiliaryHead = LossSpec & {
-  /** Names its labels: of the rows, or a dense column of the interactions. */
-  name: string;
-  /** Of its loss, beside the main one's 1. Default 1. */
-  weight?: number;
-};
+export type AuxiliaryHead = LossSpec & AuxiliaryOptions;
 export type HeadSpec = LossSpec & {
   /** Further heads, whose weighted losses are added. */
   also?: AuxiliaryHead[];

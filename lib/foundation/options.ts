@@ -35,12 +35,30 @@ export type OptionKind =
       readonly what: string;
       readonly least?: number;
       readonly rising?: true;
+      /** Its type is a readonly array. */
+      readonly isReadonly?: true;
     }
   | { readonly kind: 'object'; readonly fields: OptionTable }
-  /** An object whose `kind` says which further fields it has. */
-  | { readonly kind: 'variant'; readonly of: Readonly<Record<string, OptionTable>> }
+  /** Values of one kind by names that the table does not know. */
+  | { readonly kind: 'record'; readonly of: OptionKind; readonly what: string }
+  /** An object in which the field `tag` (`kind` unless it is given) says which further fields it has. */
+  | { readonly kind: 'variant'; readonly of: Readonly<Record<string, OptionTable>>; readonly tag?: string }
+  | Given<unknown>
   /** The first that suits the value's type; `what` names them all. */
   | { readonly kind: 'any'; readonly of: readonly OptionKind[]; readonly what: string };
+
+/** An object of the library, an array or a function: what code can give, and a configuration cannot. */
+export interface Given<T> {
+  readonly kind: 'given';
+  /** Its type as TypeScript writes it. */
+  readonly type: string;
+  /** Never there; it holds the type. */
+  readonly as?: T;
+}
+export const given = <T>(type: string): Given<T> => ({ kind: 'given', type });
+
+/** The check of an option that is checked where it is used. */
+export const checkedLater = (): void => undefined;
 
 /** One option: its values, what it means, and what stands for it where it is not given. */
 export type OptionSpec = OptionKind & {
@@ -51,6 +69,10 @@ export type OptionSpec = OptionKind & {
   /** In words, where the default is no value of its own. */
   readonly defaultDoc?: string;
   readonly required?: true;
+  /** The exported type of its values, where that has a name of its own. */
+  readonly named?: string;
+  /** In place of the check of its kind, where that does not know enough. @throws {InnerloopError} */
+  readonly check?: (value: unknown, field: string) => void;
 };
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
@@ -64,16 +86,23 @@ export type ValueOf<K> = K extends { kind: 'integer' | 'number' }
       : K extends { kind: 'choice'; of: readonly (infer V)[] }
         ? V
         : K extends { kind: 'list'; of: infer E }
-          ? ValueOf<E>[]
+          ? K extends { isReadonly: true }
+            ? readonly ValueOf<E>[]
+            : ValueOf<E>[]
           : K extends { kind: 'object'; fields: infer F }
             ? OptionsOf<F>
             : K extends { kind: 'variant'; of: infer T }
-              ? { [Name in keyof T]: { kind: Name } & OptionsOf<T[Name]> }[keyof T]
+              ? { [Name in keyof T]: Record<TagOf<K>, Name> & OptionsOf<T[Name]> }[keyof T]
               : K extends { kind: 'any'; of: readonly (infer E)[] }
                 ? E extends unknown
                   ? ValueOf<E>
                   : never
-                : never;
+                : K extends { kind: 'record'; of: infer E }
+                  ? Record<string, ValueOf<E>>
+                  : K extends { kind: 'given'; as?: infer V }
+                    ? V
+                    : never;
+type TagOf<K> = K extends { tag: infer Tag extends string } ? Tag : 'kind';
 type Required<T> = { [K in keyof T]: T[K] extends { required: true } ? K : never }[keyof T];
 /** What a caller may give. */
 export type OptionsOf<T> = { -readonly [K in Exclude<keyof T, Required<T>>]?: ValueOf<T[K]> } & {
@@ -94,11 +123,28 @@ export function resolveOptions<const T extends OptionTable>(given: unknown, fiel
   const resolved: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(table)) {
     const value = given[name];
-    if (value !== undefined || spec.required) checkOption(value, `${field}.${name}`, spec);
-    if (value !== undefined) resolved[name] = structuredClone(value);
+    if (value !== undefined || spec.required) (spec.check ?? checkOf(spec))(value, `${field}.${name}`);
+    if (value !== undefined) resolved[name] = isPlain(spec) ? structuredClone(value) : value;
     else if (spec.default !== undefined) resolved[name] = structuredClone(spec.default);
   }
   return resolved as Resolved<T>;
+}
+
+const checkOf = (kind: OptionKind) => (value: unknown, field: string) => checkOption(value, field, kind);
+
+/** Whether values of a kind are data, of which a copy can be taken. */
+function isPlain(kind: OptionKind): boolean {
+  switch (kind.kind) {
+    case 'given':
+      return false;
+    case 'any':
+      return kind.of.every(isPlain);
+    case 'list':
+    case 'record':
+      return isPlain(kind.of);
+    default:
+      return true;
+  }
 }
 
 /** Checks one value. @throws {InnerloopError} as {@link resolveOptions} does */
@@ -121,6 +167,10 @@ export function checkOption(value: unknown, field: string, kind: OptionKind): vo
       return void resolveOptions(value, field, kind.fields);
     case 'variant':
       return checkVariant(value, field, kind);
+    case 'record':
+      return checkRecord(value, field, kind);
+    case 'given':
+      return;
     case 'any': {
       const suited = kind.of.find((each) => suits(value, each));
       if (suited === undefined) throw invalid(field, 'not a valid value', value, kind.what);
@@ -149,13 +199,20 @@ function checkList(value: unknown, field: string, { of, what, least = 0, rising 
   }
 }
 
-function checkVariant(value: unknown, field: string, { of }: Of<'variant'>): void {
+function checkRecord(value: unknown, field: string, { of, what }: Of<'record'>): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(field, 'not an object', value, what);
+  for (const [name, each] of Object.entries(value)) checkOption(each, `${field}.${name}`, of);
+}
+
+function checkVariant(value: unknown, field: string, { of, tag = 'kind' }: Of<'variant'>): void {
   const all = Object.values(of).flatMap((table) => Object.keys(table));
-  checkObject(value, field, ['kind', ...all]);
-  checkOneOf(value['kind'], `${field}.kind`, Object.keys(of));
-  const table = of[value['kind']];
-  checkObject(value, field, ['kind', ...Object.keys(table)]);
-  const { kind: _, ...rest } = value;
+  checkObject(value, field, [tag, ...new Set(all)]);
+  const name = value[tag];
+  checkOneOf(name, `${field}.${tag}`, Object.keys(of));
+  const table = of[name];
+  checkObject(value, field, [tag, ...Object.keys(table)]);
+  const { [tag]: _, ...rest } = value;
   resolveOptions(rest, field, table);
 }
 
@@ -166,11 +223,12 @@ function suits(value: unknown, kind: OptionKind): boolean {
   if (kind.kind === 'text') return typeof value === 'string';
   if (kind.kind === 'choice') return kind.of.some((each) => typeof each === typeof value);
   if (kind.kind === 'list') return Array.isArray(value);
-  return kind.kind === 'any' || (typeof value === 'object' && value !== null && !Array.isArray(value));
+  return (
+    kind.kind === 'any' ||
+    kind.kind === 'given' ||
+    (typeof value === 'object' && value !== null && !Array.isArray(value))
+  );
 }
-
-/** The default of an option, read from its table. */
-export const defaultOf = <S extends { default: unknown }>(spec: S): S['default'] => spec.default;
 
 /** An option's text, its default included. @internal */
 export function docOf({ doc, default: standard, defaultDoc }: OptionSpec): string {

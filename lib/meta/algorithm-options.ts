@@ -1,7 +1,8 @@
 /** The options of the algorithms, those that several share; each algorithm has the others beside its factory. */
-import type { OptionsOf, OptionTable } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 
-const decay = (standard: number) =>
+/** How much of a moving mean stays from step to step. @internal */
+export const decay = (standard: number) =>
   ({
     kind: 'number',
     min: 0,
@@ -70,7 +71,6 @@ export const GRADIENT_OPTIONS = {
     doc: 'Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters.',
   },
 } as const satisfies OptionTable;
-export type GradientOptions = OptionsOf<typeof GRADIENT_OPTIONS>;
 type GradientOption = keyof typeof GRADIENT_OPTIONS;
 
 /** The gradient options but for some. @internal */

@@ -3,6 +3,7 @@ import { checkHasLoss } from '../batch/batch.js';
 import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionsOf, OptionTable, Resolved } from '../foundation/options.js';
+import type { OptionsByAlgorithm } from './algorithm-option-types.js';
 import { GRADIENT_OPTIONS } from './algorithm-options.js';
 import type { TaskGraph } from './graphs/graph.js';
 import { selectTensors } from './inner-loop.js';
@@ -61,10 +62,15 @@ export interface Extension {
 export type Form = Omit<Algorithm, 'name' | 'options'>;
 
 /** Makes an algorithm from its options; `options` is their table. */
-export interface AlgorithmFactory<T extends OptionTable> {
-  (options?: OptionsOf<T>): Algorithm;
+export interface AlgorithmFactory<T extends OptionTable, Options = OptionsOf<T>> {
+  (options?: Options): Algorithm;
   readonly options: T;
 }
+
+/** The documented type of an algorithm's options; the bare one for an algorithm that `npm run options` has not seen yet. */
+export type NamedOptions<Name extends string, T> = Name extends keyof OptionsByAlgorithm
+  ? OptionsByAlgorithm[Name]
+  : OptionsOf<T>;
 
 /** Every algorithm that was made here, as it was made. */
 const made = new WeakSet<object>();
@@ -75,12 +81,12 @@ const made = new WeakSet<object>();
  * @param form what the algorithm is under checked options
  * @internal
  */
-export function algorithmFactory<const T extends OptionTable>(
-  name: string,
+export function algorithmFactory<const Name extends string, const T extends OptionTable>(
+  name: Name,
   table: T,
   form: (options: Resolved<T>) => Form,
-): AlgorithmFactory<T> {
-  const factory = (given: OptionsOf<T> = {} as OptionsOf<T>): Algorithm => {
+): AlgorithmFactory<T, NamedOptions<Name, T>> {
+  const factory = (given: NamedOptions<Name, T> = {} as NamedOptions<Name, T>): Algorithm => {
     const options = resolveOptions(given, name, table);
     return sealed({ name, options: options, ...form(options) });
   };

@@ -6,9 +6,10 @@ export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './
 export { episodeGradient } from './episode-gradient.js';
 export type { EpisodeGradient, EpisodeOptions } from './episode-gradient.js';
 export type { Algorithm, Annealing, RateKind } from './algorithm.js';
-export type { GradientOptions } from './algorithm-options.js';
+export type { GradientOptions } from './algorithm-option-types.js';
 export { defineAlgorithm } from './define-algorithm.js';
 export type { AlgorithmSpec } from './define-algorithm.js';
 export type { TaskGraph } from './graphs/graph.js';
 export { adam, sgd } from './outer-update.js';
-export type { AdamOptions, Optimizer, SgdOptions } from './outer-update.js';
+export type { Optimizer } from './outer-update.js';
+export type { AdamOptions, SgdOptions } from './optimizer-option-types.js';

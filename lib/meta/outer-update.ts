@@ -1,44 +1,64 @@
 import type { NativeOptimizer } from '../foundation/addon.js';
-import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
+import { decay, INNER_RULES } from './algorithm-options.js';
 import { selectTensors } from './inner-loop.js';
 import type { Model } from '../model/model.js';
+import type { AdamOptions, SgdOptions } from './optimizer-option-types.js';
 
-export interface OptimizerOptions {
-  /** Default 0.001 (Adam), 0.01 (SGD). */
-  learningRate?: number;
-  /** `constant`, or falling to 0 over the epochs: `linear`, `cosine`. Default `constant`. */
-  schedule?: 'constant' | 'linear' | 'cosine';
-  /**
-   * Decoupled weight decay: each step takes rate × decay × parameter away; embedding rows decay when they are touched.
-   * One number, or numbers by parameter name with `*` at the end matching any rest (the last match counts). Default 0.
-   */
-  weightDecay?: number | Record<string, number>;
-  /**
-   * Adds l2 / 2 · ‖parameters‖² to the loss of every step, in the same form; an embedding row that was not touched for some
-   * steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them. Default 0.
-   */
-  l2?: number | Record<string, number>;
-  /**
-   * Longest row (Euclidean norm) of an embedding table: rows that a step makes longer are scaled back. One number for all
-   * tables, or numbers by parameter name as above. Default: no limit.
-   */
-  maxNorm?: number | Record<string, number>;
-  /** The gradient is scaled down to this norm where it is longer. Default: no clipping. */
-  clipNorm?: number;
-}
-export interface AdamOptions extends OptimizerOptions {
-  /** Default 0.9. */
-  beta1?: number;
-  /** Default 0.999. */
-  beta2?: number;
-  /** Default 1e-8. */
-  epsilon?: number;
-}
-export interface SgdOptions extends OptimizerOptions {
-  /** Default 0. */
-  momentum?: number;
-}
+/** One number for all parameters, or numbers by name. */
+const byName = <const D extends string>(doc: D, defaultDoc: string) =>
+  ({
+    kind: 'any',
+    of: [
+      { kind: 'number', min: 0 },
+      { kind: 'record', of: { kind: 'number', min: 0 }, what: 'numbers by parameter name' },
+    ],
+    what: 'a number, or numbers by parameter name',
+    default: 0,
+    defaultDoc,
+    doc,
+  }) as const;
+
+const COMMON = {
+  schedule: {
+    kind: 'choice',
+    of: ['constant', 'linear', 'cosine'],
+    default: 'constant',
+    doc: 'How the outer rate goes on over the epochs: linear and cosine fall to 0.',
+  },
+  weightDecay: byName(
+    'Decoupled weight decay: each step takes rate × decay × parameter away; embedding rows decay when they are touched. One number, or numbers by parameter name with * at the end matching any rest (the last match counts).',
+    '0',
+  ),
+  l2: byName(
+    'Adds l2 / 2 · ‖parameters‖² to the loss of every step, in the same form; an embedding row that was not touched for some steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them.',
+    '0',
+  ),
+  maxNorm: byName(
+    'Longest row (Euclidean norm) of an embedding table: rows that a step makes longer are scaled back. One number for all tables, or numbers by parameter name in the same form; 0 is no limit.',
+    'no limit',
+  ),
+  clipNorm: {
+    kind: 'number',
+    above: 0,
+    defaultDoc: 'no clipping',
+    doc: 'The meta-gradient is scaled down to this norm where it is longer.',
+  },
+} as const satisfies OptionTable;
+
+const outerRate = <const D extends number>(standard: D) =>
+  ({ kind: 'number', above: 0, default: standard, doc: 'Outer rate.' }) as const;
+
+/** Options of the outer optimizers by name. @internal */
+export const OPTIMIZER_OPTIONS = {
+  adam: { learningRate: outerRate(1e-3), ...COMMON, ...INNER_RULES.adam },
+  sgd: { learningRate: outerRate(1e-2), ...COMMON, momentum: decay(0) },
+} as const satisfies Record<string, OptionTable>;
+/** What both have. */
+export type OptimizerOptions = Pick<AdamOptions, keyof AdamOptions & keyof SgdOptions>;
 
 /** The outer optimizer: plain data, made by `adam` or `sgd`. */
 export interface Optimizer {
@@ -56,55 +76,21 @@ export interface Optimizer {
   readonly momentum: number;
 }
 
-/** Kingma & Ba 2015. */
-const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
-
-const COMMON = ['learningRate', 'schedule', 'weightDecay', 'l2', 'maxNorm', 'clipNorm'];
-
 /** Adam (Kingma & Ba 2015) with decoupled weight decay; embedding rows are updated when a batch touches them. */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkObject(options, 'adam', [...COMMON, 'beta1', 'beta2', 'epsilon']);
-  const { learningRate = 1e-3, beta1 = ADAM.beta1, beta2 = ADAM.beta2, epsilon = ADAM.epsilon } = options;
-  checkDecay(beta1, 'adam.beta1');
-  checkDecay(beta2, 'adam.beta2');
-  checkNumber(epsilon, 'adam.epsilon', 0, undefined, true);
-  return { name: 'adam', ...common('adam', options, learningRate), beta1, beta2, epsilon, momentum: 0 };
+  const resolved = resolveOptions(options, 'adam', OPTIMIZER_OPTIONS.adam);
+  return { name: 'adam', ...resolved, momentum: 0 };
 }
 
 /** Stochastic gradient descent with momentum. */
 export function sgd(options: SgdOptions = {}): Optimizer {
-  checkObject(options, 'sgd', [...COMMON, 'momentum']);
-  const { learningRate = 1e-2, momentum = 0 } = options;
-  checkDecay(momentum, 'sgd.momentum');
-  return { name: 'sgd', ...common('sgd', options, learningRate), beta1: 0, beta2: 0, epsilon: 0, momentum };
+  const { momentum, ...resolved } = resolveOptions(options, 'sgd', OPTIMIZER_OPTIONS.sgd);
+  return { name: 'sgd', ...resolved, beta1: 0, beta2: 0, epsilon: 0, momentum };
 }
 
 export const OPTIMIZERS = { adam, sgd } as const;
 
-function checkDecay(value: number, field: string): void {
-  checkNumber(value, field, 0);
-  if (value >= 1) throw invalid(field, 'not below 1', value, 'a number ≥ 0 and < 1');
-}
-
-function common(name: string, options: OptimizerOptions, learningRate: number) {
-  const { schedule = 'constant', weightDecay = 0, l2 = 0, maxNorm = 0, clipNorm } = options;
-  checkNumber(learningRate, `${name}.learningRate`, 0, undefined, true);
-  checkOneOf(schedule, `${name}.schedule`, ['constant', 'linear', 'cosine']);
-  if (clipNorm !== undefined) checkNumber(clipNorm, `${name}.clipNorm`, 0, undefined, true);
-  checkByName(weightDecay, `${name}.weightDecay`);
-  checkByName(l2, `${name}.l2`);
-  checkByName(maxNorm, `${name}.maxNorm`);
-  return { learningRate, schedule, weightDecay, l2, maxNorm, clipNorm };
-}
-
 type ByName = number | Readonly<Record<string, number>>;
-
-function checkByName(values: ByName, field: string): void {
-  if (typeof values === 'number') return checkNumber(values, field, 0);
-  if (typeof values !== 'object' || values === null)
-    throw invalid(field, 'not a strength', values, 'a number, or numbers by parameter name');
-  for (const [key, value] of Object.entries(values)) checkNumber(value, `${field}.${key}`, 0);
-}
 
 /** One value a tensor; of several matching names the last counts. */
 function byTensor(values: ByName, model: Model, field: string): Float64Array {
@@ -152,6 +138,8 @@ export function nativeOptimizer(optimizer: Optimizer, model: Model): NativeOptim
   };
 }
 
+const STANDARD = adam();
+
 /** Adam on a handful of numbers, for the rates per tensor and step. @internal */
 export class SmallAdam {
   readonly first: Float64Array;
@@ -165,7 +153,7 @@ export class SmallAdam {
 
   /** Updates `values` in place along `gradient`. */
   update(values: FloatArray, gradient: ArrayLike<number>, rate: number): void {
-    const { beta1, beta2, epsilon } = ADAM;
+    const { beta1, beta2, epsilon } = STANDARD;
     this.step++;
     for (let i = 0; i < values.length; i++) {
       const g = gradient[i];

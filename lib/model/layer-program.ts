@@ -3,6 +3,7 @@ import { codes } from '../foundation/addon.js';
 import type { NameOf, NativeHead, NativeModelSpec } from '../foundation/addon.js';
 import type { Activation, InputSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { INPUT_OPTIONS } from './inputs.js';
 
 /** Values that a tensor starts from. Each tensor has a random stream of its own, so adding one leaves the others as they were. */
 export type Initial =
@@ -16,7 +17,9 @@ export interface TensorSpec {
   readonly initial: Initial;
 }
 
-export const ACTIVATIONS: readonly Activation[] = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'];
+export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies readonly Activation[];
+
+const POOLING = INPUT_OPTIONS.bag.pooling.default;
 
 /** Standard deviation of a fresh embedding. */
 const EMBEDDING_SCALE = 0.1;
@@ -53,7 +56,7 @@ export class Program {
         kind: input.kind,
         size: input.kind === 'dense' ? input.size : 0,
         cardinality: input.kind === 'dense' ? 0 : input.cardinality,
-        pooling: input.kind === 'bag' ? (input.pooling ?? 'mean') : 'mean',
+        pooling: input.kind === 'bag' ? (input.pooling ?? POOLING) : POOLING,
       })),
       tensors: [],
       layers: [],

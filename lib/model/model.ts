@@ -1,18 +1,9 @@
-import { INPUT_KINDS, nativeError, operations, POOLINGS } from '../foundation/addon.js';
+import { nativeError, operations } from '../foundation/addon.js';
 import { isTyped } from '../foundation/typed-arrays.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
-import { BODY_KINDS, bodyOf } from './bodies/index.js';
-import {
-  checkArray,
-  checkInteger,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkSeed,
-  checkString,
-  invalid,
-} from '../foundation/check.js';
+import { BODY_KINDS, bodyOf, buildBody, checkBody } from './bodies/index.js';
+import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import type {
   AuxiliaryHead,
   FloatArray,
@@ -25,19 +16,16 @@ import type {
   Tensor,
 } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { ModelOptions } from '../foundation/option-types.js';
 import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
+import { AUXILIARY_OPTIONS, checkInput, MODEL_OPTIONS } from './inputs.js';
 import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
 import { random } from '../foundation/random.js';
 
+export type { ModelOptions } from '../foundation/option-types.js';
 export type { TensorSpec } from './layer-program.js';
-
-export interface ModelOptions {
-  /** Default `float32`; `float64` is for checks and research. */
-  precision?: Precision;
-  /** Threads a call may use. Default: all hardware threads. Results do not depend on it. */
-  threads?: number;
-}
 
 /** A parameter that an algorithm adds to a model for itself. */
 export type ExtraTensor = Omit<TensorSpec, 'embedding'> & {
@@ -71,7 +59,7 @@ export class Model {
     this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
     this.mainOutputs = heads[0].outputs;
     const program = new Program(spec.inputs);
-    const output = bodyOf(spec.body.kind).build(program, spec.body, this.outputs);
+    const output = buildBody(program, spec.body, this.outputs);
     this.head = program.linearOf(output);
     for (const { name, shape, initial, transposed } of extra) program.tensor(name, shape, initial, transposed);
     this.tensors = program.tensors;
@@ -180,10 +168,7 @@ export class Model {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded
  */
 export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model {
-  checkObject(options, 'options', ['precision', 'threads']);
-  const { precision = 'float32', threads = addon().hardwareThreads } = options;
-  checkOneOf(precision, 'options.precision', ['float32', 'float64']);
-  checkInteger(threads, 'options.threads', 1, 1024);
+  const { precision, threads = addon().hardwareThreads } = resolveOptions(options, 'options', MODEL_OPTIONS);
   checkSpec(spec);
   return new Model(structuredClone(spec), precision, threads);
 }
@@ -205,20 +190,19 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
     names.add(input.name);
   }
 
-  checkObject(body, 'model.body', ['kind', ...BODY_KINDS.flatMap((each) => bodyOf(each).options)]);
-  checkOneOf(body['kind'], 'model.body.kind', BODY_KINDS);
-  const kind = bodyOf(body['kind']);
-  checkObject(body, 'model.body', ['kind', ...kind.options]);
-  kind.check(body, 'model.body', inputs as InputSpec[]);
+  checkObject(body, 'model.body', ['kind', ...BODY_KINDS.flatMap((each) => Object.keys(bodyOf(each).options))]);
+  const { kind } = body;
+  checkOneOf(kind, 'model.body.kind', BODY_KINDS);
+  checkBody({ ...body, kind }, 'model.body', inputs as InputSpec[]);
 
   checkObject(head, 'model.head', ['loss', 'classes', 'also']);
   const { also, ...main } = head;
   checkLoss(main, 'model.head');
   checkEpisode(spec['episode'], main);
-  if (kind.oneOutput === true && (also !== undefined || lossOf(main).leastClasses !== undefined)) {
+  if (bodyOf(kind).oneOutput === true && (also !== undefined || lossOf(main).leastClasses !== undefined)) {
     throw invalid(
       'model.head',
-      `has several outputs, but ${body['kind']} gives one`,
+      `has several outputs, but ${kind} gives one`,
       head,
       `one of ${lossesWhere(({ leastClasses }) => leastClasses === undefined).join(', ')} alone`,
     );
@@ -231,8 +215,7 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
     const field = `model.head.also[${i}]`;
     checkObject(each, field, ['name', 'weight', 'loss', 'classes']);
     const { name, weight, ...loss } = each;
-    checkString(name, `${field}.name`);
-    if (weight !== undefined) checkNumber(weight, `${field}.weight`, 0);
+    resolveOptions({ name, weight }, field, AUXILIARY_OPTIONS);
     checkLoss(loss, field);
   }
 }
@@ -264,45 +247,8 @@ function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
   return [main, ...also].map((head) => ({
     loss: lossOf(head).native,
     outputs: outputsOf(head),
-    weight: (head as Partial<AuxiliaryHead>).weight ?? 1,
+    weight: (head as Partial<AuxiliaryHead>).weight ?? AUXILIARY_OPTIONS.weight.default,
   }));
-}
-
-const INPUT_FIELDS = {
-  dense: ['size'],
-  categorical: ['cardinality', 'dim', 'vocabulary'],
-  bag: ['cardinality', 'dim', 'pooling', 'vocabulary'],
-  sequence: ['cardinality', 'dim', 'maxLength', 'vocabulary'],
-} as const;
-
-function checkInput(input: unknown, field: string, embedsDense: boolean): asserts input is InputSpec {
-  checkObject(input, field, ['name', 'kind', 'size', 'cardinality', 'dim', 'pooling', 'maxLength', 'vocabulary']);
-  checkString(input['name'], `${field}.name`);
-  checkOneOf(input['kind'], `${field}.kind`, INPUT_KINDS);
-  checkObject(input, field, ['name', 'kind', ...INPUT_FIELDS[input['kind']], ...(embedsDense ? ['dim'] : [])]);
-  if (input['kind'] === 'dense') {
-    if (input['dim'] !== undefined) checkInteger(input['dim'], `${field}.dim`, 1, 65536);
-    return checkInteger(input['size'], `${field}.size`, 1, 65536);
-  }
-  if (input['kind'] === 'sequence') checkInteger(input['maxLength'], `${field}.maxLength`, 1, 65536);
-  checkInteger(input['cardinality'], `${field}.cardinality`, 1, 2 ** 31 - 1);
-  checkInteger(input['dim'], `${field}.dim`, 1, 65536);
-  const { vocabulary } = input;
-  if (vocabulary !== undefined) {
-    checkArray(vocabulary, `${field}.vocabulary`, 'texts');
-    if (vocabulary.length !== input['cardinality']) {
-      throw invalid(
-        `${field}.vocabulary`,
-        `has ${vocabulary.length} texts`,
-        vocabulary,
-        `${String(input['cardinality'])}, as the cardinality`,
-      );
-    }
-    vocabulary.forEach((text, id) => {
-      if (typeof text !== 'string') throw invalid(`${field}.vocabulary[${id}]`, 'not a text', text, 'a string');
-    });
-  }
-  if (input['pooling'] !== undefined) checkOneOf(input['pooling'], `${field}.pooling`, POOLINGS);
 }
 
 /** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */

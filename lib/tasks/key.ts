@@ -3,13 +3,9 @@ import { checkObject, checkOneOf, checkString, invalid } from '../foundation/che
 import type { BagColumn, CategoricalColumn, Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
+import type { TaskKey } from './option-types.js';
 
-/**
- * What a task is: a user, an item, or a value of a categorical or bag column of the users, the items or the interactions.
- * A row with several values in a bag column belongs to the task of each; one with none to no task. A SQL expression over the
- * interactions is an interaction feature (`features: [{ name, kind: 'categorical', sql }]`) that `column` names.
- */
-export type TaskKey = 'user' | 'item' | { column: string };
+export type { TaskKey };
 
 /** Interactions by key: `order[offsets[k] … offsets[k + 1])` are the rows of key k, ascending; key 0 is no task. */
 export interface Grouping {

@@ -1,40 +1,126 @@
+/** How interactions become tasks, and tasks sets: the options, as tables, and what the tables cannot know of them. */
 import { isTyped } from '../foundation/typed-arrays.js';
 import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { checkFraction, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import { checkFraction, checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { given, resolveOptions } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
 import { checkKey } from './key.js';
 import type { TaskKey } from './key.js';
+import type { Selector, SplitOptions } from './option-types.js';
 
-export interface TaskOptions {
-  /** What a task is: users, items, or the values of a column. Default `user`. */
-  by?: TaskKey;
-  /** A task needs at least this many rows, query and support together. Default 2. */
-  min?: number;
-  /** Users (or items) with more rows than this are left out. Default: no limit. */
-  max?: number;
-  /**
-   * Query rows per task; `rest`: all that are not support, which `shots` or `support` says (with order `time` the first rows); as a fraction of the task's rows it is rounded, at least 1, and leaves 1 (or `shots`) for the support.
-   * Leave-one-out: the `last` row by time is the query (needs a time column), or `each` row in turn is that of a task of its
-   * own, named `key:1`, `key:2` …, whose support are the other rows; with order `time`, those before it.
-   */
-  query: QuerySize;
-  /** Exactly this many support rows (k-shot), drawn as `support` is; tasks with too few rows are left out. */
-  shots?: number;
-  /**
-   * At most this many support rows: with order `time` the most recent before the query, else drawn at random.
-   * Default: all rows that are not in the query.
-   */
-  support?: number;
-  /** `random` draws the query rows; `time` takes the last ones (needs a time column). Default `random`. */
-  order?: 'random' | 'time';
-  /** Seed of the draw: an integer ≥ 0. Default 0. */
-  seed?: number;
-  /** Use these interactions only, each at most once. Default: all. */
-  rows?: Int32Array;
-}
+export type {
+  PartitionSplit,
+  PartSplit,
+  QuerySize,
+  Selector,
+  SplitOptions,
+  TaskOptions,
+  TaskSplit,
+  TimeSplit,
+  UserSplit,
+} from './option-types.js';
 
-/** `part`: the rows that the column of parts calls query, or test; the support are those that it calls support, or train. */
-export type QuerySize = number | 'rest' | 'part' | { fraction: number } | { leaveOneOut: 'last' | 'each' };
+/** @internal */
+export const DEFAULT_SEED = 0;
+
+const FRACTION = { kind: 'number', above: 0, fraction: true } as const;
+const COLUMN = { kind: 'text', required: true, doc: 'A categorical or bag feature.' } as const;
+
+/** @internal */
+export const TASK_KEY = {
+  kind: 'any',
+  of: [
+    { kind: 'choice', of: ['user', 'item'] },
+    { kind: 'object', fields: { column: COLUMN } },
+  ],
+  what: 'user, item or { column }',
+} as const;
+/** @internal */
+export const QUERY_SIZE = {
+  kind: 'any',
+  of: [
+    { kind: 'integer', min: 1 },
+    { kind: 'choice', of: ['rest', 'part'] },
+    {
+      kind: 'object',
+      fields: { fraction: { ...FRACTION, required: true, doc: 'Of the task’s rows, rounded and at least 1.' } },
+    },
+    {
+      kind: 'object',
+      fields: {
+        leaveOneOut: {
+          kind: 'choice',
+          of: ['last', 'each'],
+          required: true,
+          doc: 'The last row by time (needs a time column), or each row in turn as the query of a task of its own, named key:1, key:2 …, whose support are the other rows; with order time, those before it.',
+        },
+      },
+    },
+  ],
+  what: "a number of rows, { fraction }, { leaveOneOut }, 'rest' or 'part'",
+} as const;
+
+/** How many rows a task has and how they are divided. @internal */
+export const TASK_SIZES = {
+  min: {
+    kind: 'integer',
+    min: 2,
+    default: 2,
+    doc: 'A task needs at least this many rows, query and support together.',
+  },
+  max: {
+    kind: 'integer',
+    min: 2,
+    defaultDoc: 'no limit',
+    doc: 'Users (or items) with more rows than this are left out.',
+  },
+  query: {
+    ...QUERY_SIZE,
+    named: 'QuerySize',
+    required: true,
+    doc: 'Query rows per task; rest: all that are not support, which shots or support says (with order time the first rows); a fraction leaves 1 row (or shots) for the support; part: the rows that the column of parts calls query, or test, the support being those that it calls support, or train.',
+    check: resolveQuery,
+  },
+  shots: {
+    kind: 'integer',
+    min: 1,
+    defaultDoc: 'see support',
+    doc: 'Exactly this many support rows (k-shot), drawn as those of support are; tasks with too few rows are left out.',
+  },
+  support: {
+    kind: 'integer',
+    min: 1,
+    defaultDoc: 'all rows that are not in the query',
+    doc: 'At most this many support rows: with order time the most recent before the query, else drawn at random.',
+  },
+} as const satisfies OptionTable;
+/** The options of tasks that a split has too. @internal */
+export const SPLIT_TASK_OPTIONS = {
+  by: {
+    ...TASK_KEY,
+    named: 'TaskKey',
+    default: 'user',
+    doc: 'What a task is: a user, an item, or a value of a column.',
+  },
+  ...TASK_SIZES,
+  order: {
+    kind: 'choice',
+    of: ['random', 'time'],
+    defaultDoc: 'random; time with leaveOneOut: last',
+    doc: 'random draws the query rows; time takes the last ones (needs a time column).',
+  },
+  seed: { kind: 'integer', min: 0, defaultDoc: '0, or the seed of the split', doc: 'Seed of the draw.' },
+} as const satisfies OptionTable;
+/** @internal */
+export const TASK_OPTIONS = {
+  ...SPLIT_TASK_OPTIONS,
+  rows: {
+    ...given<Int32Array>('Int32Array'),
+    defaultDoc: 'all',
+    doc: 'Use these interactions only, each at most once.',
+  },
+} as const satisfies OptionTable;
 
 export interface ResolvedTaskOptions {
   by: TaskKey;
@@ -51,8 +137,6 @@ export interface ResolvedTaskOptions {
   only?: Uint8Array;
 }
 
-export const DEFAULT_SEED = 0;
-
 /** Validates task options and fills in their defaults. */
 export function resolveTaskOptions(
   dataset: Dataset,
@@ -60,20 +144,14 @@ export function resolveTaskOptions(
   field: string,
   defaultSeed = DEFAULT_SEED,
 ): ResolvedTaskOptions {
-  checkObject(options, field, ['by', 'min', 'max', 'query', 'shots', 'support', 'order', 'seed', 'rows']);
-  const { by = 'user', min = 2, max, shots, support, seed = defaultSeed, rows } = options;
+  const resolved = resolveOptions(options, field, TASK_OPTIONS);
+  const { by, min, max, shots, support, seed = defaultSeed, rows } = resolved;
   checkKey(dataset, by, `${field}.by`);
-  checkInteger(min, `${field}.min`, 2);
   if (max !== undefined) checkInteger(max, `${field}.max`, min);
-  if (support !== undefined) checkInteger(support, `${field}.support`, 1);
-  if (shots !== undefined) {
-    checkInteger(shots, `${field}.shots`, 1);
-    if (support !== undefined) throw invalid(`${field}.shots`, 'does not go with support', shots, 'one of them');
-  }
-  checkSeed(seed, `${field}.seed`);
-  const query = resolveQuery(options['query'], `${field}.query`);
-  const { order = query === 'last' ? 'time' : 'random' } = options;
-  checkOneOf(order, `${field}.order`, ['random', 'time']);
+  if (shots !== undefined && support !== undefined)
+    throw invalid(`${field}.shots`, 'does not go with support', shots, 'one of them');
+  const query = resolveQuery(resolved.query, `${field}.query`);
+  const { order = query === 'last' ? 'time' : 'random' } = resolved;
   if (query === 'last' && order !== 'time')
     throw invalid(`${field}.order`, 'does not go with the last row by time', order, "'time'");
   if (order === 'time' && dataset.time === undefined) {
@@ -101,6 +179,7 @@ export function resolveTaskOptions(
   };
 }
 
+/** @throws {InnerloopError} INVALID_OPTION */
 function resolveQuery(
   query: unknown,
   field: string,
@@ -117,8 +196,7 @@ function resolveQuery(
     checkFraction(fraction, `${field}.fraction`);
     return { fraction };
   }
-  if (query === undefined)
-    throw invalid(field, 'missing', query, "a number of rows, { fraction }, { leaveOneOut }, 'rest' or 'part'");
+  if (query === undefined) throw invalid(field, 'missing', query, QUERY_SIZE.what);
   checkInteger(query, field, 1);
   return query;
 }
@@ -140,110 +218,137 @@ function checkRows(dataset: Dataset, rows: unknown, field: string): Int32Array |
   return rows;
 }
 
-/** A subset of users or items. */
-export type Selector =
-  /** So many of them, drawn at random. */
-  | { fraction: number }
-  /** Those with one of these texts in a categorical or bag column of their feature table. */
-  | { column: string; in: (string | number)[] }
-  /** Those with a number from `min` to `max` in a categorical column; a missing value or other text is not selected. */
-  | { column: string; min?: number; max?: number };
+/** @internal */
+export const SELECTOR = {
+  kind: 'any',
+  of: [
+    { kind: 'object', fields: { fraction: { ...FRACTION, required: true, doc: 'So many of them, drawn at random.' } } },
+    {
+      kind: 'object',
+      fields: {
+        column: { kind: 'text', required: true, doc: 'A categorical or bag column of their feature table.' },
+        in: {
+          kind: 'list',
+          of: { kind: 'any', of: [{ kind: 'text' }, { kind: 'number' }], what: 'a text or a number' },
+          what: 'texts or numbers',
+          least: 1,
+          required: true,
+          doc: 'Those with one of these values.',
+        },
+      },
+    },
+    {
+      kind: 'object',
+      fields: {
+        column: { kind: 'text', required: true, doc: 'A categorical column of their feature table.' },
+        min: {
+          kind: 'number',
+          defaultDoc: 'no bound',
+          doc: 'Those with at least this number; a missing value or other text is not selected.',
+        },
+        max: { kind: 'number', defaultDoc: 'no bound', doc: 'Those with at most this number.' },
+      },
+    },
+  ],
+  what: '{ fraction }, { column, in } or { column, min, max }',
+} as const;
 
-/** Every user belongs to one set. */
-export interface UserSplit {
-  protocol: 'users';
-  /** Fraction of the users. Default: no validation set. */
-  validation?: number;
-  /** Fraction of the users. Default: no test set. */
-  test?: number;
-  /** Of the shuffle, and of the tasks unless they have one of their own. Default 0. */
-  seed?: number;
-  tasks: Omit<TaskOptions, 'rows'>;
-}
+const seedOf = <const D extends string>(what: D) =>
+  ({
+    kind: 'integer',
+    min: 0,
+    default: DEFAULT_SEED,
+    doc: `Seed of ${what}, and of the tasks unless they have one of their own.`,
+  }) as const;
+const heldOut = <const D extends string>(of: D, set: 'validation' | 'test') =>
+  ({ kind: 'number', min: 0, fraction: true, defaultDoc: `no ${set} set`, doc: `Fraction of the ${of}.` }) as const;
+const selector = <const D extends string>(doc: D) =>
+  ({ ...SELECTOR, named: 'Selector', required: true, doc, check: checkSelector }) as const;
+const TASKS = {
+  kind: 'object',
+  fields: SPLIT_TASK_OPTIONS,
+  required: true,
+  named: "Omit<TaskOptions, 'rows'>",
+} as const;
+const tasks = { ...TASKS, doc: 'How the rows of a user become support and query.' } as const;
 
-/** MeLU's protocol: users × items, each existing or new. */
-export interface PartitionSplit {
-  protocol: 'partitions';
-  newUsers: Selector;
-  newItems: Selector;
-  /** Chosen among the existing users and items; their rows leave the training set. Default: no validation sets. */
-  validation?: { users: Selector; items: Selector };
-  /**
-   * Share of the training tasks whose query rows are held out of training, as the set `warm`: existing users with existing
-   * items. Default: no such set.
-   */
-  warm?: number;
-  /** Of the selections, and of the tasks unless they have one of their own. Default 0. */
-  seed?: number;
-  tasks: Omit<TaskOptions, 'rows'>;
-}
+/** What each protocol does. @internal */
+export const SPLIT_PROTOCOLS = {
+  users: 'Every user belongs to one set: train, validation or test.',
+  tasks:
+    'Every task belongs to one set, whatever tasks.by makes a task: known and new users, items or values of a column.',
+  time: 'The past is trained on, the future is predicted: one cut in time for all tasks. A test task’s query are its rows from the cut on, its support the rows before, the last support of them.',
+  parts:
+    'What interactions.part says. Parts train, validation and test are the sets: a task of validation or test asks for its rows there, from its rows in the parts before; where no user has any, its own rows are divided by tasks. Parts support and query divide every task (query: part), and users are drawn for validation and test. Parts such as train-support and test-query say both.',
+  partitions: 'Users × items, each existing or new: train, userCold, itemCold, bothCold (MeLU’s protocol).',
+} as const;
 
-/** Every task belongs to one set: known and new users, items or values of a column, by `tasks.by`. */
-export interface TaskSplit {
-  protocol: 'tasks';
-  /** Fraction of the tasks' keys. Default: no validation set. */
-  validation?: number;
-  /** Fraction of the tasks' keys. Default: no test set. */
-  test?: number;
-  /** Of the shuffle, and of the tasks unless they have one of their own. Default 0. */
-  seed?: number;
-  tasks: Omit<TaskOptions, 'rows'>;
-}
-
-/**
- * The past is trained on, the future is predicted: one cut in time for all tasks. A test task's query are its rows from the
- * cut on, its support the rows before, the last `support` of them.
- */
-export interface TimeSplit {
-  protocol: 'time';
-  /** Fraction of the interactions, the last ones before the test set. Default: no validation set. */
-  validation?: number;
-  /** Fraction of the interactions, the last ones; rows of one time stay together. Default: no test set. */
-  test?: number;
-  /** Of the training tasks, unless they have one of their own. Default 0. */
-  seed?: number;
-  /** `query` and `order` are those of the training tasks. */
-  tasks: Omit<TaskOptions, 'rows'>;
-}
-
-/**
- * The split that the data prescribes (`interactions.part`). Parts train, validation and test are the sets: a task of validation
- * or test asks for its rows there, from its rows in the parts before; where no user has any, its own rows are divided by `tasks`.
- * Parts support and query divide every task (`query: 'part'`), and users are drawn for validation and test. Parts such as
- * train-support and test-query say both.
- */
-export interface PartSplit {
-  protocol: 'parts';
-  /** Fraction of the users that are trained on. Default: no more than the parts say. */
-  validation?: number;
-  /** Fraction of the users, where the parts are support and query alone. Default: no more than the parts say. */
-  test?: number;
-  /** Of the draws. Default 0. */
-  seed?: number;
-  tasks: Omit<TaskOptions, 'rows'>;
-}
-
-export type SplitOptions = UserSplit | PartitionSplit | TaskSplit | TimeSplit | PartSplit;
+/** Options of a split by its protocol. @internal */
+export const SPLIT_OPTIONS = {
+  users: {
+    validation: heldOut('users', 'validation'),
+    test: heldOut('users', 'test'),
+    seed: seedOf('the shuffle'),
+    tasks,
+  },
+  tasks: {
+    validation: heldOut('tasks’ keys', 'validation'),
+    test: heldOut('tasks’ keys', 'test'),
+    seed: seedOf('the shuffle'),
+    tasks,
+  },
+  time: {
+    validation: heldOut('interactions, the last ones before the test set', 'validation'),
+    test: heldOut('interactions, the last ones; rows of one time stay together', 'test'),
+    seed: seedOf('the training tasks’ draws'),
+    tasks: { ...TASKS, doc: 'As in buildTasks; query and order are those of the training tasks.' },
+  },
+  parts: {
+    validation: {
+      ...heldOut('users that are trained on', 'validation'),
+      defaultDoc: 'no more than the parts say',
+    },
+    test: {
+      ...heldOut('users, where the parts are support and query alone', 'test'),
+      defaultDoc: 'no more than the parts say',
+    },
+    seed: seedOf('the draws'),
+    tasks,
+  },
+  partitions: {
+    newUsers: selector('Users that training does not see.'),
+    newItems: selector('Items that training does not see.'),
+    validation: {
+      kind: 'object',
+      fields: { users: selector('Users held out for validation.'), items: selector('Items held out for validation.') },
+      defaultDoc: 'no validation sets',
+      doc: 'Chosen among the existing users and items; their rows leave the training set.',
+    },
+    warm: {
+      kind: 'number',
+      min: 0,
+      fraction: true,
+      defaultDoc: 'no such set',
+      doc: 'Share of the training tasks whose query rows are held out of training, as the set warm: existing users with existing items.',
+    },
+    seed: seedOf('the selections'),
+    tasks,
+  },
+} as const satisfies Record<string, OptionTable>;
 
 /** Validates split options; what depends on the data is checked where it is used. */
 export function checkSplit(dataset: Dataset, options: unknown): asserts options is SplitOptions {
-  checkObject(options, 'split', ['protocol', 'validation', 'test', 'newUsers', 'newItems', 'warm', 'seed', 'tasks']);
-  const { protocol, seed, tasks, validation } = options;
-  checkOneOf(protocol, 'split.protocol', ['users', 'partitions', 'tasks', 'time', 'parts']);
-  checkObject(
-    options,
-    'split',
-    protocol === 'partitions'
-      ? ['protocol', 'newUsers', 'newItems', 'validation', 'warm', 'seed', 'tasks']
-      : ['protocol', 'validation', 'test', 'seed', 'tasks'],
-  );
-  if (seed !== undefined) checkSeed(seed, 'split.seed');
-  checkObject(tasks, 'split.tasks', ['by', 'min', 'max', 'query', 'shots', 'support', 'order', 'seed']);
-  resolveTaskOptions(dataset, tasks, 'split.tasks');
+  checkObject(options, 'split', [
+    'protocol',
+    ...new Set(Object.values(SPLIT_OPTIONS).flatMap((table) => Object.keys(table))),
+  ]);
+  const { protocol, ...rest } = options as Record<string, unknown>;
+  checkOneOf(protocol, 'split.protocol', Object.keys(SPLIT_OPTIONS) as (keyof typeof SPLIT_OPTIONS)[]);
+  checkObject(options, 'split', ['protocol', ...Object.keys(SPLIT_OPTIONS[protocol])]);
+  resolveTaskOptions(dataset, checkedTasks(options['tasks']), 'split.tasks');
+  resolveOptions(rest, 'split', SPLIT_OPTIONS[protocol] as OptionTable);
   if (protocol !== 'partitions') {
-    const { test } = options;
-    if (validation !== undefined) checkFraction(validation, 'split.validation', true);
-    if (test !== undefined) checkFraction(test, 'split.test', true);
+    const { validation, test, tasks } = options as unknown as Exclude<SplitOptions, { protocol: 'partitions' }>;
     if (Number(validation ?? 0) + Number(test ?? 0) >= 1) {
       throw invalid(
         'split',
@@ -252,25 +357,23 @@ export function checkSplit(dataset: Dataset, options: unknown): asserts options 
         'fractions that sum to less than 1',
       );
     }
-    if (protocol === 'users' && tasks['by'] === 'item')
+    if (protocol === 'users' && tasks.by === 'item')
       throw invalid('split.tasks.by', 'does not go with protocol users', 'item', "by: 'user', or protocol: 'tasks'");
     if (protocol === 'parts' && dataset.part === undefined)
       throw invalid('split.protocol', 'the dataset has no parts', protocol, 'interactions.part mapped to a column');
     if (protocol === 'time' && dataset.time === undefined)
       throw invalid('split.protocol', 'the dataset has no time', protocol, 'interactions.time mapped to a column');
-    return;
   }
-  if (options['warm'] !== undefined) checkFraction(options['warm'], 'split.warm', true);
-  checkSelector(options['newUsers'], 'split.newUsers');
-  checkSelector(options['newItems'], 'split.newItems');
-  if (validation === undefined) return;
-  checkObject(validation, 'split.validation', ['users', 'items']);
-  checkSelector(validation['users'], 'split.validation.users');
-  checkSelector(validation['items'], 'split.validation.items');
+}
+
+/** Tasks of a split have no rows of their own. */
+function checkedTasks(tasks: unknown): object {
+  checkObject(tasks, 'split.tasks', Object.keys(SPLIT_TASK_OPTIONS));
+  return tasks;
 }
 
 function checkSelector(selector: unknown, field: string): asserts selector is Selector {
-  const expected = '{ fraction }, { column, in } or { column, min, max }';
+  const expected = SELECTOR.what;
   if (selector === undefined) throw invalid(field, 'missing', selector, expected);
   checkObject(selector, field, ['fraction', 'column', 'in', 'min', 'max']);
   const { fraction, column, in: texts, min, max } = selector;

@@ -1,30 +1,44 @@
 /** Which tasks an epoch trains on, and how much each counts. */
 import { isTyped } from '../foundation/typed-arrays.js';
-import { checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { taskGroups } from '../tasks/key.js';
+import type { TaskSampling } from './option-types.js';
 
-/**
- * How an epoch's tasks are drawn; an epoch has as many draws as there are tasks.
- *
- * - `uniform` (default): every task once.
- * - `size`: p ∝ rows^power, rows being support and query together. `power` default 1.
- * - `loss`: p = (1 − floor)·ℓ^power / Σ ℓ^power + floor / tasks, where ℓ is the task's running mean query loss,
- *   ℓ ← decay·ℓ + (1 − decay)·loss at every draw; hard tasks come more often (curriculum by loss, as in prioritised replay,
- *   Schaul et al. 2016). The first epoch is uniform. Defaults: `power` 1, `decay` 0.7, `floor` 0.2.
- * - `stratified`: every value of a categorical or bag column (see `taskGroups`) gets the same share of the draws, however
- *   many tasks it has, and within a value all tasks the same.
- */
-export type TaskSampling =
-  | 'uniform'
-  | 'size'
-  | 'loss'
-  | { by: 'size'; power?: number }
-  | { by: 'loss'; power?: number; decay?: number; floor?: number }
-  | { by: 'stratified'; column: string };
+export type { TaskSampling };
 
-const DEFAULTS = { power: 1, decay: 0.7, floor: 0.2 } as const;
+const power = <const D extends string>(doc: D) => ({ kind: 'number', min: 0, max: 10, default: 1, doc }) as const;
+/** Options of a sampling by what it goes by. @internal */
+export const SAMPLING_OPTIONS = {
+  size: { power: power('p ∝ rows^power, rows being support and query together.') },
+  loss: {
+    power: power(
+      'p = (1 − floor)·ℓ^power / Σ ℓ^power + floor / tasks, where ℓ is the running mean of a task’s query loss.',
+    ),
+    decay: {
+      kind: 'number',
+      min: 0,
+      max: 1,
+      default: 0.7,
+      doc: 'Of the running mean: ℓ ← decay·ℓ + (1 − decay)·loss at every draw.',
+    },
+    floor: { kind: 'number', min: 0, max: 1, default: 0.2, doc: 'Share that is drawn evenly.' },
+  },
+  stratified: { column: { kind: 'text', required: true, doc: 'A categorical or bag feature; see taskGroups.' } },
+} as const satisfies Record<string, OptionTable>;
+
+/** @internal */
+export const TASK_SAMPLING = {
+  kind: 'any',
+  of: [
+    { kind: 'choice', of: ['uniform', 'size', 'loss'] },
+    { kind: 'variant', tag: 'by', of: SAMPLING_OPTIONS },
+  ],
+  what: 'one of uniform, size, loss, or { by: … }',
+} as const satisfies OptionKind;
 
 /** Draws the tasks of every epoch. State: the running losses of `loss`, nothing else. @internal */
 export class TaskSampler {
@@ -42,12 +56,12 @@ export class TaskSampler {
     const options: Exclude<TaskSampling, string> | { by: 'uniform' } =
       typeof sampling === 'string' ? { by: sampling } : sampling;
     if (options.by === 'size') {
-      const { power = DEFAULTS.power } = options;
+      const { power = SAMPLING_OPTIONS.size.power.default } = options;
       this.#weights = sizesOf(tasks).map((size) => size ** power);
     } else if (options.by === 'stratified') this.#weights = strataShares(tasks, options.column, `${field}.column`);
     else if (options.by === 'loss') {
-      const { power = DEFAULTS.power, decay = DEFAULTS.decay, floor = DEFAULTS.floor } = options;
-      this.#loss = { power, decay, floor };
+      const { by: _, ...given } = options;
+      this.#loss = resolveOptions(given, field, SAMPLING_OPTIONS.loss);
       this.losses = losses?.length === tasks.size ? losses : new Float64Array(tasks.size).fill(Number.NaN);
     }
   }
@@ -112,23 +126,6 @@ function strataShares(tasks: TaskSet, column: string, field: string): Float64Arr
   const counts = new Int32Array(names.length);
   for (const g of group) counts[g]++;
   return Float64Array.from(group, (g) => 1 / counts[g]);
-}
-
-/** @internal */
-export function checkSampling(sampling: unknown, field: string): asserts sampling is TaskSampling {
-  if (typeof sampling !== 'object' || sampling === null)
-    return checkOneOf(sampling, field, ['uniform', 'size', 'loss']);
-  const { by } = sampling as { by?: unknown };
-  checkOneOf(by, `${field}.by`, ['size', 'loss', 'stratified']);
-  if (by === 'stratified') {
-    checkObject(sampling, field, ['by', 'column']);
-    return;
-  }
-  checkObject(sampling, field, by === 'size' ? ['by', 'power'] : ['by', 'power', 'decay', 'floor']);
-  const { power, decay, floor } = sampling;
-  if (power !== undefined) checkNumber(power, `${field}.power`, 0, 10);
-  if (decay !== undefined) checkNumber(decay, `${field}.decay`, 0, 1);
-  if (floor !== undefined) checkNumber(floor, `${field}.floor`, 0, 1);
 }
 
 /** One positive number a task. @internal */

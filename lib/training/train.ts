@@ -1,13 +1,5 @@
-import {
-  checkBoolean,
-  checkFraction,
-  checkInteger,
-  checkObject,
-  checkOneOf,
-  checkSignal,
-  checkString,
-  invalid,
-} from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
 import { checkLabels, checkWeights } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
 import { itemCountsOf } from '../learner/catalog.js';
@@ -18,11 +10,9 @@ import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
 import { meanInterval } from '../evaluation/intervals.js';
 import { parseMetric } from '../evaluation/metrics.js';
-import type { CustomMetric } from '../evaluation/metric.js';
 import { lossOf } from '../model/losses.js';
 import { Learner } from '../learner/learner.js';
-import { checkCandidates, defaultCandidates } from '../evaluation/candidates.js';
-import type { Candidates } from '../evaluation/candidates.js';
+import { defaultCandidates } from '../evaluation/candidates.js';
 import { isAmong, measureMethod } from '../evaluation/measure.js';
 import { keepSplit } from '../learner/split.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
@@ -30,48 +20,12 @@ import { checkVaried, standardFor } from '../evaluation/standard.js';
 import { fitRows, translateRows } from '../batch/rows.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
-import type { HideIds } from '../batch/task-batch.js';
-import { checkSampling, checkTaskWeights, TaskSampler } from './task-sampling.js';
-import type { TaskSampling } from './task-sampling.js';
+import { checkTaskWeights, TaskSampler } from './task-sampling.js';
 import { redrawQuery } from '../tasks/index.js';
+import type { TrainOptions } from './option-types.js';
+import { TRAIN_OPTIONS } from './options.js';
 
-export interface TrainOptions {
-  /** Passes over the training tasks, after those of earlier trainings; with a `checkpoint`, in all since it was begun. Default 10. */
-  epochs?: number;
-  /** Tasks per outer step. Default 32. */
-  metaBatch?: number;
-  /** What counts equally in the meta-loss: `tasks` (default) or query `rows`, so that users with many rows weigh more. */
-  weigh?: 'tasks' | 'rows';
-  /** Which tasks an epoch draws. Default `uniform`: every task once. */
-  sampling?: TaskSampling;
-  /** Factor of each task in the meta-loss: positive numbers, one a task, of which only the ratios within a meta-batch matter. */
-  weights?: Float64Array;
-  /**
-   * Draw support and query anew in every epoch, keeping their sizes. Default true. The draw is random: set it to false for tasks
-   * whose query has to stay what it is (the last in time, another domain); of tasks whose parts the data prescribes it is false.
-   */
-  redraw?: boolean;
-  /** Train on tasks with hidden ids as well, so that the model can do without them (cold items). Default: none. */
-  hide?: HideIds;
-  /** Tasks to measure after every epoch. */
-  validation?: TaskSet;
-  /** Parameters to end with: those of the `best` epoch on the validation tasks (default), or of the `last`. */
-  keep?: 'best' | 'last';
-  /**
-   * What "best" means: a metric of the query rows by name, such as `mae` or `ndcg@5`, or one of one's own. Default: that of the
-   * model's loss, `mae` for ratings, `logloss` for clicks, `auc` where the loss ranks.
-   */
-  metric?: string | CustomMetric;
-  /** What a metric that ranks is of, on the validation tasks: as in `evaluate`. Default `query`; where every label is the same, `catalog`. */
-  candidates?: Candidates;
-  /** Stop after so many epochs without a better one. Default: never; needs `validation`. */
-  patience?: number;
-  /** File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes. */
-  checkpoint?: string;
-  signal?: AbortSignal;
-  /** Called after every outer step with the share of the whole training done. */
-  onProgress?: (progress: number, epoch: number) => void;
-}
+export type { TrainOptions };
 
 export interface EpochReport {
   /** From 1, and on from where an earlier training of the learner ended. */
@@ -92,14 +46,6 @@ export interface EpochReport {
 
 /** Which rows beside its own a task's support or query set takes. */
 const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
-const DEFAULTS = {
-  epochs: 10,
-  metaBatch: 32,
-  sampling: 'uniform',
-  redraw: true,
-  weigh: 'tasks',
-  keep: 'best',
-} as const;
 
 /**
  * Meta-trains a learner. The learner changes as the iteration goes on; with validation tasks it ends with the parameters of
@@ -273,80 +219,22 @@ async function validate(
 function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
-  checkObject(options, field, [
-    'epochs',
-    'metaBatch',
-    'weigh',
-    'sampling',
-    'weights',
-    'redraw',
-    'hide',
-    'validation',
-    'keep',
-    'metric',
-    'candidates',
-    'patience',
-    'checkpoint',
-    'signal',
-    'onProgress',
-  ]);
-  const {
-    epochs = DEFAULTS.epochs,
-    metaBatch = DEFAULTS.metaBatch,
-    redraw = DEFAULTS.redraw && tasks.prescribed !== true,
-    weigh = DEFAULTS.weigh,
-    sampling = DEFAULTS.sampling,
-    weights,
-    hide,
-    validation,
-    keep = DEFAULTS.keep,
-    patience,
-    signal,
-  } = options;
-  const { head } = learner.model.spec;
   checkTaskSet(tasks, 'tasks');
-  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
-  const { candidates = defaultCandidates(validation ?? tasks) } = options;
-  checkCandidates(candidates, `${field}.candidates`);
-  const { metric = standardFor(head, validation ?? tasks, candidates).validation } = options;
-  checkInteger(epochs, `${field}.epochs`, 1, 1_000_000);
-  checkInteger(metaBatch, `${field}.metaBatch`, 1, 1_000_000);
-  checkOneOf(weigh, `${field}.weigh`, ['tasks', 'rows']);
-  checkSampling(sampling, `${field}.sampling`);
-  if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
-  checkBoolean(redraw, `${field}.redraw`);
+  const given = resolveOptions(options, field, TRAIN_OPTIONS);
+  const { weights, validation, patience } = given;
+  const redraw = options.redraw ?? (given.redraw && tasks.prescribed !== true);
   if (redraw && tasks.prescribed === true)
     throw invalid(`${field}.redraw`, 'the data says what is support and what is query', redraw, 'false');
-  if (hide !== undefined) {
-    checkObject(hide, `${field}.hide`, ['user', 'item']);
-    for (const side of ['user', 'item'] as const)
-      if (hide[side] !== undefined) checkFraction(hide[side], `${field}.hide.${side}`, true);
-  }
-  checkOneOf(keep, `${field}.keep`, ['best', 'last']);
+  const { head } = learner.model.spec;
+  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
+  const { candidates = defaultCandidates(validation ?? tasks) } = given;
+  const { metric = standardFor(head, validation ?? tasks, candidates).validation } = given;
+  if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
   checkMetric(head, metric, `${field}.metric`);
   // A list of recommendations from the whole catalog is not measured after every epoch.
   parseMetric(metric, {}, `${field}.metric`);
   if (validation !== undefined) checkVaried(metric, validation, `${field}.metric`);
-  if (patience !== undefined) {
-    checkInteger(patience, `${field}.patience`, 1);
-    if (validation === undefined)
-      throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
-  }
-  if (options.checkpoint !== undefined) checkString(options.checkpoint, `${field}.checkpoint`);
-  checkSignal(signal, `${field}.signal`);
-  return {
-    epochs,
-    metaBatch,
-    weigh,
-    sampling,
-    weights,
-    redraw,
-    hide,
-    validation,
-    keep,
-    metric,
-    candidates,
-    patience,
-    signal,
-  };
+  if (patience !== undefined && validation === undefined)
+    throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
+  return { ...given, redraw, candidates, metric };
 }

@@ -15,7 +15,7 @@ const INPUTS: InputSpec[] = [
 ];
 function modelOf(inputs: InputSpec[]) {
   const program = new Program(inputs);
-  const output = mlp.build(program, { kind: 'mlp', hidden: [3], activation: 'tanh' }, 1);
+  const output = mlp.build(program, { hidden: [3], activation: 'tanh', dropout: 0 }, 1);
   return ops.createModel(program.native(output, [{ loss: 'mse', outputs: 1, weight: 1 }]));
 }
 const model = modelOf(INPUTS);

@@ -2,7 +2,7 @@
 import { nativeError } from '../../foundation/addon.js';
 import type { NativeGraph } from '../../foundation/addon.js';
 import { algorithmFactory } from '../algorithm.js';
-import type { Algorithm, AlgorithmFactory, Extension } from '../algorithm.js';
+import type { Algorithm, AlgorithmFactory, Extension, NamedOptions } from '../algorithm.js';
 import { invalid } from '../../foundation/check.js';
 import type { OptionTable } from '../../foundation/options.js';
 import type { LossSpec } from '../../foundation/contract.js';
@@ -10,11 +10,11 @@ import type { Model } from '../../model/model.js';
 import { TaskGraph } from './graph.js';
 
 /** A factory of algorithms without inner steps, all of which is a graph. @internal */
-export function graphAlgorithm<const T extends OptionTable>(
-  name: string,
+export function graphAlgorithm<const Name extends string, const T extends OptionTable>(
+  name: Name,
   table: T,
   extend: (this: Algorithm, model: Model) => Extension,
-): AlgorithmFactory<T> {
+): AlgorithmFactory<T, NamedOptions<Name, T>> {
   return algorithmFactory(name, table, () => ({ ...GRAPH_ALONE, extend }));
 }
 

@@ -1,14 +1,14 @@
 /** What amortised learners share: the model's perceptron with a task's say in it, and encoders of labelled rows. */
 import { invalid } from '../../foundation/check.js';
 import type { LossSpec, MlpBody } from '../../foundation/contract.js';
-import { DEFAULT_ACTIVATION } from '../../model/bodies/mlp.js';
+import { HIDDEN_OPTIONS } from '../../model/bodies/body.js';
 import type { TaskGraph, Node, Part } from './graph.js';
 
 /** The model's perceptron, whose layers graphs read by name. @throws {InnerloopError} INVALID_OPTION for another body */
 function perceptronOf(graph: TaskGraph, algorithm: string): Required<Pick<MlpBody, 'hidden' | 'activation'>> {
   const { body } = graph.model.spec;
   if (body.kind !== 'mlp') throw invalid('model.body.kind', `is not what ${algorithm} can modulate`, body.kind, 'mlp');
-  return { hidden: body.hidden, activation: body.activation ?? DEFAULT_ACTIVATION };
+  return { hidden: body.hidden, activation: body.activation ?? HIDDEN_OPTIONS.activation.default };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { checkInteger, invalid } from '../../foundation/check.js';
-import type { FmBody, InputSpec } from '../../foundation/contract.js';
+import type { InputSpec } from '../../foundation/contract.js';
 import type { Program } from '../layer-program.js';
 import type { Body } from './body.js';
 
@@ -10,8 +10,9 @@ const dimOf = (input: InputSpec): number | undefined => input.dim;
  * a feature of value 1, each of a bag's n ids one of value 1/n (`mean`) or 1 (`sum`), a dense input a feature for each value.
  * Parameters `linear.bias`, `linear.<input>.weight` and `embedding.<input>.weight`.
  */
-export const fm: Body<FmBody> = {
-  options: [],
+export const fm: Body<Record<never, never>> = {
+  doc: 'Factorization machine of the second order over all inputs, each with a dim, the same for all (Rendle 2010).',
+  options: {},
 
   oneOutput: true,
 
@@ -24,7 +25,7 @@ export const fm: Body<FmBody> = {
     });
   },
 
-  build(program, _body) {
+  build(program) {
     const all = program.inputs.map((_, i) => i);
     const pairs = program.layer('pairs', [], 1, tables(program, 'embedding', dimOf(program.inputs[0])!), all);
     const terms = program.layer('terms', [], 1, tables(program, 'linear', 1), all);

@@ -1,20 +1,25 @@
-import { checkInteger, invalid } from '../../foundation/check.js';
-import type { GruBody, SequenceInput } from '../../foundation/contract.js';
+import { invalid } from '../../foundation/check.js';
+import type { SequenceInput } from '../../foundation/contract.js';
+import type { OptionTable } from '../../foundation/options.js';
 import type { Program, Slot } from '../layer-program.js';
+import { HIDDEN_OPTIONS, WIDTH } from './body.js';
 import type { Body } from './body.js';
-import { checkPerceptron, DEFAULT_ACTIVATION } from './mlp.js';
+
+const OPTIONS = {
+  gruHidden: { ...WIDTH, doc: 'Width of the recurrent state.' },
+  ...HIDDEN_OPTIONS,
+} as const satisfies OptionTable;
 
 /**
  * A gated recurrent unit (Cho et al. 2014) over the one sequence input, oldest id first; its last state stands in that input's
  * place, 0 for an empty sequence, and a perceptron follows. Parameters as in PyTorch: `gru.weight_ih_l0` [3H, dim],
  * `gru.weight_hh_l0` [3H, H], `gru.bias_ih_l0`, `gru.bias_hh_l0` [3H], gates in the order reset, update, new.
  */
-export const gru: Body<GruBody> = {
-  options: ['gruHidden', 'hidden', 'activation'],
+export const gru: Body<typeof OPTIONS> = {
+  doc: 'A gated recurrent unit over the one sequence input, its last state in that input’s place, then a perceptron (Cho et al. 2014).',
+  options: OPTIONS,
 
-  check(body, field, inputs) {
-    checkInteger(body['gruHidden'], `${field}.gruHidden`, 1, 65536);
-    checkPerceptron(body, field);
+  check(_body, _field, inputs) {
     const sequences = inputs.filter(({ kind }) => kind === 'sequence').length;
     if (sequences !== 1)
       throw invalid(
@@ -25,7 +30,7 @@ export const gru: Body<GruBody> = {
       );
   },
 
-  build(program, { gruHidden, hidden, activation = DEFAULT_ACTIVATION }, outputs) {
+  build(program, { gruHidden, hidden, activation }, outputs) {
     const at = program.inputs.findIndex(({ kind }) => kind === 'sequence');
     const [before, after] = [program.inputs.slice(0, at), program.inputs.slice(at + 1)];
     const slots = [

@@ -1,29 +1,24 @@
-import { checkArray, checkFraction, checkInteger, checkOneOf } from '../../foundation/check.js';
-import type { Activation, MlpBody } from '../../foundation/contract.js';
-import { ACTIVATIONS } from '../layer-program.js';
+import type { OptionTable } from '../../foundation/options.js';
+import { HIDDEN_OPTIONS } from './body.js';
 import type { Body } from './body.js';
 
-/** All inputs concatenated into a multilayer perceptron. */
-export const mlp: Body<MlpBody> = {
-  options: ['hidden', 'activation', 'dropout'],
-
-  check(body, field) {
-    checkPerceptron(body, field);
-    if (body['dropout'] !== undefined) checkFraction(body['dropout'], `${field}.dropout`, true);
+const OPTIONS = {
+  ...HIDDEN_OPTIONS,
+  dropout: {
+    kind: 'number',
+    min: 0,
+    fraction: true,
+    default: 0,
+    doc: 'Share of each hidden layer’s units that are left out of a training step, the same ones at every inner step.',
   },
+} as const satisfies OptionTable;
 
-  build(program, { hidden, activation = DEFAULT_ACTIVATION, dropout = 0 }, outputs) {
+/** All inputs concatenated into a multilayer perceptron. */
+export const mlp: Body<typeof OPTIONS> = {
+  doc: 'All inputs, concatenated, into a multilayer perceptron.',
+  options: OPTIONS,
+
+  build(program, { hidden, activation, dropout }, outputs) {
     return program.perceptron('mlp', program.features(), hidden, outputs, activation, dropout);
   },
 };
-
-export const DEFAULT_ACTIVATION: Activation = 'relu';
-
-/** Checks the options `hidden` and `activation`. @internal */
-export function checkPerceptron(body: Record<string, unknown>, field: string): void {
-  const { hidden, activation } = body;
-  checkArray(hidden, `${field}.hidden`, 'layer widths');
-  // Not forEach, which passes over holes.
-  for (const [i, width] of hidden.entries()) checkInteger(width, `${field}.hidden[${i}]`, 1, 65536);
-  if (activation !== undefined) checkOneOf(activation, `${field}.activation`, ACTIVATIONS);
-}

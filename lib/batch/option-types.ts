@@ -1,0 +1,43 @@
+/** Written from the tables of options by `npm run options`: change those, not this file. */
+
+/** A column that becomes an input. */
+export interface InputChoice {
+  /** A column of the users, items or interactions, or user or item for the id itself. */
+  name: string;
+  /**
+   * Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have
+   * one.
+   */
+  dim?: number;
+  /** Bags only: how the embeddings of a row’s ids are combined. Default: mean. */
+  pooling?: 'mean' | 'sum';
+  /** Sequences only: at most so many ids, the most recent ones. Default: as many as the column has. */
+  maxLength?: number;
+}
+
+/** How labels are centred and negatives drawn. */
+export interface RowOptions {
+  /**
+   * What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the
+   * training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the
+   * training rows of the item, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.
+   * Default: mean.
+   */
+  center?: 'mean' | 'bias';
+  /** Of the biases. Default: 5. */
+  damping?: number;
+  /**
+   * Under the ranking losses (bpr, listwise): items drawn for each row with label 1 and put after it with label 0, uniformly
+   * from the items of the training tasks, none that the task holds. The task’s rows with label 0 are dealt out to those with
+   * label 1 in turn, as further negatives. Query rows get negatives in training only. 0: the rows as they are. Default: 4.
+   */
+  negatives?: number;
+}
+
+/** How often a training task hides ids. */
+export interface HideIds {
+  /** Share of the training tasks in which all ids of users are hidden (shown as "unknown"). Default: 0. */
+  user?: number;
+  /** Share of the training tasks in which all ids of items are hidden (shown as "unknown"). Default: 0. */
+  item?: number;
+}

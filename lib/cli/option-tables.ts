@@ -1,0 +1,167 @@
+/** Every table of options, with the types that are written of it (`npm run options`) and the heading it has in the reference. */
+import { ALGORITHMS } from '../algorithms/registry.js';
+import { INPUT_CHOICE } from '../batch/features.js';
+import { ROW_OPTIONS } from '../batch/rows.js';
+import { HIDE_OPTIONS } from '../batch/task-batch.js';
+import { CANDIDATES } from '../evaluation/candidates.js';
+import { EVALUATE_OPTIONS, METRIC_OPTIONS } from '../evaluation/options.js';
+import type { OptionKind, OptionTable } from '../foundation/options.js';
+import { GRADIENT_OPTIONS } from '../meta/algorithm-options.js';
+import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
+import { BODIES } from '../model/bodies/index.js';
+import { AUXILIARY_OPTIONS, INPUT_OPTIONS, MODEL_OPTIONS } from '../model/inputs.js';
+import { QUERY_SIZE, SELECTOR, SPLIT_OPTIONS, SPLIT_PROTOCOLS, TASK_KEY, TASK_OPTIONS } from '../tasks/options.js';
+import { TRAIN_OPTIONS } from '../training/options.js';
+import { TASK_SAMPLING } from '../training/task-sampling.js';
+
+/** An exported type: an interface of a table, one for each value of a tag, or an alias of a kind. */
+export type Documented = { readonly doc: string } & (
+  | { readonly name: string; readonly table: OptionTable }
+  | { readonly name: string; readonly kind: OptionKind }
+  | {
+      /** Name of all of them together. */
+      readonly union: string;
+      readonly tag: string;
+      /** Of the alternatives, where each needs a sentence. */
+      readonly docs?: Readonly<Record<string, string>>;
+      readonly of: Readonly<Record<string, OptionTable>>;
+      readonly nameOf: (value: string) => string;
+    }
+  | {
+      readonly name: string;
+      readonly of: Readonly<Record<string, OptionTable>>;
+      readonly nameOf: (value: string) => string;
+    }
+);
+
+/** One written file: its types, what it imports, and where it stands in the reference. */
+export interface OptionFile {
+  readonly path: string;
+  readonly title: string;
+  readonly imports: Readonly<Record<string, readonly string[]>>;
+  readonly types: readonly Documented[];
+}
+
+const capital = (name: string) => name[0].toUpperCase() + name.slice(1);
+const SPLITS = {
+  users: 'UserSplit',
+  tasks: 'TaskSplit',
+  time: 'TimeSplit',
+  parts: 'PartSplit',
+  partitions: 'PartitionSplit',
+};
+
+export const OPTION_FILES: readonly OptionFile[] = [
+  {
+    path: 'lib/foundation/option-types.ts',
+    title: 'Models: `defineModel`',
+    imports: {},
+    types: [
+      {
+        union: 'InputSpec',
+        tag: 'kind',
+        of: INPUT_OPTIONS,
+        nameOf: (kind) => `${capital(kind)}Input`,
+        doc: 'An input of a model; `describeInputs` makes them from columns.',
+      },
+      {
+        union: 'BodySpec',
+        tag: 'kind',
+        of: Object.fromEntries(Object.entries(BODIES).map(([kind, { options }]) => [kind, options])),
+        docs: Object.fromEntries(Object.entries(BODIES).map(([kind, { doc }]) => [kind, doc])),
+        nameOf: (kind) => `${capital(kind)}Body`,
+        doc: 'What computes the outputs from the inputs; `lib/model/bodies/` has the equations.',
+      },
+      { name: 'AuxiliaryOptions', table: AUXILIARY_OPTIONS, doc: 'Of an auxiliary head, beside its loss.' },
+      { name: 'ModelOptions', table: MODEL_OPTIONS, doc: 'How a model computes.' },
+    ],
+  },
+  {
+    path: 'lib/tasks/option-types.ts',
+    title: 'Tasks: `buildTasks`, `splitTasks`',
+    imports: {},
+    types: [
+      {
+        name: 'TaskKey',
+        kind: TASK_KEY,
+        doc: "What a task is: a user, an item, or a value of a categorical or bag column of the users, the items or the interactions. A row with several values in a bag column belongs to the task of each; one with none to no task. A SQL expression over the interactions is an interaction feature (`features: [{ name, kind: 'categorical', sql }]`) that `column` names.",
+      },
+      { name: 'QuerySize', kind: QUERY_SIZE, doc: 'How many of a task’s rows are its query.' },
+      { name: 'Selector', kind: SELECTOR, doc: 'A subset of users or items.' },
+      { name: 'TaskOptions', table: TASK_OPTIONS, doc: 'How interactions become tasks.' },
+      {
+        union: 'SplitOptions',
+        tag: 'protocol',
+        of: SPLIT_OPTIONS,
+        docs: SPLIT_PROTOCOLS,
+        nameOf: (protocol) => SPLITS[protocol as keyof typeof SPLITS],
+        doc: 'How the data becomes training, validation and test tasks.',
+      },
+    ],
+  },
+  {
+    path: 'lib/batch/option-types.ts',
+    title: 'Inputs and rows: `describeInputs`, `createLearner({ rows })`',
+    imports: {},
+    types: [
+      { name: 'InputChoice', table: INPUT_CHOICE, doc: 'A column that becomes an input.' },
+      { name: 'RowOptions', table: ROW_OPTIONS, doc: 'How labels are centred and negatives drawn.' },
+      { name: 'HideIds', table: HIDE_OPTIONS, doc: 'How often a training task hides ids.' },
+    ],
+  },
+  {
+    path: 'lib/meta/optimizer-option-types.ts',
+    title: 'Outer optimizers: `adam`, `sgd`',
+    imports: {},
+    types: [
+      { name: 'AdamOptions', table: OPTIMIZER_OPTIONS.adam, doc: 'Options of `adam`.' },
+      { name: 'SgdOptions', table: OPTIMIZER_OPTIONS.sgd, doc: 'Options of `sgd`.' },
+    ],
+  },
+  {
+    path: 'lib/meta/algorithm-option-types.ts',
+    title: 'Algorithms',
+    imports: {},
+    types: [
+      { name: 'GradientOptions', table: GRADIENT_OPTIONS, doc: 'Options of algorithms that take gradient steps.' },
+      {
+        name: 'OptionsByAlgorithm',
+        of: Object.fromEntries(Object.entries(ALGORITHMS).map(([name, { options }]) => [name, options])),
+        nameOf: (name) => `${capital(name)}Options`,
+        doc: 'Options of every algorithm by its name.',
+      },
+    ],
+  },
+  {
+    path: 'lib/evaluation/option-types.ts',
+    title: 'Measuring: `evaluate`',
+    imports: {
+      '../baselines/baseline.js': ['Baseline'],
+      '../foundation/contract.js': ['TaskSet'],
+      './metric.js': ['CustomMetric'],
+    },
+    types: [
+      { name: 'Candidates', kind: CANDIDATES, doc: 'What metrics that rank are of; see `candidates` of `evaluate`.' },
+      { name: 'MetricOptions', table: METRIC_OPTIONS, doc: 'What measuring depends on, whatever is measured.' },
+      { name: 'EvaluateOptions', table: EVALUATE_OPTIONS, doc: 'Options of `evaluate`.' },
+    ],
+  },
+  {
+    path: 'lib/training/option-types.ts',
+    title: 'Training: `train`',
+    imports: {
+      '../batch/option-types.js': ['HideIds'],
+      '../evaluation/metric.js': ['CustomMetric'],
+      '../evaluation/option-types.js': ['Candidates'],
+      '../foundation/contract.js': ['TaskSet'],
+    },
+    types: [
+      {
+        name: 'TaskSampling',
+        kind: TASK_SAMPLING,
+        doc: 'How an epoch’s tasks are drawn; an epoch has as many draws as there are tasks. `uniform`: every task once. `size`: by rows. `loss`: hard tasks more often (curriculum by loss, as in prioritised replay, Schaul et al. 2016); the first epoch is uniform. `stratified`: every value of a categorical or bag column (see `taskGroups`) gets the same share of the draws, however many tasks it has, and within a value all tasks the same.',
+      },
+      { name: 'TrainOptions', table: TRAIN_OPTIONS, doc: 'Options of `train`.' },
+    ],
+  },
+];

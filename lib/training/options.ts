@@ -1,0 +1,88 @@
+/** Options of `train`. */
+import { HIDE_OPTIONS } from '../batch/task-batch.js';
+import { METRIC, EVALUATE_OPTIONS } from '../evaluation/options.js';
+import { checkSignal } from '../foundation/check.js';
+import type { TaskSet } from '../foundation/contract.js';
+import { checkedLater, given } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
+import { byLoss } from '../model/by-loss.js';
+import { TASK_SAMPLING } from './task-sampling.js';
+
+/** @internal */
+export const TRAIN_OPTIONS = {
+  epochs: {
+    kind: 'integer',
+    min: 1,
+    max: 1_000_000,
+    default: 10,
+    doc: 'Passes over the training tasks, after those of earlier trainings; with a checkpoint, in all since it was begun.',
+  },
+  metaBatch: { kind: 'integer', min: 1, max: 1_000_000, default: 32, doc: 'Tasks per outer step.' },
+  weigh: {
+    kind: 'choice',
+    of: ['tasks', 'rows'],
+    default: 'tasks',
+    doc: 'What counts equally in the meta-loss: tasks, or query rows, so that users with many rows weigh more.',
+  },
+  sampling: {
+    ...TASK_SAMPLING,
+    named: 'TaskSampling',
+    default: 'uniform',
+    doc: 'Which tasks an epoch draws: every one once, by their rows, by their loss, or every value of a column as often. An epoch has as many draws as there are tasks.',
+  },
+  weights: {
+    ...given<Float64Array>('Float64Array'),
+    defaultDoc: 'equal',
+    doc: 'Factor of each task in the meta-loss: positive numbers, one a task, of which only the ratios within a meta-batch matter.',
+  },
+  redraw: {
+    kind: 'boolean',
+    default: true,
+    doc: 'Draw support and query anew in every epoch, keeping their sizes. The draw is random: set it to false for tasks whose query has to stay what it is (the last in time, another domain).',
+    defaultDoc: 'true; false for tasks whose support and query the data prescribes',
+  },
+  hide: {
+    kind: 'object',
+    fields: HIDE_OPTIONS,
+    named: 'HideIds',
+    defaultDoc: 'none',
+    doc: 'Train on tasks with hidden user or item ids as well, so that the model can do without them (cold items).',
+  },
+  validation: { ...given<TaskSet>('TaskSet'), defaultDoc: 'none', doc: 'Tasks to measure after every epoch.' },
+  keep: {
+    kind: 'choice',
+    of: ['best', 'last'],
+    default: 'best',
+    doc: 'Which epoch to keep (and in a configuration to refit for): the best on the validation tasks, or the last.',
+  },
+  metric: {
+    ...METRIC,
+    check: checkedLater,
+    defaultDoc: byLoss(({ validation }) => validation),
+    doc: 'What the best epoch is chosen by, on the validation tasks: a metric of the query rows by name, such as mae or ndcg@5; in code, also one of one’s own.',
+  },
+  candidates: {
+    ...EVALUATE_OPTIONS.candidates,
+    doc: 'What a metric that ranks is of, on the validation tasks: as in evaluate.',
+  },
+  patience: {
+    kind: 'integer',
+    min: 1,
+    defaultDoc: 'never',
+    doc: 'Stop after so many epochs without a better one; needs validation tasks.',
+  },
+  checkpoint: {
+    kind: 'text',
+    defaultDoc: 'none',
+    doc: 'File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes.',
+  },
+  signal: {
+    ...given<AbortSignal>('AbortSignal'),
+    check: checkSignal,
+    doc: 'Ends the training with ABORTED; the checkpoint stays.',
+  },
+  onProgress: {
+    ...given<(progress: number, epoch: number) => void>('(progress: number, epoch: number) => void'),
+    doc: 'Called after every outer step with the share of the whole training done.',
+  },
+} as const satisfies OptionTable;
