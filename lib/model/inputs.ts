@@ -93,7 +93,7 @@ export const MODEL_OPTIONS = {
 /** @param embedsDense whether the body takes a `dim` of dense inputs @internal */
 export function checkInput(input: unknown, field: string, embedsDense: boolean): asserts input is InputSpec {
   checkObject(input, field, ['kind', ...new Set(Object.values(INPUT_OPTIONS).flatMap((table) => Object.keys(table)))]);
-  const { kind, ...options } = input as Record<string, unknown>;
+  const { kind, ...options } = input;
   checkOneOf(kind, `${field}.kind`, Object.keys(INPUT_OPTIONS) as (keyof typeof INPUT_OPTIONS)[]);
   const { dim: _, ...withoutDim } = INPUT_OPTIONS.dense;
   const table: OptionTable = kind === 'dense' && !embedsDense ? withoutDim : INPUT_OPTIONS[kind];

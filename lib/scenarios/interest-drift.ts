@@ -6,7 +6,7 @@ import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState } from '../learner/state.js';
 import { buildTasks } from '../tasks/index.js';
 import type { TaskOptions } from '../tasks/index.js';
-import { resolveTaskOptions } from '../tasks/options.js';
+import { resolveTaskOptions } from '../tasks/resolve-options.js';
 import { windowTasks } from '../tasks/split-time.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';

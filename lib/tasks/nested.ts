@@ -2,7 +2,7 @@ import { checkAnyTaskSet } from './check.js';
 import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
-import { emptyError } from './options.js';
+import { emptyError } from './resolve-options.js';
 import { TaskSetBuilder } from './rows.js';
 
 export interface NestedOptions {

@@ -7,8 +7,10 @@ import { random } from '../foundation/random.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 import { divide } from './build.js';
 import { groupByKey } from './key.js';
-import { DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
-import type { PartSplit, ResolvedTaskOptions } from './options.js';
+import { DEFAULT_SEED } from './options.js';
+import { emptyError, resolveTaskOptions } from './resolve-options.js';
+import type { PartSplit } from './options.js';
+import type { ResolvedTaskOptions } from './resolve-options.js';
 import { TaskSetBuilder } from './rows.js';
 import type { Split } from './split.js';
 

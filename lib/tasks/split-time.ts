@@ -1,8 +1,10 @@
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { divide } from './build.js';
 import { groupByKey } from './key.js';
-import { DEFAULT_SEED, emptyError, resolveTaskOptions } from './options.js';
-import type { ResolvedTaskOptions, TimeSplit } from './options.js';
+import { DEFAULT_SEED } from './options.js';
+import { emptyError, resolveTaskOptions } from './resolve-options.js';
+import type { TimeSplit } from './options.js';
+import type { ResolvedTaskOptions } from './resolve-options.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 import { TaskSetBuilder } from './rows.js';
 import type { Split } from './split.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { ALGORITHMS } from '../../lib/algorithms/registry.js';
+import type { ALGORITHMS } from '../../lib/algorithms/registry.js';
 import { optionDocuments } from '../../lib/cli/option-docs.js';
 import { OPTION_FILES } from '../../lib/cli/option-tables.js';
 import { packageRoot } from '../../lib/foundation/addon.js';

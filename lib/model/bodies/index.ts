@@ -23,21 +23,21 @@ interface AnyBody extends Pick<Body<OptionTable>, 'options' | 'oneOutput'> {
 
 /** @internal The body of a kind, for any specification of that kind. */
 export function bodyOf(kind: BodySpec['kind']): AnyBody {
-  return BODIES[kind] as unknown as AnyBody;
+  return BODIES[kind];
 }
 
 /** @internal Checks a body apart from its kind. @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION */
 export function checkBody(body: { kind: BodySpec['kind'] }, field: string, inputs: readonly InputSpec[]): void {
-  const { options, check } = bodyOf(body.kind);
-  checkObject(body, field, ['kind', ...Object.keys(options)]);
+  const of = bodyOf(body.kind);
+  checkObject(body, field, ['kind', ...Object.keys(of.options)]);
   const { kind: _, ...given } = body;
-  resolveOptions(given, field, options);
-  check?.(given, field, inputs);
+  resolveOptions(given, field, of.options);
+  of.check?.(given, field, inputs);
 }
 
 /** @internal Writes the layers of a body that was checked. @returns the slot of the outputs */
 export function buildBody(program: Program, body: BodySpec, outputs: number): Slot {
-  const { options, build } = bodyOf(body.kind);
+  const of = bodyOf(body.kind);
   const { kind: _, ...given } = body;
-  return build(program, resolveOptions(given, 'model.body', options), outputs);
+  return of.build(program, resolveOptions(given, 'model.body', of.options), outputs);
 }
