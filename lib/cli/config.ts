@@ -76,6 +76,13 @@ const rows = z.strictObject({
         .strictObject({ halfLife: z.number().gt(0).describe('In the unit of the time column; seconds for dates.') })
         .optional(),
       propensity: propensity.optional().describe('Interactions that were likely to be observed count less.'),
+      confidence: z
+        .strictObject({
+          alpha: z.number().min(0).optional().describe('Default 1.'),
+          scale: z.enum(['linear', 'log']).optional().describe('1 + alpha n, or 1 + alpha ln(1 + n). Default log.'),
+        })
+        .optional()
+        .describe('Positive rows count more the more often they took place (interactions.count).'),
       clip: z.number().min(1).optional().describe('No weight above so many times the mean. Default: no limit.'),
     })
     .optional()

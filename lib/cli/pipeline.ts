@@ -60,6 +60,8 @@ export async function divide(
   split: Split = splitTasks(dataset, splitOptions(config)),
 ): Promise<Prepared> {
   const { weights } = config.rows ?? {};
+  if (weights !== undefined && config.data.interactions.weight !== undefined)
+    throw invalid('rows.weights', 'stand beside a column of weights', weights, 'these, or data.interactions.weight');
   if (weights !== undefined)
     dataset.weight = await named(/^weights/, 'rows.$&', async () =>
       rowWeights(dataset, { ...weights, rows: split.trainRows }),
@@ -84,7 +86,7 @@ export async function divide(
 }
 
 export function splitOptions({ split, seed }: Config): SplitOptions {
-  return { ...split, seed: split.seed ?? seed } as SplitOptions;
+  return { ...split, seed: split.seed ?? seed };
 }
 
 function chooseValidation({ training }: Config, { sets }: Split): string[] {

@@ -4,11 +4,12 @@ import { InnerloopError } from '../foundation/errors.js';
 import { bagFromOwners, denseColumns, placeMatrix } from './columns.js';
 import { denseOptions, presentName } from './feature-spec.js';
 import { idTexts, uniqueIdTexts } from './ids.js';
+import { trimText } from './values.js';
 import { createVocabulary, sortTexts } from './vocabulary.js';
 
 type Text = string | number | null | undefined;
 
-/** A feature in memory; entry r belongs to row r of its table. `null`, `undefined` and `''` are missing. */
+/** A feature in memory; entry r belongs to row r of its table. `null`, `undefined`, NaN, `''` and `nulls` are missing; blanks around texts are cut off. */
 export type ColumnFeature =
   | { kind: 'categorical'; values: ArrayLike<Text>; minCount?: number }
   | { kind: 'bag'; values: ArrayLike<ArrayLike<Text> | null | undefined>; minCount?: number }
@@ -49,6 +50,7 @@ export function featureColumns(
   rows: number,
   reserved: number,
   notes: string[],
+  nulls: readonly string[],
 ): Column[] {
   return entriesOf(features, field).flatMap(([name, feature]) => {
     const path = `${field}.${name}`;
@@ -63,25 +65,27 @@ export function featureColumns(
     if (feature.kind !== 'dense') {
       checkLength(feature.values, `${path}.values`, positions!.length);
       if (feature.minCount !== undefined) checkInteger(feature.minCount, `${path}.minCount`, 1);
-      return [discrete(name, feature, path, positions!, rows)];
+      return [discrete(name, feature, path, positions!, rows, nulls)];
     }
     const { ids } = feature;
     if (ids !== undefined && keys === undefined)
       throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
     // Id 0 is no entity: entries of ids that no table has stay out.
     const own =
-      ids === undefined ? positions! : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`), (id) => keys!.idOf(id) || -1);
+      ids === undefined
+        ? positions!
+        : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`, nulls), (id) => keys!.idOf(id) || -1);
     return dense(name, feature, path, own, rows, reserved, notes);
   });
 }
 
 /** The ids of features that all bring their own, each once. */
-export function ownIds(features: unknown, field: string): string[] {
+export function ownIds(features: unknown, field: string, nulls: readonly string[]): string[] {
   const all = new Set<string>();
   for (const [name, feature] of entriesOf(features, field)) {
     const ids = (feature as { ids?: unknown } | undefined)?.ids;
     checkLength(ids, `${field}.${name}.ids`, undefined);
-    for (const id of idTexts(ids as ArrayLike<unknown>, `${field}.${name}.ids`)) all.add(id);
+    for (const id of idTexts(ids as ArrayLike<unknown>, `${field}.${name}.ids`, nulls)) all.add(id);
   }
   return [...all];
 }
@@ -111,7 +115,9 @@ function discrete(
   field: string,
   positions: Int32Array,
   rows: number,
+  nulls: readonly string[],
 ): Column {
+  const markers = new Set(['', ...nulls]);
   const source = new Int32Array(rows).fill(-1);
   positions.forEach((position, row) => {
     source[position] = row;
@@ -119,7 +125,7 @@ function discrete(
   const lists: string[][] = Array.from(source, (row) => {
     if (row < 0) return [];
     const value: unknown = feature.values[row];
-    if (feature.kind === 'categorical') return entryTexts([value], field, row, false);
+    if (feature.kind === 'categorical') return entryTexts([value], field, row, markers);
     if (value === null || value === undefined) return [];
     if (typeof value !== 'object' || !isList(value)) {
       throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
@@ -128,7 +134,7 @@ function discrete(
         expected: 'a list of texts',
       });
     }
-    return entryTexts(value, field, row, true);
+    return entryTexts(value, field, row, markers);
   });
   const counts = new Map<string, number>();
   for (const list of lists) for (const text of list) counts.set(text, (counts.get(text) ?? 0) + 1);
@@ -166,20 +172,20 @@ function isList(value: object): value is ArrayLike<unknown> {
   );
 }
 
-function entryTexts(values: ArrayLike<unknown>, field: string, row: number, trim: boolean): string[] {
+function entryTexts(values: ArrayLike<unknown>, field: string, row: number, markers: ReadonlySet<string>): string[] {
   const texts: string[] = [];
   for (let k = 0; k < values.length; k++) {
     const value = values[k];
-    if (value === null || value === undefined) continue;
-    if (typeof value !== 'string' && (typeof value !== 'number' || Number.isNaN(value))) {
+    if (value === null || value === undefined || Number.isNaN(value)) continue;
+    if (typeof value !== 'string' && typeof value !== 'number') {
       throw new InnerloopError('INVALID_DATA', `neither text nor number in row ${row + 1}`, {
         field,
         value,
         expected: 'text or a number',
       });
     }
-    const text = trim ? String(value).trim() : String(value);
-    if (text !== '') texts.push(text);
+    const text = trimText(String(value));
+    if (!markers.has(text)) texts.push(text);
   }
   return texts;
 }

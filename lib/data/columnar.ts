@@ -1,15 +1,17 @@
-import type { Dataset, FeatureTable, Vocabulary } from '../foundation/contract.js';
+import type { CategoricalColumn, Dataset, FeatureTable, Vocabulary } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { withHistory } from './history.js';
 import type { HistoryOptions } from './history.js';
 import { assemble } from './assemble.js';
-import { checkObject } from '../foundation/check.js';
+import { checkObject, invalid } from '../foundation/check.js';
 import { contextTable } from './columns.js';
 import { checkLength, featureColumns, ownIds } from './columnar-features.js';
 import type { ColumnFeature } from './columnar-features.js';
-import { idTexts, uniqueIdTexts } from './ids.js';
-import { checkRules } from './source.js';
+import { idTexts, presentIdTexts, uniqueIdTexts } from './ids.js';
+import { remarkLabels } from './remarks.js';
+import { checkRules, RULE_KEYS } from './source.js';
 import type { DataRules } from './source.js';
+import { checkTexts, DEFAULT_NULLS } from './table-source.js';
 import { createVocabulary, sortTexts } from './vocabulary.js';
 
 export type { ColumnFeature } from './columnar-features.js';
@@ -23,10 +25,18 @@ export interface EntityColumns {
 
 /** Interactions already in memory: entry i of every array is interaction i. */
 export interface ColumnSource extends DataRules {
-  user: ArrayLike<string | number>;
-  item: ArrayLike<string | number>;
-  label: ArrayLike<number | null>;
+  /** Blanks around ids are cut off; `null`, NaN, an empty text and `nulls` are missing, as `missingId` says. */
+  user: ArrayLike<string | number | null>;
+  item: ArrayLike<string | number | null>;
+  /** Default: every interaction is a positive one, of label 1. `null` and NaN are missing. */
+  label?: ArrayLike<number | null>;
   time?: ArrayLike<number>;
+  /** How often each interaction took place. Default: once. */
+  count?: ArrayLike<number>;
+  /** The part of a prescribed split that each interaction is in. */
+  part?: ArrayLike<string>;
+  /** Texts that stand for a missing id or value of a feature, beside the empty one. Default: {@link DEFAULT_NULLS}. */
+  nulls?: string[];
   /** Weight ≥ 0 of each interaction in the losses. */
   weight?: ArrayLike<number>;
   userFeatures?: EntityColumns;
@@ -50,15 +60,19 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     'item',
     'label',
     'time',
+    'count',
     'weight',
+    'part',
+    'nulls',
     'userFeatures',
     'itemFeatures',
     'features',
-    'duplicates',
-    'missingLabel',
+    ...RULE_KEYS,
   ]);
-  const { user, item, label, time, weight, userFeatures, itemFeatures } = source as ColumnSource;
+  const { user, item, label, time, count, weight, part, userFeatures, itemFeatures } = source as ColumnSource;
   checkRules(source, '');
+  if (source['nulls'] !== undefined) checkTexts(source['nulls'], 'nulls');
+  const nulls = source['nulls'] ?? DEFAULT_NULLS;
   checkLength(user, 'user', undefined);
   const rows = user.length;
   if (rows === 0)
@@ -67,12 +81,14 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       expected: 'at least one row',
     });
   checkLength(item, 'item', rows);
-  checkLength(label, 'label', rows);
-  if (time !== undefined) checkLength(time, 'time', rows);
-  if (weight !== undefined) checkLength(weight, 'weight', rows);
+  for (const [name, column] of Object.entries({ label, time, count, weight, part }))
+    if (column !== undefined) checkLength(column, name, rows);
+  if (source['unseenItems'] === 'drop' && part === undefined)
+    throw invalid('unseenItems', 'nothing says what training sees', 'drop', 'part: a column');
+  const isDropped = source['missingId'] === 'drop';
   const notes: string[] = [];
-  const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes);
-  const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes);
+  const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes, nulls, isDropped);
+  const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes, nulls, isDropped);
   const { features = {} } = source as ColumnSource;
   const isHistory = ([, feature]: [string, unknown]) =>
     (feature as { kind?: unknown } | null | undefined)?.kind === 'sequence';
@@ -82,21 +98,25 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       ? features
       : Object.fromEntries(Object.entries(features).filter((entry) => !isHistory(entry)));
   const identity = Int32Array.from({ length: rows }, (_, row) => row);
-  const context = featureColumns(rowFeatures, 'features', identity, undefined, rows, 0, notes);
+  const context = featureColumns(rowFeatures, 'features', identity, undefined, rows, 0, notes, nulls);
   const dataset = assemble(
     {
       user: users.codes,
       item: items.codes,
-      label: readLabels(label, source['missingLabel'] === 'drop'),
+      label:
+        label === undefined ? new Float32Array(rows).fill(1) : readLabels(label, source['missingLabel'] === 'drop'),
       time: time === undefined ? undefined : readTimes(time),
-      weight: weight === undefined ? undefined : readWeights(weight),
+      count: count === undefined ? undefined : readPositive(count, 'count', 'a finite number > 0', (n) => n > 0),
+      weight: weight === undefined ? undefined : readPositive(weight, 'weight', 'a finite number ≥ 0', (w) => w >= 0),
+      part: part === undefined ? undefined : readParts(part, nulls),
       users: users.table,
       items: items.table,
       context: contextTable(context, rows),
     },
-    source,
+    { ...source, hasLabel: label !== undefined },
     notes,
   );
+  if (label !== undefined) remarkLabels(dataset, nulls);
   return histories.reduce(
     (before, [name, { kind: _, ...options }]) => withHistory(before, { name, ...(options as HistoryOptions) }),
     dataset,
@@ -104,15 +124,27 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
 }
 
 function entityTable(
-  ids: ArrayLike<string | number>,
+  ids: ArrayLike<string | number | null>,
   field: string,
   entities: EntityColumns | undefined,
   entityField: string,
   notes: string[],
+  nulls: readonly string[],
+  isDropped: boolean,
 ): { codes: Int32Array; table: FeatureTable } {
-  const texts = idTexts(ids, field);
+  const given = presentIdTexts(ids, field, nulls);
+  const missing = given.indexOf(undefined);
+  if (missing >= 0 && !isDropped)
+    throw new InnerloopError('INVALID_DATA', `not an id in row ${missing + 1}`, {
+      field,
+      value: ids[missing],
+      expected: "a non-empty text or a number, or missingId: 'drop'; nulls: [] if it is an id",
+    });
+  // Id 0 is no entity.
+  const texts = given.map((text) => text ?? '');
+  const present = given.filter((text) => text !== undefined);
   if (entities === undefined) {
-    const values = ['', ...sortTexts([...new Set(texts)])];
+    const values = ['', ...sortTexts([...new Set(present)])];
     const keys = createVocabulary(values);
     return { codes: encode(texts, keys), table: { rows: values.length, keys, columns: [] } };
   }
@@ -121,17 +153,26 @@ function entityTable(
   if (table.id !== undefined) checkLength(table.id, `${entityField}.id`, undefined);
   const own =
     table.id === undefined
-      ? ownIds(table.features, `${entityField}.features`)
-      : uniqueIdTexts(table.id, `${entityField}.id`);
-  const values = ['', ...sortTexts([...new Set([...texts, ...own])])];
+      ? ownIds(table.features, `${entityField}.features`, nulls)
+      : uniqueIdTexts(table.id, `${entityField}.id`, nulls);
+  const values = ['', ...sortTexts([...new Set([...present, ...own])])];
   const keys = createVocabulary(values);
-  const missing = values.length - 1 - own.length;
-  if (missing > 0)
+  const without = values.length - 1 - own.length;
+  if (without > 0)
     notes.push(
-      `${missing} of ${values.length - 1} ${field}s have no row in the ${field} table; their features are missing`,
+      `${without} of ${values.length - 1} ${field}s have no row in the ${field} table; their features are missing`,
     );
   const positions = table.id === undefined ? undefined : encode(own, keys);
-  const columns = featureColumns(table.features, `${entityField}.features`, positions, keys, values.length, 1, notes);
+  const columns = featureColumns(
+    table.features,
+    `${entityField}.features`,
+    positions,
+    keys,
+    values.length,
+    1,
+    notes,
+    nulls,
+  );
   const named = new Uint8Array(values.length);
   for (const row of positions ?? encode(own, keys)) named[row] = 1;
   return { codes: encode(texts, keys), table: { rows: values.length, keys, columns, named } };
@@ -143,7 +184,7 @@ function encode(texts: readonly string[], keys: Vocabulary): Int32Array {
 
 function readLabels(label: ArrayLike<number | null>, drop: boolean): Float32Array {
   return Float32Array.from(label, (value: unknown, row) => {
-    if (value === null || value === undefined) {
+    if (value === null || value === undefined || Number.isNaN(value)) {
       if (drop) return Number.NaN;
       throw new InnerloopError('INVALID_DATA', `no label in row ${row + 1}`, {
         field: 'label',
@@ -160,15 +201,22 @@ function readLabels(label: ArrayLike<number | null>, drop: boolean): Float32Arra
   });
 }
 
-function readWeights(weight: ArrayLike<number>): Float32Array {
-  return Float32Array.from(weight, (w: unknown, row) => {
-    if (typeof w === 'number' && w >= 0 && Number.isFinite(Math.fround(w))) return w;
-    throw new InnerloopError('INVALID_DATA', `not a weight in row ${row + 1}`, {
-      field: 'weight',
-      value: w,
-      expected: 'a finite number ≥ 0',
-    });
+function readPositive(
+  values: ArrayLike<number>,
+  field: string,
+  expected: string,
+  isGood: (value: number) => boolean,
+): Float32Array {
+  return Float32Array.from(values, (value: unknown, row) => {
+    if (typeof value === 'number' && isGood(value) && Number.isFinite(Math.fround(value))) return value;
+    throw new InnerloopError('INVALID_DATA', `not a ${field} in row ${row + 1}`, { field, value, expected });
   });
+}
+
+function readParts(part: ArrayLike<string>, nulls: readonly string[]): CategoricalColumn {
+  const texts = idTexts(part, 'part', nulls);
+  const vocabulary = createVocabulary(['', ...sortTexts([...new Set(texts)])]);
+  return { kind: 'categorical', name: 'part', vocabulary, data: encode(texts, vocabulary) };
 }
 
 function readTimes(time: ArrayLike<number>): Float64Array {

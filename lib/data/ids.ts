@@ -1,22 +1,46 @@
 import { InnerloopError } from '../foundation/errors.js';
+import { DEFAULT_NULLS } from './table-source.js';
+import { trimText } from './values.js';
 
-/** Ids as text: non-empty texts, finite numbers that are exact, or big integers. */
-export function idTexts(ids: ArrayLike<unknown>, field: string): string[] {
+/** Ids as text, without blanks around it: non-empty texts, finite numbers that are exact, or big integers. */
+export function idTexts(ids: ArrayLike<unknown>, field: string, nulls: readonly string[] = DEFAULT_NULLS): string[] {
+  return presentIdTexts(ids, field, nulls).map((id, row) => {
+    if (id !== undefined) return id;
+    throw notAnId(ids[row], row, field);
+  });
+}
+
+/** The same, undefined where the id is missing: null, NaN, an empty text, or one of `nulls`. */
+export function presentIdTexts(
+  ids: ArrayLike<unknown>,
+  field: string,
+  nulls: readonly string[],
+): (string | undefined)[] {
+  const markers = new Set(['', ...nulls]);
   return Array.from(ids, (id, row) => {
+    if (typeof id === 'string') {
+      const text = trimText(id);
+      return markers.has(text) ? undefined : text;
+    }
+    if (id === null || id === undefined || Number.isNaN(id)) return undefined;
     const isNumber =
       typeof id === 'number' && Number.isFinite(id) && (!Number.isInteger(id) || Number.isSafeInteger(id));
-    if ((typeof id === 'string' && id !== '') || isNumber || typeof id === 'bigint') return String(id);
-    throw new InnerloopError('INVALID_DATA', `not an id in row ${row + 1}`, {
-      field,
-      value: id,
-      expected: 'a non-empty text or a number',
-    });
+    if (isNumber || typeof id === 'bigint') return String(id);
+    throw notAnId(id, row, field);
+  });
+}
+
+function notAnId(value: unknown, row: number, field: string): InnerloopError {
+  return new InnerloopError('INVALID_DATA', `not an id in row ${row + 1}`, {
+    field,
+    value,
+    expected: 'a non-empty text or a number',
   });
 }
 
 /** The same, each id once: of the rows of a table or a matrix. */
-export function uniqueIdTexts(ids: ArrayLike<unknown>, field: string): string[] {
-  const texts = idTexts(ids, field);
+export function uniqueIdTexts(ids: ArrayLike<unknown>, field: string, nulls?: readonly string[]): string[] {
+  const texts = idTexts(ids, field, nulls);
   const seen = new Map<string, number>();
   texts.forEach((text, row) => {
     const first = seen.get(text);

@@ -6,7 +6,7 @@ export type { DatasetDescription, DescribedFeature } from './describe.js';
 export { openDataset } from './open.js';
 export type { OpenOptions } from './open.js';
 export { rowWeights } from './weights.js';
-export type { PopularityPropensity, RowWeightOptions } from './weights.js';
+export type { CountConfidence, PopularityPropensity, RowWeightOptions } from './weights.js';
 export { withHistory } from './history.js';
 export type { HistoryOptions } from './history.js';
 export type {

@@ -59,7 +59,7 @@ export async function readIds(
     ? 'SELECT id FROM matrix_ids ORDER BY rowid'
     : `SELECT ${expression} FROM ${relation.sql}`;
   const [texts = []] = await reading(relation, () => session.columns(select, path));
-  return uniqueIdTexts(texts, path);
+  return uniqueIdTexts(texts, path, []);
 }
 
 async function readList(baseDirectory: string, name: string, field: string): Promise<string[]> {
@@ -69,9 +69,9 @@ async function readList(baseDirectory: string, name: string, field: string): Pro
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    if (extension === '.txt') return uniqueIdTexts(text.replace(/\r?\n$/, '').split(/\r?\n/), field);
+    if (extension === '.txt') return uniqueIdTexts(text.replace(/\r?\n$/, '').split(/\r?\n/), field, []);
     const list: unknown = JSON.parse(text);
-    if (Array.isArray(list)) return uniqueIdTexts(list, field);
+    if (Array.isArray(list)) return uniqueIdTexts(list, field, []);
   } catch (cause) {
     if (cause instanceof InnerloopError) throw cause;
     throw new InnerloopError('INVALID_DATA', `cannot be read: ${(cause as Error).message}`, {
@@ -90,7 +90,7 @@ async function readList(baseDirectory: string, name: string, field: string): Pro
 
 function integerTexts({ shape, data }: { shape: number[]; data: ArrayLike<unknown> }, field: string): string[] {
   if ((data instanceof Int32Array || data instanceof BigInt64Array) && shape.length === 1)
-    return uniqueIdTexts(data, field);
+    return uniqueIdTexts(data, field, []);
   throw new InnerloopError('INVALID_DATA', 'holds no ids', {
     field,
     value: `${data.constructor.name} of shape (${shape.join(', ')})`,

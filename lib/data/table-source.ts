@@ -165,7 +165,8 @@ function checkFileOptions(table: Record<string, unknown>, field: string): void {
   if (twice !== undefined) throw invalid(`${field}.columns`, 'a name twice, or empty', twice, 'a name for each column');
 }
 
-function checkTexts(value: unknown, field: string): asserts value is string[] {
+/** @internal */
+export function checkTexts(value: unknown, field: string): asserts value is string[] {
   checkArray(value, field, 'texts');
   const other = value.find((text) => typeof text !== 'string');
   if (other !== undefined) throw invalid(field, 'not a text', other, 'an array of texts');

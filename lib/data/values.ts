@@ -22,6 +22,10 @@ export function valueRules({ nulls, decimal, timeFormat }: ValueOptions): ValueR
 const BLANKS =
   ' \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff';
 
+const AROUND = new RegExp(`^[${BLANKS}]+|[${BLANKS}]+$`, 'g');
+/** The same of a text in memory. */
+export const trimText = (text: string): string => text.replace(AROUND, '');
+
 export const trimmed = (text: string): string => `trim(${text}, ${quoteLiteral(BLANKS)})`;
 
 /** A condition: the text is missing. `text` is an expression of type VARCHAR. */

@@ -10,7 +10,9 @@ import { defineModel } from '../model/model.js';
 import { describeInputs } from '../batch/features.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { adam } from '../meta/outer-update.js';
+import { hasOneLabel } from '../baselines/positives.js';
 import { laplace } from '../algorithms/laplace.js';
+import { maml } from '../algorithms/maml.js';
 import { ridge } from '../algorithms/ridge.js';
 import { fitBaselines } from '../baselines/fit.js';
 import { createLearner } from '../learner/learner.js';
@@ -24,7 +26,8 @@ import type { EpochReport } from './train.js';
 export interface FitOptions {
   /**
    * An algorithm, such as `maml()`; or a function that makes the whole learner. Default: the closed form that suits the
-   * labels, `ridge()` for ratings and `laplace()` for labels that are 0 or 1.
+   * labels, `ridge()` for ratings and `laplace()` for labels that are 0 or 1; for positives alone (no label is mapped: purchases,
+   * clicks, plays) `maml()` on the loss `bpr`.
    */
   learner?: Algorithm | ((dataset: Dataset, split: Split) => Learner);
   /** How users become tasks. Default: 15 % of the users for validation and 15 % for the test, a third of each one's rows asked. */
@@ -67,7 +70,7 @@ const DEFAULTS = { epochs: 20, metaBatch: 16, itemDim: 8, featureDim: 12, hidden
  * `train`, `evaluate`.
  *
  * @param source what `openDataset` takes, or an open dataset
- * @throws {InnerloopError} as those functions do; UNSUPPORTED for labels that say nothing (all alike)
+ * @throws {InnerloopError} as those functions do; UNSUPPORTED for labels that say nothing (all alike, and not 1)
  */
 export async function fit(source: DataSource | Dataset, options: FitOptions = {}): Promise<Fit> {
   checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'baselines', 'signal', 'onEpoch']);
@@ -111,35 +114,41 @@ function isDataset(source: unknown): source is Dataset {
 
 /** Ids of items and every column there is, into one hidden layer whose last weights adapt. */
 function defaultLearner(dataset: Dataset, split: Split, algorithm: Algorithm | undefined, seed: number): Learner {
-  const binary = isBinary(dataset);
-  const head: HeadSpec = { loss: binary ? 'bce' : 'mse' };
+  const kind = kindOf(dataset);
   const columns = [...dataset.users.columns, ...dataset.items.columns, ...dataset.context.columns];
   const choices = columns
     // A text of its own for nearly every row, such as a title, tells no two of them apart.
     .filter((column) => column.kind !== 'categorical' || column.vocabulary.values.length < dataset.items.rows / 2)
     .map(({ name, kind }) => (kind === 'dense' ? { name } : { name, dim: DEFAULTS.featureDim }));
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: DEFAULTS.itemDim }, ...choices], split.trainRows);
-  const body: BodySpec = { kind: 'mlp', hidden: [DEFAULTS.hidden], activation: 'identity' };
+  const inputs = describeInputs(dataset, [{ name: 'item', dim: KINDS[kind].itemDim }, ...choices], split.trainRows);
+  const { loss, hidden } = KINDS[kind];
+  const body: BodySpec = { kind: 'mlp', hidden: [...hidden], activation: 'identity' };
   return createLearner({
-    model: defineModel({ inputs, body, head }),
-    algorithm: algorithm ?? (binary ? laplace() : ridge()),
+    model: defineModel({ inputs, body, head: { loss } }),
+    algorithm: algorithm ?? KINDS[kind].algorithm(),
     optimizer: adam({ learningRate: 0.01, schedule: 'linear', clipNorm: 5, l2: 0.001 }),
     seed,
   });
 }
 
-/** Whether labels are 0 and 1. @throws {InnerloopError} UNSUPPORTED where all are alike */
-function isBinary({ label }: Dataset): boolean {
-  let [zeros, ones] = [0, 0];
-  for (const y of label) {
-    if (y === 0) zeros++;
-    if (y === 1) ones++;
-  }
-  if (label.every((y) => y === label[0]))
-    throw new InnerloopError('UNSUPPORTED', 'every label is the same, so there is nothing to predict', {
-      field: 'interactions.label',
-      value: label[0],
-      expected: "ratings, or 0 and 1; for positives alone a model with loss 'bpr' and rows: { negatives: 4 }",
-    });
-  return zeros + ones === label.length;
+/** What suits the labels. Of positives the score is linear in the features, whose few weights a history can move. */
+const KINDS = {
+  ratings: { loss: 'mse', hidden: [DEFAULTS.hidden], algorithm: () => ridge(), itemDim: DEFAULTS.itemDim },
+  clicks: { loss: 'bce', hidden: [DEFAULTS.hidden], algorithm: () => laplace(), itemDim: DEFAULTS.itemDim },
+  positives: { loss: 'bpr', hidden: [], algorithm: () => maml({ steps: 3, learningRate: 0.5 }), itemDim: 16 },
+} as const satisfies Record<
+  string,
+  { loss: HeadSpec['loss']; hidden: readonly number[]; algorithm: () => Algorithm; itemDim: number }
+>;
+
+/** @throws {InnerloopError} UNSUPPORTED where all labels are alike, and not 1 */
+function kindOf(dataset: Dataset): keyof typeof KINDS {
+  const { label } = dataset;
+  if (!hasOneLabel(dataset)) return label.every((y) => y === 0 || y === 1) ? 'clicks' : 'ratings';
+  if (label[0] === 1) return 'positives';
+  throw new InnerloopError('UNSUPPORTED', 'every label is the same, so there is nothing to predict', {
+    field: 'interactions.label',
+    value: label[0],
+    expected: 'ratings, or 0 and 1; for purchases, clicks and plays no label at all',
+  });
 }

@@ -6,8 +6,9 @@ import type { DataSource } from '../../lib/data/index.js';
 import { file, folder, open, pairs, ratings, rejects } from '../fixtures/interactions.js';
 import { openPasted } from '../fixtures/paste.js';
 
-const positives = (text: string | Buffer, name?: string, more: object = {}): DataSource =>
-  ({ interactions: { from: file(text, name), user: 'u', item: 'i', ...more } }) as DataSource;
+const positives = (text: string | Buffer, name?: string, more: object = {}): DataSource => ({
+  interactions: { from: file(text, name), user: 'u', item: 'i', ...more },
+});
 const pasted = async (source: DataSource): Promise<string[]> => pairs((await openPasted(source, folder)).dataset);
 
 test('what stands before the header: empty lines and sep=', async () => {

@@ -53,6 +53,21 @@ test('propensity: popularity with a power, of items or users, or a column', asyn
   ]);
 });
 
+test('confidence: counts, linear or by their logarithm, of positive rows', async () => {
+  const counted = datasetFromColumns({ user: [1, 1, 2], item: [1, 2, 1], label: [1, 1, 0], count: [1, 9, 5] });
+  const weights = (confidence: object): number[] => {
+    const w = rowWeights(counted, { confidence });
+    return Array.from(w, (each) => each / w[2]);
+  };
+  const near = (a: number[], b: number[]) =>
+    a.forEach((x, k) => assert.ok(Math.abs(x - b[k]) < 1e-5, `${a} is not ${b}`));
+  near(weights({}), [1 + Math.log(2), 1 + Math.log(10), 1]);
+  near(weights({ alpha: 40, scale: 'linear' }), [41, 361, 1]);
+  near(weights({ alpha: 0 }), [1, 1, 1]);
+  throws(() => rowWeights(dataset, { confidence: {} }), 'INVALID_OPTION', /interactions\.count/, /duplicates: 'sum'/);
+  throws(() => rowWeights(counted, { confidence: { scale: 'root' } as never }), 'INVALID_OPTION', /confidence\.scale/);
+});
+
 test('only the rows given decide: popularity, latest time and mean', async () => {
   const rows = Int32Array.of(0, 1, 2, 3);
   check({ propensity: { power: 1 }, rows }, [1, 2, 2, 1, 2, 1]);

@@ -61,10 +61,7 @@ test('train and test: what is asked in the test are its rows, from those before'
   assert.deepEqual([...rows['test']], [2, 6, 7, 8]);
   assert.match(notes.join(), /test: 1 users left out: no row before/);
   assert.equal(sets['train'].size, 2);
-  assert.deepEqual(
-    shown(split(d, { tasks: { query: 1, support: 1 } as never }).sets['validation'])[0].split(' ').length,
-    4,
-  );
+  assert.deepEqual(shown(split(d, { tasks: { query: 1, support: 1 } }).sets['validation'])[0].split(' ').length, 4);
 });
 
 test('train and test of different users: the test divides its own rows; validation is drawn from the trained users', async () => {

@@ -54,8 +54,24 @@ test('fit: clicks, another algorithm, a learner of one’s own', async () => {
   assert.equal(same.learner, other.learner);
 });
 
+test('fit: purchases, of which nobody said how much, are ranked in the whole catalogue by bpr', async () => {
+  const user: string[] = [];
+  const item: string[] = [];
+  for (let u = 0; u < 60; u++)
+    for (let i = 0; i < 24; i++)
+      if ((u + i) % 2 === 0 && (u * 7 + i * 5) % 3 > 0) {
+        user.push(`u${u}`);
+        item.push(`i${i}`);
+      }
+  const { learner, evaluation } = await fit(datasetFromColumns({ user, item }), { epochs: 10, seed: 1 });
+  assert.deepEqual([learner.algorithm.name, learner.model.spec.head.loss], ['maml', 'bpr']);
+  const [before, after] = evaluation.methods.map(({ metrics }) => metrics['ndcg@10'].mean);
+  const popularity = evaluation.methods.find(({ method }) => method === 'popularity')!.metrics['ndcg@10'].mean;
+  assert.ok(after > before && after > popularity, `${after} after, ${before} before, ${popularity} by popularity`);
+});
+
 test('fit: what it cannot do is said before any work', async () => {
-  await rejects(fit(tastes(() => 1)), 'UNSUPPORTED', /every label is the same/, /bpr/);
+  await rejects(fit(tastes(() => 3)), 'UNSUPPORTED', /every label is the same/, /no label at all/);
   const dataset = tastes((liked) => (liked ? 4 : 2));
   await rejects(fit(dataset, { seeds: 1 } as object), 'UNKNOWN_OPTION', /did you mean seed/);
   await rejects(fit(dataset, { learner: 'ridge' } as object), 'INVALID_OPTION', /fit\.learner/, /ridge\(\)/);
