@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultBaselines } from '../baselines/fit.js';
 import type { BaselineName } from '../baselines/fit.js';
+import { describeCandidates } from '../evaluation/candidates.js';
 import { compareRuns } from '../compare/runs.js';
 import type { MethodRun, RunTable } from '../compare/runs.js';
 import { renderComparison, renderComparisonMarkdown } from '../compare/table.js';
@@ -18,7 +19,7 @@ import type { Config } from './config.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
-import { fingerprint, prepare, reportedSets, validationMetric } from './pipeline.js';
+import { fingerprint, measures, prepare, reportedSets, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -231,7 +232,10 @@ async function save(
   runs: ReadonlyMap<Planned, MethodRun>,
 ): Promise<RunTable> {
   const inOrder = jobs.flatMap((job) => runs.get(job) ?? []);
-  const table = compareRuns(inOrder, prepared.validation === undefined ? undefined : jobs[0].chosenBy);
+  const compared = compareRuns(inOrder, prepared.validation === undefined ? undefined : jobs[0].chosenBy);
+  const { train: tasks } = prepared.split.sets;
+  const { candidates = 'query' } = measures(prepared.config, tasks);
+  const table = { ...compared, notes: candidates === 'query' ? [] : [describeCandidates(candidates, tasks)] };
   const { rows, users, items } = fingerprint(prepared.dataset);
   await write(join(output, FILES.json), {
     version: version(),

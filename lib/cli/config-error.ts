@@ -61,10 +61,7 @@ const EITHER = [
 /** Everything that has to stand at a path, leaf by leaf, so that it can be written at once. */
 function required(path: string, nodes: readonly Node[]): string[] {
   const shapes = nodes.map(({ def }) => def.shape);
-  if (nodes.length === 0 || shapes.includes(undefined))
-    return [
-      `${path}: ${nodes.flatMap(choicesOf).length > 0 ? oneOf(nodes.flatMap(choicesOf)).text : [...new Set(nodes.map(kindOf))].join(' or ')}`,
-    ];
+  if (nodes.length === 0 || shapes.includes(undefined)) return [`${path}: ${alternatives(nodes)}`];
   const first = shapes[0]!;
   const common = Object.keys(first).filter((key) =>
     shapes.every((shape) => shape![key] !== undefined && !isOptional(shape![key])),
@@ -79,6 +76,13 @@ function required(path: string, nodes: readonly Node[]): string[] {
       return required(`${path}.${key}`, isTag ? below : unwrap(below[0], undefined));
     }),
   ];
+}
+
+/** What may stand at one place: the names first, then everything else. */
+function alternatives(nodes: readonly Node[]): string {
+  const names = nodes.flatMap(choicesOf);
+  const others = [...new Set(nodes.filter((node) => choicesOf(node).length === 0).map(kindOf))];
+  return [...(names.length > 0 ? [oneOf(names).text] : []), ...others].join(names.length > 0 ? ', or ' : ' or ');
 }
 
 const isOptional = ({ def }: Node) => ['optional', 'default', 'prefault'].includes(def.type);
@@ -111,7 +115,7 @@ function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choi
     default: {
       const values = nodes.flatMap(choicesOf);
       if (values.length > 0 && nodes.every((node) => choicesOf(node).length > 0)) return oneOf(values);
-      return { text: nodes.length === 0 ? issue.message : [...new Set(nodes.map(kindOf))].join(' or ') };
+      return { text: nodes.length === 0 ? issue.message : alternatives(nodes) };
     }
   }
 }
@@ -128,8 +132,6 @@ function choicesOf({ def }: Node): string[] {
 
 function kindOf(node: Node): string {
   const { def } = node;
-  const choices = choicesOf(node);
-  if (choices.length > 0) return choices.join(' or ');
   if (def.type === 'object') return `an object with the fields ${Object.keys(def.shape ?? {}).join(', ')}`;
   if (def.type === 'number') return isInteger(node) ? 'an integer' : 'a number';
   return (

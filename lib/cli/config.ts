@@ -11,6 +11,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import { docOf } from '../foundation/options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { data, split, taskSizes, text } from './config-data.js';
+import { baselineOptions } from './config-baselines.js';
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
@@ -50,6 +51,7 @@ const evaluation = z.strictObject({
     .describe(
       'Methods to stand beside: those that suit the labels, none, or these. Of ratings all but itemKnn and ease; where every label is the same, popularity, itemKnn and ease.',
     ),
+  baselineOptions,
   groups: evaluateShape.groups,
   features: evaluateShape.features,
   threshold: evaluateShape.threshold,
@@ -161,6 +163,16 @@ export function parseConfig(value: unknown): Config {
     throw invalid('model.hidden', 'stands beside model.body', hidden, 'one of the two');
   if (body !== undefined && activation !== undefined)
     throw invalid('model.activation', 'stands beside model.body', activation, 'model.body.activation');
+  const { baselines, baselineOptions: fits = {} } = result.data.evaluation;
+  const fitted: readonly string[] = baselines === false ? [] : baselines === true ? BASELINES : baselines;
+  for (const name of Object.keys(fits))
+    if (!fitted.includes(name))
+      throw invalid(
+        `evaluation.baselineOptions.${name}`,
+        'is of a baseline that is not fitted',
+        fits,
+        'evaluation.baselines with it',
+      );
   return result.data;
 }
 

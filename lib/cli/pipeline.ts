@@ -193,10 +193,9 @@ export async function baselinesOf(
   rows: Int32Array,
   signal: AbortSignal,
 ): Promise<Baseline[]> {
-  const { baselines } = config.evaluation;
+  const { baselines, baselineOptions } = config.evaluation;
   if (baselines === false) return [];
-  const include = baselines === true ? undefined : baselines;
-  return fitBaselines(dataset, rows, include === undefined ? { signal } : { include, signal });
+  return fitBaselines(dataset, rows, { ...baselineOptions, ...(baselines !== true && { include: baselines }), signal });
 }
 
 interface Measures {

@@ -68,6 +68,8 @@ export interface RunTable {
   chosen: string | null;
   columns: { set: string; metric: string; better: ResultTable['columns'][number]['better'] }[];
   methods: RunTableRow[];
+  /** What has to be known to read it, a sentence each: what held-out items were ranked among. */
+  notes?: readonly string[];
 }
 
 /**

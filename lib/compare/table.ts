@@ -119,7 +119,7 @@ function titles(columns: RunTable['columns']): string[] {
   return columns.map(({ set, metric }) => (several ? `${set} ${metric}` : metric));
 }
 
-function notes({ columns, methods, reference, chosen, validationMetric }: RunTable): string[] {
+function notes({ columns, methods, reference, chosen, validationMetric, notes: own = [] }: RunTable): string[] {
   const sets = [...new Set(columns.map(({ set }) => set))].map(
     (set) =>
       `${set}: ${Math.max(...methods.flatMap(({ cells }) => cells.map((cell, c) => (columns[c].set === set ? (cell?.tasks ?? 0) : 0))))} tasks`,
@@ -133,6 +133,7 @@ function notes({ columns, methods, reference, chosen, validationMetric }: RunTab
   const lower = [...new Set(columns.filter(({ better }) => better === 'lower').map(({ metric }) => metric))];
   return [
     `${sets.join('; ')}. Mean ± half the 95 % bootstrap interval over tasks; * best of the column${lower.length === 0 ? '' : `; lower is better: ${lower.join('; ')}`}.`,
+    ...own,
     ...(methods.length < 2
       ? []
       : [

@@ -34,3 +34,19 @@ test('{} is complete after three tries', async () => {
   }
   assert.deepEqual(Object.keys(config).sort(), ['algorithm', 'data', 'model', 'split']);
 });
+
+test('where a name, a number or an object may stand, all of them are said, the names first', async () => {
+  const config = {
+    data: { interactions: { from: 'x', user: 'u', item: 'i' } },
+    split: { protocol: 'users', tasks: {} as Record<string, unknown> },
+    model: { inputs: [{ name: 'item', dim: 2 }], hidden: [], loss: 'mse' },
+    algorithm: { name: 'ridge' },
+  };
+  for (const query of [undefined, true]) {
+    config.split.tasks = query === undefined ? {} : { query };
+    assert.throws(
+      () => parseConfig(config),
+      /split\.tasks\.query: .*expected one of rest, part, or an integer, or an object with the fields fraction/,
+    );
+  }
+});
