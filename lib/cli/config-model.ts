@@ -41,6 +41,10 @@ export const model = z.strictObject({
     .describe('Short for a body of kind mlp: widths of its hidden layers; [] is a linear model. Either this or body.'),
   activation: perceptron.activation,
   loss: loss.default('mse'),
+  classWeights: z
+    .array(z.number().min(0))
+    .optional()
+    .describe('What rows of each class count in the losses of bce and softmax, by class number. Default: equal.'),
   also: z
     .array(z.strictObject({ ...zodShape(AUXILIARY_OPTIONS), loss: loss.describe('As the loss of the model.') }))
     .optional()

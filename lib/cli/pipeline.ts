@@ -144,12 +144,13 @@ export async function newLearner(
   { config, dataset }: Pick<Prepared, 'config' | 'dataset'>,
   rows: Int32Array,
 ): Promise<Learner> {
-  const { inputs, loss, also, precision } = config.model;
-  const head: HeadSpec = {
+  const { inputs, loss, also, precision, classWeights } = config.model;
+  const head = {
     ...lossSpec(loss),
+    ...(classWeights && { classWeights }),
     ...(also && { also: also.map((each) => ({ ...each, ...lossSpec(each.loss) })) }),
-  };
-  const model = await named(/^inputs/, 'model.$&', async () =>
+  } as HeadSpec;
+  const model = await named(/^(model\.head\.(?=classWeights)|(?=inputs))/, 'model.', async () =>
     defineModel(
       { inputs: describeInputs(dataset, inputs, rows), body: bodyOf(config.model), head },
       { ...(precision && { precision }), ...(config.threads && { threads: config.threads }) },

@@ -44,12 +44,16 @@ export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'identity';
  *     bpr       mean over the negatives j of log(1 + exp(o_j − o_i))     (Rendle et al. 2009)
  *     listwise  log Σ_{j in group} exp(o_j) − o_i                        (a sampled softmax)
  *
+ * `classWeights`, one number a class, ≥ 0: what each row counts in the losses by its label, times its own weight. The mean is over
+ * the weights, so `[1, 20]` gives a task with one positive in 21 rows two equal halves. Of a `bce` label between 0 and 1 the weight
+ * is between theirs. Default: equal. For a single head.
+ *
  * `episode`: the outputs are an embedding of `classes` numbers, which has no loss of its own, for `episodeGradient`.
  */
 export type LossSpec =
   | { loss: 'mse' }
-  | { loss: 'bce' }
-  | { loss: 'softmax'; classes: number }
+  | { loss: 'bce'; classWeights?: readonly number[] }
+  | { loss: 'softmax'; classes: number; classWeights?: readonly number[] }
   | { loss: 'bpr' }
   | { loss: 'listwise' }
   | { loss: 'episode'; classes: number };

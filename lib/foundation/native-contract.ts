@@ -87,6 +87,8 @@ export interface NativeHead {
   loss: NameOf<'LossKind'>;
   outputs: number;
   weight: number;
+  /** Of its classes, where it is the only head. Default: equal. */
+  classWeights?: Float64Array;
 }
 export interface NativeColumn {
   side: number;

@@ -10,6 +10,8 @@ export interface Loss<Head extends LossSpec = LossSpec> {
   readonly doc: string;
   /** The fewest `classes` that a head has; undefined where a head has no such option. */
   readonly leastClasses?: number;
+  /** How many classes its labels are of, where `classWeights` may weigh them. */
+  weighs?(head: Head): number;
   /** Only a main head can have it, and only `episodeGradient` can work with it. */
   readonly isEmbedding?: true;
   /** Whether it orders rows: label 1 opens a group, and negatives are drawn for it. */
@@ -87,6 +89,7 @@ export const LOSSES: { readonly [Name in LossSpec['loss']]: Loss<Extract<LossSpe
   bce: {
     native: 'bce',
     doc: 'for 0/1',
+    weighs: () => 2,
     fits: (y) => y >= 0 && y <= 1,
     labels: () => 'a probability from 0 to 1',
     link: 'logistic',
@@ -108,6 +111,7 @@ export const LOSSES: { readonly [Name in LossSpec['loss']]: Loss<Extract<LossSpe
     native: 'softmax',
     doc: 'for classes 0 … classes − 1',
     leastClasses: 2,
+    weighs: ({ classes }) => classes,
     fits: (y, { classes }) => isClass(y, classes),
     labels: ({ classes }) => `a class, an integer from 0 to ${classes - 1}`,
     link: 'expectedClass',

@@ -3,7 +3,15 @@ import { isTyped } from '../foundation/typed-arrays.js';
 import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf, buildBody, checkBody } from './bodies/index.js';
-import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import {
+  checkArray,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkSeed,
+  invalid,
+} from '../foundation/check.js';
 import type {
   AuxiliaryHead,
   FloatArray,
@@ -195,7 +203,7 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   checkOneOf(kind, 'model.body.kind', BODY_KINDS);
   checkBody({ ...body, kind }, 'model.body', inputs as InputSpec[]);
 
-  checkObject(head, 'model.head', ['loss', 'classes', 'also']);
+  checkObject(head, 'model.head', ['loss', 'classes', 'classWeights', 'also']);
   const { also, ...main } = head;
   checkLoss(main, 'model.head');
   checkEpisode(spec['episode'], main);
@@ -208,6 +216,13 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
     );
   }
   if (also === undefined) return;
+  if ('classWeights' in main && main.classWeights !== undefined)
+    throw invalid(
+      'model.head.classWeights',
+      'is for a single head',
+      main.classWeights,
+      'no weights, or weights of rows',
+    );
   if (lossOf(main).isEmbedding)
     throw invalid('model.head.also', `does not apply to the loss ${main.loss}`, also, 'a loss of the rows');
   checkArray(also, 'model.head.also', 'heads');
@@ -241,6 +256,27 @@ function checkLoss(head: Record<string, unknown>, field: string): asserts head i
   if (leastClasses !== undefined) checkInteger(head['classes'], `${field}.classes`, leastClasses, 65536);
   else if (head['classes'] !== undefined)
     throw invalid(`${field}.classes`, `does not apply to ${head['loss']}`, head['classes'], 'loss softmax');
+  if (isMain && head['classWeights'] !== undefined)
+    checkClassWeights(head['classWeights'], head as LossSpec, `${field}.classWeights`);
+}
+
+/** One number a class, which are not all 0. */
+function checkClassWeights(weights: unknown, head: LossSpec, field: string): void {
+  const { weighs } = lossOf(head);
+  if (weighs === undefined)
+    throw invalid(
+      field,
+      `does not apply to ${head.loss}`,
+      weights,
+      `loss ${lossesWhere((loss) => loss.weighs !== undefined).join(' or ')}`,
+    );
+  checkArray(weights, field, 'numbers');
+  const classes = weighs(head);
+  if (weights.length !== classes)
+    throw invalid(field, `has ${weights.length} weights`, weights, `${classes}, one for each class`);
+  weights.forEach((weight, c) => checkNumber(weight, `${field}[${c}]`, 0));
+  if (weights.every((weight) => weight === 0))
+    throw invalid(field, 'leaves nothing to learn', weights, 'a weight above 0');
 }
 
 function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
@@ -248,6 +284,8 @@ function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
     loss: lossOf(head).native,
     outputs: outputsOf(head),
     weight: (head as Partial<AuxiliaryHead>).weight ?? AUXILIARY_OPTIONS.weight.default,
+    ...('classWeights' in head &&
+      head.classWeights !== undefined && { classWeights: Float64Array.from(head.classWeights) }),
   }));
 }
 

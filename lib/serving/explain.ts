@@ -109,6 +109,8 @@ export async function explain(
 function hasGradient(learner: Learner, catalog: Dataset): boolean {
   const { algorithm, model } = learner;
   const { head } = model.spec;
+  // Rows are taken to weigh the same.
+  if ('classWeights' in head && head.classWeights !== undefined) return false;
   if (lossOf(head).rows === undefined || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined)
     return false;
   if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;

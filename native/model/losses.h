@@ -24,6 +24,15 @@ struct HeadSpec {
   LossKind kind;
   Index outputs;  // of the row's outputs, after those of the heads before it
   double weight;  // in the sum
+  // Of a row by its label, times its own weight; empty: 1. Batches hold the products (napi/batch.cc).
+  std::vector<double> class_weights{};
+
+  // Of a label between 0 and 1, as bce may have, the weight is between those of the two.
+  double class_weight(double y) const {
+    if (kind == LossKind::softmax) return class_weights[static_cast<std::size_t>(y)];
+    const double share = y > 0 ? std::min(y, 1.0) : 0;
+    return class_weights[0] + share * (class_weights[1] - class_weights[0]);
+  }
 };
 
 // Whether a label is the number of a class.

@@ -131,6 +131,12 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
     for (const T w : batch->row_weights)
       require(w >= 0 && w <= std::numeric_limits<T>::max(), "row weights must be finite and not negative");
   }
+  const HeadSpec& head = batch->model->spec.heads[0];
+  if (!head.class_weights.empty() && !batch->labels.empty()) {
+    batch->row_weights.resize(static_cast<std::size_t>(rows), T(1));
+    for (Index r = 0; r < rows; ++r)
+      batch->row_weights[r] *= static_cast<T>(head.class_weight(static_cast<double>(batch->labels[r])));
+  }
   return batch;
 }
 

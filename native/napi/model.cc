@@ -1,6 +1,9 @@
 // Models.
 #include "../model/model.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "arguments.h"
 #include "handle.h"
 #include "operations.h"
@@ -56,6 +59,14 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
     require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1,
             "every loss but softmax has one output");
     require(last.weight >= 0, "a head's weight must not be negative");
+    if (head.Get("classWeights").IsUndefined()) continue;
+    std::vector<double> weights = copy<double>(head.Get("classWeights"), "classWeights");
+    require(heads.Length() == 1 && (last.kind == LossKind::softmax || last.kind == LossKind::bce) &&
+                static_cast<Index>(weights.size()) == std::max(last.outputs, Index{2}),
+            "classWeights must hold one value for each class of the only head");
+    for (const double w : weights)
+      require(w >= 0 && w <= std::numeric_limits<T>::max(), "class weights must be finite and not negative");
+    spec.heads.back().class_weights = std::move(weights);
   }
   require(!spec.heads.empty(), "a model needs a head");
   return std::make_shared<Model<T>>(std::move(spec));
