@@ -1,7 +1,6 @@
 /** Tables of SQLite, PostgreSQL and workbooks, through DuckDB's extensions. */
-import { basename } from 'node:path';
 import { InnerloopError, show } from '../../foundation/errors.js';
-import { quoteLiteral } from '../duckdb.js';
+import { quoteIdentifier, quoteLiteral } from '../duckdb.js';
 import type { DuckSession } from '../duckdb.js';
 import type { FoundTable } from '../open-files.js';
 import type { FileOptions } from '../table-source.js';
@@ -24,7 +23,7 @@ export async function databaseTable(
   } catch (cause) {
     throw new InnerloopError('UNSUPPORTED', `DuckDB's extension ${extension} is not installed here`, {
       field: where,
-      value: source,
+      value: withoutPassword(source),
       expected: `it, once, on a machine with access: duckdb -c "INSTALL ${extension}"; or the table in a file: ${alternative(kind, source, options)}, and from: that file (.csv or .parquet)`,
       cause,
     });
@@ -36,6 +35,8 @@ export async function databaseTable(
       sql: `read_xlsx(${quoteLiteral(source)}, all_varchar = true, header = ${options.header ?? true}${sheet})`,
     };
   }
+  // SQLite's columns hold whatever was put there: they are read as text, and converted as the texts of files are.
+  if (kind === 'sqlite') await session.run('SET GLOBAL sqlite_all_varchar = true', where);
   if (options.path === undefined)
     throw new InnerloopError('INVALID_OPTION', 'which table of the database?', {
       field: `${field}.path`,
@@ -52,9 +53,17 @@ export async function databaseTable(
   };
 }
 
+/** A word of a shell's command line. */
+const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+/** Errors are logged: what connects to a database must not be among their words. */
+const withoutPassword = (source: string): string =>
+  source.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1@').replace(/(password\s*=\s*)('[^']*'|\S+)/gi, '$1…');
+
 function alternative(kind: keyof typeof EXTENSIONS, source: string, { path = 'ratings', sheet }: FileOptions): string {
+  const table = path.split('.').map(quoteIdentifier).join('.');
   if (kind === 'sqlite')
-    return `sqlite3 -csv -header ${basename(source)} ${show(`SELECT * FROM ${path}`)} > ${path}.csv`;
-  if (kind === 'postgres') return `psql ${show(source)} -c ${show(`\\copy ${path} TO '${path}.csv' CSV HEADER`)}`;
+    return `sqlite3 -csv -header ${word(source)} ${word(`SELECT * FROM ${table}`)} > ${word(`${path}.csv`)}`;
+  if (kind === 'postgres')
+    return `psql ${word(withoutPassword(source))} -c ${word(`\\copy ${table} TO '${path}.csv' CSV HEADER`)}`;
   return `save the sheet${sheet === undefined ? '' : ` ${show(sheet)}`} as CSV UTF-8`;
 }
