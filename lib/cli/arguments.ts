@@ -1,5 +1,7 @@
 /** What the commands share in reading their command lines. */
 import { CommanderError, InvalidArgumentError } from 'commander';
+import { DEVICES } from '../foundation/device.js';
+import type { DeviceOption } from '../foundation/device.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';
@@ -14,6 +16,11 @@ export const integer = (min: number) => (text: string) => {
     throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`);
   return value;
 };
+export function device(text: string): DeviceOption {
+  const known = DEVICES.find((name) => name === text);
+  if (known === undefined) throw new InvalidArgumentError(`Expected one of ${DEVICES.join(', ')}.`);
+  return known;
+}
 export const collect = (text: string, earlier: string[] = []) => [...earlier, text];
 
 /** Checked here, so that a misspelt option is named before one that is missing. */
@@ -37,9 +44,20 @@ export async function asUsage<R>(reading: Promise<R>): Promise<R> {
   });
 }
 
-export async function readConfig(path: string, threads: number | undefined) {
-  const config = await asUsage(import('./config.js').then((module) => module.readConfig(path)));
+/** What a command line says in place of its configuration, of where and how calls run. */
+interface Running {
+  threads?: number;
+  device?: DeviceOption;
+}
+
+function override(config: Config, { threads, device }: Running): void {
   if (threads !== undefined) config.threads = threads;
+  if (device !== undefined) config.device = device;
+}
+
+export async function readConfig(path: string, running: Running) {
+  const config = await asUsage(import('./config.js').then((module) => module.readConfig(path)));
+  override(config, running);
   return config;
 }
 
@@ -47,10 +65,10 @@ export async function readConfig(path: string, threads: number | undefined) {
 export async function overridden(
   base: Config,
   learners: NamedLearner[],
-  { only, epochs, threads }: { only?: string; epochs?: number; threads?: number },
+  { only, epochs, ...running }: Running & { only?: string; epochs?: number },
 ): Promise<NamedLearner[]> {
   for (const config of [base, ...learners.map((learner) => learner.config)]) {
-    if (threads !== undefined) config.threads = threads;
+    override(config, running);
     if (epochs !== undefined) config.training.epochs = epochs;
   }
   if (only === undefined) return learners;

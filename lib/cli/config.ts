@@ -15,6 +15,7 @@ import { baselineOptions } from './config-baselines.js';
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
+import { MODEL_OPTIONS } from '../model/inputs.js';
 import { parseJson } from './json.js';
 import { scenarios } from './config-scenarios.js';
 import { zodShape } from './zod-options.js';
@@ -136,6 +137,7 @@ export const configSchema = z
         'For innerloop compare: train every learner once for each of these seeds, on the split of seed. Default: [seed].',
       ),
     threads: z.int().min(1).max(1024).optional().describe('Threads to use; results do not depend on it. Default: all.'),
+    device: zodShape(MODEL_OPTIONS).device,
     output: text
       .optional()
       .describe(

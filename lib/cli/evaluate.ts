@@ -25,7 +25,7 @@ export interface EvaluateRun {
 }
 
 export async function runEvaluation({ config, model, sets, console, signal }: EvaluateRun): Promise<void> {
-  const learner = await loadLearner(model, config.threads === undefined ? {} : { threads: config.threads });
+  const learner = await loadLearner(model, { threads: config.threads, device: config.device });
   const prepared = await prepareAsTrained(config, learner, console, signal);
   const names = reportedSets(prepared, sets);
   if (names.length === 0) console.note('the split has no set to report on; name one with --sets');

@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
-import { asUsage, collect, EXIT, given, integer, need, overridden, readConfig } from './arguments.js';
+import type { DeviceOption } from '../foundation/device.js';
+import { asUsage, collect, device, EXIT, given, integer, need, overridden, readConfig } from './arguments.js';
 import { openConsole, shellWord } from './output.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -13,6 +14,7 @@ const MODEL = '-m, --model <file>';
 interface Shared {
   json?: true;
   threads?: number;
+  device?: DeviceOption;
 }
 
 /** Aborted by the first interrupt; the second one ends the process at once. */
@@ -71,6 +73,7 @@ function build(): Command {
     .option('--epochs <n>', 'in place of training.epochs', integer(1))
     .option('--seed <n>', 'in place of seed', integer(0))
     .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
+    .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
     .option('--json', 'JSON lines on stdout: one an epoch, then the result')
     .action(train);
 
@@ -86,6 +89,7 @@ function build(): Command {
     .option('--fresh', 'run again what is done')
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
     .option('--threads <n>', 'threads to use; accuracy does not depend on it', integer(1))
+    .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
     .option('--json', 'JSON lines on stdout: one a run, then the comparison')
     .action(compare);
 
@@ -98,6 +102,7 @@ function build(): Command {
     .option('--only <names>', 'comma-separated learners of the configuration')
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
     .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
+    .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
     .option('--json', 'JSON lines on stdout: one an epoch, then the result')
     .action(scenario);
 
@@ -108,6 +113,7 @@ function build(): Command {
     .option(CONFIG, 'the configuration it was trained by')
     .option('-s, --sets <names>', 'comma-separated sets of the split (default: the test sets)')
     .option('--threads <n>', 'threads to use', integer(1))
+    .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
     .option('--json', 'one JSON document on stdout')
     .action(evaluate);
 
@@ -191,7 +197,7 @@ async function init(
 async function inspect(files: string[], options: Shared & { config?: string }): Promise<void> {
   if (files.length > 0 === (options.config !== undefined))
     throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: inspect takes files, or --config');
-  const config = options.config === undefined ? undefined : await readConfig(options.config, options.threads);
+  const config = options.config === undefined ? undefined : await readConfig(options.config, options);
   const { runInspection } = await import('./inspect.js');
   await runInspection({
     files,
@@ -208,7 +214,7 @@ async function train(
   if (options.resume && options.fresh)
     throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
   const path = need(options.config, CONFIG);
-  const config = await readConfig(path, options.threads);
+  const config = await readConfig(path, options);
   if (options.epochs !== undefined) config.training.epochs = options.epochs;
   if (options.seed !== undefined) config.seed = options.seed;
   const { outputFolder, runTraining } = await import('./train.js');
@@ -216,7 +222,7 @@ async function train(
   resumeHint = [
     'innerloop train',
     `--config ${shellWord(path)}`,
-    ...given(options, ['output', 'epochs', 'seed', 'threads']),
+    ...given(options, ['output', 'epochs', 'seed', 'threads', 'device']),
     '--resume',
   ].join(' ');
   await runTraining({
@@ -242,7 +248,7 @@ async function compare(
   resumeHint = [
     'innerloop compare',
     `--config ${shellWord(path)}`,
-    ...given(options, ['output', 'only', 'epochs', 'threads']),
+    ...given(options, ['output', 'only', 'epochs', 'threads', 'device']),
   ].join(' ');
   await runComparison({
     comparison,
@@ -278,7 +284,7 @@ async function scenario(
 
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
   const model = need(options.model, MODEL);
-  const config = await readConfig(need(options.config, CONFIG), options.threads);
+  const config = await readConfig(need(options.config, CONFIG), options);
   const { runEvaluation } = await import('./evaluate.js');
   await runEvaluation({
     config,

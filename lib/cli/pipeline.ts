@@ -153,7 +153,11 @@ export async function newLearner(
   const model = await named(/^(model\.head\.(?=classWeights)|(?=inputs))/, 'model.', async () =>
     defineModel(
       { inputs: describeInputs(dataset, inputs, rows), body: bodyOf(config.model), head },
-      { ...(precision && { precision }), ...(config.threads && { threads: config.threads }) },
+      {
+        ...(precision && { precision }),
+        ...(config.threads && { threads: config.threads }),
+        ...(config.device && { device: config.device }),
+      },
     ),
   );
   const { name, ...options } = config.algorithm;

@@ -6,6 +6,7 @@ import { invalid } from '../foundation/check.js';
 import { visible } from '../foundation/text.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
+import { deviceName } from '../foundation/device.js';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/table.js';
@@ -85,6 +86,8 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   const trainStarted = performance.now();
   let learner = await newLearner(prepared, split.trainRows);
   keepSplit(learner, split);
+  const { reason } = learner.model.device;
+  if (reason !== undefined) console.note(`on the processor: ${reason}`);
   console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
   await write(
     path('manifest'),
@@ -165,6 +168,7 @@ function runOf(config: Config, learner: Learner, dataset: Dataset): object {
     },
     isa: runtime().isa,
     threads: learner.model.threads,
+    device: deviceName(learner.model.device),
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
   };

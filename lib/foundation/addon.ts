@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Precision } from './contract.js';
 import { InnerloopError } from './errors.js';
+import type { ErrorCode } from './errors.js';
 import { NAMES } from './native-contract.js';
 import type { EnumName, NativeAddon, NativeOperations, NativeToken } from './native-contract.js';
 
@@ -87,6 +88,14 @@ export function packageRoot(): string {
   return folder;
 }
 
+let version: string | undefined;
+
+/** The version in package.json, as it was when it was first asked for. */
+export function packageVersion(): string {
+  return (version ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+    .version);
+}
+
 const nameByPosition = (task: number) => `task ${task}`;
 
 /** Runs a native call under an AbortSignal; failures become InnerloopError. @param nameTask names a task by its position */
@@ -164,8 +173,8 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
 export function nativeError(error: unknown): unknown {
   if (error instanceof InnerloopError) return error;
   const { code, message } = error as { code?: string; message?: string };
-  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code === 'DISPOSED')
-    return new InnerloopError(code, message ?? '', { cause: error });
+  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code === 'DISPOSED' || code?.startsWith('CUDA_') === true)
+    return new InnerloopError(code as ErrorCode, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
 }
 

@@ -12,6 +12,12 @@ export type ErrorCode =
   | 'ABORTED' // the AbortSignal fired
   | 'DISPOSED' // the object was closed
   | 'NATIVE' // the native core failed to load or broke an invariant
+  | 'CUDA_PACKAGE' // device cuda: the package innerloop-cuda is not there, or its library does not load
+  | 'CUDA_DRIVER' // there is no driver, or it does not start
+  | 'CUDA_DRIVER_VERSION' // the driver is too old; the message has the version found and the one required
+  | 'CUDA_DEVICE' // there is no device
+  | 'CUDA_ARCHITECTURE' // the device's compute capability is too low
+  | 'CUDA_INTERFACE' // the plugin is of another version
   | 'IO'; // the operating system refused a read or write
 
 export interface ErrorDetails {

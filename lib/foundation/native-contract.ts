@@ -80,6 +80,8 @@ export interface NativeModelSpec {
   /** Width of every slot. */
   slots: number[];
   output: number;
+  /** Library of the plugin on whose device the model's calls run. Default: the processor. */
+  device?: string;
   /** Of the outputs, side by side. */
   heads: readonly NativeHead[];
 }
@@ -339,6 +341,21 @@ export interface NativeOperations {
   measurePeak(sustained?: boolean): Promise<number>;
 }
 
+/** What a device plugin found. */
+export interface DeviceInfo {
+  name: string;
+  /** `cuda`, or `emulation`: the same source on the processor, for tests. */
+  backend: string;
+  /** 1000 × major + 10 × minor version of the driver and of the runtime; 0 under emulation. */
+  driver: number;
+  runtime: number;
+  /** 10 × major + minor. */
+  capability: number;
+  processors: number;
+  /** Bytes. */
+  memory: number;
+}
+
 export interface NativeAddon {
   /** Instruction set in use: the best this machine has, or what INNERLOOP_ISA names. */
   isa: string;
@@ -347,6 +364,8 @@ export interface NativeAddon {
   hardwareThreads: number;
   createToken(): NativeToken;
   abortToken(token: NativeToken): void;
+  /** The device of a plugin, by its library; throws one of the CUDA codes. */
+  probeDevice(library: string): DeviceInfo;
   /** By enum, the numbers of its names: those that options of layers and nodes hold. */
   enums: { readonly [E in EnumName]: Readonly<Record<NameOf<E>, number>> };
   /** What the core decides for itself, for those who count or estimate. */

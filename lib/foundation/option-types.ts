@@ -138,4 +138,9 @@ export interface ModelOptions {
   precision?: 'float32' | 'float64';
   /** Threads that a call may use; results do not depend on it. Default: all hardware threads. */
   threads?: number;
+  /**
+   * Where calls run: cuda needs the package innerloop-cuda and refuses what does not run there; auto is the GPU where there is
+   * one, and model.device.reason says why it is not. Default: cpu.
+   */
+  device?: 'cpu' | 'cuda' | 'auto';
 }

@@ -112,9 +112,9 @@ export function growModel(learner: Learner, tasks: TaskSet): void {
   const { model, catalog } = learner;
   const inputs = model.spec.inputs.map((input) => grownInput(input, catalog!, tasks));
   if (inputs.every((input, i) => input === model.spec.inputs[i])) return;
-  const { precision, threads, spec } = model;
+  const { precision, threads, device, spec } = model;
   const { algorithm, optimizer, seed, rowRules } = learner;
-  const grown = defineModel({ ...spec, inputs }, { precision, threads });
+  const grown = defineModel({ ...spec, inputs }, { precision, threads }).on(device);
   const { negatives, ...others } = rowRules;
   const rows = lossOf(spec.head).ranks === true ? { ...others, negatives } : others;
   const next = new Learner(grown, algorithm, optimizer, seed, undefined, rows);

@@ -1,4 +1,4 @@
-import { runNative } from '../foundation/addon.js';
+import { runNative, runNativeSync } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -14,6 +14,8 @@ import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
+import { resolveDevice } from '../foundation/device.js';
+import type { DeviceOption } from '../foundation/device.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
@@ -41,6 +43,8 @@ export interface LearnerOptions {
   parameters?: Parameters;
   /** How labels are centred and negatives drawn. */
   rows?: RowOptions;
+  /** Where calls run, as in `defineModel`. Default: where the model's do. */
+  device?: DeviceOption;
 }
 
 /** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
@@ -107,6 +111,8 @@ export class Learner {
     this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
     this.#inner = innerLoopOf(algorithm, model, extension);
     this.#optimizer = nativeOptimizer(optimizer, model);
+    // What the device does not do is refused now, not in the middle of a training.
+    if (model.device.kind !== 'cpu') checkOnDevice(model, this.#inner);
     if (algorithm.rates === 'perParameter') {
       this.rateStore = model.ops.createStore(model.native);
       this.#rateOptimizer = { ...nativeOptimizer(adam(), model), clipNorm: this.#optimizer.clipNorm };
@@ -380,6 +386,11 @@ export class Learner {
   }
 }
 
+/** @throws {InnerloopError} UNSUPPORTED, naming what of an inner loop the model's device does not do */
+function checkOnDevice({ ops, native }: Model, inner: NativeInnerLoop): void {
+  runNativeSync(() => ops.createInnerLoop(native, inner));
+}
+
 /**
  * Makes a learner.
  *
@@ -390,11 +401,12 @@ export class Learner {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
-  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows']);
-  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows } = options;
+  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows', 'device']);
+  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows, device } = options;
   checkModel(model);
   checkSeed(seed, 'learner.seed');
   checkAlgorithm(algorithm, 'learner.algorithm');
   checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
-  return new Learner(model, algorithm, optimizer, seed, parameters, rows);
+  const there = device === undefined ? model : model.on(resolveDevice(device, 'learner.device'));
+  return new Learner(there, algorithm, optimizer, seed, parameters, rows);
 }

@@ -2,12 +2,13 @@
 import { checkDataset } from '../foundation/check-data.js';
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { addon, packageRoot } from '../foundation/addon.js';
+import { addon, packageVersion } from '../foundation/addon.js';
+import { deviceName } from '../foundation/device.js';
 import { show } from '../foundation/errors.js';
 import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
 import type { Learner } from './learner.js';
+
+export { packageVersion } from '../foundation/addon.js';
 
 /** Sizes of a dataset and a hash over every value in it: ids, labels, times, features and vocabularies. */
 export interface DataFingerprint {
@@ -37,16 +38,10 @@ export interface RunManifest {
   tasks: string;
   /** Instruction sets, in order of use: more than one if the run was resumed on another machine. */
   isa: string[];
+  /** `cpu`, or the name of the GPU; as the instruction sets. */
+  device: string[];
   node: string;
   platform: string;
-}
-
-let known: string | undefined;
-
-/** The version in package.json, as it was when it was first asked for. */
-export function packageVersion(): string {
-  return (known ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
-    .version);
 }
 
 /** Says whether two datasets hold the same, whatever files they came from. Reads all of it: about a second for 1 GB. */
@@ -104,6 +99,7 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
     data: fingerprintData(taskSets[0].dataset),
     tasks: digest(tasks),
     isa: [addon().isa],
+    device: [deviceName(model.device)],
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
   };

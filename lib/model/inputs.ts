@@ -88,6 +88,12 @@ export const MODEL_OPTIONS = {
     defaultDoc: 'all hardware threads',
     doc: 'Threads that a call may use; results do not depend on it.',
   },
+  device: {
+    kind: 'choice',
+    of: ['cpu', 'cuda', 'auto'],
+    default: 'cpu',
+    doc: 'Where calls run: cuda needs the package innerloop-cuda and refuses what does not run there; auto is the GPU where there is one, and model.device.reason says why it is not.',
+  },
 } as const satisfies OptionTable;
 
 /** @param embedsDense whether the body takes a `dim` of dense inputs @internal */

@@ -30,6 +30,8 @@ import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
 import { AUXILIARY_OPTIONS, checkInput, MODEL_OPTIONS } from './inputs.js';
 import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
+import { resolveDevice } from '../foundation/device.js';
+import type { ResolvedDevice } from '../foundation/device.js';
 import { random } from '../foundation/random.js';
 
 export type { ModelOptions } from '../foundation/option-types.js';
@@ -45,6 +47,8 @@ export class Model {
   readonly spec: ModelSpec;
   readonly precision: Precision;
   readonly threads: number;
+  /** Where calls run. */
+  readonly device: ResolvedDevice;
   readonly tensors: readonly TensorSpec[];
   /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
   readonly outputs: number;
@@ -58,10 +62,17 @@ export class Model {
   readonly ops: NativeOperations;
 
   /** @internal use {@link defineModel} */
-  constructor(spec: ModelSpec, precision: Precision, threads: number, extra: readonly ExtraTensor[] = []) {
+  constructor(
+    spec: ModelSpec,
+    precision: Precision,
+    threads: number,
+    device: ResolvedDevice,
+    extra: readonly ExtraTensor[] = [],
+  ) {
     this.spec = spec;
     this.precision = precision;
     this.threads = threads;
+    this.device = device;
     this.ops = operations(precision);
     const heads = nativeHeads(spec.head);
     this.outputs = heads.reduce((sum, { outputs }) => sum + outputs, 0);
@@ -72,7 +83,11 @@ export class Model {
     for (const { name, shape, initial, transposed } of extra) program.tensor(name, shape, initial, transposed);
     this.tensors = program.tensors;
     try {
-      this.native = this.ops.createModel(program.native(output, heads));
+      const { plugin } = device;
+      this.native = this.ops.createModel({
+        ...program.native(output, heads),
+        ...(plugin !== undefined && { device: plugin }),
+      });
     } catch (error) {
       throw nativeError(error);
     }
@@ -80,7 +95,12 @@ export class Model {
 
   /** @internal The same model with parameters of an algorithm's own, which no layer reads. */
   extend(extra: readonly ExtraTensor[]): Model {
-    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, extra);
+    return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, this.device, extra);
+  }
+
+  /** @internal The same model on another device. */
+  on(device: ResolvedDevice): Model {
+    return device.plugin === this.device.plugin ? this : new Model(this.spec, this.precision, this.threads, device);
   }
 
   /** @internal Outputs of rows without those of auxiliary heads. */
@@ -173,12 +193,13 @@ export class Model {
  * });
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, NATIVE if the native core cannot be loaded; with
+ * `device: 'cuda'` one of the CUDA codes, and UNSUPPORTED naming what of the model does not run there
  */
 export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model {
-  const { precision, threads = addon().hardwareThreads } = resolveOptions(options, 'options', MODEL_OPTIONS);
+  const { precision, threads = addon().hardwareThreads, device } = resolveOptions(options, 'options', MODEL_OPTIONS);
   checkSpec(spec);
-  return new Model(structuredClone(spec), precision, threads);
+  return new Model(structuredClone(spec), precision, threads, resolveDevice(device, 'options.device'));
 }
 
 function checkSpec(spec: unknown): asserts spec is ModelSpec {

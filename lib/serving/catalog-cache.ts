@@ -192,7 +192,15 @@ export function readsItemsAlone(learner: Learner, { users, items }: Dataset): bo
   const { model } = learner;
   const { head, outputs, tensors } = model;
   const inner = learner.innerLoop();
-  if (head === undefined || outputs !== 1 || learner.isModerated || inner.graph !== undefined) return false;
+  // On a device every item goes through the model, in large batches.
+  if (
+    model.device.kind !== 'cpu' ||
+    head === undefined ||
+    outputs !== 1 ||
+    learner.isModerated ||
+    inner.graph !== undefined
+  )
+    return false;
   if (tensors.some(({ name }, t) => inner.fast[t] === 1 && name !== head.weight && name !== head.bias)) return false;
   const width = tensors.find(({ name }) => name === head.weight)!.shape[1];
   if (items.rows * width * (model.precision === 'float32' ? 4 : 8) > MOST_FEATURE_BYTES) return false;

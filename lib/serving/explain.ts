@@ -192,8 +192,10 @@ const twins = new WeakMap<Model, Model>();
 function twin(model: Model): Model {
   if (model.precision === 'float64') return model;
   let other = twins.get(model);
-  if (other === undefined)
-    twins.set(model, (other = defineModel(model.spec, { precision: 'float64', threads: model.threads })));
+  if (other === undefined) {
+    const { spec, threads, device } = model;
+    twins.set(model, (other = defineModel(spec, { precision: 'float64', threads }).on(device)));
+  }
   return other;
 }
 const frames = new WeakMap<Model, WeakMap<Dataset, NativeFrame>>();

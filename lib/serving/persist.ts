@@ -5,6 +5,7 @@ import type { SavedAlgorithm } from '../algorithms/check.js';
 import { checkInteger, checkNumber, checkObject, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, InputSpec, ModelSpec, Parameters, Precision } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
+import { resolveDevice } from '../foundation/device.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
 import type { TextEncoding } from '../files/texts.js';
@@ -14,6 +15,7 @@ import { runManifest, setRunManifest } from '../learner/manifest.js';
 import type { RunManifest } from '../learner/manifest.js';
 import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
+import type { ModelOptions } from '../model/model.js';
 import type { Optimizer } from '../meta/outer-update.js';
 import type { RowOptions, RowRules, RowState } from '../batch/rows.js';
 import { adam, sgd } from '../meta/outer-update.js';
@@ -97,9 +99,7 @@ function checkIsLearner(learner: unknown): void {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
 }
 
-export interface LoadOptions {
-  /** As in `defineModel`. */
-  threads?: number;
+export interface LoadOptions extends Pick<ModelOptions, 'threads' | 'device'> {
   /** What `defineAlgorithm` returned for the learner: needed where it has a graph, which no file holds. */
   algorithm?: Algorithm;
 }
@@ -111,8 +111,10 @@ export interface LoadOptions {
  */
 export async function loadLearner(path: string, options: LoadOptions = {}): Promise<Learner> {
   checkString(path, 'path');
-  checkObject(options, 'options', ['threads', 'algorithm']);
+  checkObject(options, 'options', ['threads', 'device', 'algorithm']);
   if (options.threads !== undefined) checkInteger(options.threads, 'options.threads', 1, 1024);
+  // Not a fault of the file.
+  if (options.device !== undefined) resolveDevice(options.device, 'options.device');
   return decodeLearner(await readWhole(path), path, options);
 }
 
@@ -129,7 +131,8 @@ export function decodeLearner(bytes: Uint8Array, path: string, options: LoadOpti
   try {
     const manifest = JSON.parse(metadata['manifest'] ?? '') as Manifest;
     restoreVocabularies(manifest, tensors);
-    const model = defineModel(manifest.model, { precision: manifest.precision, threads: options.threads });
+    const { threads, device } = options;
+    const model = defineModel(manifest.model, { precision: manifest.precision, threads, device });
     const learner = createLearner({
       model,
       algorithm: restoredAlgorithm(manifest.algorithm, options.algorithm),

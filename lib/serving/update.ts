@@ -34,7 +34,9 @@ export async function updatedPerson(
   const { learner, catalog } = person;
   const { solver } = learner.algorithm;
   const bound = learner.bind(catalog);
-  if (solver !== 'ridge' || bound.sequences.length > 0) return { support, person: undefined };
+  // A device adapts anew: it has no rows one by one.
+  if (learner.model.device.kind !== 'cpu' || solver !== 'ridge' || bound.sequences.length > 0)
+    return { support, person: undefined };
   const row = onlyRow(person, support, context);
   const [own] = row.items;
   const places = [...person.known.items.keys()].filter((i) => person.known.items[i] === own);

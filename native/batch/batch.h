@@ -14,6 +14,9 @@
 
 namespace innerloop {
 
+struct DeviceFrame;
+struct DeviceBatch;
+
 // Input columns, each indexed by one side's row number (user, item, interaction …). Immutable.
 template <class T>
 struct Frame {
@@ -25,9 +28,10 @@ struct Frame {
     std::vector<std::int32_t> ids;      // categorical: one a row; bag: concatenated
     std::vector<std::int32_t> offsets;  // bag: rows + 1
   };
-  std::shared_ptr<const Model<T>> model;  // whose vocabularies all ids were checked against
-  std::vector<Index> side_rows;           // number of rows of each side
-  std::vector<Column> columns;            // in the order of the model's inputs
+  std::shared_ptr<const Model<T>> model;        // whose vocabularies all ids were checked against
+  std::vector<Index> side_rows;                 // number of rows of each side
+  std::vector<Column> columns;                  // in the order of the model's inputs
+  mutable std::shared_ptr<DeviceFrame> device;  // its counterpart (device/mirror.h)
 };
 
 template <class T>
@@ -44,6 +48,8 @@ struct Batch {
   std::vector<T> labels;        // [rows, heads], or empty
   std::vector<T> row_weights;   // of the rows in their losses; empty = equal
   std::vector<double> weights;  // of the tasks in the meta-loss, summing to 1; empty = equal
+
+  mutable std::shared_ptr<DeviceBatch> device;  // its counterpart (device/mirror.h)
 
   const typename Frame<T>::Column& column(std::size_t input) const {
     for (const auto& [i, column] : overrides)

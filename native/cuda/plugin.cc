@@ -116,9 +116,10 @@ int32_t adapt(innerloop_store* store, innerloop_batch* batch, const innerloop_lo
   return operate(store, batch, loop, failure, [&](auto ops, auto& s, auto& b) { ops.adapt(s, b, *loop, *result); });
 }
 int32_t predict(innerloop_store* store, innerloop_batch* batch, const innerloop_loop* loop,
-                const innerloop_start* start, innerloop_outputs* outputs, innerloop_failure* failure) {
+                const innerloop_start* starts, int64_t start_count, innerloop_outputs* outputs,
+                innerloop_failure* failure) {
   return operate(store, batch, loop, failure,
-                 [&](auto ops, auto& s, auto& b) { ops.predict(s, b, *loop, start, *outputs); });
+                 [&](auto ops, auto& s, auto& b) { ops.predict(s, b, *loop, starts, start_count, *outputs); });
 }
 int32_t hessian_vector_product(innerloop_store* store, innerloop_batch* batch, const innerloop_store* vector,
                                innerloop_product_result* result, innerloop_failure* failure) {

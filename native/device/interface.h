@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* Raised with every change of a structure or of a function's meaning. */
+/* Raised with every release that changes a structure or a function's meaning. */
 #define INNERLOOP_INTERFACE_VERSION 1
 
 enum innerloop_code {
@@ -58,7 +58,7 @@ typedef struct innerloop_tensor {
 } innerloop_tensor;
 
 typedef struct innerloop_layer {
-  int32_t kind; /* position in the list of layers/registry.cc */
+  int32_t kind; /* position in LayerKind of model/model.h */
   int32_t out;  /* slot written */
   int32_t in_count, tensor_count, option_count;
   const int32_t* in;      /* slots read */
@@ -100,9 +100,10 @@ typedef struct innerloop_column {
   int64_t rows, width;
 } innerloop_column;
 
-/* The ids of one input in a batch (BatchIndex of native/batch.h), or the rows of a dense one. */
+/* The ids of one input in a batch (BatchIndex of batch/batch.h), or the rows of a dense one. */
 typedef struct innerloop_batch_input {
   const int32_t* side;         /* dense: row of the column, by batch row */
+  const innerloop_column* own; /* dense: a column in place of the frame's, or null */
   const int64_t* entry_begin;  /* ids: by batch row + 1 */
   const int32_t* local;        /* task-local table row of every id */
   const int64_t* unique_begin; /* by task + 1 */
@@ -173,6 +174,7 @@ typedef struct innerloop_step_result {
 typedef struct innerloop_adapted_result {
   void* const* values; /* by tensor, null if slow: [tasks, size], of a table [distinct rows of all tasks, width] */
   double* factors;     /* ridge: [tasks, d, d], lower Cholesky factor of the posterior precision; or null */
+  double* modes;       /* with factors: [tasks, d], the last layer and its bias */
 } innerloop_adapted_result;
 
 /* One task's adapted parameters, which replace the shared ones. */
@@ -223,9 +225,9 @@ typedef struct innerloop_device {
                         innerloop_failure*);
   int32_t (*adapt)(innerloop_store*, innerloop_batch*, const innerloop_loop*, innerloop_adapted_result*,
                    innerloop_failure*);
-  /* start: null, or parameters that every task starts from. */
-  int32_t (*predict)(innerloop_store*, innerloop_batch*, const innerloop_loop*, const innerloop_start*,
-                     innerloop_outputs*, innerloop_failure*);
+  /* starts: none, one that every task starts from, or one a task; all of the same tensors. */
+  int32_t (*predict)(innerloop_store*, innerloop_batch*, const innerloop_loop*, const innerloop_start* starts,
+                     int64_t start_count, innerloop_outputs*, innerloop_failure*);
   /* Of the query rows of the only task, in all parameters. */
   int32_t (*hessian_vector_product)(innerloop_store*, innerloop_batch*, const innerloop_store* vector,
                                     innerloop_product_result*, innerloop_failure*);

@@ -9,6 +9,8 @@
 
 namespace innerloop {
 
+struct DeviceStore;
+
 // Parameters (or any vector in their layout) and, once an optimizer has run on them, its state.
 template <class T>
 struct Store {
@@ -23,7 +25,8 @@ struct Store {
   std::vector<std::vector<std::int64_t>> touched;  // by tensor: step at which an embedding row was last updated
   std::int64_t step = 0;
 
-  mutable std::shared_mutex mutex;  // jobs read shared and update exclusively
+  mutable std::shared_mutex mutex;              // jobs read shared and update exclusively
+  mutable std::shared_ptr<DeviceStore> device;  // its counterpart (device/mirror.h); whoever wrote last has the values
 };
 
 }  // namespace innerloop

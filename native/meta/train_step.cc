@@ -1,7 +1,5 @@
 #include "train_step.h"
 
-#include <mutex>
-
 namespace innerloop {
 
 template <class T>
@@ -21,14 +19,7 @@ double apply_gradient(Store<T>& parameters, Store<T>* rates, const TrainStep<T>&
 template <class T>
 TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const TrainStep<T>& step,
                               const std::function<void()>& poll) {
-  std::unique_lock lock(parameters.mutex, std::defer_lock);
-  std::unique_lock<std::shared_mutex> rates_lock;
-  if (rates) {
-    rates_lock = std::unique_lock(rates->mutex, std::defer_lock);
-    std::lock(lock, rates_lock);
-  } else {
-    lock.lock();
-  }
+  const StepLocks locks(parameters, rates);
   MetaGradient<T> gradient = step_gradient(parameters, step, poll);
   const double norm = apply_gradient(parameters, rates, step, gradient);
   return {.loss = gradient.loss,

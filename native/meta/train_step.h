@@ -2,7 +2,9 @@
 // that follows it. The two halves stand apart, so that a sum of several gradients can take the place of one.
 #pragma once
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <vector>
 
 #include "meta_gradient.h"
@@ -25,6 +27,20 @@ struct TrainStepResult {
   double loss = 0, gradient_norm = 0;
   std::vector<double> task_losses;
   std::vector<std::vector<T>> step_rate_gradient;  // of rates by tensor and step, for the caller to apply
+};
+
+// Parameters, and rates where there are any, held against all other calls.
+struct StepLocks {
+  template <class T>
+  StepLocks(const Store<T>& parameters, const Store<T>* rates) : lock(parameters.mutex, std::defer_lock) {
+    if (rates) {
+      rates_lock = std::unique_lock(rates->mutex, std::defer_lock);
+      std::lock(lock, rates_lock);
+    } else {
+      lock.lock();
+    }
+  }
+  std::unique_lock<std::shared_mutex> lock, rates_lock;
 };
 
 // Holds `parameters`, and `rates` where there are any, against all other calls until it is done. Throws, changing

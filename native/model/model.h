@@ -12,6 +12,7 @@
 
 namespace innerloop {
 
+struct DeviceModel;
 template <class T>
 struct Layer;
 struct AffineMap;
@@ -80,6 +81,7 @@ struct Model {
   Index scratch_size = 0;                 // elements a layer may use as scratch
   int output_slot = 0;
   const AffineMap* last_layer = nullptr;  // the layer that writes the outputs, if it is an affine map
+  std::shared_ptr<DeviceModel> device;    // where calls run, if not here (device/mirror.h)
 
   Index dim(int tensor) const { return tensors[tensor].width; }
 };

@@ -1,5 +1,5 @@
 // Adapting tasks, reading what they became, predicting with it.
-#include "../meta/inner_loop.h"
+#include "../device/mirror.h"
 #include "../serving/packed_adapted.h"
 #include "arguments.h"
 #include "call.h"
@@ -21,11 +21,7 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
     const bool factor = !packed || options.Get("factor").ToBoolean();
     const auto result = std::make_shared<std::vector<Adapted<T>>>();
     return run_reading<Sync>(
-        info.Env(), c,
-        [c, factor, result](const Poll& poll) {
-          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
-          *result = adapt_tasks<T>(plan, c->store->values->data(), factor, c->threads, poll);
-        },
+        info.Env(), c, [c, factor, result](const Poll& poll) { *result = run_adapt(c->inputs(poll), factor); },
         [packed, result](Napi::Env env) -> Napi::Value {
           Napi::Array out = Napi::Array::New(env, result->size());
           for (std::uint32_t t = 0; t < result->size(); ++t) {
@@ -49,6 +45,7 @@ Napi::Value read_adapted(const Napi::CallbackInfo& info) {
     const Model<T>& model = *adapted->model;
     require(store->model == adapted->model, "the parameters belong to another model");
     const auto lock = share_now(*store);
+    bring_home(*store);
     Napi::Array out = Napi::Array::New(info.Env(), model.tensors.size());
     for (std::size_t i = 0; i < model.tensors.size(); ++i) {
       const TensorInfo& t = model.tensors[i];
@@ -97,13 +94,12 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
     return run_reading<Sync>(
         info.Env(), c,
         [c, before, after, variance, starts, result](const Poll& poll) {
-          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads);
           const Prediction<T> wanted{.before = before,
                                      .after = after,
                                      .variance = variance,
                                      .start = starts.empty() ? nullptr : starts[0].get(),
                                      .starts = starts.size() > 1 ? starts.data() : nullptr};
-          *result = predict_tasks<T>(plan, c->store->values->data(), wanted, c->threads, poll);
+          *result = run_predict(c->inputs(poll), wanted);
         },
         [before, after, variance, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);

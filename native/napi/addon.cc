@@ -2,6 +2,7 @@
 // Node.
 #include <napi.h>
 
+#include "../device/plugin.h"
 #include "../kernels/kernels.h"
 #include "../runtime/thread_pool.h"
 #include "handle.h"
@@ -16,6 +17,23 @@ Napi::Value create_token(const Napi::CallbackInfo& info) { return wrap(info.Env(
 Napi::Value abort_token(const Napi::CallbackInfo& info) {
   unwrap<Token>(info[0])->aborted = true;
   return info.Env().Undefined();
+}
+
+// The device of a plugin, by the path of its library.
+Napi::Value probe_device(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const innerloop_device_info device = Plugin::load(info[0].ToString().Utf8Value())->probe();
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("name", Napi::String::New(info.Env(), device.name));
+    out.Set("backend", Napi::String::New(info.Env(), device.backend));
+    const auto number = [&](const char* name, double value) { out.Set(name, Napi::Number::New(info.Env(), value)); };
+    number("driver", device.driver);
+    number("runtime", device.runtime);
+    number("capability", device.capability);
+    number("processors", device.processors);
+    number("memory", static_cast<double>(device.memory));
+    return out;
+  });
 }
 
 template <class T>
@@ -50,6 +68,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("hardwareThreads", Napi::Number::New(env, ThreadPool::hardware_threads()));
   exports.Set("createToken", Napi::Function::New(env, create_token, "createToken"));
   exports.Set("abortToken", Napi::Function::New(env, abort_token, "abortToken"));
+  exports.Set("probeDevice", Napi::Function::New(env, probe_device, "probeDevice"));
   exports.Set("enums", enumerator_tables(env));
   exports.Set("decisions", decisions(env));
   exports.Set("float32", operations_of<float>(env));

@@ -4,7 +4,7 @@
 #include <shared_mutex>
 
 #include "../batch/batch.h"
-#include "../meta/meta_gradient.h"
+#include "../device/calls.h"
 #include "arguments.h"
 #include "handle.h"
 #include "job.h"
@@ -20,6 +20,8 @@ struct Call {
   std::shared_ptr<Store<T>> rates;  // where the rates are parameters
   int threads;
   std::shared_ptr<Token> token;
+
+  CallInputs<T> inputs(const Poll& poll) const { return {*store, *batch, inner, rates.get(), threads, poll}; }
 };
 
 // From the first argument, an object. `labels`: whether the batch must have some.

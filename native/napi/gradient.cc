@@ -1,6 +1,4 @@
 // Gradients, for callers that look at them: of the meta-loss, and along a direction.
-#include "../meta/hessian_vector_product.h"
-#include "../meta/meta_gradient.h"
 #include "call.h"
 #include "layout.h"
 #include "operations.h"
@@ -19,8 +17,7 @@ Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
         [c, way, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex);
           const auto rates_lock = lock_rates(*c);
-          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
-          *result = meta_gradient<T>(plan, c->store->values->data(), way, c->threads, poll);
+          *result = run_meta_gradient(c->inputs(poll), way);
         },
         [c, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
@@ -48,8 +45,7 @@ Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
         info.Env(), c->threads, c->token,
         [c, vector, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
-          const Plan<T> plan(*c->store->model, c->inner, *c->batch, c->threads, true);
-          *result = hessian_vector_product<T>(plan, c->store->values->data(), vector->values->data(), poll);
+          *result = run_hessian_vector_product(c->inputs(poll), *vector);
         },
         [c, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);

@@ -1,5 +1,6 @@
 #include "inner_loop.h"
 
+#include "../device/calls.h"
 #include "../graphs/graph.h"
 #include "../layers/layer.h"
 #include "operations.h"
@@ -157,6 +158,8 @@ PreparedInnerLoop<T> prepare(std::shared_ptr<const Model<T>> model, const Napi::
   loop.inner = build_inner_loop<T>(*loop.model, from);
   build_graphs(*loop.model, from, loop.inner);
   if (loop.inner.rate_kind == RateKind::per_parameter) loop.rates = unwrap<Store<T>>(from.Get("rates"));
+  require(!loop.model->device || !loop.rates || loop.rates->model == loop.model, "the rates belong to another model");
+  check_loop(*loop.model, loop.inner);
   return loop;
 }
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "../device/plugin.h"
 #include "../runtime/errors.h"
 #include "../runtime/thread_pool.h"
 
@@ -71,6 +72,11 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure) {
   } catch (const Diverged& e) {
     Napi::Error error = make(e.what(), e.code);
     if (e.task >= 0) error.Set("task", Napi::Number::New(env, static_cast<double>(e.task)));
+    return error;
+  } catch (const DeviceError& e) {
+    Napi::Error error = make(e.what(), e.code);
+    error.Set("required", Napi::Number::New(env, e.required));
+    error.Set("found", Napi::Number::New(env, e.found));
     return error;
   } catch (const Error& e) {
     return make(e.what(), e.code);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "../device/mirror.h"
 #include "arguments.h"
 #include "handle.h"
 #include "operations.h"
@@ -74,7 +75,12 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
 
 template <class T>
 Napi::Value create_model(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] { return wrap(info.Env(), build_model<T>(object(info[0], "spec"))); });
+  return guarded(info.Env(), [&] {
+    const Napi::Object spec = object(info[0], "spec");
+    const std::shared_ptr<Model<T>> model = build_model<T>(spec);
+    if (!spec.Get("device").IsUndefined()) attach(*model, Plugin::load(spec.Get("device").ToString().Utf8Value()));
+    return wrap(info.Env(), model);
+  });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../device/mirror.h"
 #include "../layers/layer.h"
 #include "../serving/posterior_sample.h"
 #include "../serving/posterior_update.h"
@@ -76,6 +77,8 @@ Napi::Value create_item_features(const Napi::CallbackInfo& info) {
             "one row of one user is read");
     require_within(*c->batch, sides, items);
     require(c->store->model->last_layer != nullptr, "only a linear last layer reads features");
+    if (c->store->model->device)
+      throw Error("UNSUPPORTED", "features of items that are kept for all users are not supported on the device");
     const auto result = std::make_shared<ItemFeatures<T>>();
     return run_reading<false>(
         info.Env(), c,
@@ -198,19 +201,25 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
     std::shared_ptr<Token> token;
     if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
     const auto lists = std::make_shared<std::vector<std::vector<Ranked>>>();
-    if (is_brief(*ranking)) {
+    const auto ranked = [store, ranking](int n, const Poll& poll) {
+      const Predict<T> predict = [&](const Batch<T>& batch, const InnerLoop<T>& inner, const Prediction<T>& wanted) {
+        return run_predict<T>({*store, batch, inner, nullptr, n, poll}, wanted);
+      };
+      return rank_items<T>(*ranking, store->values->data(), predict, n, poll);
+    };
+    if (!store->model->device && is_brief(*ranking)) {
       // Unless an update of the parameters runs, which the event loop does not wait for.
       const std::shared_lock lock(store->mutex, std::try_to_lock);
       if (lock)
         return run_inline(
-            info.Env(), [&](const Poll& poll) { *lists = rank_items<T>(*ranking, store->values->data(), 1, poll); },
+            info.Env(), [&](const Poll& poll) { *lists = ranked(1, poll); },
             [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
     }
     return run_job(
         info.Env(), threads, std::move(token),
-        [store, ranking, threads, lists](const Poll& poll) {
+        [store, ranked, threads, lists](const Poll& poll) {
           const std::shared_lock lock(store->mutex);
-          *lists = rank_items<T>(*ranking, store->values->data(), threads, poll);
+          *lists = ranked(threads, poll);
         },
         [lists](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
   });
@@ -228,6 +237,7 @@ Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
     require(store->model == model, "the parameters belong to another model");
     const std::vector<double> normals = copy<double>(options.Get("normals"), "normals");
     const auto lock = share_now(*store);
+    bring_home(*store);
     const Adapted<T> drawn = sample_posterior(*adapted[0], store->values->data(), normals, number(options, "scale"));
     return bytes_to_array(info.Env(), pack_adapted(drawn));
   });
@@ -246,6 +256,7 @@ Napi::Value update_adapted(const Napi::CallbackInfo& info) {
             "one row of one user is added");
     require(c->inner.solver == SolverKind::ridge && adapted[0]->has_posterior() && adapted[0]->fast == c->inner.fast,
             "only a ridge regression takes rows one by one");
+    if (c->store->model->device) throw Error("UNSUPPORTED", "an update row by row is not supported on the device");
     RowChange change;
     change.shift = number(options, "shift");
     if (!options.Get("before").IsUndefined()) change.before = number(options, "before");

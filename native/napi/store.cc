@@ -1,6 +1,7 @@
 // Stores of parameters: made, written and read.
 #include "../meta/store.h"
 
+#include "../device/mirror.h"
 #include "arguments.h"
 #include "handle.h"
 #include "layout.h"
@@ -28,7 +29,9 @@ Napi::Value write_tensor(const Napi::CallbackInfo& info) {
     const std::vector<T> data = copy<T>(info[2], "tensor");
     require(static_cast<Index>(data.size()) == t.size, "a tensor must hold as many values as its shape says");
     const auto lock = own_now(*store);
+    bring_home(*store);
     inward<T>(t, data.data(), store->values->data() + t.offset);
+    updated_here(*store);
     return info.Env().Undefined();
   });
 }
@@ -39,6 +42,7 @@ Napi::Value read_tensor(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
     const TensorInfo& t = store->model->tensors[tensor_index(*store->model, info[1])];
     const auto lock = share_now(*store);
+    bring_home(*store);
     return to_typed_array<T>(info.Env(), t, store->values->data() + t.offset);
   });
 }
@@ -49,6 +53,7 @@ Napi::Value read_state(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
     const auto lock = share_now(*store);
+    bring_home(*store);
     Napi::Object state = Napi::Object::New(info.Env());
     state.Set("values", to_typed_array(info.Env(), *store->values));
     state.Set("firstMoment", to_typed_array(info.Env(), store->first_moment));
@@ -78,6 +83,7 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
                 touched.size() == (first.empty() ? 0 : rows),
             "the state belongs to another model");
     auto lock = own_now(*store);
+    bring_home(*store);  // what is on a device is then no newer than what is written now
     *store->values = values;
     store->first_moment = std::move(first);
     store->second_moment = std::move(second);
@@ -88,6 +94,7 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
       for (Index r = 0; r < tensors[t].shape[0]; ++r)
         store->touched[t].push_back(integer(touched[at++], 0, 9e15, "touched"));
     }
+    updated_here(*store);
     lock.unlock();
     tell_size<T>(info[0]);
     return info.Env().Undefined();

@@ -1,5 +1,4 @@
 // Steps of training.
-#include "../meta/train_step.h"
 #include "call.h"
 #include "layout.h"
 #include "operations.h"
@@ -46,7 +45,7 @@ Napi::Value train_step_(const Napi::CallbackInfo& info) {
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
         info.Env(), c->threads, c->token,
-        [c, step, result](const Poll& poll) { *result = train_step<T>(*c->store, c->rates.get(), step, poll); },
+        [c, step, result](const Poll& poll) { *result = run_train_step(*c->store, c->rates.get(), step, poll); },
         [result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
           out.Set("loss", Napi::Number::New(env, result->loss));

@@ -158,8 +158,7 @@ std::vector<std::vector<Ranked>> rank_by_features(const Ranking<T>& ranking, con
 }
 
 template <class T>
-std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>& user, const T* parameters,
-                                  int threads, const std::function<void()>& poll) {
+std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>& user, const Predict<T>& predict) {
   const Candidates<T> candidates(ranking);
   Best best(ranking.count);
   if (candidates.size == 0) return {};
@@ -174,11 +173,10 @@ std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>
   InnerLoop<T> inner = ranking.inner;
   inner.fast = user.adapted->fast;
   inner.graph = user.adapted->graph;
-  const Plan<T> plan(*ranking.model, inner, *batch, threads);
   const bool moderated = ranking.scoring.moderated;
   const Prediction<T> wanted{.before = true, .variance = moderated, .start = user.adapted.get()};
-  const QueryOutputs<T> outputs = predict_tasks<T>(plan, parameters, wanted, threads, poll);
-  const Index width = plan.loss.outputs;
+  const QueryOutputs<T> outputs = predict(*batch, inner, wanted);
+  const Index width = static_cast<Index>(outputs.before.size()) / candidates.size;
   for (Index i = 0; i < candidates.size; ++i) {
     double score = static_cast<double>(outputs.before[i * width]) + ranking.scoring.mean;
     if (moderated) score /= std::sqrt(1 + std::numbers::pi / 8 * static_cast<double>(outputs.variance[i]));
@@ -190,18 +188,17 @@ std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>
 }  // namespace
 
 template <class T>
-std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, int threads,
-                                            const std::function<void()>& poll) {
+std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, const Predict<T>& predict,
+                                            int threads, const std::function<void()>& poll) {
   if (ranking.features) return rank_by_features(ranking, parameters, threads, poll);
   std::vector<std::vector<Ranked>> lists;
-  for (const RankedUser<T>& user : ranking.users)
-    lists.push_back(rank_by_model(ranking, user, parameters, threads, poll));
+  for (const RankedUser<T>& user : ranking.users) lists.push_back(rank_by_model(ranking, user, predict));
   return lists;
 }
 
-template std::vector<std::vector<Ranked>> rank_items(const Ranking<float>&, const float*, int,
+template std::vector<std::vector<Ranked>> rank_items(const Ranking<float>&, const float*, const Predict<float>&, int,
                                                      const std::function<void()>&);
-template std::vector<std::vector<Ranked>> rank_items(const Ranking<double>&, const double*, int,
+template std::vector<std::vector<Ranked>> rank_items(const Ranking<double>&, const double*, const Predict<double>&, int,
                                                      const std::function<void()>&);
 
 }  // namespace innerloop

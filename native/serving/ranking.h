@@ -55,9 +55,13 @@ struct Ranking {
   std::vector<RankedUser<T>> users;
 };
 
-// By user, best first.
+// Runs a model without features: predict_tasks, or the same on a device.
 template <class T>
-std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, int threads,
-                                            const std::function<void()>& poll);
+using Predict = std::function<QueryOutputs<T>(const Batch<T>&, const InnerLoop<T>&, const Prediction<T>&)>;
+
+// By user, best first. `parameters` are read where the ranking has features, `predict` is called where it has none.
+template <class T>
+std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, const Predict<T>& predict,
+                                            int threads, const std::function<void()>& poll);
 
 }  // namespace innerloop

@@ -96,8 +96,9 @@ struct Problem {
     const bool whole = tasks == 1;
     const innerloop_batch_input inputs[] = {
         {side.data(), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0},
-        {nullptr, entry_begin.data(), whole ? ids.data() : local.data(), whole ? one.data() : unique_begin.data(),
-         whole ? all.data() : unique.data(), whole ? all.data() : unique.data(), all.data(), kIds}};
+        {nullptr, nullptr, entry_begin.data(), whole ? ids.data() : local.data(),
+         whole ? one.data() : unique_begin.data(), whole ? all.data() : unique.data(),
+         whole ? all.data() : unique.data(), all.data(), kIds}};
     const innerloop_batch_spec spec{tasks, of.data(), inputs, labels.data(), nullptr, nullptr};
     innerloop_batch* made = nullptr;
     ok(device->create_batch(frame, &spec, &made, &failure));

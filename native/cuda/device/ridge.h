@@ -27,8 +27,9 @@ struct RidgeCall {
   const Index* query_at;
   T* const* adapted;
   double* factors;  // adapt: [tasks, d, d]; null: not wanted
-  const double* start_factor;
-  Start<T> start;
+  double* modes;    // and [tasks, d]
+  int solves;       // whether a variance is of the task's own system, not of its start's factor
+  Starts<T> starts;
   int* failed;       // by task: M is not finite and positive
   int shared_steps;  // whether support rows are used at all
   char* slab;
@@ -93,7 +94,8 @@ struct RidgeTask {
 
  private:
   IL_DEVICE const T* parameter(int t) const {
-    const T* own = call.start.values ? call.start.values[t] : nullptr;
+    const Start<T> start = call.starts.of(task);
+    const T* own = start.values ? start.values[t] : nullptr;
     return own ? own : program.values + program.tensors[t].offset;
   }
   IL_DEVICE static double at(const T* rows, Index r, Index i, Index n) {
@@ -251,6 +253,7 @@ struct RidgeTask {
         call.adapted[call.bias][task] = static_cast<T>(m.w[i]);
     });
     if (!call.factors) return;
+    block.each(d, [&](Index i) { call.modes[task * d + i] = m.w[i]; });
     double* to = call.factors + task * d * d;
     primal(to);
     cholesky(to, d);
@@ -259,10 +262,11 @@ struct RidgeTask {
   // aᵀ M⁻¹ a of the query rows.
   IL_DEVICE void variances() const {
     T* to = call.variance + call.query_at[task];
+    const double* factor = call.solves ? nullptr : call.starts.of(task).factor;
     for (Index q = 0; q < Q; ++q) {
       block.each(d, [&](Index i) { m.x[i] = at(X, q, i, n); });
-      if (call.start_factor)
-        block.once([&] { solve_system(call.start_factor, d, m.x); });
+      if (factor)
+        block.once([&] { solve_system(factor, d, m.x); });
       else if (S > 0)
         solve(m.x);
       else

@@ -6,12 +6,21 @@ namespace innerloop::device {
 
 enum class Mode : int { gradient, predict, adapt };
 
-// Parameters that every task starts from in place of the shared ones, by tensor; null: none.
+// Parameters that a task starts from in place of the shared ones, by tensor; null: none.
 template <class T>
 struct Start {
   const T* const* values;           // dense [size], table [counts, width]
   const std::int32_t* const* rows;  // of tables, ascending
   const Index* counts;
+  const double* factor;  // ridge: [d, d], or null
+};
+
+// None, one for all tasks, or one a task.
+template <class T>
+struct Starts {
+  const Start<T>* all;
+  Index count;
+  IL_DEVICE Start<T> of(Index task) const { return count == 0 ? Start<T>{} : all[count == 1 ? 0 : task]; }
 };
 
 // A gradient call, prediction or adaptation by gradient steps, as every block of it sees it.
@@ -27,7 +36,7 @@ struct TaskCall {
   T rate, shrinkage;
   const T* step_rates;  // [tensors, steps]
   const T* rates;       // in the arena's layout
-  Start<T> start;
+  Starts<T> starts;
   Index gram_width;  // H of the Gram layer, 0: there is none
   int gram_learns;   // whether anything below it does
   const T* gram_z;   // [rows, H]: X W_0 + b_0 of all rows
@@ -167,9 +176,10 @@ struct Task {
   IL_DEVICE void start_from(int t) const {
     T* to = m.theta + flat(t);
     const TensorInfo& info = program.tensors[t];
-    const T* own = call.start.values ? call.start.values[t] : nullptr;
-    const Index count = own && info.input >= 0 ? call.start.counts[t] : 0;
-    const std::int32_t* rows = count > 0 ? call.start.rows[t] : nullptr;
+    const Start<T> start = call.starts.of(task);
+    const T* own = start.values ? start.values[t] : nullptr;
+    const Index count = own && info.input >= 0 ? start.counts[t] : 0;
+    const std::int32_t* rows = count > 0 ? start.rows[t] : nullptr;
     each_element(t, [&](Index i, Index place) {
       if (own && info.input < 0) {
         to[i] = own[i];

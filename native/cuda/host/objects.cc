@@ -199,16 +199,26 @@ Batch<T>::Batch(Frame<T>& frame, const innerloop_batch_spec& spec)
     Input& in = inputs[i];
     const innerloop_batch_input& from = spec.inputs[i];
     const Index width = of().inputs[i].size;
+    if (from.own)
+      in.own = Array<T>(static_cast<const T*>(from.own->data), static_cast<std::size_t>(from.own->rows * width));
+    const T* const dense = from.own ? in.own.data() : frame.dense[i].data();
     if (of().inputs[i].kind == 0) {
       in.side = Array<std::int32_t>(from.side, static_cast<std::size_t>(rows));
       bool contiguous = rows > 0;
       for (Index r = 1; r < rows && contiguous; ++r) contiguous = from.side[r] == from.side[r - 1] + 1;
-      if (contiguous) in.in_place = frame.dense[i].data() + from.side[0] * width;
+      if (contiguous) in.in_place = dense + from.side[0] * width;
     } else {
       load_ids<T>(spec, from, in);
     }
-    views[i] = {frame.dense[i].data(),  in.side.data(),   in.entry_begin.data(),   in.local.data(),  in.ids.data(),
-                in.unique_begin.data(), in.unique.data(), in.inverse_begin.data(), in.inverse.data()};
+    views[i] = {dense,
+                in.side.data(),
+                in.entry_begin.data(),
+                in.local.data(),
+                in.ids.data(),
+                in.unique_begin.data(),
+                in.unique.data(),
+                in.inverse_begin.data(),
+                in.inverse.data()};
   }
   std::vector<Index> queries;
   for (Index t = 0; t < tasks; ++t) {

@@ -74,6 +74,7 @@ struct Batch : innerloop_batch {
   const Model& of() const { return static_cast<const Model&>(*model); }
   struct Input {
     Array<std::int32_t> side, local, ids, unique, inverse, rows;
+    Array<T> own;  // a dense column in place of the frame's
     Array<Index> entry_begin, unique_begin, inverse_begin;
     Occurrences in_rows, in_blocks;  // by distinct row: batch rows, and task-local rows of all tasks
     Index distinct = 0, unique_count = 0;

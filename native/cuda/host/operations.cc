@@ -92,7 +92,7 @@ void Operations<T>::adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop
     sizes[t] = tensor.input < 0 ? batch.tasks * tensor.size : batch.inputs[tensor.input].unique_count * tensor.width;
     adapted[t] = scratch.take<T>(static_cast<std::size_t>(sizes[t]));
   }
-  double* factors = nullptr;
+  double *factors = nullptr, *modes = nullptr;
   int* failed = nullptr;
   Index d = 0;
   if (wanted.solves_head) {
@@ -101,7 +101,10 @@ void Operations<T>::adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop
     const Grid grid = ridge_grid(plan, call, scratch);
     call.adapted = scratch.put(adapted);
     call.failed = failed = scratch.zeroed<int>(static_cast<std::size_t>(batch.tasks));
-    if (result.factors) call.factors = factors = scratch.take<double>(static_cast<std::size_t>(batch.tasks * d * d));
+    if (result.factors) {
+      call.factors = factors = scratch.take<double>(static_cast<std::size_t>(batch.tasks * d * d));
+      call.modes = modes = scratch.take<double>(static_cast<std::size_t>(batch.tasks * d));
+    }
     launch_ridge(call, grid, scratch);
   } else if (plan.program.suffix_begin < plan.program.layer_count) {
     TaskCall<T> call = task_call(plan, loop, Mode::adapt, false, loop.steps, scratch);
@@ -111,8 +114,10 @@ void Operations<T>::adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop
   }
   for (std::size_t t = 0; t < adapted.size(); ++t)
     if (sizes[t] > 0) runtime().download(result.values[t], adapted[t], static_cast<std::size_t>(sizes[t]) * sizeof(T));
-  if (factors)
+  if (factors) {
     runtime().download(result.factors, factors, static_cast<std::size_t>(batch.tasks * d * d) * sizeof(double));
+    runtime().download(result.modes, modes, static_cast<std::size_t>(batch.tasks * d) * sizeof(double));
+  }
   for (Index task = 0; task < batch.tasks; ++task)
     for (std::size_t t = 0; t < adapted.size(); ++t) {
       if (sizes[t] == 0) continue;
@@ -137,7 +142,8 @@ struct Prediction {
   Store<T>& store;
   Batch<T>& batch;
   const innerloop_loop& loop;
-  const innerloop_start* start;
+  const innerloop_start* starts;
+  Index start_count;
   Scratch& scratch;
 
   // Outputs of the query rows after `steps`, and their variances where they are wanted.
@@ -147,9 +153,9 @@ struct Prediction {
     const bool solved = (loop.solver == 1 && after) || variance;
     Wanted wanted{};
     wanted.steps = after ? loop.steps : 0;
-    wanted.fast = start ? start->fast : wanted.steps > 0 ? loop.fast : nullptr;
+    wanted.fast = start_count > 0 ? starts[0].fast : wanted.steps > 0 ? loop.fast : nullptr;
     wanted.rate_kind = static_cast<RateKind>(loop.rate_kind);
-    wanted.form = start ? 1 : loop.form;
+    wanted.form = start_count > 0 ? 1 : loop.form;
     wanted.dropout = loop.dropout;
     wanted.solves_head = solved;
     Plan<T> plan(store, batch, scratch, wanted);
@@ -161,21 +167,18 @@ struct Prediction {
     if (solved) {
       RidgeCall<T> call = ridge_call(plan, loop, Mode::predict);
       call.shared_steps = after;
-      call.start = put_start<T>(model, start, scratch);
+      call.solves = after;
+      call.starts = put_starts<T>(model, starts, start_count, after ? 0 : plan.slots[call.features].width + 1, scratch);
       const Grid grid = ridge_grid(plan, call, scratch);
       call.outputs = to, call.variance = variances;
       call.failed = failed = scratch.zeroed<int>(static_cast<std::size_t>(batch.tasks));
-      if (!after && start && start->factor) {
-        const Index d = plan.slots[call.features].width + 1;
-        call.start_factor = scratch.put(std::vector<double>(start->factor, start->factor + d * d));
-      }
       launch_ridge(call, grid, scratch);
     } else if (plan.program.suffix_begin == plan.program.layer_count) {
       runtime().launch<PrefixOutputs>(batch.tasks, 64,
                                       OutputsCall<T>{plan.device_program, nullptr, nullptr, to, batch.query_at.data()});
     } else {
       TaskCall<T> call = task_call(plan, loop, Mode::predict, false, wanted.steps, scratch);
-      call.start = put_start<T>(model, start, scratch);
+      call.starts = put_starts<T>(model, starts, start_count, 0, scratch);
       const Grid grid = grid_of(plan, call, scratch);
       call.outputs = to;
       launch_tasks(call, grid, scratch);
@@ -204,13 +207,14 @@ struct Prediction {
 }  // namespace
 
 template <class T>
-void Operations<T>::predict(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, const innerloop_start* start,
-                            innerloop_outputs& outputs) {
+void Operations<T>::predict(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, const innerloop_start* starts,
+                            Index start_count, innerloop_outputs& outputs) {
   if (batch.query_rows == 0) return;
   if (outputs.before)
-    Prediction<T>{store, batch, loop, start, begin_call()}.run(false, outputs.before,
-                                                               outputs.after ? nullptr : outputs.variance);
-  if (outputs.after) Prediction<T>{store, batch, loop, start, begin_call()}.run(true, outputs.after, outputs.variance);
+    Prediction<T>{store, batch, loop, starts, start_count, begin_call()}.run(
+        false, outputs.before, outputs.after ? nullptr : outputs.variance);
+  if (outputs.after)
+    Prediction<T>{store, batch, loop, starts, start_count, begin_call()}.run(true, outputs.after, outputs.variance);
 }
 
 // ------------------------------------------------------------------------------------------------ curvature

@@ -15,8 +15,8 @@ struct Operations {
                          const innerloop_optimizer& optimizer, const innerloop_optimizer* rate_optimizer,
                          innerloop_step_result& result);
   static void adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, innerloop_adapted_result& result);
-  static void predict(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, const innerloop_start* start,
-                      innerloop_outputs& outputs);
+  static void predict(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, const innerloop_start* starts,
+                      Index start_count, innerloop_outputs& outputs);
   static void hessian_vector_product(Store<T>& store, Batch<T>& batch, const Store<T>& vector,
                                      innerloop_product_result& result);
 };

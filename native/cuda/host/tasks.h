@@ -57,10 +57,8 @@ Grid grid_of(const Plan<T>& plan, const TaskCall<T>& call, Scratch& scratch) {
   return grid_of(plan.batch.tasks, measure.slab_used, scratch);
 }
 
-// Parameters to start from, on the device.
 template <class T>
-Start<T> put_start(const Model& model, const innerloop_start* start, Scratch& scratch) {
-  if (!start) return {};
+Start<T> put_start(const Model& model, const innerloop_start& start, Index factor_width, Scratch& scratch) {
   const std::size_t n = model.tensors.size();
   std::vector<const T*> values(n, nullptr);
   std::vector<const std::int32_t*> rows(n, nullptr);
@@ -70,15 +68,25 @@ Start<T> put_start(const Model& model, const innerloop_start* start, Scratch& sc
     return scratch.put(std::vector<X>(from, from + size));
   };
   for (std::size_t t = 0; t < n; ++t) {
-    if (!start->fast[t]) continue;
+    if (!start.fast[t]) continue;
     const innerloop_tensor& tensor = model.tensors[t];
     if (tensor.input >= 0) {
-      counts[t] = start->counts[t];
-      rows[t] = put(start->rows[t], counts[t]);
+      counts[t] = start.counts[t];
+      rows[t] = put(start.rows[t], counts[t]);
     }
-    values[t] = put(static_cast<const T*>(start->values[t]), tensor.input < 0 ? tensor.size : counts[t] * tensor.width);
+    values[t] = put(static_cast<const T*>(start.values[t]), tensor.input < 0 ? tensor.size : counts[t] * tensor.width);
   }
-  return {scratch.put(values), scratch.put(rows), scratch.put(counts)};
+  const double* factor = start.factor && factor_width > 0 ? put(start.factor, factor_width * factor_width) : nullptr;
+  return {scratch.put(values), scratch.put(rows), scratch.put(counts), factor};
+}
+
+// Parameters to start from, on the device. factor_width: d of their factors, 0 where those are not wanted.
+template <class T>
+Starts<T> put_starts(const Model& model, const innerloop_start* starts, Index count, Index factor_width,
+                     Scratch& scratch) {
+  std::vector<Start<T>> put;
+  for (Index i = 0; i < count; ++i) put.push_back(put_start<T>(model, starts[i], factor_width, scratch));
+  return {scratch.put(put), count};
 }
 
 // What a call of gradient steps is made of, but for where its results go.
