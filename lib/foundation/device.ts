@@ -23,8 +23,17 @@ export interface ResolvedDevice {
   readonly info?: DeviceInfo;
   /** Path of the plugin's library. @internal */
   readonly plugin?: string;
+  /** Whether `auto` chose it, which then gives it up where a model or an algorithm does not run on it. @internal */
+  readonly isChoice?: true;
   /** Why `auto` is the processor. */
   readonly reason?: string;
+}
+
+/** The processor in place of a device that `auto` chose and that does not do what was asked; else the error again. @internal */
+export function processorInstead({ isChoice }: ResolvedDevice, error: unknown): ResolvedDevice {
+  if (isChoice === true && error instanceof InnerloopError && error.code === 'UNSUPPORTED')
+    return { kind: 'cpu', reason: error.message };
+  throw error;
 }
 
 /** What a device is called in a manifest. */
@@ -56,7 +65,7 @@ export function resolveDevice(option: unknown, field: string): ResolvedDevice {
       });
     }
     const plugin = pluginPath(field);
-    return { kind: 'cuda', info: probe(plugin, field), plugin };
+    return { kind: 'cuda', info: probe(plugin, field), plugin, ...(option === 'auto' && { isChoice: true }) };
   } catch (error) {
     if (option === 'cuda' || !(error instanceof InnerloopError)) throw error;
     return { kind: 'cpu', reason: error.message };

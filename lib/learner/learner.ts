@@ -1,4 +1,4 @@
-import { runNative, runNativeSync } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -8,15 +8,15 @@ import type {
   NativeStep,
   NativeStore,
 } from '../foundation/addon.js';
-import { innerLoopOf, innerLoopOfEpoch } from '../meta/algorithm.js';
+import { innerLoopOfEpoch } from '../meta/algorithm.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
-import { resolveDevice } from '../foundation/device.js';
-import type { DeviceOption } from '../foundation/device.js';
+import type { ModelOptions } from '../foundation/option-types.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { modelOn, placed } from './device.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
@@ -32,7 +32,7 @@ import type { StoredSplit } from '../tasks/stored-split.js';
 import { checkKnowsUncertainty, moderate, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
-export interface LearnerOptions {
+export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
   model: Model;
   algorithm: Algorithm;
   /** Outer optimizer. Default `adam()`. */
@@ -43,8 +43,6 @@ export interface LearnerOptions {
   parameters?: Parameters;
   /** How labels are centred and negatives drawn. */
   rows?: RowOptions;
-  /** Where calls run, as in `defineModel`. Default: where the model's do. */
-  device?: DeviceOption;
 }
 
 /** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
@@ -101,18 +99,15 @@ export class Learner {
     parameters: Parameters | undefined,
     rows: RowOptions | undefined,
   ) {
-    const extension = algorithm.extend?.(given);
-    const model = given.extend(extension?.tensors ?? []);
+    const { model, extension, inner } = placed(given, algorithm);
     this.#model = model;
     this.algorithm = algorithm;
     this.optimizer = optimizer;
     this.seed = seed;
     this.rowRules = rowRules(rows, model.spec.head.loss, 'learner.rows');
     this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
-    this.#inner = innerLoopOf(algorithm, model, extension);
+    this.#inner = inner;
     this.#optimizer = nativeOptimizer(optimizer, model);
-    // What the device does not do is refused now, not in the middle of a training.
-    if (model.device.kind !== 'cpu') checkOnDevice(model, this.#inner);
     if (algorithm.rates === 'perParameter') {
       this.rateStore = model.ops.createStore(model.native);
       this.#rateOptimizer = { ...nativeOptimizer(adam(), model), clipNorm: this.#optimizer.clipNorm };
@@ -386,14 +381,8 @@ export class Learner {
   }
 }
 
-/** @throws {InnerloopError} UNSUPPORTED, naming what of an inner loop the model's device does not do */
-function checkOnDevice({ ops, native }: Model, inner: NativeInnerLoop): void {
-  runNativeSync(() => ops.createInnerLoop(native, inner));
-}
-
 /**
- * Makes a learner.
- *
+ * Makes a learner; it runs on `device`, or where its model does.
  * ```ts
  * const learner = createLearner({ model, algorithm: maml({ steps: 5 }), optimizer: adam({ learningRate: 1e-3 }), seed: 1 });
  * ```
@@ -407,6 +396,5 @@ export function createLearner(options: LearnerOptions): Learner {
   checkSeed(seed, 'learner.seed');
   checkAlgorithm(algorithm, 'learner.algorithm');
   checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
-  const there = device === undefined ? model : model.on(resolveDevice(device, 'learner.device'));
-  return new Learner(there, algorithm, optimizer, seed, parameters, rows);
+  return new Learner(modelOn(model, device), algorithm, optimizer, seed, parameters, rows);
 }

@@ -30,7 +30,7 @@ import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
 import { AUXILIARY_OPTIONS, checkInput, MODEL_OPTIONS } from './inputs.js';
 import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
-import { resolveDevice } from '../foundation/device.js';
+import { processorInstead, resolveDevice } from '../foundation/device.js';
 import type { ResolvedDevice } from '../foundation/device.js';
 import { random } from '../foundation/random.js';
 
@@ -100,7 +100,8 @@ export class Model {
 
   /** @internal The same model on another device. */
   on(device: ResolvedDevice): Model {
-    return device.plugin === this.device.plugin ? this : new Model(this.spec, this.precision, this.threads, device);
+    if (device.plugin === this.device.plugin && device.reason === this.device.reason) return this;
+    return new Model(this.spec, this.precision, this.threads, device);
   }
 
   /** @internal Outputs of rows without those of auxiliary heads. */
@@ -199,7 +200,13 @@ export class Model {
 export function defineModel(spec: ModelSpec, options: ModelOptions = {}): Model {
   const { precision, threads = addon().hardwareThreads, device } = resolveOptions(options, 'options', MODEL_OPTIONS);
   checkSpec(spec);
-  return new Model(structuredClone(spec), precision, threads, resolveDevice(device, 'options.device'));
+  const kept = structuredClone(spec);
+  const there = resolveDevice(device, 'options.device');
+  try {
+    return new Model(kept, precision, threads, there);
+  } catch (error) {
+    return new Model(kept, precision, threads, processorInstead(there, error));
+  }
 }
 
 function checkSpec(spec: unknown): asserts spec is ModelSpec {

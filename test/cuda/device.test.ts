@@ -133,6 +133,22 @@ if (missing !== undefined) {
       refuses(() => createLearner({ model, algorithm }), 'UNSUPPORTED', pattern);
     });
 
+  test('auto: what the device does not do runs on the processor, which says why', async () => {
+    use(emulations[0]);
+    const [, gru, pattern] = models[1];
+    const there = defineModel(gru, { device: 'auto' });
+    assert.equal(there.device.kind, 'cpu');
+    assert.match(there.device.reason ?? '', pattern);
+    const model = defineModel(spec, { device: 'auto' });
+    assert.equal(model.device.kind, 'cuda');
+    assert.equal(createLearner({ model, algorithm: maml() }).model.device.kind, 'cuda');
+    const chosen = createLearner({ model, algorithm: imaml({ lambda: 1 }) }).model.device;
+    assert.equal(chosen.kind, 'cpu');
+    assert.match(chosen.reason ?? '', /the solver implicit/);
+    const onGru = createLearner({ model: defineModel(gru), algorithm: maml(), device: 'auto' }).model.device;
+    assert.match(onGru.reason ?? '', pattern);
+  });
+
   test('a learner goes to a device by an option of its own; losses of several steps are refused by the call', async () => {
     use(emulations[0]);
     const model = defineModel(spec);
