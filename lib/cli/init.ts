@@ -27,7 +27,8 @@ interface Entities {
   side: 'items' | 'users';
   source: Source;
   id: string;
-  features: { name: string; kind: string; why: string; input: boolean }[];
+  /** `column` where the feature cannot have the column's name. */
+  features: { name: string; column?: string; kind: string; why: string; input: boolean }[];
   left: string[];
 }
 
@@ -170,13 +171,33 @@ async function entitiesOf(
       field: `${side}.id`,
       expected: `a table of ${side} with a column such as ${side === 'items' ? ids.item : ids.user}`,
     });
+  const twin = before.find((other) => other.side === side);
+  if (twin !== undefined)
+    throw invalid(
+      'files',
+      `two tables of ${side}: ${twin.source.from} and ${file}`,
+      file,
+      `one of them, or both joined in ${side}.sql`,
+    );
+  // Inputs of a model go by name alone: ids, and features of the other table, have theirs.
+  const taken = new Set(['user', 'item', ...before.flatMap((other) => other.features.map(({ name }) => name))]);
   const features: Entities['features'] = [];
   const left: string[] = [];
   for (const column of table.columns) {
     if (column.name === id) continue;
     const { kind, why } = guessFeature(column, table.rows);
     if (kind === undefined) left.push(`${column.name} (${why})`);
-    else features.push({ name: column.name, kind, why, input: why !== 'shown by recommend' });
+    else {
+      const name = taken.has(column.name) ? `${side.slice(0, -1)} ${column.name}` : column.name;
+      taken.add(name);
+      features.push({
+        name,
+        ...(name !== column.name && { column: column.name }),
+        kind,
+        why,
+        input: why !== 'shown by recommend',
+      });
+    }
   }
   return { side, source, id, features, left };
 }
@@ -238,8 +259,8 @@ function write({ source, roles, entities, kind, least, folder }: Written): strin
       `      "features": [`,
       features
         .map(
-          ({ name, kind: of, why }, k) =>
-            `        { "name": ${q(name)}, "kind": ${q(of)} }${k + 1 < features.length ? ',' : ''} // ${why}`,
+          ({ name, column, kind: of, why }, k) =>
+            `        { "name": ${q(name)}, ${column === undefined ? '' : `"column": ${q(column)}, `}"kind": ${q(of)} }${k + 1 < features.length ? ',' : ''} // ${why}`,
         )
         .join('\n'),
       `      ]`,

@@ -53,6 +53,10 @@ function sourceFrom({ source, roles, entities }: Understood): DataSource {
     missingId: 'drop',
   };
   for (const { side, source: from, id, features } of entities)
-    data[side] = { ...from, id, features: features.map(({ name, kind }) => ({ name, kind }) as FeatureSpec) };
+    data[side] = {
+      ...from,
+      id,
+      features: features.map(({ name, column, kind }) => ({ name, column, kind }) as FeatureSpec),
+    };
   return data;
 }

@@ -57,6 +57,29 @@ for (const [name, files, columns, kind] of CASES) {
   });
 }
 
+test('tables that share a column’s name, and two tables of one side', async () => {
+  const write = (name: string, text: string) => fs.writeFileSync(join(folder, name), text);
+  const rows = Array.from({ length: 80 }, (_, k) => `${k % 10},${(k * 3) % 16},${(k % 5) + 1}\n`).join('');
+  write('r.csv', `userId,itemId,rating\n${rows}`);
+  const table = (id: string, count: number) =>
+    `${id},status,user\n${Array.from({ length: count }, (_, k) => `${k},${k % 2 ? 'new' : 'old'},${k % 3}\n`).join('')}`;
+  write('u.csv', table('userId', 10));
+  write('i.csv', table('itemId', 16));
+  write('i2.csv', table('itemId', 16));
+  ok('init', '--yes', 'r.csv', 'u.csv', 'i.csv', '-o', 'same.json');
+  const { data, model } = await readConfig(join(folder, 'same.json'));
+  assert.deepEqual(
+    model.inputs.map(({ name }) => name),
+    ['item', 'status', 'user user', 'item status', 'item user'],
+  );
+  assert.equal(data.items!.features[0].column, 'status');
+  ok('train', '-c', 'same.json', '--epochs', '1');
+  const { code, stderr } = run('init', '--yes', 'r.csv', 'i.csv', 'i2.csv', '-o', 'twins.json');
+  assert.equal(code, 2);
+  assert.match(stderr, /two tables of items: i\.csv and i2\.csv/);
+  assert.ok(!fs.existsSync(join(folder, 'twins.json')));
+});
+
 test('files without a header, of other separators, and of RecBole are read as they are', async () => {
   const rows = Array.from({ length: 400 }, (_, k) => [
     `${k % 25}`,
