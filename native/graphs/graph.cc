@@ -8,7 +8,7 @@
 namespace innerloop {
 namespace {
 
-constexpr Index kMaxWidth = Index{1} << 24, kMaxElements = Index{1} << 28;
+constexpr Index kMaxWidth = Index{1} << 24, kMaxNodeElements = Index{1} << 28;
 
 Index whole(const Node& node, std::size_t i, Index least, Index most) {
   require(i < node.options.size(), "a node lacks an option");
@@ -176,7 +176,7 @@ Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::mov
       require(i >= 0 && i < static_cast<int>(nodes.size()), "a node reads one that is not there yet");
     shape(*model, nodes, node);
     require(node.rows != 0 && node.columns != 0 &&
-                std::max<Index>(node.rows, 1) * std::max<Index>(node.columns, 1) <= kMaxElements,
+                std::max<Index>(node.rows, 1) * std::max<Index>(node.columns, 1) <= kMaxNodeElements,
             "a node must have rows and columns, and not too many");
     node.on_query = innerloop::reads_query(node);
     node.learns = node.op == Op::slot ? model->slot_learns[node.slot] != 0 : !node.tensors.empty();

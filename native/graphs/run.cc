@@ -168,5 +168,6 @@ void start_gradient(Reverse<T>& reverse, GraphRun<T>& run) {
   template void start_gradient(Reverse<T>&, GraphRun<T>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -163,5 +163,6 @@ QueryOutputs<T> predict_tasks(const Plan<T>& plan, const T* parameters, const Pr
                                          const std::function<void()>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -34,5 +34,6 @@ TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const Train
   template TrainStepResult<T> train_step(Store<T>&, Store<T>*, const TrainStep<T>&, const std::function<void()>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -60,5 +60,6 @@ ItemFeatures<T> item_features(const Plan<T>& plan, const T* parameters, int thre
   template ItemFeatures<T> item_features(const Plan<T>&, const T*, int, const std::function<void()>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -159,5 +159,6 @@ Adapted<T> unpack_adapted(std::shared_ptr<const Model<T>> model, const InnerLoop
   template Adapted<T> unpack_adapted(std::shared_ptr<const Model<T>>, const InnerLoop<T>&, std::span<const std::byte>);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -276,5 +276,6 @@ void posterior_variance(const Task<T>& task, const Prior& prior, const Posterior
   template void posterior_variance(const Task<T>&, const Prior&, const PosteriorFactor&, Index, const T*, T*);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop
