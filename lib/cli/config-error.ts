@@ -115,7 +115,9 @@ function expectation(issue: Issue, nodes: readonly Node[]): { text: string; choi
     default: {
       const values = nodes.flatMap(choicesOf);
       if (values.length > 0 && nodes.every((node) => choicesOf(node).length > 0)) return oneOf(values);
-      return { text: nodes.length === 0 ? issue.message : alternatives(nodes) };
+      return nodes.length === 0
+        ? { text: issue.message }
+        : { text: alternatives(nodes), ...(values.length > 0 && { choices: values }) };
     }
   }
 }

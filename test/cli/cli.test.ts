@@ -491,7 +491,7 @@ test('a configuration that is wrong: exit code 2, its path, its value and what w
       (c) => (part(c, 'model')['activation'] = 'rellu'),
     ],
     [
-      /INVALID_OPTION model\.loss: .*got "mes".*mse or bce or bpr or listwise or an object with the fields softmax/,
+      /INVALID_OPTION model\.loss: .*did you mean mse\?; got "mes"; expected one of mse, bce, bpr, listwise, or an object with the fields softmax/,
       (c) => (part(c, 'model')['loss'] = 'mes'),
     ],
     [
