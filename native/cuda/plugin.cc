@@ -37,19 +37,48 @@ void with_scalar(int precision, const F& f) {
   refuse("this precision");
 }
 
+// What was given up while a call ran: who gives up, an event loop say, does not wait for the call.
+class GivenUp {
+ public:
+  void add(std::function<void()> destroy) {
+    const std::lock_guard lock(mutex_);
+    all_.push_back(std::move(destroy));
+  }
+  // By who holds the device.
+  void clear() {
+    std::vector<std::function<void()>> now;
+    {
+      const std::lock_guard lock(mutex_);
+      now.swap(all_);
+    }
+    for (const auto& destroy : now) destroy();
+  }
+  static GivenUp& one() {
+    static GivenUp* const it = new GivenUp();
+    return *it;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> all_;
+};
+
 template <class F>
 int32_t called(innerloop_failure* failure, int precision, const F& f) {
   return guarded(failure, [&] {
     const std::lock_guard lock(runtime().mutex);
+    GivenUp::one().clear();
     with_scalar(precision, f);
   });
 }
 
+// In the order in which it was given up, now or before the next call.
 template <class X>
 void release(X* object) {
   if (!object) return;
-  const std::lock_guard lock(runtime().mutex);
-  delete object;
+  GivenUp::one().add([object] { delete object; });
+  const std::unique_lock lock(runtime().mutex, std::try_to_lock);
+  if (lock) GivenUp::one().clear();
 }
 
 int32_t probe(innerloop_device_info* info, innerloop_failure* failure) {

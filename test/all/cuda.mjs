@@ -1,6 +1,6 @@
-/** The device plugin by emulation on many more random models. */
+/** The suites of the device plugin by emulation: many more random models, and the plugin under sanitizers. */
 export default {
-  command: ['env', 'INNERLOOP_TEST_ALL=1', 'TAP_TIMEOUT=0', 'node', 'dist/test/cuda/equality.test.js'],
+  command: ['env', 'INNERLOOP_TEST_ALL=1', 'TAP_TIMEOUT=0', 'node', 'test/run.mjs', 'cuda/'],
   minutes: 10,
   needs: { cmake: 'cmake' },
 };

@@ -85,6 +85,13 @@ struct Problem {
     rows = make_batch(1, {0, 0, kRows});
   }
   // As one task of query rows, ids are the table's own rows.
+  Problem(const Problem&) = delete;
+  ~Problem() {
+    device->free_batch(batch), device->free_batch(rows);
+    device->free_frame(frame);
+    device->free_model(model);
+  }
+
   innerloop_batch* make_batch(int64_t tasks, const std::vector<int64_t>& of) {
     const std::vector<int32_t> all{0, 1, 2, 3};
     std::vector<int32_t> ids;

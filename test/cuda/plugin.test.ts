@@ -31,3 +31,25 @@ test(
     assert.equal(results[2], results[0]);
   },
 );
+
+/** As native/cuda/CMakeLists.txt has them. */
+const SOURCES = ['plugin', 'host/objects', 'host/operations', 'host/gradient', 'host/plan', 'host/runtime'];
+const SANITIZE = ['-std=c++20', '-O1', '-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+
+test(
+  'the plugin by emulation under AddressSanitizer and UndefinedBehaviorSanitizer',
+  {
+    skip:
+      process.env['INNERLOOP_TEST_ALL'] === undefined
+        ? 'a step of npm run test:all'
+        : (missing ?? (noCompiler === undefined ? false : 'no C++ compiler')),
+  },
+  async () => {
+    const library = join(scratch, 'sanitized.so');
+    const sources = SOURCES.map((name) => join('native', 'cuda', `${name}.cc`));
+    const build = (args: string[]) => assert.equal(attempt('c++', [...SANITIZE, ...args]), undefined);
+    build(['-shared', '-fPIC', '-DINNERLOOP_BUILDING_PLUGIN', ...sources, '-o', library]);
+    build([join('test', 'cuda', 'plugin.cc'), '-o', join(scratch, 'plugin'), '-ldl']);
+    for (const setting of ['', '4096']) assert.ok(run(library, setting).split('\n').length > 800);
+  },
+);
