@@ -315,5 +315,6 @@ HessianVectorProduct<T> run_hessian_vector_product(const CallInputs<T>& call, co
   template HessianVectorProduct<T> run_hessian_vector_product(const CallInputs<T>&, const Store<T>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

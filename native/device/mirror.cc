@@ -208,5 +208,6 @@ innerloop_batch* on_device(const Batch<T>& batch, int threads) {
   template void bring_home(const Store<T>&);
 INNERLOOP_INSTANTIATE(float)
 INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop
