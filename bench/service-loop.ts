@@ -14,7 +14,7 @@ import {
   splitTasks,
   train,
 } from '../lib/index.js';
-import type { BodySpec, Learner, PersonalModel } from '../lib/index.js';
+import type { BodySpec, Learner, PersonalModel, PersonalModelJson } from '../lib/index.js';
 import { random } from '../lib/foundation/random.js';
 
 export interface ServiceOptions {
@@ -91,7 +91,7 @@ export async function serve(learner: Learner, { users, held, report }: ServiceOp
     for (let request = 0; request < size; request++) {
       if (request % REQUESTS === 0) await turn();
       const user = counts.users - 1 - stream.below(Math.min(counts.users, people.size));
-      const me = people.get(user) ?? learner.restore(JSON.parse(store.get(user)!));
+      const me = people.get(user) ?? learner.restore(JSON.parse(store.get(user)!) as PersonalModelJson);
       const updated = await me.update(item(), rating());
       counts.updates++;
       me.dispose();

@@ -290,16 +290,16 @@ function checkLoss(head: Record<string, unknown>, field: string): asserts head i
 
 /** One number a class, which are not all 0. */
 function checkClassWeights(weights: unknown, head: LossSpec, field: string): void {
-  const { weighs } = lossOf(head);
-  if (weighs === undefined)
+  const loss = lossOf(head);
+  if (loss.weighs === undefined)
     throw invalid(
       field,
       `does not apply to ${head.loss}`,
       weights,
-      `loss ${lossesWhere((loss) => loss.weighs !== undefined).join(' or ')}`,
+      `loss ${lossesWhere(({ weighs }) => weighs !== undefined).join(' or ')}`,
     );
   checkArray(weights, field, 'numbers');
-  const classes = weighs(head);
+  const classes = loss.weighs(head);
   if (weights.length !== classes)
     throw invalid(field, `has ${weights.length} weights`, weights, `${classes}, one for each class`);
   weights.forEach((weight, c) => checkNumber(weight, `${field}[${c}]`, 0));

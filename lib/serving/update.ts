@@ -101,5 +101,5 @@ function onlyRow(person: Person, support: Support, context: FeatureValues | unde
   const { items, labels, context: given, weights: _, also: __, ...rest } = support;
   const own = context ?? (Array.isArray(given) ? (given as readonly FeatureValues[])[last] : given);
   const one = { ...rest, items: [items[last]], labels: [labels[last]], ...(own !== undefined && { context: own }) };
-  return packSupport(person.learner, person.catalog, one as Support);
+  return packSupport(person.learner, person.catalog, one);
 }
