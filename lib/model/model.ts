@@ -296,7 +296,7 @@ function checkClassWeights(weights: unknown, head: LossSpec, field: string): voi
       field,
       `does not apply to ${head.loss}`,
       weights,
-      `loss ${lossesWhere(({ weighs }) => weighs !== undefined).join(' or ')}`,
+      `loss ${lossesWhere((other) => other.weighs !== undefined).join(' or ')}`,
     );
   checkArray(weights, field, 'numbers');
   const classes = loss.weighs(head);
