@@ -19,7 +19,6 @@ export const NAMES = {
   Activation: ['relu', 'tanh', 'sigmoid', 'softplus'],
   InputKind: ['dense', 'categorical', 'bag', 'sequence'],
   Pooling: ['mean', 'sum'],
-  LayerKind: ['inputs', 'linear', 'activation', 'dot', 'product', 'sum', 'concat', 'terms', 'pairs', 'gru', 'dropout'],
   LossKind: ['mse', 'bce', 'softmax', 'bpr', 'listwise'],
   RateKind: ['scalar', 'perTensorStep', 'perParameter'],
   /** How a task gets its own parameters. */
@@ -71,7 +70,8 @@ export interface NativeModelSpec {
   inputs: { kind: NameOf<'InputKind'>; size: number; cardinality: number; pooling: NameOf<'Pooling'> }[];
   tensors: { name: string; shape: readonly number[]; input: number; transposed: 0 | 1 }[];
   layers: {
-    kind: NameOf<'LayerKind'>;
+    /** A name of the core's registry of layers; making a model fails by a name that is not there. */
+    kind: string;
     in: readonly number[];
     out: number;
     tensors: readonly number[];

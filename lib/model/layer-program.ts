@@ -1,6 +1,6 @@
 /** How a body becomes what the native core runs: tensors, and layers over slots of activations. */
 import { codes } from '../foundation/addon.js';
-import type { NameOf, NativeHead, NativeModelSpec } from '../foundation/addon.js';
+import type { NativeHead, NativeModelSpec } from '../foundation/addon.js';
 import type { Activation, InputSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { INPUT_OPTIONS } from './inputs.js';
@@ -91,9 +91,9 @@ export class Program {
     return t;
   }
 
-  /** A layer of any kind over slots (none: the rows themselves). */
+  /** A layer of a kind in `native/layers/registry.cc` over slots (none: the rows themselves). */
   layer(
-    kind: NameOf<'LayerKind'>,
+    kind: string,
     from: readonly Slot[],
     width: number,
     tensors: readonly number[] = [],

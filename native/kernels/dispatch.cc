@@ -1,3 +1,4 @@
+// Every instruction set: when a machine has it, and its kernels. A new one is a declaration and an entry here.
 #include <cstdlib>
 #include <stdexcept>
 
@@ -5,20 +6,54 @@
 
 namespace innerloop {
 
-const std::vector<std::string>& available_isas() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> found;
+#if defined(__x86_64__)
+template <class T>
+const Kernels<T>& avx512_kernels();
+template <class T>
+const Kernels<T>& avx2_kernels();
+#elif defined(__aarch64__)
+template <class T>
+const Kernels<T>& neon_kernels();
+#endif
+
+namespace {
+
+struct InstructionSet {
+  std::string name;
+  bool here;  // whether this machine has it
+  const Kernels<float>& (*float32)();
+  const Kernels<double>& (*float64)();
+  const Kernels<float>& of(float) const { return float32(); }
+  const Kernels<double>& of(double) const { return float64(); }
+};
+
+// Best first.
+const std::vector<InstructionSet>& instruction_sets() {
+  static const std::vector<InstructionSet> sets = [] {
+    std::vector<InstructionSet> all;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
-      found.push_back("avx512");
-    if (avx2) found.push_back("avx2");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    all.push_back({"avx512", avx512, avx512_kernels<float>, avx512_kernels<double>});
+    all.push_back({"avx2", avx2, avx2_kernels<float>, avx2_kernels<double>});
 #elif defined(__aarch64__)
-    found.push_back("neon");
+    all.push_back({"neon", true, neon_kernels<float>, neon_kernels<double>});
 #endif
-    found.push_back("reference");
+    all.push_back({"reference", true, reference_kernels<float>, reference_kernels<double>});
+    return all;
+  }();
+  return sets;
+}
+
+}  // namespace
+
+const std::vector<std::string>& available_isas() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> found;
+    for (const InstructionSet& set : instruction_sets())
+      if (set.here) found.push_back(set.name);
     return found;
   }();
   return names;
@@ -39,20 +74,20 @@ const std::string& active_isa() {
 }
 
 template <class T>
+const Kernels<T>& kernels_of(const std::string& isa) {
+  for (const InstructionSet& set : instruction_sets())
+    if (set.here && set.name == isa) return set.of(T());
+  throw std::invalid_argument("this machine has no " + isa);
+}
+
+template <class T>
 const Kernels<T>& kernels() {
-  static const Kernels<T>& chosen = []() -> const Kernels<T>& {
-    [[maybe_unused]] const std::string& isa = active_isa();
-#if defined(__x86_64__)
-    if (isa == "avx512") return avx512_kernels<T>();
-    if (isa == "avx2") return avx2_kernels<T>();
-#elif defined(__aarch64__)
-    if (isa == "neon") return neon_kernels<T>();
-#endif
-    return reference_kernels<T>();
-  }();
+  static const Kernels<T>& chosen = kernels_of<T>(active_isa());
   return chosen;
 }
 
+template const Kernels<float>& kernels_of<float>(const std::string&);
+template const Kernels<double>& kernels_of<double>(const std::string&);
 template const Kernels<float>& kernels<float>();
 template const Kernels<double>& kernels<double>();
 

@@ -80,17 +80,9 @@ struct Kernels {
   double (*multiply_adds)(Index n);
 };
 
+// The plain form, which every machine runs and the others are tested against.
 template <class T>
 const Kernels<T>& reference_kernels();
-#if defined(__x86_64__) || defined(_M_X64)
-template <class T>
-const Kernels<T>& avx2_kernels();
-template <class T>
-const Kernels<T>& avx512_kernels();
-#elif defined(__aarch64__)
-template <class T>
-const Kernels<T>& neon_kernels();
-#endif
 
 // Instruction sets this machine can run, best first; `reference` is always the last.
 const std::vector<std::string>& available_isas();
@@ -98,5 +90,8 @@ const std::vector<std::string>& available_isas();
 const std::string& active_isa();
 template <class T>
 const Kernels<T>& kernels();
+// Those of one of the available sets.
+template <class T>
+const Kernels<T>& kernels_of(const std::string& isa);
 
 }  // namespace innerloop

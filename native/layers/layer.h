@@ -87,6 +87,9 @@ struct Layer {
   int work_slot = -1;        // with values, adjoints and tangents as any other
 };
 
+// The kinds of layers by name, each with its number (registry.cc).
+const std::vector<Enumerator>& layer_kinds();
+
 // Makes a layer after checking that its slots, tensors and options fit each other.
 template <class T>
 std::unique_ptr<Layer<T>> make_layer(const ModelSpec& model, const LayerSpec& spec);

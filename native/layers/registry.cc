@@ -1,5 +1,6 @@
-// Every kind of layer: adding one is a name in LayerKind (model/model.h) and a case here.
-#include "layer.h"
+// Every kind of layer by its name, as bodies give it: a new one is an entry here.
+#include <iterator>
+#include <string_view>
 
 #include "../runtime/errors.h"
 #include "activation.h"
@@ -8,6 +9,7 @@
 #include "factorization.h"
 #include "gru.h"
 #include "inputs.h"
+#include "layer.h"
 #include "linear.h"
 
 namespace innerloop {
@@ -15,39 +17,36 @@ namespace innerloop {
 namespace {
 
 template <class T>
-std::unique_ptr<Layer<T>> make_kind(const ModelSpec& model, const LayerSpec& spec) {
-  switch (spec.kind) {
-    case LayerKind::inputs:
-      return Inputs<T>::make(model, spec);
-    case LayerKind::linear:
-      return Linear<T>::make(model, spec);
-    case LayerKind::activation:
-      return ActivationLayer<T>::make(model, spec);
-    case LayerKind::dot:
-      return Dot<T>::make(model, spec);
-    case LayerKind::product:
-      return Product<T>::make(model, spec);
-    case LayerKind::sum:
-      return Sum<T>::make(model, spec);
-    case LayerKind::concat:
-      return Concat<T>::make(model, spec);
-    case LayerKind::terms:
-      return Terms<T>::make(model, spec);
-    case LayerKind::pairs:
-      return Pairs<T>::make(model, spec);
-    case LayerKind::gru:
-      return Gru<T>::make(model, spec);
-    case LayerKind::dropout:
-      return Dropout<T>::make(model, spec);
-  }
-  throw Error("INVALID_OPTION", "no such layer");
-}
+struct Kind {
+  std::string_view name;
+  std::unique_ptr<Layer<T>> (*make)(const ModelSpec&, const LayerSpec&);
+};
+// A kind's number is its position.
+template <class T>
+constexpr Kind<T> kKinds[] = {
+    {"inputs", Inputs<T>::make}, {"linear", Linear<T>::make},   {"activation", ActivationLayer<T>::make},
+    {"dot", Dot<T>::make},       {"product", Product<T>::make}, {"sum", Sum<T>::make},
+    {"concat", Concat<T>::make}, {"terms", Terms<T>::make},     {"pairs", Pairs<T>::make},
+    {"gru", Gru<T>::make},       {"dropout", Dropout<T>::make},
+};
+static_assert(std::size(kKinds<float>) == std::size(kKinds<double>));
 
 }  // namespace
 
+const std::vector<Enumerator>& layer_kinds() {
+  static const std::vector<Enumerator> kinds = [] {
+    std::vector<Enumerator> all;
+    for (const Kind<float>& kind : kKinds<float>) all.push_back({std::string(kind.name), static_cast<int>(all.size())});
+    return all;
+  }();
+  return kinds;
+}
+
 template <class T>
 std::unique_ptr<Layer<T>> make_layer(const ModelSpec& model, const LayerSpec& spec) {
-  std::unique_ptr<Layer<T>> layer = make_kind<T>(model, spec);
+  if (spec.kind < 0 || static_cast<std::size_t>(spec.kind) >= std::size(kKinds<T>))
+    throw Error("INVALID_OPTION", "no such layer");
+  std::unique_ptr<Layer<T>> layer = kKinds<T>[spec.kind].make(model, spec);
   layer->in = spec.in;
   layer->out = spec.out;
   for (const int t : spec.tensors)

@@ -20,8 +20,6 @@ struct AffineMap;
 // A sequence is a bag whose order matters, oldest id first.
 INNERLOOP_ENUM(InputKind, dense, categorical, bag, sequence)
 INNERLOOP_ENUM(Pooling, mean, sum)
-// One class of layers each (layers/registry.cc).
-INNERLOOP_ENUM(LayerKind, inputs, linear, activation, dot, product, sum, concat, terms, pairs, gru, dropout)
 
 struct InputSpec {
   InputKind kind;
@@ -38,7 +36,7 @@ struct TensorSpec {
 };
 
 struct LayerSpec {
-  LayerKind kind;
+  int kind;                     // number among layer_kinds() (layers/registry.cc)
   std::vector<int> in;          // slots read; none: the rows themselves
   int out;                      // slot written
   std::vector<int> tensors;     // parameters read, −1 where an optional one is missing

@@ -1,5 +1,5 @@
-// Reading what lib/addon.ts passes. TypeScript has validated the meaning; here only what memory safety needs is checked
-// again: types, lengths and index ranges, on copies that nobody else can change.
+// Reading what lib/foundation/addon.ts passes. TypeScript has validated the meaning; here only what memory safety needs
+// is checked again: types, lengths and index ranges, on copies that nobody else can change.
 #pragma once
 #include <napi.h>
 
@@ -43,15 +43,20 @@ inline Index integer(const Napi::Object& from, const char* name, double low, dou
   return integer(number(from, name), low, high, name);
 }
 
-// A value of an enum made by INNERLOOP_ENUM, by its name.
-template <class E>
-E enumerator(const Napi::Value& value, const char* field) {
+// The value of one of these names.
+inline int enumerator(const std::vector<Enumerator>& names, const Napi::Value& value, const char* field) {
   char given[32] = "";  // longer names are cut, and then no enumerator's
   std::size_t length = 0;
   if (value.IsString()) napi_get_value_string_utf8(value.Env(), value, given, sizeof given, &length);
-  for (const Enumerator& one : enumerators<E>())
-    if (one.name == std::string_view(given, length)) return static_cast<E>(one.value);
+  for (const Enumerator& one : names)
+    if (one.name == std::string_view(given, length)) return one.value;
   throw Error("INVALID_OPTION", std::string(field) + " has no such name");
+}
+
+// A value of an enum made by INNERLOOP_ENUM, by its name.
+template <class E>
+E enumerator(const Napi::Value& value, const char* field) {
+  return static_cast<E>(enumerator(enumerators<E>(), value, field));
 }
 
 template <class E>

@@ -2,6 +2,7 @@
 #include "../runtime/enumerators.h"
 
 #include "../graphs/graph.h"
+#include "../layers/layer.h"
 #include "../meta/meta_gradient.h"
 #include "../meta/outer_update.h"
 #include "operations.h"
@@ -9,10 +10,9 @@
 namespace innerloop {
 namespace {
 
-template <class E>
-void add(Napi::Object& tables, const char* name) {
+void add(Napi::Object& tables, const char* name, const std::vector<Enumerator>& enumerators) {
   Napi::Object table = Napi::Object::New(tables.Env());
-  for (const Enumerator& one : enumerators<E>()) table.Set(one.name, Napi::Number::New(tables.Env(), one.value));
+  for (const Enumerator& one : enumerators) table.Set(one.name, Napi::Number::New(tables.Env(), one.value));
   tables.Set(name, table);
 }
 
@@ -20,11 +20,11 @@ void add(Napi::Object& tables, const char* name) {
 
 Napi::Object enumerator_tables(Napi::Env env) {
   Napi::Object tables = Napi::Object::New(env);
-#define INNERLOOP_TABLE(E) add<E>(tables, #E);
+#define INNERLOOP_TABLE(E) add(tables, #E, enumerators<E>());
   INNERLOOP_TABLE(Activation)
   INNERLOOP_TABLE(InputKind)
   INNERLOOP_TABLE(Pooling)
-  INNERLOOP_TABLE(LayerKind)
+  add(tables, "LayerKind", layer_kinds());
   INNERLOOP_TABLE(LossKind)
   INNERLOOP_TABLE(RateKind)
   INNERLOOP_TABLE(SolverKind)

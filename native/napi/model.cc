@@ -1,5 +1,6 @@
 // Models.
 #include "../model/model.h"
+#include "../layers/layer.h"
 
 #include <algorithm>
 #include <limits>
@@ -37,7 +38,7 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
   }
   for (std::uint32_t i = 0; i < layers.Length(); ++i) {
     const Napi::Object layer = object(layers.Get(i), "layer");
-    LayerSpec made{.kind = enumerator<LayerKind>(layer, "kind"),
+    LayerSpec made{.kind = enumerator(layer_kinds(), layer.Get("kind"), "kind"),
                    .in = numbers<int>(layer.Get("in"), "in", 0, kMaxCount),
                    .out = static_cast<int>(integer(layer, "out", 0, kMaxCount)),
                    .tensors = numbers<int>(layer.Get("tensors"), "tensors", -1, kMaxCount),

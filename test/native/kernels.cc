@@ -177,12 +177,9 @@ void check(const Kernels<T>& kernels, const char* scalar) {
 
 int main() {
   for (const std::string& isa : available_isas()) {
-#if defined(__x86_64__)
-    if (isa == "avx512") check(avx512_kernels<float>(), "float32"), check(avx512_kernels<double>(), "float64");
-    if (isa == "avx2") check(avx2_kernels<float>(), "float32"), check(avx2_kernels<double>(), "float64");
-#elif defined(__aarch64__)
-    if (isa == "neon") check(neon_kernels<float>(), "float32"), check(neon_kernels<double>(), "float64");
-#endif
+    if (isa == "reference") continue;
+    check(kernels_of<float>(isa), "float32");
+    check(kernels_of<double>(isa), "float64");
   }
   return checks > 0 ? 0 : 1;
 }

@@ -188,13 +188,7 @@ void one(Input in, const Kernels<T>& k) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace innerloop;
   const Input in{data, size};
-#if defined(__x86_64__)
-  for (const std::string& isa : available_isas()) {
-    if (isa == "avx512") one<float>(in, avx512_kernels<float>()), one<double>(in, avx512_kernels<double>());
-    if (isa == "avx2") one<float>(in, avx2_kernels<float>()), one<double>(in, avx2_kernels<double>());
-  }
-#elif defined(__aarch64__)
-  one<float>(in, neon_kernels<float>()), one<double>(in, neon_kernels<double>());
-#endif
+  for (const std::string& isa : available_isas())
+    if (isa != "reference") one<float>(in, kernels_of<float>(isa)), one<double>(in, kernels_of<double>(isa));
   return 0;
 }
