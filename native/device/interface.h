@@ -58,7 +58,7 @@ typedef struct innerloop_tensor {
 } innerloop_tensor;
 
 typedef struct innerloop_layer {
-  int32_t kind; /* position in LayerKind of model/model.h */
+  int32_t kind; /* number among layer_kinds() of layers/registry.cc */
   int32_t out;  /* slot written */
   int32_t in_count, tensor_count, option_count;
   const int32_t* in;      /* slots read */
