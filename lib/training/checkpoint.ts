@@ -130,8 +130,10 @@ export class Checkpoint {
     const current = stateFrom(tensors, 'state.', precision, path);
     if (current === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field: path });
     const run = parseRun(metadata['run'], path);
-    const { isa } = this.#manifest;
-    isa.unshift(...instructionSets(metadata['manifest'], path).filter((name) => name !== isa[0]));
+    for (const kind of ['isa', 'device'] as const) {
+      const now = this.#manifest[kind];
+      now.unshift(...machinesOf(kind, metadata['manifest'], path).filter((name) => name !== now[0]));
+    }
     restoreState(this.#learner, current, path);
     const taskLosses = tensors[TASK_LOSSES]?.data as Float64Array | undefined;
     Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses });
@@ -178,9 +180,10 @@ function parseManifest(text: string | undefined, field: string): Partial<RunMani
   throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
 }
 
-/** Those that the run was on before: with another one now, its bytes are no longer those of one machine. */
-function instructionSets(text: string | undefined, field: string): string[] {
-  const { isa } = parseManifest(text, field) as { isa?: unknown };
-  if (Array.isArray(isa) && isa.every((name): name is string => typeof name === 'string')) return isa;
+/** Instruction sets or devices that the run was on before: with another one now, its bytes are no longer those of one machine. */
+function machinesOf(kind: 'isa' | 'device', text: string | undefined, field: string): string[] {
+  // Before there was a choice, runs were on the processor.
+  const { [kind]: names } = { device: ['cpu'], ...parseManifest(text, field) } as { isa?: unknown; device?: unknown };
+  if (Array.isArray(names) && names.every((name): name is string => typeof name === 'string')) return names;
   throw new InnerloopError('MODEL_FILE', 'the manifest of the run is damaged', { field, value: text });
 }

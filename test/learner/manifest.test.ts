@@ -125,25 +125,27 @@ test('the same run gives the same files on 1, 2 and 8 threads, twice, and throug
   }
 });
 
-test('a run resumed on another instruction set says so', async () => {
+test('a run resumed on another instruction set or device says so', async () => {
   const checkpoint = path();
   const learner = () => learnerOf(make('maml'));
   const first = train(learner(), tiny.train, { checkpoint, epochs: 3 });
   await first.next();
   await first.return(undefined);
   const { tensors, metadata } = decodeSafetensors(readFileSync(checkpoint), checkpoint);
-  const elsewhere = (isa: unknown) =>
+  const elsewhere = (isa: unknown, device: unknown = ['cpu']) =>
     writeFileSync(
       checkpoint,
       Buffer.concat(
-        encodeSealed(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa }) }),
+        encodeSealed(tensors, { ...metadata, manifest: JSON.stringify({ ...manifestIn(checkpoint), isa, device }) }),
       ),
     );
-  elsewhere(['other']);
+  elsewhere(['other'], ['cuda: other']);
   const resumed = learner();
   await run(resumed, tiny.train, { checkpoint, epochs: 3, metaBatch: 32 });
   assert.deepEqual(runManifest(resumed)!.isa, ['other', addon().isa]);
   assert.deepEqual(manifestIn(checkpoint).isa, ['other', addon().isa]);
+  assert.deepEqual(runManifest(resumed)!.device, ['cuda: other', 'cpu']);
+  assert.deepEqual(manifestIn(checkpoint).device, ['cuda: other', 'cpu']);
   for (const isa of ['avx2', [1], null, undefined]) {
     elsewhere(isa);
     await rejects(run(learner(), tiny.train, { checkpoint, epochs: 3, metaBatch: 32 }), 'MODEL_FILE', /manifest/);
