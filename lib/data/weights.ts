@@ -14,7 +14,7 @@ export interface RowWeightOptions {
   };
   /** Inverse propensity: interactions that were likely to be observed count less. */
   propensity?: PopularityPropensity | { column: string };
-  /** How often an interaction took place (`dataset.count`) is how sure it is that it was meant: such rows count more. */
+  /** How often an interaction took place (`dataset.count`) says how certain it is that it was meant: such rows count more. */
   confidence?: CountConfidence;
   /** No weight above so many times their mean; those above are cut to it. Default: no limit. */
   clip?: number;

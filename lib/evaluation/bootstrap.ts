@@ -1,7 +1,7 @@
 import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
 
-/** Of everything drawn at random here: resampled tasks, shuffled groups, flipped signs. */
+/** How often tasks are resampled, groups shuffled or signs flipped, and with which seed. */
 export interface ResampleOptions {
   /** Draws. Default 2000 for intervals, 10000 for tests. */
   resamples?: number;

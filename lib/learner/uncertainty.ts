@@ -14,7 +14,7 @@ export interface Uncertain {
   variance: Float64Array;
 }
 
-/** @internal @throws {InnerloopError} UNSUPPORTED for a learner that does not know how sure it is */
+/** @internal @throws {InnerloopError} UNSUPPORTED for a learner without a predictive variance */
 export function checkKnowsUncertainty(algorithm: Pick<Algorithm, 'solver' | 'name'>, noise: number | undefined): void {
   const { solver, name } = algorithm;
   if (solver !== 'ridge' && solver !== 'laplace') {

@@ -143,7 +143,7 @@ test('options of the algorithms are checked by name', async () => {
 
 // ------------------------------------------------------------------------------------------ uncertainty
 
-test('ridge knows how sure it is: 90 % intervals hold about 90 % of unseen ratings', async () => {
+test('the predictive variance of ridge is calibrated: 90 % intervals hold about 90 % of unseen ratings', async () => {
   const learner = learnerOf(ridge(), { at: ratings });
   await rejects(learner.uncertainty(ratings.test), 'UNSUPPORTED', /noiseVariance/);
   await run(learner, ratings.train, { epochs: 15 });
