@@ -4,6 +4,7 @@ import { test } from 'tap';
 import fc from 'fast-check';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
+import { trimText } from '../../lib/data/values.js';
 import { buildTasks, redrawQuery, splitTasks, subsetTasks } from '../../lib/tasks/index.js';
 import { datasetOf, query, rowsOf, support } from '../fixtures/tasks.js';
 
@@ -33,19 +34,20 @@ const anyId = fc.oneof(
   fc.string({ minLength: 1, maxLength: 6, unit: 'grapheme' }),
   fc.integer({ min: -3, max: 20 }).map(String),
 );
-const anyInteractions = fc.uniqueArray(fc.tuple(anyId, anyId, fc.integer({ min: -2, max: 5 })), {
-  minLength: 1,
-  maxLength: 60,
-  selector: ([user, item]) => JSON.stringify([user, item]),
-});
+const isId = (text: string) => trimText(text) !== '';
+const anyInteractions = fc.uniqueArray(
+  fc.tuple(anyId.filter(isId), anyId.filter(isId), fc.integer({ min: -2, max: 5 })),
+  { minLength: 1, maxLength: 60, selector: ([user, item]) => JSON.stringify([trimText(user), trimText(item)]) },
+);
 
-test('datasetFromColumns: any text is an id, and nothing but itself', async () => {
+test('datasetFromColumns: any text is an id without the blanks around it, and nothing but itself', async () => {
   fc.assert(
     fc.property(anyInteractions, (rows) => {
       const dataset = datasetFromColumns({
         user: rows.map(([u]) => u),
         item: rows.map(([, i]) => i),
         label: rows.map(([, , y]) => y),
+        nulls: [],
       });
       assert.equal(dataset.size, rows.length);
       const read = Array.from({ length: dataset.size }, (_, r) => [
@@ -54,7 +56,7 @@ test('datasetFromColumns: any text is an id, and nothing but itself', async () =
         dataset.label[r],
       ]);
       const sorted = (list: unknown[][]) => list.map((entry) => JSON.stringify(entry)).sort();
-      assert.deepEqual(sorted(read), sorted(rows.map((row) => [...row])));
+      assert.deepEqual(sorted(read), sorted(rows.map(([u, i, y]) => [trimText(u), trimText(i), y])));
       for (const table of [dataset.users, dataset.items]) {
         const { values } = table.keys;
         assert.equal(new Set(values).size, values.length);
