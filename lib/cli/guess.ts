@@ -71,7 +71,10 @@ export function guessRoles({ rows, columns }: PeekedTable): Record<Role, Guess> 
   const roles = {} as Record<Role, Guess>;
   const free = () => columns.filter(({ name }) => !taken.has(name));
   for (const role of ROLES) {
-    const named = free().filter((column) => NAMES[role].test(plain(column.name)) && fits(role, column));
+    const matching = free().filter(({ name }) => NAMES[role].test(plain(name)));
+    const fitting = matching.filter((column) => fits(role, column));
+    // Ratings such as 4,5 or dates such as 11.02.2012 are not left out: reading them says what to write.
+    const named = fitting.length > 0 ? fitting : matching;
     // Ids before other columns of the same kind of name: movieId before movieTitle.
     const found = named.find(({ name }) => /id$/i.test(plain(name))) ?? named[0];
     if (found !== undefined) {

@@ -57,6 +57,29 @@ for (const [name, files, columns, kind] of CASES) {
   });
 }
 
+test('a rating or a time that is no number is refused with the line to write, not left out', async () => {
+  const rows = Array.from({ length: 40 }, (_, r) => [`u${r % 8}`, `i${r % 5}`, r % 2]);
+  const table = (header: string, cells: (of: number) => string) =>
+    [header, ...rows.map(([user, item, of]) => `${user};${item};${cells(Number(of))}`)].join('\n');
+  for (const [name, text, wanted] of [
+    ['comma', table('user;item;rating;date', (of) => `${3 + of},5;11.02.2012`), '{"column":"rating","decimal":","}'],
+    ['date', table('user;item;rating;date', (of) => `${3 + of};13.02.2012`), 'timeFormat'],
+    [
+      'yes',
+      table('user;item;liked', (of) => (of === 1 ? 'yes' : 'no')),
+      '{"column":"liked","values":{"no":0,"yes":1}}',
+    ],
+  ]) {
+    fs.writeFileSync(join(folder, `${name}.csv`), text);
+    // Times are read first by inspect or train.
+    for (const command of name === 'date' ? [['inspect']] : [['init', '--yes'], ['inspect']]) {
+      const { code, stderr } = run(...command, `${name}.csv`);
+      assert.equal(code, 1, `${name}: ${stderr}`);
+      assert.ok(stderr.includes(wanted), `${name}: ${stderr}`);
+    }
+  }
+});
+
 test('tables that share a column’s name, and two tables of one side', async () => {
   const write = (name: string, text: string) => fs.writeFileSync(join(folder, name), text);
   const rows = Array.from({ length: 80 }, (_, k) => `${k % 10},${(k * 3) % 16},${(k % 5) + 1}\n`).join('');
