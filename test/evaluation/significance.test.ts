@@ -90,6 +90,8 @@ test('the exact randomisation test agrees with SciPy; the sampled one comes near
   assert.ok(p < 0.002, `only the sign pattern of all + or all − is as extreme: ${p}`);
   const flat = Float64Array.from({ length: 64 }, (_, t) => (t < 32 ? 1 : -1));
   assert.ok(randomizationTest(flat, new Float64Array(64), { resamples: 2000 }).p > 0.99);
+  // One pattern in 2⁶³ is as extreme as this one: no sample has it but the one that was observed, which counts.
+  assert.equal(randomizationTest(new Float64Array(64).fill(1), new Float64Array(64), { resamples: 999 }).p, 1 / 1000);
 });
 
 test('Holm agrees with statsmodels; NaN is left out', async () => {
