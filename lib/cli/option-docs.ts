@@ -28,10 +28,12 @@ function typesFile({ imports, types }: OptionFile): string {
   const lines = ['/** Written from the tables of options by `npm run options`: change those, not this file. */'];
   for (const [from, names] of Object.entries(imports))
     lines.push(`import type { ${names.join(', ')} } from '${from}';`);
-  return `${[...lines, ...types.flatMap((type) => ['', ...declaration(type)])].join('\n')}\n`;
+  // The file's first table is the base of those that have its members.
+  const [base] = types.filter((type) => 'table' in type);
+  return `${[...lines, ...types.flatMap((type) => ['', ...declaration(type, type === base ? undefined : base)])].join('\n')}\n`;
 }
 
-function declaration(type: Documented): string[] {
+function declaration(type: Documented, base?: Base): string[] {
   if ('table' in type) return interfaceOf(type.name, type.table, type.doc);
   if ('kind' in type) return [...comment(type.doc, ''), ...aliasOf(type.name, type.kind)];
   const names = Object.keys(type.of).map(type.nameOf);
@@ -41,6 +43,7 @@ function declaration(type: Documented): string[] {
       table,
       'tag' in type ? type.docs?.[value] : `Options of \`${value}\`.`,
       'tag' in type ? `${type.tag}: '${value}'` : undefined,
+      base,
     ),
     '',
   ]);
@@ -49,13 +52,37 @@ function declaration(type: Documented): string[] {
   return [...each, ...comment(type.doc, ''), `export interface ${type.name} {`, ...members, '}'];
 }
 
-function interfaceOf(name: string, table: OptionTable, doc: string | undefined, tag?: string): string[] {
-  const members = membersOf(table, '  ');
-  const lines = [`export interface ${name} {`, ...(tag === undefined ? [] : [`  ${tag};`]), ...members, '}'];
+interface Base {
+  name: string;
+  table: OptionTable;
+}
+
+function interfaceOf(name: string, table: OptionTable, doc: string | undefined, tag?: string, base?: Base): string[] {
+  const shared = base === undefined ? [] : sharedWith(base.table, table);
+  const parent = shared.length < 2 ? undefined : parentOf(base!, shared);
+  const rest = parent === undefined ? table : without(table, shared);
+  const members = membersOf(rest, '  ');
+  const head = `export interface ${name} ${parent === undefined ? '' : `extends ${parent} `}{`;
+  const lines = [head, ...(tag === undefined ? [] : [`  ${tag};`]), ...members, '}'];
   // An interface without members would take anything.
-  const text = members.length === 0 && tag === undefined ? [`export type ${name} = Record<never, never>;`] : lines;
+  const isEmpty = members.length === 0 && tag === undefined;
+  const text = isEmpty ? [`export type ${name} = ${parent ?? 'Record<never, never>'};`] : lines;
   return [...(doc === undefined ? [] : comment(doc, '')), ...text];
 }
+
+/** The names of the members that are written alike in both tables. */
+function sharedWith(base: OptionTable, table: OptionTable): string[] {
+  const written = (of: OptionTable, name: string) => membersOf({ [name]: of[name] }, '').join('\n');
+  return Object.keys(base).filter((name) => name in table && written(base, name) === written(table, name));
+}
+
+function parentOf({ name, table }: Base, shared: readonly string[]): string {
+  if (shared.length === Object.keys(table).length) return name;
+  return `Pick<${name}, ${shared.map(literal).join(' | ')}>`;
+}
+
+const without = (table: OptionTable, names: readonly string[]): OptionTable =>
+  Object.fromEntries(Object.entries(table).filter(([name]) => !names.includes(name)));
 
 function membersOf(table: OptionTable, indent: string): string[] {
   return Object.entries(table).flatMap(([name, spec]) => [

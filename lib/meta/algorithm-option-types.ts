@@ -34,36 +34,7 @@ export interface GradientOptions {
 }
 
 /** Options of `maml`. */
-export interface MamlOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
+export interface MamlOptions extends GradientOptions {
   /** 2 is the exact meta-gradient, 1 holds the inner gradients constant. Default: 2. */
   order?: 1 | 2;
   /**
@@ -82,101 +53,19 @@ export interface MamlOptions {
 }
 
 /** Options of `fomaml`. */
-export interface FomamlOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
-}
+export type FomamlOptions = GradientOptions;
 
 /** Options of `anil`. */
-export interface AnilOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
+export interface AnilOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
    * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
    * Default: ["@last"].
    */
   adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
 }
 
 /** Options of `reptile`. */
-export interface ReptileOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
-}
+export type ReptileOptions = Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'>;
 
 /** Options of `ridge`. */
 export interface RidgeOptions {
@@ -188,65 +77,10 @@ export interface RidgeOptions {
 }
 
 /** Options of `metaSgd`. */
-export interface MetaSgdOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
-}
+export type MetaSgdOptions = Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'>;
 
 /** Options of `mamlPlusPlus`. */
-export interface MamlPlusPlusOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
+export interface MamlPlusPlusOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
    * The meta-loss Σ_k w_k L_Q(θ_k) begins with equal weights of all steps and becomes that of the last one, linearly over so
    * many epochs. The losses that training reports are these sums. Default: {"epochs":10}.
@@ -263,32 +97,7 @@ export interface MamlPlusPlusOptions {
 }
 
 /** Options of `imaml`. */
-export interface ImamlOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
+export interface ImamlOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner'> {
   /** λ of the proximal term λ/2 ‖θ − θ_0‖². Default: 1. */
   lambda?: number;
   /** Most conjugate-gradient steps, each one Hessian-vector product. Default: 5. */
@@ -298,36 +107,14 @@ export interface ImamlOptions {
 }
 
 /** Options of `melu`. */
-export interface MeluOptions {
+export interface MeluOptions extends Pick<GradientOptions, 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /** Inner steps K. Default: 1. */
   steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
   /**
    * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
    * Default: ["@dense"].
    */
   adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
   /** 2 is the exact meta-gradient, 1 holds the inner gradients constant. Default: 2. */
   order?: 1 | 2;
 }
@@ -347,18 +134,7 @@ export interface LaplaceOptions {
 }
 
 /** Options of `lstmMetaLearner`. */
-export interface LstmMetaLearnerOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
+export interface LstmMetaLearnerOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage'> {
   /** Hidden units of the first LSTM. Default: 20. */
   hidden?: number;
 }
@@ -372,36 +148,12 @@ export interface LwaOptions {
 }
 
 /** Options of `mamo`. */
-export interface MamoOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
+export interface MamoOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
    * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
    * Default: ["@dense"].
    */
   adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
   /** Kinds of users that the memories tell apart. Default: 8. */
   slots?: number;
   /** Width of the profile keys. Default: 16. */
@@ -412,36 +164,12 @@ export interface MamoOptions {
 export type MatchingNetsOptions = Record<never, never>;
 
 /** Options of `metaEmb`. */
-export interface MetaEmbOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
+export interface MetaEmbOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
    * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
    * Default: ["@last"].
    */
   adapt?: 'all' | string[];
-  /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
-  rates?: 'fixed' | 'perParameter' | 'perStep';
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
   /** Share α of the cold loss in the meta-loss. Default: 0.1. */
   coldWeight?: number;
   /** Hidden units of the generator. Default: 16. */
@@ -489,35 +217,7 @@ export interface TanpOptions {
 export type JointOptions = Record<never, never>;
 
 /** Options of `fineTune`. */
-export interface FineTuneOptions {
-  /** Inner steps K. Default: 5. */
-  steps?: number;
-  /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
-  learningRate?: number;
-  /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
-   */
-  adapt?: 'all' | string[];
-  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
-  shrinkage?: number;
-  /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
-    kind: 'momentum';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    momentum?: number;
-  } | {
-    kind: 'adam';
-    /** Share of the past that each step keeps. Default: 0.9. */
-    beta1?: number;
-    /** Share of the past that each step keeps. Default: 0.999. */
-    beta2?: number;
-    /** Added to the root of the second moment. Default: 1e-8. */
-    epsilon?: number;
-  };
-  /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
-  proximal?: number;
-}
+export type FineTuneOptions = Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'>;
 
 /** Options of every algorithm by its name. */
 export interface OptionsByAlgorithm {
