@@ -9,8 +9,8 @@ import type { Model } from '../model/model.js';
 import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
-import { negativesOfSupport, rankedRows, userBiasOfRows } from './rows.js';
-import type { RowContext } from './rows.js';
+import { negativesOfSupport, rankedRows, userBiasOfRows } from './row-rules.js';
+import type { RowContext } from './row-rules.js';
 import type { HideIds } from './option-types.js';
 
 export type { HideIds };

@@ -7,7 +7,7 @@ import { escape, figure } from '../charts/svg.js';
 import type { Sweep } from './cases.js';
 import { networkOf } from './cases.js';
 import { digits, duration, FACTOR_NAMES, rate } from '../charts/format.js';
-import { groups, HEADER, WORDS } from './rows.js';
+import { groups, HEADER, WORDS } from './table-rows.js';
 import type { Quantiles } from './timing.js';
 
 export function renderPage(report: BenchReport): string {

@@ -7,7 +7,7 @@ import type { Factor } from '../bench/cases.js';
 import { FACTORS } from '../bench/cases.js';
 import { renderPage } from '../bench/page.js';
 import type { Adapt } from '../bench/problem.js';
-import { renderText } from '../bench/table.js';
+import { renderText } from '../bench/terminal.js';
 import { checkOneOf } from '../foundation/check.js';
 import type { Precision } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';

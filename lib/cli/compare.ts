@@ -9,7 +9,7 @@ import type { BaselineName } from '../baselines/fit.js';
 import { describeCandidates } from '../evaluation/candidates.js';
 import { compareRuns } from '../compare/runs.js';
 import type { MethodRun, RunTable } from '../compare/runs.js';
-import { renderComparison, renderComparisonMarkdown } from '../compare/table.js';
+import { renderComparison, renderComparisonMarkdown } from '../compare/comparison-table.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { lockFile, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';

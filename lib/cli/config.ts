@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
 import { BASELINES } from '../baselines/fit.js';
-import { ROW_OPTIONS } from '../batch/rows.js';
+import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';

@@ -4,7 +4,7 @@ import { decodedMethod } from '../evaluation/evaluate.js';
 import type { Evaluation, MethodEvaluation } from '../evaluation/evaluate.js';
 import { fitMedianDecoder, medianDecoder } from '../evaluation/median-decode.js';
 import { queryLabels } from '../evaluation/metrics.js';
-import { resultTable } from '../evaluation/table.js';
+import { resultTable } from '../evaluation/result-table.js';
 import { reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 

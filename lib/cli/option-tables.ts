@@ -1,7 +1,7 @@
 /** Every table of options, with the types that are written of it (`npm run options`) and the heading it has in the reference. */
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { INPUT_CHOICE } from '../batch/features.js';
-import { ROW_OPTIONS } from '../batch/rows.js';
+import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { CANDIDATES } from '../evaluation/candidates.js';
 import { EVALUATE_OPTIONS, METRIC_OPTIONS } from '../evaluation/options.js';

@@ -3,7 +3,7 @@ import type { Baseline } from '../baselines/baseline.js';
 import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { isListMetric } from '../evaluation/names.js';
-import type { ResultTable } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/result-table.js';
 import {
   askFirst,
   coldStart,

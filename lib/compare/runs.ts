@@ -2,8 +2,8 @@
 import { invalid, checkArray, checkString } from '../foundation/check.js';
 import { bootstrapIntervals } from './bootstrap.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { resultTable } from '../evaluation/table.js';
-import type { ResultTable } from '../evaluation/table.js';
+import { resultTable } from '../evaluation/result-table.js';
+import type { ResultTable } from '../evaluation/result-table.js';
 
 /** One run of one method, as plain JSON: of a learner with one seed, or of a baseline. */
 export interface MethodRun {

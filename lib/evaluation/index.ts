@@ -36,5 +36,5 @@ export { meanInterval, pairedDifference } from './intervals.js';
 export type { Interval } from './intervals.js';
 export { fitMedianDecoder, medianDecoder } from './median-decode.js';
 export type { MedianDecoder } from './median-decode.js';
-export { renderMarkdown, renderText, resultTable } from './table.js';
-export type { ResultTable } from './table.js';
+export { renderMarkdown, renderText, resultTable } from './result-table.js';
+export type { ResultTable } from './result-table.js';

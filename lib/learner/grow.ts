@@ -12,7 +12,7 @@ import type {
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { NativeState } from '../foundation/addon.js';
-import { translateRows } from '../batch/rows.js';
+import { translateRows } from '../batch/row-rules.js';
 import { gatherColumn } from '../data/columns.js';
 import { scaledAs } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { LineChart } from '../charts/lines.js';
 import { InnerloopError } from '../foundation/errors.js';
-import type { ResultTable } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/result-table.js';
 
 /** What `innerloop train` writes; a field that another version left out is shown as missing. */
 export interface Manifest {

@@ -2,7 +2,7 @@ import { runNative } from '../foundation/addon.js';
 import { checkInteger, checkObject, checkSeed, checkSignal, checkString } from '../foundation/check.js';
 import type { FloatArray, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
-import type { ResultTable } from '../evaluation/table.js';
+import type { ResultTable } from '../evaluation/result-table.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';

@@ -4,7 +4,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
-import { TaskSetBuilder } from '../tasks/rows.js';
+import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { checkTaskSet } from '../tasks/check.js';
 import type { EvidenceCandidate } from './evidence.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';

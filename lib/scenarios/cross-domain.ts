@@ -17,7 +17,7 @@ import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { buildTasks, joinTasks } from '../tasks/index.js';
 import { keyColumn } from '../tasks/key.js';
-import { TaskSetBuilder } from '../tasks/rows.js';
+import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';
 import { betterOf, checkLearner, measure, metricOf, seriesOf, tableOf } from './scenario.js';

@@ -5,7 +5,7 @@ import { groupRows } from '../foundation/group-rows.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';
-import { TaskSetBuilder } from '../tasks/rows.js';
+import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { topK } from '../foundation/top-k.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { checkLearner } from './scenario.js';

@@ -5,7 +5,7 @@ import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import { random } from '../foundation/random.js';
-import { TaskSetBuilder } from '../tasks/rows.js';
+import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { gradientAlignment } from './alignment.js';
 import { betterOf, checkLearner, measureOutputs, metricOf, seriesOf, tableOf } from './scenario.js';

@@ -4,7 +4,7 @@ import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, parseMetric } from '../evaluation/metrics.js';
 import type { MetricResult } from '../evaluation/metrics.js';
-import type { ResultTable, TableCell, TableColumn } from '../evaluation/table.js';
+import type { ResultTable, TableCell, TableColumn } from '../evaluation/result-table.js';
 import { Learner } from '../learner/learner.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { lossOf } from '../model/losses.js';

@@ -5,7 +5,7 @@
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { SIDES } from '../batch/features.js';
 import { contextNames } from '../batch/given-features.js';
-import { userBias } from '../batch/rows.js';
+import { userBias } from '../batch/row-rules.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { PackedRows } from './packed-rows.js';

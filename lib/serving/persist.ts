@@ -17,7 +17,7 @@ import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { ModelOptions } from '../model/model.js';
 import type { Optimizer } from '../meta/outer-update.js';
-import type { RowOptions, RowRules, RowState } from '../batch/rows.js';
+import type { RowOptions, RowRules, RowState } from '../batch/row-rules.js';
 import { adam, sgd } from '../meta/outer-update.js';
 import { decodeSealed, encodeSealed } from '../files/sealed.js';
 import type { NamedArray } from '../files/safetensors.js';

@@ -2,7 +2,7 @@
 import { runNative } from '../foundation/addon.js';
 import { contextNames } from '../batch/given-features.js';
 import type { FeatureValues } from '../batch/given-features.js';
-import { userBias } from '../batch/rows.js';
+import { userBias } from '../batch/row-rules.js';
 import { adaptedOf, certainOf, selectionOf } from './person.js';
 import type { Person } from './person.js';
 import { packSupport } from './support.js';

@@ -12,7 +12,7 @@ import { emptyError, resolveTaskOptions } from './resolve-options.js';
 import type { TaskOptions } from './options.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
-import { TaskSetBuilder } from './rows.js';
+import { TaskSetBuilder } from './task-set-builder.js';
 
 /** A task set, and what the rules left out of it. */
 export interface BuiltTasks extends TaskSet {

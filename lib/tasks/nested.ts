@@ -3,7 +3,7 @@ import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid }
 import type { TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import { emptyError } from './resolve-options.js';
-import { TaskSetBuilder } from './rows.js';
+import { TaskSetBuilder } from './task-set-builder.js';
 
 export interface NestedOptions {
   /**

@@ -11,7 +11,7 @@ import { DEFAULT_SEED } from './options.js';
 import { emptyError, resolveTaskOptions } from './resolve-options.js';
 import type { PartSplit } from './options.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
-import { TaskSetBuilder } from './rows.js';
+import { TaskSetBuilder } from './task-set-builder.js';
 import type { Split } from './split.js';
 
 const SETS = ['train', 'validation', 'test'] as const;

@@ -6,7 +6,7 @@ import { emptyError, resolveTaskOptions } from './resolve-options.js';
 import type { TimeSplit } from './options.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
-import { TaskSetBuilder } from './rows.js';
+import { TaskSetBuilder } from './task-set-builder.js';
 import type { Split } from './split.js';
 
 /** Times from which the rows of validation and of test begin. */

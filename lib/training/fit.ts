@@ -19,7 +19,7 @@ import { createLearner } from '../learner/learner.js';
 import type { Learner } from '../learner/learner.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
-import { renderText } from '../evaluation/table.js';
+import { renderText } from '../evaluation/result-table.js';
 import { train } from './train.js';
 import type { EpochReport } from './train.js';
 

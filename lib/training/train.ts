@@ -17,7 +17,7 @@ import { isAmong, measureMethod } from '../evaluation/measure.js';
 import { keepSplit } from '../learner/split.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { checkVaried, standardFor } from '../evaluation/standard.js';
-import { fitRows, translateRows } from '../batch/rows.js';
+import { fitRows, translateRows } from '../batch/row-rules.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { packTaskSet } from '../batch/task-batch.js';
 import { checkTaskWeights, TaskSampler } from './task-sampling.js';

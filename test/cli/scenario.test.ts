@@ -10,7 +10,7 @@ import { packageRoot } from '../../lib/foundation/addon.js';
 import { readConfig } from '../../lib/cli/config.js';
 import { measures, validationMetric } from '../../lib/cli/pipeline.js';
 import { SCENARIOS } from '../../lib/cli/scenarios.js';
-import type { ResultTable } from '../../lib/evaluation/table.js';
+import type { ResultTable } from '../../lib/evaluation/result-table.js';
 import type { Chart } from '../../lib/scenarios/index.js';
 
 const root = packageRoot();

@@ -12,7 +12,7 @@ import { merged, readComparison } from '../../lib/cli/learners.js';
 import { compareRuns } from '../../lib/compare/runs.js';
 import type { MethodRun, RunTable } from '../../lib/compare/runs.js';
 import { bootstrapIntervals } from '../../lib/compare/bootstrap.js';
-import { renderComparison, renderComparisonMarkdown } from '../../lib/compare/table.js';
+import { renderComparison, renderComparisonMarkdown } from '../../lib/compare/comparison-table.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { meanInterval } from '../../lib/evaluation/intervals.js';

@@ -8,7 +8,7 @@ import { datasetFromColumns, withHistory } from '../../lib/data/index.js';
 import { defaultCandidates, evaluateCandidates } from '../../lib/evaluation/candidates.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { metricOf } from '../../lib/evaluation/metrics.js';
-import { renderMarkdown, renderText } from '../../lib/evaluation/table.js';
+import { renderMarkdown, renderText } from '../../lib/evaluation/result-table.js';
 import type { SequenceColumn, TaskSet } from '../../lib/foundation/contract.js';
 import { random } from '../../lib/foundation/random.js';
 import { createLearner } from '../../lib/learner/learner.js';

@@ -13,7 +13,7 @@ import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { evaluateLists } from '../../lib/evaluation/list-metrics.js';
 import { rankCatalog } from '../../lib/evaluation/lists.js';
 import type { RankedLists } from '../../lib/evaluation/lists.js';
-import { renderText } from '../../lib/evaluation/table.js';
+import { renderText } from '../../lib/evaluation/result-table.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';

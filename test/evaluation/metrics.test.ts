@@ -8,7 +8,7 @@ import { InnerloopError } from '../../lib/foundation/errors.js';
 import { meanInterval, pairedDifference, studentT } from '../../lib/evaluation/intervals.js';
 import { fitMedianDecoder, medianDecoder } from '../../lib/evaluation/median-decode.js';
 import { evaluateScores, metricOf, metricsFor, parseMetric } from '../../lib/evaluation/metrics.js';
-import { renderMarkdown, renderText, resultTable } from '../../lib/evaluation/table.js';
+import { renderMarkdown, renderText, resultTable } from '../../lib/evaluation/result-table.js';
 import { random } from '../../lib/foundation/random.js';
 
 function root(): string {

@@ -13,7 +13,7 @@ import { standalone } from '../../lib/charts/standalone.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { compareGroups } from '../../lib/evaluation/groups.js';
 import { reliability } from '../../lib/evaluation/probability.js';
-import { resultTable } from '../../lib/evaluation/table.js';
+import { resultTable } from '../../lib/evaluation/result-table.js';
 import { random } from '../../lib/foundation/random.js';
 import { writeReport } from '../../lib/report/write.js';
 import { findBrowser, withPage } from '../fixtures/browser.js';

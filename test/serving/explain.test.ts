@@ -17,7 +17,7 @@ import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { adam } from '../../lib/meta/outer-update.js';
 import type { PersonalModel } from '../../lib/serving/personal-model.js';
-import type { RowOptions } from '../../lib/batch/rows.js';
+import type { RowOptions } from '../../lib/batch/row-rules.js';
 import { splitTasks, buildTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 

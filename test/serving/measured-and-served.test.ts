@@ -7,7 +7,7 @@ import { describeInputs } from '../../lib/batch/features.js';
 import type { InputChoice } from '../../lib/batch/features.js';
 import type { FeatureValues } from '../../lib/batch/given-features.js';
 import { lossOf } from '../../lib/model/losses.js';
-import type { RowOptions } from '../../lib/batch/rows.js';
+import type { RowOptions } from '../../lib/batch/row-rules.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import type { BodySpec, HeadSpec } from '../../lib/foundation/contract.js';
 import { random } from '../../lib/foundation/random.js';

@@ -11,7 +11,7 @@ import { defineModel } from '../../lib/model/model.js';
 import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
-import { fitRows, rowContext, rowRules } from '../../lib/batch/rows.js';
+import { fitRows, rowContext, rowRules } from '../../lib/batch/row-rules.js';
 import { buildTasks, subsetTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import { path, refuses, rejects } from '../fixtures/family.js';

@@ -1,7 +1,7 @@
 /** The report for a terminal: aligned columns, emphasis only where there is a terminal. */
 import type { BenchReport } from './bench.js';
 import { rate } from '../charts/format.js';
-import { groups, HEADER, WORDS } from './rows.js';
+import { groups, HEADER, WORDS } from './table-rows.js';
 
 export interface TextOptions {
   /** Escape codes for bold and dim. Default false. */
