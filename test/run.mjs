@@ -9,7 +9,8 @@ import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runTestFile } from '../dist/test/fixtures/tap.js';
 
-const NUMERIC = /^(native\/kernels|model\/(model|layers)|meta\/(golden|inner-rule|solvers|derivatives|forms))\./;
+const NUMERIC =
+  /^(native\/kernels|model\/(model|bad-tasks|bad-calls|layers)|meta\/(golden|inner-rule|solvers|derivatives|forms))\./;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'test');
