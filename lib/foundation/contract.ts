@@ -132,14 +132,16 @@ export interface InnerLoop {
  * with every task: `sgd`, u_k = g_k; `momentum`, u_k = m_{k+1} = μ m_k + g_k (heavy ball), μ = `momentum` (default 0.9);
  * `adam` (Kingma & Ba 2015), u_k = m̂ / (√ŝ + ε) with `beta1` (default 0.9), `beta2` (0.999), `epsilon` (1e-8). Adam's first
  * step is nearly α · sign g: its derivative is large, up to α/ε, where gradients are small; a larger ε smooths it.
+ *
+ * `clipNorm`: g_k is scaled down to this Euclidean norm, over all that the task adapts, where it is longer. Default: no clipping.
  */
 export type InnerRule =
   | 'sgd'
   | 'momentum'
   | 'adam'
-  | { kind: 'sgd' }
-  | { kind: 'momentum'; momentum?: number }
-  | { kind: 'adam'; beta1?: number; beta2?: number; epsilon?: number };
+  | { kind: 'sgd'; clipNorm?: number }
+  | { kind: 'momentum'; momentum?: number; clipNorm?: number }
+  | { kind: 'adam'; beta1?: number; beta2?: number; epsilon?: number; clipNorm?: number };
 
 export interface ImplicitGradient {
   /** Most conjugate-gradient steps, each one Hessian-vector product. Default 5. */

@@ -153,6 +153,8 @@ export interface NativeUpdate {
   beta1: number;
   beta2: number;
   epsilon: number;
+  /** Longest inner gradient; 0: no limit. */
+  clipNorm?: number;
 }
 /** As native/graphs/graph.h has it. */
 export interface NativeGraphSpec {

@@ -16,10 +16,22 @@ export interface GradientOptions {
   /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. Default: 0. */
   shrinkage?: number;
   /** What a step follows: the gradient, heavy-ball momentum or Adam, each differentiated exactly. Default: sgd. */
-  inner?: 'sgd' | 'momentum' | 'adam' | { kind: 'sgd' } | {
+  inner?: 'sgd' | 'momentum' | 'adam' | {
+    kind: 'sgd';
+    /**
+     * A longer gradient, over all that a task adapts, is scaled down to this norm; the scaling is differentiated too. Default:
+     * no clipping.
+     */
+    clipNorm?: number;
+  } | {
     kind: 'momentum';
     /** Share of the past that each step keeps. Default: 0.9. */
     momentum?: number;
+    /**
+     * A longer gradient, over all that a task adapts, is scaled down to this norm; the scaling is differentiated too. Default:
+     * no clipping.
+     */
+    clipNorm?: number;
   } | {
     kind: 'adam';
     /** Share of the past that each step keeps. Default: 0.9. */
@@ -28,6 +40,11 @@ export interface GradientOptions {
     beta2?: number;
     /** Added to the root of the second moment. Default: 1e-8. */
     epsilon?: number;
+    /**
+     * A longer gradient, over all that a task adapts, is scaled down to this norm; the scaling is differentiated too. Default:
+     * no clipping.
+     */
+    clipNorm?: number;
   };
   /** Adds so much / 2 · ‖θ − θ_0‖² to the support loss, so that a task stays near the shared parameters. Default: 0. */
   proximal?: number;

@@ -11,16 +11,27 @@ export const decay = (standard: number) =>
     doc: 'Share of the past that each step keeps.',
   }) as const;
 
+/** Of Adam, inner and outer (Kingma & Ba 2015). @internal */
+export const ADAM = {
+  beta1: decay(0.9),
+  beta2: decay(0.999),
+  epsilon: { kind: 'number', above: 0, default: 1e-8, doc: 'Added to the root of the second moment.' },
+} as const satisfies OptionTable;
+
+const CLIPPED = {
+  clipNorm: {
+    kind: 'number',
+    above: 0,
+    defaultDoc: 'no clipping',
+    doc: 'A longer gradient, over all that a task adapts, is scaled down to this norm; the scaling is differentiated too.',
+  },
+} as const satisfies OptionTable;
+
 /** What an inner step follows; see `InnerRule` for the formulas. */
 export const INNER_RULES = {
-  sgd: {},
-  momentum: { momentum: decay(0.9) },
-  // Kingma & Ba 2015.
-  adam: {
-    beta1: decay(0.9),
-    beta2: decay(0.999),
-    epsilon: { kind: 'number', above: 0, default: 1e-8, doc: 'Added to the root of the second moment.' },
-  },
+  sgd: { ...CLIPPED },
+  momentum: { momentum: decay(0.9), ...CLIPPED },
+  adam: { ...ADAM, ...CLIPPED },
 } as const satisfies Record<string, OptionTable>;
 
 /** Options of all algorithms that take gradient steps. */

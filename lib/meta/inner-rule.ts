@@ -10,13 +10,14 @@ export function resolveRule(rule: unknown, field: string): NativeUpdate | undefi
   checkOption(rule, field, GRADIENT_OPTIONS.inner);
   const given = rule as ValueOf<typeof GRADIENT_OPTIONS.inner>;
   const { kind, ...options } = typeof given === 'string' ? { kind: given } : given;
-  if (kind === 'sgd') return undefined;
-  if (kind === 'momentum')
-    return {
-      kind: 'momentum',
-      beta1: resolveOptions(options, field, INNER_RULES.momentum).momentum,
-      beta2: 0,
-      epsilon: 0,
-    };
+  const none = { beta1: 0, beta2: 0, epsilon: 0 };
+  if (kind === 'sgd') {
+    const { clipNorm } = resolveOptions(options, field, INNER_RULES.sgd);
+    return clipNorm === undefined ? undefined : { kind, ...none, clipNorm };
+  }
+  if (kind === 'momentum') {
+    const { momentum, clipNorm } = resolveOptions(options, field, INNER_RULES.momentum);
+    return { kind, ...none, beta1: momentum, clipNorm };
+  }
   return { kind: 'adam', ...resolveOptions(options, field, INNER_RULES.adam) };
 }

@@ -3,7 +3,7 @@ import { invalid } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
-import { decay, INNER_RULES } from './algorithm-options.js';
+import { decay, ADAM } from './algorithm-options.js';
 import { selectTensors } from './inner-loop.js';
 import type { Model } from '../model/model.js';
 import type { AdamOptions, SgdOptions } from './optimizer-option-types.js';
@@ -54,7 +54,7 @@ const outerRate = <const D extends number>(standard: D) =>
 
 /** Options of the outer optimizers by name. @internal */
 export const OPTIMIZER_OPTIONS = {
-  adam: { learningRate: outerRate(1e-3), ...COMMON, ...INNER_RULES.adam },
+  adam: { learningRate: outerRate(1e-3), ...COMMON, ...ADAM },
   sgd: { learningRate: outerRate(1e-2), ...COMMON, momentum: decay(0) },
 } as const satisfies Record<string, OptionTable>;
 /** What both have. */

@@ -59,10 +59,13 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
   const auto given = [&](const char* name) { return !from.Get(name).IsUndefined(); };
   if (given("update")) {
     const Napi::Object update = object(from.Get("update"), "update");
-    inner.update = {.kind = enumerator<UpdateKind>(update, "kind"),
-                    .beta1 = static_cast<T>(number(update, "beta1")),
-                    .beta2 = static_cast<T>(number(update, "beta2")),
-                    .epsilon = static_cast<T>(number(update, "epsilon"))};
+    inner.update = {
+        .kind = enumerator<UpdateKind>(update, "kind"),
+        .beta1 = static_cast<T>(number(update, "beta1")),
+        .beta2 = static_cast<T>(number(update, "beta2")),
+        .epsilon = static_cast<T>(number(update, "epsilon")),
+        .clip_norm = update.Get("clipNorm").IsUndefined() ? T(0) : static_cast<T>(number(update, "clipNorm"))};
+    require(inner.update.clip_norm >= 0, "clipNorm must not be negative");
     require(inner.update.beta1 >= 0 && inner.update.beta1 < 1 && inner.update.beta2 >= 0 && inner.update.beta2 < 1,
             "the update's decays must be from 0 to below 1");
     require(inner.update.kind != UpdateKind::adam || inner.update.epsilon > 0, "epsilon must be positive");

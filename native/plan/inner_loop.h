@@ -26,6 +26,7 @@ template <class T>
 struct UpdateRule {
   UpdateKind kind = UpdateKind::sgd;
   T beta1 = 0, beta2 = 0, epsilon = 0;  // the factor of momentum is beta1
+  T clip_norm = 0;                      // longest g_k, over all that a task adapts; 0: no limit
 };
 
 // The Gaussian prior of a last layer in closed form (solvers/posterior.h), by tensor.
@@ -67,7 +68,7 @@ struct InnerLoop {
   // θ_{k+1} = θ_k + ∇(−α L_S), and neither they nor their derivative ever multiply by α: the gradient adds up in the
   // copy of θ_k that becomes θ_{k+1}.
   bool is_folded() const {
-    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && proximal == 0 &&
+    return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && update.clip_norm == 0 && proximal == 0 &&
            rate_kind == RateKind::scalar;
   }
   // The same towards the last query loss.

@@ -27,7 +27,7 @@ struct GradientSolver final : Solver<T> {
     task.solver_state = &state;
     if (inner.rate_kind == RateKind::per_parameter) state.rates = take_rates(task);
     if (plan.gram && task.support > 0) task.gram = new (arena.take<Gram<T>>(1)) Gram<T>(task);
-    const bool keep_gradients = keep && (inner.update.kind == UpdateKind::adam ||
+    const bool keep_gradients = keep && (inner.update.kind == UpdateKind::adam || inner.update.clip_norm > 0 ||
                                          (inner.update.kind == UpdateKind::sgd && inner.rate_kind != RateKind::scalar));
     T **const theta = task.parameters.theta, **const gradient = state.support.gradient;
     const Index n = task.parameters.fast_size;

@@ -5,6 +5,10 @@
 //   adam       s_k = m̂ / (√q̂ + ε),  m_{k+1} = β₁ m_k + (1−β₁) g_k,  q_{k+1} = β₂ q_k + (1−β₂) g_k²,
 //              m̂ = m_{k+1} / (1−β₁^{k+1}),  q̂ = q_{k+1} / (1−β₂^{k+1})                     (Kingma & Ba 2015)
 //
+// With a longest norm R, g_k is first cut to it: what follows g is c(g) = g min(1, R / ‖g‖), over all that the task
+// adapts at once. Beyond R its derivative is the symmetric (R / ‖g‖) (I − c cᵀ / R²), within it is 1; at ‖g‖ = R the
+// latter.
+//
 // Moments start at 0 with every task. Where q̂ is 0, so are g_0 … g_k, and the derivative of √q̂ is taken as 0: that of s
 // at 0.
 #pragma once
@@ -18,6 +22,7 @@ namespace innerloop {
 template <class T>
 struct Moments {
   T **first = nullptr, **second = nullptr;
+  T* shares = nullptr;  // R / ‖g_k‖ where g_k was cut, else 1
 };
 
 template <class T>
@@ -33,6 +38,7 @@ struct Update {
 
   // Gives s_k from g_k; with `keep`, what `replay` and `back` need stays.
   const T* advance(int k, bool keep) {
+    if (rule.clip_norm > 0) clip(k);
     const T* g = gradient[k];
     if (rule.kind == UpdateKind::sgd) return g;
     next(moments.first, k, keep);
@@ -64,6 +70,35 @@ struct Update {
   // Turns d from the derivative with respect to s_k into that with respect to g_k; those of the moments go on to the
   // step before.
   void back(int k, T* d) {
+    back_to_clipped(k, d);
+    if (rule.clip_norm == 0 || moments.shares[k] == 1) return;
+    const T share = moments.shares[k];
+    const T along = static_cast<T>(dot(gradient[k], d) / (static_cast<double>(rule.clip_norm) * rule.clip_norm));
+    kernels.axpy(n, -along, gradient[k], d);
+    kernels.scale(n, share, d, d);
+  }
+
+ private:
+  void clip(int k) {
+    if (!moments.shares) moments.shares = task.arena.template take<T>(task.plan.inner.steps);
+    T* g = gradient[k];
+    const double norm = std::sqrt(dot(g, g));
+    const T share = norm > static_cast<double>(rule.clip_norm) ? static_cast<T>(rule.clip_norm / norm) : T(1);
+    moments.shares[k] = share;
+    if (share != 1) kernels.scale(n, share, g, g);
+  }
+
+  // By tensor: what lies between tensors is whatever an earlier task left there.
+  double dot(const T* a, const T* b) const {
+    double sum = 0;
+    task.parameters.each_fast([&](int, Index at, Index size) {
+      for (Index i = at; i < at + size; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    });
+    return sum;
+  }
+
+  // The same with respect to what g_k was cut to.
+  void back_to_clipped(int k, T* d) {
     if (rule.kind == UpdateKind::sgd) return;
     if (!dm) dm = task.arena.template take_zeroed<T>(n);
     if (rule.kind == UpdateKind::momentum) {
@@ -84,7 +119,6 @@ struct Update {
     }
   }
 
- private:
   // 1 − β^{k+1}
   static T correction(T beta, int k) { return static_cast<T>(1 - std::pow(static_cast<double>(beta), k + 1)); }
 

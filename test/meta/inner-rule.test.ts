@@ -25,7 +25,12 @@ const RULES: readonly InnerRule[] = [
   'sgd',
   { kind: 'momentum', momentum: 0.7 },
   { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05 },
+  // Some gradients are longer, some are not.
+  { kind: 'sgd', clipNorm: 0.4 },
+  { kind: 'momentum', momentum: 0.7, clipNorm: 0.4 },
+  { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05, clipNorm: 0.4 },
 ];
+const limitOf = (rule: InnerRule): number => (typeof rule === 'object' && rule.clipNorm) || Infinity;
 const RUNS = 40;
 
 /** What is added to a random case's inner loop. */
@@ -100,13 +105,18 @@ async function unrolled(
       n === 0
         ? { gradient: combine(params, 0), product: combine(params, 0) }
         : await hessianVectorProduct(model, at, task.support, { ...u, ...dTheta });
-    const g = map(
+    const raw = map(
       theta,
       (name, i) => share * gradient[name].data[i] + proximal * (theta[name].data[i] - params[name].data[i]),
     );
-    const dg = map(theta, (name, i) =>
+    const dRaw = map(theta, (name, i) =>
       order === 1 ? 0 : share * product[name].data[i] + proximal * (dTheta[name].data[i] - u[name].data[i]),
     );
+    const [length, limit] = [norm(raw), limitOf(inner.inner!)];
+    const cut = length > limit;
+    const g = cut ? combine(raw, limit / length) : raw;
+    const dLength = cut ? dot(raw, dRaw) / length : 0;
+    const dg = cut ? combine(dRaw, limit / length, raw, (-limit * dLength) / length ** 2) : dRaw;
     const mean = kind === 'adam' ? 1 - beta1 : 1;
     [m, dm] = [combine(m, beta1, g, mean), combine(dm, beta1, dg, mean)];
     const [m0, dm0, s0, ds0] = [m, dm, s, ds];
@@ -181,7 +191,9 @@ test('every rule, proximal term and multi-step loss has the derivative of finite
       const { slope, doubt } = await derivative((x) => at(combine(c.params, 1, u, x), inner.learningRate), 2e-4);
       const allowed = 1e-7 * Math.max(norm(gradient), 1e-2);
       // |g| in Adam's √ŝ has a kink at 0: a coordinate that crosses it within the step proves nothing.
-      const judged = (d: number) => numbersOf(inner.inner!).kind !== 'adam' || d <= allowed;
+      // So has a gradient that becomes longer than its limit.
+      const judged = (d: number) =>
+        (numbersOf(inner.inner!).kind !== 'adam' && limitOf(inner.inner!) === Infinity) || d <= allowed;
       if (judged(doubt))
         assert.ok(Math.abs(slope - dot(gradient, u)) <= allowed, `${dot(gradient, u)} is not ${slope}`);
       if (typeof inner.learningRate === 'number') return;
@@ -213,6 +225,26 @@ test('float32 agrees with float64', async () =>
     }),
     { seed: 3, numRuns: RUNS, endOnFailure: true },
   ));
+
+test('a cut that never happens changes nothing, one that always does gives steps of one length', async () => {
+  const c = build({ ...fc.sample(anyShape(SMOOTH), { seed: 9, numRuns: 1 })[0], steps: 3, rates: 'scalar' });
+  const run = (inner: InnerRule) => metaGradient(c.model, c.params, c.batch, { ...c.inner, inner });
+  const [plain, wide, narrow] = [
+    await run('sgd'),
+    await run({ kind: 'sgd', clipNorm: 1e9 }),
+    await run({ kind: 'sgd', clipNorm: 1e-6 }),
+  ];
+  assert.ok(norm(combine(plain.gradient, 1, wide.gradient, -1)) <= 1e-12 * Math.max(1, norm(plain.gradient)));
+  assert.ok(norm(combine(plain.gradient, 1, narrow.gradient, -1)) > 1e-6);
+  const one = { ...c.inner, steps: 1, learningRate: 0.5, inner: { kind: 'sgd', clipNorm: 1e-3 } } as const;
+  for (const [t, adapted] of (await adapt(c.model, c.params, c.batch, one)).entries()) {
+    const moved = norm(combine(adapted, 1, named(c.params, Object.keys(adapted)), -1));
+    assert.ok(
+      c.tasks[t].support.labels.length === 0 ? moved === 0 : Math.abs(moved - 5e-4) < 1e-12,
+      `moved by ${moved}`,
+    );
+  }
+});
 
 test('momentum 0 and no proximal term are plain steps; weights on the last step alone change nothing', async () =>
   fc.assert(
@@ -339,6 +371,8 @@ test('options of the inner loop are checked by name', async () => {
     [{ inner: { kind: 'adam', momentum: 0.5 } }, /innerLoop\.inner\.momentum/],
     [{ inner: { kind: 'momentum', momentum: 1 } }, /innerLoop\.inner\.momentum/],
     [{ inner: { kind: 'adam', epsilon: 0 } }, /innerLoop\.inner\.epsilon/],
+    [{ inner: { kind: 'sgd', clipNorm: 0 } }, /innerLoop\.inner\.clipNorm/],
+    [{ inner: { kind: 'adam', clipNorm: NaN } }, /innerLoop\.inner\.clipNorm/],
     [{ inner: 3 }, /innerLoop\.inner/],
     [{ proximal: -1 }, /innerLoop\.proximal/],
     [{ lossWeights: [1] }, /innerLoop\.lossWeights.*2, one for each step/],
