@@ -31,6 +31,7 @@ struct DeviceLoop {
     loop.shrinkage = static_cast<double>(inner.shrinkage);
     loop.rate = static_cast<double>(inner.rate);
     loop.proximal = static_cast<double>(inner.proximal);
+    loop.clip_norm = static_cast<double>(inner.update.clip_norm);
     loop.dropout = inner.dropout;
     loop.fast = inner.fast.data();
     for (const std::vector<T>& rows : inner.step_rates) {

@@ -121,6 +121,7 @@ if (missing !== undefined) {
     [maml({ inner: 'momentum' }), /the inner rule momentum/],
     [maml({ inner: 'adam' }), /the inner rule adam/],
     [maml({ proximal: 0.1 }), /a proximal term/],
+    [maml({ inner: { kind: 'sgd', clipNorm: 1 } }), /an inner rule with clipNorm/],
     [matchingNets(), /a program of matrix operations/],
   ] as const)
     test(`${algorithm.name}, ${String(pattern)}: refused when the learner is made`, async () => {

@@ -31,6 +31,7 @@ void check_loop(const Model& model, const innerloop_loop& loop) {
   if (loop.has_program) refuse("an algorithm that is a program of matrix operations");
   if (loop.update == 1) refuse("the inner rule momentum");
   if (loop.update == 2) refuse("the inner rule adam");
+  if (loop.clip_norm != 0) refuse("an inner rule with clipNorm");
   if (loop.proximal != 0) refuse("a proximal term");
   if (loop.has_loss_weights) refuse("a loss of several steps (lossWeights)");
   if (loop.solver == 0) return;
