@@ -10,7 +10,15 @@ import { GRADIENT_OPTIONS } from '../meta/algorithm-options.js';
 import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
 import { BODIES } from '../model/bodies/index.js';
 import { AUXILIARY_OPTIONS, INPUT_OPTIONS, MODEL_OPTIONS } from '../model/inputs.js';
-import { QUERY_SIZE, SELECTOR, SPLIT_OPTIONS, SPLIT_PROTOCOLS, TASK_KEY, TASK_OPTIONS } from '../tasks/options.js';
+import {
+  QUERY_SIZE,
+  SELECTOR,
+  SPLIT_OPTIONS,
+  SPLIT_PROTOCOLS,
+  SUPPORT_SIZE,
+  TASK_KEY,
+  TASK_OPTIONS,
+} from '../tasks/options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
 
@@ -88,6 +96,11 @@ export const OPTION_FILES: readonly OptionFile[] = [
       },
       { name: 'QuerySize', kind: QUERY_SIZE, doc: 'How many of a task’s rows are its query.' },
       { name: 'Selector', kind: SELECTOR, doc: 'A subset of users or items.' },
+      {
+        name: 'SupportSize',
+        table: SUPPORT_SIZE,
+        doc: 'How many support rows an epoch gives a task; see `supportSize` of `train`.',
+      },
       { name: 'TaskOptions', table: TASK_OPTIONS, doc: 'How interactions become tasks.' },
       {
         union: 'SplitOptions',
@@ -154,6 +167,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
       '../evaluation/metric.js': ['CustomMetric'],
       '../evaluation/option-types.js': ['Candidates'],
       '../foundation/contract.js': ['TaskSet'],
+      '../tasks/option-types.js': ['SupportSize'],
     },
     types: [
       {

@@ -73,12 +73,10 @@ export async function fewShot(
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
     if (fits.length === 0) continue;
-    const points: (typeof curves)[number]['points'] = [];
-    sets.forEach(
-      (set, k) =>
-        shots[k] > 0 &&
-        points.push([shots[k], evaluateScores(set, baseline.predict(set), { metrics: fits, threshold })]),
-    );
+    const options = { metrics: fits, threshold };
+    const at = (set: TaskSet) => evaluateScores(set, baseline.predict(set), options);
+    const points = sets.map((set, k): [number, Record<string, Interval>] => [shots[k], at(set)]);
+    if (shots[0] > 0) points.unshift([0, at(withoutSupport(first))]);
     curves.push({ name: baseline.name, points });
   }
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
@@ -149,4 +147,9 @@ export async function fewShot(
     scenario.charts.push({ title, x: 'inner steps', y: metric, series });
   }
   return scenario;
+}
+
+/** The same query rows of users of whom nothing is known. */
+function withoutSupport(tasks: TaskSet): TaskSet {
+  return { ...tasks, supportOffsets: new Int32Array(tasks.size + 1), supportRows: new Int32Array(0) };
 }

@@ -1,8 +1,6 @@
-import { checkInteger, checkSeed, invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { partsOf } from '../data/parts.js';
 import { checkDataset } from '../foundation/check-data.js';
-import { checkAnyTaskSet } from './check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
@@ -95,8 +93,8 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
   return tasks;
 }
 
-/** Query rows, then support rows, are the last ones of `rows`; with a stream a sample of them is drawn there first. */
-function fillTask(tasks: TaskSet, t: number, rows: Int32Array, stream: Random | undefined): void {
+/** Query rows, then support rows, are the last ones of `rows`; with a stream a sample of them is drawn there first. @internal */
+export function fillTask(tasks: TaskSet, t: number, rows: Int32Array, stream: Random | undefined): void {
   const query = tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]);
   const support = tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]);
   const split = rows.length - query.length;
@@ -226,39 +224,4 @@ function distribution({ offsets, plural }: Grouping): string {
     ];
   });
   return parts.length === 0 ? `there are no rows` : `${plural} by number of rows: ${parts.join(', ')}`;
-}
-
-/**
- * The same tasks with support and query drawn anew from the rows of each, at their sizes: a fresh draw per epoch.
- * The result depends on (seed, epoch, the rows of each task), not on how they were divided before.
- * @param epoch an integer ≥ 0
- */
-export function redrawQuery(tasks: TaskSet, seed: number, epoch: number): TaskSet {
-  checkAnyTaskSet(tasks, 'tasks');
-  checkSeed(seed, 'seed');
-  checkInteger(epoch, 'epoch', 0);
-  if (tasks.prescribed === true)
-    throw invalid('tasks', 'have their support and query prescribed', tasks.keys, 'tasks whose query is drawn');
-  const stream = random(seed, 'redraw', epoch);
-  const redrawn = {
-    ...tasks,
-    supportRows: new Int32Array(tasks.supportRows.length),
-    queryRows: new Int32Array(tasks.queryRows.length),
-  };
-  let longest = 0;
-  for (let t = 0; t < tasks.size; t++) longest = Math.max(longest, sizeOf(tasks, t));
-  const buffer = new Int32Array(longest);
-  for (let t = 0; t < tasks.size; t++) {
-    const rows = buffer.subarray(0, sizeOf(tasks, t));
-    const support = tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]);
-    rows.set(support);
-    rows.set(tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]), support.length);
-    rows.sort();
-    fillTask(redrawn, t, rows, stream.child('task', t));
-  }
-  return redrawn;
-}
-
-function sizeOf(tasks: TaskSet, t: number): number {
-  return tasks.supportOffsets[t + 1] - tasks.supportOffsets[t] + tasks.queryOffsets[t + 1] - tasks.queryOffsets[t];
 }

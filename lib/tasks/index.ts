@@ -1,4 +1,4 @@
-export { buildTasks, redrawQuery } from './build.js';
+export { buildTasks } from './build.js';
 export type { BuiltTasks } from './build.js';
 export { joinTasks } from './join.js';
 export { taskGroups } from './key.js';
@@ -11,11 +11,13 @@ export type {
   QuerySize,
   Selector,
   SplitOptions,
+  SupportSize,
   TaskOptions,
   TaskSplit,
   TimeSplit,
   UserSplit,
 } from './options.js';
+export { redrawQuery } from './redraw.js';
 export { splitTasks } from './split.js';
 export type { RestoredSplit, StoredSplit } from './stored-split.js';
 export type { Split } from './split.js';

@@ -51,6 +51,17 @@ export type Selector =
         max?: number;
       };
 
+/** How many support rows an epoch gives a task; see `supportSize` of `train`. */
+export interface SupportSize {
+  /** Fewest support rows; 0 trains for users of whom nothing is known, too. Default: 1. */
+  min?: number;
+  /**
+   * Most support rows, as a share of the task’s rows, rounded down; at least min, and one row is left for the query. Default:
+   * 0.5.
+   */
+  fraction?: number;
+}
+
 /** How interactions become tasks. */
 export interface TaskOptions {
   /** What a task is: a user, an item, or a value of a column. Default: user. */

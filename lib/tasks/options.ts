@@ -10,6 +10,7 @@ export type {
   QuerySize,
   Selector,
   SplitOptions,
+  SupportSize,
   TaskOptions,
   TaskSplit,
   TimeSplit,
@@ -90,6 +91,23 @@ export const TASK_SIZES = {
     doc: 'At most this many support rows: with order time the most recent before the query, else drawn at random.',
   },
 } as const satisfies OptionTable;
+/** Sizes of support sets that an epoch draws. @internal */
+export const SUPPORT_SIZE = {
+  min: {
+    kind: 'integer',
+    min: 0,
+    default: 1,
+    doc: 'Fewest support rows; 0 trains for users of whom nothing is known, too.',
+  },
+  fraction: {
+    kind: 'number',
+    min: 0,
+    fraction: true,
+    default: 0.5,
+    doc: 'Most support rows, as a share of the task’s rows, rounded down; at least min, and one row is left for the query.',
+  },
+} as const satisfies OptionTable;
+
 /** The options of tasks that a split has too. @internal */
 export const SPLIT_TASK_OPTIONS = {
   by: {

@@ -3,6 +3,7 @@ import type { HideIds } from '../batch/option-types.js';
 import type { CustomMetric } from '../evaluation/metric.js';
 import type { Candidates } from '../evaluation/option-types.js';
 import type { TaskSet } from '../foundation/contract.js';
+import type { SupportSize } from '../tasks/option-types.js';
 
 /**
  * How an epoch’s tasks are drawn; an epoch has as many draws as there are tasks. `uniform`: every task once. `size`: by rows.
@@ -62,6 +63,12 @@ export interface TrainOptions {
    * prescribes.
    */
   redraw?: boolean;
+  /**
+   * Draw the number of support rows anew as well, for each task and epoch, log-uniformly from min to a fraction of the task’s
+   * rows; all its other rows are its query. Trains for users with few interactions and with many alike. Default: the sizes that
+   * the tasks were built with.
+   */
+  supportSize?: SupportSize;
   /** Train on tasks with hidden user or item ids as well, so that the model can do without them (cold items). Default: none. */
   hide?: HideIds;
   /** Tasks to measure after every epoch. Default: none. */

@@ -6,6 +6,7 @@ import type { TaskSet } from '../foundation/contract.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { byLoss } from '../model/by-loss.js';
+import { SUPPORT_SIZE } from '../tasks/options.js';
 import { TASK_SAMPLING } from './task-sampling.js';
 
 /** @internal */
@@ -40,6 +41,13 @@ export const TRAIN_OPTIONS = {
     default: true,
     doc: 'Draw support and query anew in every epoch, keeping their sizes. The draw is random: set it to false for tasks whose query has to stay what it is (the last in time, another domain).',
     defaultDoc: 'true; false for tasks whose support and query the data prescribes',
+  },
+  supportSize: {
+    kind: 'object',
+    fields: SUPPORT_SIZE,
+    named: 'SupportSize',
+    defaultDoc: 'the sizes that the tasks were built with',
+    doc: 'Draw the number of support rows anew as well, for each task and epoch, log-uniformly from min to a fraction of the task’s rows; all its other rows are its query. Trains for users with few interactions and with many alike.',
   },
   hide: {
     kind: 'object',

@@ -86,7 +86,8 @@ async function* trainAlone(
   options: TrainOptions,
   settings: Settings,
 ): AsyncGenerator<EpochReport, void, undefined> {
-  const { epochs, metaBatch, weigh, sampling, weights, redraw, hide, validation, metric, signal } = settings;
+  const { epochs, metaBatch, weigh, sampling, weights, redraw, supportSize, hide, validation, metric, signal } =
+    settings;
   const { seed } = learner;
   const { better, name: metricName } = parseMetric(metric);
   const snapshots =
@@ -122,6 +123,7 @@ async function* trainAlone(
     patience: settings.patience ?? 0,
     ...(sampling !== 'uniform' && { sampling }),
     ...(weights && { weights: Array.from(weights) }),
+    ...(supportSize && { supportSize }),
   });
   try {
     const { state } = checkpoint;
@@ -132,7 +134,7 @@ async function* trainAlone(
     for (let epoch = state.epoch + 1; epoch <= last && !state.stopped; epoch++) {
       const started = performance.now();
       data.check();
-      const epochTasks = redraw ? redrawQuery(tasks, seed, epoch) : tasks;
+      const epochTasks = redraw ? redrawQuery(tasks, seed, epoch, supportSize) : tasks;
       const order = sampler.draw(epoch);
       const losses = new Float64Array(tasks.size);
       let norms = 0;
@@ -225,6 +227,8 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
   const redraw = options.redraw ?? (given.redraw && tasks.prescribed !== true);
   if (redraw && tasks.prescribed === true)
     throw invalid(`${field}.redraw`, 'the data says what is support and what is query', redraw, 'false');
+  if (options.supportSize !== undefined && !redraw)
+    throw invalid(`${field}.supportSize`, 'needs tasks that are drawn anew', options.supportSize, 'train.redraw true');
   const { head } = learner.model.spec;
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
   const { candidates = defaultCandidates(validation ?? tasks) } = given;

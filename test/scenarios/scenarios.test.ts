@@ -149,6 +149,8 @@ test('few-shot: the curve falls, its ends are evaluate’s, and one query serves
   }
   const flat = scenario.charts[0].series.find(({ name }) => name === 'global mean')!.y;
   assert.equal(new Set(flat).size, 1, 'a method without support rows has one value: the query is the same');
+  assert.deepEqual(scenario.charts[0].series.find(({ name }) => name === 'global mean')!.x, [0, 1, 2, 4, 8]);
+  assert.equal(cell(scenario, 'global mean', 'mae, 0 shots'), cell(scenario, 'global mean', 'mae, 8 shots'));
   const [, , , eight] = nestedSupport(ratings.test, [1, 2, 4, 8], { seed: 4 });
   const { methods } = await evaluate(gradient, eight, { metrics: ['mae'] });
   assert.equal(cell(scenario, 'maml', 'mae, 0 shots'), methods[0].metrics['mae'].mean);
