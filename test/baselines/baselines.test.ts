@@ -13,8 +13,8 @@ import {
 } from '../../lib/baselines/index.js';
 import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../../lib/foundation/contract.js';
 import { contentMatrix, multiply, sparseRidge } from '../../lib/baselines/item-features.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { random } from '../../lib/foundation/random.js';
+import { typed } from '../fixtures/typed-errors.js';
 
 const USERS = 60;
 const ITEMS = 40;
@@ -73,13 +73,6 @@ const QUERY = range(26, ITEMS);
 function worst(tasks: TaskSet, score: Float64Array): number {
   return Math.max(...Array.from(score, (value, i) => Math.abs(value - tasks.dataset.label[tasks.queryRows[i]])));
 }
-
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof InnerloopError, String(error));
-  assert.equal(error.code, expected);
-  assert.match(error.message, pattern);
-  return true;
-};
 
 const stream = random(1, 'baselines test');
 const userEffect = Float64Array.from({ length: USERS + 1 }, () => stream.normal());
@@ -149,7 +142,7 @@ test('ALS is deterministic, reads no query label, and can be aborted', async () 
   const controller = new AbortController();
   const running = alsFoldIn(additive, oldUsers, {}, controller.signal);
   controller.abort();
-  await assert.rejects(running, code('ABORTED', /aborted/));
+  await assert.rejects(running, typed('ABORTED', /aborted/));
 });
 
 test('no baseline reads query labels or the training rows of the task user', async () => {
@@ -193,7 +186,7 @@ test('content ridge recovers planted weights: items and users that training neve
   const tasks = tasksOf(dataset, NEW_USERS, SUPPORT, QUERY);
   assert.ok(worst(tasks, model.predict(tasks)) < 1e-3, String(worst(tasks, model.predict(tasks))));
   const blind = contentRidge({ ...dataset, items: features(ITEMS) }, rows, options);
-  assert.throws(() => blind.predict(tasks), code('INVALID_OPTION', /another dataset/));
+  assert.throws(() => blind.predict(tasks), typed('INVALID_OPTION', /another dataset/));
   const cold = { ...tasks, dataset: { ...dataset, items: features(ITEMS) } };
   const bare = contentRidge(cold.dataset, rows, options); // no content at all: only an intercept is left
   assert.ok(worst(cold, bare.predict(cold)) > 0.5);
@@ -206,11 +199,11 @@ test('content ridge: the taste column', async () => {
   assert.deepEqual(contentRidge(dataset, oldUsers).predict(tasks), named);
   assert.throws(
     () => contentRidge(dataset, oldUsers, { tasteColumn: 'genre' }),
-    code('UNKNOWN_OPTION', /did you mean genres\?/),
+    typed('UNKNOWN_OPTION', /did you mean genres\?/),
   );
   assert.throws(
     () => contentRidge(dataset, oldUsers, { tasteColumn: 'colour' }),
-    code('INVALID_OPTION', /holds lists/),
+    typed('INVALID_OPTION', /holds lists/),
   );
 });
 
@@ -243,19 +236,19 @@ test('Cholesky solves, and leaves directions without data at 0', async () => {
 test('options and data are checked', async () => {
   const rows = Int32Array.of(0, 1);
   const misspelt = fitBaselines(additive, rows, { include: ['alsFoldin' as 'alsFoldIn'] });
-  await assert.rejects(misspelt, code('UNKNOWN_OPTION', /did you mean alsFoldIn\?/));
+  await assert.rejects(misspelt, typed('UNKNOWN_OPTION', /did you mean alsFoldIn\?/));
   await assert.rejects(
     fitBaselines(additive, rows, { als: {} } as object),
-    code('UNKNOWN_OPTION', /baselines\.als: no such option/),
+    typed('UNKNOWN_OPTION', /baselines\.als: no such option/),
   );
-  await assert.rejects(fitBaselines(additive, new Int32Array(0)), code('EMPTY_DATA', /training/));
-  await assert.rejects(alsFoldIn(additive, rows, { factors: 0 }), code('INVALID_OPTION', /alsFoldIn\.factors.*got 0/));
+  await assert.rejects(fitBaselines(additive, new Int32Array(0)), typed('EMPTY_DATA', /training/));
+  await assert.rejects(alsFoldIn(additive, rows, { factors: 0 }), typed('INVALID_OPTION', /alsFoldIn\.factors.*got 0/));
   await assert.rejects(
     alsFoldIn(additive, rows, { sweep: 3 } as object),
-    code('UNKNOWN_OPTION', /did you mean sweeps\?/),
+    typed('UNKNOWN_OPTION', /did you mean sweeps\?/),
   );
-  assert.throws(() => itemMean(additive, rows, { shrinkage: -1 }), code('INVALID_OPTION', /itemMean\.shrinkage/));
-  assert.throws(() => globalMean(additive, Int32Array.of(additive.size)), code('INVALID_OPTION', /trainRows\[0\]/));
+  assert.throws(() => itemMean(additive, rows, { shrinkage: -1 }), typed('INVALID_OPTION', /itemMean\.shrinkage/));
+  assert.throws(() => globalMean(additive, Int32Array.of(additive.size)), typed('INVALID_OPTION', /trainRows\[0\]/));
   const broken = { ...additive, label: additive.label.map((value, i) => (i === 1 ? NaN : value)) };
-  assert.throws(() => globalMean(broken, rows), code('INVALID_DATA', /label\[1\]/));
+  assert.throws(() => globalMean(broken, rows), typed('INVALID_DATA', /label\[1\]/));
 });

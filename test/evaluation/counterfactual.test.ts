@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { counterfactual, policyValue, popularityPropensity } from '../../lib/evaluation/counterfactual.js';
 import type { Interval } from '../../lib/evaluation/intervals.js';
 import type { RankedLists } from '../../lib/evaluation/lists.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';
+import { typed } from '../fixtures/typed-errors.js';
 
 type Numbers = Record<
   'offsets' | 'propensity' | 'target' | 'reward' | 'logged' | 'expected' | 'ips' | 'snips' | 'doublyRobust' | 'naive',
@@ -19,13 +19,6 @@ type Numbers = Record<
 const fixture = (
   JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures/evaluation.json'), 'utf8')) as { counterfactual: Numbers }
 ).counterfactual;
-
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof InnerloopError, String(error));
-  assert.equal(error.code, expected);
-  assert.match(error.message, pattern);
-  return true;
-};
 
 test('IPS, SNIPS and doubly robust with clustered intervals agree with statsmodels', async () => {
   const { offsets, propensity, target, reward, logged, expected } = fixture;
@@ -195,7 +188,7 @@ test('the value of lists, by hand', async () => {
 test('logged data are checked', async () => {
   const one = () => Float64Array.of(1);
   const fails = (rows: object, pattern: RegExp) =>
-    assert.throws(() => counterfactual(rows as never), code('INVALID_OPTION', pattern));
+    assert.throws(() => counterfactual(rows as never), typed('INVALID_OPTION', pattern));
   fails({ reward: one(), propensity: Float64Array.of(0), target: one() }, /propensity\[0\].*got 0.*> 0/);
   fails({ reward: one(), propensity: one(), target: Float64Array.of(-1) }, /target\[0\]/);
   fails({ reward: Float64Array.of(NaN), propensity: one(), target: one() }, /reward\[0\]/);
@@ -207,10 +200,10 @@ test('logged data are checked', async () => {
   );
   assert.throws(
     () => counterfactual({ reward: one(), propensity: one(), target: one() }, { clip: 0 }),
-    code('INVALID_OPTION', /clip/),
+    typed('INVALID_OPTION', /clip/),
   );
   assert.throws(
     () => policyValue(policyLists(), { propensity: new Float64Array(2) }),
-    code('INVALID_OPTION', /of 7 or 4/),
+    typed('INVALID_OPTION', /of 7 or 4/),
   );
 });

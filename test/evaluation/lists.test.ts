@@ -8,7 +8,6 @@ import { packageRoot } from '../../lib/foundation/addon.js';
 import { maml } from '../../lib/algorithms/registry.js';
 import { fitBaselines } from '../../lib/baselines/fit.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { evaluateLists } from '../../lib/evaluation/list-metrics.js';
 import { rankCatalog } from '../../lib/evaluation/lists.js';
@@ -20,13 +19,9 @@ import { createLearner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { buildTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
+import type { ErrorCode } from '../../lib/foundation/errors.js';
+import { typed } from '../fixtures/typed-errors.js';
 
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof InnerloopError, String(error));
-  assert.equal(error.code, expected);
-  assert.match(error.message, pattern);
-  return true;
-};
 function near(actual: number, expected: number, message = ''): void {
   assert.ok(
     Math.abs(actual - expected) <= 1e-12 * Math.max(1, Math.abs(expected)),
@@ -142,8 +137,8 @@ test('metrics of lists at their ends', async () => {
 
 test('names, and data that a metric needs, are checked', async () => {
   const { lists, trainRows } = fixtureLists();
-  const fails = (options: object, expected: string, pattern: RegExp) =>
-    assert.throws(() => evaluateLists(lists, options), code(expected, pattern));
+  const fails = (options: object, expected: ErrorCode, pattern: RegExp) =>
+    assert.throws(() => evaluateLists(lists, options), typed(expected, pattern));
   fails({ metrics: ['novlety@5'] }, 'UNKNOWN_OPTION', /did you mean novelty@5\?/);
   fails({ metrics: ['mae'] }, 'INVALID_OPTION', /query rows/);
   fails({ metrics: ['coverage'] }, 'INVALID_OPTION', /cut-off/);
@@ -219,10 +214,10 @@ test('the catalog is ranked without the support items, in chunks as in one piece
   assert.ok(few.offsets.every((end, t) => t === 0 || end - few.offsets[t - 1] <= 3));
   await assert.rejects(
     rankCatalog(() => new Float64Array(40 * 60).fill(NaN), tasks),
-    code('DIVERGED', /task 0/),
+    typed('DIVERGED', /task 0/),
   );
-  await assert.rejects(rankCatalog(score, tasks, { among: Int32Array.of(61) }), code('INVALID_OPTION', /among\[0\]/));
-  await assert.rejects(rankCatalog(score, tasks, { signal: AbortSignal.abort() }), code('ABORTED', /aborted/));
+  await assert.rejects(rankCatalog(score, tasks, { among: Int32Array.of(61) }), typed('INVALID_OPTION', /among\[0\]/));
+  await assert.rejects(rankCatalog(score, tasks, { signal: AbortSignal.abort() }), typed('ABORTED', /aborted/));
 });
 
 test('evaluate ranks the catalog as recommend does', async () => {
@@ -297,10 +292,13 @@ test('evaluate ranks the catalog as recommend does', async () => {
   );
   near(groups[0].mean / 2 + groups[1].mean / 2, methods[1].metrics['mae'].mean);
   assert.ok(gap !== undefined && gap.mean >= 0 && gap.p > 0 && gap.p <= 1);
-  await assert.rejects(evaluate(learner, tasks, { metrics: ['novelty@5'] }), code('INVALID_OPTION', /trainRows/));
-  await assert.rejects(evaluate(learner, tasks, { groups: 'gneder' }), code('MISSING_COLUMN', /did you mean gender\?/));
-  await assert.rejects(evaluate(learner, tasks, { groups: 'age' }), code('INVALID_OPTION', /categorical/));
-  await assert.rejects(evaluate(learner, tasks, { groups: ['a'] }), code('INVALID_OPTION', /40 names/));
+  await assert.rejects(evaluate(learner, tasks, { metrics: ['novelty@5'] }), typed('INVALID_OPTION', /trainRows/));
+  await assert.rejects(
+    evaluate(learner, tasks, { groups: 'gneder' }),
+    typed('MISSING_COLUMN', /did you mean gender\?/),
+  );
+  await assert.rejects(evaluate(learner, tasks, { groups: 'age' }), typed('INVALID_OPTION', /categorical/));
+  await assert.rejects(evaluate(learner, tasks, { groups: ['a'] }), typed('INVALID_OPTION', /40 names/));
 });
 
 test('a click model reports its reliability', async () => {

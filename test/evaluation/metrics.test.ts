@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { fileURLToPath } from 'node:url';
 import type { Dataset, FeatureTable, TaskSet } from '../../lib/foundation/contract.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { meanInterval, pairedDifference, studentT } from '../../lib/evaluation/intervals.js';
 import { fitMedianDecoder, medianDecoder } from '../../lib/evaluation/median-decode.js';
 import { evaluateScores, metricOf, metricsFor, parseMetric } from '../../lib/evaluation/metrics.js';
 import { renderMarkdown, renderText, resultTable } from '../../lib/evaluation/result-table.js';
 import { random } from '../../lib/foundation/random.js';
+import { typed } from '../fixtures/typed-errors.js';
 
 function root(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
@@ -54,13 +54,6 @@ function tasksOf(...labels: number[][]): TaskSet {
     queryRows: Int32Array.from(all, (_, i) => i),
   };
 }
-
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof InnerloopError, String(error));
-  assert.equal(error.code, expected);
-  assert.match(error.message, pattern);
-  return true;
-};
 
 test('metrics agree with scikit-learn and with the enumeration of tie orders', async () => {
   interface Case {
@@ -129,7 +122,7 @@ test('nDCG takes any labels: below 0 and far above a rating scale, linearly from
 test('the Brier score of a task is its mean squared error', async () => {
   near(of('brier', [1, 0], [0.8, 0.4]), (0.04 + 0.16) / 2);
   assert.equal(parseMetric('brier').better, 'lower');
-  assert.throws(() => of('brier', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
+  assert.throws(() => of('brier', [1, 0], [0.5, 1.5]), typed('INVALID_DATA', /\[0, 1\]/));
 });
 
 test('a threshold that float32 cannot hold still meets its own label', async () => {
@@ -206,7 +199,7 @@ test('intervals: Student t, fewer than two values, paired difference', async () 
   assert.equal(pairedDifference(Float64Array.of(1, NaN, 2), Float64Array.of(NaN, 1, 1)).tasks, 1);
   assert.throws(
     () => pairedDifference(base, new Float64Array(3)),
-    code('INVALID_OPTION', /different task sets.*50 tasks/),
+    typed('INVALID_OPTION', /different task sets.*50 tasks/),
   );
 });
 
@@ -225,37 +218,40 @@ test('names and options are checked', async () => {
   assert.equal(parseMetric('mae').better, 'lower');
   assert.deepEqual(metricsFor('order', ['mae', 'ndcg@3', 'logloss', 'auc']), ['ndcg@3', 'auc']);
   assert.deepEqual(metricsFor('label', ['mae', 'ndcg@3', 'logloss']), ['mae', 'ndcg@3']);
-  assert.throws(() => parseMetric('ndgc@3'), code('UNKNOWN_OPTION', /did you mean ndcg@3\?.*"ndgc@3"/));
-  assert.throws(() => parseMetric('MAE'), code('UNKNOWN_OPTION', /did you mean mae\?/));
-  assert.throws(() => parseMetric('zzzzzzzz'), code('UNKNOWN_OPTION', /one of mae, rmse/));
-  assert.throws(() => parseMetric('toString'), code('UNKNOWN_OPTION', /no such metric/));
-  assert.throws(() => parseMetric('covrage@10'), code('UNKNOWN_OPTION', /did you mean coverage@10\?/));
-  assert.throws(() => parseMetric('coverage@10'), code('INVALID_OPTION', /lists of recommendations/));
+  assert.throws(() => parseMetric('ndgc@3'), typed('UNKNOWN_OPTION', /did you mean ndcg@3\?.*"ndgc@3"/));
+  assert.throws(() => parseMetric('MAE'), typed('UNKNOWN_OPTION', /did you mean mae\?/));
+  assert.throws(() => parseMetric('zzzzzzzz'), typed('UNKNOWN_OPTION', /one of mae, rmse/));
+  assert.throws(() => parseMetric('toString'), typed('UNKNOWN_OPTION', /no such metric/));
+  assert.throws(() => parseMetric('covrage@10'), typed('UNKNOWN_OPTION', /did you mean coverage@10\?/));
+  assert.throws(() => parseMetric('coverage@10'), typed('INVALID_OPTION', /lists of recommendations/));
   for (const name of ['ndcg', 'ndcg@0', 'ndcg@1.5', 'ndcg@-1', 'ndcg@', 'ndcg@1e3', 'mae@3']) {
-    assert.throws(() => parseMetric(name), code('INVALID_OPTION', /cut-off/), name);
+    assert.throws(() => parseMetric(name), typed('INVALID_OPTION', /cut-off/), name);
   }
   const tasks = tasksOf([5, 1], [1, 2]);
   const fine = Float64Array.of(1, 2, 3, 4);
   assert.throws(
     () => evaluateScores(tasks, Float64Array.of(1, 2, NaN, 4)),
-    code('DIVERGED', /task "user 1", query row 0/),
+    typed('DIVERGED', /task "user 1", query row 0/),
   );
-  assert.throws(() => evaluateScores(tasks, fine.slice(1)), code('INVALID_OPTION', /Float64Array\(4\)/));
-  assert.throws(() => evaluateScores(tasks, fine, { metrics: [] }), code('INVALID_OPTION', /metrics/));
+  assert.throws(() => evaluateScores(tasks, fine.slice(1)), typed('INVALID_OPTION', /Float64Array\(4\)/));
+  assert.throws(() => evaluateScores(tasks, fine, { metrics: [] }), typed('INVALID_OPTION', /metrics/));
   assert.throws(
     () => evaluateScores(tasks, fine, { treshold: 3 } as object),
-    code('UNKNOWN_OPTION', /did you mean threshold\?/),
+    typed('UNKNOWN_OPTION', /did you mean threshold\?/),
   );
-  assert.throws(() => evaluateScores(tasks, fine, { threshold: NaN }), code('INVALID_OPTION', /threshold/));
-  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /labels ≥ 0/));
-  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'linear' }), code('INVALID_DATA', /labels ≥ 0/));
-  assert.throws(() => of('ndcg@1', [2000, 2], [1, 2], { gain: 'exponential' }), code('INVALID_DATA', /gain: 'linear'/));
+  assert.throws(() => evaluateScores(tasks, fine, { threshold: NaN }), typed('INVALID_OPTION', /threshold/));
+  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'exponential' }), typed('INVALID_DATA', /labels ≥ 0/));
+  assert.throws(() => of('ndcg@1', [-1, 2], [1, 2], { gain: 'linear' }), typed('INVALID_DATA', /labels ≥ 0/));
+  assert.throws(
+    () => of('ndcg@1', [2000, 2], [1, 2], { gain: 'exponential' }),
+    typed('INVALID_DATA', /gain: 'linear'/),
+  );
   assert.throws(
     () => of('ndcg@1', [1, 2], [1, 2], { gain: 'exponental' }),
-    code('INVALID_OPTION', /did you mean exponential\?/),
+    typed('INVALID_OPTION', /did you mean exponential\?/),
   );
-  assert.throws(() => of('logloss', [1, 0], [0.5, 1.5]), code('INVALID_DATA', /\[0, 1\]/));
-  assert.throws(() => of('logloss', [1, 4], [0.5, 0.5]), code('INVALID_DATA', /0 or 1/));
+  assert.throws(() => of('logloss', [1, 0], [0.5, 1.5]), typed('INVALID_DATA', /\[0, 1\]/));
+  assert.throws(() => of('logloss', [1, 4], [0.5, 0.5]), typed('INVALID_DATA', /0 or 1/));
 });
 
 test('the median decoder finds the thresholds of a planted model', async () => {
@@ -288,13 +284,13 @@ test('the median decoder at its limits', async () => {
   );
   const decoded = noise.decode(scores.slice().sort());
   for (let i = 1; i < decoded.length; i++) assert.ok(decoded[i] >= decoded[i - 1]);
-  assert.throws(() => fitMedianDecoder(new Float64Array(0), []), code('EMPTY_DATA', /nothing to fit/));
-  assert.throws(() => fitMedianDecoder(Float64Array.of(1), []), code('INVALID_DATA', /one label per score/));
+  assert.throws(() => fitMedianDecoder(new Float64Array(0), []), typed('EMPTY_DATA', /nothing to fit/));
+  assert.throws(() => fitMedianDecoder(Float64Array.of(1), []), typed('INVALID_DATA', /one label per score/));
   const many = Float64Array.from({ length: 100 }, (_, i) => i);
-  assert.throws(() => fitMedianDecoder(many, many), code('INVALID_DATA', /at most 64/));
+  assert.throws(() => fitMedianDecoder(many, many), typed('INVALID_DATA', /at most 64/));
   assert.throws(
     () => fitMedianDecoder(many, many, { bandwith: 1 } as object),
-    code('UNKNOWN_OPTION', /did you mean bandwidth\?/),
+    typed('UNKNOWN_OPTION', /did you mean bandwidth\?/),
   );
 });
 

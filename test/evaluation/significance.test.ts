@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { compareGroups } from '../../lib/evaluation/groups.js';
 import { normalTail } from '../../lib/evaluation/normal.js';
 import { reliability } from '../../lib/evaluation/probability.js';
@@ -17,6 +16,7 @@ import {
 } from '../../lib/evaluation/significance.js';
 import type { ComparedMethod } from '../../lib/evaluation/significance.js';
 import { random } from '../../lib/foundation/random.js';
+import { typed } from '../fixtures/typed-errors.js';
 
 interface Fixture {
   significance: {
@@ -43,13 +43,6 @@ const { significance, probability } = JSON.parse(
 function near(actual: number, expected: number, tolerance = 1e-11): void {
   assert.ok(Math.abs(actual - expected) <= tolerance * Math.abs(expected) + 1e-300, `${actual} is not ${expected}`);
 }
-const code = (expected: string, pattern: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof InnerloopError, String(error));
-  assert.equal(error.code, expected);
-  assert.match(error.message, pattern);
-  return true;
-};
-
 test('Wilcoxon, exact and normal, with ties and zeros, agrees with SciPy', async () => {
   const kinds = new Set<boolean>();
   for (const { a, b, statistic, p, exact } of significance.cases) {
@@ -163,13 +156,13 @@ test('methods are compared with one of them, corrected over all', async () => {
     compareMethods(methods, { against: 'same', metrics: ['mae'], resamples: 100 }).map(({ method }) => method),
     ['ours', 'worse'],
   );
-  assert.throws(() => compareMethods(methods, { against: 'our' }), code('UNKNOWN_OPTION', /did you mean ours\?/));
-  assert.throws(() => compareMethods(methods, { metrics: ['mea'] }), code('UNKNOWN_OPTION', /did you mean mae\?/));
-  assert.throws(() => compareMethods(methods.slice(0, 1)), code('INVALID_OPTION', /two methods/));
-  assert.throws(() => compareMethods(methods, { resamples: 0 }), code('INVALID_OPTION', /compare\.resamples/));
+  assert.throws(() => compareMethods(methods, { against: 'our' }), typed('UNKNOWN_OPTION', /did you mean ours\?/));
+  assert.throws(() => compareMethods(methods, { metrics: ['mea'] }), typed('UNKNOWN_OPTION', /did you mean mae\?/));
+  assert.throws(() => compareMethods(methods.slice(0, 1)), typed('INVALID_OPTION', /two methods/));
+  assert.throws(() => compareMethods(methods, { resamples: 0 }), typed('INVALID_OPTION', /compare\.resamples/));
   assert.throws(
     () => compareMethods([...methods, { method: 'other', metrics: { mae: new Float64Array(3) } }]),
-    code('INVALID_OPTION', /different task sets/),
+    typed('INVALID_OPTION', /different task sets/),
   );
 });
 
@@ -208,7 +201,7 @@ test('the gap between groups: found where it is, and not where it is not', async
   assert.notEqual(small.gap!.highest, 'd');
   assert.equal(compareGroups(Float64Array.of(1, 2), ['a', 'b']).gap, undefined);
   assert.deepEqual(compareGroups(values, names), compareGroups(values, names), 'seeded');
-  assert.throws(() => compareGroups(values, names.slice(1)), code('INVALID_OPTION', /90 names/));
+  assert.throws(() => compareGroups(values, names.slice(1)), typed('INVALID_OPTION', /90 names/));
 });
 
 test('group intervals are the t intervals to first order', async () => {
@@ -252,10 +245,10 @@ test('reliability: bins of equal rows, ends of the range, and input that is none
   );
   const tied = reliability([0, 1, 0, 1], Float64Array.of(0.5, 0.5, 0.5, 0.5), { bins: 2, by: 'rows' });
   assert.deepEqual(tied.bins, [{ rows: 4, predicted: 0.5, observed: 0.5 }]);
-  assert.throws(() => reliability([0.5], Float64Array.of(0.5)), code('INVALID_OPTION', /labels\[0\]/));
-  assert.throws(() => reliability([1], Float64Array.of(1.5)), code('INVALID_OPTION', /probabilities\[0\]/));
+  assert.throws(() => reliability([0.5], Float64Array.of(0.5)), typed('INVALID_OPTION', /labels\[0\]/));
+  assert.throws(() => reliability([1], Float64Array.of(1.5)), typed('INVALID_OPTION', /probabilities\[0\]/));
   assert.throws(
     () => reliability([1], Float64Array.of(1), { bin: 3 } as object),
-    code('UNKNOWN_OPTION', /did you mean bins\?/),
+    typed('UNKNOWN_OPTION', /did you mean bins\?/),
   );
 });

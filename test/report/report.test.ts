@@ -10,13 +10,14 @@ import { drawIntervals } from '../../lib/charts/intervals.js';
 import { drawLines } from '../../lib/charts/lines.js';
 import { linearScale, logScale, tickLabel } from '../../lib/charts/scale.js';
 import { standalone } from '../../lib/charts/standalone.js';
-import { InnerloopError } from '../../lib/foundation/errors.js';
 import { compareGroups } from '../../lib/evaluation/groups.js';
 import { reliability } from '../../lib/evaluation/probability.js';
 import { resultTable } from '../../lib/evaluation/result-table.js';
 import { random } from '../../lib/foundation/random.js';
 import { writeReport } from '../../lib/report/write.js';
 import { findBrowser, withPage } from '../fixtures/browser.js';
+import type { ErrorCode } from '../../lib/foundation/errors.js';
+import { typed } from '../fixtures/typed-errors.js';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-report-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -185,13 +186,8 @@ test('unfinished runs, other folders, and damaged files', async () => {
     for (const [file, text] of Object.entries(files)) fs.writeFileSync(join(path, file), text);
     return path;
   };
-  const fails = (path: string, code: string, pattern: RegExp, out = join(folder, 'x.html'), options: object = {}) =>
-    assert.rejects(writeReport(path, out, options), (error: unknown) => {
-      assert.ok(error instanceof InnerloopError, String(error));
-      assert.equal(error.code, code);
-      assert.match(error.message, pattern);
-      return true;
-    });
+  const fails = (path: string, code: ErrorCode, pattern: RegExp, out = join(folder, 'x.html'), options: object = {}) =>
+    assert.rejects(writeReport(path, out, options), typed(code, pattern));
   const epochs =
     '{"phase":"train","epoch":1,"loss":2,"gradientNorm":1}\n{"phase":"train","epoch":2,"loss":1,"gradientNorm":1}\n{"phase":"tra';
   const { html } = await writeReport(at('unfinished', { 'metrics.jsonl': epochs }), join(folder, 'unfinished.html'));
