@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { runTestFile } from '../dist/test/fixtures/tap.js';
 
 const NUMERIC =
-  /^(native\/kernels|model\/(model|bad-tasks|bad-calls|layers)|meta\/(golden|inner-rule|solvers|derivatives|forms))\./;
+  /^(native\/kernels|model\/(model|bad-tasks|bad-calls|layers)|meta\/(golden|inner-rule|closed-form|lstm-meta-learner|ridge|derivatives|forms))\./;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'test');

@@ -1,10 +1,9 @@
-/** Two forms of one gradient: the Gram form against explicit weights, and the ridge solve against finite differences. */
+/** Two forms of one gradient, the Gram form against explicit weights; columns that the rows of a task share; and the form that the core chooses. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import type { NameOf, NativeInnerLoop } from '../../lib/foundation/addon.js';
-import { ridge } from '../../lib/algorithms/ridge.js';
 import { chosenForm } from '../../lib/bench/operations.js';
-import type { InnerLoop, ModelSpec, Parameters, TaskExample } from '../../lib/foundation/contract.js';
+import type { InnerLoop, ModelSpec, Parameters } from '../../lib/foundation/contract.js';
 import { adapt, selectTensors } from '../../lib/meta/inner-loop.js';
 import { metaGradient } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';
@@ -12,33 +11,7 @@ import type { Model } from '../../lib/model/model.js';
 import { packTasks } from '../../lib/batch/batch.js';
 import { random } from '../../lib/foundation/random.js';
 import type { Random } from '../../lib/foundation/random.js';
-
-const list = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
-
-function rowsOf(spec: ModelSpec, n: number, stream: Random): TaskExample['query'] {
-  const inputs = Object.fromEntries(
-    spec.inputs.map((input) => [
-      input.name,
-      list(n, () =>
-        input.kind === 'dense'
-          ? list(input.size, () => stream.normal())
-          : input.kind === 'categorical'
-            ? stream.below(input.cardinality)
-            : list(stream.below(4), () => stream.below(input.cardinality)),
-      ),
-    ]),
-  ) as TaskExample['query']['inputs'];
-  return { inputs, labels: list(n, () => stream.normal()) };
-}
-
-function normals(model: Model, scale: number, stream: Random): Parameters {
-  return Object.fromEntries(
-    model.tensors.map(({ name, shape }) => {
-      const size = shape.reduce((a, b) => a * b, 1);
-      return [name, { shape: [...shape], data: Float64Array.from({ length: size }, () => scale * stream.normal()) }];
-    }),
-  );
-}
+import { list, rowsOf, normals, EMBEDDED } from '../fixtures/normal-rows.js';
 
 function assertSame(a: Parameters, b: Parameters, tolerance: number): void {
   assert.deepEqual(Object.keys(a), Object.keys(b));
@@ -56,15 +29,7 @@ const DENSE: ModelSpec = {
   body: { kind: 'mlp', hidden: [32, 8], activation: 'tanh' },
   head: { loss: 'mse' },
 };
-const EMBEDDED: ModelSpec = {
-  inputs: [
-    { name: 'c', kind: 'categorical', cardinality: 9, dim: 40 },
-    { name: 'b', kind: 'bag', cardinality: 7, dim: 30 },
-    { name: 'x', kind: 'dense', size: 20 },
-  ],
-  body: { kind: 'mlp', hidden: [24], activation: 'softplus' },
-  head: { loss: 'mse' },
-};
+
 for (const [kind, spec] of [
   ['dense inputs', DENSE],
   ['embeddings below', EMBEDDED],
@@ -122,8 +87,6 @@ for (const [kind, spec] of [
     }
   }
 }
-
-// ------------------------------------------------------------------------------------------ columns shared by a task
 
 // What is known of the user is the same in all rows of a task. Where the batch says so, by one row of the users' side, the first
 // layer works on it once; where every row names a row of its own with the same content, it cannot know.
@@ -290,102 +253,6 @@ test('a Hessian-vector product does the same', async () => {
   assertSame(model.named(one.gradient), model.named(other.gradient), 1e-12);
   assertSame(model.named(one.product), model.named(other.product), 1e-12);
 });
-
-// ------------------------------------------------------------------------------------------------------- ridge
-
-const RIDGE: ModelSpec = { ...EMBEDDED, body: { kind: 'mlp', hidden: [6], activation: 'tanh' }, head: { loss: 'mse' } };
-
-/** The model with what `ridge` adds to it. */
-const ridgeModel = (spec: ModelSpec) => {
-  const model = defineModel(spec, { precision: 'float64' });
-  return model.extend(ridge().extend!(model).tensors);
-};
-
-async function ridgeGradient(model: Model, params: Parameters, tasks: TaskExample[]) {
-  const fast = selectTensors(model, ['mlp.1.*'], 'adapt');
-  const inner: NativeInnerLoop = {
-    steps: 1,
-    order: 2,
-    solver: 'ridge',
-    prior: model.tensors.findIndex(({ name }) => name === 'prior.logPrecision'),
-    fast,
-    shrinkage: 0,
-    rateKind: 'scalar',
-    rate: 0,
-  };
-  const call = {
-    store: model.store(params),
-    batch: packTasks(model, tasks).native,
-    inner,
-    threads: 2,
-    direction: 'metaGradient' as const,
-  };
-  const { loss, gradient } = await model.ops.metaGradient(call);
-  return { loss, gradient: model.named(gradient) };
-}
-
-test('ridge: the meta-gradient is that of finite differences, prior mean and precision included', async () => {
-  for (let seed = 1; seed <= 12; seed++) {
-    const stream = random(seed, 'ridge');
-    const model = ridgeModel(RIDGE);
-    const params = normals(model, 0.4, stream);
-    const tasks = list(3, (t) => ({
-      support: rowsOf(RIDGE, [0, 1, 4 + stream.below(12)][t], stream),
-      query: rowsOf(RIDGE, 1 + stream.below(6), stream),
-    }));
-    const { gradient } = await ridgeGradient(model, params, tasks);
-    for (const { name } of model.tensors) {
-      // Along a random direction in one tensor.
-      const direction = normals(model, 1, stream)[name].data;
-      const along = Float64Array.from(gradient[name].data).reduce((sum, g, i) => sum + g * direction[i], 0);
-      const at = async (h: number) => {
-        const data = Float64Array.from(params[name].data, (x, i) => x + h * direction[i]);
-        return (await ridgeGradient(model, { ...params, [name]: { ...params[name], data } }, tasks)).loss;
-      };
-      const h = 1e-4;
-      const slope = (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
-      assert.ok(
-        Math.abs(slope - along) <= 1e-7 * Math.max(1, Math.abs(slope)),
-        `seed ${seed}, ${name}: ${along} is not ${slope}`,
-      );
-    }
-  }
-});
-
-test('ridge: the solution is that of the normal equations', async () => {
-  // One feature and a bias, by hand: features are the dense input itself under a fixed linear layer.
-  const spec: ModelSpec = {
-    inputs: [{ name: 'x', kind: 'dense', size: 1 }],
-    body: { kind: 'mlp', hidden: [1], activation: 'identity' },
-    head: { loss: 'mse' },
-  };
-  const model = ridgeModel(spec);
-  const tensor = (shape: number[], ...data: number[]) => ({ shape, data: Float64Array.from(data) });
-  const [w0, b0, lw, lb] = [0.5, -1, Math.log(2), Math.log(3)];
-  const params = {
-    'mlp.0.weight': tensor([1, 1], 1),
-    'mlp.0.bias': tensor([1], 0),
-    'mlp.1.weight': tensor([1, 1], w0),
-    'mlp.1.bias': tensor([1], b0),
-    'prior.logPrecision': tensor([2], lw, lb),
-  };
-  const x = [1, 2, -1];
-  const y = [2, 3, 0];
-  // M = [Σx² + 2, Σx; Σx, n + 3], r = y − x w0 − b0
-  const r = y.map((value, i) => value - x[i] * w0 - b0);
-  const [a, b, d] = [6 + 2, 2, 3 + 3];
-  const [p, q] = [r.reduce((s, v, i) => s + v * x[i], 0), r.reduce((s, v) => s + v, 0)];
-  const w = w0 + (d * p - b * q) / (a * d - b * b);
-  const bias = b0 + (a * q - b * p) / (a * d - b * b);
-  const task = {
-    support: { inputs: { x: x.map((v) => [v]) }, labels: y },
-    query: { inputs: { x: [[4]] }, labels: [1] },
-  };
-  const { loss } = await ridgeGradient(model, params, [task]);
-  assert.ok(Math.abs(loss - (4 * w + bias - 1) ** 2) < 1e-12);
-});
-
-// ------------------------------------------------------------------------------------------------ the form that runs
 
 test('the form that the core says it chooses is the one that runs, to the bit', async () => {
   const ran = new Set<string>();
