@@ -8,7 +8,7 @@ import { contextTable } from './columns.js';
 import { checkLength, featureColumns, ownIds } from './columnar-features.js';
 import type { ColumnFeature } from './columnar-features.js';
 import { idTexts, presentIdTexts, uniqueIdTexts } from './ids.js';
-import { remarkLabels } from './remarks.js';
+import { isRounded, remarkLabels, rounding } from './remarks.js';
 import { checkRules, RULE_KEYS } from './source.js';
 import type { DataRules } from './source.js';
 import { checkTexts, DEFAULT_NULLS } from './table-source.js';
@@ -116,6 +116,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     { ...source, hasLabel: label !== undefined },
     notes,
   );
+  for (const [field, values] of Object.entries({ label, count, weight })) noteRounded(values, field, dataset.notes);
   if (label !== undefined) remarkLabels(dataset, nulls);
   return histories.reduce(
     (before, [name, { kind: _, ...options }]) => withHistory(before, { name, ...(options as HistoryOptions) }),
@@ -199,6 +200,16 @@ function readLabels(label: ArrayLike<number | null>, drop: boolean): Float32Arra
       expected: 'a finite number',
     });
   });
+}
+
+function noteRounded(values: ArrayLike<number | null> | undefined, field: string, notes: string[]): void {
+  if (values === undefined || values instanceof Float32Array) return;
+  let [count, first] = [0, 0];
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (value !== null && isRounded(value) && count++ === 0) first = value;
+  }
+  if (count > 0) notes.push(rounding(field, count, first));
 }
 
 function readPositive(

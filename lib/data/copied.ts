@@ -6,6 +6,7 @@ import type { FeatureExpression } from './features.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { at, columnOf } from './relation.js';
 import type { Relation } from './relation.js';
+import { rounding, roundedCondition } from './remarks.js';
 import { advice, DEFAULT_NULLS } from './table-source.js';
 import { trimmed } from './values.js';
 
@@ -58,6 +59,23 @@ export async function checkPresent(
         ? `a number, or missingLabel: 'drop'; ${advice('the data', { missingLabel: 'drop' })}`
         : 'a value in every row',
   });
+}
+
+/** Says so where float32 makes other numbers of those of a column. */
+export async function noteRounded(
+  session: DuckSession,
+  table: CopiedTable,
+  column: string,
+  source: string,
+  field: string,
+): Promise<void> {
+  const [row, count] = await session.row(
+    `SELECT min(rowid)::DOUBLE, count(*)::DOUBLE FROM ${table.name} WHERE ${roundedCondition(column)}`,
+    field,
+  );
+  if (typeof row !== 'number') return;
+  const original = await originalOf(session, table.relation, columnOf(table.relation, source, field).sql, row, field);
+  session.notes.push(rounding(field, Number(count), original));
 }
 
 async function originalOf(

@@ -163,7 +163,13 @@ function countsOf(ids: Int32Array, names: readonly string[]): Record<string, num
 
 // ------------------------------------------------------------------------------------------------------------- lines
 
-const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.001 ? 3 : 1)} %`;
+/** Shares of one list have as many decimals as the smallest of them needs. */
+function percents(shares: readonly number[]): string[] {
+  const least = Math.min(...shares.filter((share) => share > 0));
+  const decimals = least >= 0.001 || least === Infinity ? 1 : 3;
+  return shares.map((share) => (share > 0 && share < 0.000005 ? '<0.001 %' : `${(100 * share).toFixed(decimals)} %`));
+}
+const percent = (share: number): string => percents([share])[0];
 const number = (value: number): string => String(Number(value.toPrecision(6)));
 
 function linesOf(of: Omit<DatasetDescription, 'text'>): string[] {
@@ -223,11 +229,13 @@ function timeText({ first, last, unit }: NonNullable<DatasetDescription['time']>
 
 function labelLines({ labels, unrated, interactions }: Omit<DatasetDescription, 'text'>): string[] {
   const most = Math.max(...labels.map(({ count }) => count));
+  const shares = percents(labels.map(({ count }) => count / interactions));
+  const width = Math.max(7, ...shares.map(({ length }) => length));
   return labels.map(({ from, to, count }, k) => {
     const value = from === to ? number(from) : `${number(from)} to ${number(to)}`;
     const bar = '█'.repeat(Math.round((30 * count) / most));
     const what = unrated !== undefined && from === unrated && to === unrated ? '  not rated?' : '';
-    return `${(k === 0 ? 'labels' : '').padEnd(INDENT)}${value.padStart(8)}  ${percent(count / interactions).padStart(7)} ${bar}${what}`.trimEnd();
+    return `${(k === 0 ? 'labels' : '').padEnd(INDENT)}${value.padStart(8)}  ${shares[k].padStart(width)} ${bar}${what}`.trimEnd();
   });
 }
 

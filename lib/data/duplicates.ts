@@ -56,8 +56,11 @@ export function mergeDuplicates(
     for (let k = start; k < end; k++) {
       const slot = item[order[k]];
       if (cleared > clearedBefore && winner[slot] >= 0 && times[slot] > 1)
-        for (let m = 0; m < merged.length; m++)
-          merged[m][winner[slot]] = rule === 'mean' ? sums[m][slot] / times[slot] : sums[m][slot];
+        for (let m = 0; m < merged.length; m++) {
+          const value = Math.fround(rule === 'mean' ? sums[m][slot] / times[slot] : sums[m][slot]);
+          if (!Number.isFinite(value)) throw tooLarge(raw, winner[slot], sums[m][slot]);
+          merged[m][winner[slot]] = value;
+        }
       winner[slot] = -1;
     }
   }
@@ -69,6 +72,15 @@ function mergedColumns({ label, count, weight }: MergedValues, rule: DuplicateRu
   if (rule === 'mean') return [label];
   if (rule !== 'sum') return [];
   return [hasLabel ? label : undefined, count, weight].filter((values) => values !== undefined);
+}
+
+function tooLarge(raw: RawInteractions, row: number, sum: number): InnerloopError {
+  const [user, item] = [raw.users.keys.values[raw.user[row]], raw.items.keys.values[raw.item[row]]];
+  return new InnerloopError(
+    'INVALID_DATA',
+    `the sum of user ${JSON.stringify(user)} and item ${JSON.stringify(item)} is larger than float32 holds`,
+    { field: 'interactions', value: sum, expected: 'smaller labels, counts and weights, such as divided in sql' },
+  );
 }
 
 function duplicateError(raw: RawInteractions, first: number, second: number): InnerloopError {

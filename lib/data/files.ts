@@ -9,6 +9,7 @@ import { InnerloopError, show, suggesting } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import type { FileOptions } from './table-source.js';
+import { zstdLines } from './zstd.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -109,10 +110,7 @@ export async function head(
     return { bytes, complete: bytes.length < count };
   }
   if (file.compression === 'zstd') {
-    const [lines = []] = await session.columns(
-      `SELECT line FROM read_csv(${fileList([file.path])}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000) LIMIT 100`,
-      field,
-    );
+    const [lines = []] = await session.columns(`SELECT line FROM ${zstdLines(escapeGlob(file.path))} LIMIT 100`, field);
     return {
       bytes: Buffer.from(lines.map((line) => (typeof line === 'string' ? line : '')).join('\n')),
       complete: lines.length < 100,

@@ -1,7 +1,7 @@
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
-import { checkDense, checkId, checkNumbers, checkPresent } from './copied.js';
+import { checkDense, checkId, checkNumbers, checkPresent, noteRounded } from './copied.js';
 import type { CopiedTable, RawTable } from './copied.js';
 import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
@@ -90,6 +90,7 @@ export async function ingestInteractions(
     if (!dropMissing) await checkPresent(session, table, 'label', label.column, 'interactions.label');
     // A label has to be finite in the core's float32 too.
     await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', label.column, 'interactions.label');
+    await noteRounded(session, table, 'label', label.column, 'interactions.label');
   }
   const isExact = time !== undefined && (await checkTimes(session, table, source.time!, time));
   if (isExact) table = await copy(session, 'interactions', relation, expressions, selected(form, false, true));
@@ -106,6 +107,7 @@ export async function ingestInteractions(
       undefined,
       name === 'count' ? 'a number > 0' : 'a number ≥ 0',
     );
+    await noteRounded(session, table, name, source[name]!, `interactions.${name}`);
   }
   await checkDense(session, table);
   return { ...table, isExact };

@@ -1,13 +1,14 @@
 /** What kind of files a source has, and the files in a form that DuckDB reads. */
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
-import { compressionOf, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
+import { compressionOf, escapeGlob, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
 import type { FoundFile } from './files.js';
 import { CONVERTERS } from './formats/index.js';
 import { databaseTable } from './formats/database.js';
 import { openZip } from './formats/zip.js';
 import type { FileFormat, FileOptions, TableSource } from './table-source.js';
 import { extensionOf } from './text-table.js';
+import { hasZstd, zstdText } from './zstd.js';
 
 /** Files that are text tables, JSON or Parquet, with the options that still apply to them. */
 export interface FoundFiles {
@@ -61,8 +62,13 @@ export async function openFiles(
     name = member.name;
     options = { ...options, path: member.isOnly ? options.path : undefined };
   }
-  const files = paths.map((path) => ({ path, compression: compressionOf(path) }));
-  const format = options.format ?? BY_NAME[extensionOf(name)] ?? (await formatByContents(session, files[0], where));
+  const known = options.format ?? BY_NAME[extensionOf(name)];
+  const files: FoundFile[] = [];
+  for (const path of paths) {
+    const file = { path, compression: compressionOf(path) };
+    files.push(known === 'json' || known === 'npz' ? file : await unpacked(session, file, options, field));
+  }
+  const format = known ?? (await formatByContents(session, files[0], where));
   if (format === 'sqlite' || format === 'xlsx') return databaseTable(session, format, files[0].path, options, field);
   if (format === 'postgres') throw new Error('a database is no file');
   if (format === 'parquet') {
@@ -89,6 +95,18 @@ export async function openFiles(
 
 function isZip(path: string): boolean {
   return firstBytes(path, 4).equals(Buffer.from('PK\x03\x04', 'latin1'));
+}
+
+/** A zstd file that this Node.js cannot take apart, by DuckDB; one of another encoding than UTF-8 it cannot either. */
+async function unpacked(
+  session: DuckSession,
+  file: FoundFile,
+  { encoding }: FileOptions,
+  field: string,
+): Promise<FoundFile> {
+  if (file.compression !== 'zstd' || hasZstd || (encoding !== undefined && !/^utf-?8$/i.test(encoding))) return file;
+  const path = await zstdText(session, file.path, escapeGlob(file.path), `${field}.from`);
+  return { path, compression: 'none' };
 }
 
 async function inUtf8(session: DuckSession, file: FoundFile, options: FileOptions, field: string): Promise<FoundFile> {

@@ -12,6 +12,7 @@ import { createDictionary, readFeatures } from './features.js';
 import { ingestEntities, ingestIds, ingestInteractions } from './ingest.js';
 import type { CopiedTable } from './copied.js';
 import type { CopiedInteractions } from './ingest.js';
+import { remarkListedIds } from './listed-ids.js';
 import { checkMatch } from './match.js';
 import { at } from './relation.js';
 import { remarkLabels, remarkTimes } from './remarks.js';
@@ -121,6 +122,10 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
   const dataset = assemble(raw, { ...source, hasLabel: mapped !== undefined }, notes);
   if (mapped !== undefined) remarkLabels(dataset, interactions.relation.rules.nulls);
   if (timeFormat === undefined) remarkTimes(dataset);
+  // Users with more than a row each have one for each item.
+  const isOneRow = rows < 1.5 * (users.rows - 1);
+  for (const [name, { keys }] of [['user', users] as const, ['item', items] as const])
+    remarkListedIds(name, keys.values.slice(1), isOneRow, source.interactions, notes);
   return withHistories(dataset, features);
 }
 

@@ -80,13 +80,13 @@ export async function textTable(
   let isParallel = true;
   let hasHashes = false;
   for (const file of sources) {
-    const isWritten = file.compression === 'gzip' && statSync(file.path).size <= SMALL;
+    if (file.compression === 'zstd') checkZstd(file.path, where);
+    const isWritten = file.compression !== 'none' && statSync(file.path).size <= SMALL;
     const plain = isWritten ? await decompress(session, file, where) : file;
-    if (plain.compression === 'zstd') checkZstd(plain.path, where);
-    const form = plain.compression === 'zstd' ? undefined : await lineForm(plain, dialect, field);
-    if (form?.breaksInQuotes === true) isParallel = false;
-    hasHashes ||= form?.hasHashes === true;
-    files.push(form?.mixedEnds === true ? await transcode(session, plain, options, field) : plain);
+    const form = await lineForm(plain, dialect, field);
+    if (form.breaksInQuotes) isParallel = false;
+    hasHashes ||= form.hasHashes;
+    files.push(form.mixedEnds ? await transcode(session, plain, options, field) : plain);
   }
   if (hasHashes && options.comment === undefined && !dialect.names[0].startsWith('#'))
     session.notes.push(

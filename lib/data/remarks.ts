@@ -55,6 +55,23 @@ export function remarkLabels(dataset: Dataset, nulls: readonly string[]): void {
   );
 }
 
+/**
+ * The note of numbers that float32, which holds seven digits, makes others: whole numbers that are another one there, and those that
+ * doubles do not tell apart from their neighbours. Fractions are rounded too, by less than labels are measured with.
+ *
+ * @param value one of them, as the source has it
+ */
+export function rounding(field: string, count: number, value: unknown): string {
+  const read = Math.fround(Number(value));
+  return `${field}: ${count} ${count === 1 ? 'number has' : 'numbers have'} more digits than float32 holds and ${count === 1 ? 'was' : 'were'} rounded, such as ${String(value)} to ${read}; where the last digits matter, subtract a constant or divide in sql`;
+}
+/** Whether float32 makes another number of a whole one, in JavaScript. */
+export const isRounded = (value: number): boolean =>
+  Number.isInteger(value) && (Math.fround(value) !== value || Math.abs(value) > Number.MAX_SAFE_INTEGER);
+/** The same as a condition in SQL, of a DOUBLE. */
+export const roundedCondition = (name: string): string =>
+  `(${name} = trunc(${name}) AND (${name}::FLOAT <> ${name} OR abs(${name}) > ${Number.MAX_SAFE_INTEGER}))`;
+
 /** From where on a number of units since 1970 is a time after 1973, and a thousand times that. */
 const UNITS = [
   { unit: 's', from: 1e8, to: 1e11 },

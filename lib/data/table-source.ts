@@ -105,7 +105,7 @@ export const BLANKS = '\\s+';
 /** The unit of numbers that are times, as so many per second. */
 export const TIME_UNITS: Readonly<Record<string, number>> = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 };
 
-const FILE_KEYS = [
+export const FILE_KEYS = [
   'format',
   'delimiter',
   'comment',

@@ -1,6 +1,18 @@
-/** Whether a zstd file is whole: DuckDB reads one that was cut off as far as it goes, without a word. */
+/**
+ * zstd files, which Node.js takes apart from 22.15 on and DuckDB only as text: whether one is whole (DuckDB reads one that was cut off
+ * as far as it goes, without a word), and its lines in a file of their own.
+ */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { InnerloopError } from '../foundation/errors.js';
+import * as zlib from 'node:zlib';
+import { InnerloopError, show } from '../foundation/errors.js';
+import { quoteLiteral } from './duckdb.js';
+import type { DuckSession } from './duckdb.js';
+
+export const hasZstd = 'createZstdDecompress' in zlib;
+
+/** Whole lines of a zstd file as rows of one column, whatever stands in them. */
+export const zstdLines = (file: string): string =>
+  `read_csv(${quoteLiteral(file)}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000)`;
 
 const FRAME = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
@@ -53,4 +65,36 @@ export function checkZstd(path: string, field: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Writes the lines of a zstd file, by DuckDB, so that they are looked at as those of any other file.
+ *
+ * @param escaped the path with `[`, `*` and `?` escaped
+ * @throws {InnerloopError} INVALID_DATA where they end in more than one way or are not UTF-8
+ */
+export async function zstdText(session: DuckSession, path: string, escaped: string, field: string): Promise<string> {
+  checkZstd(path, field);
+  const target = session.temporaryFile('txt');
+  try {
+    await session.run(
+      `COPY (SELECT coalesce(line, '') FROM ${zstdLines(escaped)}) TO ${quoteLiteral(target)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`,
+      field,
+    );
+  } catch (error) {
+    const cause = error instanceof InnerloopError && error.cause instanceof Error ? error.cause : undefined;
+    const what = /invalid state/i.test(cause?.message ?? '')
+      ? 'lines that end in more than one way'
+      : /unicode|utf-8/i.test(cause?.message ?? '')
+        ? 'bytes that are not UTF-8'
+        : undefined;
+    if (what === undefined) throw error;
+    throw new InnerloopError('INVALID_DATA', `${what}, in a zstd file`, {
+      field,
+      value: path,
+      expected: `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`,
+      cause,
+    });
+  }
+  return target;
 }

@@ -65,6 +65,17 @@ test('many labels come in ten ranges that hold all of them', (t) => {
   t.end();
 });
 
+test('the shares of a list have as many decimals as its smallest one', (t) => {
+  const shares = (counts: readonly number[]) => {
+    const label = counts.flatMap((count, value) => new Array<number>(count).fill(value));
+    const d = datasetFromColumns({ user: label.map((_, k) => k % 97), item: label.map((_, k) => k), label });
+    return Array.from(describeDataset(d).text.matchAll(/ {2}([\d.]+) %(?: █+)?$/gm), (match) => match[1]);
+  };
+  assert.deepEqual(shares([5, 15, 80]), ['5.0', '15.0', '80.0']);
+  assert.deepEqual(shares([2, 998, 4000]), ['0.040', '19.960', '80.000']);
+  t.end();
+});
+
 test('labels that look like "not rated" are named, and leave when the lines are pasted', async () => {
   const text = (value: string) => `u,i,r\n1,a,${value}\n2,b,7\n3,c,10\n4,d,3\n`;
   for (const value of ['-1', '0', '-1.0']) {

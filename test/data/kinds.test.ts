@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import type { DataSource } from '../../lib/data/index.js';
 import { file, folder, open, pairs, ratings, rejects } from '../fixtures/interactions.js';
 import { openPasted } from '../fixtures/paste.js';
+import { zstd } from '../fixtures/zstd.js';
 
 const positives = (text: string | Buffer, name?: string, more: object = {}): DataSource => ({
   interactions: { from: file(text, name), user: 'u', item: 'i', ...more },
@@ -56,16 +57,6 @@ test('a quote that is never closed is refused with its line; inches are no quote
   ]);
   assert.deepEqual(await pasted(positives('u,i\n1,"a\n2,b\n')), ['1/"a', '2/b']);
 });
-
-/** A zstd frame of stored blocks (RFC 8878). */
-function zstd(blocks: readonly string[]): Buffer {
-  const parts = blocks.map((text, k) => {
-    const header = Buffer.alloc(3);
-    header.writeUIntLE((Buffer.byteLength(text) << 3) | Number(k === blocks.length - 1), 0, 3);
-    return Buffer.concat([header, Buffer.from(text)]);
-  });
-  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]), ...parts]);
-}
 
 test('zstd files are read whole or not at all', async () => {
   const whole = zstd(['u,i\n1,a\n', '2,b\n', '3,c\n']);
