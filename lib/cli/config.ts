@@ -69,7 +69,7 @@ const propensity = z.union([
     of: z.enum(['item', 'user']).optional().describe('Whose popularity. Default item.'),
     power: z.number().min(0).optional().describe('Default 0.5.'),
   }),
-  z.strictObject({ column: text.describe('A dense feature of size 1, not standardised: values in (0, 1].') }),
+  z.strictObject({ column: text.describe('A dense feature of size 1: values in (0, 1].') }),
 ]);
 const rows = z.strictObject({
   ...zodShape(ROW_OPTIONS),
@@ -78,6 +78,9 @@ const rows = z.strictObject({
       recency: z
         .strictObject({ halfLife: z.number().gt(0).describe('In the unit of the time column; seconds for dates.') })
         .optional(),
+      column: text
+        .optional()
+        .describe('A dense feature of size 1: how much an interaction counts, ≥ 0, in the units of the data.'),
       propensity: propensity.optional().describe('Interactions that were likely to be observed count less.'),
       confidence: z
         .strictObject({

@@ -133,6 +133,11 @@ function build(): Command {
     .argument('[ratings...]', 'item=rating: an item id, or a part of a title')
     .option(MODEL, 'model.safetensors of a training run')
     .option('-r, --rating <item=rating>', 'the same, may be repeated', collect)
+    .option(
+      '--context <name=value>',
+      'a feature of the interactions, where the model reads any; may be repeated; default: those of training',
+      collect,
+    )
     .option('-n, --count <n>', 'how many items (default: 10)', integer(1))
     .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
     .option('--json', 'one JSON document on stdout')
@@ -311,16 +316,13 @@ async function report(run: string, { output, json }: { output?: string; json?: t
 
 async function recommend(
   positional: string[],
-  options: Shared & { model?: string; rating?: string[]; count?: number; title?: string },
+  options: Shared & { model?: string; rating?: string[]; context?: string[]; count?: number; title?: string },
 ): Promise<void> {
-  const { DEFAULT_COUNT, recommendFromFile } = await import('./recommend.js');
-  const { rating = [], count = DEFAULT_COUNT, title } = options;
-  const model = need(options.model, MODEL);
+  const { recommendFromFile } = await import('./recommend.js');
   await recommendFromFile({
-    model,
-    ratings: [...positional, ...rating],
-    count,
-    title,
+    ...options,
+    model: need(options.model, MODEL),
+    ratings: [...positional, ...(options.rating ?? [])],
     console: openConsole(options.json === true),
     signal: interrupt.signal,
   });

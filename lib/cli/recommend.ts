@@ -1,9 +1,11 @@
 /** `innerloop recommend`: adapts a model to a few ratings and ranks the catalog. */
+import type { FeatureValues } from '../batch/given-features.js';
 import { invalid } from '../foundation/check.js';
 import type { CategoricalColumn, FeatureTable } from '../foundation/contract.js';
 import { nearest } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
 import { loadLearner } from '../serving/persist.js';
+import { DECIMAL, readContext } from './context.js';
 import { seconds } from './output.js';
 import type { Console } from './output.js';
 
@@ -20,6 +22,8 @@ export interface RecommendRun {
   among?: string[];
   heading?: string;
   titles: Titles;
+  /** Features of all interactions, where the model reads any. */
+  context?: FeatureValues;
   console: Console;
   signal: AbortSignal;
 }
@@ -91,9 +95,6 @@ export class Titles {
   }
 }
 
-/** As people write numbers; `0x10` and `Infinity` are none. */
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
 /** Reads `id=value` or `title=value`; what the text before the last `=` means is another question. @throws INVALID_OPTION */
 export function readRatings(texts: readonly string[]): Rating[] {
   return texts.map((text): Rating => {
@@ -121,16 +122,20 @@ export function parseRatings(texts: readonly string[], titles: Titles): Rating[]
 export async function recommendFromFile(run: {
   model: string;
   ratings: string[];
-  count: number;
-  title: string | undefined;
+  count?: number;
+  title?: string;
+  /** `name=value`, or `default`. */
+  context?: string[];
   console: Console;
   signal: AbortSignal;
 }): Promise<void> {
-  const { model, count, console, signal } = run;
+  const { model, count = DEFAULT_COUNT, console, signal } = run;
   const learner = await loadLearner(model);
   if (learner.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
   const titles = new Titles(learner.catalog.items, run.title);
-  await recommend({ learner, ratings: parseRatings(run.ratings, titles), count, titles, console, signal });
+  const ratings = parseRatings(run.ratings, titles);
+  const context = readContext(run.context, learner);
+  await recommend({ learner, ratings, count, titles, context, console, signal });
 }
 
 export async function recommend({
@@ -140,6 +145,7 @@ export async function recommend({
   among,
   heading = 'Recommended:',
   titles,
+  context,
   console,
   signal,
 }: RecommendRun): Promise<void> {
@@ -147,11 +153,15 @@ export async function recommend({
   const label = (item: string) => titles.of(item) ?? item;
   const started = performance.now();
   const me = await learner.adapt(
-    { items: ratings.map(({ item }) => item), labels: ratings.map(({ value }) => value) },
+    {
+      items: ratings.map(({ item }) => item),
+      labels: ratings.map(({ value }) => value),
+      ...(context && { context }),
+    },
     { signal },
   );
   const adaptSeconds = seconds(started);
-  const recommendations = await me.recommend({ count, among, signal });
+  const recommendations = await me.recommend({ count, among, signal, ...(context && { context }) });
   console.result(`Ratings: ${ratings.map(({ item, value }) => `${label(item)} = ${value}`).join(', ') || 'none'}`);
   console.result(heading);
   for (const { item, score } of recommendations)

@@ -47,12 +47,12 @@ export function denseColumns(
       });
   }
   if (options.normalize) normalizeRows(raw, size);
+  const absent = (rows - reserved) * size - present.reduce((sum, count) => sum + count, 0);
   const scaling: DenseScaling = options.standardize
     ? { normalized: options.normalize, moments: moments(raw, size, present), raw: compact(raw) }
-    : { normalized: options.normalize };
+    : { normalized: options.normalize, ...(absent > 0 && size === 1 && { raw: compact(raw.slice()) }) };
   const data = raw instanceof Float32Array && scaling.raw !== raw ? raw : new Float32Array(raw.length);
   applyMoments(raw, size, scaling.moments, data);
-  const absent = (rows - reserved) * size - present.reduce((sum, count) => sum + count, 0);
   if (absent > 0) {
     notes.push(
       `${field} (${name}): ${absent} of ${(rows - reserved) * size} values are missing, read as ${options.standardize ? 'the mean' : '0'}`,

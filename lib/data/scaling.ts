@@ -15,6 +15,15 @@ export function applyMoments(
   }
 }
 
+/** The numbers of a column in the units of the source, by place in its data; NaN where one is missing and that is known. */
+export function rawNumbers({ size, data, scaling }: DenseColumn): (place: number) => number {
+  const raw = scaling?.raw;
+  if (raw !== undefined) return (place) => raw[place];
+  const moments = scaling?.moments;
+  if (moments === undefined) return (place) => data[place];
+  return (place) => data[place] / moments.scale[place % size] + moments.mean[place % size];
+}
+
 /** Scales every row to length 1 over its values present; a row of zeros stays one. */
 export function normalizeRows(raw: FloatArray, size: number): void {
   for (let start = 0; start < raw.length; start += size) {

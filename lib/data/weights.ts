@@ -4,6 +4,7 @@ import { checkDataset } from '../foundation/check-data.js';
 import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, DenseColumn } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { rawNumbers } from './scaling.js';
 
 export interface RowWeightOptions {
   /** Interactions halve in weight with every `halfLife`, in the unit of the time column (Unix seconds for dates). */
@@ -14,6 +15,8 @@ export interface RowWeightOptions {
   };
   /** Inverse propensity: interactions that were likely to be observed count less. */
   propensity?: PopularityPropensity | { column: string };
+  /** A dense column of one number: how much an interaction counts, ≥ 0 and as it is in the data, of the interactions, items or users. */
+  column?: string;
   /** How often an interaction took place (`dataset.count`) says how certain it is that it was meant: such rows count more. */
   confidence?: CountConfidence;
   /** No weight above so many times their mean; those above are cut to it. Default: no limit. */
@@ -39,7 +42,7 @@ export interface PopularityPropensity {
 /**
  * A weight ≥ 0 for each interaction of a dataset, of mean 1 over `rows`:
  *
- *     w ∝ 2^(−(at − t) / halfLife) · 1 / p · c,      w ← min(w, clip · mean w),      w ← w / mean w
+ *     w ∝ 2^(−(at − t) / halfLife) · 1 / p · c · v,      w ← min(w, clip · mean w),      w ← w / mean w
  *
  * The first factor is exponential forgetting (Ding & Li, "Time weight collaborative filtering", CIKM 2005). The second makes
  * a mean over observed interactions an estimate of the mean over all (Schnabel et al., "Recommendations as treatments:
@@ -52,22 +55,23 @@ export interface PopularityPropensity {
  * Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008). Every loss takes it: under `bpr` and
  * `listwise` it is the weight of a positive with the negatives drawn for it.
  *
- * A propensity column is dense, of size 1 and not standardised (`standardize: false`), with values in (0, 1]; it may be of
- * the interactions, the items or the users.
+ * The fourth is a column of yours. Columns are dense, of size 1, of the interactions, the items or the users; they are read in the
+ * units of the source, whether the model has them standardised or not. A propensity is in (0, 1], a weight of yours ≥ 0.
  *
  * ```ts
  * const weights = rowWeights(dataset, { recency: { halfLife: 180 * 86_400 }, propensity: { power: 0.5 }, clip: 10, rows: split.trainRows });
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN; INVALID_DATA for a propensity that is none, with its
- * interaction
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN; INVALID_DATA for a propensity or weight that is none,
+ * with its interaction
  */
 export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32Array {
-  checkObject(options, 'weights', ['recency', 'propensity', 'confidence', 'clip', 'rows']);
+  checkObject(options, 'weights', ['recency', 'propensity', 'column', 'confidence', 'clip', 'rows']);
   checkDataset(dataset, 'dataset');
   const {
     recency,
     propensity,
+    column,
     confidence,
     clip,
     rows = Int32Array.from({ length: dataset.size }, (_, row) => row),
@@ -80,9 +84,10 @@ export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32
   if (recency !== undefined) multiplyRecency(dataset, recency, rows, weights);
   if (propensity !== undefined) {
     checkObject(propensity, 'weights.propensity', ['of', 'power', 'column']);
-    if ('column' in propensity) divideByColumn(dataset, propensity, weights);
+    if ('column' in propensity) divideByPropensity(dataset, propensity, weights);
     else divideByPopularity(dataset, propensity, rows, weights);
   }
+  if (column !== undefined) multiplyColumn(dataset, column, weights);
   if (confidence !== undefined) multiplyConfidence(dataset, confidence, weights);
   if (clip !== undefined) {
     const limit = clip * meanOf(weights, rows);
@@ -145,10 +150,34 @@ function divideByPopularity(
   for (let i = 0; i < weights.length; i++) weights[i] *= (most / Math.max(1, count[ids[i]])) ** power;
 }
 
-function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, weights: Float64Array): void {
+function divideByPropensity(dataset: Dataset, propensity: Record<string, unknown>, weights: Float64Array): void {
   checkObject(propensity, 'weights.propensity', ['column']);
   const { column: name } = propensity;
-  checkString(name, 'weights.propensity.column');
+  const field = 'weights.propensity.column';
+  eachNumber(dataset, name, field, (p, i) => {
+    if (!(p > 0 && p <= 1)) throw notThere(i, 'propensity', name, field, p, 'numbers > 0 and ≤ 1');
+    weights[i] /= p;
+  });
+}
+
+function multiplyColumn(dataset: Dataset, name: unknown, weights: Float64Array): void {
+  const field = 'weights.column';
+  eachNumber(dataset, name, field, (w, i) => {
+    if (!(w >= 0 && w < Infinity)) throw notThere(i, 'weight', name, field, w, 'finite numbers ≥ 0');
+    weights[i] *= w;
+  });
+}
+
+const notThere = (i: number, what: string, name: unknown, field: string, value: number, expected: string) =>
+  new InnerloopError('INVALID_DATA', `interaction ${i + 1} has no ${what} in ${JSON.stringify(name)}`, {
+    field,
+    value: Number.isNaN(value) ? 'a missing value' : value,
+    expected,
+  });
+
+/** The number of each interaction in a column of one number, in the units of the source; NaN where it is missing. */
+function eachNumber(dataset: Dataset, name: unknown, field: string, take: (value: number, i: number) => void): void {
+  checkString(name, field);
   const sides = [
     { table: dataset.context, index: undefined },
     { table: dataset.items, index: dataset.item },
@@ -159,22 +188,13 @@ function divideByColumn(dataset: Dataset, propensity: Record<string, unknown>, w
   for (const { table, index } of sides) {
     const column = table.columns.filter(isNumber).find((each) => each.name === name);
     if (column === undefined) continue;
-    for (let i = 0; i < weights.length; i++) {
-      const p = column.data[index === undefined ? i : index[i]];
-      if (!(p > 0 && p <= 1)) {
-        throw new InnerloopError('INVALID_DATA', `interaction ${i + 1} has no propensity in ${JSON.stringify(name)}`, {
-          field: 'weights.propensity.column',
-          value: p,
-          expected: 'numbers > 0 and ≤ 1, of a column with standardize: false',
-        });
-      }
-      weights[i] /= p;
-    }
+    const numberOf = rawNumbers(column);
+    for (let i = 0; i < dataset.size; i++) take(numberOf(index === undefined ? i : index[i]), i);
     return;
   }
   const names = sides.flatMap(({ table }) => table.columns.filter(isNumber).map((column) => column.name));
   throw new InnerloopError('MISSING_COLUMN', suggesting('no such column of numbers', name, names), {
-    field: 'weights.propensity.column',
+    field,
     value: name,
     expected: names.length === 0 ? 'a dense column of size 1' : `one of ${names.join(', ')}`,
   });

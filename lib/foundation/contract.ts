@@ -175,7 +175,10 @@ export interface DenseScaling {
   normalized: boolean;
   /** By component, what was then subtracted and what the difference was multiplied with; undefined: neither. */
   moments?: { mean: Float64Array; scale: Float64Array };
-  /** What the moments were applied to, NaN where missing. Without moments it is `data`; a learner's own catalog keeps none. */
+  /**
+   * What the moments were applied to, NaN where missing. Without moments and with nothing missing it is `data`; a learner's own
+   * catalog keeps those of items that are one number, for filters and columns of lists.
+   */
   raw?: FloatArray;
 }
 export interface CategoricalColumn {

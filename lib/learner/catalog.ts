@@ -11,18 +11,19 @@ export function catalogOf(dataset: Dataset): Dataset {
     label: new Float32Array(0),
     time: undefined,
     users: kept(dataset.users),
-    items: kept(dataset.items),
+    items: { ...dataset.items, columns: dataset.items.columns.map((column) => withoutRaw(column, 1)) },
     context: { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(usual) },
     notes: [],
   };
 }
 
-/** The moments of dense columns stay, their raw numbers do not: a catalog is never brought to those of another table. */
+/** The moments of dense columns stay; their raw numbers do not: a catalog is never brought to those of another table. */
 function kept(table: FeatureTable): FeatureTable {
-  return { ...table, columns: table.columns.map(withoutRaw) };
+  return { ...table, columns: table.columns.map((column) => withoutRaw(column)) };
 }
-function withoutRaw(column: Column): Column {
-  if (column.kind !== 'dense' || column.scaling === undefined) return column;
+/** @param keep numbers of a row that stay: what items are filtered by and shown with is in the units of the source */
+function withoutRaw(column: Column, keep = 0): Column {
+  if (column.kind !== 'dense' || column.scaling === undefined || column.size === keep) return column;
   const { raw: _, ...scaling } = column.scaling;
   return { ...column, scaling };
 }

@@ -4,6 +4,7 @@ import type {
   BagColumn,
   Column,
   Dataset,
+  DenseColumn,
   FeatureTable,
   FloatArray,
   InputSpec,
@@ -14,7 +15,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import type { NativeState } from '../foundation/addon.js';
 import { translateRows } from '../batch/row-rules.js';
 import { gatherColumn } from '../data/columns.js';
-import { scaledAs } from '../data/scaling.js';
+import { rawNumbers, scaledAs } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';
 import { createVocabulary, indexed } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
@@ -87,7 +88,7 @@ function joined(old: Column, now: Column): Column {
     const data = new Float32Array(a.length + b.length);
     data.set(a);
     data.set(b, a.length);
-    return { ...old, data } as Column;
+    return { ...old, data, ...joinedRaw(old as DenseColumn, now as DenseColumn) } as Column;
   }
   const vocabulary = union(old.vocabulary, now.vocabulary);
   const map = Int32Array.from(now.vocabulary.values, (text, id) => (id === 0 ? 0 : vocabulary.idOf(text)));
@@ -98,6 +99,13 @@ function joined(old: Column, now: Column): Column {
     ...(now as BagColumn).offsets.subarray(1).map((at) => at + old.data.length),
   ]);
   return { ...old, vocabulary, data, offsets };
+}
+
+/** Numbers in the units of the source, where the catalog keeps those. */
+function joinedRaw(old: DenseColumn, now: DenseColumn): Pick<DenseColumn, 'scaling'> {
+  if (old.scaling?.raw === undefined && now.scaling?.raw === undefined) return {};
+  const parts = [old, now].map((column) => Array.from(column.data, (_, place) => rawNumbers(column)(place)));
+  return { scaling: { normalized: false, ...old.scaling, raw: Float64Array.from(parts.flat()) } };
 }
 
 // --------------------------------------------------------------------------------------------------------- the model

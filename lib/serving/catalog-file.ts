@@ -25,7 +25,7 @@ interface StoredTable {
     name: string;
     kind: Column['kind'];
     size?: number;
-    /** Moments, where the column has them, are tensors. */
+    /** Moments and numbers in the units of the source, where the column has them, are tensors. */
     scaling?: { normalized: boolean; standardized: boolean };
     vocabulary?: TextEncoding;
   } & Partial<Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>>)[];
@@ -58,7 +58,8 @@ function storeTable(side: string, table: FeatureTable, tensors: Tensors): Stored
     if (kind === 'dense') {
       const { size, scaling } = column;
       if (scaling === undefined) return { name, kind, size };
-      const { normalized, moments } = scaling;
+      const { normalized, moments, raw } = scaling;
+      if (raw !== undefined) tensors[`scaling.${side}.${name}.raw`] = { shape: [raw.length], data: raw };
       for (const [which, values] of Object.entries(moments ?? {}))
         tensors[`scaling.${side}.${name}.${which}`] = { shape: [size], data: values };
       return { name, kind, size, scaling: { normalized, standardized: moments !== undefined } };
@@ -134,7 +135,11 @@ function restoreTable(
         return values;
       };
       const moments = scaling.standardized ? { mean: moment('mean'), scale: moment('scale') } : undefined;
-      return { ...column, scaling: { normalized: scaling.normalized, ...(moments && { moments }) } };
+      const raw = tensors[`scaling.${side}.${name}.raw`]?.data;
+      const isNumbers = raw instanceof Float32Array || raw instanceof Float64Array;
+      if (raw !== undefined && !(isNumbers && raw.length === column.data.length)) throw damaged(name);
+      const kept = { normalized: scaling.normalized, ...(moments && { moments }), ...(isNumbers && { raw }) };
+      return { ...column, scaling: kept };
     }
     if (kind !== 'categorical' && kind !== 'bag') throw damaged(name);
     const texts = restoreTexts(tensors, `texts.${side}.column.${name}`, vocabulary!);

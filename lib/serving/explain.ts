@@ -10,7 +10,7 @@ import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { RowLoss } from '../model/losses.js';
 import { contextOf } from './support.js';
-import type { Context } from './support.js';
+import type { Context, RowValues } from './support.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
 
@@ -39,6 +39,8 @@ export interface ExplainedSupport {
   labels: Float64Array;
   features: FeatureValues | undefined;
   context: Context | undefined;
+  /** Labels of auxiliary heads and weights of the rows. */
+  values?: RowValues;
 }
 interface Case {
   learner: Learner;
@@ -84,7 +86,9 @@ export async function explain(
   // What a request brings of its own is in no frame that gradients could be taken on.
   const hasOwn = support.features !== undefined || support.context !== undefined || context !== undefined;
   const isRidge = learner.algorithm.solver === 'ridge';
-  const differentiable = hasGradient(learner, catalog) && (isRidge || !hasOwn);
+  // The gradient form takes rows to weigh the same; the leverage of a row has its weight in it.
+  const isWeighted = support.values !== undefined;
+  const differentiable = hasGradient(learner, catalog) && (isRidge || !(hasOwn || isWeighted));
   const method = options.method ?? (differentiable ? 'gradient' : 'leaveOneOut');
   checkOneOf(method, 'options.method', differentiable ? ['gradient', 'leaveOneOut'] : ['leaveOneOut']);
   if (support.items.length === 0) return [];
@@ -138,6 +142,8 @@ async function scoresAfter(
   const id = (row: number) => items.keys.values[row];
   const { features, context: told } = support;
   const contextAt = (i: number) => told!.rows[told!.of === 0 ? 0 : told!.of[i]];
+  const { also, weights } = support.values ?? {};
+  const of = (values: ArrayLike<number>) => rows.map((i) => values[i]);
   const me = await learner.adapt(
     {
       items: rows.map((i) => id(support.items[i])),
@@ -145,6 +151,8 @@ async function scoresAfter(
       ...(support.user !== 0 && { user: users.keys.values[support.user] }),
       ...(features && { features }),
       ...(told && { context: rows.map(contextAt) }),
+      ...(also && { also: Object.fromEntries(Object.entries(also).map(([name, values]) => [name, of(values)])) }),
+      ...(weights && { weights: of(weights) }),
       outside: 'allow',
     },
     { signal },

@@ -1,16 +1,20 @@
 /** Which items may be recommended, and how much higher or lower: conditions over item columns, worked on once a catalog. */
 import { checkArray, checkNumber, checkObject, invalid, unknownName } from '../foundation/check.js';
 import type { Column, Dataset, FeatureTable } from '../foundation/contract.js';
+import { rawNumbers } from '../data/scaling.js';
 
 /** What a categorical or bag column must hold: one of these values; or `any`, `all` and `none` of lists. */
 export type TextCondition =
   string | readonly string[] | { any?: readonly string[]; all?: readonly string[]; none?: readonly string[] };
-/** Where a dense column of one number must lie, both ends included, in the units of the model's columns. */
+/**
+ * Where a dense column of one number must lie, both ends included, in the units of the source. An item whose number is missing lies
+ * nowhere.
+ */
 export interface NumberCondition {
   min?: number;
   max?: number;
 }
-/** An item's columns by name: a text, texts, a number or numbers; `item` is its id. */
+/** An item's columns by name: a text, texts, a number or numbers, in the units of the source; `item` is its id. */
 export interface ItemRecord {
   item: string;
   [column: string]: string | readonly string[] | number | readonly number[] | undefined;
@@ -30,7 +34,7 @@ export type ItemBoost = Readonly<Record<string, Readonly<Record<string, number>>
 export function filterMask(catalog: Dataset, filter: ItemFilter, field: string): Uint8Array {
   const { items } = catalog;
   if (typeof filter === 'function') return Uint8Array.from(records(items), (item) => (filter(item) ? 1 : 0));
-  checkObject(filter, field, columnNames(items));
+  checkTerms(items, filter, field);
   const mask = new Uint8Array(items.rows).fill(1);
   for (const [name, condition] of Object.entries(filter)) {
     const column = columnOf(items, name, `${field}.${name}`);
@@ -53,7 +57,7 @@ export function boostTerms(catalog: Dataset, boost: ItemBoost, field: string): F
       return term;
     });
   }
-  checkObject(boost, field, columnNames(items));
+  checkTerms(items, boost, field);
   const terms = new Float64Array(items.rows);
   for (const [name, values] of Object.entries(boost)) {
     const at = `${field}.${name}`;
@@ -79,8 +83,10 @@ export function boostTerms(catalog: Dataset, boost: ItemBoost, field: string): F
 /** The values that an item has in a column. @internal */
 export function valueOf(column: Column, row: number): ItemRecord[string] {
   if (column.kind === 'dense') {
-    const numbers = column.data.subarray(row * column.size, (row + 1) * column.size);
-    return column.size === 1 ? numbers[0] : Array.from(numbers);
+    const { size } = column;
+    const numberOf = rawNumbers(column);
+    if (size > 1) return Array.from({ length: size }, (_, c) => numberOf(row * size + c));
+    return Number.isNaN(numberOf(row)) ? undefined : numberOf(row);
   }
   const { values } = column.vocabulary;
   if (column.kind === 'categorical') return values[column.data[row]];
@@ -99,6 +105,13 @@ function* records(items: FeatureTable): Generator<ItemRecord> {
     for (const column of items.columns) record[column.name] = valueOf(column, row);
     yield record;
   }
+}
+
+/** Of a catalog without columns there is nothing to filter by but ids. */
+function checkTerms(items: FeatureTable, terms: object, field: string): void {
+  if (items.columns.length === 0)
+    throw invalid(field, 'the catalog has no columns of items', terms, 'a function of an item’s id, exclude or among');
+  checkObject(terms, field, columnNames(items));
 }
 
 const columnNames = (items: FeatureTable) => items.columns.map(({ name }) => name);
@@ -121,7 +134,8 @@ function within(column: Column & { kind: 'dense' }, condition: unknown, field: s
     throw invalid(field, `is of ${column.size} numbers an item`, column.size, 'a column of one number');
   const { min = -Infinity, max = Infinity } = condition as NumberCondition;
   for (const [name, bound] of Object.entries(condition)) checkNumber(bound, `${field}.${name}`);
-  return (row) => column.data[row] >= min && column.data[row] <= max;
+  const numberOf = rawNumbers(column);
+  return (row) => numberOf(row) >= min && numberOf(row) <= max;
 }
 
 function withTexts(column: Column, condition: unknown, field: string): (row: number) => boolean {

@@ -70,6 +70,8 @@ export interface PackedSupport {
   unknown: UnknownIds;
   features: FeatureValues | undefined;
   context: Context | undefined;
+  /** Labels of auxiliary heads and weights, where any were given, of the known items. */
+  values?: RowValues;
 }
 
 /** @internal What was told of interactions, and for each row which entry is its own; 0: the first is that of all. */
@@ -154,10 +156,12 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const user = isAsked ? catalog.users.keys.idOf(String(id)) : 0;
   const isUnknownUser = isAsked && user === 0;
   if (isUnknownUser && rule === 'error') throw invalid('support.user', 'no such user', id, 'a user of the catalog');
-  const rows = labelledRows(learner, catalog, items, given, rowValues(learner, support, all.length, isKnown));
+  const values = rowValues(learner, support, all.length, isKnown);
+  const rows = labelledRows(learner, catalog, items, given, values);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
   const context = told && { rows: told.rows, of: told.of === 0 ? told.of : told.of.filter(isKnown) };
-  const known = { user, items, labels: given, features, context };
+  const hasValues = support.also !== undefined || support.weights !== undefined;
+  const known = { user, items, labels: given, features, context, ...(hasValues && { values }) };
   // What was drawn for an interaction is in its context.
   const own = context && { rows: context.rows, of: context.of === 0 ? context.of : at(context.of, rows.places) };
   return {
@@ -233,8 +237,8 @@ function withinRange({ rowState: { range } }: Learner, y: number, outside: strin
   );
 }
 
-/** What is told of each row beside its label: labels of auxiliary heads, weights in the losses. */
-type RowValues = Pick<Support, 'also' | 'weights'>;
+/** @internal What is told of each row beside its label: labels of auxiliary heads, weights in the losses. */
+export type RowValues = Pick<Support, 'also' | 'weights'>;
 
 /** The support set as it enters the losses: labels centred, negatives drawn, auxiliary labels missing where none are given. */
 function labelledRows(

@@ -52,6 +52,7 @@ export async function updatedPerson(
     items: withLast(person.known.items, kept, own),
     labels: withLast(person.known.labels, kept, row.labels[0]),
     context: contextWith(person.known, row.context, kept),
+    ...valuesWith(person.known, kept),
   };
   const rows = learner.rows(catalog);
   known.bias = userBias(rows, known.items, known.labels);
@@ -83,6 +84,22 @@ function withLast<A extends Int32Array | Float64Array>(
   all.set(before);
   all[before.length] = last;
   return all;
+}
+
+/** The new row weighs 1 and has no auxiliary labels. */
+function valuesWith(
+  { values }: Person['known'],
+  kept: (_: number, i: number) => boolean,
+): Pick<Person['known'], 'values'> {
+  if (values === undefined) return {};
+  const extended = (numbers: ArrayLike<number>, last: number) => [...Array.from(numbers).filter(kept), last];
+  const { also = {}, weights } = values;
+  return {
+    values: {
+      also: Object.fromEntries(Object.entries(also).map(([name, labels]) => [name, extended(labels, NaN)])),
+      ...(weights && { weights: extended(weights, 1) }),
+    },
+  };
 }
 
 function contextWith(

@@ -68,6 +68,21 @@ test('confidence: counts, linear or by their logarithm, of positive rows', async
   throws(() => rowWeights(counted, { confidence: { scale: 'root' } as never }), 'INVALID_OPTION', /confidence\.scale/);
 });
 
+test('a column of weights counts as it is in the data, standardised for the model or not', async () => {
+  check({ column: 'standard' }, [1, 2, 3, 4, 5, 6]);
+  check({ column: 'p', propensity: { column: 'p' } }, [1, 1, 1, 1, 1, 1]);
+  check({ column: 'standard', rows: Int32Array.of(0, 1), clip: 2 }, [1, 2, 3, 3, 3, 3]);
+  const told = datasetFromColumns({
+    user: ['a', 'a', 'b'],
+    item: ['x', 'y', 'x'],
+    label: [1, 2, 3],
+    features: { trust: { kind: 'dense', values: [0, -1, 1] } },
+    userFeatures: { id: ['a', 'b'], features: { level: { kind: 'dense', values: [2, 6] } } },
+  });
+  assert.deepEqual(rowWeights(told, { column: 'level' }), Float32Array.of(0.6, 0.6, 1.8));
+  throws(() => rowWeights(told, { column: 'trust' }), 'INVALID_DATA', /interaction 2 /, /got -1/, /≥ 0/);
+});
+
 test('only the rows given decide: popularity, latest time and mean', async () => {
   const rows = Int32Array.of(0, 1, 2, 3);
   check({ propensity: { power: 1 }, rows }, [1, 2, 2, 1, 2, 1]);
@@ -89,8 +104,11 @@ test('bad options are refused by name', async () => {
   throws(weigh({ propensity: { power: -1 } }), 'INVALID_OPTION', /weights\.propensity\.power/);
   throws(weigh({ propensity: { column: 'p', power: 1 } }), 'UNKNOWN_OPTION', /power/);
   throws(weigh({ propensity: { column: 'exposd' } }), 'MISSING_COLUMN', /did you mean exposed\?/);
-  throws(weigh({ propensity: { column: 'exposed' } }), 'INVALID_DATA', /interaction 3 /, /got 0/);
-  throws(weigh({ propensity: { column: 'standard' } }), 'INVALID_DATA', /interaction 1 /, /standardize: false/);
+  throws(weigh({ propensity: { column: 'exposed' } }), 'INVALID_DATA', /interaction 3 /, /missing value/);
+  throws(weigh({ column: 'exposed' }), 'INVALID_DATA', /weights\.column/, /interaction 3 /, /missing value/);
+  throws(weigh({ column: 'standart' }), 'MISSING_COLUMN', /did you mean standard\?/);
+  throws(weigh({ column: 3 }), 'INVALID_OPTION', /weights\.column/);
+  throws(weigh({ propensity: { column: 'standard' } }), 'INVALID_DATA', /interaction 2 /, /got 2/);
   throws(weigh({ clip: 0.5 }), 'INVALID_OPTION', /weights\.clip/);
   throws(weigh({ rows: Int32Array.of(6) }), 'INVALID_OPTION', /weights\.rows/);
   throws(weigh({ rows: [0] }), 'INVALID_OPTION', /weights\.rows/);

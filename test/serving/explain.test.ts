@@ -211,6 +211,39 @@ test('ridge is exact: the leverage formula is leave-one-out', async () => {
   }
 });
 
+test('weights of a support set count in its explanation', async () => {
+  const weights = [1, 0, 3, 0.5, 1, 2];
+  for (const algorithm of [ridge(), maml({ steps: 3, learningRate: 0.05 })]) {
+    const learner = await learnerOf({ algorithm });
+    const all = { ...support('mse'), weights };
+    const me = await learner.adapt(all);
+    const [score] = await me.predict([13]);
+    const byHand = await Promise.all(
+      items.map(async (_, row) => {
+        const kept = <X>(values: readonly X[]) => values.filter((__, i) => i !== row);
+        const rest = { items: kept(items), labels: kept(all.labels), weights: kept(weights) };
+        return score - (await (await learner.adapt(rest)).predict([13]))[0];
+      }),
+    );
+    for (const who of [me, learner.restore(JSON.parse(JSON.stringify(me)) as ReturnType<typeof me.toJSON>)]) {
+      // Of gradient steps weights have no gradient form: the default adapts again.
+      const found = byRow(await who.explain(13));
+      assert.ok(relative(found, byHand) < 1e-9, `${algorithm.name}: ${relative(found, byHand)}`);
+      assert.ok(relative(byRow(await who.explain(13, { method: 'leaveOneOut' })), byHand) < 1e-12);
+    }
+    const equal = byRow(await (await learner.adapt(support('mse'))).explain(13, { method: 'leaveOneOut' }));
+    assert.ok(relative(byHand, equal) > 0.1, 'the weights matter');
+    const updated = await me.update(22, 3);
+    const anew = await learner.adapt({
+      items: [...items, 22],
+      labels: [...all.labels, 3],
+      weights: [...weights, 1],
+    });
+    const [a, b] = [await updated.explain(13), await anew.explain(13)];
+    a.forEach((one, i) => assert.ok(Math.abs(one.influence - b[i].influence) < 1e-9));
+  }
+});
+
 test('one interaction, none, float32, and what is refused', async () => {
   const learner = await learnerOf({ algorithm: maml({ steps: 2, learningRate: 0.01 }), precision: 'float32' });
   const one = await learner.adapt({ items: [4], labels: [5] });

@@ -106,8 +106,11 @@ test('filters, boosts and columns over what the catalog knows of items', async (
     await ask({ filter: { title: 'Title 5' } }),
     all.filter(({ item }) => item === '5'),
   );
-  const byNumber = await ask({ filter: { year: { min: 0.5 } } });
-  assert.ok(byNumber.length > 0 && byNumber.length < all.length);
+  for (const { item, columns } of all) assert.equal(columns!['year'], 1950 + (Number(item) % 70));
+  assert.deepEqual(
+    await ask({ filter: { year: { min: 1990, max: 1995 } } }),
+    all.filter(({ item }) => Number(item) % 70 >= 40 && Number(item) % 70 <= 45),
+  );
   let calls = 0;
   const odd = ({ item }: { item: string }) => (calls++, Number(item) % 2 === 1);
   const odds = all.filter(({ item }) => Number(item) % 2 === 1);
