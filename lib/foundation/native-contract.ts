@@ -364,6 +364,8 @@ export interface NativeAddon {
   /** Instruction sets this machine can run, best first. */
   isas: string[];
   hardwareThreads: number;
+  /** Brief calls that were handed over past long ones so far, in this process. */
+  handedOver(): number;
   createToken(): NativeToken;
   abortToken(token: NativeToken): void;
   /** The device of a plugin, by its library; throws one of the CUDA codes. */

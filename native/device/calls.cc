@@ -187,7 +187,8 @@ template <class T>
 TrainStepResult<T> run_train_step(Store<T>& parameters, Store<T>* rates, const TrainStep<T>& step,
                                   const std::function<void()>& poll) {
   if (!parameters.model->device) return train_step<T>(parameters, rates, step, poll);
-  const StepLocks locks(parameters, rates);
+  StepLocks<T> locks(parameters, rates, poll);
+  locks.begin_update();  // the device does the whole step at once
   const DeviceCall<T> on({parameters, step.batch, step.inner, rates, step.threads, poll});
   TrainStepResult<T> result;
   result.task_losses.resize(static_cast<std::size_t>(step.batch.tasks()));

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <vector>
 
@@ -25,7 +26,10 @@ struct Store {
   std::vector<std::vector<std::int64_t>> touched;  // by tensor: step at which an embedding row was last updated
   std::int64_t step = 0;
 
-  mutable std::shared_mutex mutex;              // jobs read shared and update exclusively
+  // Jobs read the values shared; an update is made exclusively, and only for as long as it takes. Whoever makes one
+  // holds `updating` too, from before it reads what the update is made of.
+  mutable std::shared_timed_mutex mutex;
+  mutable std::timed_mutex updating;
   mutable std::shared_ptr<DeviceStore> device;  // its counterpart (device/mirror.h); whoever wrote last has the values
 };
 

@@ -1,6 +1,40 @@
 #include "train_step.h"
 
+#include <chrono>
+#include <utility>
+
 namespace innerloop {
+namespace {
+
+template <class Lock>
+void acquire(Lock& lock, const std::function<void()>& poll) {
+  while (!lock.try_lock_for(std::chrono::milliseconds(20))) poll();
+}
+
+}  // namespace
+
+template <class T>
+StepLocks<T>::StepLocks(const Store<T>& parameters, const Store<T>* rates, const std::function<void()>& poll)
+    : stores_{&parameters, rates}, poll_(poll) {
+  if (rates && std::less<>()(rates, &parameters)) std::swap(stores_[0], stores_[1]);
+  for (int i = 0; i < 2; ++i) {
+    if (!stores_[i]) continue;
+    updating_[i] = std::unique_lock(stores_[i]->updating, std::defer_lock);
+    acquire(updating_[i], poll);
+    reading_[i] = std::shared_lock(stores_[i]->mutex, std::defer_lock);
+    acquire(reading_[i], poll);
+  }
+}
+
+template <class T>
+void StepLocks<T>::begin_update() {
+  for (int i = 0; i < 2; ++i) {
+    if (!stores_[i]) continue;
+    reading_[i].unlock();  // nobody else updates meanwhile
+    writing_[i] = std::unique_lock(stores_[i]->mutex, std::defer_lock);
+    acquire(writing_[i], poll_);
+  }
+}
 
 template <class T>
 MetaGradient<T> step_gradient(const Store<T>& parameters, const TrainStep<T>& step, const std::function<void()>& poll) {
@@ -19,8 +53,9 @@ double apply_gradient(Store<T>& parameters, Store<T>* rates, const TrainStep<T>&
 template <class T>
 TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const TrainStep<T>& step,
                               const std::function<void()>& poll) {
-  const StepLocks locks(parameters, rates);
+  StepLocks<T> locks(parameters, rates, poll);
   MetaGradient<T> gradient = step_gradient(parameters, step, poll);
+  locks.begin_update();
   const double norm = apply_gradient(parameters, rates, step, gradient);
   return {.loss = gradient.loss,
           .gradient_norm = norm,
@@ -29,6 +64,7 @@ TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const Train
 }
 
 #define INNERLOOP_INSTANTIATE(T)                                                                              \
+  template class StepLocks<T>;                                                                                \
   template MetaGradient<T> step_gradient(const Store<T>&, const TrainStep<T>&, const std::function<void()>&); \
   template double apply_gradient(Store<T>&, Store<T>*, const TrainStep<T>&, const MetaGradient<T>&);          \
   template TrainStepResult<T> train_step(Store<T>&, Store<T>*, const TrainStep<T>&, const std::function<void()>&);

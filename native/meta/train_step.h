@@ -29,22 +29,23 @@ struct TrainStepResult {
   std::vector<std::vector<T>> step_rate_gradient;  // of rates by tensor and step, for the caller to apply
 };
 
-// Parameters, and rates where there are any, held against all other calls.
-struct StepLocks {
-  template <class T>
-  StepLocks(const Store<T>& parameters, const Store<T>* rates) : lock(parameters.mutex, std::defer_lock) {
-    if (rates) {
-      rates_lock = std::unique_lock(rates->mutex, std::defer_lock);
-      std::lock(lock, rates_lock);
-    } else {
-      lock.lock();
-    }
-  }
-  std::unique_lock<std::shared_mutex> lock, rates_lock;
+// Parameters, and rates where there are any, held for a step: against other updates from the beginning, against readers
+// only while the update itself is made. Whatever it waits for, it goes on only while `poll` does not throw.
+template <class T>
+class StepLocks {
+ public:
+  StepLocks(const Store<T>& parameters, const Store<T>* rates, const std::function<void()>& poll);
+  void begin_update();
+
+ private:
+  const Store<T>* stores_[2];  // in one order for all, so that two steps never wait for each other
+  const std::function<void()>& poll_;
+  std::unique_lock<std::timed_mutex> updating_[2];
+  std::shared_lock<std::shared_timed_mutex> reading_[2];
+  std::unique_lock<std::shared_timed_mutex> writing_[2];
 };
 
-// Holds `parameters`, and `rates` where there are any, against all other calls until it is done. Throws, changing
-// nothing, where the gradient is not finite or `poll` throws.
+// Holds the stores by StepLocks. Throws, changing nothing, where the gradient is not finite or `poll` throws.
 template <class T>
 TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const TrainStep<T>& step,
                               const std::function<void()>& poll);

@@ -15,8 +15,14 @@ namespace {
 Napi::Value create_token(const Napi::CallbackInfo& info) { return wrap(info.Env(), std::make_shared<Token>()); }
 
 Napi::Value abort_token(const Napi::CallbackInfo& info) {
-  unwrap<Token>(info[0])->aborted = true;
+  const auto token = unwrap<Token>(info[0]);
+  token->aborted = true;
+  ThreadPool::instance().make_brief(token.get());
   return info.Env().Undefined();
+}
+
+Napi::Value handed_over(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(ThreadPool::instance().handed_over()));
 }
 
 // The device of a plugin, by the path of its library.
@@ -66,6 +72,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isa", Napi::String::New(env, active_isa()));
   exports.Set("isas", isas);
   exports.Set("hardwareThreads", Napi::Number::New(env, ThreadPool::hardware_threads()));
+  exports.Set("handedOver", Napi::Function::New(env, handed_over, "handedOver"));
   exports.Set("createToken", Napi::Function::New(env, create_token, "createToken"));
   exports.Set("abortToken", Napi::Function::New(env, abort_token, "abortToken"));
   exports.Set("probeDevice", Napi::Function::New(env, probe_device, "probeDevice"));

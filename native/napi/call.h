@@ -5,6 +5,7 @@
 
 #include "../batch/batch.h"
 #include "../device/calls.h"
+#include "../plan/work.h"
 #include "arguments.h"
 #include "handle.h"
 #include "job.h"
@@ -33,22 +34,27 @@ inline Direction read_direction(const Napi::CallbackInfo& info) {
 }
 
 template <class T>
-std::shared_lock<std::shared_mutex> lock_rates(const Call<T>& call) {
-  return call.rates ? std::shared_lock(call.rates->mutex) : std::shared_lock<std::shared_mutex>();
+bool is_brief(const Call<T>& call, Wanted wanted) {
+  return work_of(call.inner, *call.batch, wanted) <= kBriefWork;
+}
+
+template <class T>
+std::shared_lock<std::shared_timed_mutex> lock_rates(const Call<T>& call) {
+  return call.rates ? std::shared_lock(call.rates->mutex) : std::shared_lock<std::shared_timed_mutex>();
 }
 
 // A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the
 // event loop does not wait for one that runs.
 template <bool Sync, class T>
-Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, Work work, Finish finish) {
+Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, bool brief, Work work, Finish finish) {
   if constexpr (Sync) {
     call->threads = 1;
     const auto lock = share_now(*call->store);
-    const auto rates_lock = call->rates ? share_now(*call->rates) : std::shared_lock<std::shared_mutex>();
+    const auto rates_lock = call->rates ? share_now(*call->rates) : std::shared_lock<std::shared_timed_mutex>();
     return run_inline(env, work, finish);
   } else {
     return run_job(
-        env, call->threads, call->token,
+        env, call->threads, brief, call->token,
         [call, work = std::move(work)](const Poll& poll) {
           const std::shared_lock lock(call->store->mutex);
           const auto rates_lock = lock_rates(*call);

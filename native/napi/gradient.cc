@@ -13,7 +13,7 @@ Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
     const Direction way = read_direction(info);
     const auto result = std::make_shared<MetaGradient<T>>();
     return run_job(
-        info.Env(), c->threads, c->token,
+        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
         [c, way, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex);
           const auto rates_lock = lock_rates(*c);
@@ -42,7 +42,7 @@ Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
     require(c->batch->tasks() == 1, "a Hessian-vector product is of one set of rows");
     const auto result = std::make_shared<HessianVectorProduct<T>>();
     return run_job(
-        info.Env(), c->threads, c->token,
+        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
         [c, vector, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
           *result = run_hessian_vector_product(c->inputs(poll), *vector);

@@ -112,7 +112,8 @@ void init_jobs(Napi::Env env) {
       env, holder, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, nullptr);
 }
 
-Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish) {
+Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Token> token, Work work, Finish finish) {
+  const void* const owner = token.get();
   void* data = nullptr;
   napi_get_instance_data(env, &data);
   const std::shared_ptr<Bridge> bridge = *static_cast<std::shared_ptr<Bridge>*>(data);
@@ -139,7 +140,7 @@ Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Wo
         work = nullptr;  // releases what the work held before the promise settles
         if (!deliver(*bridge, done)) delete done;
       },
-      threads);
+      threads, brief, owner);
   return Napi::Value(env, promise);
 }
 

@@ -9,7 +9,7 @@
 
 namespace innerloop {
 
-// Set from JavaScript when an AbortSignal fires; polled between tasks.
+// Set from JavaScript when an AbortSignal fires; polled between tasks and within long ones.
 struct Token {
   std::atomic<bool> aborted{false};
 };
@@ -21,7 +21,8 @@ using Poll = std::function<void()>;  // throws Aborted once the token is set
 using Work = std::function<void(const Poll&)>;
 using Finish = std::function<Napi::Value(Napi::Env)>;  // makes the value of the promise
 
-Napi::Value run_job(Napi::Env env, int threads, std::shared_ptr<Token> token, Work work, Finish finish);
+// `brief`: the work takes some milliseconds at most, and does not wait behind longer work.
+Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Token> token, Work work, Finish finish);
 
 // Runs the same on this thread at once, and gives the value itself.
 Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish);

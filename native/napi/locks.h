@@ -3,6 +3,7 @@
 #pragma once
 #include <mutex>
 #include <shared_mutex>
+#include <utility>
 
 #include "../meta/store.h"
 #include "../runtime/errors.h"
@@ -10,9 +11,9 @@
 
 namespace innerloop {
 
-template <class Lock, class T>
-Lock lock_now(const Store<T>& store) {
-  Lock lock(store.mutex, std::try_to_lock);
+template <class Lock, class Mutex>
+Lock lock_now(Mutex& mutex) {
+  Lock lock(mutex, std::try_to_lock);
   if (!lock.owns_lock()) throw Error("INVALID_OPTION", "these parameters are in use by a running call");
   return lock;
 }
@@ -28,11 +29,13 @@ void tell_size(const Napi::Value& handle) {
 
 template <class T>
 auto share_now(const Store<T>& store) {
-  return lock_now<std::shared_lock<std::shared_mutex>>(store);
+  return lock_now<std::shared_lock<std::shared_timed_mutex>>(store.mutex);
 }
+// A running training step, which may only be reading, refuses too: it goes on from what it has read.
 template <class T>
 auto own_now(const Store<T>& store) {
-  return lock_now<std::unique_lock<std::shared_mutex>>(store);
+  return std::pair(lock_now<std::unique_lock<std::timed_mutex>>(store.updating),
+                   lock_now<std::unique_lock<std::shared_timed_mutex>>(store.mutex));
 }
 
 }  // namespace innerloop

@@ -81,7 +81,7 @@ Napi::Value create_item_features(const Napi::CallbackInfo& info) {
       throw Error("UNSUPPORTED", "features of items that are kept for all users are not supported on the device");
     const auto result = std::make_shared<ItemFeatures<T>>();
     return run_reading<false>(
-        info.Env(), c,
+        info.Env(), c, static_cast<double>(items) * work_of(c->inner, *c->batch, Wanted::outputs) <= kBriefWork,
         [c, items, sides, result](const Poll& poll) {
           std::vector<std::int32_t> rows(static_cast<std::size_t>(items));
           for (Index i = 0; i < items; ++i) rows[i] = static_cast<std::int32_t>(i);
@@ -183,11 +183,11 @@ Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>
 
 // Whether to wake another thread takes longer than to rank: some ten microseconds.
 template <class T>
-bool is_brief(const Ranking<T>& ranking) {
-  constexpr Index kBrief = Index{1} << 16;
+bool is_tiny(const Ranking<T>& ranking) {
+  constexpr Index kTiny = Index{1} << 16;
   if (!ranking.features || !ranking.by_among) return false;
   const Index users = static_cast<Index>(ranking.users.size()), candidates = static_cast<Index>(ranking.among.size());
-  return users * candidates * (ranking.features->width + 1) <= kBrief;
+  return users * candidates * (ranking.features->width + 1) <= kTiny;
 }
 
 // The lists, or a promise of them.
@@ -207,7 +207,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
       };
       return rank_items<T>(*ranking, store->values->data(), predict, n, poll);
     };
-    if (!store->model->device && is_brief(*ranking)) {
+    if (!store->model->device && is_tiny(*ranking)) {
       // Unless an update of the parameters runs, which the event loop does not wait for.
       const std::shared_lock lock(store->mutex, std::try_to_lock);
       if (lock)
@@ -216,7 +216,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
             [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
     }
     return run_job(
-        info.Env(), threads, std::move(token),
+        info.Env(), threads, work_of_ranking(*ranking) <= kBriefWork, std::move(token),
         [store, ranked, threads, lists](const Poll& poll) {
           const std::shared_lock lock(store->mutex);
           *lists = ranked(threads, poll);
@@ -248,7 +248,7 @@ Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
 template <class T>
 Napi::Value update_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    constexpr Index kBrief = 128;  // weights of a layer that takes less than to wake a thread
+    constexpr Index kTiny = 128;  // weights of a layer that takes less than to wake a thread
     const Napi::Object options = object(info[0], "options");
     const auto c = read_call<T>(info, true);
     const auto adapted = read_adapted_tasks<T>(c->store->model, options);
@@ -272,11 +272,13 @@ Napi::Value update_adapted(const Napi::CallbackInfo& info) {
       out.Set("adapted", bytes_to_array(env, pack_adapted(*result)));
       return out;
     };
-    if (c->store->model->last_layer->I < kBrief) {
+    if (c->store->model->last_layer->I < kTiny) {
       const std::shared_lock lock(c->store->mutex, std::try_to_lock);
       if (lock) return run_inline(info.Env(), work, finish);
     }
-    return run_reading<false>(info.Env(), c, work, finish);
+    // One row takes d² operations; the one with which rows are no longer fewer than weights takes d³.
+    const double d = static_cast<double>(c->store->model->last_layer->I + 1);
+    return run_reading<false>(info.Env(), c, d * d * d <= kBriefWork, work, finish);
   });
 }
 

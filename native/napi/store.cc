@@ -95,7 +95,7 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
         store->touched[t].push_back(integer(touched[at++], 0, 9e15, "touched"));
     }
     updated_here(*store);
-    lock.unlock();
+    lock.second.unlock();
     tell_size<T>(info[0]);
     return info.Env().Undefined();
   });

@@ -44,7 +44,7 @@ Napi::Value train_step_(const Napi::CallbackInfo& info) {
     };
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
-        info.Env(), c->threads, c->token,
+        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
         [c, step, result](const Poll& poll) { *result = run_train_step(*c->store, c->rates.get(), step, poll); },
         [result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);

@@ -75,6 +75,9 @@ void set_control(std::uint64_t) {}
 constexpr std::uint64_t kFlush = 0;
 #endif
 
+// Whether this thread is at work on something brief: helpers of a brief driver are brief too.
+thread_local bool runs_brief = false;
+
 }  // namespace
 
 FlushDenormals::FlushDenormals() : before_(control()) { set_control(before_ | kFlush); }
@@ -161,12 +164,47 @@ ThreadPool::Worker* ThreadPool::take_idle() {
   return worker;
 }
 
-void ThreadPool::submit(std::function<void()> driver, int threads) {
+// The lock is held. Called wherever a brief driver may have come to wait behind long ones. As many lanes as threads: a
+// lane's calls may wait for the system, or take longer than was thought.
+void ThreadPool::open_lane() {
+  if (!waits_behind_long()) return;
+  if (idle_lanes_ > 0)
+    lane_wake_.notify_one();
+  else if (lanes_ < threads_)
+    ++lanes_, std::thread([this] { lane(); }).detach();
+}
+
+// The lock is held.
+ThreadPool::Entry ThreadPool::take(std::deque<Entry>::iterator entry) {
+  Entry taken = std::move(*entry);
+  queue_.erase(entry);
+  if (taken.drives && taken.brief) --waiting_briefs_;
+  return taken;
+}
+
+void ThreadPool::make_brief(const void* owner) {
+  std::lock_guard lock(mutex_);
+  for (Entry& entry : queue_) {
+    if (entry.owner != owner || entry.brief) continue;
+    entry.brief = true;
+    ++waiting_briefs_;
+  }
+  open_lane();
+}
+
+std::int64_t ThreadPool::handed_over() {
+  std::lock_guard lock(mutex_);
+  return handed_over_;
+}
+
+void ThreadPool::submit(std::function<void()> driver, int threads, bool brief, const void* owner) {
   Worker* worker;
   {
     std::lock_guard lock(mutex_);
     ensure(threads);
-    queue_.push_back({std::move(driver), true});
+    queue_.push_back({.run = std::move(driver), .drives = true, .brief = brief, .owner = owner});
+    if (brief) ++waiting_briefs_;
+    open_lane();
     if (lingering_ == kLingers) {
       lingering_.store(kCalled, std::memory_order_release);
       worker = nullptr;
@@ -189,7 +227,7 @@ void ThreadPool::parallel_for(Index count, int threads, const std::function<void
     std::lock_guard lock(mutex_);
     for (int i = 0; i < helpers; ++i) {
       // Before waiting drivers: finishing what has begun keeps memory in flight low.
-      queue_.push_front({[loop] { loop->take_part(); }, false});
+      queue_.push_front({.run = [loop] { loop->take_part(); }, .drives = false, .brief = runs_brief, .owner = nullptr});
       if (Worker* worker = take_idle()) workers.push_back(worker);
     }
   }
@@ -233,13 +271,36 @@ void ThreadPool::work() {
       lock.lock();
       continue;
     }
-    Entry entry = std::move(queue_.front());
-    queue_.pop_front();
+    Entry entry = take(queue_.begin());
+    runs_brief = entry.brief;
+    if (!entry.brief) {
+      ++long_;
+      open_lane();
+    }
     lock.unlock();
     const auto start = Clock::now();
     entry.run();
     entry.run = nullptr;
     patience = entry.drives && threads_to_spare ? std::chrono::duration<double>(Clock::now() - start).count() / 4 : 0;
+    lock.lock();
+    if (!runs_brief) --long_;
+  }
+}
+
+void ThreadPool::lane() {
+  const FlushDenormals flush;
+  runs_brief = true;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_lanes_;
+    lane_wake_.wait(lock, [this] { return waits_behind_long(); });
+    --idle_lanes_;
+    Entry entry = take(std::find_if(queue_.begin(), queue_.end(), [](const Entry& e) { return e.drives && e.brief; }));
+    ++handed_over_;
+    open_lane();
+    lock.unlock();
+    entry.run();
+    entry.run = nullptr;
     lock.lock();
   }
 }

@@ -4,8 +4,12 @@
 // because its arena and its processor are warm. The thread that has driven a call lingers before it sleeps, for a
 // quarter of the time that the call took and at most 200 µs: the next call of a series then finds it awake, where to
 // wake it may take as long.
+//
+// A brief call never waits for long ones. While every thread of the pool is at work on long calls, a lane, a thread of
+// its own, takes the brief ones from the queue in their order, and the system shares the processors out.
 #pragma once
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -39,8 +43,13 @@ class ThreadPool {
   // Hardware threads, at least 1: the default of every `threads` option.
   static int hardware_threads();
 
-  // Runs `driver` on a pool thread; the pool has at least `threads` threads afterwards.
-  void submit(std::function<void()> driver, int threads);
+  // Runs `driver` on a pool thread; the pool has at least `threads` threads afterwards. `brief`: the driver takes some
+  // milliseconds at most. `owner` is what `make_brief` knows it by, or null.
+  void submit(std::function<void()> driver, int threads, bool brief, const void* owner);
+  // The drivers of this owner that wait have become brief: they were aborted and have only to say so.
+  void make_brief(const void* owner);
+  // Drivers that lanes have taken past long ones so far.
+  std::int64_t handed_over();
 
   // Threads for a loop of so many element operations in all: to wake one takes as long as some hundred thousand of
   // them.
@@ -55,18 +64,27 @@ class ThreadPool {
   struct Worker;
   struct Entry {
     std::function<void()> run;
-    bool drives;
+    bool drives, brief;
+    const void* owner;
   };
   enum Linger : int { kNobody = 0, kLingers = 1, kCalled = 2 };
   void linger(double seconds);
   void ensure(int threads);
   Worker* take_idle();
   void work();
+  void lane();
+  bool waits_behind_long() const { return long_ == threads_ && waiting_briefs_ > 0; }
+  void open_lane();
+  Entry take(std::deque<Entry>::iterator entry);
 
   std::mutex mutex_;
   std::deque<Entry> queue_;
-  std::vector<Worker*> idle_;  // asleep, with nothing in the queue for them
-  int threads_ = 0;
+  std::vector<Worker*> idle_;   // asleep, with nothing in the queue for them
+  int threads_ = 0, long_ = 0;  // threads, and those at work on what is not brief
+  int waiting_briefs_ = 0;      // brief drivers in the queue
+  std::condition_variable lane_wake_;
+  int lanes_ = 0, idle_lanes_ = 0;
+  std::int64_t handed_over_ = 0;
   std::atomic<int> lingering_{kNobody};  // changed under the lock
 };
 

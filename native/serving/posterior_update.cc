@@ -62,10 +62,13 @@ struct GrowingFactor {
   }
 
  private:
+  static constexpr Index kRows = 64;  // between two polls
+
   // M + x xᵀ of the factor of M.
   void sweep(double* x) {
     double* L = adapted.factor.data();
     for (Index k = 0; k < d; ++k) {
+      if (k % kRows == 0) row.task.poll();
       const double r = std::hypot(L[k * d + k], x[k]), c = r / L[k * d + k], s = x[k] / L[k * d + k];
       L[k * d + k] = r;
       for (Index i = k + 1; i < d; ++i) {
@@ -95,11 +98,12 @@ struct GrowingFactor {
     const DualPosterior& dual = *adapted.dual;
     std::vector<double> inner(static_cast<std::size_t>(d * d), 0.0), factor(inner);
     for (Index i = 0; i < d; ++i) inner[i * d + i] = 1;
-    row.kernels.gemm_tn(d, d, dual.rows, dual.G.data(), d, dual.G.data(), d, true, inner.data(), d);
+    add_products(row.kernels, dual.rows, d, dual.G.data(), dual.G.data(), inner.data(), row.task.poll);
     if (!cholesky(row.kernels, inner.data(), d, row.task.poll))
       throw Diverged(row.task.number, "the posterior precision of the last layer is not finite and positive");
     for (Index i = 0; i < d; ++i) {
       double* to = factor.data() + i * d;
+      if (i % kRows == 0) row.task.poll();
       if (!row.prior.L)
         row.kernels.scale(i + 1, row.prior.root[i], inner.data() + i * d, to);
       else

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "../layers/layer.h"
+#include "../plan/work.h"
 #include "../runtime/thread_pool.h"
 
 namespace innerloop {
@@ -14,6 +15,8 @@ namespace {
 // Rows scored at a time: their features stay in the cache for the next user. Users that share them, and rows of one
 // piece of work where users are too few for all threads.
 constexpr Index kBlock = 1024, kUsers = 16, kRange = 32 * kBlock;
+// Rows that a model runs on in one call: an abort is looked for between two.
+constexpr Index kCalled = 8 * kBlock;
 
 bool better(const Ranked& a, const Ranked& b) { return a.key > b.key || (a.key == b.key && a.row < b.row); }
 
@@ -169,18 +172,21 @@ std::vector<Ranked> rank_by_model(const Ranking<T>& ranking, const RankedUser<T>
   }
   const std::span<const std::int32_t> rows(candidates.rows ? candidates.rows : all.data(),
                                            static_cast<std::size_t>(candidates.size));
-  const auto batch = for_items(*user.one, rows, ranking.item_sides);
   InnerLoop<T> inner = ranking.inner;
   inner.fast = user.adapted->fast;
   inner.graph = user.adapted->graph;
   const bool moderated = ranking.scoring.moderated;
   const Prediction<T> wanted{.before = true, .variance = moderated, .start = user.adapted.get()};
-  const QueryOutputs<T> outputs = predict(*batch, inner, wanted);
-  const Index width = static_cast<Index>(outputs.before.size()) / candidates.size;
-  for (Index i = 0; i < candidates.size; ++i) {
-    double score = static_cast<double>(outputs.before[i * width]) + ranking.scoring.mean;
-    if (moderated) score /= std::sqrt(1 + std::numbers::pi / 8 * static_cast<double>(outputs.variance[i]));
-    offer_scored(ranking, user, rows[i], score, best);
+  for (Index at = 0; at < candidates.size; at += kCalled) {
+    const auto some = rows.subspan(static_cast<std::size_t>(at), std::min(kCalled, candidates.size - at));
+    const Index n = static_cast<Index>(some.size());
+    const QueryOutputs<T> outputs = predict(*for_items(*user.one, some, ranking.item_sides), inner, wanted);
+    const Index width = static_cast<Index>(outputs.before.size()) / n;
+    for (Index i = 0; i < n; ++i) {
+      double score = static_cast<double>(outputs.before[i * width]) + ranking.scoring.mean;
+      if (moderated) score /= std::sqrt(1 + std::numbers::pi / 8 * static_cast<double>(outputs.variance[i]));
+      offer_scored(ranking, user, some[i], score, best);
+    }
   }
   return std::move(best).sorted();
 }
@@ -196,6 +202,17 @@ std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* 
   return lists;
 }
 
+template <class T>
+double work_of_ranking(const Ranking<T>& ranking) {
+  double row = 0;  // of one item for all users
+  for (const RankedUser<T>& user : ranking.users)
+    row += ranking.features ? static_cast<double>(ranking.features->width)
+                            : work_of(ranking.inner, *user.one, Wanted::outputs);
+  return row * static_cast<double>(Candidates<T>(ranking).size);
+}
+
+template double work_of_ranking(const Ranking<float>&);
+template double work_of_ranking(const Ranking<double>&);
 template std::vector<std::vector<Ranked>> rank_items(const Ranking<float>&, const float*, const Predict<float>&, int,
                                                      const std::function<void()>&);
 template std::vector<std::vector<Ranked>> rank_items(const Ranking<double>&, const double*, const Predict<double>&, int,

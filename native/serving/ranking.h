@@ -55,6 +55,10 @@ struct Ranking {
   std::vector<RankedUser<T>> users;
 };
 
+// Roughly the multiply-adds of a ranking.
+template <class T>
+double work_of_ranking(const Ranking<T>& ranking);
+
 // Runs a model without features: predict_tasks, or the same on a device.
 template <class T>
 using Predict = std::function<QueryOutputs<T>(const Batch<T>&, const InnerLoop<T>&, const Prediction<T>&)>;

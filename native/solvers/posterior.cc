@@ -9,10 +9,6 @@
 namespace innerloop {
 namespace {
 
-// Columns or rows of a product between two polls, and the support rows that are added up in one of them: at 4,096
-// columns a gigaflop.
-constexpr Index kBlock = 32, kRowsAtOnce = 4096;
-
 constexpr const char* kNotPositive = "the posterior precision of the last layer is not finite and positive";
 
 template <class T>
@@ -60,11 +56,14 @@ Posterior<T>::Posterior(Task<T>& task)
       kernels(innerloop::kernels<double>()),
       n(task.plan.model.last_layer->I),
       d(n + 1),
-      S(task.support) {
+      S(task.support),
+      rows_per_poll(std::max<Index>(1, kSlowWorkPerPoll / 8 / d)),
+      rows_to_poll(rows_per_poll) {
   const AffineMap& head = *task.plan.model.last_layer;
   const T* features = task.prefix.x[head.slot_in];
   A = take(S * d);
   for (Index s = 0; s < S; ++s) {
+    passed_row();
     std::copy_n(features + s * n, n, A + s * d);
     A[s * d + n] = 1;
   }
@@ -76,12 +75,12 @@ Posterior<T>::Posterior(Task<T>& task)
 
 template <class T>
 void Posterior<T>::outputs(const double* w, double* o) const {
-  for (Index s = 0; s < S; ++s) o[s] = kernels.dot(d, A + s * d, w);
+  for (Index s = 0; s < S; ++s) passed_row(), o[s] = kernels.dot(d, A + s * d, w);
 }
 
 template <class T>
 void Posterior<T>::add_transposed(const double* e, double* x) const {
-  for (Index s = 0; s < S; ++s) kernels.axpy(d, e[s], A + s * d, x);
+  for (Index s = 0; s < S; ++s) passed_row(), kernels.axpy(d, e[s], A + s * d, x);
 }
 
 template <class T>
@@ -118,25 +117,21 @@ void Posterior<T>::factorise_dual(const double* s) {
     state.whitened = take(S * d);
     std::copy_n(A, S * d, state.whitened);
     for (Index r = 0; r < S; ++r) {
-      task.poll();
+      task.poll();  // d² operations a row
       prior.solve(kernels, d, state.whitened + r * d);
     }
   }
   double *G = state.G, *k = state.cholesky;
   for (Index r = 0; r < S; ++r) {
+    passed_row();
     const double root_s = s ? std::sqrt(s[r]) : 1;
     if (prior.L)
       kernels.scale(d, root_s, state.whitened + r * d, G + r * d);
     else
       for (Index i = 0; i < d; ++i) G[r * d + i] = root_s * A[r * d + i] / prior.root[i];
   }
-  // The lower triangle of G Gᵀ, some rows at a time.
-  double* const scratch = take(S * d);
-  for (Index r = 0; r < S; r += kBlock) {
-    task.poll();
-    const Index rows = std::min(kBlock, S - r);
-    kernels.gemm_nt(rows, r + rows, d, G + r * d, d, G, d, false, k + r * S, S, scratch);
-  }
+  row_products(
+      kernels, S, d, G, [this](Index) { return d; }, k, take(kScratchRows * d), task.poll);
   for (Index r = 0; r < S; ++r) k[r * S + r] += 1;
   if (!cholesky(kernels, k, S, task.poll)) throw Diverged(task.number, kNotPositive);
 }
@@ -147,29 +142,18 @@ void Posterior<T>::factorise_primal(const double* s) {
   double* m = state.cholesky;
   std::fill_n(m, d * d, 0.0);
   if (prior.L) {
-    double* const scratch = take(d * d);
-    for (Index i = 0; i < d; i += kBlock) {
-      task.poll();
-      const Index rows = std::min(kBlock, d - i);
-      kernels.gemm_nt(rows, i + rows, i + rows, prior.L + i * d, d, prior.L, d, false, m + i * d, d, scratch);
-    }
+    row_products(
+        kernels, d, d, prior.L, [](Index r) { return r + 1; }, m, take(kScratchRows * d), task.poll);
   } else {
     for (Index i = 0; i < d; ++i) m[i * d + i] = prior.root[i] * prior.root[i];
   }
   const double* B = A;
   if (s) {
     double* scaled = take(S * d);
-    for (Index r = 0; r < S; ++r) kernels.scale(d, s[r], A + r * d, scaled + r * d);
+    for (Index r = 0; r < S; ++r) passed_row(), kernels.scale(d, s[r], A + r * d, scaled + r * d);
     B = scaled;
   }
-  // The lower triangle of Aᵀ diag(s) A, some columns and support rows at a time. Every sum runs over the rows in order.
-  for (Index j = 0; j < d; j += kBlock) {
-    for (Index r = 0; r < S; r += kRowsAtOnce) {
-      task.poll();
-      kernels.gemm_tn(d - j, std::min(kBlock, d - j), std::min(kRowsAtOnce, S - r), B + r * d + j, d, A + r * d + j, d,
-                      true, m + j * d + j, d);
-    }
-  }
+  add_products(kernels, S, d, B, A, m, task.poll);
   if (!cholesky(kernels, m, d, task.poll)) throw Diverged(task.number, kNotPositive);
 }
 
@@ -178,9 +162,9 @@ void Posterior<T>::solve(double* x) const {
   if (!is_dual()) return innerloop::solve(kernels, state.cholesky, d, x);
   double* u = take(S);
   prior.solve(kernels, d, x);
-  for (Index r = 0; r < S; ++r) u[r] = kernels.dot(d, state.G + r * d, x);
+  for (Index r = 0; r < S; ++r) passed_row(), u[r] = kernels.dot(d, state.G + r * d, x);
   innerloop::solve(kernels, state.cholesky, S, u);
-  for (Index r = 0; r < S; ++r) kernels.axpy(d, -u[r], state.G + r * d, x);
+  for (Index r = 0; r < S; ++r) passed_row(), kernels.axpy(d, -u[r], state.G + r * d, x);
   prior.solve_transposed(kernels, d, x);
 }
 

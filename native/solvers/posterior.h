@@ -63,14 +63,22 @@ struct Posterior {
   bool is_dual() const { return S < d; }
   void factorise_primal(const double* s);
   void factorise_dual(const double* s);
+  // Called once for each row of A that is read or written, of which there may be very many.
+  void passed_row() const {
+    if (--rows_to_poll > 0) return;
+    rows_to_poll = rows_per_poll;
+    task.poll();
+  }
 
   Task<T>& task;
   PosteriorState& state;
   Labels<T> labels;
   const Kernels<double>& kernels;
   Index n, d, S;  // features, features + 1, support rows
-  double* A;      // [S, d]
-  double* mean;   // w̄ [d]
+  const Index rows_per_poll;
+  mutable Index rows_to_poll;
+  double* A;     // [S, d]
+  double* mean;  // w̄ [d]
   PriorFactor prior;
 };
 

@@ -88,7 +88,7 @@ template <class T>
 void Task<T>::support_prefix() {
   prefix = take_slots(support, plan.prefix_slots, false);
   const Pass<T> pass = make_pass(support_rows(), support, parameters.at(0), prefix, no_targets);
-  for (const Layer<T>* layer : plan.prefix) forward_or_find(*layer, pass, prefix);
+  for (const Layer<T>* layer : plan.prefix) poll(), forward_or_find(*layer, pass, prefix);
 }
 
 template <class T>
