@@ -13,6 +13,7 @@ export * from './evaluation/index.js';
 export * from './training/index.js';
 export * from './serving/index.js';
 export * from './scenarios/index.js';
+export * from './tune/index.js';
 export * from './compare/index.js';
 export * from './report/index.js';
 

@@ -16,7 +16,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
 
 /** Compiled entry points of the command line: the command, and what it starts in processes of their own. */
-const ENTRIES = ['main.js', 'compare-worker.js'];
+const ENTRIES = ['main.js', 'compare-worker.js', 'tune-worker.js'];
 const PLATFORM = `${process.platform}-${process.arch}`;
 
 run([at('lib', 'setup.mjs')]);

@@ -9,6 +9,7 @@ export const COVARIANCE = {
   kind: 'choice',
   of: ['diagonal', 'full'],
   default: 'diagonal',
+  search: { of: ['diagonal', 'full'] },
   doc: 'Of the prior: diagonal, Λ = diag(exp ℓ), or full, Λ = L Lᵀ with L = diag(exp ℓ/2) + the strictly lower triangle of F; ℓ is prior.logPrecision [features + 1], F prior.factor [features + 1, features + 1], the bias last.',
 } as const;
 

@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber, checkObject, checkSeed } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { checkTasks, checkTraining, groupRows, meanLabel, yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
@@ -22,6 +23,13 @@ const DEFAULT_REGULARIZATION = 0.08;
 const DEFAULT_BIAS_REGULARIZATION = 3;
 const DEFAULT_SWEEPS = 10;
 const DEFAULT_SEED = 1;
+/** What a search tries. @internal */
+export const ALS_SEARCH = {
+  factors: { of: [4, 8, 16, 32] },
+  regularization: { log: [0.01, 1] },
+  biasRegularization: { log: [0.5, 50] },
+  sweeps: { of: [5, 10, 20] },
+} as const satisfies SearchSpace;
 /** Interactions between two turns of the event loop. */
 const TURN = 50_000;
 

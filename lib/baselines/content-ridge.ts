@@ -1,5 +1,6 @@
 import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { checkTasks, checkTraining } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';
@@ -25,6 +26,13 @@ const DEFAULT_REGULARIZATION = 150;
 const DEFAULT_SHRINKAGE = 5;
 const DEFAULT_USER_REGULARIZATION = 5;
 const DEFAULT_TASTE_REGULARIZATION = 20;
+/** What a search tries. @internal */
+export const CONTENT_RIDGE_SEARCH = {
+  regularization: { log: [10, 1000] },
+  shrinkage: { log: [0.5, 50] },
+  userRegularization: { log: [0.5, 50] },
+  tasteRegularization: { log: [2, 200] },
+} as const satisfies SearchSpace;
 
 /**
  * μ + b_i + a_u + Σ_{g ∈ genres(i)} w_ug. The item's bias is a ridge regression on its content; interactions of a known

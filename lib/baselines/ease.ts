@@ -1,5 +1,6 @@
 import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes } from '../foundation/memory.js';
 import { yieldToEventLoop } from './baseline.js';
@@ -15,6 +16,8 @@ export interface EaseOptions extends PositiveOptions {
   memory?: number;
 }
 const DEFAULT_REGULARIZATION = 100;
+/** What a search tries. @internal */
+export const EASE_SEARCH = { regularization: { log: [5, 2000] } } as const satisfies SearchSpace;
 /** Milliseconds of work between two turns of the event loop. */
 const TURN = 20;
 

@@ -1,21 +1,22 @@
 import { checkObject, unknownName, checkArray, checkSignal } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import { alsFoldIn } from './als-fold-in.js';
+import type { SearchSpace } from '../foundation/options.js';
+import { ALS_SEARCH, alsFoldIn } from './als-fold-in.js';
 import type { AlsOptions } from './als-fold-in.js';
 import { yieldToEventLoop, checkTraining } from './baseline.js';
 import type { Baseline } from './baseline.js';
-import { contentRidge } from './content-ridge.js';
+import { CONTENT_RIDGE_SEARCH, contentRidge } from './content-ridge.js';
 import type { ContentRidgeOptions } from './content-ridge.js';
-import { ease } from './ease.js';
+import { EASE_SEARCH, ease } from './ease.js';
 import type { EaseOptions } from './ease.js';
 import { globalMean } from './global-mean.js';
-import { itemKnn } from './item-knn.js';
+import { ITEM_KNN_SEARCH, itemKnn } from './item-knn.js';
 import type { ItemKnnOptions } from './item-knn.js';
-import { itemMean } from './item-mean.js';
+import { ITEM_MEAN_SEARCH, itemMean } from './item-mean.js';
 import type { ItemMeanOptions } from './item-mean.js';
 import { hasOneLabel } from './positives.js';
 import { popularity } from './popularity.js';
-import { userItemBias } from './user-item-bias.js';
+import { USER_ITEM_BIAS_SEARCH, userItemBias } from './user-item-bias.js';
 import type { UserItemBiasOptions } from './user-item-bias.js';
 
 export const BASELINES = [
@@ -29,6 +30,18 @@ export const BASELINES = [
   'ease',
 ] as const;
 export type BaselineName = (typeof BASELINES)[number];
+
+/** What a search tries of each; those that have no options have nothing to search. @internal */
+export const BASELINE_SEARCH: Readonly<Record<BaselineName, SearchSpace>> = {
+  globalMean: {},
+  itemMean: ITEM_MEAN_SEARCH,
+  popularity: {},
+  userItemBias: USER_ITEM_BIAS_SEARCH,
+  alsFoldIn: ALS_SEARCH,
+  contentRidge: CONTENT_RIDGE_SEARCH,
+  itemKnn: ITEM_KNN_SEARCH,
+  ease: EASE_SEARCH,
+};
 
 /** Beside labels of many values, and beside positives alone, where every label is the same. */
 const FOR_RATINGS: readonly BaselineName[] = BASELINES.filter((name) => name !== 'itemKnn' && name !== 'ease');

@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { topK } from '../foundation/top-k.js';
 import { yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
@@ -14,6 +15,11 @@ export interface ItemKnnOptions extends PositiveOptions {
 }
 const DEFAULT_NEIGHBOURS = 100;
 const DEFAULT_SHRINKAGE = 10;
+/** What a search tries. @internal */
+export const ITEM_KNN_SEARCH = {
+  neighbours: { of: [20, 50, 100, 200, 500] },
+  shrinkage: { log: [1, 100] },
+} as const satisfies SearchSpace;
 /** Pairs of interactions between two turns of the event loop. */
 const TURN = 5_000_000;
 

@@ -1,5 +1,6 @@
 import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { checkTraining, itemScores, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 
@@ -8,6 +9,8 @@ export interface ItemMeanOptions {
   shrinkage?: number;
 }
 const DEFAULT_SHRINKAGE = 5;
+/** What a search tries. @internal */
+export const ITEM_MEAN_SEARCH = { shrinkage: { log: [0.5, 50] } } as const satisfies SearchSpace;
 
 /** μ + Σ(y − μ) / (n + λ) over the item's n training labels; μ for an item never seen. */
 export function itemMean(dataset: Dataset, trainRows: Int32Array, options: ItemMeanOptions = {}): Baseline {

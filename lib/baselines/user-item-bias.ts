@@ -1,5 +1,6 @@
 import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import type { SearchSpace } from '../foundation/options.js';
 import { checkTasks, checkTraining, groupRows, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
 
@@ -14,6 +15,11 @@ export interface UserItemBiasOptions {
 const DEFAULT_ITEM_REGULARIZATION = 5;
 const DEFAULT_USER_REGULARIZATION = 5;
 const DEFAULT_SWEEPS = 15;
+/** What a search tries. @internal */
+export const USER_ITEM_BIAS_SEARCH = {
+  itemRegularization: { log: [0.5, 50] },
+  userRegularization: { log: [0.5, 50] },
+} as const satisfies SearchSpace;
 
 export interface Biases {
   mean: number;

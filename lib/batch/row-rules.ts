@@ -18,6 +18,7 @@ export const ROW_OPTIONS = {
     kind: 'choice',
     of: ['mean', 'bias'],
     default: 'mean',
+    search: { of: ['mean', 'bias'] },
     doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.',
   },
   damping: { kind: 'number', min: 0, default: 5, doc: 'Of the biases.' },

@@ -4,8 +4,6 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultBaselines } from '../baselines/fit.js';
-import type { BaselineName } from '../baselines/fit.js';
 import { describeCandidates } from '../evaluation/candidates.js';
 import { compareRuns } from '../compare/runs.js';
 import type { MethodRun, RunTable } from '../compare/runs.js';
@@ -15,11 +13,12 @@ import { lockFile, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
-import type { Config } from './config.js';
+import { choosingMetric, contendersOf, runConfig, splitSeedOf } from './contenders.js';
+import type { Contender } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
-import { fingerprint, measures, prepare, reportedSets, validationMetric } from './pipeline.js';
+import { fingerprint, measures, prepare, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -101,12 +100,6 @@ export async function runComparison({
   }
 }
 
-/** What the best learner is chosen by: the metric that all their epochs are chosen by, or else that of the configuration itself. */
-function choosingMetric(base: Config, learners: readonly NamedLearner[], tasks: TaskSet): string {
-  const metrics = new Set(learners.map(({ config }) => validationMetric(config, tasks)));
-  return metrics.size === 1 ? [...metrics][0] : validationMetric(base, tasks);
-}
-
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
 function plan(
   { base, seeds }: ComparisonConfig,
@@ -115,33 +108,27 @@ function plan(
   chosenBy: string,
 ): Planned[] {
   const data = identity(prepared);
-  const fixed = (config: Config): Config => ({
-    ...config,
-    split: { ...config.split, seed: base.split.seed ?? base.seed },
-    threads: base.threads,
-    learners: undefined,
-    seeds: undefined,
-    scenarios: undefined,
-    output: undefined,
-  });
-  const job = (method: string, file: string, config: Config, baseline: BaselineName | undefined): Planned => {
+  const job = ({ name, file, config, baseline }: Contender, seed: number | undefined): Planned => {
+    const own = runConfig(config, base, seed ?? base.seed, splitSeedOf(base));
     // Results do not depend on the threads, but times do.
     const key = createHash('sha256')
-      .update(JSON.stringify([version(), runtime().isa, data, config, baseline, chosenBy]))
+      .update(JSON.stringify([version(), runtime().isa, data, own, baseline, chosenBy]))
       .digest('hex');
-    return { method, config, baseline, chosenBy, file: `${file}.json`, key };
+    return {
+      method: name,
+      config: own,
+      baseline,
+      chosenBy,
+      file: `${file}${seed === undefined ? '' : `.seed-${seed}`}.json`,
+      key,
+    };
   };
-  const { baselines } = base.evaluation;
-  const names = baselines === true ? defaultBaselines(prepared.dataset) : baselines === false ? [] : baselines;
+  const contenders = contendersOf(base, learners, prepared.dataset);
   return [
     ...seeds.flatMap((seed) =>
-      learners.map(({ name, file, config }) =>
-        job(name, `${file}.seed-${seed}`, { ...fixed(config), seed }, undefined),
-      ),
+      contenders.filter(({ baseline }) => baseline === undefined).map((contender) => job(contender, seed)),
     ),
-    ...names.map((name) =>
-      job(name, `baseline.${name}`, { ...fixed(base), evaluation: { ...base.evaluation, baselines: [name] } }, name),
-    ),
+    ...contenders.filter(({ baseline }) => baseline !== undefined).map((contender) => job(contender, undefined)),
   ];
 }
 

@@ -95,6 +95,24 @@ const rows = z.strictObject({
     .describe('Weight of each interaction in the losses. Default: equal.'),
 });
 
+const pair = z.tuple([z.number(), z.number()]);
+const tuning = z.strictObject({
+  space: z
+    .record(
+      text,
+      z.union([
+        z.strictObject({ log: pair }),
+        z.strictObject({ even: pair }),
+        z.strictObject({ of: z.array(z.json()).min(1) }),
+        z.literal(false),
+      ]),
+    )
+    .optional()
+    .describe(
+      'Ranges in place of those that the options declare, by path, such as algorithm.learningRate: between two numbers, evenly or by their logarithm, or one of some values, null being the option left out; false leaves the option as it is.',
+    ),
+});
+
 // ---------------------------------------------------------------------------------------------------------- learners
 
 const learner = z
@@ -126,6 +144,7 @@ export const configSchema = z
     training: training.prefault({}).describe('How long to train, on what, and which epoch to keep.'),
     evaluation: evaluation.prefault({}).describe('What to measure.'),
     scenarios: scenarios.optional().describe('For innerloop scenario: options of each. The others ignore it.'),
+    tune: tuning.optional().describe('For innerloop tune and compare --tune: what they search. The others ignore it.'),
     seed: z.int().min(0).default(0).describe('Of everything random: split, parameters, order of tasks.'),
     learners: z
       .array(learner)

@@ -17,6 +17,8 @@ export interface ComparisonConfig {
   learners: NamedLearner[];
   /** Of the learners; the split keeps that of `base`. */
   seeds: number[];
+  /** The configuration as it was written, without its learners, their seeds and what is the file's own. */
+  raw: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -57,7 +59,7 @@ export async function readLearners(path: string): Promise<ComparisonConfig> {
         'different names',
       );
   });
-  return { base, learners: named, seeds };
+  return { base, learners: named, seeds, raw: rest };
 }
 
 /** Those of the learners that are named. @throws {InnerloopError} UNKNOWN_OPTION */

@@ -94,6 +94,22 @@ function build(): Command {
     .action(compare);
 
   program
+    .command('tune')
+    .description('choose options of all learners and baselines by validation tasks, each with the same budget')
+    .option(CONFIG, 'configuration; its learners where it has some')
+    .option('-o, --output <folder>', 'folder for what was tried and found; a search that was interrupted goes on')
+    .option('--budget <n>', 'settings to try of each (default: 20)', integer(1))
+    .option('--seeds <n>', 'train the settings of the last round with so many seeds (default: 1)', integer(1))
+    .option('--splits <n>', 'on so many splits into training and validation tasks (default: 1)', integer(1))
+    .option('--jobs <n>', 'processes at a time (default: half the hardware threads)', integer(1))
+    .option('--only <names>', 'comma-separated learners of the configuration')
+    .option('--fresh', 'begin the searches anew')
+    .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
+    .option('--threads <n>', 'threads of each process', integer(1))
+    .option('--json', 'JSON lines on stdout: one a trial, then the result')
+    .action(tuneOptions);
+
+  program
     .command('scenario')
     .description('play a scenario: cold-start, few-shot, drift, cross-domain, negative-transfer, evidence')
     .argument('<name>', 'the scenario')
@@ -259,6 +275,43 @@ async function compare(
     comparison,
     learners: chosen,
     output,
+    fresh: options.fresh === true,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
+}
+
+async function tuneOptions(
+  options: Shared & {
+    config?: string;
+    output?: string;
+    budget?: number;
+    seeds?: number;
+    splits?: number;
+    jobs?: number;
+    only?: string;
+    fresh?: true;
+    epochs?: number;
+  },
+): Promise<void> {
+  const path = need(options.config, CONFIG);
+  const { readLearners } = await import('./learners.js');
+  const comparison = await asUsage(readLearners(path));
+  const { base, learners } = comparison;
+  const chosen = await overridden(base, learners, options);
+  const { DEFAULT_BUDGET, defaultJobs, runTuning } = await import('./tune.js');
+  const { outputFolder } = await import('./train.js');
+  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
+  const passed = ['output', 'budget', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads'] as const;
+  resumeHint = ['innerloop tune', `--config ${shellWord(path)}`, ...given(options, passed)].join(' ');
+  await runTuning({
+    comparison,
+    learners: chosen,
+    output,
+    budget: options.budget ?? DEFAULT_BUDGET,
+    seeds: options.seeds ?? 1,
+    splits: options.splits ?? 1,
+    jobs: options.jobs ?? defaultJobs(),
     fresh: options.fresh === true,
     console: openConsole(options.json === true),
     signal: interrupt.signal,

@@ -60,6 +60,17 @@ export const given = <T>(type: string): Given<T> => ({ kind: 'given', type });
 /** The check of an option that is checked where it is used. */
 export const checkedLater = (): void => undefined;
 
+/**
+ * Where a search looks for the value of an option: between two numbers, evenly or evenly by their logarithm, or among some values, of
+ * which null is the option left out.
+ */
+export type SearchRange =
+  | { readonly log: readonly [low: number, high: number] }
+  | { readonly even: readonly [low: number, high: number] }
+  | { readonly of: readonly unknown[] };
+/** Ranges by the name of what they are of. */
+export type SearchSpace = Readonly<Record<string, SearchRange>>;
+
 /** One option: its values, what it means, and what stands for it where it is not given. */
 export type OptionSpec = OptionKind & {
   /** A sentence or two, without the default. */
@@ -69,6 +80,8 @@ export type OptionSpec = OptionKind & {
   /** In words, where the default is no value of its own. */
   readonly defaultDoc?: string;
   readonly required?: true;
+  /** What `innerloop tune` tries of it; without one it stays as it is. */
+  readonly search?: SearchRange;
   /** The exported type of its values, where that has a name of its own. */
   readonly named?: string;
   /** In place of the check of its kind, where that does not know enough. @throws {InnerloopError} */
@@ -236,4 +249,9 @@ export function docOf({ doc, default: standard, defaultDoc }: OptionSpec): strin
     defaultDoc ??
     (standard === undefined ? undefined : typeof standard === 'string' ? standard : JSON.stringify(standard));
   return shown === undefined ? doc : `${doc} Default: ${shown}.`;
+}
+
+/** What a table declares to be searched, its options by name. */
+export function searchSpaceOf(table: OptionTable): SearchSpace {
+  return Object.fromEntries(Object.entries(table).flatMap(([name, { search }]) => (search ? [[name, search]] : [])));
 }

@@ -36,11 +36,12 @@ export const INNER_RULES = {
 
 /** Options of all algorithms that take gradient steps. */
 export const GRADIENT_OPTIONS = {
-  steps: { kind: 'integer', min: 0, max: 10000, default: 5, doc: 'Inner steps K.' },
+  steps: { kind: 'integer', min: 0, max: 10000, default: 5, search: { of: [1, 3, 5, 8] }, doc: 'Inner steps K.' },
   learningRate: {
     kind: 'number',
     above: 0,
     default: 0.01,
+    search: { log: [0.01, 0.5] },
     doc: 'Inner rate α, the initial one where rates are learned.',
   },
   adapt: {
@@ -57,12 +58,14 @@ export const GRADIENT_OPTIONS = {
     kind: 'choice',
     of: ['fixed', 'perParameter', 'perStep'],
     default: 'fixed',
+    search: { of: ['fixed', 'perStep'] },
     doc: 'Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++).',
   },
   shrinkage: {
     kind: 'number',
     min: 0,
     default: 0,
+    search: { of: [0, 5, 15, 40] },
     doc: 'Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less.',
   },
   inner: {
@@ -127,4 +130,4 @@ export const IMPLICIT_OPTIONS = {
 
 /** Units of a network of an algorithm's own. @internal */
 export const units = <const D extends number>(standard: D, doc = 'Hidden units.', max = 65536) =>
-  ({ kind: 'integer', min: 1, max, default: standard, doc }) as const;
+  ({ kind: 'integer', min: 1, max, default: standard, search: { of: [8, 16, 32] }, doc }) as const;

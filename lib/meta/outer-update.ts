@@ -33,10 +33,13 @@ const COMMON = {
     'Decoupled weight decay: each step takes rate × decay × parameter away; embedding rows decay when they are touched. One number, or numbers by parameter name with * at the end matching any rest (the last match counts).',
     '0',
   ),
-  l2: byName(
-    'Adds l2 / 2 · ‖parameters‖² to the loss of every step, in the same form; an embedding row that was not touched for some steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them.',
-    '0',
-  ),
+  l2: {
+    ...byName(
+      'Adds l2 / 2 · ‖parameters‖² to the loss of every step, in the same form; an embedding row that was not touched for some steps gets their share with its next one, so that rare items are held to 0 as a fixed prior would hold them.',
+      '0',
+    ),
+    search: { log: [1e-4, 1e-2] },
+  },
   maxNorm: byName(
     'Longest row (Euclidean norm) of an embedding table: rows that a step makes longer are scaled back. One number for all tables, or numbers by parameter name in the same form; 0 is no limit.',
     'no limit',
@@ -49,13 +52,13 @@ const COMMON = {
   },
 } as const satisfies OptionTable;
 
-const outerRate = <const D extends number>(standard: D) =>
-  ({ kind: 'number', above: 0, default: standard, doc: 'Outer rate.' }) as const;
+const outerRate = <const D extends number>(standard: D, low: number, high: number) =>
+  ({ kind: 'number', above: 0, default: standard, search: { log: [low, high] }, doc: 'Outer rate.' }) as const;
 
 /** Options of the outer optimizers by name. @internal */
 export const OPTIMIZER_OPTIONS = {
-  adam: { learningRate: outerRate(1e-3), ...COMMON, ...ADAM },
-  sgd: { learningRate: outerRate(1e-2), ...COMMON, momentum: decay(0) },
+  adam: { learningRate: outerRate(1e-3, 0.002, 0.03), ...COMMON, ...ADAM },
+  sgd: { learningRate: outerRate(1e-2, 0.05, 1), ...COMMON, momentum: decay(0) },
 } as const satisfies Record<string, OptionTable>;
 /** What both have. */
 export type OptimizerOptions = Pick<AdamOptions, keyof AdamOptions & keyof SgdOptions>;

@@ -46,6 +46,7 @@ export const TRAIN_OPTIONS = {
     kind: 'object',
     fields: SUPPORT_SIZE,
     named: 'SupportSize',
+    search: { of: [null, { min: 1, fraction: 0.5 }] },
     defaultDoc: 'the sizes that the tasks were built with',
     doc: 'Draw the number of support rows anew as well, for each task and epoch, log-uniformly from min to a fraction of the task’s rows; all its other rows are its query. Trains for users with few interactions and with many alike.',
   },

@@ -141,8 +141,8 @@ export const MUTANTS = [
   {
     name: 'training: every epoch is given the first one’s draw',
     below: 'lib/training',
-    from: 'redrawQuery(tasks, seed, epoch)',
-    to: 'redrawQuery(tasks, seed, 1)',
+    from: 'redrawQuery(tasks, seed, epoch, supportSize)',
+    to: 'redrawQuery(tasks, seed, 1, supportSize)',
     suites: ['training/redraw'],
   },
   {

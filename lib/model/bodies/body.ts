@@ -29,12 +29,14 @@ export const HIDDEN_OPTIONS = {
     of: { kind: 'integer', min: 1, max: 65536 },
     what: 'layer widths',
     required: true,
+    search: { of: [[24], [32, 32]] },
     doc: 'Widths of the hidden layers; [] is a linear model.',
   },
   activation: {
     kind: 'choice',
     of: ACTIVATIONS,
     default: 'relu',
+    search: { of: ['identity', 'relu'] },
     doc: 'Between the layers, none after the last; identity makes a factorised linear model.',
   },
 } as const satisfies OptionTable;

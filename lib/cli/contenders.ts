@@ -1,0 +1,50 @@
+/** What stands against what in `compare` and `tune`: the learners of a configuration, and its baselines. */
+import { defaultBaselines } from '../baselines/fit.js';
+import type { BaselineName } from '../baselines/fit.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { Config } from './config.js';
+import type { NamedLearner } from './learners.js';
+import { validationMetric } from './pipeline.js';
+
+export interface Contender extends NamedLearner {
+  /** Of a baseline, by name; then `config` is the configuration itself with this baseline alone. */
+  baseline: BaselineName | undefined;
+}
+
+/** Learners in the order of the file, then baselines. */
+export function contendersOf(base: Config, learners: readonly NamedLearner[], dataset: Dataset): Contender[] {
+  const { baselines, baselineOptions = {} } = base.evaluation;
+  const names = baselines === true ? defaultBaselines(dataset) : baselines === false ? [] : baselines;
+  return [
+    ...learners.map((learner) => ({ ...learner, baseline: undefined })),
+    ...names.map((name): Contender => {
+      const own = baselineOptions[name as keyof typeof baselineOptions];
+      const evaluation = { ...base.evaluation, baselines: [name], baselineOptions: own && { [name]: own } };
+      return { name, file: `baseline.${name}`, config: { ...base, evaluation }, baseline: name };
+    }),
+  ];
+}
+
+/** The seed of the split where none is named. */
+export const splitSeedOf = ({ split, seed }: Config): number => split.seed ?? seed;
+
+/** A configuration as one run has it. @param base says how many threads there are */
+export function runConfig(config: Config, base: Config, seed: number, split: number): Config {
+  return {
+    ...config,
+    seed,
+    split: { ...config.split, seed: split },
+    threads: base.threads,
+    learners: undefined,
+    seeds: undefined,
+    scenarios: undefined,
+    tune: undefined,
+    output: undefined,
+  };
+}
+
+/** What the best learner is chosen by: the metric that all their epochs are chosen by, or else that of the configuration itself. */
+export function choosingMetric(base: Config, learners: readonly NamedLearner[], tasks: TaskSet): string {
+  const metrics = new Set(learners.map(({ config }) => validationMetric(config, tasks)));
+  return metrics.size === 1 ? [...metrics][0] : validationMetric(base, tasks);
+}

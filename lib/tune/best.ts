@@ -1,0 +1,47 @@
+/** What a search found. */
+import { checkArray, invalid } from '../foundation/check.js';
+import type { Trial } from './tune.js';
+
+/** A setting of the last round, and its mean over the seeds and splits. */
+export interface Found {
+  index: number;
+  setting: Trial['setting'];
+  value: number;
+  /** Standard deviation over seeds and splits; null with one. */
+  deviation: number | null;
+  runs: number;
+}
+
+/** Ascending for a sort: the better value first. @internal */
+export const better = (way: 'lower' | 'higher', a: number, b: number) => (way === 'lower' ? a - b : b - a);
+
+/** Means of the settings of one round; a setting of which a run failed is out: its mean would be of those that did not. @internal */
+export function meanByIndex(trials: readonly Trial[]): Found[] {
+  return [...new Set(trials.map(({ index }) => index))].flatMap((index) => {
+    const own = trials.filter((trial) => trial.index === index);
+    const values = own.flatMap(({ value }) => value ?? []);
+    if (values.length < own.length) return [];
+    const value = values.reduce((a, b) => a + b, 0) / values.length;
+    const squares = values.reduce((sum, each) => sum + (each - value) ** 2, 0);
+    const deviation = values.length < 2 ? null : Math.sqrt(squares / (values.length - 1));
+    return [{ index, setting: own[0].setting, value, deviation, runs: values.length }];
+  });
+}
+
+/**
+ * The settings of the last round, the best first.
+ * @param trials as {@link tune} yielded them
+ * @throws {InnerloopError} INVALID_OPTION for no trials, or none of the last round that did not fail
+ */
+export function rankedSettings(trials: readonly Trial[], way: 'lower' | 'higher' = 'lower'): Found[] {
+  checkArray(trials, 'trials', 'trials');
+  const last = Math.max(...trials.map(({ rung }) => rung));
+  const found = meanByIndex(trials.filter(({ rung }) => rung === last));
+  if (found.length === 0) throw invalid('trials', 'hold no setting that was measured', trials, 'what tune yielded');
+  return found.sort((a, b) => better(way, a.value, b.value) || a.index - b.index);
+}
+
+/** The best of them. @throws {InnerloopError} as {@link rankedSettings} */
+export function bestSetting(trials: readonly Trial[], way: 'lower' | 'higher' = 'lower'): Found {
+  return rankedSettings(trials, way)[0];
+}

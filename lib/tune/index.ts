@@ -1,0 +1,8 @@
+/** Options chosen by validation tasks. */
+export { searchSpaceOf } from '../foundation/options.js';
+export type { SearchRange, SearchSpace } from '../foundation/options.js';
+export { bestSetting, rankedSettings } from './best.js';
+export type { Found } from './best.js';
+export type { Setting } from './space.js';
+export { tune } from './tune.js';
+export type { Trial, TuneOptions, TuneRun } from './tune.js';

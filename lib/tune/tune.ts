@@ -1,0 +1,261 @@
+/** Search over settings: drawn at random, and those that do badly after a part of their training given up. */
+import {
+  checkArray,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkSeed,
+  checkSignal,
+  invalid,
+} from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
+import type { SearchSpace } from '../foundation/options.js';
+import { better as isBetter, meanByIndex } from './best.js';
+import { checkSpace, drawSetting } from './space.js';
+import type { Setting } from './space.js';
+import { TuneState } from './state.js';
+
+/** What one measurement is to train. */
+export interface TuneRun {
+  seed: number;
+  /** Seed of the split into training and validation tasks. */
+  split: number;
+  /** Share of the whole training, such as of its epochs. */
+  share: number;
+  signal: AbortSignal;
+}
+
+/** One measurement of one setting. */
+export interface Trial {
+  /** Number of the setting; 0 is `start`. */
+  index: number;
+  setting: Setting;
+  /** Round of the search, from 0; those that go on to the next are trained for longer. */
+  rung: number;
+  /** Of the training that the round gives. */
+  share: number;
+  seed: number;
+  split: number;
+  /** The metric on the validation tasks; null where the run failed. */
+  value: number | null;
+  failed?: { code: string; message: string };
+  seconds: number;
+}
+
+export interface TuneOptions {
+  /**
+   * Trains a setting on the training tasks of the split, with the seed, and measures it on the validation tasks. Test tasks have no
+   * place here. An `InnerloopError` (a run that diverges) is a failed trial, and the setting is out.
+   */
+  validation: (setting: Setting, run: TuneRun) => Promise<number>;
+  /** Which way the metric is better. Default lower. */
+  better?: 'lower' | 'higher';
+  /** Settings that are tried, `start` among them. Default 20. */
+  budget?: number;
+  /** Shares of the training that the rounds give, rising, the last one 1. Default 1/9, 1/3, 1. */
+  rungs?: readonly number[];
+  /** Of the settings of a round, the share that goes on to the next. Default 1/3. */
+  keep?: number;
+  /** Each setting of the last round is trained with each of them, the ones before with the first. Default 1. */
+  seeds?: readonly number[];
+  /** In the last round, on each of these splits. Default 0. */
+  splits?: readonly number[];
+  /** Tried first, and in every round: what is found is at least as good on the validation tasks. Default: nothing is changed. */
+  start?: Setting;
+  /** Of the draws. Default 1. */
+  seed?: number;
+  /** How many measurements run at a time. What is found does not depend on it. Default 1. */
+  parallel?: number;
+  /** File that keeps what was measured; if it exists, the search goes on from it. */
+  state?: string;
+  /** What the measurements depend on beside the options (the data, say): a state of another identity is refused. Default: nothing. */
+  identity?: string;
+  signal?: AbortSignal;
+}
+
+const DEFAULTS = { budget: 20, rungs: [1 / 9, 1 / 3, 1], keep: 1 / 3, seeds: [1], splits: [0], seed: 1 } as const;
+
+/**
+ * Random search with successive halving (Bergstra & Bengio 2012; Jamieson & Talwalkar 2016): `budget` settings are drawn from a space
+ * and trained for a part of the training; the best third goes on for longer, and the best of these to the whole training, with every
+ * seed and on every split. Yields each measurement as it ends; {@link bestSetting} reads the result off them.
+ *
+ * ```ts
+ * const trials = [];
+ * for await (const trial of tune({ learningRate: { log: [0.01, 0.5] } }, { budget: 12, validation })) trials.push(trial);
+ * const { setting } = bestSetting(trials);
+ * ```
+ *
+ * @param space ranges by name
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; ABORTED; the error of the first setting where every one fails; IO and
+ * INVALID_DATA for the state
+ */
+export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGenerator<Trial, void, undefined> {
+  const settings = resolve(space, options);
+  const { budget, rungs, keep, seeds, splits, start, seed, better, state: path, identity, signal } = settings;
+  const plan = { space, budget, rungs, keep, seeds, splits, start, seed, better, identity };
+  const state = await TuneState.open(path, JSON.stringify(plan));
+  try {
+    const drawn = Array.from({ length: budget }, (_, index) =>
+      index === 0 ? start : { ...start, ...drawSetting(space, seed, index) },
+    );
+    let alive = drawn.map((_, index) => index);
+    for (const [rung, share] of rungs.entries()) {
+      const isLast = rung === rungs.length - 1;
+      const runs = (isLast ? splits : splits.slice(0, 1)).flatMap((split) =>
+        (isLast ? seeds : seeds.slice(0, 1)).map((own) => ({ split, seed: own })),
+      );
+      // Run by run, so that an interrupted search has measured every setting alike.
+      const wanted = runs.flatMap((run) =>
+        alive.map((index) => ({ index, setting: drawn[index], rung, share, ...run })),
+      );
+      const trials: Trial[] = [];
+      for await (const trial of measured(wanted, state, settings)) {
+        trials.push(trial);
+        yield trial;
+      }
+      const ranked = meanByIndex(trials).sort((a, b) => isBetter(better, a.value, b.value) || a.index - b.index);
+      if (ranked.length === 0) throw allFailed(trials[0]);
+      if (signal?.aborted) throw aborted(signal);
+      const best = ranked.slice(0, Math.max(1, Math.ceil(keep * alive.length))).map(({ index }) => index);
+      alive = [...new Set([...ranked.filter(({ index }) => index === 0).map(({ index }) => index), ...best])];
+    }
+  } finally {
+    await state.close();
+  }
+}
+
+type Settings = ReturnType<typeof resolve>;
+type Wanted = Omit<Trial, 'value' | 'failed' | 'seconds'>;
+
+/** Measures what the state does not have, some at a time, in the order in which they end. */
+async function* measured(
+  wanted: readonly Wanted[],
+  state: TuneState,
+  { validation, parallel, signal }: Settings,
+): AsyncGenerator<Trial, void, undefined> {
+  const stop = new AbortController();
+  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const queue: Wanted[] = [];
+  for (const trial of wanted) {
+    const kept = state.find(trial);
+    if (kept !== undefined) yield kept;
+    else queue.push(trial);
+  }
+  const running = new Map<Wanted, Promise<{ of: Wanted; trial: Trial }>>();
+  try {
+    while (queue.length > 0 || running.size > 0) {
+      if (signal?.aborted) throw aborted(signal);
+      while (running.size < parallel && queue.length > 0) {
+        const next = queue.shift()!;
+        running.set(
+          next,
+          measure(next, validation, both).then((trial) => ({ of: next, trial })),
+        );
+      }
+      const { of, trial } = await Promise.race(running.values());
+      running.delete(of);
+      await state.add(trial);
+      yield trial;
+    }
+  } finally {
+    stop.abort();
+    await Promise.allSettled(running.values());
+  }
+}
+
+async function measure(wanted: Wanted, validation: Settings['validation'], signal: AbortSignal): Promise<Trial> {
+  const { setting, seed, split, share } = wanted;
+  const began = performance.now();
+  const ended = (result: Pick<Trial, 'value' | 'failed'>): Trial => ({
+    ...wanted,
+    ...result,
+    seconds: Number(((performance.now() - began) / 1000).toFixed(3)),
+  });
+  try {
+    const value: unknown = await validation(structuredClone(setting), { seed, split, share, signal });
+    if (typeof value !== 'number')
+      throw invalid('tune.validation', 'did not give a number', value, 'a function that resolves to the metric');
+    if (Number.isFinite(value)) return ended({ value });
+    return ended({ value: null, failed: { code: 'DIVERGED', message: `the metric is ${value}` } });
+  } catch (error) {
+    const isFailedRun =
+      error instanceof InnerloopError && error.code !== 'ABORTED' && error.field !== 'tune.validation';
+    if (!isFailedRun) throw error;
+    return ended({ value: null, failed: { code: error.code, message: error.message } });
+  }
+}
+
+const aborted = (signal: AbortSignal) =>
+  new InnerloopError('ABORTED', 'the search was aborted', { cause: signal.reason });
+
+function allFailed({ failed }: Trial): InnerloopError {
+  const { code, message } = failed!;
+  return new InnerloopError('INVALID_DATA', `every setting failed, the first by ${code}: ${message}`, {
+    field: 'tune.validation',
+    expected: 'settings that can be trained',
+  });
+}
+
+const NAMES = [
+  'validation',
+  'better',
+  'budget',
+  'rungs',
+  'keep',
+  'seeds',
+  'splits',
+  'start',
+  'seed',
+  'parallel',
+  'state',
+  'identity',
+  'signal',
+];
+
+function resolve(space: SearchSpace, options: TuneOptions) {
+  const field = 'tune';
+  checkSpace(space, 'space');
+  checkObject(options, field, NAMES);
+  const { validation, better = 'lower', parallel = 1, state, identity = '', signal, start = {} } = options;
+  const { budget, rungs, keep, seeds, splits, seed } = { ...DEFAULTS, ...defined(options) };
+  if (typeof validation !== 'function')
+    throw invalid(
+      `${field}.validation`,
+      'not a function',
+      validation,
+      'one that trains a setting and gives its metric',
+    );
+  checkOneOf(better, `${field}.better`, ['lower', 'higher']);
+  checkInteger(budget, `${field}.budget`, 1, 100_000);
+  checkInteger(parallel, `${field}.parallel`, 1, 1024);
+  checkSeed(seed, `${field}.seed`);
+  checkArray(rungs, `${field}.rungs`, 'shares of the training');
+  for (const [k, share] of rungs.entries()) {
+    const above = k === 0 ? 0 : rungs[k - 1];
+    if (!(share > above && share <= 1))
+      throw invalid(`${field}.rungs[${k}]`, 'does not rise', share, `above ${above}, up to 1`);
+  }
+  if (rungs.at(-1) !== 1) throw invalid(`${field}.rungs`, 'do not end with the whole training', rungs, '… 1');
+  if (!(keep > 0 && keep <= 1)) throw invalid(`${field}.keep`, 'not a share', keep, 'above 0, up to 1');
+  for (const [name, list] of [
+    ['seeds', seeds],
+    ['splits', splits],
+  ] as const) {
+    checkArray(list, `${field}.${name}`, 'seeds');
+    list.forEach((each, k) => checkSeed(each, `${field}.${name}[${k}]`));
+    if (list.length === 0 || new Set(list).size < list.length)
+      throw invalid(`${field}.${name}`, 'empty, or one of them twice', list, 'different seeds');
+  }
+  if (typeof start !== 'object' || start === null)
+    throw invalid(`${field}.start`, 'not a setting', start, 'values by name');
+  if (typeof identity !== 'string') throw invalid(`${field}.identity`, 'not a text', identity, 'a text');
+  if (state !== undefined && typeof state !== 'string') throw invalid(`${field}.state`, 'not a path', state, 'a file');
+  checkSignal(signal, `${field}.signal`);
+  return { validation, better, budget, rungs, keep, seeds, splits, start, seed, parallel, state, identity, signal };
+}
+
+/** Without members that are undefined, which would stand above defaults. */
+function defined(options: TuneOptions): Partial<TuneOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
