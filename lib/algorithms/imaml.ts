@@ -4,7 +4,13 @@ import { gradientOptionsWithout, IMPLICIT_OPTIONS } from '../meta/algorithm-opti
 
 const OPTIONS = {
   ...gradientOptionsWithout('rates', 'proximal'),
-  lambda: { kind: 'number', above: 0, default: 1, search: { log: [0.1, 10] }, doc: 'λ of the proximal term λ/2 ‖θ − θ_0‖².' },
+  lambda: {
+    kind: 'number',
+    above: 0,
+    default: 1,
+    search: { log: [0.1, 10] },
+    doc: 'λ of the proximal term λ/2 ‖θ − θ_0‖².',
+  },
   ...IMPLICIT_OPTIONS,
 } as const satisfies OptionTable;
 
