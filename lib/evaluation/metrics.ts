@@ -15,7 +15,7 @@ import type { TaskWindow } from './window.js';
 export type { MetricOptions };
 
 export interface EvaluationOptions extends MetricOptions {
-  /** Names as {@link parseMetric} reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
+  /** Names as `parseMetric` reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
   metrics?: readonly (string | CustomMetric)[];
 }
 const DEFAULT_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'] as const;

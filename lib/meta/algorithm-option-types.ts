@@ -7,8 +7,8 @@ export interface GradientOptions {
   /** Inner rate α, the initial one where rates are learned. Default: 0.01. */
   learningRate?: number;
   /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: all.
+   * Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the
+   * embeddings. Default: all.
    */
   adapt?: 'all' | string[];
   /** Whether the inner rates are learned: one per parameter (Meta-SGD), or one per tensor and step (MAML++). Default: fixed. */
@@ -75,8 +75,8 @@ export type FomamlOptions = GradientOptions;
 /** Options of `anil`. */
 export interface AnilOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: ["@last"].
+   * Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the
+   * embeddings. Default: ["@last"].
    */
   adapt?: 'all' | string[];
 }
@@ -128,8 +128,8 @@ export interface MeluOptions extends Pick<GradientOptions, 'learningRate' | 'rat
   /** Inner steps K. Default: 1. */
   steps?: number;
   /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: ["@dense"].
+   * Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the
+   * embeddings. Default: ["@dense"].
    */
   adapt?: 'all' | string[];
   /** 2 is the exact meta-gradient, 1 holds the inner gradients constant. Default: 2. */
@@ -167,8 +167,8 @@ export interface LwaOptions {
 /** Options of `mamo`. */
 export interface MamoOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: ["@dense"].
+   * Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the
+   * embeddings. Default: ["@dense"].
    */
   adapt?: 'all' | string[];
   /** Kinds of users that the memories tell apart. Default: 8. */
@@ -183,8 +183,8 @@ export type MatchingNetsOptions = Record<never, never>;
 /** Options of `metaEmb`. */
 export interface MetaEmbOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'rates' | 'shrinkage' | 'inner' | 'proximal'> {
   /**
-   * Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.
-   * Default: ["@last"].
+   * Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the
+   * embeddings. Default: ["@last"].
    */
   adapt?: 'all' | string[];
   /** Share α of the cold loss in the meta-loss. Default: 0.1. */

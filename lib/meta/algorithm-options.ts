@@ -52,7 +52,7 @@ export const GRADIENT_OPTIONS = {
     ],
     what: "'all' or an array of parameter names",
     default: 'all',
-    doc: 'Names of the parameters that adapt, * at the end matching any rest; @last is the last layer, @dense all but the embeddings.',
+    doc: 'Names of the parameters that adapt, * at the end matching any rest; `@last` is the last layer, `@dense` all but the embeddings.',
   },
   rates: {
     kind: 'choice',

@@ -81,3 +81,11 @@ test('examples: a search over 20 configurations', async () => {
   assert.equal(lines.filter((line) => /^dim \d+, rate [\d.]+: validation MAE 0\.\d{4}$/.test(line)).length, 20);
   assert.match(lines.join('\n'), /^best: dim \d+, rate [\d.]+$/m);
 });
+
+test('examples: algorithms of one’s own learn and are measured', async () => {
+  const output = run('own-algorithm.mjs', '2');
+  for (const name of ['cautious', 'neighbours']) {
+    const mae = (row: string) => Number(new RegExp(`^${row} +(0\\.\\d+)`, 'm').exec(output)?.[1]);
+    assert.ok(mae(name) < mae(`${name}, not adapted`), output);
+  }
+});

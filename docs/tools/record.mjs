@@ -1,0 +1,69 @@
+/**
+ * `node docs/tools/record.mjs bench/results/NAME.json OUTPUT 'COMMAND'`: keeps what a command of the package wrote into its output
+ * folder (evaluation.json of `train`, compare.json of `compare`, tables of a scenario's JSON) as the numbers of pages, with the
+ * command and the commit that they come from. `npm run docs` writes them into the pages.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [target, folder, command] = process.argv.slice(2);
+if (command === undefined) {
+  console.error("node docs/tools/record.mjs bench/results/NAME.json OUTPUT-FOLDER-OR-FILE 'innerloop …'");
+  process.exit(2);
+}
+const round = (x) => (typeof x === 'number' ? Number(x.toPrecision(5)) : null);
+const half = ({ low, high, half: own }) => round(own ?? (typeof low === 'number' ? (high - low) / 2 : null));
+
+const tables = {};
+const extra = {};
+const at = (name) =>
+  existsSync(join(folder, name)) ? JSON.parse(readFileSync(join(folder, name), 'utf8')) : undefined;
+const evaluation = at('evaluation.json');
+const comparison = at('compare.json');
+const scenario = folder.endsWith('.json') ? JSON.parse(readFileSync(folder, 'utf8')) : undefined;
+if (evaluation !== undefined) {
+  for (const { set, methods } of evaluation.sets) {
+    const metrics = [...new Set(methods.flatMap((method) => Object.keys(method.metrics)))];
+    tables[set] = {
+      columns: metrics,
+      rows: methods.map(({ method, metrics: of }) => ({ method, cells: metrics.map((metric) => cell(of[metric])) })),
+    };
+  }
+}
+if (comparison !== undefined) {
+  const table = comparison.table ?? comparison;
+  for (const set of new Set(table.columns.map((column) => column.set))) {
+    const columns = table.columns.flatMap((column, c) => (column.set === set ? [c] : []));
+    tables[set] = {
+      columns: columns.map((c) => table.columns[c].metric),
+      rows: table.methods.map(({ method, cells }) => ({ method, cells: columns.map((c) => cell(cells[c])) })),
+    };
+  }
+  extra.failures = table.methods.flatMap(({ method, failures }) => failures.map((failure) => `${method}: ${failure}`));
+}
+for (const { title, columns, rows } of scenario?.tables ?? [])
+  tables[title] = {
+    columns: columns.map(({ metric }) => metric),
+    rows: rows.map(({ method, cells }) => ({ method, cells: cells.map(cell) })),
+  };
+if (Object.keys(tables).length === 0) {
+  console.error(`${folder} holds no evaluation.json or compare.json, and is no scenario's JSON`);
+  process.exit(1);
+}
+
+function cell(of) {
+  return typeof of?.mean === 'number' ? { mean: round(of.mean), half: half(of), tasks: of.tasks } : null;
+}
+
+const git = (...args) => spawnSync('git', args, { encoding: 'utf8' }).stdout.trim();
+const record = {
+  command,
+  commit:
+    git('rev-parse', '--short', 'HEAD') +
+    (git('status', '--porcelain', '--untracked-files=no', 'lib', 'native') ? ' with changes' : ''),
+  date: new Date().toISOString().slice(0, 10),
+  ...extra,
+  tables,
+};
+writeFileSync(target, `${JSON.stringify(record, null, 1)}\n`);
