@@ -36,6 +36,7 @@ const app = await Application.bootstrap({
   tsconfig: join(root, 'lib', 'tsconfig.json'),
   readme: join(root, 'README.md'),
   projectDocuments: documents.map((page) => join(root, page)),
+  customCss: join(root, 'docs', 'tools', 'site.css'),
   out: join(root, 'build', 'docs'),
   excludeInternal: true,
   excludePrivate: true,
@@ -53,6 +54,10 @@ app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
   const file = relative(root, page.project.files.getReflectionPath(page)).replaceAll('\\', '/');
   page.name = titles.get(file);
   page.frontmatter.group = Object.keys(GROUPS).find((group) => GROUPS[group].includes(file));
+});
+// The one module is the public API.
+app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project: { children } }) => {
+  for (const module of children.filter(({ variant }) => variant === 'declaration')) module.name = 'API';
 });
 const project = await app.convert();
 if (project === undefined) process.exit(1);
