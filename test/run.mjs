@@ -7,10 +7,8 @@ import { createRequire } from 'node:module';
 import { readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAmong, NUMERIC } from '../dist/test/fixtures/suites.js';
 import { runTestFile } from '../dist/test/fixtures/tap.js';
-
-const NUMERIC =
-  /^(native\/kernels|model\/(model|bad-tasks|bad-calls|layers)|meta\/(golden|inner-rule|closed-form|lstm-meta-learner|ridge|derivatives|forms))\./;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'test');
@@ -29,7 +27,7 @@ const { isa, isas } = createRequire(import.meta.url)('node-gyp-build')(root);
 await runFiles(files, process.env.INNERLOOP_ISA ?? isa);
 // A run for one instruction set by the environment is that one only.
 if (process.env.INNERLOOP_ISA === undefined) {
-  const numeric = files.filter((name) => NUMERIC.test(name));
+  const numeric = files.filter((name) => isAmong(name, NUMERIC));
   for (const other of isas) if (other !== isa) await runFiles(numeric, other);
 }
 

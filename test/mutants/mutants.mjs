@@ -2,7 +2,7 @@
  * Faults, each one change of a text that stands once below `below`, and the suites that should notice. A fault that nobody can
  * notice is `explained`. Whoever finds a fault that the suites missed adds its kind here, and a test.
  */
-const SOLVERS = ['meta/solvers', 'meta/solver-kinds'];
+const SOLVERS = ['meta/closed-form', 'meta/lstm-meta-learner', 'meta/solver-kinds'];
 const UPDATE = ['meta/outer-update'];
 const GARBAGE = ['native/guards', 'native/hostile'];
 const GOLDEN = ['meta/golden', 'meta/derivatives', 'model/layers'];
@@ -36,7 +36,7 @@ export const MUTANTS = [
     below: 'native/solvers',
     from: 'plan.kernels.axpy(n, -inner.proximal, d, start);',
     to: '',
-    suites: ['meta/inner-rule', 'meta/derivatives', 'meta/solvers'],
+    suites: ['meta/inner-rule', 'meta/derivatives', ...SOLVERS],
   },
   {
     name: 'gradient: first order whatever was asked',
@@ -157,7 +157,7 @@ export const MUTANTS = [
     below: 'lib/files',
     from: 'await file.sync();',
     to: '',
-    suites: ['files/files', 'files/synced'],
+    suites: ['files/durable', 'files/synced'],
   },
   {
     name: 'files: contents are not synced (crash)',
@@ -171,21 +171,21 @@ export const MUTANTS = [
     below: 'lib/files',
     from: 'await syncFolder(dirname(target));',
     to: '',
-    suites: ['files/files', 'files/synced', 'crash/crash'],
+    suites: ['files/durable', 'files/synced', 'crash/crash'],
   },
   {
     name: 'files: permissions of the old file are lost',
     below: 'lib/files',
     from: "if (old !== undefined) await file.chmod(old.mode & 0o7777).catch(ignoring(['EPERM', 'ENOTSUP'], undefined));",
     to: '',
-    suites: ['files/files'],
+    suites: ['files/durable'],
   },
   {
     name: 'files: what killed writers left is not removed',
     below: 'lib/files',
     from: 'if (host === HOST && !isRunning(Number(pid)))',
     to: 'if (host !== HOST && !isRunning(Number(pid)))',
-    suites: ['files/files'],
+    suites: ['files/durable'],
   },
   {
     name: 'files: the digest is not compared',

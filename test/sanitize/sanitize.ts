@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { packageRoot } from '../../lib/foundation/addon.js';
+import { isAmong, NOT_SANITIZED, SANITIZED_THREADS } from '../fixtures/suites.js';
 import { readTap } from '../fixtures/tap.js';
 
 export type Kind = 'address' | 'thread';
@@ -184,16 +185,16 @@ export interface Counts {
 /** Compiled test files on the sanitized addon. */
 export async function runFiles(
   { kind, node }: Sanitizer,
-  pattern: RegExp,
+  isWanted: (file: string) => boolean,
   env: Record<string, string> = {},
 ): Promise<Counts> {
   const folder = join(root, 'dist', 'test');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => name.replaceAll(sep, '/'))
-    .filter((name) => name.endsWith('.test.js') && pattern.test(name))
+    .filter((name) => name.endsWith('.test.js') && isWanted(name))
     .sort();
   const total: Counts = { files: files.length, passed: 0, skipped: 0 };
-  assert.ok(files.length > 0, `no test file fits ${pattern}`);
+  assert.ok(files.length > 0, 'no test file is wanted');
   const failures: string[] = [];
   for (const name of files) {
     const { status, output, reports } = await node([join(folder, name)], { TAP_TIMEOUT: '0', ...env });
@@ -208,19 +209,8 @@ export async function runFiles(
   return total;
 }
 
-/** The suites of the core that run once for each instruction set. */
-export const NUMERIC = /^(native\/kernels|model\/model|meta\/(golden|derivatives|forms|outer-update))\./;
-
-/** What a commit is checked with. */
-export const QUICK: Record<Kind, RegExp> = {
-  address: /^(model\/model|native\/hostile|meta\/outer-update)\./,
-  thread: /^native\/concurrency\./,
-};
-
-/** Everything that can run under a sanitizer: not what builds or measures, nor DuckDB. */
-export const FULL: Record<Kind, RegExp> = {
-  address:
-    /^(?!(cli|crash|compare|sanitize|fuzz|bench|report)\/|(data\/open|data\/open-errors|native\/core|files\/files|learner\/manifest)\.)/,
-  thread:
-    /^(model|meta|algorithms|serving|foundation)\/|^(native\/concurrency|learner\/learner|training\/checkpoint)\./,
+/** Everything that can run under a sanitizer. */
+export const isSanitized: Record<Kind, (file: string) => boolean> = {
+  address: (file) => !isAmong(file, NOT_SANITIZED),
+  thread: (file) => isAmong(file, SANITIZED_THREADS),
 };
