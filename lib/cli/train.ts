@@ -1,19 +1,17 @@
 /** `innerloop train`: data, tasks, training, optional refit, model file, results. */
-import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { describeDataset } from '../data/index.js';
-import { invalid } from '../foundation/check.js';
 import { visible } from '../foundation/text.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { deviceName } from '../foundation/device.js';
-import { InnerloopError, show } from '../foundation/errors.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/result-table.js';
 import type { ResultTable } from '../evaluation/result-table.js';
 import { runtime } from '../index.js';
 import type { Learner } from '../learner/learner.js';
-import { differenceBetween, fingerprintData, runManifest } from '../learner/manifest.js';
+import { fingerprintData, runManifest } from '../learner/manifest.js';
 import { keepSplit } from '../learner/split.js';
 import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
@@ -25,12 +23,13 @@ import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
 import { named } from './named.js';
-import { openProgress, refuseFolders, seconds } from './output.js';
+import { openProgress, seconds } from './output.js';
 import type { Console } from './output.js';
 import {
+  divide,
   fingerprint,
   newLearner,
-  prepare,
+  openData,
   refitRows,
   reportedSets,
   trainingTasks,
@@ -38,24 +37,15 @@ import {
 } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../learner/manifest.js';
-
-/** Files of an output folder. */
-export const FILES = {
-  model: 'model.safetensors',
-  checkpoint: 'checkpoint.safetensors',
-  refitCheckpoint: 'checkpoint-refit.safetensors',
-  manifest: 'manifest.json',
-  metrics: 'metrics.jsonl',
-  table: 'table.md',
-  evaluation: 'evaluation.json',
-} as const;
+import { attempt, FILES, laterRun, openFolder } from './run-folder.js';
+import type { Start } from './run-folder.js';
 
 export interface TrainRun {
   config: Config;
   /** Folder for the results. */
   output: string;
-  /** Go on from a checkpoint, start over, or refuse if there is one. */
-  start: 'resume' | 'fresh' | 'new';
+  /** Go on with the run that the folder holds, start over, or refuse if there is one. */
+  start: Start;
   console: Console;
   signal: AbortSignal;
 }
@@ -73,9 +63,11 @@ export function outputFolder(config: Config, path: string): string {
 export async function runTraining({ config, output, start, console, signal }: TrainRun): Promise<TrainResult> {
   const began = performance.now();
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
-  await openFolder(output, start, config);
+  const folder = await openFolder(output, start, config);
 
-  const prepared = await prepare(config, signal);
+  const opened = await openData(config, signal);
+  const later = folder.hasModel ? await laterRun(opened, folder, config) : undefined;
+  const prepared = await divide(later?.config ?? config, later?.split.dataset ?? opened, later?.split);
   const { dataset, split, validation } = prepared;
   const openSeconds = seconds(began);
   console.note(describeDataset(dataset).text);
@@ -84,8 +76,10 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   console.note(describeTasks('train', tasks));
 
   const trainStarted = performance.now();
-  let learner = await newLearner(prepared, split.trainRows);
-  keepSplit(learner, split);
+  const checkpoint = later === undefined ? 'checkpoint' : 'laterCheckpoint';
+  let learner = later?.learner ?? (await newLearner(prepared, split.trainRows));
+  if (later === undefined) keepSplit(learner, split);
+  else console.note(`goes on from ${learner.epochs} epochs`);
   const { reason } = learner.model.device;
   if (reason !== undefined) console.note(`on the processor: ${reason}`);
   console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
@@ -100,13 +94,15 @@ export async function runTraining({ config, output, start, console, signal }: Tr
       ...trainOptions(config, signal, split.sets['train']),
       validation,
       patience: config.training.patience,
-      checkpoint: path('checkpoint'),
+      ...(later && { epochs: later.epochs }),
+      checkpoint: path(checkpoint),
     },
     'train',
     path('metrics'),
     console,
   );
-  const best = await keptEpoch(path('checkpoint'), config.training.keep);
+  if (later !== undefined) keepSplit(learner, split);
+  const best = await keptEpoch(path(checkpoint), config.training.keep);
   let modelRows = split.trainRows;
   // Before a refit: after it, the validation rows are training rows.
   const decoders = config.evaluation.calibration ? await fitDecoders(prepared, learner, modelRows, signal) : undefined;
@@ -140,8 +136,9 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);
   await write(path('evaluation'), `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
   await write(path('table'), tables.map((table) => renderMarkdown(table)).join('\n'));
-  // That of the training stays: --resume with more epochs goes on from it.
-  await rm(path('refitCheckpoint'), { force: true });
+  // That of the training stays: --resume with more epochs goes on from it. A run that went on with other data goes on from its model.
+  for (const name of ['refitCheckpoint', ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : [])] as const)
+    await rm(path(name), { force: true });
   for (const table of tables) console.result(renderText(table));
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
   console.json({
@@ -226,79 +223,6 @@ function describeTasks(name: string, tasks: TaskSet): string {
   return `${name}: ${size} tasks, ${support.median} support and ${query.median} query rows at the median`;
 }
 
-/** Whatever a folder holds of a run is gone on with or discarded because someone said so, never otherwise. */
-async function openFolder(output: string, start: TrainRun['start'], config: Config): Promise<void> {
-  await attempt(output, () => mkdir(output, { recursive: true }));
-  await refuseFolders(Object.values(FILES).map((name) => join(output, name)));
-  const holds = (name: keyof typeof FILES) =>
-    stat(join(output, FILES[name])).then(
-      () => true,
-      () => false,
-    );
-  const [hasCheckpoint, hasModel] = [await holds('checkpoint'), await holds('model')];
-  if (start === 'new' && (hasCheckpoint || hasModel)) {
-    const what = hasModel ? 'a finished run' : 'the checkpoint of an unfinished run';
-    const more = hasModel ? '--resume --epochs N for more epochs' : '--resume to go on';
-    throw invalid('output', `holds ${what}`, output, `${more}, --fresh to discard it, or another --output`);
-  }
-  if (start === 'resume') {
-    if (hasCheckpoint || hasModel) await checkSameRun(output, config);
-    if (hasCheckpoint) return;
-    if (hasModel)
-      throw invalid('output', 'holds a model and no checkpoint to go on from', output, '--fresh, or another --output');
-  }
-  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.metrics])
-    await attempt(output, () => rm(join(output, name), { force: true }));
-}
-
-/** @throws {InnerloopError} INVALID_OPTION naming the first option in which a configuration differs from that of a folder's run */
-async function checkSameRun(output: string, config: Config): Promise<void> {
-  const path = join(output, FILES.manifest);
-  let before: unknown;
-  try {
-    ({ config: before } = JSON.parse(await readFile(path, 'utf8')) as { config?: unknown });
-  } catch {
-    // A run that was killed before it wrote one: its checkpoint says whether it is the same.
-    return;
-  }
-  const decisive = (of: unknown) => {
-    const {
-      threads: _,
-      output: __,
-      evaluation: ___,
-      scenarios: ____,
-      learners: _____,
-      $schema: ______,
-      ...rest
-    } = of as Config;
-    const { epochs: _______, ...training } = rest.training;
-    const { baseDirectory: ________, ...data } = rest.data;
-    return JSON.parse(JSON.stringify({ ...rest, training, data })) as unknown;
-  };
-  const difference = differenceBetween(decisive(before), decisive(config));
-  if (difference === undefined) return;
-  const { path: field, before: was, now } = difference;
-  throw invalid(
-    field,
-    `was ${show(was)} in the run that ${output} holds`,
-    now,
-    'what it was, or --fresh to discard that run, or another --output',
-  );
-}
-
 async function write(path: string, text: string): Promise<void> {
   await writeDurable(path, [Buffer.from(text)]);
-}
-
-/** A refusal of the operating system, as a typed error. */
-async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
-  try {
-    return await action();
-  } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, {
-      field: path,
-      expected: 'a folder that can be written to',
-      cause,
-    });
-  }
 }

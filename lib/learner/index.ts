@@ -2,7 +2,7 @@
 import './additions.js';
 
 export { createLearner, Learner } from './learner.js';
-export { splitAsTrained } from './split.js';
+export { growSplit, splitAsTrained } from './split.js';
 export type { LearnerOptions } from './learner.js';
 export type { Uncertain } from './uncertainty.js';
 export { fingerprintData, runManifest } from './manifest.js';

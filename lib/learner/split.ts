@@ -3,8 +3,8 @@ import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { invalid } from '../foundation/check.js';
 import { originOf } from '../tasks/split.js';
 import type { Split } from '../tasks/split.js';
-import { restoreSplit, storeSplit } from '../tasks/stored-split.js';
-import type { RestoredSplit } from '../tasks/stored-split.js';
+import { extendSplit, restoreSplit, storeSplit } from '../tasks/stored-split.js';
+import type { GrownSplit, RestoredSplit, StoredSplit } from '../tasks/stored-split.js';
 import { Learner } from './learner.js';
 
 /**
@@ -21,6 +21,28 @@ import { Learner } from './learner.js';
  * @throws {InnerloopError} INVALID_OPTION if the learner keeps no split; INVALID_DATA if the dataset has none of its users
  */
 export function splitAsTrained(dataset: Dataset, learner: Learner): RestoredSplit {
+  const { split, catalog } = kept(learner);
+  return restoreSplit(dataset, split, catalog);
+}
+
+/**
+ * Divides data that has grown for a learner to go on with it: users of its test set stay in the test set, with all rows of today,
+ * and so on; users and items that are new are trained on. Training on `sets.train` keeps this split with the learner.
+ *
+ * ```ts
+ * const learner = await loadLearner('model.safetensors');
+ * const { sets } = growSplit(await openDataset(source), learner);
+ * for await (const report of train(learner, sets.train, { epochs: 4, validation: sets.validation })) console.log(report);
+ * ```
+ *
+ * @throws {InnerloopError} as {@link splitAsTrained}
+ */
+export function growSplit(dataset: Dataset, learner: Learner): GrownSplit {
+  const { split, catalog } = kept(learner);
+  return extendSplit(dataset, split, catalog);
+}
+
+function kept(learner: Learner): { split: StoredSplit; catalog: Dataset } {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const { split, catalog } = learner;
   if (split === undefined || catalog === undefined)
@@ -30,13 +52,24 @@ export function splitAsTrained(dataset: Dataset, learner: Learner): RestoredSpli
       learner.algorithm.name,
       'a learner trained on a set that splitTasks made',
     );
-  return restoreSplit(dataset, split, catalog);
+  return { split, catalog };
 }
 
-/** @internal Has the learner keep how its data was divided. Nothing is kept of tasks that no split has made, or of other data. */
+/**
+ * @internal Has the learner keep how its data was divided: that of its first training, or one that extends it. Nothing is kept of
+ * tasks that no split has made, or of other data.
+ */
 export function keepSplit(learner: Learner, made: Split | TaskSet): void {
   const origin = originOf(made);
-  if (origin === undefined || learner.split !== undefined) return;
-  if (learner.catalog !== undefined && learner.catalog.items.keys !== origin.dataset.items.keys) return;
-  learner.split = storeSplit(origin);
+  if (origin === undefined || learner.split !== origin.extended) return;
+  const { keys } = origin.dataset.items;
+  const own = learner.catalog?.items.keys;
+  // Of a split that extends another the catalog has the items in the same order, if nobody has put others there meanwhile.
+  const isSame =
+    own === undefined ||
+    own === keys ||
+    (origin.extended !== undefined &&
+      own.values.length === keys.values.length &&
+      own.values.every((text, id) => text === keys.values[id]));
+  if (isSame) learner.split = storeSplit(origin);
 }

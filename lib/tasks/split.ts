@@ -74,6 +74,8 @@ export interface Origin {
   dataset: Dataset;
   options: SplitOptions;
   membership: Membership;
+  /** The stored split that it extends, where it does. */
+  extended?: object;
 }
 const origins = new WeakMap<object, Origin>();
 
@@ -96,14 +98,15 @@ function assign(dataset: Dataset, options: SplitOptions): Membership {
 }
 
 /** The sets of a dataset whose members are known. @internal */
-export function splitBy(dataset: Dataset, options: SplitOptions, membership: Membership): Split {
+export function splitBy(dataset: Dataset, options: SplitOptions, membership: Membership, extended?: object): Split {
   const split =
     options.protocol === 'time'
       ? splitTime(dataset, options, membership.cuts!)
       : options.protocol === 'parts'
         ? splitParts(dataset, options, membership.names, membership.users!)
         : build(dataset, options, membership.names, setOfRows(dataset, options, membership), membership.keys);
-  for (const made of [split, ...Object.values(split.sets)]) origins.set(made, { dataset, options, membership });
+  for (const made of [split, ...Object.values(split.sets)])
+    origins.set(made, { dataset, options, membership, ...(extended && { extended }) });
   return split;
 }
 

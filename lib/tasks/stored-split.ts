@@ -9,6 +9,7 @@ import { scaledAs } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';
 import { createVocabulary } from '../data/vocabulary.js';
 import type { SplitOptions } from './options.js';
+import { groupByKey } from './key.js';
 import { splitBy } from './split.js';
 import type { Membership, Origin, Split } from './split.js';
 
@@ -78,27 +79,100 @@ export interface RestoredSplit extends Split {
  * @internal
  */
 export function restoreSplit(dataset: Dataset, stored: StoredSplit, catalog: Tables): RestoredSplit {
+  const { options, membership } = stored;
   const known = knownUsers(dataset, stored);
   const itemOf = translation(dataset.items.keys, catalog.items.keys);
-  const { kept, changed, newer, strangers } = rowsOfThen(dataset, stored, known, itemOf);
-  if (kept.length === 0)
-    throw new InnerloopError('INVALID_DATA', 'holds no user of the split that the learner was trained with', {
-      field: 'dataset',
-      expected: 'the data of then, with whatever was added since',
-    });
-  const restored = renumbered(scaledAs(dataset, catalog), stored, catalog, known, itemOf, kept);
-  const { options, membership } = stored;
+  // Items that were added to the catalog later are in no part of a split that divides items.
+  const items = membership.items?.length ?? Infinity;
+  const isOfThen = (row: number) => itemOf[row] > 0 && itemOf[row] < items;
+  const { kept, changed, newer, strangers } = rowsOfThen(dataset, stored, known, isOfThen);
+  if (kept.length === 0) throw otherData();
+  const numbers = { known, people: stored.users.rows.length, itemOf, keys: catalog.items.keys };
+  const restored = renumbered(scaledAs(dataset, catalog), catalog, numbers, kept);
   const split = splitBy(restored, options, membership);
-  const notes = [
+  const notes = counted([
     [newer, 'rows are newer than the split and in none of its sets'],
     [strangers, 'users are newer than the split and in none of its sets'],
-    [changed, 'users have other rows than when the split was made, and are in their sets with all of them'],
-  ] as const;
-  return {
-    ...split,
-    dataset: restored,
-    notes: [...split.notes, ...notes.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)],
+    [changed, CHANGED],
+  ]);
+  return { ...split, dataset: restored, notes: [...split.notes, ...notes] };
+}
+
+/** A split of today's data that an earlier one is part of. */
+export interface GrownSplit extends RestoredSplit {
+  /** Rows and users that the earlier split did not have, and users whose rows are other ones now. */
+  readonly since: { readonly rows: number; readonly users: number; readonly changed: number };
+}
+
+/**
+ * Divides a dataset for a learner that goes on with it: who was in a set stays there, with all rows of today; users, items and keys
+ * of tasks that are new are trained on. The times that a split by time cuts at stay.
+ *
+ * @throws {InnerloopError} as `restoreSplit`
+ * @internal
+ */
+export function extendSplit(dataset: Dataset, stored: StoredSplit, catalog: Tables): GrownSplit {
+  const { options, membership } = stored;
+  const known = knownUsers(dataset, stored);
+  const itemOf = translation(dataset.items.keys, catalog.items.keys);
+  const { kept, changed, newer, strangers } = rowsOfThen(dataset, stored, known, (row) => itemOf[row] > 0);
+  if (kept.length === 0) throw otherData();
+  const people = appended(known, stored.users.rows.length);
+  const values = [...catalog.items.keys.values];
+  const items = appended(itemOf, values.length, (row) => values.push(dataset.items.keys.values[row]));
+  const numbers = {
+    known,
+    people,
+    itemOf,
+    keys: items === values.length ? createVocabulary(values) : catalog.items.keys,
   };
+  const all = Int32Array.from({ length: dataset.size }, (_, row) => row);
+  const grown = renumbered(scaledAs(dataset, catalog), catalog, numbers, all);
+  const { users, items: held, keys } = membership;
+  const extended: Membership = {
+    ...membership,
+    ...(users && { users: extendedBy(users, people) }),
+    ...(held && { items: extendedBy(held, items) }),
+    ...(keys && { keys: extendedBy(keys, groupByKey(grown, options.tasks.by ?? 'user', undefined).names.length) }),
+  };
+  const split = splitBy(grown, options, extended, stored);
+  const notes = counted([
+    [newer, 'rows are newer than the split and in the sets of their users'],
+    [strangers, 'users are newer than the split and trained on'],
+    [changed, CHANGED],
+  ]);
+  const since = { rows: dataset.size - kept.length, users: strangers, changed };
+  // The same object: a learner is to know where it comes from.
+  return Object.assign(split, { dataset: grown, notes: [...split.notes, ...notes], since });
+}
+
+const CHANGED = 'users have other rows than when the split was made, and are in their sets with all of them';
+
+const counted = (notes: readonly (readonly [number, string])[]) =>
+  notes.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+
+const otherData = () =>
+  new InnerloopError('INVALID_DATA', 'holds no user of the split that the learner was trained with', {
+    field: 'dataset',
+    expected: 'the data of then, with whatever was added since',
+  });
+
+/** Gives numbers from `first` on to all but the unknown entity that have none. @returns the number after the last */
+function appended(numbers: Int32Array, first: number, take: (row: number) => void = () => undefined): number {
+  let next = first;
+  for (let row = 1; row < numbers.length; row++) {
+    if (numbers[row] > 0) continue;
+    numbers[row] = next++;
+    take(row);
+  }
+  return next;
+}
+
+/** What is new is trained on: set 0, and known. */
+function extendedBy(set: Uint8Array, length: number): Uint8Array {
+  const extended = new Uint8Array(Math.max(length, set.length));
+  extended.set(set);
+  return extended;
 }
 
 /** By user row of the dataset, the row of then; 0 for who is new. */
@@ -119,7 +193,7 @@ function translation(from: Vocabulary, to: Vocabulary): Int32Array {
   return Int32Array.from(from.values, (text, id) => (id === 0 ? 0 : to.idOf(text)));
 }
 
-function rowsOfThen(dataset: Dataset, { users }: StoredSplit, known: Int32Array, itemOf: Int32Array) {
+function rowsOfThen(dataset: Dataset, { users }: StoredSplit, known: Int32Array, isOfThen: (item: number) => boolean) {
   const { user, item } = dataset;
   const seen = new Int32Array(users.rows.length);
   const digest = new Int32Array(users.rows.length);
@@ -136,7 +210,7 @@ function rowsOfThen(dataset: Dataset, { users }: StoredSplit, known: Int32Array,
   for (let row = 0; row < dataset.size; row++) {
     const u = known[user[row]];
     if (u === 0) continue;
-    if ((isChanged[u] === 1 || seen[u]++ < users.rows[u]) && itemOf[item[row]] > 0) kept[count++] = row;
+    if ((isChanged[u] === 1 || seen[u]++ < users.rows[u]) && isOfThen(item[row])) kept[count++] = row;
     else newer++;
   }
   const had = (_: number, u: number) => u > 0 && users.rows[u] > 0;
@@ -148,22 +222,28 @@ function rowsOfThen(dataset: Dataset, { users }: StoredSplit, known: Int32Array,
   };
 }
 
-/** The rows `kept` alone, with the users, items and values of then in the order of then. */
+/** How users and items are numbered: those of then as they were, then new ones. */
+interface Numbers {
+  /** By user row of the dataset. */
+  known: Int32Array;
+  people: number;
+  /** By item row of the dataset. */
+  itemOf: Int32Array;
+  keys: Vocabulary;
+}
+
+/** The rows `kept` alone, with users, items and values in the order that they are numbered by. */
 function renumbered(
   dataset: Dataset,
-  { users }: StoredSplit,
   catalog: Tables,
-  known: Int32Array,
-  itemOf: Int32Array,
+  { known, people, itemOf, keys }: Numbers,
   kept: Int32Array,
 ): Dataset {
   const { size: _, notes, user, item, label, time, weight, count, part, context } = dataset;
-  const people = users.rows.length;
   const texts = Array.from({ length: people }, (__, u) => (u === 0 ? '' : `\0${u}`));
   known.forEach((u, row) => {
     if (u > 0) texts[u] = dataset.users.keys.values[row];
   });
-  const keys = catalog.items.keys;
   return {
     size: kept.length,
     user: gather(user, kept).map((row) => known[row]),

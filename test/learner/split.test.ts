@@ -6,7 +6,7 @@ import { describeInputs } from '../../lib/batch/features.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import { random } from '../../lib/foundation/random.js';
-import { createLearner, splitAsTrained } from '../../lib/learner/index.js';
+import { createLearner, growSplit, splitAsTrained } from '../../lib/learner/index.js';
 import { defineModel } from '../../lib/model/model.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { buildTasks, splitTasks } from '../../lib/tasks/index.js';
@@ -52,9 +52,9 @@ const opened = ({ prices, ...rows }: Table) =>
   });
 
 /** As time goes: more of the old users, users that sort before and between them, and an item dearer than all. */
-function grown(): Table {
+function grown(dearest = 100_000): Table {
   const later = table();
-  later.prices = { a0: 100_000, ...later.prices, i99: 5 };
+  later.prices = { a0: dearest, ...later.prices, i99: 5 };
   for (let u = 0; u < 60; u += 3) add(later, `u${u}`, u % 2 === 0 ? 'a0' : 'i99', 3);
   for (let k = 0; k < 20; k++) for (let i = 0; i < 12; i++) add(later, `a${k}`, `i${(k + i) % 30}`, 1 + ((k + i) % 5));
   for (let i = 0; i < 12; i++) add(later, 'u5b', `i${i}`, 2);
@@ -117,6 +117,45 @@ for (const options of SPLITS)
     const drawn = splitTasks(now, options);
     if (options.protocol === 'users')
       assert.notDeepEqual(drawn.sets['test'].keys, split.sets['test'].keys, 'drawn anew, others would be tested');
+  });
+
+for (const options of SPLITS)
+  test(`${options.protocol}, ${JSON.stringify(options.tasks.by ?? 'user')}: a learner goes on with a grown table, and keeps who is tested`, async () => {
+    const { split, file } = await learnerOn(opened(table()), options);
+    const learner = await loadLearner(file);
+    // What is far from all prices before makes gradient steps diverge.
+    const now = opened(grown(120));
+    const more = growSplit(now, learner);
+    assert.deepEqual(more.since, { rows: 20 + 20 * 12 + 12, users: 21, changed: 0 });
+    assert.deepEqual(Object.keys(more.sets), Object.keys(split.sets));
+    const { sets } = more;
+    const idsOf = (of: typeof split, set: string) => of.sets[set].keys;
+    // Who was tested is tested, and whoever is new is trained on where tasks are users.
+    if (options.protocol === 'users') {
+      assert.deepEqual(idsOf(more, 'test'), idsOf(split, 'test'));
+      assert.ok(['a0', 'a19', 'u5b'].every((user) => idsOf(more, 'train').includes(user)));
+    }
+    const asked = { epochs: 2, ...(sets['validation'] && { validation: sets['validation'] }) };
+    const reports: number[] = [];
+    for await (const { epoch } of train(learner, sets['train'], asked)) reports.push(epoch);
+    assert.deepEqual(reports, [2, 3], 'epochs are counted on');
+    assert.ok(learner.catalog!.items.keys.idOf('a0') > 0);
+    const saved = path();
+    await saveLearner(learner, saved);
+    const loaded = await loadLearner(saved);
+    const again = splitAsTrained(now, loaded);
+    assert.doesNotMatch(again.notes.join(), /newer than|other rows/);
+    assert.equal(growSplit(now, loaded).since.rows, 0);
+    for (const set of Object.keys(sets)) {
+      assert.deepEqual(idsOf(again, set), idsOf(more, set), set);
+      if (set === 'train' || sets[set].size === 0) continue;
+      const measured = async (of: typeof more | typeof again, by: typeof learner) => {
+        const baselines = await fitBaselines(of.dataset, of.trainRows);
+        const metrics = ['mae', 'ndcg@3', 'coverage@5'];
+        return (await evaluate(by, of.sets[set], { metrics, baselines, trainRows: of.trainRows })).table;
+      };
+      assert.deepEqual(await measured(again, loaded), await measured(more, learner), set);
+    }
   });
 
 test('a user whose rows were changed keeps the set, and is named; other data is refused', async () => {
