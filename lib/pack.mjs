@@ -51,7 +51,7 @@ async function bundleCommandLine() {
     metafile: true,
     legalComments: 'none',
     logLevel: 'warning',
-    external: ['@duckdb/*', 'node-gyp-build'],
+    external: ['@duckdb/*', 'node-gyp-build', 'fastify', 'pg', 'better-sqlite3'],
     banner: {
       js: "import { createRequire as bundledRequire } from 'node:module'; const require = bundledRequire(import.meta.url);",
     },
@@ -93,11 +93,14 @@ function writeCommonJs() {
   });
   writeFileSync(join(out, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(out, 'index.js'), "module.exports = require('../lib/index.js');\n");
+  writeFileSync(join(out, 'service', 'index.js'), "module.exports = require('../../lib/service/index.js');\n");
 }
 
 function refuseIncomplete() {
   const manifest = JSON.parse(readFileSync(at('package.json'), 'utf8'));
-  const doors = Object.values(manifest.exports['.']).flatMap((door) => Object.values(door));
+  const doors = ['.', './service'].flatMap((name) =>
+    Object.values(manifest.exports[name]).flatMap((door) => Object.values(door)),
+  );
   const needed = [
     ...doors,
     manifest.bin.innerloop,

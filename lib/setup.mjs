@@ -27,6 +27,8 @@ const LIBRARY_PART = ' library';
 const binary = at('build', 'Release', 'innerloop.node');
 /** Written after a compilation without errors; tsc itself emits in spite of them. */
 const compiled = at('dist', '.compiled');
+/** Why SQLite for the tests could not be built: tried once an installation. */
+const NOT_BUILT = '.innerloop-not-built';
 const isWindows = process.platform === 'win32';
 
 checkNode();
@@ -34,6 +36,7 @@ checkNode();
 const libraryOnly = process.argv.includes('--library') && !isWhole();
 step('dependencies', needsDependencies, installDependencies);
 step('native core', needsNative, buildNative);
+step('SQLite for the tests', needsSqlite, buildSqlite);
 step('TypeScript', needsTypeScript, buildTypeScript);
 
 function step(name, needed, run) {
@@ -139,6 +142,30 @@ function noCompiler() {
     'no C++ compiler was found; the native core needs one with C++20 (GCC 11, Clang 14, MSVC 2022 or newer).',
     hints[process.platform] ?? '',
   );
+}
+
+// ------------------------------------------------------------------------------------------------------------ SQLite
+
+/** Node.js has SQLite itself from 22.13; before, tests of the service's state use a package whose native part is not installed yet. */
+function needsSqlite() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (libraryOnly || major > 22 || (major === 22 && minor >= 13) || !existsSync(sqlite())) return false;
+  return ![sqlite('build', 'Release', 'better_sqlite3.node'), sqlite(NOT_BUILT)].some(existsSync);
+}
+
+function sqlite(...names) {
+  return at('node_modules', 'better-sqlite3', ...names);
+}
+
+/** About a minute where no binary can be fetched. Without it those tests are skipped by name. */
+function buildSqlite() {
+  const ran = run(isWindows ? 'npm.cmd' : 'npm', [
+    'rebuild',
+    'better-sqlite3',
+    '--ignore-scripts=false',
+    '--loglevel=error',
+  ]);
+  if (!ran.ok) writeFileSync(sqlite(NOT_BUILT), ran.output);
 }
 
 // -------------------------------------------------------------------------------------------------------- TypeScript

@@ -6,6 +6,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import type { DeviceOption } from '../foundation/device.js';
 import { asUsage, collect, device, EXIT, given, integer, need, overridden, readConfig } from './arguments.js';
 import { openConsole, shellWord } from './output.js';
+import { addServiceCommands } from './service-commands.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
 const CONFIG = '-c, --config <file>';
@@ -158,6 +159,8 @@ function build(): Command {
     .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
     .option('--json', 'one JSON document on stdout')
     .action(recommend);
+
+  addServiceCommands(program, interrupt.signal);
 
   const demos = program
     .command('demo')

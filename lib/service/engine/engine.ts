@@ -1,0 +1,173 @@
+/** One model that serves: its catalog with what was added to it, and the people who are adapted to. A reload makes another. */
+import { createHash } from 'node:crypto';
+import '../../learner/additions.js';
+import '../../serving/adapt.js';
+import type { FeatureValues } from '../../batch/given-features.js';
+import type { Learner } from '../../learner/learner.js';
+import { MIN_SUPPORT } from '../../serving/options.js';
+import { loadLearner } from '../../serving/persist.js';
+import type { LoadOptions } from '../../serving/persist.js';
+import { runManifest } from '../../learner/manifest.js';
+import { invalid } from '../../foundation/check.js';
+import type { RecordRules } from '../state/records.js';
+import type { ItemRecord, State } from '../state/state.js';
+import { Gate } from './gate.js';
+import { bytesOfPerson, personOf } from './person.js';
+import type { ServedPerson, Who } from './person.js';
+import { People } from './people.js';
+import { Popularity } from './popularity.js';
+import { itemTables, rulesOf } from './rules.js';
+
+export interface EngineOptions extends Pick<LoadOptions, 'threads' | 'device'> {
+  /** People whose models are held at most. */
+  maxPeople: number;
+  /** Bytes that they may take. */
+  maxBytes: number;
+  /** Interactions of a person that the model adapts to, the latest ones. */
+  maxHistory: number;
+  segmentBy: string | undefined;
+}
+
+export class Engine {
+  readonly learner: Learner;
+  readonly state: State | undefined;
+  readonly options: EngineOptions;
+  readonly rules: RecordRules;
+  readonly people: People<ServedPerson>;
+  readonly popularity: Popularity;
+  /** Names the model in answers. */
+  readonly name: string;
+  readonly gate = new Gate();
+  /** Rows of the catalog that training knew: items after them were added. */
+  readonly trainedRows: number;
+  readonly #hidden = new Set<string>();
+  readonly #owned = new Map<string, Set<string>>();
+  readonly #ownerOf = new Map<string, string>();
+  #leases = 0;
+  #retired: (() => void) | undefined;
+
+  private constructor(learner: Learner, name: string, state: State | undefined, options: EngineOptions) {
+    this.learner = learner;
+    this.name = name;
+    this.state = state;
+    this.options = options;
+    this.rules = rulesOf(learner, options.segmentBy);
+    this.people = new People(options, bytesOfPerson);
+    this.popularity = new Popularity(learner, state);
+    this.trainedRows = learner.servedCatalog().items.rows;
+  }
+
+  /** Loads a model with the items of the state, and answers once for nobody, so that the first visitor does not wait for caches. */
+  static async load(path: string, state: State | undefined, options: EngineOptions): Promise<Engine> {
+    const { threads, device } = options;
+    return Engine.of(await loadLearner(path, { threads, device }), state, options);
+  }
+
+  static async of(learner: Learner, state: State | undefined, options: EngineOptions): Promise<Engine> {
+    if (learner.catalog === undefined)
+      throw invalid('model', 'has no catalog', learner.algorithm.name, 'a model that was trained');
+    const engine = new Engine(learner, nameOf(learner), state, options);
+    if (state !== undefined) await engine.putItems(await state.items());
+    const { me } = await engine.person({ interactions: [] }, undefined);
+    const reads = engine.emptyContext;
+    await me.recommend({ count: 1, ...(reads && { context: {} }) });
+    return engine;
+  }
+
+  /** An empty context where the model reads any, whose features are then the usual ones. */
+  get emptyContext(): FeatureValues | undefined {
+    const { context } = this.learner.servedCatalog();
+    return context.columns.some(({ kind, name }) => kind !== 'sequence' && this.#reads(name)) ? {} : undefined;
+  }
+
+  #reads(name: string): boolean {
+    return this.learner.model.spec.inputs.some((input) => input.name === name);
+  }
+
+  /** Uses the engine while it is not given up: one that was replaced goes on until its last request is answered. */
+  async lease<X>(work: (engine: Engine) => Promise<X>): Promise<X> {
+    this.#leases++;
+    try {
+      return await this.gate.read(() => work(this));
+    } finally {
+      if (--this.#leases === 0) this.#retired?.();
+    }
+  }
+
+  /** Frees the model once nobody uses it. */
+  async retire(): Promise<void> {
+    if (this.#leases > 0) await new Promise<void>((done) => (this.#retired = done));
+    this.people.clear();
+    this.learner.dispose();
+  }
+
+  /** Items that are added, changed, hidden or shown again, from the next request on. */
+  async putItems(items: readonly ItemRecord[]): Promise<void> {
+    if (items.length === 0) return;
+    await this.gate.write(() => {
+      const { keys } = this.learner.servedCatalog().items;
+      // An item of the model whose features are not told keeps them: it is hidden, or gets an owner.
+      const told = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
+      for (const table of itemTables(this.learner, told)) this.learner.addItems(table);
+      if (told.length > 0) {
+        this.#countAdded();
+        // A person is adapted over one catalog.
+        this.people.clear();
+      }
+      for (const item of items) this.#note(item);
+    });
+  }
+
+  /**
+   * A list leaves items with few training interactions to the end, and one that was added has none: it would stay unseen until the
+   * next training. It takes part as if it had just enough; its features are all that it is judged by.
+   */
+  #countAdded(): void {
+    const { learner } = this;
+    const { rows } = learner.servedCatalog().items;
+    if (learner.itemCounts === undefined || learner.itemCounts.length === rows) return;
+    const counts = new Int32Array(rows).fill(MIN_SUPPORT);
+    counts.set(learner.itemCounts);
+    learner.itemCounts = counts;
+  }
+
+  #note({ id, owner, hidden }: ItemRecord): void {
+    if (hidden) this.#hidden.add(id);
+    else this.#hidden.delete(id);
+    const before = this.#ownerOf.get(id);
+    if (before !== undefined) this.#owned.get(before)?.delete(id);
+    this.#ownerOf.delete(id);
+    if (owner === null) return;
+    this.#ownerOf.set(id, owner);
+    this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(id));
+  }
+
+  /** Items that a list must not have: hidden ones, those of the person itself, those that it knows. */
+  excluded(user: string | undefined, seen: Iterable<string>, more: Iterable<string>): Set<string> {
+    const own = user === undefined ? [] : (this.#owned.get(user) ?? []);
+    return new Set([...this.#hidden, ...own, ...seen, ...more]);
+  }
+
+  get hidden(): ReadonlySet<string> {
+    return this.#hidden;
+  }
+
+  /** Somebody who is adapted to: held where the state alone says who it is. */
+  person(who: Who, signal: AbortSignal | undefined): Promise<ServedPerson> {
+    const { user, interactions, features } = who;
+    const isPlain =
+      user !== undefined && interactions === undefined && features === undefined && this.state !== undefined;
+    // Who is held is not made under the signal of one request, which others wait for too.
+    return isPlain ? this.people.get(user, () => personOf(this, who, undefined)) : personOf(this, who, signal);
+  }
+}
+
+/** Eight letters of a digest over the parameters' first values and the run: enough to tell models apart in a log. */
+function nameOf(learner: Learner): string {
+  const hash = createHash('sha256').update(JSON.stringify([runManifest(learner) ?? null, learner.epochs]));
+  learner.model.tensors.forEach((_, t) => {
+    const tensor = learner.model.ops.readTensor(learner.store, t);
+    hash.update(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength));
+  });
+  return hash.digest('hex').slice(0, 8);
+}

@@ -1,0 +1,75 @@
+/** What people of a group, or all people, choose most: for those of whom nothing is known. */
+import type { Learner } from '../../learner/learner.js';
+import { filterMask } from '../../serving/item-terms.js';
+import type { ItemFilter } from '../../serving/item-terms.js';
+import type { State } from '../state/state.js';
+
+/** A list is counted anew after so long, in milliseconds. */
+const FRESH = 60_000;
+/** Groups of which a list is kept. */
+const GROUPS = 1000;
+/** Entries of a group's list. */
+const LENGTH = 1000;
+
+interface Ranked {
+  rows: Int32Array;
+  counts: Float64Array;
+}
+
+export class Popularity {
+  readonly #learner: Learner;
+  readonly #state: State | undefined;
+  readonly #lists = new Map<string, { at: number; rows: number; list: Promise<Ranked> }>();
+
+  constructor(learner: Learner, state: State | undefined) {
+    this.#learner = learner;
+    this.#state = state;
+  }
+
+  /** The most popular items. @param segment of this group; undefined: of all, with what training counted */
+  async top(
+    segment: string | undefined,
+    count: number,
+    exclude: ReadonlySet<string>,
+    filter: ItemFilter | undefined,
+  ): Promise<{ item: string; score: number }[]> {
+    const { rows, counts } = await this.#list(segment);
+    const catalog = this.#learner.servedCatalog();
+    const mask = filter && filterMask(catalog, filter, 'filter');
+    const { values } = catalog.items.keys;
+    const top: { item: string; score: number }[] = [];
+    for (let k = 0; k < rows.length && top.length < count; k++) {
+      const item = values[rows[k]];
+      if (mask?.[rows[k]] !== 0 && !exclude.has(item)) top.push({ item, score: counts[k] });
+    }
+    return top;
+  }
+
+  #list(segment: string | undefined): Promise<Ranked> {
+    const key = JSON.stringify(segment ?? null);
+    const { rows } = this.#learner.servedCatalog().items;
+    const held = this.#lists.get(key);
+    if (held !== undefined && held.rows === rows && Date.now() - held.at < FRESH) return held.list;
+    const list = this.#count(segment);
+    list.catch(() => this.#lists.delete(key));
+    this.#lists.delete(key);
+    this.#lists.set(key, { at: Date.now(), rows, list });
+    const [oldest] = this.#lists.keys();
+    if (this.#lists.size > GROUPS) this.#lists.delete(oldest);
+    return list;
+  }
+
+  async #count(segment: string | undefined): Promise<Ranked> {
+    const { items } = this.#learner.servedCatalog();
+    const counts = new Float64Array(items.rows);
+    if (segment === undefined) this.#learner.itemCounts?.forEach((n, row) => row < counts.length && (counts[row] = n));
+    const most = segment === undefined ? items.rows : LENGTH;
+    for (const { item, count } of (await this.#state?.popular(segment, most)) ?? [])
+      counts[items.keys.idOf(item)] += count;
+    counts[0] = 0;
+    const rows = Int32Array.from(counts, (_, row) => row)
+      .filter((row) => counts[row] > 0)
+      .sort((a, b) => counts[b] - counts[a] || a - b);
+    return { rows, counts: Float64Array.from(rows, (row) => counts[row]) };
+  }
+}

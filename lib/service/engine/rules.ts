@@ -1,0 +1,107 @@
+/** What a model can take: values, features of people, items and interactions, checked before they are kept. */
+import { contextNames, checkGiven, givenColumns } from '../../batch/given-features.js';
+import type { FeatureValues } from '../../batch/given-features.js';
+import { SIDES } from '../../batch/features.js';
+import { invalid, unknownName } from '../../foundation/check.js';
+import type { Column } from '../../foundation/contract.js';
+import type { Learner } from '../../learner/learner.js';
+import type { EntityColumns } from '../../data/columnar.js';
+import type { ColumnFeature } from '../../data/columnar-features.js';
+import { lossOf } from '../../model/losses.js';
+import { isLabel, isWithin } from '../../serving/support.js';
+import type { ItemRecord } from '../state/state.js';
+import type { RecordRules } from '../state/records.js';
+
+export function rulesOf(learner: Learner, segmentBy: string | undefined): RecordRules {
+  const { head } = learner.model.spec;
+  const loss = lossOf(head);
+  const { range } = learner.rowState;
+  const given = (side: typeof SIDES.users | typeof SIDES.interactions) => (features: FeatureValues, field: string) => {
+    const bound = learner.bind(learner.servedCatalog());
+    checkGiven(bound, side, features, field);
+    // Packs them as a request will, for what it says of the values; nothing of it is kept.
+    givenColumns(learner.model, bound, side, [features], 0, 0, () => field);
+  };
+  return {
+    segmentBy,
+    // One value is what every interaction has where a click is all there is.
+    defaultValue: loss.fits(1, head) && head.loss !== 'mse' ? 1 : undefined,
+    checkValue(value, field) {
+      if (!isLabel(value, loss, head)) throw invalid(field, `not a label for ${head.loss}`, value, loss.labels(head));
+      if (head.loss === 'mse' && !isWithin(range, value))
+        throw invalid(field, 'outside of the ratings of the training data', value, `${range!.min} to ${range!.max}`);
+    },
+    checkContext: given(SIDES.interactions),
+    checkPerson: given(SIDES.users),
+    checkItem(features, field) {
+      for (const [name, value] of Object.entries(features)) {
+        const column = itemColumns(learner).find((each) => each.name === name);
+        if (column === undefined)
+          throw unknownName(
+            `${field}.${name}`,
+            'no such column of the items',
+            name,
+            itemColumns(learner).map((each) => each.name),
+          );
+        checkItemValue(column, value, `${field}.${name}`);
+      }
+    },
+  };
+}
+
+/** Whether the model reads features of interactions. */
+export function readsContext(learner: Learner): boolean {
+  return contextNames(learner.bind(learner.servedCatalog())).length > 0;
+}
+
+/** Columns that tell whether another one is there follow from that one. */
+export function itemColumns(learner: Learner): Column[] {
+  const { columns } = learner.servedCatalog().items;
+  return columns.filter(({ name }) => presenceOf(name, columns) === undefined);
+}
+
+function presenceOf(name: string, columns: readonly Column[]): Column | undefined {
+  const [, base] = /^(.*)\.present$/.exec(name) ?? [];
+  return base === undefined ? undefined : columns.find((column) => column.name === base);
+}
+
+function checkItemValue(column: Column, value: unknown, field: string): void {
+  if (value === null || value === undefined) return;
+  const isText = (each: unknown) => typeof each === 'string' || (typeof each === 'number' && Number.isFinite(each));
+  if (column.kind === 'categorical' && !isText(value)) throw invalid(field, 'not a text', value, 'a text or a number');
+  if (column.kind === 'bag' && !(Array.isArray(value) && value.every(isText)))
+    throw invalid(field, 'not a list of texts', value, 'a list of texts');
+  if (column.kind !== 'dense') return;
+  const numbers: unknown[] = Array.isArray(value) ? value : [value];
+  if (numbers.length !== column.size || !numbers.every((each) => typeof each === 'number' && Number.isFinite(each)))
+    throw invalid(
+      field,
+      'not the numbers of the column',
+      value,
+      column.size === 1 ? 'a number' : `${column.size} numbers`,
+    );
+}
+
+/**
+ * Items as tables of columns, one table for each set of features that are told: what an item that is known is not told of, it
+ * keeps.
+ */
+export function itemTables(learner: Learner, items: readonly ItemRecord[]): EntityColumns[] {
+  const groups = new Map<string, ItemRecord[]>();
+  for (const item of items) {
+    const key = JSON.stringify(Object.keys(item.features).sort());
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  const columns = itemColumns(learner);
+  const { columns: all } = learner.servedCatalog().items;
+  return [...groups.values()].map((group) => {
+    const told = columns.filter(({ name }) => name in group[0].features);
+    const features = told.map((column): [string, ColumnFeature] => {
+      const values = group.map(({ features: own }) => own[column.name] ?? null);
+      if (column.kind !== 'dense') return [column.name, { kind: column.kind, values } as ColumnFeature];
+      const present = all.some(({ name }) => name === `${column.name}.present`);
+      return [column.name, { kind: 'dense', values, ...(present && { present }) } as ColumnFeature];
+    });
+    return { id: group.map(({ id }) => id), features: Object.fromEntries(features) };
+  });
+}

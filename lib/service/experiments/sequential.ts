@@ -1,0 +1,118 @@
+/**
+ * A test that may be looked at after every event. Of the people of two variants who convert, each belongs to variant B with
+ * probability π, the share of B among both, if the variant changes nothing: people are divided by a hash that knows nothing of them.
+ * The likelihood of the labels under a Beta(a, b) mixture of other probabilities, over that under π,
+ *
+ *     E_n = B(a + k, b + n − k) / B(a, b) / (π^k (1 − π)^(n − k)),       k of n converted people in B,
+ *
+ * is a martingale of mean 1 when π is true (Robbins 1970; Johari, Pekelis & Walsh 2015, mSPRT), so that E_n ≥ 1/α ever happens with
+ * probability at most α (Ville 1939), whenever and however often one looks. A person counts once, at the first conversion: later
+ * ones are not independent of it. The probabilities θ that E_n(θ) < 1/α leaves are a confidence sequence for the share of B among
+ * those who convert, and with it for the ratio of the two conversion rates, θ/(1 − θ) · (1 − π)/π.
+ */
+import { checkFraction, checkInteger, invalid } from '../../foundation/check.js';
+
+export interface SequentialResult {
+  /** E_n. Above 1/α the variants differ. */
+  evidence: number;
+  /** min(1, 1 / E_n): valid at any one time of looking. Over all of them the smallest one seen is valid too. */
+  p: number;
+  /** Conversion rate of B over that of A. */
+  ratio: number;
+  /** Always-valid interval of the ratio, at level 1 − α. */
+  low: number;
+  high: number;
+  isSignificant: boolean;
+}
+
+/** Weight of the mixture: as much as so many people, half-way between not looking and being sure of small differences. */
+const CONCENTRATION = 100;
+
+/**
+ * @param a converted people of variant A @param b of variant B
+ * @param share of B among the people of both
+ */
+export function sequentialTest(a: number, b: number, share = 0.5, alpha = 0.05): SequentialResult {
+  checkInteger(a, 'a', 0);
+  checkInteger(b, 'b', 0);
+  checkFraction(share, 'share');
+  checkFraction(alpha, 'alpha');
+  const logEvidence = (theta: number) => mixture(a, b, share) - likelihood(a, b, theta);
+  const evidence = Math.exp(logEvidence(share));
+  const threshold = -Math.log(alpha);
+  const n = a + b;
+  const peak = n === 0 ? share : b / n;
+  const odds = (1 - share) / share;
+  const ratioOf = (theta: number) => (theta === 1 ? Infinity : (theta / (1 - theta)) * odds);
+  // Outside of the interval the evidence against θ is above the threshold, and it grows with the distance from the peak.
+  const edge = (from: number, to: number) => {
+    let [inside, outside] = [from, to];
+    for (let i = 0; i < 60; i++) {
+      const middle = (inside + outside) / 2;
+      if (logEvidence(middle) < threshold) inside = middle;
+      else outside = middle;
+    }
+    return outside;
+  };
+  return {
+    evidence,
+    p: Math.min(1, 1 / evidence),
+    ratio: n === 0 ? 1 : ratioOf(peak),
+    low: n === 0 ? 0 : ratioOf(edge(peak, 0)),
+    high: n === 0 ? Infinity : ratioOf(edge(peak, 1)),
+    isSignificant: evidence >= 1 / alpha,
+  };
+}
+
+/** E_n after every event, in constant time each. @internal */
+export class Evidence {
+  readonly #share: number;
+  #a = 0;
+  #b = 0;
+  #log = 0;
+
+  constructor(share: number) {
+    checkFraction(share, 'share');
+    this.#share = share;
+  }
+
+  /** @param isB whether the person who converted was in B @returns the evidence now */
+  add(isB: boolean): number {
+    const [inA, inB] = prior(this.#share);
+    const all = inA + inB + this.#a + this.#b;
+    // The mixture's probability of the next label, over that of the hypothesis.
+    this.#log += Math.log(isB ? (inB + this.#b) / all / this.#share : (inA + this.#a) / all / (1 - this.#share));
+    if (isB) this.#b++;
+    else this.#a++;
+    return Math.exp(this.#log);
+  }
+}
+
+/** Beta parameters of A and B: centred on the hypothesis. */
+function prior(share: number): [a: number, b: number] {
+  return [CONCENTRATION * (1 - share), CONCENTRATION * share];
+}
+
+function mixture(a: number, b: number, share: number): number {
+  const [inA, inB] = prior(share);
+  return logBeta(inA + a, inB + b) - logBeta(inA, inB);
+}
+
+function likelihood(a: number, b: number, theta: number): number {
+  const term = (count: number, p: number) => (count === 0 ? 0 : count * Math.log(p));
+  return term(b, theta) + term(a, 1 - theta);
+}
+
+function logBeta(x: number, y: number): number {
+  return logGamma(x) + logGamma(y) - logGamma(x + y);
+}
+
+/** Stirling's series, exact to 1e-14 above 10; smaller arguments are brought there by Γ(x) = Γ(x + 1) / x. */
+export function logGamma(x: number): number {
+  if (!(x > 0)) throw invalid('x', 'not positive', x, 'a number above 0');
+  let shift = 0;
+  while (x < 10) shift -= Math.log(x++);
+  const r = 1 / (x * x);
+  const series = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / x;
+  return shift + (x - 0.5) * Math.log(x) - x + Math.log(2 * Math.PI) / 2 + series;
+}

@@ -1,0 +1,41 @@
+/** Errors as HTTP says them. */
+import type { ErrorCode } from '../../foundation/errors.js';
+import { InnerloopError } from '../../foundation/errors.js';
+
+const THEIRS = new Set<ErrorCode>(['INVALID_OPTION', 'UNKNOWN_OPTION', 'INVALID_DATA', 'EMPTY_DATA', 'UNSUPPORTED']);
+
+export interface Failure {
+  status: number;
+  error: { code: string; message: string; field?: string; expected?: string; requestId?: string };
+}
+
+interface FastifyFault extends Error {
+  statusCode?: number;
+  code?: string;
+  validation?: { instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }[];
+}
+
+/** @param requestId by which the log tells what an answer does not */
+export function failureOf(error: unknown, requestId: string): Failure {
+  if (error instanceof InnerloopError) {
+    const { code, message, expected } = error;
+    const field = error.field?.replace(/^(options|support)\./, '');
+    const status = 'status' in error ? Number(error.status) : code === 'ABORTED' ? 503 : THEIRS.has(code) ? 400 : 500;
+    if (status === 500) return { status, error: { code, message: 'the service failed; its log has more', requestId } };
+    return { status, error: { code, message, ...(field && { field }), ...(expected && { expected }) } };
+  }
+  const fault = error as FastifyFault;
+  const [wrong] = fault.validation ?? [];
+  if (wrong !== undefined) {
+    const { additionalProperty, missingProperty } = wrong.params as Record<string, string | undefined>;
+    const field = [...wrong.instancePath.split('/').slice(1), additionalProperty ?? missingProperty]
+      .filter((part) => part !== undefined)
+      .join('.')
+      .replace(/\.(\d+)(?=\.|$)/g, '[$1]');
+    const code = additionalProperty === undefined ? 'INVALID_OPTION' : 'UNKNOWN_OPTION';
+    return { status: 400, error: { code, message: `${field === '' ? 'body' : field}: ${wrong.message}`, field } };
+  }
+  if (fault.statusCode !== undefined && fault.statusCode < 500)
+    return { status: fault.statusCode, error: { code: fault.code ?? 'HTTP', message: fault.message } };
+  return { status: 500, error: { code: 'INTERNAL', message: 'the service failed; its log has more', requestId } };
+}

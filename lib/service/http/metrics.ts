@@ -1,0 +1,90 @@
+/** Counts and times in the text format of Prometheus. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Service } from '../service.js';
+
+/** Upper edges in seconds. */
+const EDGES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5] as const;
+
+export class Metrics {
+  readonly #requests = new Map<string, number>();
+  readonly #times = new Map<string, { buckets: number[]; sum: number; count: number }>();
+  readonly #counts = new Map<string, number>();
+  readonly #delay = monitorEventLoopDelay({ resolution: 10 });
+  inFlight = 0;
+
+  constructor() {
+    this.#delay.enable();
+  }
+
+  request(operation: string, status: number, seconds: number): void {
+    add(this.#requests, `operation="${operation}",status="${status}"`);
+    let time = this.#times.get(operation);
+    if (time === undefined) this.#times.set(operation, (time = { buckets: EDGES.map(() => 0), sum: 0, count: 0 }));
+    EDGES.forEach((edge, k) => seconds <= edge && time.buckets[k]++);
+    time.sum += seconds;
+    time.count++;
+  }
+
+  /** @param labels as Prometheus writes them */
+  count(name: string, labels = '', by = 1): void {
+    add(this.#counts, labels === '' ? name : `${name}{${labels}}`, by);
+  }
+
+  text({ engine, recorder, state }: Service): string {
+    const { people, bytes, evicted } = engine.people.held;
+    const lines: string[] = [];
+    const metric = (name: string, type: string, help: string, values: (readonly [labels: string, value: number])[]) => {
+      lines.push(`# HELP innerloop_${name} ${help}`, `# TYPE innerloop_${name} ${type}`);
+      for (const [labels, value] of values)
+        lines.push(`innerloop_${name}${labels === '' ? '' : `{${labels}}`} ${value}`);
+    };
+    metric('requests_total', 'counter', 'Requests by operation and status.', [...this.#requests]);
+    lines.push('# HELP innerloop_request_seconds Time to answer.', '# TYPE innerloop_request_seconds histogram');
+    for (const [operation, { buckets, sum, count }] of this.#times) {
+      const label = `operation="${operation}"`;
+      EDGES.forEach((edge, k) => lines.push(`innerloop_request_seconds_bucket{${label},le="${edge}"} ${buckets[k]}`));
+      lines.push(`innerloop_request_seconds_bucket{${label},le="+Inf"} ${count}`);
+      lines.push(
+        `innerloop_request_seconds_sum{${label}} ${sum}`,
+        `innerloop_request_seconds_count{${label}} ${count}`,
+      );
+    }
+    for (const name of new Set([...this.#counts.keys()].map((key) => key.replace(/\{.*/, ''))))
+      metric(
+        name,
+        'counter',
+        'Events.',
+        [...this.#counts]
+          .filter(([key]) => key.replace(/\{.*/, '') === name)
+          .map(([key, value]) => [/\{(.*)\}/.exec(key)?.[1] ?? '', value]),
+      );
+    const memory = process.memoryUsage();
+    metric('requests_in_flight', 'gauge', 'Requests that are not answered yet.', [['', this.inFlight]]);
+    metric('people_held', 'gauge', 'Personal models in memory.', [['', people]]);
+    metric('people_bytes', 'gauge', 'Bytes of them.', [['', bytes]]);
+    metric('people_evicted_total', 'counter', 'Personal models given up for others.', [['', evicted]]);
+    metric('model_info', 'gauge', 'The model that serves.', [[`model="${engine.name}"`, 1]]);
+    metric('resident_bytes', 'gauge', 'Memory of the process.', [['', memory.rss]]);
+    metric('external_bytes', 'gauge', 'Memory of it outside of the heap.', [['', memory.external]]);
+    metric('event_loop_delay_seconds', 'gauge', 'Lateness of turns of the event loop since the last look.', [
+      ['quantile="0.5"', this.#delay.percentile(50) / 1e9],
+      ['quantile="0.99"', this.#delay.percentile(99) / 1e9],
+    ]);
+    this.#delay.reset();
+    if (state !== undefined)
+      metric('writes_waiting', 'gauge', 'Writes to the database that wait.', [['', state.writer.waiting]]);
+    if (recorder !== undefined)
+      metric('recommendations_dropped_total', 'counter', 'Recommendations that were not recorded.', [
+        ['', recorder.dropped],
+      ]);
+    return `${lines.join('\n')}\n`;
+  }
+
+  close(): void {
+    this.#delay.disable();
+  }
+}
+
+function add(counts: Map<string, number>, key: string, by = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
+}

@@ -1,0 +1,180 @@
+/** A list for somebody: by the model where anything is known of the person, else by what is next in the chain. */
+import { randomUUID } from 'node:crypto';
+import type { FeatureValues } from '../batch/given-features.js';
+import type { RecommendOptions } from '../serving/options.js';
+import type { RecommendBody, RecommendationAnswer, RecommendManyBody } from './api/schemas.js';
+import { FALLBACKS } from './api/schemas.js';
+import type { Engine } from './engine/engine.js';
+import type { ServedPerson } from './engine/person.js';
+import { knownTerms } from './engine/terms.js';
+import { exposure, variantOf } from './experiments/experiments.js';
+import { columnsOf, given } from './service.js';
+import type { Service } from './service.js';
+
+type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
+type Source = RecommendationAnswer['source'];
+type Item = RecommendationAnswer['items'][number];
+
+export async function recommend(
+  service: Service,
+  body: RecommendBody,
+  signal: AbortSignal | undefined,
+): Promise<RecommendationAnswer> {
+  const { user, interactions, features, ...options } = body;
+  const who = { user, interactions, features };
+  return service.engine.lease((engine) => recommendTo(service, engine, who, options, signal, ''));
+}
+
+export async function recommendMany(
+  service: Service,
+  { people, ...options }: RecommendManyBody,
+  signal: AbortSignal | undefined,
+): Promise<{ recommendations: RecommendationAnswer[] }> {
+  return service.engine.lease(async (engine) => ({
+    recommendations: await Promise.all(
+      people.map((who, i) => recommendTo(service, engine, who, options, signal, `people[${i}]`)),
+    ),
+  }));
+}
+
+async function recommendTo(
+  service: Service,
+  engine: Engine,
+  body: Pick<RecommendBody, 'user' | 'interactions' | 'features'>,
+  asked: Options,
+  signal: AbortSignal | undefined,
+  field: string,
+): Promise<RecommendationAnswer> {
+  const started = performance.now();
+  const who = service.who(engine, body, field);
+  const variants: Record<string, string> = {};
+  let options = asked;
+  if (who.user !== undefined)
+    for (const experiment of service.options.experiments) {
+      const variant = variantOf(experiment, who.user);
+      variants[experiment.name] = variant.name;
+      // What the request says itself stands above the variant.
+      options = { ...(variant.options as Options), ...options };
+    }
+  const person = await engine.person(who, signal);
+  const exclude = engine.excluded(who.user, options.excludeSeen === false ? [] : person.seen, options.exclude ?? []);
+  const terms = knownTerms(engine.learner.servedCatalog(), options);
+  const source = sourceOf(person, options);
+  const list = terms.isEmpty
+    ? { source: source[0], items: [] }
+    : await firstOf(source, (each) => listBy(each, engine, person, options, terms, exclude, signal));
+  const id = randomUUID();
+  service.recorder?.add(
+    {
+      id,
+      user: who.user ?? null,
+      time: Date.now(),
+      items: list.items.map(({ item }) => item),
+      source: list.source,
+      variants,
+    },
+    who.user === undefined
+      ? []
+      : Object.entries(variants).map(([name, variant]) => exposure(name, who.user!, variant, Date.now())),
+  );
+  return {
+    recommendationId: id,
+    model: engine.name,
+    source: list.source,
+    variants,
+    items: list.items,
+    notes: terms.notes,
+    milliseconds: Number((performance.now() - started).toFixed(3)),
+  };
+}
+
+/** What may make the list, the first choice first. */
+function sourceOf(
+  { count, hasFeatures, segment }: ServedPerson,
+  { fallback = [...FALLBACKS], explore }: Options,
+): Source[] {
+  if (count > 0) return ['history'];
+  const chain = fallback.filter(
+    (each) => (each !== 'features' || hasFeatures) && (each !== 'group' || segment !== undefined),
+  );
+  // A draw of the posterior is another list for everybody: what popularity would hide.
+  if (explore !== undefined && explore !== false && !hasFeatures) return ['prior', ...chain];
+  return chain.length > 0 ? [...chain] : ['prior'];
+}
+
+/** The first source that has anything to say; the last one's list where none has. */
+async function firstOf(sources: readonly Source[], listOf: (source: Source) => Promise<Item[]>) {
+  let last: { source: Source; items: Item[] } = { source: sources[0], items: [] };
+  for (const source of sources) {
+    last = { source, items: await listOf(source) };
+    if (last.items.length > 0) break;
+  }
+  return last;
+}
+
+async function listBy(
+  source: Source,
+  engine: Engine,
+  person: ServedPerson,
+  options: Options,
+  { filter, boost }: Pick<RecommendOptions, 'filter' | 'boost'>,
+  exclude: ReadonlySet<string>,
+  signal: AbortSignal | undefined,
+): Promise<Item[]> {
+  const { count = 10, columns } = options;
+  const { keys } = engine.learner.servedCatalog().items;
+  // Items that a model does not know are in no list of it.
+  const among = options.among?.filter((id) => keys.idOf(id) > 0);
+  if (source === 'group' || source === 'popular') {
+    const segment = source === 'group' ? person.segment : undefined;
+    const allowed = among && new Set(among);
+    const most = allowed === undefined ? count : keys.values.length;
+    const top = await engine.popularity.top(segment, most, exclude, filter);
+    return top
+      .filter(({ item }) => allowed?.has(item) !== false)
+      .slice(0, count)
+      .map((each) => ({ ...each, ...(columns && { columns: columnsOf(engine, each.item, columns) }) }));
+  }
+  const context = given(options.context, engine);
+  const list = await person.me.recommend({
+    count,
+    among,
+    exclude: [...exclude],
+    // Seen items are excluded above, which a request may wish otherwise.
+    excludeSupport: false,
+    filter,
+    boost,
+    diversity: options.diversity,
+    minSupport: options.minSupport,
+    explore: options.explore,
+    columns,
+    signal,
+    ...context,
+  });
+  return described(list, person, options, context, signal);
+}
+
+async function described(
+  list: { item: string; score: number; columns?: object }[],
+  { me, count }: ServedPerson,
+  { uncertainty, explain = 0 }: Options,
+  context: { context?: FeatureValues },
+  signal: AbortSignal | undefined,
+): Promise<Item[]> {
+  const items = list.map(({ columns, ...rest }): Item => ({ ...rest, ...(columns && { columns: { ...columns } }) }));
+  if (uncertainty === true && items.length > 0) {
+    const ids = items.map(({ item }) => item);
+    const { variance } = await me.predict(ids, { uncertainty: true, signal, ...context });
+    items.forEach((item, i) => (item.sd = Math.sqrt(variance[i])));
+  }
+  if (explain > 0 && count > 0)
+    await Promise.all(
+      items.map(async (item) => {
+        const why = await me.explain(item.item, { signal, ...context });
+        item.why = why
+          .slice(0, explain)
+          .map(({ item: of, label, influence }) => ({ item: of, value: label, influence }));
+      }),
+    );
+  return items;
+}

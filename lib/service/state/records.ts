@@ -1,0 +1,108 @@
+/** Records as they come from outside, checked: bodies of requests and lines of imports alike. */
+import { checkBoolean, checkInteger, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
+import type { FeatureValues } from '../../batch/given-features.js';
+import type { Interaction, ItemRecord, PersonRecord } from './state.js';
+
+/** Characters of an id at most: it is a key of every table. */
+export const LONGEST_ID = 512;
+
+/** What a model has to say about a record; it throws for what it cannot take. */
+export interface RecordRules {
+  /** The value where none is given; undefined: one has to be given. */
+  defaultValue: number | undefined;
+  checkValue(value: number, field: string): void;
+  checkContext(context: FeatureValues, field: string): void;
+  checkPerson(features: FeatureValues, field: string): void;
+  checkItem(features: FeatureValues, field: string): void;
+  /** The column of people whose values are groups for popularity. */
+  segmentBy: string | undefined;
+}
+
+export function idOf(value: unknown, field: string): string {
+  const id = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
+  checkString(id, field);
+  if (id.length > LONGEST_ID || id.includes('\0'))
+    throw invalid(field, 'not an id', id, `a text of at most ${LONGEST_ID} characters without NUL`);
+  return id;
+}
+
+const INTERACTION = ['user', 'item', 'value', 'weight', 'time', 'event', 'context', 'recommendationId'];
+
+/** @param now the time of an interaction that has none */
+export function readInteraction(given: unknown, field: string, rules: RecordRules, now: number): Interaction {
+  checkObject(given, field, INTERACTION);
+  const { value = rules.defaultValue, weight = 1, time = now, event = null, context = null } = given;
+  const { recommendationId = null } = given;
+  checkNumber(value, `${field}.value`);
+  rules.checkValue(value, `${field}.value`);
+  checkNumber(weight, `${field}.weight`, 0);
+  const at = timeOf(time, `${field}.time`);
+  if (context !== null) rules.checkContext(featuresOf(context, `${field}.context`), `${field}.context`);
+  return {
+    user: idOf(given['user'], `${field}.user`),
+    item: idOf(given['item'], `${field}.item`),
+    value,
+    weight,
+    time: at,
+    event: event === null ? null : idOf(event, `${field}.event`),
+    context: context as FeatureValues | null,
+    recommendation: recommendationId === null ? null : idOf(recommendationId, `${field}.recommendationId`),
+  };
+}
+
+/** Milliseconds since 1970, or a date as ISO 8601 writes it. */
+function timeOf(value: unknown, field: string): number {
+  const time = typeof value === 'string' ? Date.parse(value) : value;
+  if (typeof value === 'string' && Number.isNaN(time))
+    throw invalid(field, 'not a time', value, 'a date such as 2026-11-30T12:00:00Z, or milliseconds since 1970');
+  checkInteger(time, field, 0);
+  return time;
+}
+
+export function readPerson(given: unknown, field: string, rules: RecordRules): PersonRecord {
+  checkObject(given, field, ['id', 'features', 'hidden']);
+  const { features = {}, hidden = false } = given;
+  const told = featuresOf(features, `${field}.features`);
+  checkBoolean(hidden, `${field}.hidden`);
+  const { segmentBy } = rules;
+  const { [segmentBy ?? '']: segment, ...read } = told;
+  // The group may be a column that the model does not read.
+  rules.checkPerson(segmentBy === undefined ? told : hasColumn(rules, told, field) ? told : read, `${field}.features`);
+  return {
+    id: idOf(given['id'], `${field}.id`),
+    features: told,
+    segment:
+      segmentBy === undefined || segment === undefined || segment === null || typeof segment === 'object'
+        ? null
+        : String(segment),
+    hidden,
+  };
+}
+
+function hasColumn(rules: RecordRules, features: FeatureValues, field: string): boolean {
+  try {
+    rules.checkPerson({ [rules.segmentBy!]: features[rules.segmentBy!] }, field);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function readItem(given: unknown, field: string, rules: RecordRules): ItemRecord {
+  checkObject(given, field, ['id', 'features', 'owner', 'hidden']);
+  const { features = {}, owner = null, hidden = false } = given;
+  rules.checkItem(featuresOf(features, `${field}.features`), `${field}.features`);
+  checkBoolean(hidden, `${field}.hidden`);
+  return {
+    id: idOf(given['id'], `${field}.id`),
+    features: features as FeatureValues,
+    owner: owner === null ? null : idOf(owner, `${field}.owner`),
+    hidden,
+  };
+}
+
+function featuresOf(value: unknown, field: string): FeatureValues {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(field, 'not an object', value, 'values by name');
+  return value as FeatureValues;
+}

@@ -1,0 +1,98 @@
+/** The thread of SQLite: takes statements, answers rows. */
+import { createRequire } from 'node:module';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Row, Statement, Value } from './database.js';
+import type { SqliteReply, SqliteRequest } from './sqlite.js';
+
+/** What `node:sqlite` and better-sqlite3 have in common. */
+interface Prepared {
+  all(...params: Value[]): Row[];
+  run(...params: Value[]): unknown;
+  /** better-sqlite3 alone: whether the statement gives rows; `all` of one that gives none is refused there. */
+  reader?: boolean;
+}
+interface Connection {
+  exec(sql: string): unknown;
+  prepare(sql: string): Prepared;
+  close(): void;
+}
+
+/** Statements of the service are few; those of an import differ by their number of rows. */
+const MOST_PREPARED = 200;
+
+const port = parentPort!;
+const { path } = workerData as { path: string };
+const reply = (message: SqliteReply) => port.postMessage(message);
+const prepared = new Map<string, Prepared>();
+
+class MissingPeer extends Error {}
+
+function connect(): Connection {
+  const builtin = (
+    process as { getBuiltinModule?: (name: string) => { DatabaseSync: new (path: string) => Connection } | undefined }
+  ).getBuiltinModule?.('node:sqlite');
+  if (builtin !== undefined) return new builtin.DatabaseSync(path);
+  try {
+    const Sqlite = createRequire(import.meta.url)('better-sqlite3') as new (path: string) => Connection;
+    return new Sqlite(path);
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    // Its native part is loaded with the first database, so that a part that was not built shows here as well.
+    const isMissing = code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED' || message.includes('bindings file');
+    throw isMissing ? new MissingPeer(message) : error;
+  }
+}
+
+function open(): Connection {
+  const connection = connect();
+  // With a write-ahead log readers do not wait for writers; FULL: a commit is on the disk before it is acknowledged.
+  connection.exec('PRAGMA journal_mode = WAL');
+  connection.exec('PRAGMA synchronous = FULL');
+  connection.exec('PRAGMA busy_timeout = 5000');
+  // What is deleted is overwritten: a person who asks to be forgotten is not left in free pages.
+  connection.exec('PRAGMA secure_delete = ON');
+  return connection;
+}
+
+function run(connection: Connection, { sql, params }: Statement): Row[] {
+  let statement = prepared.get(sql);
+  if (statement === undefined) {
+    if (prepared.size >= MOST_PREPARED) prepared.clear();
+    prepared.set(sql, (statement = connection.prepare(sql)));
+  }
+  if (statement.reader !== false) return statement.all(...params);
+  statement.run(...params);
+  return [];
+}
+
+function work(connection: Connection, { kind, statements }: SqliteRequest): Row[][] {
+  if (kind === 'all') return statements.map((statement) => run(connection, statement));
+  if (kind === 'close') {
+    prepared.clear();
+    connection.close();
+    return [];
+  }
+  connection.exec('BEGIN IMMEDIATE');
+  try {
+    const rows = statements.map((statement) => run(connection, statement));
+    connection.exec('COMMIT');
+    return rows;
+  } catch (error) {
+    connection.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+try {
+  const connection = open();
+  port.on('message', (request: SqliteRequest) => {
+    try {
+      reply({ id: request.id, rows: work(connection, request) });
+    } catch (error) {
+      reply({ id: request.id, error: { message: (error as Error).message } });
+    }
+  });
+  reply({ id: 0 });
+} catch (error) {
+  reply({ id: 0, error: { message: (error as Error).message, isMissingPeer: error instanceof MissingPeer } });
+}

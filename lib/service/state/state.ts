@@ -1,0 +1,223 @@
+/** What the service keeps: interactions, people, items, what was recommended to whom. All of it in one database, nothing else. */
+import { invalid } from '../../foundation/check.js';
+import type { FeatureValues } from '../../batch/given-features.js';
+import { textOf } from './database.js';
+import type { Database, Row, Statement, Value } from './database.js';
+import { openPostgres } from './postgres.js';
+import { openSqlite } from './sqlite.js';
+import { prepareTables } from './tables.js';
+import { Writer } from './writer.js';
+
+export interface Interaction {
+  user: string;
+  item: string;
+  /** The label: a rating, or 1 and 0 for a click, a purchase, a dislike. */
+  value: number;
+  weight: number;
+  /** Milliseconds since 1970. */
+  time: number;
+  /** The sender's name of it: the same one counts once. */
+  event: string | null;
+  context: FeatureValues | null;
+  /** The recommendation that it answers. */
+  recommendation: string | null;
+}
+export interface PersonRecord {
+  id: string;
+  features: FeatureValues;
+  /** Group for popularity. */
+  segment: string | null;
+  hidden: boolean;
+}
+export interface ItemRecord {
+  id: string;
+  features: FeatureValues;
+  /** Who offers it, and is not recommended it. */
+  owner: string | null;
+  hidden: boolean;
+}
+export interface RecommendationRecord {
+  id: string;
+  user: string | null;
+  time: number;
+  items: readonly string[];
+  source: string;
+  /** Of each experiment, the variant. */
+  variants: Readonly<Record<string, string>>;
+}
+
+/** Opens `sqlite:PATH`, a path, or `postgres://…`; tables are made where there are none. */
+export async function openState(location: string): Promise<State> {
+  if (location === '') throw invalid('state', 'missing', location, 'a file, or postgres://user@host/database');
+  const isPostgres = /^postgres(ql)?:\/\//.test(location);
+  const database = isPostgres ? await openPostgres(location) : await openSqlite(location.replace(/^sqlite:/, ''));
+  try {
+    await prepareTables(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return new State(database);
+}
+
+export class State {
+  readonly database: Database;
+  readonly writer: Writer;
+
+  constructor(database: Database) {
+    this.database = database;
+    this.writer = new Writer(database);
+  }
+
+  /** On the disk when fulfilled. @returns how many were new */
+  async add(interactions: readonly Interaction[]): Promise<number> {
+    const rows = await this.writer.write(interactions.map(insertInteraction));
+    return rows.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** The latest interactions of a person, the oldest of them first. */
+  async history(person: string, most: number): Promise<Interaction[]> {
+    const rows = await this.database.all(
+      'SELECT event, person, item, value, weight, time, context, recommendation FROM interactions WHERE person = ? ORDER BY seq DESC LIMIT ?',
+      [person, most],
+    );
+    return rows.reverse().map(interactionOf);
+  }
+
+  async person(id: string): Promise<PersonRecord | undefined> {
+    const [row] = await this.database.all('SELECT id, features, segment, hidden FROM people WHERE id = ?', [id]);
+    return row && personOf(row);
+  }
+  async putPerson(person: PersonRecord): Promise<void> {
+    await this.writer.write([putPerson(person)]);
+  }
+
+  /** Everything about a person is deleted, by one transaction. @returns how many interactions there were */
+  async forget(person: string): Promise<number> {
+    const from = ['interactions', 'people', 'recommendations', 'outcomes'];
+    const rows = await this.writer.write([
+      { sql: 'SELECT COUNT(*) AS n FROM interactions WHERE person = ?', params: [person] },
+      ...from.map((table) => ({
+        sql: `DELETE FROM ${table} WHERE ${table === 'people' ? 'id' : 'person'} = ?`,
+        params: [person],
+      })),
+    ]);
+    return Number(rows[0][0]['n']);
+  }
+
+  /** Deletes what is older. @param before milliseconds since 1970 @returns how many interactions */
+  async forgetBefore(before: number): Promise<number> {
+    const rows = await this.writer.write([
+      { sql: 'SELECT COUNT(*) AS n FROM interactions WHERE time < ?', params: [before] },
+      { sql: 'DELETE FROM interactions WHERE time < ?', params: [before] },
+      { sql: 'DELETE FROM recommendations WHERE time < ?', params: [before] },
+    ]);
+    return Number(rows[0][0]['n']);
+  }
+
+  /** Items that were added, changed or hidden. @param ids of them; default: all */
+  async items(ids?: readonly string[]): Promise<ItemRecord[]> {
+    const where = ids === undefined ? '' : `WHERE id IN (${ids.map(() => '?').join(', ')})`;
+    const rows = await this.database.all(`SELECT id, features, owner, hidden FROM items ${where} ORDER BY id`, ids);
+    return rows.map(itemOf);
+  }
+  async putItems(items: readonly ItemRecord[]): Promise<void> {
+    await this.writer.write(items.map(putItem));
+  }
+
+  /** How often each item was interacted with, the most frequent first. @param segment only by people of this group */
+  async popular(segment: string | undefined, most: number): Promise<{ item: string; count: number }[]> {
+    const [from, params]: [string, Value[]] =
+      segment === undefined
+        ? ['interactions i LEFT JOIN people p ON p.id = i.person WHERE COALESCE(p.hidden, 0) = 0', []]
+        : ['interactions i JOIN people p ON p.id = i.person WHERE p.hidden = 0 AND p.segment = ?', [segment]];
+    const rows = await this.database.all(
+      `SELECT i.item AS item, COUNT(*) AS n FROM ${from} GROUP BY i.item ORDER BY n DESC, i.item LIMIT ?`,
+      [...params, most],
+    );
+    return rows.map(({ item, n }) => ({ item: textOf(item), count: Number(n) }));
+  }
+
+  async recommendation(id: string): Promise<RecommendationRecord | undefined> {
+    const [row] = await this.database.all(
+      'SELECT id, person, time, items, source, variants FROM recommendations WHERE id = ?',
+      [id],
+    );
+    return row && recommendationOf(row);
+  }
+
+  async close(): Promise<void> {
+    await this.writer.idle();
+    await this.database.close();
+  }
+}
+
+// ------------------------------------------------------------------------------------------ rows and back
+
+const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
+const parsed = <T>(value: Value): T => JSON.parse(textOf(value)) as T;
+
+export function insertInteraction(row: Interaction): Statement {
+  return {
+    sql: 'INSERT INTO interactions (event, person, item, value, weight, time, context, recommendation) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event) DO NOTHING RETURNING seq',
+    params: [row.event, row.user, row.item, row.value, row.weight, row.time, json(row.context), row.recommendation],
+  };
+}
+export function putPerson({ id, features, segment, hidden }: PersonRecord): Statement {
+  return {
+    sql: 'INSERT INTO people (id, features, segment, hidden) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET features = excluded.features, segment = excluded.segment, hidden = excluded.hidden',
+    params: [id, JSON.stringify(features), segment, Number(hidden)],
+  };
+}
+export function putItem({ id, features, owner, hidden }: ItemRecord): Statement {
+  return {
+    sql: 'INSERT INTO items (id, features, owner, hidden) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET features = excluded.features, owner = excluded.owner, hidden = excluded.hidden',
+    params: [id, JSON.stringify(features), owner, Number(hidden)],
+  };
+}
+export function putRecommendation({ id, user, time, items, source, variants }: RecommendationRecord): Statement {
+  return {
+    sql: 'INSERT INTO recommendations (id, person, time, items, source, variants) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
+    params: [id, user, time, JSON.stringify(items), source, JSON.stringify(variants)],
+  };
+}
+
+export function interactionOf(row: Row): Interaction {
+  const { event, person, item, value, weight, time, context, recommendation } = row;
+  return {
+    user: textOf(person),
+    item: textOf(item),
+    value: Number(value),
+    weight: Number(weight),
+    time: Number(time),
+    event: event === null ? null : textOf(event),
+    context: context === null ? null : parsed(context),
+    recommendation: recommendation === null ? null : textOf(recommendation),
+  };
+}
+export function personOf({ id, features, segment, hidden }: Row): PersonRecord {
+  return {
+    id: textOf(id),
+    features: parsed(features),
+    segment: segment === null ? null : textOf(segment),
+    hidden: Number(hidden) === 1,
+  };
+}
+export function itemOf({ id, features, owner, hidden }: Row): ItemRecord {
+  return {
+    id: textOf(id),
+    features: parsed(features),
+    owner: owner === null ? null : textOf(owner),
+    hidden: Number(hidden) === 1,
+  };
+}
+export function recommendationOf({ id, person, time, items, source, variants }: Row): RecommendationRecord {
+  return {
+    id: textOf(id),
+    user: person === null ? null : textOf(person),
+    time: Number(time),
+    items: parsed(items),
+    source: textOf(source),
+    variants: parsed(variants),
+  };
+}

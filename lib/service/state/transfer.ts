@@ -1,0 +1,178 @@
+/**
+ * State as JSON Lines, in and out. An import is read to its end before anything of it counts: its rows wait in tables of their own,
+ * and one transaction takes all of them, or none. What is wrong is reported row by row.
+ */
+import { randomUUID } from 'node:crypto';
+import { InnerloopError } from '../../foundation/errors.js';
+import type { Row, Statement, Value } from './database.js';
+import { readInteraction, readItem, readPerson } from './records.js';
+import type { RecordRules } from './records.js';
+import { insertInteraction, interactionOf, itemOf, personOf, putItem, putPerson } from './state.js';
+import type { State } from './state.js';
+
+export const KINDS = ['interactions', 'users', 'items'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Rows that are written to the database at a time. */
+const CHUNK = 200;
+/** Errors that a report lists; it counts all of them. */
+const LISTED = 100;
+/** An import that a crash left behind is swept after this. */
+const STALE = 24 * 3600 * 1000;
+
+interface Table {
+  name: 'interactions' | 'people' | 'items';
+  columns: readonly string[];
+  /** What follows the rows of an insertion. */
+  conflict: string;
+}
+const TABLES: Record<Kind, Table> = {
+  interactions: {
+    name: 'interactions',
+    columns: ['event', 'person', 'item', 'value', 'weight', 'time', 'context', 'recommendation'],
+    conflict: 'ON CONFLICT (event) DO NOTHING',
+  },
+  users: {
+    name: 'people',
+    columns: ['id', 'features', 'segment', 'hidden'],
+    conflict:
+      'ON CONFLICT (id) DO UPDATE SET features = excluded.features, segment = excluded.segment, hidden = excluded.hidden',
+  },
+  items: {
+    name: 'items',
+    columns: ['id', 'features', 'owner', 'hidden'],
+    conflict:
+      'ON CONFLICT (id) DO UPDATE SET features = excluded.features, owner = excluded.owner, hidden = excluded.hidden',
+  },
+};
+
+export interface ImportReport {
+  /** Lines that held something. */
+  rows: number;
+  /** Rows that count from now on; those that were there already, by their `event`, are not among them. */
+  loaded: number;
+  /** Rows that were refused. */
+  refused: number;
+  /** The first of them. */
+  errors: { line: number; message: string }[];
+}
+
+/**
+ * Reads JSON Lines.
+ *
+ * @param errors `stop`: one wrong row, and nothing is loaded; `skip`: the others are
+ */
+export async function importLines(
+  state: State,
+  kind: Kind,
+  lines: AsyncIterable<string>,
+  rules: RecordRules,
+  { errors: onError = 'stop', now = Date.now() }: { errors?: 'stop' | 'skip'; now?: number } = {},
+): Promise<ImportReport> {
+  const { name, columns, conflict } = TABLES[kind];
+  const report: ImportReport = { rows: 0, loaded: 0, refused: 0, errors: [] };
+  const batch = `${now} ${randomUUID()}`;
+  const staged = `staged_${name}`;
+  const drop: Statement = { sql: `DELETE FROM ${staged} WHERE batch = ?`, params: [batch] };
+  await sweep(state, staged, now);
+  let waiting: Value[][] = [];
+  const stage = async () => {
+    if (waiting.length === 0) return;
+    const rows = waiting;
+    waiting = [];
+    const marks = `(${Array(columns.length + 2)
+      .fill('?')
+      .join(', ')})`;
+    const sql = `INSERT INTO ${staged} (batch, line, ${columns.join(', ')}) VALUES ${rows.map(() => marks).join(', ')}`;
+    await state.database.transaction([{ sql, params: rows.flat() }]);
+  };
+  try {
+    let line = 0;
+    for await (const text of lines) {
+      line++;
+      if (text.trim() === '') continue;
+      report.rows++;
+      try {
+        waiting.push([batch, line, ...rowOf(kind, text, rules, now)]);
+      } catch (error) {
+        if (!(error instanceof InnerloopError || error instanceof SyntaxError)) throw error;
+        report.refused++;
+        if (report.errors.length < LISTED) report.errors.push({ line, message: error.message });
+      }
+      // Once a row is wrong the rest is read for its errors alone.
+      if (onError === 'stop' && report.refused > 0) waiting = [];
+      if (waiting.length >= CHUNK) await stage();
+    }
+    if (onError === 'stop' && report.refused > 0) return report;
+    await stage();
+    report.loaded = await take();
+    return report;
+  } finally {
+    await state.database.transaction([drop]);
+  }
+
+  async function take(): Promise<number> {
+    // Of an id that comes twice the last line counts: a statement may not touch a row twice.
+    const last =
+      kind === 'interactions'
+        ? ''
+        : `AND line = (SELECT MAX(line) FROM ${staged} o WHERE o.batch = s.batch AND o.id = s.id)`;
+    const select = `SELECT ${columns.join(', ')} FROM ${staged} s WHERE batch = ? ${last} ORDER BY line`;
+    const count = `SELECT COUNT(*) AS n FROM ${name}`;
+    const [[before], , [after]] = await state.writer.write([
+      { sql: count, params: [] },
+      { sql: `INSERT INTO ${name} (${columns.join(', ')}) ${select} ${conflict}`, params: [batch] },
+      { sql: count, params: [] },
+      drop,
+    ]);
+    return kind === 'interactions' ? Number(after['n']) - Number(before['n']) : report.rows - report.refused;
+  }
+}
+
+async function sweep(state: State, staged: string, now: number): Promise<void> {
+  const rows = await state.database.all(`SELECT DISTINCT batch FROM ${staged}`);
+  for (const { batch } of rows)
+    if (Number(String(batch).split(' ')[0]) < now - STALE)
+      await state.database.transaction([{ sql: `DELETE FROM ${staged} WHERE batch = ?`, params: [batch] }]);
+}
+
+/** The values of a line in the order of the columns. */
+function rowOf(kind: Kind, text: string, rules: RecordRules, now: number): readonly Value[] {
+  const given = JSON.parse(text) as unknown;
+  if (kind === 'interactions') return insertInteraction(readInteraction(given, 'row', rules, now)).params;
+  return kind === 'users'
+    ? putPerson(readPerson(given, 'row', rules)).params
+    : putItem(readItem(given, 'row', rules)).params;
+}
+
+/** All rows as lines that {@link importLines} reads, without their ends. */
+export async function* exportLines(state: State, kind: Kind): AsyncGenerator<string> {
+  for await (const row of rowsOf(state, TABLES[kind].name)) yield JSON.stringify(recordOf(kind, row));
+}
+
+function recordOf(kind: Kind, row: Row): object {
+  if (kind === 'users') {
+    const { segment: _, ...person } = personOf(row);
+    return person;
+  }
+  if (kind === 'items') return itemOf(row);
+  const { recommendation, ...interaction } = interactionOf(row);
+  return { ...interaction, recommendationId: recommendation };
+}
+
+/** Rows of a table by its key, some at a time: what is added meanwhile may be among them. @internal */
+export async function* rowsOf(state: State, table: string): AsyncGenerator<Row> {
+  const keys = table === 'interactions' ? ['seq'] : table === 'outcomes' ? ['experiment', 'person'] : ['id'];
+  let after: Value[] | undefined;
+  for (;;) {
+    const beyond = after === undefined ? '' : `WHERE (${keys.join(', ')}) > (${keys.map(() => '?').join(', ')})`;
+    const rows = await state.database.all(
+      `SELECT * FROM ${table} ${beyond} ORDER BY ${keys.join(', ')} LIMIT 1000`,
+      after ?? [],
+    );
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = keys.map((key) => last[key]);
+  }
+}

@@ -1,0 +1,329 @@
+/** The service over HTTP: what it answers, what it refuses, how it starts, reloads and ends. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import Fastify from 'fastify';
+import { test } from 'tap';
+import { maml } from '../../lib/algorithms/maml.js';
+import { packageRoot } from '../../lib/foundation/addon.js';
+import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
+import { createClient, OPERATIONS, ServiceError } from '../../lib/service/index.js';
+import type { OperationName } from '../../lib/service/index.js';
+import { People } from '../../lib/service/engine/people.js';
+import { Gate } from '../../lib/service/engine/gate.js';
+import { servedLearner } from '../fixtures/catalog.js';
+import { modelFile, noSqlite, path, started } from '../fixtures/served.js';
+
+/** Answers are held against the schemas that OpenAPI publishes, by the validator that checks bodies. */
+const checker = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false, strict: false } } });
+for (const [name, { answer }] of Object.entries(OPERATIONS))
+  checker.post(`/${name}`, { schema: { body: answer } }, () => 'fits');
+async function fits(name: OperationName, answer: unknown): Promise<void> {
+  const { body } = await checker.inject({ method: 'POST', url: `/${name}`, payload: answer as object });
+  assert.equal(body, 'fits', `${name}: ${body}\n${JSON.stringify(answer)}`);
+}
+
+/** Two variants of the order of a list. */
+const EXPERIMENTS = [{ name: 'order', variants: [{ name: 'plain' }, { name: 'varied', options: { diversity: 0.5 } }] }];
+
+test('every operation answers what its schema says', { skip: noSqlite }, async () => {
+  const { client, url, close } = await started({ segmentBy: 'age', experiments: EXPERIMENTS });
+  const seen = new Set<string>();
+  const checked = async <A>(name: OperationName, answer: Promise<A>): Promise<A> => {
+    await fits(name, await answer);
+    seen.add(name);
+    return answer;
+  };
+  const interactions = [
+    { user: 'ann', item: '3', value: 5, event: 'e', weight: 2, time: '2026-01-01T00:00:00Z' },
+    { user: 'ann', item: '7', value: 1 },
+    { user: 'ann', item: 'of tomorrow', value: 1 },
+  ];
+  assert.deepEqual(await checked('interact', client.interact({ interactions })), {
+    added: 3,
+    unknownItems: ['of tomorrow'],
+  });
+  const list = await checked(
+    'recommend',
+    client.recommend({ user: 'ann', count: 5, uncertainty: true, explain: 2, columns: ['title', 'genres'] }),
+  );
+  assert.equal(list.source, 'history');
+  assert.equal(list.items.length, 5);
+  for (const { sd, why, columns } of list.items) {
+    assert.ok(sd! > 0);
+    assert.deepEqual(why!.map(({ item }) => item).sort(), ['3', '7']);
+    assert.equal(typeof columns!['title'], 'string');
+  }
+  const given = await checked('givenRecommendation', client.givenRecommendation(list.recommendationId));
+  assert.deepEqual(
+    given.items,
+    list.items.map(({ item }) => item),
+  );
+  const people = [{ user: 'ann' }, { interactions: [{ item: '3', value: 5 }] }, { features: { age: 20 } }, {}];
+  const { recommendations } = await checked('recommendMany', client.recommendMany({ people, count: 3 }));
+  assert.deepEqual(
+    recommendations.map(({ source }) => source),
+    ['history', 'history', 'features', 'popular'],
+  );
+  const { scores, unknown } = await checked(
+    'predict',
+    client.predict({ user: 'ann', items: ['1', 'none', '2'], uncertainty: true }),
+  );
+  assert.equal(scores[1], null);
+  assert.deepEqual(unknown, ['none']);
+  const many = await checked('predictMany', client.predictMany({ people, items: ['1', '2'] }));
+  assert.equal(many.scores[0][0], scores[0], 'one by one or together');
+  await checked('explain', client.explain({ user: 'ann', item: '1' }));
+  const { items } = await checked('similar', client.similar('1', { query: { count: '4' } }));
+  assert.equal(items.length, 4);
+  const { questions } = await checked('questions', client.questions({ user: 'ann', count: 4, columns: ['title'] }));
+  assert.ok(
+    questions.every(({ item }) => item !== '3'),
+    'nothing that was answered',
+  );
+  await checked('putItem', client.putItem('new', { features: { genres: ['noir'] }, owner: 'ann' }));
+  assert.equal((await checked('item', client.item('new'))).interactions, 0);
+  await checked('putUser', client.putUser('ann', { features: { age: 30 } }));
+  const user = await checked('user', client.user('ann'));
+  assert.deepEqual(user.features, { age: 30 });
+  assert.equal(user.interactions.length, 3);
+  await checked('experiments', client.experiments());
+  await checked('reload', client.reload());
+  await checked('health', client.health());
+  await checked('ready', client.ready());
+  assert.deepEqual(await checked('forget', client.forget('ann')), { interactions: 3 });
+  assert.deepEqual([...seen].sort(), Object.keys(OPERATIONS).sort(), 'every one of them');
+
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> };
+  for (const { path: address, method } of Object.values(OPERATIONS))
+    assert.ok(method.toLowerCase() in document.paths[address], address);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  assert.match(metrics, /^innerloop_requests_total\{operation="recommend",status="200"\} 1$/m);
+  assert.match(metrics, /^innerloop_request_seconds_count\{operation="predict"\} 1$/m);
+  assert.match(metrics, /^innerloop_interactions_total 3$/m);
+  assert.doesNotMatch(metrics, /NaN|undefined|\bann\b/);
+  await close();
+});
+
+test(
+  'the list is that of the library; options that the request gives stand above a variant',
+  { skip: noSqlite },
+  async () => {
+    const learner = await loadLearner(await modelFile());
+    const { client, close } = await started();
+    const interactions = [
+      { item: '3', value: 5, weight: 3 },
+      { item: '8', value: 2 },
+    ];
+    const me = await learner.adapt({ items: ['3', '8'], labels: [5, 2], weights: [3, 1] });
+    for (const options of [
+      { count: 7 },
+      { count: 5, exclude: ['1', '9'], filter: { genres: ['noir'] }, boost: { genres: { drama: 0.5 } } },
+      { count: 5, diversity: 0.6 },
+      { count: 5, minSupport: 0, among: ['1', '2', '30', '31', '32', '500'] },
+      { count: 5, explore: { seed: 4 } },
+    ]) {
+      const { items } = await client.recommend({ interactions, ...options });
+      assert.deepEqual(items, await me.recommend(options), JSON.stringify(options));
+    }
+    await close();
+  },
+);
+
+test('what is wrong is named, with the field', { skip: noSqlite }, async () => {
+  const { client, url, close } = await started();
+  const refused = async (body: object, status: number, code: string, field: string) =>
+    assert.rejects(client.recommend(body), (error: ServiceError) => {
+      assert.deepEqual([error.status, error.code, error.field], [status, code, field], error.message);
+      return true;
+    });
+  await refused({ user: 1 }, 400, 'INVALID_OPTION', 'user');
+  await refused({ usre: 'ann' }, 400, 'UNKNOWN_OPTION', 'usre');
+  await refused({ count: 0 }, 400, 'INVALID_OPTION', 'count');
+  await refused({ filter: { genre: 'noir' } }, 400, 'UNKNOWN_OPTION', 'filter.genre');
+  await refused({ interactions: [{ item: '3', value: 9 }] }, 400, 'INVALID_OPTION', 'interactions[0].value');
+  await refused({ interactions: [{ item: '3' }] }, 400, 'INVALID_OPTION', 'interactions[0].value');
+  await refused({ interactions: [{ value: 3 }] }, 400, 'INVALID_OPTION', 'interactions[0].item');
+  await refused({ features: { agee: 3 } }, 400, 'UNKNOWN_OPTION', 'features.agee');
+  await refused({ interactions: [{ item: '3', value: 3 }], columns: ['titel'] }, 400, 'UNKNOWN_OPTION', 'columns[0]');
+  await assert.rejects(client.item('none'), { status: 404 });
+  await assert.rejects(client.givenRecommendation('none'), { status: 404 });
+  const post = (body: string, type: string) =>
+    fetch(`${url}/recommendations`, { method: 'POST', body, headers: { 'content-type': type } });
+  assert.equal((await post('{', 'application/json')).status, 400);
+  assert.equal((await post('{}', 'text/plain')).status, 415, 'what a form of another site can send');
+  assert.equal((await post(`{"user":"${'x'.repeat(9 * 2 ** 20)}"}`, 'application/json')).status, 413);
+  assert.equal((await fetch(`${url}/nothing`)).status, 404);
+  await close();
+});
+
+test('only this machine, by its own name, or whoever has the token', { skip: noSqlite }, async () => {
+  const options = { model: await modelFile(), state: 'none', port: 0 };
+  await assert.rejects(started({ ...options, host: '0.0.0.0' }), { code: 'INVALID_OPTION', field: 'options.host' });
+  const open = await started(options);
+  const status = await new Promise<number>((done, fail) => {
+    const { port } = new URL(open.url);
+    request({ port, host: '127.0.0.1', path: '/health', headers: { host: 'evil.example' } }, (response) => {
+      response.resume();
+      done(response.statusCode!);
+    })
+      .on('error', fail)
+      .end();
+  });
+  assert.equal(status, 403, 'a name of another site that points here');
+  await open.close();
+  const { client, url, close } = await started({ ...options, token: 'open sesame' });
+  assert.equal((await client.recommend({ count: 1 })).items.length, 1);
+  await assert.rejects(createClient({ url }).recommend({}), { status: 401 });
+  await assert.rejects(createClient({ url, token: 'open' }).recommend({}), { status: 401 });
+  assert.equal((await fetch(`${url}/metrics`)).status, 401);
+  assert.equal((await fetch(`${url}/health`)).status, 200, 'a probe needs none');
+  await close();
+});
+
+test('without a state only what needs one is missing', async () => {
+  const { client, close } = await started({ state: 'none' });
+  assert.equal((await client.recommend({ interactions: [{ item: '3', value: 5 }], count: 2 })).source, 'history');
+  assert.equal((await client.recommend({ user: 'ann', count: 2 })).source, 'popular');
+  await assert.rejects(client.interact({ interactions: [{ user: 'a', item: '1', value: 1 }] }), { status: 404 });
+  await close();
+});
+
+test('back pressure: beyond the limit requests are refused at once, the others answered', async () => {
+  const { client, close, app, service } = await started({ state: 'none', maxRequests: 4 });
+  let open = () => {};
+  const isHeld = service.engine.gate.write(() => new Promise<void>((go) => (open = go)));
+  let refused = 0;
+  const asked = Array.from({ length: 40 }, () =>
+    client.recommend({ count: 5 }).catch((error: ServiceError) => {
+      refused++;
+      assert.equal(error.status, 429);
+    }),
+  );
+  while (refused < 36) await new Promise((go) => setTimeout(go, 5));
+  open();
+  await isHeld;
+  const answers = await Promise.all(asked);
+  assert.deepEqual([refused, answers.filter((answer) => answer?.items.length === 5).length], [36, 4]);
+  assert.equal(app.metrics.inFlight, 0);
+  assert.equal((await client.recommend({ count: 1 })).items.length, 1, 'afterwards it goes on');
+  await close();
+});
+
+test('a request that takes too long is given up', async () => {
+  const { client, close } = await started({ state: 'none', timeout: 1 });
+  const people = Array.from({ length: 500 }, (_, i) => ({ interactions: [{ item: String(i), value: 5 }] }));
+  await assert.rejects(client.recommendMany({ people, count: 50, explain: 5 }), { status: 503, code: 'ABORTED' });
+  await close();
+});
+
+test('reload under load: another model takes over, and no request fails', { skip: noSqlite }, async (t) => {
+  const model = path('safetensors');
+  copyFileSync(await modelFile(), model);
+  const { client, close } = await started({ model });
+  await client.putItem('added', { features: { genres: ['noir'] } });
+  await client.interact({ interactions: [{ user: 'ann', item: '3', value: 5 }] });
+  let isOver = false;
+  const models = new Set<string>();
+  let answered = 0;
+  const worker = async (w: number) => {
+    for (let i = 0; !isOver; i++) {
+      const list = await client.recommend(
+        i % 2 === 0 ? { user: 'ann', count: 5 } : { interactions: [{ item: String((w * 31 + i) % 700), value: 4 }] },
+      );
+      models.add(list.model);
+      assert.ok(list.items.length > 0);
+      answered++;
+    }
+  };
+  const workers = Array.from({ length: 6 }, (_, w) => worker(w));
+  await saveLearner(await servedLearner({ algorithm: maml({ steps: 2, learningRate: 0.01 }) }), model);
+  const { before, model: after } = await client.reload();
+  assert.notEqual(before, after);
+  const held = await client.item('added');
+  assert.deepEqual(held.columns['genres'], ['noir'], 'what was added is there');
+  while (!models.has(after)) await new Promise((go) => setTimeout(go, 5));
+  isOver = true;
+  await Promise.all(workers);
+  t.comment(`${answered} answers by ${models.size} models`);
+  assert.equal(models.size, 2);
+  // A file that is no model leaves the one that serves.
+  copyFileSync(join(packageRoot(), 'package.json'), model);
+  await assert.rejects(client.reload());
+  assert.equal((await client.recommend({ user: 'ann', count: 1 })).model, after);
+  await close();
+});
+
+test('when it ends, what has come is answered and what waits is written', { skip: noSqlite }, async () => {
+  const state = path('db');
+  const { client, close, app } = await started({ state });
+  const asked = Array.from({ length: 20 }, (_, i) => client.recommend({ user: `u${i}`, count: 2 }));
+  await new Promise((go) => setTimeout(go, 5));
+  app.drain();
+  assert.equal(await client.ready().catch((error: ServiceError) => error.status), 503);
+  const lists = await Promise.all(asked);
+  await close();
+  const again = await started({ state });
+  for (const { recommendationId, items } of lists)
+    assert.deepEqual(
+      (await again.client.givenRecommendation(recommendationId)).items,
+      items.map(({ item }) => item),
+    );
+  await again.close();
+});
+
+test('a package that is missing is named with the command that installs it', async () => {
+  for (const [name, command] of [
+    ['fastify', 'npm install fastify@5'],
+    ['pg', 'npm install pg@8'],
+  ]) {
+    const hook = `export async function resolve(s, c, n) { if (s === '${name}') throw new Error('not installed'); return n(s, c) }`;
+    const script = `
+      import { register } from 'node:module';
+      register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
+      const { serve } = await import(${JSON.stringify(join(packageRoot(), 'dist', 'lib', 'service', 'index.js'))});
+      await serve({ model: process.argv[1], state: ${name === 'pg' ? "'postgres://none'" : "'none'"}, port: 0 })
+        .catch((error) => console.log(error.code, error.message));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script, await modelFile()], {
+      encoding: 'utf8',
+    });
+    assert.match(stdout, new RegExp(`^UNSUPPORTED .*${command}`), name);
+  }
+});
+
+test('people are held up to a number and a size, the least recently asked for are given up', async () => {
+  const people = new People<number[]>({ maxPeople: 3, maxBytes: 1e6 }, (list) => 8 * list.length);
+  let made = 0;
+  const get = (id: string, size = 1) => people.get(id, async () => (made++, Array<number>(size).fill(0)));
+  await Promise.all([get('a'), get('a'), get('b')]);
+  assert.equal(made, 2, 'two who ask at the same time wait for one adaptation');
+  await get('c');
+  await get('a');
+  await get('d');
+  assert.deepEqual(people.held, { people: 3, bytes: 3 * 520, evicted: 1 });
+  await get('a');
+  assert.equal(made, 4);
+  await get('b');
+  assert.equal(made, 5, 'b was the one that was given up');
+  await get('big', 2e5);
+  assert.equal(people.held.people, 0, 'a size that nobody can have leaves nobody');
+  await assert.rejects(
+    people.get('x', () => Promise.reject(new Error('none'))),
+    /none/,
+  );
+  assert.deepEqual(people.held.bytes, 0);
+});
+
+test('a change of the catalog waits for those who read it, and they for it', async () => {
+  const gate = new Gate();
+  const log: string[] = [];
+  const work = (name: string) => async () => {
+    log.push(`${name} in`);
+    await new Promise((go) => setTimeout(go, 2));
+    log.push(`${name} out`);
+  };
+  await Promise.all([gate.read(work('r1')), gate.read(work('r2')), gate.write(work('w')), gate.read(work('r3'))]);
+  assert.deepEqual(log, ['r1 in', 'r2 in', 'r1 out', 'r2 out', 'w in', 'w out', 'r3 in', 'r3 out']);
+});
