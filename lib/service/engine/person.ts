@@ -51,8 +51,9 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
   }
   const { keys } = learner.servedCatalog().items;
   const used = [...latest.values()].filter(({ item }) => keys.idOf(item) > 0).slice(-options.maxHistory);
-  const stored = isHidden || record === undefined ? undefined : known(engine, record.features);
-  const features = stored === undefined && who.features === undefined ? undefined : { ...stored, ...who.features };
+  const stored = isHidden ? undefined : record?.features;
+  const features =
+    stored === undefined && who.features === undefined ? undefined : known(engine, { ...stored, ...who.features });
   const support = supportOf(engine, used, isHidden ? undefined : user, features);
   const reads = readsUsers(learner);
   const me = await learner.adapt(support, { signal });

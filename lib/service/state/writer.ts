@@ -51,7 +51,7 @@ export class Writer {
 
   async #run(): Promise<void> {
     // What is written in this turn of the event loop comes along.
-    await null;
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group: Write[] = [];
       let count = 0;
