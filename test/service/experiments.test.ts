@@ -82,8 +82,18 @@ test('the evidence from counts is that of the events one by one; the interval is
     assert.ok(low < ratio && ratio < high);
   }
   assert.deepEqual(sequentialTest(0, 0), { evidence: 1, p: 1, ratio: 1, low: 0, high: Infinity, isSignificant: false });
-  const { isSignificant, high } = sequentialTest(100, 0);
-  assert.ok(isSignificant && high < 0.5, String(high));
+  // The interval leaves 1 out just where the variants differ.
+  for (const [a, b] of [
+    [100, 0],
+    [60, 40],
+    [300, 220],
+    [220, 300],
+    [0, 100],
+  ]) {
+    const { isSignificant, low, high } = sequentialTest(a, b);
+    assert.equal(isSignificant, low > 1 || high < 1, `${a} and ${b}: ${low} to ${high}`);
+  }
+  assert.equal(sequentialTest(0, 100).isSignificant, true);
   for (let n = 1; n < 30; n++) {
     let factorial = 0;
     for (let k = 2; k < n; k++) factorial += Math.log(k);
