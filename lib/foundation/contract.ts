@@ -34,6 +34,16 @@ export interface Tensor {
 /** Tensors by parameter name (`mlp.0.weight` is [out, in]; `embedding.<input>.weight` is [cardinality, dim]). */
 export type Parameters = Record<string, Tensor>;
 
+/** Some rows of a table: `data` is [rows, dim]; of the others there is nothing to say. A row comes once. */
+export interface TensorRows {
+  shape: number[];
+  rows: Int32Array;
+  data: FloatArray;
+}
+
+/** Tensors by parameter name, of tables the rows that something was read from or moved. */
+export type SparseParameters = Record<string, Tensor | TensorRows>;
+
 /** `identity` makes the layers a factorised linear model: on ratings, item factors under a user's weights. */
 export type Activation = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'identity';
 

@@ -199,11 +199,13 @@ export interface NativeState {
   step: number;
 }
 /** Query loss of every task, their mean, and gradients by tensor. */
-export interface NativeGradient {
+/** Of a tensor that is no table all values, of a table some rows. */
+export type NativeTensorRows = FloatArray | { rows: Int32Array; data: FloatArray };
+export interface NativeGradient<G = FloatArray> {
   loss: number;
   taskLosses: Float64Array;
-  gradient: FloatArray[];
-  rateGradient?: FloatArray[];
+  gradient: G[];
+  rateGradient?: G[];
 }
 export interface NativeStep {
   loss: number;
@@ -270,6 +272,8 @@ export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
   createStore(model: NativeModel): NativeStore;
   writeTensor(store: NativeStore, tensor: number, data: FloatArray): void;
+  /** θ ← θ + scale · data, of all values of a tensor or of some rows of a table. */
+  addToTensor(store: NativeStore, tensor: number, data: FloatArray, scale: number, rows?: Int32Array): void;
   readTensor(store: NativeStore, tensor: number): FloatArray;
   readState(store: NativeStore): NativeState;
   writeState(store: NativeStore, state: NativeState): void;
@@ -277,7 +281,11 @@ export interface NativeOperations {
   createBatch(model: NativeModel, frame: NativeFrame, rows: NativeRows): NativeBatch;
   createGraph(model: NativeModel, graph: NativeGraphSpec): NativeGraph;
   createInnerLoop(model: NativeModel, inner: NativeInnerLoop): NativePreparedLoop;
-  metaGradient(options: NativeCall & { direction: NameOf<'Direction'> }): Promise<NativeGradient>;
+  /** @param options sparse: of tables the rows that the batch reads; see `NativeTensorRows` */
+  metaGradient(
+    options: NativeCall & { direction: NameOf<'Direction'>; sparse: true },
+  ): Promise<NativeGradient<NativeTensorRows>>;
+  metaGradient(options: NativeCall & { direction: NameOf<'Direction'>; sparse?: false }): Promise<NativeGradient>;
   trainStep(
     options: NativeCall & {
       direction: NameOf<'Direction'>;
@@ -289,7 +297,8 @@ export interface NativeOperations {
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
   /** On this thread; refuses while an update of the parameters runs. */
   adaptSync(options: NativeCall & NativePacking): Uint8Array[];
-  readAdapted(adapted: NativeAdapted, store: NativeStore): (FloatArray | undefined)[];
+  readAdapted(adapted: NativeAdapted, store: NativeStore, sparse?: false): (FloatArray | undefined)[];
+  readAdapted(adapted: NativeAdapted, store: NativeStore, sparse: true): (NativeTensorRows | undefined)[];
   predict(options: NativePrediction): Promise<NativeOutputs>;
   predictSync(options: NativePrediction): NativeOutputs;
   /** `rows` without terms: every row from 1. */
@@ -333,7 +342,10 @@ export interface NativeOperations {
   /** Frees at once what no running call holds; a later use is refused. */
   release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
   hessianVectorProduct(
-    options: NativeCall & { vector: NativeStore },
+    options: NativeCall & { vector: NativeStore; sparse: true },
+  ): Promise<{ loss: number; gradient: NativeTensorRows[]; product: NativeTensorRows[] }>;
+  hessianVectorProduct(
+    options: NativeCall & { vector: NativeStore; sparse?: false },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
   applyActivation(activation: NameOf<'Activation'>, x: FloatArray): FloatArray;
   /**

@@ -10,6 +10,7 @@ import { TaskGraph } from './graphs/graph.js';
 import { noAdaptation } from './inner-loop.js';
 import type { CallOptions } from './inner-loop.js';
 import type { Model } from '../model/model.js';
+import type { ResidentParameters } from '../model/resident.js';
 
 const METHODS = ['prototypical', 'matching'] as const;
 
@@ -46,7 +47,7 @@ export interface EpisodeGradient {
  */
 export async function episodeGradient(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
   batch: TaskBatch,
   options: EpisodeOptions,
 ): Promise<EpisodeGradient> {

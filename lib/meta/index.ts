@@ -1,8 +1,9 @@
 /** Inner loop, meta-gradient and outer update. */
 export { adapt, predict } from './inner-loop.js';
-export type { CallOptions } from './inner-loop.js';
+export type { CallOptions, TableOptions } from './inner-loop.js';
 export { hessianVectorProduct, metaGradient } from './meta-gradient.js';
 export type { HessianVectorProduct, MetaGradient, MetaGradientOptions } from './meta-gradient.js';
+export { residentParameters } from './resident.js';
 export { episodeGradient } from './episode-gradient.js';
 export type { EpisodeGradient, EpisodeOptions } from './episode-gradient.js';
 export type { Algorithm, Annealing, RateKind } from './algorithm.js';

@@ -7,22 +7,34 @@ import {
   checkInteger,
   checkNumber,
   checkObject,
+  checkOneOf,
   checkSeed,
   checkSignal,
   checkString,
   invalid,
 } from '../foundation/check.js';
-import type { InnerLoop, Parameters, Rows, Tensor } from '../foundation/contract.js';
+import type { InnerLoop, Parameters, Rows, SparseParameters, Tensor } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
 import { IMPLICIT_OPTIONS } from './algorithm-options.js';
 import { resolveRule } from './inner-rule.js';
-import { checkTensors } from '../model/model.js';
+import { checkTensors } from '../model/check-tensors.js';
+import { ResidentParameters } from '../model/resident.js';
 import type { Model } from '../model/model.js';
 
 export interface CallOptions {
   /** Stops the call between tasks; the promise rejects with code ABORTED. */
   signal?: AbortSignal;
+}
+/** How tables of embeddings come back: `dense` (default), in full; `sparse`, the rows that the batch reads. */
+export interface TableOptions {
+  tables?: 'dense' | 'sparse';
+}
+
+/** @internal */
+export function isSparse({ tables = 'dense' }: TableOptions): boolean {
+  checkOneOf(tables, 'options.tables', ['dense', 'sparse']);
+  return tables === 'sparse';
 }
 
 /** An inner loop that adapts nothing: for calls that only predict. @internal */
@@ -188,25 +200,42 @@ function resolveRates(
 /**
  * Adapts the parameters to each task's support set: θ_{k+1} = θ_k − α ∘ ∇_θ L_S(θ_k, φ), k = 0 … K−1.
  *
+ * @param options tables: `sparse` gives of tables the rows that adapted
  * @returns for each task its adapted parameters by name; those that the inner loop does not adapt are left out
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; DIVERGED naming the task; ABORTED
  */
 export async function adapt(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
   batch: TaskBatch,
   innerLoop: InnerLoop,
-  options: CallOptions = {},
-): Promise<Parameters[]> {
+  options: CallOptions & { tables: 'sparse' },
+): Promise<SparseParameters[]>;
+export async function adapt(
+  model: Model,
+  params: Parameters | ResidentParameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options?: CallOptions & { tables?: 'dense' },
+): Promise<Parameters[]>;
+export async function adapt(
+  model: Model,
+  params: Parameters | ResidentParameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: CallOptions & TableOptions = {},
+): Promise<SparseParameters[]> {
   const call = prepare(model, params, batch, innerLoop, options);
+  const sparse = isSparse(options);
   const adapted = await runNative(options.signal, (token) => model.ops.adapt({ ...call, token }));
+  if (sparse) return adapted.map((task) => model.namedRows(model.ops.readAdapted(task, call.store, true)));
   return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store)));
 }
 
 /** What `adapt` and `metaGradient` check and hand to the native core. @internal */
 export function prepare(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
   batch: TaskBatch,
   innerLoop: InnerLoop,
   options: CallOptions,
@@ -214,7 +243,7 @@ export function prepare(
   checkModel(model);
   checkHasLoss(model);
   checkBatch(model, batch);
-  checkObject(options, 'options', ['signal', 'direction']);
+  checkObject(options, 'options', ['signal', 'direction', 'tables']);
   checkSignal(options.signal, 'options.signal');
   const inner = resolveInnerLoop(model, innerLoop);
   return { store: model.store(params), batch: batch.native, inner, threads: model.threads };
@@ -228,7 +257,7 @@ export function prepare(
  */
 export async function predict(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
   rows: Rows,
   adapted: Parameters = {},
   options: CallOptions = {},
@@ -237,7 +266,9 @@ export async function predict(
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
   checkTensors(adapted, 'adapted', model.tensors, true);
-  const store: NativeStore = model.store({ ...params, ...adapted });
+  const isShared = Object.keys(adapted).length === 0;
+  const shared = () => (params instanceof ResidentParameters ? params.read() : params);
+  const store: NativeStore = model.store(isShared ? params : { ...shared(), ...adapted });
   const batch = packRows(model, rows, 'rows');
   const call = {
     store,

@@ -2,26 +2,27 @@ import { runNative } from '../foundation/addon.js';
 import { checkHasLoss, checkModel, packQuery } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
 import { checkObject, checkOneOf, checkSignal } from '../foundation/check.js';
-import type { InnerLoop, LabelledRows, Parameters } from '../foundation/contract.js';
-import { noAdaptation, prepare } from './inner-loop.js';
-import type { CallOptions } from './inner-loop.js';
-import { checkTensors } from '../model/model.js';
+import type { NativeGradient, NativeTensorRows } from '../foundation/addon.js';
+import type { InnerLoop, LabelledRows, Parameters, SparseParameters } from '../foundation/contract.js';
+import { isSparse, noAdaptation, prepare } from './inner-loop.js';
+import type { CallOptions, TableOptions } from './inner-loop.js';
 import type { Model } from '../model/model.js';
+import type { ResidentParameters } from '../model/resident.js';
 
-export interface MetaGradientOptions extends CallOptions {
+export interface MetaGradientOptions extends CallOptions, TableOptions {
   /** `meta-gradient` (default), or `reptile`: the mean over tasks of θ_0 − θ_K. */
   direction?: 'meta-gradient' | 'reptile';
 }
 
-export interface MetaGradient {
+export interface MetaGradient<G = Parameters> {
   /** Mean over tasks of the query loss after adaptation. */
   loss: number;
   /** Query loss of each adapted task. */
   taskLosses: Float64Array;
   /** ∂loss/∂parameter for every parameter of the model. */
-  gradient: Parameters;
+  gradient: G;
   /** ∂loss/∂α in the shape of the rates, where the learning rate was given as tensors. */
-  learningRateGradient?: Parameters;
+  learningRateGradient?: G;
 }
 
 /**
@@ -39,38 +40,54 @@ export interface MetaGradient {
  */
 export async function metaGradient(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options: MetaGradientOptions & { tables: 'sparse' },
+): Promise<MetaGradient<SparseParameters>>;
+export async function metaGradient(
+  model: Model,
+  params: Parameters | ResidentParameters,
+  batch: TaskBatch,
+  innerLoop: InnerLoop,
+  options?: MetaGradientOptions & { tables?: 'dense' },
+): Promise<MetaGradient>;
+export async function metaGradient(
+  model: Model,
+  params: Parameters | ResidentParameters,
   batch: TaskBatch,
   innerLoop: InnerLoop,
   options: MetaGradientOptions = {},
-): Promise<MetaGradient> {
+): Promise<MetaGradient<SparseParameters>> {
   const call = prepare(model, params, batch, innerLoop, options);
   const { direction = 'meta-gradient' } = options;
   checkOneOf(direction, 'options.direction', ['meta-gradient', 'reptile']);
   const way = direction === 'reptile' ? 'reptile' : 'metaGradient';
-  const result = await runNative(options.signal, (token) => model.ops.metaGradient({ ...call, token, direction: way }));
+  const sparse = isSparse(options);
+  const result: NativeGradient<NativeTensorRows> = await runNative<NativeGradient<NativeTensorRows>>(
+    options.signal,
+    (token) =>
+      sparse
+        ? model.ops.metaGradient({ ...call, token, direction: way, sparse })
+        : model.ops.metaGradient({ ...call, token, direction: way }),
+  );
   const { loss, taskLosses } = result;
-  const gradient = model.named(result.gradient);
+  const gradient = model.namedRows(result.gradient);
   if (result.rateGradient === undefined) return { loss, taskLosses, gradient };
 
-  const learningRateGradient: Parameters = {};
-  model.tensors.forEach(({ name, shape }, t) => {
-    if (call.inner.fast[t] === 0) return;
-    const data = result.rateGradient![t];
-    learningRateGradient[name] = {
-      shape: call.inner.rateKind === 'perTensorStep' ? [call.inner.steps] : [...shape],
-      data,
-    };
-  });
+  const adapted = result.rateGradient.map((rates, t) => (call.inner.fast[t] === 0 ? undefined : rates));
+  const learningRateGradient = model.namedRows(adapted);
+  if (call.inner.rateKind === 'perTensorStep')
+    for (const rates of Object.values(learningRateGradient)) rates.shape = [call.inner.steps];
   return { loss, taskLosses, gradient, learningRateGradient };
 }
 
-export interface HessianVectorProduct {
+export interface HessianVectorProduct<G = Parameters> {
   /** Mean loss over the rows. */
   loss: number;
-  gradient: Parameters;
+  gradient: G;
   /** H v, in the shapes of the parameters. */
-  product: Parameters;
+  product: G;
 }
 
 /**
@@ -82,16 +99,30 @@ export interface HessianVectorProduct {
  */
 export async function hessianVectorProduct(
   model: Model,
-  params: Parameters,
+  params: Parameters | ResidentParameters,
   rows: LabelledRows,
-  vector: Parameters,
-  options: CallOptions = {},
-): Promise<HessianVectorProduct> {
+  vector: Parameters | ResidentParameters,
+  options: CallOptions & { tables: 'sparse' },
+): Promise<HessianVectorProduct<SparseParameters>>;
+export async function hessianVectorProduct(
+  model: Model,
+  params: Parameters | ResidentParameters,
+  rows: LabelledRows,
+  vector: Parameters | ResidentParameters,
+  options?: CallOptions & { tables?: 'dense' },
+): Promise<HessianVectorProduct>;
+export async function hessianVectorProduct(
+  model: Model,
+  params: Parameters | ResidentParameters,
+  rows: LabelledRows,
+  vector: Parameters | ResidentParameters,
+  options: CallOptions & TableOptions = {},
+): Promise<HessianVectorProduct<SparseParameters>> {
   checkModel(model);
   checkHasLoss(model);
-  checkObject(options, 'options', ['signal']);
+  checkObject(options, 'options', ['signal', 'tables']);
   checkSignal(options.signal, 'options.signal');
-  checkTensors(vector, 'vector', model.tensors);
+  const sparse = isSparse(options);
   const batch = packQuery(model, rows, 'rows').native;
   const call = {
     store: model.store(params),
@@ -100,8 +131,12 @@ export async function hessianVectorProduct(
     inner: noAdaptation(model),
     threads: 1,
   };
-  const { loss, gradient, product } = await runNative(options.signal, (token) =>
-    model.ops.hessianVectorProduct({ ...call, token }),
+  const { loss, gradient, product } = await runNative(
+    options.signal,
+    (token): Promise<HessianVectorProduct<NativeTensorRows[]>> =>
+      sparse
+        ? model.ops.hessianVectorProduct({ ...call, token, sparse })
+        : model.ops.hessianVectorProduct({ ...call, token }),
   );
-  return { loss, gradient: model.named(gradient), product: model.named(product) };
+  return { loss, gradient: model.namedRows(gradient), product: model.namedRows(product) };
 }

@@ -1,6 +1,5 @@
 import { nativeError, operations } from '../foundation/addon.js';
-import { isTyped } from '../foundation/typed-arrays.js';
-import type { NativeHead, NativeModel, NativeOperations, NativeStore } from '../foundation/addon.js';
+import type { NativeHead, NativeModel, NativeOperations, NativeStore, NativeTensorRows } from '../foundation/addon.js';
 import { addon } from '../foundation/addon.js';
 import { BODY_KINDS, bodyOf, buildBody, checkBody } from './bodies/index.js';
 import {
@@ -21,11 +20,14 @@ import type {
   ModelSpec,
   Parameters,
   Precision,
+  SparseParameters,
   Tensor,
 } from '../foundation/contract.js';
-import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { ModelOptions } from '../foundation/option-types.js';
+import { checkTensors } from './check-tensors.js';
+import { ResidentParameters } from './resident.js';
 import { LOSS_NAMES, lossesWhere, lossOf, outputsOf } from './losses.js';
 import { AUXILIARY_OPTIONS, checkInput, MODEL_OPTIONS } from './inputs.js';
 import { Program } from './layer-program.js';
@@ -150,8 +152,13 @@ export class Model {
     return typeof from === 'number' ? new kind(from) : kind.from(from);
   }
 
-  /** @internal Checked native copy of a full set of parameters (or of a vector shaped like them). */
-  store(parameters: Parameters, field = 'params'): NativeStore {
+  /** @internal Checked native copy of a full set of parameters (or of a vector shaped like them); resident ones as they are. */
+  store(parameters: Parameters | ResidentParameters, field = 'params'): NativeStore {
+    if (parameters instanceof ResidentParameters) {
+      if (parameters.model !== this)
+        throw invalid(field, 'are of another model', parameters, 'parameters of this model');
+      return parameters.store;
+    }
     checkTensors(parameters, field, this.tensors);
     const store = this.ops.createStore(this.native);
     this.tensors.forEach(({ name }, t) => {
@@ -169,6 +176,17 @@ export class Model {
     this.tensors.forEach(({ name, shape }, t) => {
       const data = arrays[t];
       if (data !== undefined) parameters[name] = { shape: [...shape], data };
+    });
+    return parameters;
+  }
+
+  /** @internal The same, of tables some rows. */
+  namedRows(arrays: readonly (NativeTensorRows | undefined)[]): SparseParameters {
+    const parameters: SparseParameters = {};
+    this.tensors.forEach(({ name, shape }, t) => {
+      const given = arrays[t];
+      if (given === undefined) return;
+      parameters[name] = { shape: [...shape], ...('rows' in given ? given : { data: given }) };
     });
     return parameters;
   }
@@ -315,45 +333,4 @@ function nativeHeads({ also = [], ...main }: HeadSpec): NativeHead[] {
     ...('classWeights' in head &&
       head.classWeights !== undefined && { classWeights: Float64Array.from(head.classWeights) }),
   }));
-}
-
-/** Checks that `parameters` holds exactly these tensors (some of them, if `partial`) with these shapes. */
-export function checkTensors(
-  parameters: unknown,
-  field: string,
-  tensors: readonly Pick<TensorSpec, 'name' | 'shape'>[],
-  partial = false,
-): asserts parameters is Parameters {
-  if (typeof parameters !== 'object' || parameters === null) {
-    throw invalid(field, 'not an object', parameters, 'tensors by parameter name');
-  }
-  const given = parameters as Record<string, unknown>;
-  const names = tensors.map(({ name }) => name);
-  for (const name of Object.keys(given)) {
-    if (names.includes(name)) continue;
-    throw new InnerloopError('UNKNOWN_OPTION', suggesting('no such parameter', name, names), {
-      field: `${field}.${name}`,
-      expected: `one of ${names.join(', ')}`,
-    });
-  }
-  for (const { name, shape } of tensors) {
-    if (partial && !Object.hasOwn(given, name)) continue;
-    const tensor = given[name] as Partial<Tensor> | undefined;
-    const at = `${field}.${name}`;
-    const expected = `a tensor of shape [${shape.join(', ')}]`;
-    if (typeof tensor !== 'object' || tensor === null) throw invalid(at, 'missing', tensor, expected);
-    if (
-      !Array.isArray(tensor.shape) ||
-      tensor.shape.length !== shape.length ||
-      tensor.shape.some((n, i) => n !== shape[i])
-    ) {
-      throw invalid(`${at}.shape`, 'does not fit the model', tensor.shape, expected);
-    }
-    const { data } = tensor;
-    if (!isTyped(data, 'Float32Array', 'Float64Array')) {
-      throw invalid(`${at}.data`, 'not a float array', data, 'a Float32Array or Float64Array');
-    }
-    const size = shape.reduce((a, b) => a * b, 1);
-    if (data.length !== size) throw invalid(`${at}.data`, `holds ${data.length} values`, data, `${size} values`);
-  }
 }

@@ -37,7 +37,8 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
   });
 }
 
-// The fast tensors of an adapted task in full, by tensor; an embedding's other rows come from the shared parameters.
+// The fast tensors of an adapted task, by tensor: of embeddings the rows that adapted alone if the last argument is true, else in
+// full, the other rows coming from the shared parameters.
 template <class T>
 Napi::Value read_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -47,12 +48,17 @@ Napi::Value read_adapted(const Napi::CallbackInfo& info) {
     require(store->model == adapted->model, "the parameters belong to another model");
     const auto lock = share_now(*store);
     bring_home(*store);
+    const bool sparse = info[2].ToBoolean();
     Napi::Array out = Napi::Array::New(info.Env(), model.tensors.size());
     for (std::size_t i = 0; i < model.tensors.size(); ++i) {
       const TensorInfo& t = model.tensors[i];
       if (!adapted->fast[i]) continue;
       if (t.input < 0) {
         out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(info.Env(), t, adapted->dense[i].data()));
+        continue;
+      }
+      if (sparse) {
+        out.Set(static_cast<std::uint32_t>(i), rows_to_js(info.Env(), adapted->rows[i], adapted->blocks[i]));
         continue;
       }
       std::vector<T> full(store->values->data() + t.offset, store->values->data() + t.offset + t.size);

@@ -6,11 +6,15 @@
 namespace innerloop {
 namespace {
 
+// Whether of tables the rows that the batch reads are wanted, rather than all.
+bool is_sparse(const Napi::CallbackInfo& info) { return object(info[0], "options").Get("sparse").ToBoolean(); }
+
 template <class T>
 Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
     const Direction way = read_direction(info);
+    const bool sparse = is_sparse(info);
     const auto result = std::make_shared<MetaGradient<T>>();
     return run_job(
         info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
@@ -19,13 +23,13 @@ Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
           const auto rates_lock = lock_rates(*c);
           *result = run_meta_gradient(c->inputs(poll), way);
         },
-        [c, result](Napi::Env env) -> Napi::Value {
+        [c, sparse, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
           out.Set("loss", Napi::Number::New(env, result->loss));
           out.Set("taskLosses", to_typed_array(env, result->task_losses));
-          out.Set("gradient", densify(env, *c->store->model, result->gradient));
+          out.Set("gradient", gradient_to_js(env, *c->store->model, result->gradient, sparse));
           if (c->inner.rate_kind == RateKind::per_parameter)
-            out.Set("rateGradient", densify(env, *c->store->model, result->rate_gradient));
+            out.Set("rateGradient", gradient_to_js(env, *c->store->model, result->rate_gradient, sparse));
           if (c->inner.rate_kind == RateKind::per_tensor_step)
             out.Set("rateGradient", step_rates_to_js(env, result->step_rate_gradient));
           return out;
@@ -40,6 +44,7 @@ Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
     const std::shared_ptr<Store<T>> vector = unwrap<Store<T>>(object(info[0], "options").Get("vector"));
     require(vector->model == c->store->model && vector != c->store, "the vector belongs to another model");
     require(c->batch->tasks() == 1, "a Hessian-vector product is of one set of rows");
+    const bool sparse = is_sparse(info);
     const auto result = std::make_shared<HessianVectorProduct<T>>();
     return run_job(
         info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
@@ -47,11 +52,11 @@ Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
           const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
           *result = run_hessian_vector_product(c->inputs(poll), *vector);
         },
-        [c, result](Napi::Env env) -> Napi::Value {
+        [c, sparse, result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
           out.Set("loss", Napi::Number::New(env, result->loss));
-          out.Set("gradient", densify(env, *c->store->model, result->gradient));
-          out.Set("product", densify(env, *c->store->model, result->product));
+          out.Set("gradient", gradient_to_js(env, *c->store->model, result->gradient, sparse));
+          out.Set("product", gradient_to_js(env, *c->store->model, result->product, sparse));
           return out;
         });
   });

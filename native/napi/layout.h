@@ -33,21 +33,35 @@ void inward(const TensorInfo& t, const T* from, T* to) {
     std::copy_n(from, t.size, to);
 }
 
-// Gives the gradient of every tensor in full, with the rows of embeddings scattered into zeros.
+// Rows of a table: `{ rows, data }`.
+template <class Block>
+Napi::Value rows_to_js(Napi::Env env, const std::vector<std::int32_t>& rows, const Block& block) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("rows", to_typed_array(env, rows));
+  out.Set("data", to_typed_array(env, block));
+  return out;
+}
+
+// Gives the gradient of every tensor: of embeddings the rows alone if `sparse`, else in full, the rows scattered into zeros.
 template <class T>
-Napi::Value densify(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient) {
+Napi::Value gradient_to_js(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient, bool sparse) {
   Napi::Array out = Napi::Array::New(env, model.tensors.size());
   for (std::size_t i = 0; i < model.tensors.size(); ++i) {
     const TensorInfo& t = model.tensors[i];
+    const auto at = static_cast<std::uint32_t>(i);
     if (t.input < 0) {
-      out.Set(static_cast<std::uint32_t>(i), to_typed_array<T>(env, t, gradient.dense.data() + t.offset));
+      out.Set(at, to_typed_array<T>(env, t, gradient.dense.data() + t.offset));
+      continue;
+    }
+    if (sparse) {
+      out.Set(at, rows_to_js(env, *gradient.rows[i], gradient.blocks[i]));
       continue;
     }
     const Index dim = model.dim(static_cast<int>(i));
     auto full = Napi::TypedArrayOf<T>::New(env, static_cast<std::size_t>(t.size));
     for (std::size_t r = 0; r < gradient.rows[i]->size(); ++r)
       std::copy_n(gradient.blocks[i].data() + r * dim, dim, full.Data() + (*gradient.rows[i])[r] * dim);
-    out.Set(static_cast<std::uint32_t>(i), full);
+    out.Set(at, full);
   }
   return out;
 }

@@ -36,6 +36,42 @@ Napi::Value write_tensor(const Napi::CallbackInfo& info) {
   });
 }
 
+// Adds scale · data to a tensor, or to some rows of a table.
+template <class T>
+Napi::Value add_to_tensor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const std::shared_ptr<Store<T>> store = unwrap<Store<T>>(info[0]);
+    const Model<T>& model = *store->model;
+    const Index index = tensor_index(model, info[1]);
+    const TensorInfo& t = model.tensors[index];
+    const std::vector<T> data = copy<T>(info[2], "tensor");
+    const T scale = static_cast<T>(info[3].ToNumber().DoubleValue());
+    const bool is_rows = !info[4].IsUndefined();
+    const std::vector<std::int32_t> rows = is_rows ? copy<std::int32_t>(info[4], "rows") : std::vector<std::int32_t>();
+    require(!is_rows || t.input >= 0, "only a table has rows");
+    const Index width = t.input >= 0 ? model.dim(static_cast<int>(index)) : 0;
+    for (const std::int32_t row : rows) require(row >= 0 && row < t.shape[0], "a row is outside of its table");
+    require(static_cast<Index>(data.size()) == (is_rows ? static_cast<Index>(rows.size()) * width : t.size),
+            "a tensor must hold as many values as its shape says");
+    const auto lock = own_now(*store);
+    bring_home(*store);
+    T* to = store->values->data() + t.offset;
+    const auto add = [&](Index n, const T* from, T* into) {
+      for (Index i = 0; i < n; ++i) into[i] += scale * from[i];
+    };
+    if (is_rows) {
+      for (std::size_t r = 0; r < rows.size(); ++r)
+        add(width, data.data() + static_cast<Index>(r) * width, to + rows[r] * width);
+    } else {
+      std::vector<T> own(data.size());
+      inward<T>(t, data.data(), own.data());
+      add(t.size, own.data(), to);
+    }
+    updated_here(*store);
+    return info.Env().Undefined();
+  });
+}
+
 template <class T>
 Napi::Value read_tensor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -107,6 +143,7 @@ template <class T>
 void add_store_operations(const Operations& operations) {
   operations.add("createStore", create_store<T>);
   operations.add("writeTensor", write_tensor<T>);
+  operations.add("addToTensor", add_to_tensor<T>);
   operations.add("readTensor", read_tensor<T>);
   operations.add("readState", read_state<T>);
   operations.add("writeState", write_state<T>);

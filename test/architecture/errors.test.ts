@@ -4,7 +4,7 @@ import vm from 'node:vm';
 import { test } from 'tap';
 import * as L from '../../lib/index.js';
 
-const CLASSES = ['InnerloopError', 'Learner', 'Model', 'PersonalModel', 'TaskBatch'];
+const CLASSES = ['InnerloopError', 'Learner', 'Model', 'PersonalModel', 'ResidentParameters', 'TaskBatch'];
 const exported = Object.entries(L).filter(
   ([name, value]) => typeof value === 'function' && !CLASSES.includes(name),
 ) as unknown as [string, (...args: unknown[]) => unknown][];

@@ -1,14 +1,16 @@
 /** Model files: every bit is covered, ids of any number and kind are kept, and other readers read them. */
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { joint } from '../../lib/algorithms/registry.js';
 import { describeInputs } from '../../lib/batch/features.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors.js';
+import { decodeSafetensors } from '../../lib/files/safetensors.js';
 import { decodeSealed } from '../../lib/files/sealed.js';
 import { restoreTexts, storeTexts } from '../../lib/files/texts.js';
 import type { NamedArray } from '../../lib/files/safetensors.js';
+import { packageRoot } from '../../lib/foundation/addon.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { random } from '../../lib/foundation/random.js';
 import { createLearner } from '../../lib/learner/learner.js';
@@ -61,14 +63,15 @@ test('a checkpoint with any bit flipped, and any beginning of it, is refused', a
   await rejects(run(learnerOf(make('ridge')), tiny.train, { epochs: 1, checkpoint }), 'MODEL_FILE', /digest/);
 });
 
-test('files of version 0.1 are refused with what to do', async () => {
-  const file = path();
-  const metadata = { format: 'innerloop-learner', version: '2', checksum: '00000000', manifest: '{}' };
-  writeFileSync(file, Buffer.concat(encodeSafetensors({}, metadata)));
-  await rejects(loadLearner(file), 'MODEL_FILE', /innerloop 0\.1.*train it again/);
-  const run01 = { ...metadata, format: 'innerloop-checkpoint' };
-  writeFileSync(file, Buffer.concat(encodeSafetensors({}, run01)));
-  await rejects(run(learnerOf(make('maml')), tiny.train, { epochs: 1, checkpoint: file }), 'MODEL_FILE', /start anew/);
+test('files that version 0.1 wrote are refused with what to do', async () => {
+  const written = (name: string) => join(packageRoot(), 'test', 'fixtures', 'version-0.1', name);
+  await rejects(loadLearner(written('learner.safetensors')), 'MODEL_FILE', /innerloop 0\.1.*train it again/);
+  // A checkpoint is replaced when a training ends: the copy is, if any.
+  const checkpoint = path();
+  copyFileSync(written('checkpoint.safetensors'), checkpoint);
+  const before = readFileSync(checkpoint);
+  await rejects(run(learnerOf(make('maml')), tiny.train, { epochs: 1, checkpoint }), 'MODEL_FILE', /start anew/);
+  assert.deepEqual(readFileSync(checkpoint), before);
 });
 
 test('a model file is plain safetensors, with parameters and ids by name', async () => {
