@@ -107,6 +107,7 @@ function refuseIncomplete() {
     ...ENTRIES.map((name) => `dist/cli/${name}`),
     'dist/cli/LICENSES.txt',
     'lib/cli/config.schema.json',
+    'lib/service/demo.html',
     'data/ml-latest-small.json',
     'data/ml-latest-small/ratings.csv',
     'data/ml-latest-small/movies.csv',

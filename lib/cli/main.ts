@@ -167,6 +167,8 @@ function build(): Command {
     .description('train on the bundled MovieLens data, compare with baselines, recommend for you')
     .argument('[ratings...]', 'item=rating, such as 1=5 or "Toy Story=5"')
     .option('-o, --output <folder>', 'folder for the model and the results (default: runs/demo)')
+    .option('--web', 'a page where you rate films and see the list change, in place of a list')
+    .option('-p, --port <n>', 'of the page (default: 8080; 0: a free one)', integer(0))
     .option('--threads <n>', 'threads to use', integer(1))
     .option('--json', 'JSON lines on stdout')
     .action(demo);
@@ -384,9 +386,17 @@ async function recommend(
   });
 }
 
-async function demo(ratings: string[], { output, threads, json }: Shared & { output?: string }): Promise<void> {
+async function demo(
+  ratings: string[],
+  { output, threads, json, web, port }: Shared & { output?: string; web?: true; port?: number },
+): Promise<void> {
+  const run = { output, threads, console: openConsole(json === true), signal: interrupt.signal };
+  if (web === true) {
+    const { runWebDemo } = await import('./demo-web.js');
+    return runWebDemo({ ...run, port });
+  }
   const { runDemo } = await import('./demo.js');
-  await runDemo({ ratings, output, threads, console: openConsole(json === true), signal: interrupt.signal });
+  await runDemo({ ...run, ratings });
 }
 
 async function sinusoid({ json, ...options }: { json?: true; iterations?: number; seed?: number }): Promise<void> {

@@ -1,10 +1,19 @@
 /** The whole of it: state, model, HTTP; started and ended in order. */
-import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  invalid,
+} from '../foundation/check.js';
 import { availableMemory } from '../foundation/memory.js';
 import type { DeviceOption } from '../foundation/device.js';
 import { readExperiments } from './experiments/experiments.js';
 import { APP_DEFAULTS, createApp } from './http/app.js';
 import type { App, AppOptions } from './http/app.js';
+import { addPage } from './http/page.js';
 import { Service } from './service.js';
 import { checkComplete } from './state/dump.js';
 import { openState } from './state/state.js';
@@ -32,6 +41,8 @@ export interface ServeOptions extends Partial<AppOptions> {
   segmentBy?: string;
   /** A list of experiments: { name, variants: [{ name, share, options }], successFrom }. */
   experiments?: unknown;
+  /** Also the page on which a visitor rates items and sees the list change, at `/`. Default false. */
+  page?: boolean;
 }
 
 export interface Running {
@@ -60,6 +71,7 @@ const NAMES = [
   'retention',
   'segmentBy',
   'experiments',
+  'page',
 ];
 const MB = 2 ** 20;
 
@@ -89,6 +101,8 @@ export async function serve(options: ServeOptions): Promise<Running> {
   if (token !== undefined) checkString(token, 'options.token');
   if (token === undefined && !/^(localhost|127(\.\d+){3}|::1)$/.test(host))
     throw invalid('options.host', 'reached from elsewhere needs a token', host, 'a token, or 127.0.0.1');
+  const { page = false } = options as ServeOptions;
+  checkBoolean(page, 'options.page');
   const experiments = readExperiments(options.experiments ?? []);
   const state = location === 'none' ? undefined : await openState(location);
   if (state === undefined && experiments.length > 0)
@@ -113,6 +127,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
       state,
     );
     app = await createApp(service, { token, maxRequests, timeout, logLevel });
+    if (page) await addPage(app.fastify, service);
     await app.fastify.listen({ host, port });
   } catch (error) {
     await app?.close();
