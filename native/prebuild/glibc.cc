@@ -3,12 +3,13 @@
 // INNERLOOP_PORTABLE).
 //
 // A linker binds to the newest version of a symbol that the build system has. Version 2.34 gave the functions of
-// libpthread new versions without changing them, 2.29 did so to exp, log and pow without their System V error handling;
-// the old versions are there in every later glibc. References in the static libstdc++ and libgcc need the same, so the
-// linker redirects all of them here (--wrap, see CMakeLists.txt) and these pass them on.
+// libpthread and libdl new versions without changing them, 2.29 did so to exp, log and pow without their System V error
+// handling, 2.35 to hypot; the old versions are there in every later glibc. References in the static libstdc++ and
+// libgcc need the same, so the linker redirects all of them here (--wrap, see CMakeLists.txt) and these pass them on.
 #include <pthread.h>
 #include <sched.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include <cstdint>
 
@@ -30,6 +31,7 @@
 extern "C" {
 
 BIND(BASE, double, exp, (double x), (x))
+BIND(BASE, double, hypot, (double x, double y), (x, y))
 BIND(BASE, double, log, (double x), (x))
 BIND(BASE, double, pow, (double x, double y), (x, y))
 
@@ -43,16 +45,50 @@ BIND(BASE, int, __pthread_key_create, (pthread_key_t * key, void (*destroy)(void
 BIND(BASE, int, pthread_key_delete, (pthread_key_t key), (key))
 BIND(BASE, void*, pthread_getspecific, (pthread_key_t key), (key))
 BIND(BASE, int, pthread_setspecific, (pthread_key_t key, const void* value), (key, value))
+BIND(BASE, int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex))
+BIND(BASE, int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const timespec* until), (mutex, until))
+BIND(BASE, int, pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const timespec* until), (lock, until))
+BIND(BASE, int, pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const timespec* until), (lock, until))
 BIND(BASE, int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
 BIND(BASE, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), (lock))
 BIND(BASE, int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock))
 BIND(BASE, int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), (lock))
 BIND(BASE, int, pthread_rwlock_unlock, (pthread_rwlock_t * lock), (lock))
+// In libdl before 2.34, which Node itself has loaded.
+BIND(BASE, void*, dlopen, (const char* file, int flags), (file, flags))
+BIND(BASE, void*, dlsym, (void* of, const char* name), (of, name))
+BIND(BASE, char*, dlerror, (), ())
+
 BIND(AFFINITY, int, pthread_getaffinity_np, (pthread_t thread, std::size_t size, cpu_set_t* set), (thread, size, set))
 BIND(AFFINITY, int, pthread_setaffinity_np, (pthread_t thread, std::size_t size, const cpu_set_t* set),
      (thread, size, set))
 
 // What older systems do not have at all, and libstdc++ or libgcc would use.
+
+// 2.30: locks that wait until a time of a given clock. Before, they wait until one of the wall clock: a jump of it
+// while one waits makes the wait shorter or longer, which std::timed_mutex allows.
+static timespec onWallClock(clockid_t clock, const timespec* until) {
+  timespec here;
+  timespec there;
+  clock_gettime(clock, &here);
+  clock_gettime(CLOCK_REALTIME, &there);
+  constexpr std::int64_t SECOND = 1000000000;
+  const std::int64_t left = (until->tv_sec - here.tv_sec) * SECOND + until->tv_nsec - here.tv_nsec;
+  const std::int64_t at = there.tv_sec * SECOND + there.tv_nsec + left;
+  return {static_cast<time_t>(at / SECOND), static_cast<long>(at % SECOND)};
+}
+int pthread_mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) noexcept {
+  const timespec wall = onWallClock(clock, until);
+  return old_pthread_mutex_timedlock(mutex, &wall);
+}
+int pthread_rwlock_clockrdlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+  const timespec wall = onWallClock(clock, until);
+  return old_pthread_rwlock_timedrdlock(lock, &wall);
+}
+int pthread_rwlock_clockwrlock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) noexcept {
+  const timespec wall = onWallClock(clock, until);
+  return old_pthread_rwlock_timedwrlock(lock, &wall);
+}
 
 // 2.36: std::random_device.
 std::uint32_t arc4random() {

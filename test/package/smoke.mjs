@@ -4,12 +4,14 @@
  * managers, versions of Node and runtimes, test runners, bundlers, and the linters of packages. Prints a table, and ends with
  * `N passed, N failed, N skipped`; what cannot be had on this machine is skipped by name.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { prepare, runStep, stepsOf } from '../../dist/test/package/pages.js';
+import { newerThan, BASELINE } from '../../native/prebuild/symbols.mjs';
 import { PROGRAMS, TSCONFIGS } from './programs.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -32,11 +34,11 @@ function run(command, args, { cwd = work, env = {}, input, timeout = 300_000 } =
   return stdout;
 }
 
-function check(name, body) {
+async function check(name, body) {
   const started = performance.now();
   let [verdict, detail] = ['passed', ''];
   try {
-    detail = body() ?? '';
+    detail = (await body()) ?? '';
   } catch (error) {
     verdict = error instanceof Skip ? 'skipped' : 'failed';
     detail = error.message;
@@ -57,7 +59,7 @@ const [packed] = JSON.parse(
 const tarball = join(work, packed.filename);
 const DUCKDB = '@duckdb/node-api';
 
-check('contents of the tarball', () => {
+await check('contents of the tarball', () => {
   const names = packed.files.map(({ path }) => path);
   const wrong = names.filter((name) =>
     /^(dist\/(test|bench)|node_modules|test|bench)\/|\.test\.|binding\.gyp$/.test(name),
@@ -65,6 +67,10 @@ check('contents of the tarball', () => {
   if (wrong.length > 0) throw new Error(`not for users: ${wrong.join(', ')}`);
   for (const needed of [/^dist\/lib\/index\.js$/, /^prebuilds\/.*\.node$/, /^dist\/cli\/main\.js$/, /^native\/.*\.cc$/])
     if (!names.some((name) => needed.test(name))) throw new Error(`nothing fits ${needed}`);
+  const needed = packed.files.flatMap(({ path }) =>
+    path.endsWith('.glibc.node') ? newerThan(BASELINE, join(root, path)) : [],
+  );
+  if (needed.length > 0) throw new Error(`needs more than glibc ${BASELINE}: ${needed.join(', ')}`);
   return `${names.length} files, ${(packed.size / 1e6).toFixed(1)} MB packed, ${(packed.unpackedSize / 1e6).toFixed(1)} MB unpacked`;
 });
 
@@ -82,7 +88,7 @@ function project(name, manifest = {}) {
 const app = project('npm');
 const NPM = ['--no-audit', '--no-fund', '--loglevel=error'];
 
-check('npm install, DuckDB from the registry', () => {
+await check('npm install, DuckDB from the registry', () => {
   run('npm', ['install', ...NPM, DUCKDB], { cwd: app });
   // In either order, and once more from the lock file: npm must neither refuse nor remove DuckDB.
   run('npm', ['install', ...NPM, tarball], { cwd: app });
@@ -92,19 +98,71 @@ check('npm install, DuckDB from the registry', () => {
   return installed.join(' ');
 });
 
-const inApp = (file, options = {}) => run(process.execPath, [file], { cwd: app, ...options }).trim();
-check('import', () => inApp('esm.mjs'));
-check('require', () => inApp('commonjs.cjs'));
-check('one copy for import and require', () => inApp('both.mjs'));
-check('ratings from a CSV file to a recommendation', () => inApp('train.mjs'));
-check('worker threads', () => inApp('workers.mjs'));
-check('npx innerloop: version, demo', () => {
+const inApp = (file, { args = [] } = {}) => run(process.execPath, [file, ...args], { cwd: app }).trim();
+await check('import', () => inApp('esm.mjs'));
+await check('require', () => inApp('commonjs.cjs'));
+await check('one copy for import and require', () => inApp('both.mjs'));
+await check('ratings from a CSV file to a recommendation', () => inApp('train.mjs'));
+await check('worker threads', () => inApp('workers.mjs'));
+await check('npx innerloop: version, demo', () => {
   const version = run('npx', ['innerloop', '--version'], { cwd: app }).trim();
   const shown = run('npx', ['innerloop', 'demo', '--output', 'demo', '1=5', '296=4'], { cwd: app });
   if (!/Recommended/.test(shown)) throw new Error(`the demo recommended nothing:\n${shown}`);
   return version;
 });
-check('TypeScript: node16, nodenext, bundler, strict', () => {
+await check('npx innerloop doctor', () => {
+  const said = run('npx', ['innerloop', 'doctor'], { cwd: app });
+  if (/broken/.test(said)) throw new Error(said);
+  return said.split('\n').find((line) => line.startsWith('native core'));
+});
+await check('examples', () => {
+  const examples = join(app, 'node_modules', 'innerloop', 'examples');
+  const short = { 'own-algorithm.mjs': ['1'], 'search-configurations.mjs': ['1'] };
+  const names = readdirSync(examples).filter((name) => name !== 'embed-in-a-service.mjs');
+  for (const name of names) inApp(join(examples, name), { args: short[name] });
+  return names.join(' ');
+});
+const pages = ['README.md', 'docs/guide/start.md', ...(matrix ? guide() : [])];
+for (const page of pages) {
+  await check(`code of ${page}`, async () => {
+    const folder = join(work, 'pages', page.replaceAll('/', '-'));
+    mkdirSync(folder, { recursive: true });
+    const installed = join(app, 'node_modules', 'innerloop');
+    prepare(folder, installed, join(installed, 'dist', 'cli', 'main.js'));
+    const steps = await stepsOf(readFileSync(join(root, page), 'utf8'));
+    for (const step of steps) runStep(step, folder);
+    return `${steps.length} programs, lists of commands and files`;
+  });
+}
+
+await check('example of a service, on a model of the guide', async () => {
+  const [program, model] = [
+    join(app, 'node_modules', 'innerloop', 'examples', 'embed-in-a-service.mjs'),
+    join(work, 'pages', 'docs-guide-start.md', 'model.safetensors'),
+  ];
+  const server = spawn(process.execPath, [program, model, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const port = await new Promise((found, failed) => {
+      server.stdout.once('data', (chunk) => found(String(chunk).trim()));
+      server.once('exit', (code) => failed(new Error(`it ended with ${code}`)));
+    });
+    const answer = await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body: '{"items":["1"],"labels":[5]}' });
+    const list = await answer.json();
+    if (list.length !== 10) throw new Error(`it answered ${JSON.stringify(list)}`);
+    return `${list.length} recommendations over HTTP`;
+  } finally {
+    server.kill();
+  }
+});
+
+function guide() {
+  return ['guide', 'coming-from'].flatMap((folder) =>
+    readdirSync(join(root, 'docs', folder))
+      .map((name) => `docs/${folder}/${name}`)
+      .filter((name) => name !== 'docs/guide/start.md'),
+  );
+}
+await check('TypeScript: node16, nodenext, bundler, strict', () => {
   run('npm', ['install', ...NPM, 'typescript@5.9.3', '@types/node@20.19.43'], { cwd: app });
   for (const [name, config] of Object.entries(TSCONFIGS)) {
     writeFileSync(join(app, `tsconfig.${name}.json`), JSON.stringify(config));
@@ -120,7 +178,7 @@ if (matrix) {
     'yarn 1': ['npx', ['--yes', 'yarn@1', 'add', `file:${tarball}`, DUCKDB]],
   };
   for (const [name, [command, args]] of Object.entries(managers)) {
-    check(name, () => {
+    await check(name, () => {
       const folder = project(name.replace(' ', '-'));
       if (name === 'npm 12' && Number(process.versions.node.split('.')[0]) < 22) throw new Skip('npm 12 needs Node 22');
       run(command, args, { cwd: folder });
@@ -128,7 +186,7 @@ if (matrix) {
     });
   }
   for (const major of [20, 22, 24]) {
-    check(`Node ${major} from the registry's package`, () => {
+    await check(`Node ${major} from the registry's package`, () => {
       const folder = join(work, `node-${major}`);
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, 'package.json'), '{ "private": true }');
@@ -144,7 +202,7 @@ if (matrix) {
     ['Bun', 'bun@1', ['run']],
     ['Deno', 'deno@2', ['run', '--allow-all', '--node-modules-dir=manual']],
   ]) {
-    check(name, () => {
+    await check(name, () => {
       const folder = join(work, name);
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, 'package.json'), '{ "private": true }');
@@ -155,16 +213,16 @@ if (matrix) {
       return run(command, ['--version']).split('\n')[0];
     });
   }
-  check('vitest', () => {
+  await check('vitest', () => {
     run('npm', ['install', ...NPM, 'vitest@3'], { cwd: app });
     run('npx', ['vitest', 'run', 'sample.vitest.mjs'], { cwd: app });
   });
-  check('jest', () => {
+  await check('jest', () => {
     run('npm', ['install', ...NPM, 'jest@30'], { cwd: app });
     const env = { NODE_OPTIONS: '--experimental-vm-modules' };
     run('npx', ['jest', '--rootDir', '.', 'sample.jest'], { cwd: app, env });
   });
-  check('esbuild and vite bundles', () => {
+  await check('esbuild and vite bundles', () => {
     run('npm', ['install', ...NPM, 'esbuild@0.28', 'vite@7'], { cwd: app });
     const bundle = ['esbuild', 'train.mjs', '--bundle', '--platform=node', '--format=esm', '--outfile=bundle.mjs'];
     run('npx', [...bundle, '--external:innerloop'], { cwd: app });
@@ -186,8 +244,8 @@ if (matrix) {
     run('npx', ['vite', 'build', '--ssr', 'train.mjs', '--outDir', 'vite-out'], { cwd: app });
     run(process.execPath, ['vite-out/train.js'], { cwd: app });
   });
-  check('publint', () => run('npx', ['--yes', 'publint@0.3.25', '--strict', tarball]).trim().split('\n').at(-1));
-  check('attw', () => {
+  await check('publint', () => run('npx', ['--yes', 'publint@0.3.25', '--strict', tarball]).trim().split('\n').at(-1));
+  await check('attw', () => {
     run('npx', ['--yes', '@arethetypeswrong/cli@0.18.5', tarball, '--format', 'table-flipped']);
   });
 }
