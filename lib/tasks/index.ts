@@ -20,6 +20,6 @@ export type {
 export { redrawQuery } from './redraw.js';
 export { splitTasks } from './split.js';
 export type { GrownSplit, RestoredSplit, StoredSplit } from './stored-split.js';
-export type { Split } from './split.js';
+export type { SetsOf, Split } from './split.js';
 export { subsetTasks, summary } from './subset.js';
 export type { Spread, TaskSummary } from './subset.js';

@@ -11,9 +11,9 @@ import type { TimeCuts } from './split-time.js';
 import { subsetTasks } from './subset.js';
 import { rowsWhere, select } from './select.js';
 
-export interface Split {
+export interface Split<Sets = Record<string, TaskSet>> {
   /**
-   * Task sets by name. Protocols `users`, `tasks`, `time`: `train` and, where their fraction is above 0, `validation`, `test`.
+   * Task sets by name, which the type knows where the options were written out (`SetsOf`). Protocols `users`, `tasks`, `time`: `train` and, where their fraction is above 0, `validation`, `test`.
    * Protocol `partitions`: `train`, `userCold`, `itemCold`, `bothCold` and, with validation, `validationUserCold`,
    * `validationItemCold`, `validationBothCold`. Protocol `parts`: those of `train`, `validation` and `test` that the data has.
    *
@@ -21,7 +21,7 @@ export interface Split {
    * training or validation used: what was known by then. No query row of another set is ever among `trainRows`, nor is a row
    * of a task held out by protocol `tasks`, if another of the row's tasks is trained on.
    */
-  sets: Record<string, TaskSet>;
+  sets: Sets;
   /** All interactions that may be trained on, ascending: also those of users with too few or too many rows for a task. */
   trainRows: Int32Array;
   /**
@@ -31,6 +31,21 @@ export interface Split {
   rows: Record<string, Int32Array>;
   notes: string[];
 }
+
+/** Sets that are there if an option is given (a fraction has to be above 0), may be there if it may be, or are not. */
+type Given<Options, Option extends string, Name extends string> = Option extends keyof Options
+  ? undefined extends Options[Option]
+    ? { [name in Name]?: TaskSet }
+    : { [name in Name]: TaskSet }
+  : unknown;
+
+/** The sets of a split by its options, as far as their type says which there are; else any name. */
+export type SetsOf<Options extends SplitOptions> = [Options] extends [{ protocol: 'users' | 'tasks' | 'time' }]
+  ? { train: TaskSet } & Given<Options, 'validation', 'validation'> & Given<Options, 'test', 'test'>
+  : [Options] extends [{ protocol: 'partitions' }]
+    ? { train: TaskSet; userCold: TaskSet; itemCold: TaskSet; bothCold: TaskSet } & Given<Options, 'warm', 'warm'> &
+        Given<Options, 'validation', 'validationUserCold' | 'validationItemCold' | 'validationBothCold'>
+    : Record<string, TaskSet>;
 
 /**
  * Divides a dataset into task sets for training, validation and test.
@@ -50,6 +65,7 @@ export interface Split {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN (a selector's feature), EMPTY_DATA (names the
  * set that has no task, or the selector that picks none or all)
  */
+export function splitTasks<Options extends SplitOptions>(dataset: Dataset, options: Options): Split<SetsOf<Options>>;
 export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
   checkSplit(dataset, options);
   return splitBy(dataset, options, assign(dataset, options));

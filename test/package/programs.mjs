@@ -19,11 +19,17 @@ export async function served(): Promise<string[]> {
   const list: Recommendation[] = await me.recommend({ count: 3 });
   return list.map(({ item }) => item);
 }
+export function held(dataset: Dataset): number {
+  const { sets } = splitTasks(dataset, { protocol: 'users', validation: 0.1, tasks: { query: 5 } });
+  // @ts-expect-error no test set was asked for
+  if (sets.test !== undefined) return 0;
+  return sets.validation.size + sets.train.size;
+}
 const error: InnerloopError | undefined = undefined;
 export default error;
 `;
-const NAMES = 'createLearner, defineModel, InnerloopError, maml';
-const TYPES = 'Learner, Model, Recommendation';
+const NAMES = 'createLearner, defineModel, InnerloopError, maml, splitTasks';
+const TYPES = 'Dataset, Learner, Model, Recommendation';
 
 export const PROGRAMS = {
   'esm.mjs': `import { maml, runtime } from 'innerloop';\n${CHECK}\nconsole.log(runtime().isa);\n`,

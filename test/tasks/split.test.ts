@@ -225,7 +225,8 @@ test('split by partitions: the warm set holds query rows of training users out, 
   const { sets, trainRows } = splitTasks(dataset, { ...base, warm: 0.25 });
   const { warm, ...others } = sets;
   assert.deepEqual(Object.keys(others), Object.keys(without.sets));
-  for (const name of ['userCold', 'itemCold', 'bothCold']) assert.deepEqual(others[name], without.sets[name], name);
+  for (const name of ['userCold', 'itemCold', 'bothCold'] as const)
+    assert.deepEqual(others[name], without.sets[name], name);
   assert.equal(warm.size, 10);
   assert.equal(warm.queryRows.length, 50);
   const train = new Set(trainRows);
@@ -238,4 +239,12 @@ test('split by partitions: the warm set holds query rows of training users out, 
   assert.ok(rowsOf(sets['train']).every((row) => train.has(row)));
   throws(() => splitTasks(dataset, { ...base, warm: 1.5 }), 'INVALID_OPTION', /split\.warm.*1\.5/);
   throws(() => splitTasks(dataset, { ...base, warm: 0.001 }), 'EMPTY_DATA', /split\.warm/);
+});
+
+test('split: the type of the sets knows which there are', async () => {
+  const dataset = datasetOf(new Array<number>(30).fill(12));
+  const { sets } = splitTasks(dataset, { protocol: 'users', validation: 0.2, tasks: { query: 5 } });
+  assert.equal(sets.train.size + sets.validation.size, 30);
+  // @ts-expect-error no test set was asked for
+  assert.equal(sets.test, undefined);
 });
