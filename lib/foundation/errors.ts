@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'DIVERGED' // a loss or gradient is not finite
   | 'ABORTED' // the AbortSignal fired
   | 'DISPOSED' // the object was closed
+  | 'BUSY' // so many calls of a learner wait or are at work that another one would only wait
   | 'NATIVE' // the native core failed to load or broke an invariant
   | 'CUDA_PACKAGE' // device cuda: the package innerloop-cuda is not there, or its library does not load
   | 'CUDA_DRIVER' // there is no driver, or it does not start

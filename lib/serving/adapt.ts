@@ -2,10 +2,12 @@
  * What a learner does for users: adapting to one or to many, restoring, vectors of items. Serving comes after the learner in
  * the pipeline, so the methods are put on it here: whoever imports this module, as the package's index does, has them.
  */
-import { runNative, runNativeSync } from '../foundation/addon.js';
+import { runNativeSync } from '../foundation/addon.js';
 import { checkArray, checkInteger, checkObject, checkSignal } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
 import { Learner } from '../learner/learner.js';
+import { adaptOne } from './adapt-one.js';
+import { admitted } from './admission.js';
 import { CatalogCache } from './catalog-cache.js';
 import { itemVectorsOf, similarTo } from './item-vectors.js';
 import type { SimilarItem } from './item-vectors.js';
@@ -31,7 +33,8 @@ declare module '../learner/learner.js' {
      * ```
      *
      * @param support items by id and their labels; features of the user where the model uses any
-     * @throws {InnerloopError} INVALID_OPTION (a label that is not finite …), DIVERGED, ABORTED
+     * @throws {InnerloopError} INVALID_OPTION (a label that is not finite …), DIVERGED, ABORTED; BUSY where `learner.maxCalls` are at
+     * work or wait
      */
     adapt(support: Support, options?: { signal?: AbortSignal }): Promise<PersonalModel>;
 
@@ -87,12 +90,7 @@ declare module '../learner/learner.js' {
 Learner.prototype.adapt = async function (support, options = {}) {
   checkObject(options, 'options', ['signal']);
   checkSignal(options.signal, 'options.signal');
-  const catalog = this.servedCatalog();
-  const { packed, ...known } = packSupport(this, catalog, support);
-  const { version } = this;
-  const call = { ...this.call(packed), ...packing(this) };
-  const [adapted] = await runNative(options.signal, (token) => this.model.ops.adapt({ ...call, token }));
-  return new PersonalModel({ learner: this, catalog, version, support: copyOfSupport(support), known, adapted });
+  return admitted(this, async () => new PersonalModel(await adaptOne(this, support, options.signal)));
 };
 
 Learner.prototype.adaptSync = function (support) {
@@ -104,15 +102,15 @@ Learner.prototype.adaptSync = function (support) {
 };
 
 Learner.prototype.adaptMany = function (supports, options = {}) {
-  return adaptMany(this, supports, options);
+  return admitted(this, () => adaptMany(this, supports, options));
 };
 
 Learner.prototype.predictMany = function (users, items, options = {}) {
-  return predictMany(this, users, items, options);
+  return admitted(this, () => predictMany(this, users, items, options));
 };
 
 Learner.prototype.recommendMany = function (users, options = {}) {
-  return recommendMany(this, users, options);
+  return admitted(this, () => recommendMany(this, users, options));
 };
 
 Learner.prototype.restore = function (json) {

@@ -9,6 +9,8 @@ import type { FeatureValues } from '../batch/given-features.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { RowLoss } from '../model/losses.js';
+import { adaptOne } from './adapt-one.js';
+import { scoreRows } from './score-rows.js';
 import { contextOf } from './support.js';
 import type { Context, RowValues } from './support.js';
 import { defineModel } from '../model/model.js';
@@ -144,7 +146,8 @@ async function scoresAfter(
   const contextAt = (i: number) => told!.rows[told!.of === 0 ? 0 : told!.of[i]];
   const { also, weights } = support.values ?? {};
   const of = (values: ArrayLike<number>) => rows.map((i) => values[i]);
-  const me = await learner.adapt(
+  const person = await adaptOne(
+    learner,
     {
       items: rows.map((i) => id(support.items[i])),
       labels: rows.map((i) => labels[i]),
@@ -155,10 +158,11 @@ async function scoresAfter(
       ...(weights && { weights: of(weights) }),
       outside: 'allow',
     },
-    { signal },
+    signal,
   );
-  const targets = [target, ...own.map((i) => support.items[i])];
-  return me.predict(targets.map(id), { signal, ...(context && { context: [context, ...own.map(contextAt)] }) });
+  const targets = Int32Array.of(target, ...own.map((i) => support.items[i]));
+  const given = context && [context, ...own.map(contextAt)];
+  return scoreRows(person, targets, contextOf(learner, person.catalog, given, targets.length, 'context'), signal);
 }
 
 const allRows = ({ support }: Case) => Array.from(support.items, (_, i) => i);

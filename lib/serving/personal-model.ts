@@ -3,6 +3,8 @@ import { InnerloopError } from '../foundation/errors.js';
 import { withNoise } from '../learner/uncertainty.js';
 import type { Uncertain } from '../learner/uncertainty.js';
 import type { FeatureValues } from '../batch/given-features.js';
+import { adaptOne } from './adapt-one.js';
+import { admitted } from './admission.js';
 import { explain } from './explain.js';
 import type { ExplainOptions, Explanation } from './explain.js';
 import { checkRecommend } from './options.js';
@@ -77,13 +79,15 @@ export class PersonalModel {
     const { learner, catalog, support } = this.#person;
     const rows = itemRows(catalog, items, 'items');
     const context = contextOf(learner, catalog, options.context, rows.length, 'options.context');
-    if (!uncertainty) return scoreRows(this.#person, rows, context, signal);
+    if (!uncertainty) return admitted(learner, () => scoreRows(this.#person, rows, context, signal));
     learner.checkUncertainty();
-    const variance = new Float64Array(rows.length);
-    const certain = await certainOf(this.#person, () => packSupport(learner, catalog, support).packed, signal);
-    const mean = await scoreRows(this.#person, rows, context, signal, certain, variance);
-    if (learner.noiseVariance !== undefined) withNoise(variance, learner.noiseVariance);
-    return { mean, variance };
+    return admitted(learner, async () => {
+      const variance = new Float64Array(rows.length);
+      const certain = await certainOf(this.#person, () => packSupport(learner, catalog, support).packed, signal);
+      const mean = await scoreRows(this.#person, rows, context, signal, certain, variance);
+      if (learner.noiseVariance !== undefined) withNoise(variance, learner.noiseVariance);
+      return { mean, variance };
+    });
   }
 
   /**
@@ -109,7 +113,8 @@ export class PersonalModel {
    * ```
    */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
-    const [list] = await recommendTo([this.#person], checkRecommend(options));
+    const settings = checkRecommend(options);
+    const [list] = await admitted(this.#person.learner, () => recommendTo([this.#person], settings));
     return list;
   }
 
@@ -129,7 +134,7 @@ export class PersonalModel {
     adaptedOf(this.#person);
     const { learner, catalog, known } = this.#person;
     const [row] = itemRows(catalog, [item], 'item');
-    return explain(learner, catalog, known, row, options);
+    return admitted(learner, () => explain(learner, catalog, known, row, options));
   }
 
   /**
@@ -150,8 +155,11 @@ export class PersonalModel {
     checkObject(options, 'options', ['context', 'signal']);
     const { signal, context } = options;
     checkSignal(signal, 'options.signal');
-    const { support, person } = await updatedPerson(this.#person, item, label, context, signal);
-    return person === undefined ? this.#person.learner.adapt(support, { signal }) : new PersonalModel(person);
+    const { learner } = this.#person;
+    return admitted(learner, async () => {
+      const { support, person } = await updatedPerson(this.#person, item, label, context, signal);
+      return new PersonalModel(person ?? (await adaptOne(learner, support, signal)));
+    });
   }
 
   /** Plain data, for a store or another thread: `learner.restore(json)` makes it a personal model of the same learner again. */

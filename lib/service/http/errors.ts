@@ -2,6 +2,8 @@
 import type { ErrorCode } from '../../foundation/errors.js';
 import { InnerloopError } from '../../foundation/errors.js';
 
+/** What is no fault of the request: try again. */
+const LATER: Partial<Record<ErrorCode, number>> = { ABORTED: 503, BUSY: 429 };
 const THEIRS = new Set<ErrorCode>(['INVALID_OPTION', 'UNKNOWN_OPTION', 'INVALID_DATA', 'EMPTY_DATA', 'UNSUPPORTED']);
 
 export interface Failure {
@@ -20,7 +22,7 @@ export function failureOf(error: unknown, requestId: string): Failure {
   if (error instanceof InnerloopError) {
     const { code, message, expected } = error;
     const field = error.field?.replace(/^(options|support)\./, '');
-    const status = 'status' in error ? Number(error.status) : code === 'ABORTED' ? 503 : THEIRS.has(code) ? 400 : 500;
+    const status = 'status' in error ? Number(error.status) : (LATER[code] ?? (THEIRS.has(code) ? 400 : 500));
     if (status === 500) return { status, error: { code, message: 'the service failed; its log has more', requestId } };
     return { status, error: { code, message, ...(field && { field }), ...(expected && { expected }) } };
   }

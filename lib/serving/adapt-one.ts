@@ -1,0 +1,17 @@
+/** Adapting to one user. */
+import { runNative } from '../foundation/addon.js';
+import type { Learner } from '../learner/learner.js';
+import { copyOfSupport, packing } from './person.js';
+import type { Person } from './person.js';
+import { packSupport } from './support.js';
+import type { Support } from './support.js';
+
+/** @internal */
+export async function adaptOne(learner: Learner, support: Support, signal: AbortSignal | undefined): Promise<Person> {
+  const catalog = learner.servedCatalog();
+  const { packed, ...known } = packSupport(learner, catalog, support);
+  const { version } = learner;
+  const call = { ...learner.call(packed), ...packing(learner) };
+  const [adapted] = await runNative(signal, (token) => learner.model.ops.adapt({ ...call, token }));
+  return { learner, catalog, version, support: copyOfSupport(support), known, adapted };
+}
