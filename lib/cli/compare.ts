@@ -13,17 +13,20 @@ import { lockFile, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
-import { choosingMetric, contendersOf, runConfig, splitSeedOf } from './contenders.js';
+import type { Config } from './config.js';
+import { chanceRun } from './chance.js';
+import { choosingMetric, contendersOf, runConfig, seedsFrom, splitSeedOf, splitsFrom } from './contenders.js';
 import type { Contender } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
-import { fingerprint, measures, prepare, reportedSets } from './pipeline.js';
+import { divide, fingerprint, measures, openData, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
+import { searchAll } from './search.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
 /** In the output folder; the results of single runs are in the folder beside. */
-const FILES = { json: 'compare.json', table: 'compare.md', runs: 'compare' } as const;
+const FILES = { json: 'compare.json', table: 'compare.md', runs: 'compare', tuned: 'tune' } as const;
 const WORKER = fileURLToPath(new URL('./compare-worker.js', import.meta.url));
 
 export interface CompareRun {
@@ -33,59 +36,83 @@ export interface CompareRun {
   output: string;
   /** Run again what the output folder holds results of. */
   fresh: boolean;
+  /** Number of seeds; default those of the configuration. */
+  seeds?: number;
+  /** Number of splits into training, validation and test; default one. */
+  splits?: number;
+  /** Settings to try of each learner and baseline on the validation tasks of each split, before it is compared; default none. */
+  tune?: number;
+  /** Processes at a time. */
+  jobs: number;
   console: Console;
   signal: AbortSignal;
 }
 
 interface Planned extends Job {
+  /** Seed of the split, where there are several. */
+  split: number | undefined;
+  /** Names of the tasks of the reported sets, where splits are several. */
+  tasks: Record<string, readonly string[]> | undefined;
   /** Name of its file of results, without folder. */
   file: string;
   /** What its result depends on. */
   key: string;
 }
 
-export async function runComparison({
-  comparison,
-  learners,
-  output,
-  fresh,
-  console,
-  signal,
-}: CompareRun): Promise<void> {
+export async function runComparison(options: CompareRun): Promise<void> {
+  const { comparison, learners, output, fresh, jobs: most, console, signal } = options;
   const began = performance.now();
-  const prepared = await prepare(comparison.base, signal);
-  for (const note of [...prepared.dataset.notes, ...prepared.split.notes]) console.note(note);
-  const chosenBy = choosingMetric(comparison.base, learners, prepared.split.sets['train']);
-  const jobs = plan(comparison, learners, prepared, chosenBy);
+  const { base } = comparison;
+  const dataset = await openData(base, signal);
+  const splits = splitsFrom(base, options.splits ?? 1);
+  const prepared: Prepared[] = [];
+  for (const seed of splits) prepared.push(await divide({ ...base, split: { ...base.split, seed } }, { ...dataset }));
+  for (const note of [...dataset.notes, ...prepared[0].split.notes]) console.note(note);
+  const chosenBy = choosingMetric(base, learners, prepared[0].split.sets['train']);
   await attempt(output, () => mkdir(join(output, FILES.runs), { recursive: true }));
   await refuseFolders([FILES.json, FILES.table].map((name) => join(output, name)));
   const lock = await lockFile(join(output, FILES.json));
   try {
+    const contenders = await contendersBySplit(options, prepared, chosenBy);
+    const jobs = prepared.flatMap((one, s) =>
+      plan(base, seedsFrom(comparison.seeds, options.seeds), contenders[s], one, splits.length > 1, chosenBy),
+    );
+    const chance: MethodRun[] = [];
+    for (const [s, one] of prepared.entries())
+      chance.push(placed(await chanceRun(one, signal), splits.length > 1 ? splits[s] : undefined, tasksOf(one)));
     const runs = new Map<Planned, MethodRun>();
     for (const job of jobs) {
       const path = join(output, FILES.runs, job.file);
       if (fresh) await attempt(path, () => rm(path, { force: true }));
       const kept = await readRun(path, job.key);
-      if (kept !== undefined) runs.set(job, kept);
+      if (kept !== undefined) runs.set(job, placed(kept, job.split, job.tasks));
     }
     if (runs.size > 0) console.note(`${runs.size} of ${jobs.length} runs are done; --fresh does them again`);
+    const left = jobs.filter((job) => !runs.has(job));
     let ended: unknown;
-    for (const job of jobs) {
-      if (runs.has(job)) continue;
-      const run = await runInProcess(job, `${runs.size + 1}/${jobs.length} ${titleOf(job)}`, signal).catch(
-        (error: unknown) => void (ended = error),
-      );
-      if (run === undefined) break;
-      console.note(`${titleOf(job)}: ${describe(run, chosenBy)}`);
-      console.json({ event: 'run', ...run });
-      runs.set(job, run);
-      // Another failure than divergence may be another the next time: out of memory, a full disk.
-      if (run.failed === undefined || run.failed.code === 'DIVERGED')
-        await write(join(output, FILES.runs, job.file), { key: job.key, run });
-      await save(output, prepared, jobs, runs);
-    }
+    const lane = async (): Promise<void> => {
+      for (let job = left.shift(); job !== undefined && ended === undefined; job = left.shift()) {
+        const run = await runInProcess(
+          job,
+          `${jobs.length - left.length}/${jobs.length} ${titleOf(job)}`,
+          most === 1,
+          signal,
+        ).catch((error: unknown) => void (ended ??= error));
+        if (run === undefined) break;
+        console.note(`${titleOf(job)}: ${describe(run, chosenBy)}`);
+        console.json({ event: 'run', ...run });
+        runs.set(job, placed(run, job.split, job.tasks));
+        // Another failure than divergence may be another the next time: out of memory, a full disk.
+        if (run.failed === undefined || run.failed.code === 'DIVERGED')
+          await write(join(output, FILES.runs, job.file), { key: job.key, run });
+        saving = saving.then(async () => void (await save(output, prepared[0], jobs, runs, chance, most)));
+        await saving;
+      }
+    };
+    let saving = Promise.resolve();
+    await Promise.all(Array.from({ length: most }, lane));
     if (runs.size > 0) {
-      const table = await save(output, prepared, jobs, runs);
+      const table = await save(output, prepared[0], jobs, runs, chance, most);
       console.result(renderComparison(table));
       if (runs.size < jobs.length) console.note(`${jobs.length - runs.size} of ${jobs.length} runs are missing`);
       console.note(`table and results: ${output} (${seconds(began).toFixed(1)} s)`);
@@ -100,30 +127,51 @@ export async function runComparison({
   }
 }
 
+/**
+ * Learners and baselines of each split, with what a search on the split's own validation tasks found: a test user of one split may be
+ * a validation user of another.
+ */
+async function contendersBySplit(
+  { comparison, learners, output, fresh, tune: budget, jobs, console, signal }: CompareRun,
+  prepared: readonly Prepared[],
+  metric: string,
+): Promise<Contender[][]> {
+  const { base, seeds } = comparison;
+  const all = contendersOf(base, learners, prepared[0].dataset);
+  if (budget === undefined) return prepared.map(() => all);
+  const found: Contender[][] = [];
+  for (const one of prepared) {
+    const seed = splitSeedOf(one.config);
+    const folder = join(output, FILES.tuned, ...(prepared.length > 1 ? [`split-${seed}`] : []));
+    const rest = { budget, seeds: seeds.slice(0, 1), splits: [seed], jobs, folder, fresh, console, signal };
+    const searched = await searchAll({ base, contenders: all, prepared: one, metric, ...rest });
+    found.push(searched.map(({ contender, config }) => ({ ...contender, config })));
+  }
+  return found;
+}
+
 /** Seed by seed, so that a machine that slows down does so for all learners; baselines last. */
 function plan(
-  { base, seeds }: ComparisonConfig,
-  learners: readonly NamedLearner[],
+  base: Config,
+  seeds: readonly number[],
+  contenders: readonly Contender[],
   prepared: Prepared,
+  areSeveral: boolean,
   chosenBy: string,
 ): Planned[] {
   const data = identity(prepared);
+  const split = splitSeedOf(prepared.config);
+  const tasks = areSeveral ? tasksOf(prepared) : undefined;
   const job = ({ name, file, config, baseline }: Contender, seed: number | undefined): Planned => {
-    const own = runConfig(config, base, seed ?? base.seed, splitSeedOf(base));
+    const own = runConfig(config, base, seed ?? base.seed, split);
     // Results do not depend on the threads, but times do.
     const key = createHash('sha256')
       .update(JSON.stringify([version(), runtime().isa, data, own, baseline, chosenBy]))
       .digest('hex');
-    return {
-      method: name,
-      config: own,
-      baseline,
-      chosenBy,
-      file: `${file}${seed === undefined ? '' : `.seed-${seed}`}.json`,
-      key,
-    };
+    const names = [file, ...(areSeveral ? [`split-${split}`] : []), ...(seed === undefined ? [] : [`seed-${seed}`])];
+    const place = { split: areSeveral ? split : undefined, tasks, file: `${names.join('.')}.json`, key };
+    return { method: name, config: own, baseline, chosenBy, ...place };
   };
-  const contenders = contendersOf(base, learners, prepared.dataset);
   return [
     ...seeds.flatMap((seed) =>
       contenders.filter(({ baseline }) => baseline === undefined).map((contender) => job(contender, seed)),
@@ -131,6 +179,13 @@ function plan(
     ...contenders.filter(({ baseline }) => baseline !== undefined).map((contender) => job(contender, undefined)),
   ];
 }
+
+const tasksOf = (prepared: Prepared): Record<string, readonly string[]> =>
+  Object.fromEntries(reportedSets(prepared).map((name) => [name, prepared.split.sets[name].keys]));
+
+/** A run with the split that it was on, where there are several. */
+const placed = (run: MethodRun, split: number | undefined, tasks: MethodRun['tasks']): MethodRun =>
+  split === undefined ? run : { ...run, split, tasks };
 
 /** Of the data and of the tasks that are reported. */
 function identity(prepared: Prepared): string {
@@ -146,7 +201,7 @@ function identity(prepared: Prepared): string {
 // ---------------------------------------------------------------------------------------------------------- processes
 
 /** @throws {InnerloopError} ABORTED; whatever else goes wrong is a failed run */
-function runInProcess(job: Planned, title: string, signal: AbortSignal): Promise<MethodRun> {
+function runInProcess(job: Planned, title: string, isAlone: boolean, signal: AbortSignal): Promise<MethodRun> {
   return new Promise((done, fail) => {
     const child = fork(WORKER, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let run: MethodRun | undefined;
@@ -166,7 +221,7 @@ function runInProcess(job: Planned, title: string, signal: AbortSignal): Promise
     child.on('message', (message: Message) => {
       if (message.event === 'result') run = message.run;
       // A line an epoch of every learner is too much for a log.
-      else if (process.stderr.isTTY !== true) return;
+      else if (process.stderr.isTTY !== true || !isAlone) return;
       else if (message.event === 'progress') bar(message.phase).step(message.share);
       else bar(message.phase, message.metric).epoch(message.report);
     });
@@ -217,12 +272,21 @@ async function save(
   prepared: Prepared,
   jobs: readonly Planned[],
   runs: ReadonlyMap<Planned, MethodRun>,
+  chance: readonly MethodRun[],
+  atATime: number,
 ): Promise<RunTable> {
   const inOrder = jobs.flatMap((job) => runs.get(job) ?? []);
-  const compared = compareRuns(inOrder, prepared.validation === undefined ? undefined : jobs[0].chosenBy);
+  const compared = compareRuns(
+    [...inOrder, ...chance],
+    prepared.validation === undefined ? undefined : jobs[0].chosenBy,
+  );
   const { train: tasks } = prepared.split.sets;
   const { candidates = 'query' } = measures(prepared.config, tasks);
-  const table = { ...compared, notes: candidates === 'query' ? [] : [describeCandidates(candidates, tasks)] };
+  const notes = [
+    ...(candidates === 'query' ? [] : [describeCandidates(candidates, tasks)]),
+    ...(atATime === 1 ? [] : [`Up to ${atATime} runs at a time: times are longer than those of a run alone.`]),
+  ];
+  const table = { ...compared, notes };
   const { rows, users, items } = fingerprint(prepared.dataset);
   await write(join(output, FILES.json), {
     version: version(),
@@ -246,8 +310,12 @@ async function readRun(path: string, key: string): Promise<MethodRun | undefined
   }
 }
 
-const titleOf = ({ method, config, baseline }: Job) =>
-  baseline === undefined ? `${method}, seed ${config.seed}` : method;
+const titleOf = ({ method, config, baseline, split }: Planned) =>
+  [
+    method,
+    ...(split === undefined ? [] : [`split ${split}`]),
+    ...(baseline === undefined ? [`seed ${config.seed}`] : []),
+  ].join(', ');
 
 function describe({ failed, validation, trainSeconds, epoch }: MethodRun, metric: string): string {
   if (failed !== undefined) return `failed: ${failed.code} ${failed.message}`;

@@ -28,6 +28,17 @@ export function contendersOf(base: Config, learners: readonly NamedLearner[], da
 /** The seed of the split where none is named. */
 export const splitSeedOf = ({ split, seed }: Config): number => split.seed ?? seed;
 
+/** So many different seeds: those that are listed, and then the ones that follow. */
+export function seedsFrom(listed: readonly number[], count: number | undefined): number[] {
+  const seeds = [...listed];
+  while (seeds.length < (count ?? listed.length)) seeds.push(Math.max(...seeds) + 1);
+  return seeds.slice(0, count);
+}
+
+/** Seeds of so many splits. */
+export const splitsFrom = (base: Config, count: number): number[] =>
+  Array.from({ length: count }, (_, k) => splitSeedOf(base) + k);
+
 /** A configuration as one run has it. @param base says how many threads there are */
 export function runConfig(config: Config, base: Config, seed: number, split: number): Config {
   return {

@@ -5,6 +5,8 @@ import { Command, CommanderError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
 import type { DeviceOption } from '../foundation/device.js';
 import { asUsage, collect, device, EXIT, given, integer, need, overridden, readConfig } from './arguments.js';
+import { compare, tune } from './experiments.js';
+import type { CommandContext, CompareArguments, TuneArguments } from './experiments.js';
 import { openConsole, shellWord } from './output.js';
 import { addServiceCommands } from './service-commands.js';
 import { packageVersion as version } from '../learner/manifest.js';
@@ -86,13 +88,21 @@ function build(): Command {
       '-o, --output <folder>',
       'folder for the table and the results of every run; runs that are done are not done again',
     )
+    .option(
+      '--tune <n>',
+      'first try so many settings of each learner and baseline on the validation tasks of each split',
+      integer(1),
+    )
+    .option('--seeds <n>', 'train every learner with so many seeds (default: those of the configuration)', integer(1))
+    .option('--splits <n>', 'on so many splits, pooled (default: 1)', integer(1))
+    .option('--jobs <n>', 'processes at a time; times are of a busy machine then (default: 1)', integer(1))
     .option('--only <names>', 'comma-separated learners of the configuration')
     .option('--fresh', 'run again what is done')
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
     .option('--threads <n>', 'threads to use; accuracy does not depend on it', integer(1))
     .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
     .option('--json', 'JSON lines on stdout: one a run, then the comparison')
-    .action(compare);
+    .action((options: CompareArguments) => compare(options, context));
 
   program
     .command('tune')
@@ -108,7 +118,7 @@ function build(): Command {
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
     .option('--threads <n>', 'threads of each process', integer(1))
     .option('--json', 'JSON lines on stdout: one a trial, then the result')
-    .action(tuneOptions);
+    .action((options: TuneArguments) => tune(options, context));
 
   program
     .command('scenario')
@@ -260,68 +270,7 @@ async function train(
   });
 }
 
-async function compare(
-  options: Shared & { config?: string; output?: string; only?: string; fresh?: true; epochs?: number },
-): Promise<void> {
-  const path = need(options.config, CONFIG);
-  const { readComparison } = await import('./learners.js');
-  const comparison = await asUsage(readComparison(path));
-  const { base, learners } = comparison;
-  const chosen = await overridden(base, learners, options);
-  const { runComparison } = await import('./compare.js');
-  const { outputFolder } = await import('./train.js');
-  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
-  resumeHint = [
-    'innerloop compare',
-    `--config ${shellWord(path)}`,
-    ...given(options, ['output', 'only', 'epochs', 'threads', 'device']),
-  ].join(' ');
-  await runComparison({
-    comparison,
-    learners: chosen,
-    output,
-    fresh: options.fresh === true,
-    console: openConsole(options.json === true),
-    signal: interrupt.signal,
-  });
-}
-
-async function tuneOptions(
-  options: Shared & {
-    config?: string;
-    output?: string;
-    budget?: number;
-    seeds?: number;
-    splits?: number;
-    jobs?: number;
-    only?: string;
-    fresh?: true;
-    epochs?: number;
-  },
-): Promise<void> {
-  const path = need(options.config, CONFIG);
-  const { readLearners } = await import('./learners.js');
-  const comparison = await asUsage(readLearners(path));
-  const { base, learners } = comparison;
-  const chosen = await overridden(base, learners, options);
-  const { DEFAULT_BUDGET, defaultJobs, runTuning } = await import('./tune.js');
-  const { outputFolder } = await import('./train.js');
-  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
-  const passed = ['output', 'budget', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads'] as const;
-  resumeHint = ['innerloop tune', `--config ${shellWord(path)}`, ...given(options, passed)].join(' ');
-  await runTuning({
-    comparison,
-    learners: chosen,
-    output,
-    budget: options.budget ?? DEFAULT_BUDGET,
-    seeds: options.seeds ?? 1,
-    splits: options.splits ?? 1,
-    jobs: options.jobs ?? defaultJobs(),
-    fresh: options.fresh === true,
-    console: openConsole(options.json === true),
-    signal: interrupt.signal,
-  });
-}
+const context: CommandContext = { signal: interrupt.signal, onInterrupt: (hint) => void (resumeHint = hint) };
 
 async function scenario(
   given: string,

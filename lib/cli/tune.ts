@@ -9,7 +9,7 @@ import { rankedSettings } from '../tune/best.js';
 import { packageVersion as version } from '../learner/manifest.js';
 import { runtime } from '../index.js';
 import type { Config } from './config.js';
-import { choosingMetric, contendersOf, splitSeedOf } from './contenders.js';
+import { choosingMetric, contendersOf, seedsFrom, splitsFrom } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { refuseFolders, seconds } from './output.js';
 import type { Console } from './output.js';
@@ -50,15 +50,14 @@ export async function runTuning(options: TuneRunOptions): Promise<void> {
   await refuseFolders([at('json'), at('table'), at('plot'), at('tuned')]);
   const lock = await lockFile(at('json'));
   try {
-    const split = splitSeedOf(base);
     const searched = await searchAll({
       base,
       contenders,
       prepared,
       metric,
       budget,
-      seeds: Array.from({ length: options.seeds }, (_, k) => comparison.seeds[k] ?? Math.max(...comparison.seeds) + k),
-      splits: Array.from({ length: options.splits }, (_, k) => split + k),
+      seeds: seedsFrom(comparison.seeds, options.seeds),
+      splits: splitsFrom(base, options.splits),
       jobs,
       folder: at('states'),
       fresh,

@@ -12,8 +12,8 @@ function checkRunTable(table: unknown): asserts table is RunTable {
     Array.isArray(columns) &&
     Array.isArray(methods) &&
     methods.every((row: unknown) => {
-      const { cells, differences: own, failures, seeds } = (row ?? {}) as Partial<RunTableRow>;
-      return [cells, own, failures, seeds].every(Array.isArray);
+      const { cells, differences: own, failures, seeds, surviving } = (row ?? {}) as Partial<RunTableRow>;
+      return [cells, own, failures, seeds, surviving].every(Array.isArray);
     });
   if (!isTable) throw invalid('table', 'not a comparison', table, 'what compareRuns returned');
 }
@@ -94,11 +94,13 @@ function grid({ columns, methods, validationMetric }: RunTable): Block {
       const cells = method.cells.map((cell, c) =>
         cell === null ? '-  ' : `${plusMinus(cell)}${cell.mean.toFixed(DIGITS) === best[c] ? ' *' : '  '}`,
       );
-      const isLost = method.seeds.length === 0;
+      const rest = method.surviving
+        .flatMap((mean, c) => (mean === null ? [] : [`${titles(columns)[c]} ${mean.toFixed(DIGITS)}`]))
+        .slice(0, 1);
       return {
-        name: method.method,
-        cells: isLost ? undefined : [...cells, ...costs.map(([, show]) => show(method))],
-        note: `failed: ${method.failures.join('; ')}`,
+        name: `${method.method}${method.atChance === true ? ' (at chance)' : ''}`,
+        cells: method.failures.length > 0 ? undefined : [...cells, ...costs.map(([, show]) => show(method))],
+        note: `failed: ${method.failures.join('; ')}${rest.length === 0 ? '' : `; its other runs, which are no mean: ${rest[0]}`}`,
       };
     }),
   };
@@ -129,7 +131,8 @@ function notes({ columns, methods, reference, chosen, validationMetric, notes: o
     ...methods.flatMap(({ seedDeviations }) => (seedDeviations[0] === null ? [] : seedDeviations[0])),
     -1,
   );
-  const partly = methods.filter(({ failures, seeds: done }) => failures.length > 0 && done.length > 0);
+  const splits = Math.max(...methods.flatMap(({ splitDeviations }) => splitDeviations[0] ?? []), -1);
+  const atChance = methods.filter((method) => method.atChance === true).map(({ method }) => method);
   const lower = [...new Set(columns.filter(({ better }) => better === 'lower').map(({ metric }) => metric))];
   return [
     `${sets.join('; ')}. Mean ± half the 95 % bootstrap interval over tasks; * best of the column${lower.length === 0 ? '' : `; lower is better: ${lower.join('; ')}`}.`,
@@ -143,9 +146,16 @@ function notes({ columns, methods, reference, chosen, validationMetric, notes: o
     ...(seeds.length < 2
       ? []
       : [
-          `Means over the seeds ${seeds.join(', ')}; the ${titles(columns)[0]} of one method deviates by at most ${spread.toFixed(DIGITS)} (standard deviation) between them.`,
+          `Means over the seeds ${seeds.join(', ')}; the ${titles(columns)[0]} of one method deviates by at most ${spread.toFixed(DIGITS)} (standard deviation) between them, and the intervals are wider by what that adds.`,
         ]),
-    ...partly.map(({ method, failures }) => `${method} is without ${failures.join('; ')}.`),
+    ...(splits < 0
+      ? []
+      : [
+          `Means over the splits too: a task that is tested on several of them counts once; the ${titles(columns)[0]} of one method deviates by at most ${splits.toFixed(DIGITS)} between them.`,
+        ]),
+    ...(atChance.length === 0
+      ? []
+      : [`At chance: ${atChance.join(', ')}: no better than one value for every row, as far as these tasks show.`]),
     'Costs: training without validation; the largest resident memory of a process of its own, data included; adapting to one task and scoring its query, one task at a time, at the median.',
   ];
 }

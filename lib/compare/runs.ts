@@ -2,15 +2,22 @@
 import { invalid, checkArray, checkString } from '../foundation/check.js';
 import { bootstrapIntervals } from './bootstrap.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { bothHalves, meanOf, pool, splitOf, taskNames } from './pool.js';
+import type { Pooled } from './pool.js';
 import { resultTable } from '../evaluation/result-table.js';
 import type { ResultTable } from '../evaluation/result-table.js';
 
 /** One run of one method, as plain JSON: of a learner with one seed, or of a baseline. */
 export interface MethodRun {
   method: string;
-  kind: 'learner' | 'baseline';
+  /** `chance`: one value for every row, which a learner has to be better than. */
+  kind: 'learner' | 'baseline' | 'chance';
   /** null for a baseline: it draws nothing. */
   seed: number | null;
+  /** Seed of the split that it was on. Default: all on one. */
+  split?: number;
+  /** By reported set, the names of its tasks: what a task of several splits is known by. */
+  tasks?: Record<string, readonly string[]>;
   /** Why there is no result. */
   failed?: { code: string; message: string };
   /** By reported set, then by metric: the value of each task after adaptation, null where the metric is undefined. */
@@ -43,12 +50,18 @@ export interface RunTableRow {
   seeds: (number | null)[];
   /** One text for each run that gave none. */
   failures: string[];
-  /** `cells[c]` belongs to `columns[c]`: each task's value is the mean over the seeds. null where the method has no such metric. */
+  /** By column, the mean of the runs that did not fail, where some did: they are no `cells`, being a selection of the good ones. */
+  surviving: (number | null)[];
+  /** Of a learner: whether it is no better than {@link MethodRun.kind} `chance` by the metric that is chosen by; null where that is not known. */
+  atChance: boolean | null;
+  /** `cells[c]` belongs to `columns[c]`: each task's value is the mean over the seeds. null where the method has no such metric, or a run failed. */
   cells: (RunTableCell | null)[];
   /** This method − the reference, task by task; null for the reference itself. */
   differences: (RunTableCell | null)[];
   /** Standard deviation of the seeds' means; null with fewer than two seeds. */
   seedDeviations: (number | null)[];
+  /** Standard deviation of the splits' means; null with one split. */
+  splitDeviations: (number | null)[];
   /** Mean over the seeds of the validation metric. */
   validation: number | null;
   /** Median, largest, median over the runs. */
@@ -74,9 +87,9 @@ export interface RunTable {
 
 /**
  * Takes runs together, one row a method, in the order of first appearance. Intervals are over the tasks, on the mean of the
- * seeds; what one seed more or less does is beside them as a deviation.
+ * seeds and splits, widened by what the spread of the seeds adds (in quadrature). A method of which a run failed has no mean.
  *
- * @param runs all on the same tasks, as `innerloop compare` makes them
+ * @param runs on each split all on the same tasks, as `innerloop compare` makes them
  * @param validationMetric what learners are chosen by. Default: the first of the runs' validation metrics
  * @throws {InnerloopError} EMPTY_DATA without runs, INVALID_OPTION for runs on different tasks
  */
@@ -86,22 +99,47 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
   if (validationMetric !== undefined) checkString(validationMetric, 'validationMetric');
   if (runs.length === 0) throw new InnerloopError('EMPTY_DATA', 'no runs', { field: 'runs' });
   checkSameTasks(runs);
-  const names = [...new Set(runs.map(({ method }) => method))];
+  const compared = runs.filter(({ kind }) => kind !== 'chance');
+  const names = [...new Set(compared.map(({ method }) => method))];
   const of = new Map(
     names.map((name) => [name, runs.filter(({ method, failed }) => method === name && failed === undefined)]),
   );
-  const columns = columnsOf(runs);
-  const metric = validationMetric ?? runs.flatMap(({ validation }) => Object.keys(validation))[0];
+  const columns = columnsOf(compared);
+  const metric = validationMetric ?? compared.flatMap(({ validation }) => Object.keys(validation))[0];
+  const tasks = new Map(columns.map(({ set }) => [set, taskNames(runs, set)]));
+  const pooledOf = (own: readonly MethodRun[]) =>
+    columns.map(({ set, metric: name }) => pool(own, set, name, tasks.get(set)));
+  const isWhole = (name: string) => !runs.some(({ method, failed }) => method === name && failed !== undefined);
 
-  const perTask = names.map((name) => columns.map(({ set, metric }) => meanOverSeeds(of.get(name)!, set, metric)));
-  const cells = intervals(columns, perTask);
+  const surviving = names.map((name) => pooledOf(of.get(name)!));
+  const pooled = surviving.map((own, m) => (isWhole(names[m]) ? own : own.map(() => undefined)));
+  const cells = widened(
+    intervals(
+      columns,
+      pooled.map((own) => own.map((each) => each?.values)),
+    ),
+    (m, c) => pooled[m][c]!.seedHalf,
+  );
   const first = Math.max(
     0,
-    names.findIndex((name) => of.get(name)!.length > 0),
+    pooled.findIndex((own) => own.some((each) => each !== undefined)),
   );
-  const differences = intervals(
-    columns,
-    perTask.map((values, m) => values.map((own, c) => (m === first ? undefined : difference(own, perTask[first][c])))),
+  const minus = (reference: readonly (Pooled | undefined)[], except: number) =>
+    widened(
+      intervals(
+        columns,
+        pooled.map((own, m) =>
+          own.map((each, c) => (m === except ? undefined : difference(each?.values, reference[c]?.values))),
+        ),
+      ),
+      (m, c) => bothHalves(pooled[m][c]!, reference[c]!),
+    );
+  const differences = minus(pooled[first], first);
+  const chance = runs.filter(({ kind }) => kind === 'chance');
+  const toChance = chance.length === 0 ? undefined : minus(pooledOf(chance), -1);
+  const deciding = Math.max(
+    0,
+    columns.findIndex((column) => column.metric === metric),
   );
 
   const methods = names.map((method, m): RunTableRow => {
@@ -111,16 +149,22 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
     return {
       method,
       kind: all[0].kind,
-      seeds: done.map(({ seed }) => seed),
-      failures: all.flatMap(({ failed, seed }) =>
-        failed === undefined ? [] : [`${seed === null ? '' : `seed ${seed}: `}${failed.code} ${failed.message}`],
+      seeds: [...new Set(done.map(({ seed }) => seed))],
+      failures: all.flatMap((run) =>
+        run.failed === undefined ? [] : [`${whichRun(run)}${run.failed.code} ${run.failed.message}`],
       ),
+      surviving: surviving[m].map((each) =>
+        isWhole(method) || each === undefined ? null : meanOf([...each.values].filter((value) => !Number.isNaN(value))),
+      ),
+      atChance:
+        toChance === undefined || all[0].kind !== 'learner'
+          ? null
+          : isAtChance(toChance[m][deciding], columns[deciding]?.better),
       cells: cells[m],
       differences: differences[m],
-      seedDeviations: columns.map(({ set, metric }) =>
-        deviation(done.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [meanOf(sets[set][metric])]))),
-      ),
-      validation: valid.length === 0 ? null : meanOf(valid),
+      seedDeviations: pooled[m].map((each) => each?.seedDeviation ?? null),
+      splitDeviations: pooled[m].map((each) => each?.splitDeviation ?? null),
+      validation: valid.length === 0 || !isWhole(method) ? null : meanOf(valid),
       trainSeconds: median(done.map(({ trainSeconds }) => trainSeconds)),
       peakBytes: done.length === 0 ? null : Math.max(...done.map(({ memory }) => memory.peak)),
       adaptMicroseconds: median(done.flatMap(({ adaptMicroseconds }) => adaptMicroseconds ?? [])),
@@ -141,7 +185,7 @@ function checkRun(run: unknown, field: string): asserts run is MethodRun {
   const isObject = (value: unknown) => typeof value === 'object' && value !== null;
   const isRun =
     typeof method === 'string' &&
-    (kind === 'learner' || kind === 'baseline') &&
+    (kind === 'learner' || kind === 'baseline' || kind === 'chance') &&
     [sets, validation, memory].every(isObject) &&
     Object.values(sets!).every((metrics) => isObject(metrics) && Object.values(metrics).every(Array.isArray));
   if (!isRun) throw invalid(field, 'not a run', run, 'a run of innerloop compare');
@@ -164,22 +208,52 @@ function betterOf(metric: string): ResultTable['columns'][number]['better'] {
   return resultTable([{ method: '', metrics: { [name]: { mean: 0, low: 0, high: 0, tasks: 0 } } }]).columns[0].better;
 }
 
-/** One value a task: the mean over the seeds; NaN where a seed has none. */
-function meanOverSeeds(runs: readonly MethodRun[], set: string, metric: string): Float64Array | undefined {
-  const lists = runs.flatMap(({ sets }) => (sets[set]?.[metric] === undefined ? [] : [sets[set][metric]]));
-  if (lists.length === 0) return undefined;
-  return Float64Array.from(lists[0], (_, t) => lists.reduce((sum, list) => sum + (list[t] ?? NaN), 0) / lists.length);
+const whichRun = ({ seed, split }: MethodRun) =>
+  [...(split === undefined ? [] : [`split ${split}`]), ...(seed === null ? [] : [`seed ${seed}`])]
+    .join(', ')
+    .replace(/.$/, '$&: ');
+
+/** No better than one value for every row, as far as these tasks show; null without the metric. */
+function isAtChance(
+  cell: RunTableCell | null,
+  better: RunTable['columns'][number]['better'] | undefined,
+): boolean | null {
+  if (cell === null || (better !== 'lower' && better !== 'higher')) return null;
+  const [low, high] = [cell.low ?? cell.mean, cell.high ?? cell.mean];
+  return better === 'lower' ? high >= 0 : low <= 0;
+}
+
+/** Intervals with what the seeds add, in quadrature on either side. */
+function widened(
+  cells: (RunTableCell | null)[][],
+  half: (method: number, column: number) => number,
+): (RunTableCell | null)[][] {
+  return cells.map((row, m) =>
+    row.map((cell, c) => {
+      if (cell === null || cell.low === null || cell.high === null) return cell;
+      const more = half(m, c);
+      return {
+        ...cell,
+        low: cell.mean - Math.hypot(cell.mean - cell.low, more),
+        high: cell.mean + Math.hypot(cell.high - cell.mean, more),
+      };
+    }),
+  );
 }
 
 function checkSameTasks(runs: readonly MethodRun[]): void {
+  const several = new Set(runs.map(splitOf)).size > 1;
   const sizes = new Map<string, number>();
-  for (const { method, sets } of runs) {
-    for (const [set, metrics] of Object.entries(sets)) {
+  for (const run of runs) {
+    for (const [set, metrics] of Object.entries(run.sets)) {
       for (const [metric, { length }] of Object.entries(metrics)) {
-        const size = sizes.get(set) ?? length;
-        sizes.set(set, size);
-        if (length !== size)
-          throw invalid(`${method}.${set}.${metric}`, 'on other tasks', length, `${size} tasks, as the runs before`);
+        const key = `${splitOf(run)} ${set}`;
+        const size = sizes.get(key) ?? length;
+        sizes.set(key, size);
+        const field = `${run.method}.${set}.${metric}`;
+        if (length !== size) throw invalid(field, 'on other tasks', length, `${size} tasks, as the runs before`);
+        if (several && run.tasks?.[set]?.length !== length)
+          throw invalid(field, 'of several splits without the names of its tasks', run.tasks?.[set], `${length} names`);
       }
     }
   }
@@ -213,17 +287,6 @@ function choose(methods: readonly RunTableRow[], metric: string | undefined): st
 }
 
 const orNull = (value: number) => (Number.isFinite(value) ? value : null);
-
-function meanOf(values: readonly (number | null)[]): number {
-  const defined = values.filter((value) => value !== null);
-  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
-}
-
-function deviation(means: readonly number[]): number | null {
-  if (means.length < 2) return null;
-  const mean = meanOf(means);
-  return orNull(Math.sqrt(means.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (means.length - 1)));
-}
 
 /** null of none. @internal */
 export function median(values: readonly number[]): number | null {

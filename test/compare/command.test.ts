@@ -72,7 +72,7 @@ const files = (out: string) =>
 
 test('compare: one table of all learners and baselines, the diverged one too; the numbers are those of train', async () => {
   const { stdout, stderr } = ok('compare', '-c', configured, '-o', compared);
-  assert.match(stdout, /^MAML +\d\.\d{4} ± \d\.\d{4} /m);
+  assert.match(stdout, /^MAML( \(at chance\))? +\d\.\d{4} ± \d\.\d{4} /m);
   assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, task u\d+: .*; seed 4: DIVERGED/m);
   assert.match(stdout, /^popularity +- +\d\.\d{4}/m, 'a ranking has no mae');
   assert.match(stdout, /^minus MAML +mae/m);
@@ -137,6 +137,50 @@ test('what is done is not done again, unless it changed, or --fresh', async () =
   );
 });
 
+test('compare --tune --seeds --splits: searched on each split, pooled over them, several at a time; done once', async () => {
+  const path = config((c) => {
+    c['learners'] = [{ name: 'MAML' }];
+    (c['evaluation'] as Json)['baselines'] = ['itemMean'];
+  });
+  const out = output();
+  const args = [
+    'compare',
+    '-c',
+    path,
+    '-o',
+    out,
+    '--tune',
+    '2',
+    '--seeds',
+    '2',
+    '--splits',
+    '2',
+    '--jobs',
+    '2',
+    '--epochs',
+    '2',
+  ];
+  const { stdout } = ok(...args);
+  assert.deepEqual(fs.readdirSync(join(out, 'compare')).sort(), [
+    'baseline.itemMean.split-3.json',
+    'baseline.itemMean.split-4.json',
+    'maml.split-3.seed-3.json',
+    'maml.split-3.seed-4.json',
+    'maml.split-4.seed-3.json',
+    'maml.split-4.seed-4.json',
+  ]);
+  assert.deepEqual(fs.readdirSync(join(out, 'tune')).sort(), ['split-3', 'split-4']);
+  assert.match(stdout, /Means over the splits too/);
+  assert.match(stdout, /Up to 2 runs at a time/);
+  const table = json<RunTable>(out, 'compare.json');
+  const { methods } = table;
+  assert.deepEqual([methods[0].seeds, methods[1].method], [[3, 4], 'item mean']);
+  assert.ok(methods[0].splitDeviations[0]! > 0 && typeof methods[0].atChance === 'boolean');
+  assert.ok(methods[0].cells[0]!.tasks > 8 && methods[0].cells[0]!.tasks <= 16, 'users of both, once each');
+  const again = ok(...args);
+  assert.match(again.stderr, /6 of 6 runs are done/);
+});
+
 test('refit and median decoding: as in train, for learners and baselines', async () => {
   const path = config((c) => {
     c['training'] = { epochs: 2, metaBatch: 8, refit: true };
@@ -188,7 +232,7 @@ test('Ctrl-C ends with 130 and leaves the table of what is done; the same comman
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.match(stopped.stderr, /3 of 4 runs are missing/);
   assert.match(stopped.stderr, /to go on: innerloop compare --config/);
-  assert.match(stopped.stdout, /^quick +\d\.\d{4}/m);
+  assert.match(stopped.stdout, /^quick( \(at chance\))? +\d\.\d{4}/m);
   const { missing, methods } = json<RunTable & { missing: string[] }>(out, 'compare.json');
   assert.deepEqual(missing, ['long, seed 3', 'itemMean', 'popularity']);
   assert.deepEqual(
@@ -211,7 +255,7 @@ test('a learner that cannot run is a row with its reason, and exit code 1; the o
     stdout,
     /^lost +failed: seed 3: MISSING_COLUMN model\.inputs\[0\]\.name: no such column; did you mean item\?/m,
   );
-  assert.match(stdout, /^MAML +\d\.\d{4}/m);
+  assert.match(stdout, /^MAML( \(at chance\))? +\d\.\d{4}/m);
   assert.match(stdout, /^popularity +- +- /m, 'a ranking alone has no mae');
   assert.match(stderr, /innerloop: .* lost, seed 3/);
 });

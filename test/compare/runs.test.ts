@@ -108,22 +108,78 @@ test('runs become rows: seeds are averaged task by task, costs summed up, the le
   assert.match(renderComparisonMarkdown(table), /^\| best on test \| \*\*0\.0000 ± 0\.0000\*\* \| 2\.0000 /m);
 });
 
-test('a failed run is a row with its reason; the rest is compared to the first that has a result', async () => {
+test('a failed run is a row with its reason, and what its other seeds came to is no mean', async () => {
   const failed = { failed: { code: 'DIVERGED', message: 'epoch 1, task u3: not finite' }, sets: {}, validation: {} };
   const table = compareRuns([
     runOf('a', [], failed),
     runOf('b', [1, 2]),
-    runOf('c', [2, 2]),
+    runOf('c', [0, 0], { validation: { mae: 0 } }),
     runOf('c', [], { ...failed, seed: 2 }),
   ]);
   assert.equal(table.reference, 'b');
+  assert.equal(table.chosen, 'b', 'not the one that would be best without its failed seed');
   assert.deepEqual(table.methods[0].failures, ['seed 1: DIVERGED epoch 1, task u3: not finite']);
-  assert.equal(table.methods[2].differences[0]!.mean, 0.5);
+  const c = table.methods[2];
+  assert.deepEqual([c.cells[0], c.differences[0], c.validation], [null, null, null]);
+  assert.deepEqual(c.surviving, [0]);
   const text = renderComparison(table);
   assert.match(text, /^a +failed: seed 1: DIVERGED epoch 1, task u3: not finite$/m);
-  assert.match(text, /^c is without seed 2: DIVERGED/m);
+  assert.match(text, /^c +failed: seed 2: DIVERGED .*its other runs, which are no mean: mae 0\.0000$/m);
+  assert.match(text, /^b +1\.5000 ± \d\.\d+ \*/m, 'the best of those that have a mean');
   assert.match(renderComparisonMarkdown(table), /^\| a \| failed: seed 1: DIVERGED[^|]*(\|  )+\|$/m);
   assert.match(renderComparison(compareRuns([runOf('a', [], failed)])), /failed/, 'even alone');
+});
+
+test('seeds and splits are pooled: a task of two splits counts once; intervals hold what seeds add', async () => {
+  const on = (split: number, tasks: string[]) => ({ split, tasks: { test: tasks } });
+  const table = compareRuns([
+    runOf('a', [1, 2], on(1, ['x', 'y'])),
+    runOf('a', [3, 2], { ...on(1, ['x', 'y']), seed: 2 }),
+    runOf('a', [4, 6], on(2, ['y', 'z'])),
+    runOf('a', [4, 6], { ...on(2, ['y', 'z']), seed: 2 }),
+    runOf('b', [1, 1], { ...on(1, ['x', 'y']), kind: 'baseline', seed: null }),
+    runOf('b', [1, 1], { ...on(2, ['y', 'z']), kind: 'baseline', seed: null }),
+  ]);
+  const [a, b] = table.methods;
+  // x: (1 + 3) / 2; y: 2 on the first split and 4 on the second; z: 6.
+  assert.equal(a.cells[0]!.tasks, 3);
+  assert.ok(Math.abs(a.cells[0]!.mean - (2 + 3 + 6) / 3) < 1e-12);
+  assert.ok(Math.abs(b.differences[0]!.mean - (-1 - 2 - 5) / 3) < 1e-12);
+  // Means of the seeds: 1.5 and 2.5 on the first split, 5 and 5 on the second; two degrees of freedom.
+  assert.ok(Math.abs(a.seedDeviations[0]! - 0.5) < 1e-12);
+  assert.ok(Math.abs(a.splitDeviations[0]! - Math.abs(2 - 5) / Math.SQRT2) < 1e-12);
+  assert.deepEqual([b.seedDeviations[0], a.seeds], [null, [1, 2]]);
+  assert.match(renderComparison(table), /Means over the splits too: .* counts once; the mae .* at most 2\.1213/);
+
+  // One split; the seeds differ by one in every task, the tasks not at all: all of the interval is the seeds'.
+  const flat = compareRuns([runOf('a', [1, 1, 1]), runOf('a', [2, 2, 2], { seed: 2 }), runOf('b', [1, 1, 1])]);
+  const half = (12.7062047362 * Math.SQRT1_2) / Math.SQRT2;
+  const { low, high } = flat.methods[0].cells[0]!;
+  assert.ok(Math.abs(low! - (1.5 - half)) < 1e-9 && Math.abs(high! - (1.5 + half)) < 1e-9, `${low} ${high}`);
+  assert.deepEqual(flat.methods[1].cells[0], { mean: 1, low: 1, high: 1, tasks: 3 });
+  const difference = flat.methods[1].differences[0]!;
+  assert.ok(difference.low! < -0.5 && difference.high! > 0, 'of the reference too');
+
+  assert.throws(
+    () => compareRuns([runOf('a', [1], { split: 1 }), runOf('a', [1], { split: 2 })]),
+    /several splits without the names of its tasks/,
+  );
+});
+
+test('a learner at chance is flagged, by the metric that is chosen by', async () => {
+  const chance = runOf('chance', [1, 1.1, 0.9, 1], { kind: 'chance', seed: null, validation: {} });
+  const table = compareRuns([runOf('good', [0.5, 0.6, 0.4, 0.5]), runOf('poor', [0.9, 1.2, 0.9, 1.05]), chance], 'mae');
+  assert.deepEqual(
+    table.methods.map(({ method, atChance }) => [method, atChance]),
+    [
+      ['good', false],
+      ['poor', true],
+    ],
+    'and chance itself is no row',
+  );
+  assert.match(renderComparison(table), /^poor \(at chance\) /m);
+  assert.match(renderComparison(table), /^At chance: poor: no better than one value for every row/m);
+  assert.equal(compareRuns([runOf('good', [1, 2])]).methods[0].atChance, null, 'where nobody measured it');
 });
 
 test('runs on different tasks are refused, and so is nothing', async () => {

@@ -1,0 +1,67 @@
+/** The commands that try many learners: `compare` and `tune`. */
+import { resolve } from 'node:path';
+import type { DeviceOption } from '../foundation/device.js';
+import { asUsage, given, need, overridden } from './arguments.js';
+import { openConsole, shellWord } from './output.js';
+
+export interface CommandContext {
+  signal: AbortSignal;
+  /** What to type to go on, should the command be interrupted. */
+  onInterrupt: (hint: string) => void;
+}
+
+interface Shared {
+  config?: string;
+  output?: string;
+  seeds?: number;
+  splits?: number;
+  jobs?: number;
+  only?: string;
+  fresh?: true;
+  epochs?: number;
+  threads?: number;
+  json?: true;
+}
+export interface CompareArguments extends Shared {
+  tune?: number;
+  device?: DeviceOption;
+}
+export interface TuneArguments extends Shared {
+  budget?: number;
+}
+
+/** The configuration with its learners, those that were chosen, and where the results go. */
+async function opened(options: Shared & { device?: DeviceOption }, isComparison: boolean) {
+  const path = need(options.config, '-c, --config <file>');
+  const { readComparison, readLearners } = await import('./learners.js');
+  const comparison = await asUsage((isComparison ? readComparison : readLearners)(path));
+  const learners = await overridden(comparison.base, comparison.learners, options);
+  const { outputFolder } = await import('./train.js');
+  const output = options.output === undefined ? outputFolder(comparison.base, path) : resolve(options.output);
+  return {
+    path,
+    comparison,
+    learners,
+    output,
+    fresh: options.fresh === true,
+    console: openConsole(options.json === true),
+  };
+}
+
+export async function compare(options: CompareArguments, { signal, onInterrupt }: CommandContext): Promise<void> {
+  const { path, ...run } = await opened(options, true);
+  const passed = given(options, ['output', 'tune', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads', 'device']);
+  onInterrupt(['innerloop compare', `--config ${shellWord(path)}`, ...passed].join(' '));
+  const { tune: budget, seeds, splits, jobs = 1 } = options;
+  const { runComparison } = await import('./compare.js');
+  await runComparison({ ...run, tune: budget, seeds, splits, jobs, signal });
+}
+
+export async function tune(options: TuneArguments, { signal, onInterrupt }: CommandContext): Promise<void> {
+  const { path, ...run } = await opened(options, false);
+  const passed = given(options, ['output', 'budget', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads']);
+  onInterrupt(['innerloop tune', `--config ${shellWord(path)}`, ...passed].join(' '));
+  const { DEFAULT_BUDGET, defaultJobs, runTuning } = await import('./tune.js');
+  const { budget = DEFAULT_BUDGET, seeds = 1, splits = 1, jobs = defaultJobs() } = options;
+  await runTuning({ ...run, budget, seeds, splits, jobs, signal });
+}
