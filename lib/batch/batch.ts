@@ -186,8 +186,12 @@ function packColumn(
     for (let i = 0; i < given.length; i++) {
       const bag = given[i];
       const n = lengthOf(bag, `${at}[${i}]`);
-      for (let e = 0; e < n; e++)
-        ids.push(checkId((bag as ArrayLike<number>)[e], input.cardinality, `${at}[${i}][${e}]`));
+      // Of a longer sequence the newest ids count, whatever the body; the others are checked all the same.
+      const first = input.kind === 'sequence' ? n - input.maxLength : 0;
+      for (let e = 0; e < n; e++) {
+        const id = checkId((bag as ArrayLike<number>)[e], input.cardinality, `${at}[${i}][${e}]`);
+        if (e >= first) ids.push(id);
+      }
       offsets[++r] = ids.length;
     }
   }

@@ -20,8 +20,8 @@ export interface RowOptions {
   /**
    * What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the
    * training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the
-   * training rows of the item, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.
-   * Default: mean.
+   * training rows of the item, without the row itself where it is one of them, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u +
+   * damping) over the support rows of the task. Default: mean.
    */
   center?: 'mean' | 'bias';
   /** Of the biases. Default: 5. */

@@ -19,7 +19,7 @@ export const ROW_OPTIONS = {
     of: ['mean', 'bias'],
     default: 'mean',
     search: { of: ['mean', 'bias'] },
-    doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.',
+    doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, without the row itself where it is one of them, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.',
   },
   damping: { kind: 'number', min: 0, default: 5, doc: 'Of the biases.' },
   negatives: {
@@ -63,6 +63,8 @@ export interface RowState {
   readonly mean: number;
   /** b_i, where labels are centred on biases. */
   readonly itemBias: Float64Array | undefined;
+  /** Training rows of each item, of which its bias is; training takes a row out of the bias that it is centred by. Not saved. */
+  readonly itemRows?: Float64Array;
   /** 1 for items of the training tasks, where negatives are drawn. */
   readonly seen: Uint8Array | undefined;
   /**
@@ -102,7 +104,7 @@ export function fitRows(
     count[item[row]] = count[item[row]] + 1;
   });
   for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i] / (count[i] + rules.damping);
-  return { mean, itemBias, seen, range };
+  return { mean, itemBias, itemRows: count, seen, range };
 }
 
 /** Of the labels that training reads; those of other tasks are not known to it. */
@@ -129,6 +131,7 @@ export function translateRows(state: RowState, from: Dataset, to: Dataset): RowS
   return {
     ...state,
     itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]),
+    itemRows: state.itemRows && Float64Array.from(rowOf, (row) => state.itemRows![row]),
     seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]),
   };
 }
@@ -149,25 +152,49 @@ export function rowContext(rules: RowRules, state: RowState, seed: number): RowC
   return { rules, state, candidates: Int32Array.from(rows), seed };
 }
 
+/**
+ * b_i of an item for a row with a label. In training the row is one of those that b_i is the mean of, and is left out: with its own
+ * label in its centre a row would say less than one of a new user will, most of all of items with few rows. 0 where it was alone.
+ *
+ * @param isTraining whether the row is one of the training tasks
+ * @internal
+ */
+export function itemBiasFor({ rules, state }: RowContext, item: number, label: number, isTraining: boolean): number {
+  const bias = state.itemBias![item];
+  if (!isTraining || state.itemRows === undefined) return bias;
+  const rows = state.itemRows[item];
+  if (rows <= 1) return 0;
+  return (bias * (rows + rules.damping) - (label - state.mean)) / (rows - 1 + rules.damping);
+}
+
 /** b_u of a task from labelled items; 0 where labels are centred on the mean alone. @internal */
 export function userBias(
-  { rules, state: { mean, itemBias } }: RowContext,
+  context: RowContext,
   items: ArrayLike<number>,
   labels: ArrayLike<number>,
+  isTraining = false,
 ): number {
-  if (itemBias === undefined || items.length === 0) return 0;
+  const { rules, state } = context;
+  if (state.itemBias === undefined || items.length === 0) return 0;
   let sum = 0;
-  for (let i = 0; i < items.length; i++) sum += labels[i] - mean - itemBias[items[i]];
+  for (let i = 0; i < items.length; i++)
+    sum += labels[i] - state.mean - itemBiasFor(context, items[i], labels[i], isTraining);
   return sum / (items.length + rules.damping);
 }
 
 /** The same from rows of a dataset. @internal */
-export function userBiasOfRows(context: RowContext, { item, label }: Dataset, rows: Int32Array): number {
+export function userBiasOfRows(
+  context: RowContext,
+  { item, label }: Dataset,
+  rows: Int32Array,
+  isTraining = false,
+): number {
   if (context.state.itemBias === undefined) return 0;
   return userBias(
     context,
     rows.map((row) => item[row]),
     Float64Array.from(rows, (row) => label[row]),
+    isTraining,
   );
 }
 

@@ -9,7 +9,7 @@ import type { Model } from '../model/model.js';
 import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
-import { negativesOfSupport, rankedRows, userBiasOfRows } from './row-rules.js';
+import { itemBiasFor, negativesOfSupport, rankedRows, userBiasOfRows } from './row-rules.js';
 import type { RowContext } from './row-rules.js';
 import type { HideIds } from './option-types.js';
 
@@ -102,6 +102,7 @@ class RowWriter {
   readonly #histories: { lists: SupportHistories; rows: Int32Array; own: Int32Array; whole: number }[];
   #support: Int32Array | undefined;
   #bias = 0;
+  #isTraining = false;
   #showUser = true;
   #showItem = true;
   #negatives: Random | undefined;
@@ -148,7 +149,8 @@ class RowWriter {
         ),
       );
     }
-    this.#bias = userBiasOfRows(this.#context, this.#dataset, support);
+    this.#isTraining = epoch !== undefined;
+    this.#bias = userBiasOfRows(this.#context, this.#dataset, support, this.#isTraining);
     this.#showUser = showUser;
     this.#showItem = showItem;
     if (candidates.length === 0) this.#negatives = undefined;
@@ -184,7 +186,10 @@ class RowWriter {
     this.#userIds[r] = this.#showUser ? user : 0;
     this.#itemIds[r] = this.#showItem ? item : 0;
     const width = 1 + this.#heads.length;
-    this.#labels[r * width] = itemBias === undefined ? label - mean : label - mean - itemBias[item] - this.#bias;
+    this.#labels[r * width] =
+      itemBias === undefined
+        ? label - mean
+        : label - mean - itemBiasFor(this.#context, item, label, this.#isTraining) - this.#bias;
     for (let h = 0; h < this.#heads.length; h++) this.#labels[r * width + 1 + h] = this.#heads[h]![row]!;
     if (this.#weights !== undefined) this.#weights[r] = this.#dataset.weight![row]!;
   }

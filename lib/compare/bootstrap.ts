@@ -1,12 +1,12 @@
 import { isTyped } from '../foundation/typed-arrays.js';
 import { invalid, checkArray } from '../foundation/check.js';
-import { meanOf, percentiles, resampling } from '../evaluation/bootstrap.js';
+import { bootstrapEnds, meanOf, resampling } from '../evaluation/bootstrap.js';
 import type { ResampleOptions } from '../evaluation/bootstrap.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { random } from '../foundation/random.js';
 
 /**
- * Means over tasks of many columns, with 95 % percentile intervals of the bootstrap (Efron 1979). Unlike `meanInterval` it
+ * Means over tasks of many columns, with 95 % intervals of the bootstrap (BCa, widened for few tasks; Efron 1987, Hesterberg 2015). Unlike `meanInterval` it
  * supposes no normal mean, which metrics with ties and bounds do not have over few tasks. All columns share the draws: they are
  * made once, and the difference of two columns, given as a column of its own, is paired.
  *
@@ -36,7 +36,7 @@ export function bootstrapIntervals(columns: readonly Float64Array[], options: Re
   return columns.map((column, c) => {
     const own = column.filter(isDefined);
     // A sample may hold only tasks where the metric is undefined.
-    const ends = own.length < 2 ? { low: NaN, high: NaN } : percentiles(means[c].filter(isDefined));
+    const ends = own.length < 2 ? { low: NaN, high: NaN } : bootstrapEnds(means[c].filter(isDefined), own);
     return { mean: meanOf(own), ...ends, tasks: own.length };
   });
 }

@@ -1,5 +1,7 @@
 import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
+import { studentT } from './intervals.js';
+import { normalCdf, normalQuantile } from './normal.js';
 
 /** How often tasks are resampled, groups shuffled or signs flipped, and with which seed. */
 export interface ResampleOptions {
@@ -53,13 +55,52 @@ export function bootstrapMeans(
   return means;
 }
 
-/** The 2.5 % and 97.5 % quantiles, interpolated between order statistics: the percentile interval. */
-export function percentiles(draws: Float64Array): { low: number; high: number } {
+/**
+ * The 95 % interval of a mean by the bias-corrected and accelerated bootstrap (BCa; Efron 1987), at levels that are widened for few
+ * values (Hesterberg 2015, section 4.3): the bootstrap's spread is √((n − 1)/n) of that of the mean, and a normal's ends are Student's
+ * with an estimated spread, so that plain percentiles of 8 values hold the mean in 88 % of the cases. On a symmetric sample these are
+ * the ends of Student's interval; on a skewed one they lie further out on the side of the long tail.
+ *
+ * @param draws means of resamples @param values of which they are
+ */
+export function bootstrapEnds(draws: Float64Array, values: Float64Array): { low: number; high: number } {
+  return endsOf(draws, meanOf(values), values.length, accelerationOf(values));
+}
+
+/** The same of a statistic of several samples, the smallest of `n` values, without acceleration. */
+export function endsOf(
+  draws: Float64Array,
+  estimate: number,
+  n: number,
+  acceleration = 0,
+): { low: number; high: number } {
   const sorted = draws.slice().sort();
-  const quantile = (q: number) => {
-    const at = q * (sorted.length - 1);
-    const below = Math.floor(at);
-    return sorted[below] + (at - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
+  let below = 0;
+  for (const draw of sorted) below += draw < estimate ? 1 : draw === estimate ? 0.5 : 0;
+  const bias = normalQuantile(
+    Math.min(1 - 1 / (2 * sorted.length), Math.max(1 / (2 * sorted.length), below / sorted.length)),
+  );
+  const wide = Math.sqrt(n / (n - 1)) * studentT(n - 1);
+  const level = (z: number) => {
+    const moved = bias + z;
+    const squeeze = 1 - acceleration * moved;
+    // Beyond its pole the acceleration says nothing: the end is the outermost draw.
+    return squeeze <= 0 ? Number(z > 0) : normalCdf(bias + moved / squeeze);
   };
-  return { low: quantile(0.025), high: quantile(0.975) };
+  return { low: quantile(sorted, level(-wide)), high: quantile(sorted, level(wide)) };
+}
+
+/** Σ d³ / (6 (Σ d²)^1.5) of the deviations from the mean: a sixth of the skewness of the mean. */
+function accelerationOf(values: Float64Array): number {
+  const mean = meanOf(values);
+  let [squares, cubes] = [0, 0];
+  for (const value of values) [squares, cubes] = [squares + (value - mean) ** 2, cubes + (value - mean) ** 3];
+  return squares === 0 ? 0 : cubes / (6 * squares ** 1.5);
+}
+
+/** Interpolated between order statistics. */
+function quantile(sorted: Float64Array, level: number): number {
+  const at = level * (sorted.length - 1);
+  const below = Math.floor(at);
+  return sorted[below] + (at - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
 }

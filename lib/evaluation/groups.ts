@@ -3,7 +3,7 @@ import { checkInteger, checkObject, invalid, checkArray, checkString } from '../
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { random } from '../foundation/random.js';
-import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
+import { bootstrapEnds, bootstrapMeans, defined, endsOf, meanOf, resampling } from './bootstrap.js';
 import type { ResampleOptions } from './bootstrap.js';
 import type { Interval, PerTask } from './intervals.js';
 
@@ -18,22 +18,23 @@ export interface Gap extends Interval {
   p: number;
 }
 export interface GroupComparison {
-  /** One mean a group with its percentile bootstrap interval (NaN with fewer than two tasks), in order of first appearance. */
+  /** One mean a group with its bootstrap interval (NaN with fewer than `minimum` tasks), in order of first appearance. */
   groups: GroupInterval[];
   /** Undefined unless two groups have `minimum` tasks. */
   gap: Gap | undefined;
 }
 export interface GroupOptions extends ResampleOptions {
-  /** Groups with fewer tasks are shown, but are no part of the gap. Default 5. */
+  /** Groups with fewer tasks are shown without an interval, and are no part of the gap. At least 10, the default. */
   minimum?: number;
 }
-const DEFAULT_MINIMUM = 5;
+/** Fewer values say too little about their spread for any interval. */
+const LEAST = 10;
 
 /**
  * How a metric differs between groups of tasks (of users): the mean of each group, and the gap between the best and the worst
  * served, max_g m_g − min_g m_g (Ekstrand et al. 2018 report metrics by group; the gap is their largest difference).
  *
- * Intervals are percentile bootstraps over the tasks of each group. The pair is chosen by its means, so with many small groups
+ * Intervals are BCa bootstraps over the tasks of each group. The pair is chosen by its means, so with many small groups
  * the gap's interval lies too high: `p` is the permutation test of the same statistic, which is valid for any number of groups.
  *
  * @param values one a task, NaN where undefined
@@ -42,8 +43,8 @@ const DEFAULT_MINIMUM = 5;
  */
 export function compareGroups(values: PerTask, groups: readonly string[], options: GroupOptions = {}): GroupComparison {
   checkObject(options, 'groups', ['minimum', 'resamples', 'seed']);
-  const { minimum = DEFAULT_MINIMUM, ...rest } = options;
-  checkInteger(minimum, 'groups.minimum', 2);
+  const { minimum = LEAST, ...rest } = options;
+  checkInteger(minimum, 'groups.minimum', LEAST);
   const settings = resampling(rest, 'groups');
   const all = valuesOf(values, 'values');
   checkNames(groups, 'groups');
@@ -52,10 +53,10 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
   const names = [...new Set(groups)];
   const parts = names.map((name) => defined(all.filter((_, t) => groups[t] === name)));
   const draws = parts.map((part, g) =>
-    part.length < 2 ? undefined : bootstrapMeans(part, settings, `group ${names[g]}`),
+    part.length < minimum ? undefined : bootstrapMeans(part, settings, `group ${names[g]}`),
   );
   const intervals = names.map((group, g): GroupInterval => {
-    const ends = draws[g] === undefined ? { low: NaN, high: NaN } : percentiles(draws[g]);
+    const ends = draws[g] === undefined ? { low: NaN, high: NaN } : bootstrapEnds(draws[g], parts[g]);
     return { group, mean: meanOf(parts[g]), ...ends, tasks: parts[g].length };
   });
   const compared = names.flatMap((_, g) => (parts[g].length >= minimum ? [g] : []));
@@ -72,7 +73,7 @@ export function compareGroups(values: PerTask, groups: readonly string[], option
       highest: names[best],
       lowest: names[worst],
       mean,
-      ...percentiles(gaps),
+      ...endsOf(gaps, mean, Math.min(parts[best].length, parts[worst].length)),
       tasks: parts[best].length + parts[worst].length,
       p: permutationTest(
         compared.map((g) => parts[g]),

@@ -42,7 +42,7 @@ export interface MetricResult extends Interval {
 }
 
 /**
- * Reads a metric: by its name, `mae`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
+ * Reads a metric: by its name, `mae`, `mse`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
  * `mrr@k`, `map@k` with an integer k ≥ 1; or one of one's own.
  *
  * @throws UNKNOWN_OPTION for another name (the message holds the nearest), INVALID_OPTION for a bad k or option.

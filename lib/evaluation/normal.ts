@@ -13,3 +13,18 @@ export function normalTail(z: number): number {
   for (let n = 120; n >= 1; n--) fraction = x + n / 2 / fraction;
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction;
 }
+
+/** P(Z ≤ z). */
+export const normalCdf = (z: number): number => (z > 0 ? 1 - normalTail(z) / 2 : normalTail(z) / 2);
+
+/** z with P(Z ≤ z) = p, by bisection on the tail, which is exact; ±∞ at 0 and 1. */
+export function normalQuantile(p: number): number {
+  if (p <= 0 || p >= 1) return p <= 0 ? -Infinity : Infinity;
+  let [low, high] = [-40, 40];
+  for (let i = 0; i < 80; i++) {
+    const middle = (low + high) / 2;
+    if (normalCdf(middle) < p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}

@@ -31,10 +31,10 @@ export interface MetricOptions {
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
   /**
-   * mae, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k, map@k; of recommendations from the whole
-   * catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k; in code, also metrics
-   * of one’s own. Default: mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5); among candidates, in place of
-   * those that rank, hitrate@10, recall@10, map@10, ndcg@10.
+   * mae, mse, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k, map@k; of recommendations from the
+   * whole catalog: coverage@k, gini@k, novelty@k, popularity@k, popularityLift@k, diversity@k, miscalibration@k; in code, also
+   * metrics of one’s own. Default: mae, rmse, ndcg@5 (bce: logloss, auc; bpr, listwise: auc, ndcg@5); among candidates, in place
+   * of those that rank, hitrate@10, recall@10, map@10, ndcg@10.
    */
   metrics?: readonly (string | CustomMetric)[];
   /**

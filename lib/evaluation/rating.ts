@@ -8,12 +8,15 @@ function meanAbsoluteError({ labels, scores, start, end }: TaskWindow): number {
   return sum / (end - start);
 }
 
-/** Root of the mean squared error of one task. The mean over tasks of this is not the RMSE of the pooled rows. */
-function rootMeanSquaredError({ labels, scores, start, end }: TaskWindow): number {
+/** Mean squared error of one task. */
+function meanSquaredError({ labels, scores, start, end }: TaskWindow): number {
   let sum = 0;
   for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
-  return Math.sqrt(sum / (end - start));
+  return sum / (end - start);
 }
+
+/** Root of the mean squared error of one task. The mean over tasks of this is not the RMSE of the pooled rows. */
+const rootMeanSquaredError = (window: TaskWindow): number => Math.sqrt(meanSquaredError(window));
 
 /** A certain and wrong probability costs −log 1e-15 ≈ 34.5, not infinity. */
 const CLIP = 1e-15;
@@ -28,17 +31,12 @@ function logLoss({ labels, scores, start, end }: TaskWindow): number {
   return sum / (end - start);
 }
 
-/** Mean of (p − y)² for labels y of 0 and 1 (Brier 1950). */
-function brierScore({ labels, scores, start, end }: TaskWindow): number {
-  let sum = 0;
-  for (let i = start; i < end; i++) sum += (scores[i] - labels[i]) ** 2;
-  return sum / (end - start);
-}
-
 /** Metrics of how far estimates and probabilities are from labels. */
 export const RATING_METRICS = {
   mae: { better: 'lower', score: 'label', compute: meanAbsoluteError },
+  mse: { better: 'lower', score: 'label', compute: meanSquaredError },
   rmse: { better: 'lower', score: 'label', compute: rootMeanSquaredError },
   logloss: { better: 'lower', score: 'probability', compute: logLoss },
-  brier: { better: 'lower', score: 'probability', compute: brierScore },
+  /** Mean of (p − y)² for labels y of 0 and 1 (Brier 1950). */
+  brier: { better: 'lower', score: 'probability', compute: meanSquaredError },
 } as const satisfies Record<string, RowMetric>;

@@ -1,7 +1,7 @@
 import { checkNumbers } from '../foundation/typed-arrays.js';
 import { checkArray, checkObject, checkString, invalid, unknownName } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
-import { bootstrapMeans, defined, meanOf, percentiles, resampling } from './bootstrap.js';
+import { bootstrapEnds, bootstrapMeans, defined, meanOf, resampling } from './bootstrap.js';
 import type { ResampleOptions } from './bootstrap.js';
 import { pairedDifference, perTaskOf } from './intervals.js';
 import type { Interval, PerTask } from './intervals.js';
@@ -20,7 +20,7 @@ export interface BootstrapTest extends Interval {
 }
 
 /**
- * Paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16): tasks are drawn with replacement; the percentile interval of
+ * Paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16): tasks are drawn with replacement; the BCa interval of
  * the mean difference, and the test by the distribution shifted to mean 0, p = (1 + #{|d̄* − d̄| ≥ |d̄|}) / (resamples + 1).
  *
  * @throws INVALID_OPTION if the two do not cover the same number of tasks
@@ -33,7 +33,7 @@ export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions
   const means = bootstrapMeans(d, settings, 'paired bootstrap');
   let extreme = 0;
   for (const draw of means) if (Math.abs(draw - mean) >= Math.abs(mean) * (1 - ROUNDING)) extreme++;
-  return { mean, ...percentiles(means), tasks: d.length, p: (extreme + 1) / (settings.resamples + 1) };
+  return { mean, ...bootstrapEnds(means, d), tasks: d.length, p: (extreme + 1) / (settings.resamples + 1) };
 }
 
 /** Sums of the same differences in another order may differ by rounding: a tie must count as one. */
@@ -91,7 +91,7 @@ const EXACT_WILCOXON = 50;
 
 /**
  * Wilcoxon's signed-rank test (Wilcoxon 1945): ranks of |d_t|, ties sharing their mean rank, zero differences dropped. The
- * exact distribution up to 50 tasks without ties; else normal with variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 over ties of
+ * exact distribution of these ranks up to 50 tasks, ties included; else normal with variance n(n + 1)(2n + 1)/24 − Σ(t³ − t)/48 over ties of
  * size t, without continuity correction.
  *
  * @throws INVALID_OPTION if the two do not cover the same number of tasks
@@ -101,33 +101,37 @@ export function wilcoxon(a: PerTask, b: PerTask): WilcoxonTest {
   const n = d.length;
   if (n === 0) return { statistic: 0, p: 1, tasks: 0, exact: true };
   const order = Int32Array.from(d, (_, i) => i).sort((i, j) => Math.abs(d[i]) - Math.abs(d[j]));
+  const ranks = new Float64Array(n);
   let positive = 0;
   let tied = 0;
   for (let from = 0; from < n;) {
     let to = from + 1;
     while (to < n && Math.abs(d[order[to]]) === Math.abs(d[order[from]])) to++;
-    for (let i = from; i < to; i++) if (d[order[i]] > 0) positive += (from + 1 + to) / 2;
+    ranks.fill((from + 1 + to) / 2, from, to);
+    for (let i = from; i < to; i++) if (d[order[i]] > 0) positive += ranks[i];
     tied += (to - from) ** 3 - (to - from);
     from = to;
   }
   const total = (n * (n + 1)) / 2;
   const statistic = Math.min(positive, total - positive);
-  const exact = n <= EXACT_WILCOXON && tied === 0;
-  if (exact) return { statistic, p: Math.min(1, 2 * signedRankCdf(n, statistic)), tasks: n, exact };
+  const exact = n <= EXACT_WILCOXON;
+  if (exact) return { statistic, p: Math.min(1, 2 * signedRankCdf(ranks, statistic)), tasks: n, exact };
   const deviation = Math.sqrt((n * (n + 1) * (2 * n + 1)) / 24 - tied / 48);
   return { statistic, p: normalTail((statistic - total / 2) / deviation), tasks: n, exact };
 }
 
-/** P(rank sum ≤ w) where each of the ranks 1 … n counts with probability ½. */
-function signedRankCdf(n: number, w: number): number {
-  const share = new Float64Array((n * (n + 1)) / 2 + 1);
+/** P(rank sum ≤ w) where each rank counts with probability ½; of ties halves, so the sums are counted in halves. */
+function signedRankCdf(ranks: Float64Array, w: number): number {
+  const share = new Float64Array(ranks.length * (ranks.length + 1) + 1);
   share[0] = 1;
-  for (let rank = 1, top = 0; rank <= n; rank++) {
-    top += rank;
-    for (let sum = top; sum >= 0; sum--) share[sum] = (share[sum] + (sum >= rank ? share[sum - rank] : 0)) / 2;
+  let top = 0;
+  for (const rank of ranks) {
+    const half = 2 * rank;
+    top += half;
+    for (let sum = top; sum >= 0; sum--) share[sum] = (share[sum] + (sum >= half ? share[sum - half] : 0)) / 2;
   }
   let p = 0;
-  for (let sum = 0; sum <= w; sum++) p += share[sum];
+  for (let sum = 0; sum <= 2 * w; sum++) p += share[sum];
   return p;
 }
 

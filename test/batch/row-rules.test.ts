@@ -11,7 +11,7 @@ import { defineModel } from '../../lib/model/model.js';
 import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
-import { fitRows, rowContext, rowRules } from '../../lib/batch/row-rules.js';
+import { fitRows, itemBiasFor, rowContext, rowRules, userBias } from '../../lib/batch/row-rules.js';
 import { buildTasks, subsetTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import { path, refuses, rejects } from '../fixtures/family.js';
@@ -105,6 +105,71 @@ test('biases are those of the training rows and the support rows, by hand', asyn
   assert.equal(state.mean, 3);
   const bias = (text: string) => state.itemBias![data.items.keys.idOf(text)];
   assert.deepEqual(['a', 'b', 'c', 'd'].map(bias), [2 / 3, -2 / 3, 1 / 2, -1 / 2]);
+});
+
+test('in training a row is centred by the other rows of its item and of its user alone, by hand and in what is learned', async () => {
+  const data = datasetFromColumns({
+    user: [1, 1, 1, 2, 2, 2],
+    item: ['a', 'b', 'c', 'a', 'b', 'd'],
+    label: [5, 3, 4, 3, 1, 2],
+  });
+  const tasks = buildTasks(data, { query: 1, order: 'random', seed: 2 });
+  const rules = rowRules({ center: 'bias', damping: 1 }, 'mse', 'rows');
+  const context = rowContext(rules, fitRows(rules, 'mse', tasks), 1);
+  const item = (text: string) => data.items.keys.idOf(text);
+  // Of the 5 of a there remains the 3, which is the mean itself; of the 3 the 5: (5 − 3) / (1 + 1).
+  assert.deepEqual(
+    [itemBiasFor(context, item('a'), 5, true), itemBiasFor(context, item('a'), 3, true)].map((b) =>
+      Math.abs(b) < 1e-12 ? 0 : b,
+    ),
+    [0, 1],
+  );
+  assert.equal(itemBiasFor(context, item('c'), 4, true), 0, 'a row that is alone has no others');
+  assert.equal(itemBiasFor(context, item('c'), 4, false), 0.5, 'a new user’s row has it');
+  // The user: ((5 − 3 − 0) + (3 − 3 − (1 − 3) / 2)) / (2 + 1).
+  assert.ok(Math.abs(userBias(context, [item('a'), item('b')], [5, 3], true) - 1) < 1e-12);
+  assert.ok(Math.abs(userBias(context, [item('a'), item('b')], [5, 3]) - (2 - 2 / 3 + 2 / 3) / 3) < 1e-12);
+
+  // What training sees: with parameters of 0 and no steps its loss is that of the centred labels.
+  const noise = dataset((u, i) => 3 + random(2, 'noise', u * ITEMS + i).normal());
+  const own = buildTasks(noise, { query: 3 });
+  const plain = learnerOf(noise, { loss: 'mse' });
+  const zero = Object.fromEntries(
+    Object.entries(plain.parameters()).map(([name, { shape, data: values }]) => [
+      name,
+      { shape, data: new Float64Array(values.length) },
+    ]),
+  );
+  const algorithm = maml({ steps: 0 });
+  const learner = learnerOf(
+    noise,
+    { loss: 'mse' },
+    { rows: { center: 'bias', damping: 2 }, parameters: zero, algorithm },
+  );
+  const reports = train(learner, own, { epochs: 1, metaBatch: own.size, redraw: false });
+  const { value } = await reports.next();
+  const all = rowContext(learner.rowRules, fitRows(learner.rowRules, 'mse', own), 1);
+  const lossOf = (isTraining: boolean) =>
+    range(own.size).reduce((sum, t) => {
+      const [support, query] = [
+        own.supportRows.subarray(own.supportOffsets[t], own.supportOffsets[t + 1]),
+        own.queryRows.subarray(own.queryOffsets[t], own.queryOffsets[t + 1]),
+      ];
+      const bias = userBias(
+        all,
+        support.map((row) => noise.item[row]),
+        [...support].map((row) => noise.label[row]),
+        isTraining,
+      );
+      const squares = [...query].map((row) => {
+        const y = noise.label[row];
+        return (y - all.state.mean - itemBiasFor(all, noise.item[row], y, isTraining) - bias) ** 2;
+      });
+      return sum + squares.reduce((x, y) => x + y, 0) / squares.length / own.size;
+    }, 0);
+  const { loss } = value!;
+  assert.ok(Math.abs(loss - lossOf(true)) < 1e-9, `${loss} is not ${lossOf(true)}`);
+  assert.ok(loss > 1.02 * lossOf(false), 'with the own labels in the centres rows seem explained');
 });
 
 test('the range of ratings is that of the training tasks, not of other rows of the data', async () => {

@@ -11,6 +11,7 @@ import { renderComparison, renderComparisonMarkdown } from '../../lib/compare/co
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { meanInterval } from '../../lib/evaluation/intervals.js';
 import { random } from '../../lib/foundation/random.js';
+import type { Random } from '../../lib/foundation/random.js';
 
 const root = packageRoot();
 
@@ -37,6 +38,32 @@ test('bootstrap intervals: near those of Student where both hold, exact where no
   );
   assert.deepEqual(bootstrapIntervals([values]), bootstrapIntervals([values]), 'the same draws every time');
   assert.notDeepEqual(bootstrapIntervals([values]), bootstrapIntervals([values], { seed: 1 }));
+});
+
+test('bootstrap intervals hold the mean as often as they say, of few tasks and of skewed ones too: by simulation', async () => {
+  const TRIALS = 1000;
+  const draws: Record<string, [mean: number, draw: (stream: Random) => number]> = {
+    normal: [0, (stream) => stream.normal()],
+    // As ratings' errors are: many small ones, few large.
+    exponential: [1, (stream) => -Math.log(1 - stream.uniform())],
+    // As precision@5 is.
+    fifths: [0.4, (stream) => (stream.uniform() < 0.5 ? 0.2 : stream.uniform() < 0.5 ? 0.4 : 0.8)],
+  };
+  for (const [name, [mean, draw]] of Object.entries(draws)) {
+    for (const [tasks, least] of [
+      [10, name === 'exponential' ? 0.9 : 0.93],
+      [20, name === 'exponential' ? 0.92 : 0.93],
+      [90, 0.93],
+    ]) {
+      const columns = Array.from({ length: TRIALS }, (_, k) => {
+        const stream = random(9, `${name} ${tasks}`, k);
+        return Float64Array.from({ length: tasks }, () => draw(stream));
+      });
+      const found = bootstrapIntervals(columns, { resamples: 999 });
+      const held = found.filter(({ low, high }) => low <= mean && mean <= high).length / TRIALS;
+      assert.ok(held >= least && held <= 0.975, `${name}, ${tasks} tasks: ${held}`);
+    }
+  }
 });
 
 test('bootstrap intervals: tasks without a value are left out, and one value has no spread', async () => {

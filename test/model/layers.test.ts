@@ -149,6 +149,62 @@ test('a gru reads the order, the newest ids alone, and each row for itself', asy
   }
 });
 
+test('of a sequence that is too long the newest ids count, for every body that reads it', async () => {
+  const inputs = [
+    { name: 'history', kind: 'sequence' as const, cardinality: 6, dim: 3, maxLength: 2 },
+    { name: 'item', kind: 'categorical' as const, cardinality: 4, dim: 3 },
+  ];
+  const bodies = [
+    { kind: 'mlp' as const, hidden: [3] },
+    { kind: 'fm' as const },
+    { kind: 'twoTower' as const, user: ['history'], item: ['item'], hidden: [], width: 2 },
+    { kind: 'gru' as const, gruHidden: 3, hidden: [] },
+  ];
+  for (const body of bodies) {
+    const model = defineModel({ inputs, body, head: { loss: 'mse' } }, { precision: 'float64' });
+    const rows = (history: number[][]) => ({ inputs: { history, item: history.map(() => 1) } });
+    const parameters = model.initialize(3);
+    const whole = await predict(
+      model,
+      parameters,
+      rows([
+        [1, 2, 3, 4, 5],
+        [2, 5, 3],
+      ]),
+    );
+    const newest = await predict(
+      model,
+      parameters,
+      rows([
+        [4, 5],
+        [5, 3],
+      ]),
+    );
+    const oldest = await predict(
+      model,
+      parameters,
+      rows([
+        [1, 2],
+        [2, 5],
+      ]),
+    );
+    assert.deepEqual(whole.data, newest.data, body.kind);
+    assert.notDeepEqual(whole.data, oldest.data, body.kind);
+    await assert.rejects(
+      predict(
+        model,
+        parameters,
+        rows([
+          [9, 4, 5],
+          [5, 3],
+        ]),
+      ),
+      /history\[0\]\[0\]/,
+      'checked although not read',
+    );
+  }
+});
+
 test('an mlp reads a sequence as a bag', async () => {
   const model = double({ ...HISTORY, body: { kind: 'mlp', hidden: [4], activation: 'tanh' } });
   const { data } = await predict(model, vector(model, random(4, 'bag')), {
