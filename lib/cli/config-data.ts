@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { FORMATS } from '../data/table-source.js';
 import { SPLIT_OPTIONS, SPLIT_PROTOCOLS, TASK_SIZES } from '../tasks/options.js';
-import type { SplitOptions } from '../tasks/options.js';
+import type { SplitOptions } from '../tasks/option-types.js';
 import { zodShape, zodVariants } from './zod-options.js';
 
 export const count = z.int().min(1);

@@ -7,7 +7,7 @@ import type { Random } from '../foundation/random.js';
 import { groupByKey, nameKey } from './key.js';
 import type { Grouping } from './key.js';
 import { emptyError, resolveTaskOptions } from './resolve-options.js';
-import type { TaskOptions } from './options.js';
+import type { TaskOptions } from './option-types.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 import { TaskSetBuilder } from './task-set-builder.js';

@@ -16,7 +16,7 @@ export type {
   TaskSplit,
   TimeSplit,
   UserSplit,
-} from './options.js';
+} from './option-types.js';
 export { redrawQuery } from './redraw.js';
 export { splitTasks } from './split.js';
 export type { GrownSplit, RestoredSplit, StoredSplit } from './stored-split.js';

@@ -4,19 +4,6 @@ import { given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Selector } from './option-types.js';
 
-export type {
-  PartitionSplit,
-  PartSplit,
-  QuerySize,
-  Selector,
-  SplitOptions,
-  SupportSize,
-  TaskOptions,
-  TaskSplit,
-  TimeSplit,
-  UserSplit,
-} from './option-types.js';
-
 /** @internal */
 export const DEFAULT_SEED = 0;
 

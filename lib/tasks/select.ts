@@ -2,7 +2,7 @@ import type { FeatureTable } from '../foundation/contract.js';
 import { InnerloopError, nearest, suggesting } from '../foundation/errors.js';
 import { invalid } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
-import type { Selector } from './options.js';
+import type { Selector } from './option-types.js';
 
 /**
  * Marks the entities that a selector picks among `candidates` (1 per row of the table).

@@ -9,7 +9,7 @@ import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { DEFAULT_SEED } from './options.js';
 import { emptyError, resolveTaskOptions } from './resolve-options.js';
-import type { PartSplit } from './options.js';
+import type { PartSplit } from './option-types.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
 import { TaskSetBuilder } from './task-set-builder.js';
 import type { Split } from './split.js';

@@ -3,7 +3,7 @@ import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { DEFAULT_SEED } from './options.js';
 import { emptyError, resolveTaskOptions } from './resolve-options.js';
-import type { TimeSplit } from './options.js';
+import type { TimeSplit } from './option-types.js';
 import type { ResolvedTaskOptions } from './resolve-options.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 import { TaskSetBuilder } from './task-set-builder.js';

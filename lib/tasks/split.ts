@@ -4,7 +4,7 @@ import { divide } from './build.js';
 import { groupByKey } from './key.js';
 import { DEFAULT_SEED } from './options.js';
 import { checkSplit, emptyError, resolveTaskOptions } from './resolve-options.js';
-import type { PartitionSplit, PartSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './options.js';
+import type { PartitionSplit, PartSplit, SplitOptions, TaskSplit, TimeSplit, UserSplit } from './option-types.js';
 import { drawnUsers, partForm, splitParts } from './split-parts.js';
 import { splitTime, timeCuts } from './split-time.js';
 import type { TimeCuts } from './split-time.js';

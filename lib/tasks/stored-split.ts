@@ -8,8 +8,8 @@ import { gather, gatherColumn } from '../data/columns.js';
 import { scaledAs } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';
 import { createVocabulary } from '../data/vocabulary.js';
-import type { SplitOptions } from './options.js';
 import { groupByKey } from './key.js';
+import type { SplitOptions } from './option-types.js';
 import { splitBy } from './split.js';
 import type { Membership, Origin, Split } from './split.js';
 
