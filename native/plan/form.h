@@ -5,15 +5,16 @@
 
 namespace innerloop {
 
-// An adapted linear layer and the tasks it meets. Rows may be means over tasks.
+// The sizes that decide how an adapted linear layer should run. Numbers of rows may be means over tasks.
 struct LayerWork {
   Index inputs, outputs;
   double support_rows, query_rows;
   int steps, order;
-  bool has_layers_below;  // with parameters, which need the adjoint of what the layer reads
+  bool has_layers_below;  // whether layers below it have parameters, which need the adjoint of what it reads
 };
 
-// The form that takes fewer multiplications: a rule of thumb, in which every step of a form costs the same.
+// Gives the form that takes fewer multiplications. This is a rule of thumb: it takes every step of a form to cost the
+// same.
 Form cheaper_form(const LayerWork& work);
 
 }  // namespace innerloop

@@ -14,8 +14,8 @@ struct Graph;
 
 INNERLOOP_ENUM(RateKind, scalar, per_tensor_step, per_parameter)
 INNERLOOP_ENUM(SolverKind, gradient, ridge, laplace, implicit, lstm)
-// Of the first fast linear layer (task/gram.h): whichever takes fewer operations, or one of them where both are
-// possible.
+// How the first fast linear layer runs (task/gram.h): in the form that takes fewer operations, or in a given one where
+// both are possible.
 INNERLOOP_ENUM(Form, cheaper, direct, gram)
 INNERLOOP_ENUM(UpdateKind, sgd, momentum, adam)
 // Tensors of the lstm solver; the gates of its own cell are i, f, g, o (solvers/lstm.cc).
@@ -25,8 +25,8 @@ INNERLOOP_ENUM(LstmTensor, weight_ih, weight_hh, bias, forget_weight, forget_bia
 template <class T>
 struct UpdateRule {
   UpdateKind kind = UpdateKind::sgd;
-  T beta1 = 0, beta2 = 0, epsilon = 0;  // the factor of momentum is beta1
-  T clip_norm = 0;                      // longest g_k, over all that a task adapts; 0: no limit
+  T beta1 = 0, beta2 = 0, epsilon = 0;  // momentum takes beta1 as its factor
+  T clip_norm = 0;                      // largest norm of g_k over all that a task adapts; 0: no limit
 };
 
 // The Gaussian prior of a last layer in closed form (solvers/posterior.h), by tensor.
@@ -47,7 +47,7 @@ struct InnerLoop {
   int steps = 0;
   int order = 2;
   SolverKind solver = SolverKind::gradient;
-  T shrinkage = 0;  // L_S = Σ / (n + shrinkage): a task with few rows moves less, as a posterior mean does
+  T shrinkage = 0;  // L_S is a sum over n + shrinkage: a task with few rows moves less, as a posterior mean does
   std::vector<std::uint8_t> fast;  // by tensor: adapted or not
   RateKind rate_kind = RateKind::scalar;
   T rate = 0;
@@ -71,7 +71,7 @@ struct InnerLoop {
     return solver == SolverKind::gradient && update.kind == UpdateKind::sgd && update.clip_norm == 0 && proximal == 0 &&
            rate_kind == RateKind::scalar;
   }
-  // The same towards the last query loss.
+  // Whether that holds and the last query loss alone is differentiated.
   bool is_plain() const { return is_folded() && loss_weights.empty(); }
 };
 

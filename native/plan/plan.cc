@@ -24,7 +24,7 @@ const Graph<T>* graph_of(const InnerLoop<T>& inner, bool gradient) {
   return gradient && inner.training_graph ? inner.training_graph.get() : inner.graph.get();
 }
 
-// Of the graph where it has classes of its own, else the model's.
+// Gives the heads of the graph where it has classes of its own, else the model's.
 template <class T>
 std::vector<HeadSpec> heads_of(const Model<T>& model, const Graph<T>* graph) {
   if (graph && graph->spec.classes > 0)
@@ -32,13 +32,13 @@ std::vector<HeadSpec> heads_of(const Model<T>& model, const Graph<T>* graph) {
   return model.spec.heads;
 }
 
-// A graph's own classes are not known when a batch is made.
+// Checks labels here, because the classes of a graph are not known when a batch is made.
 template <class T>
 void check_classes(const Batch<T>& batch, const Graph<T>& graph) {
   for (const T y : batch.labels) require(is_class(y, graph.spec.classes), "labels must be classes from 0");
 }
 
-// Whether every task's rows share one row of a side, as a user's do of the users.
+// Whether the rows of every task share one row of a side: those of a user name one row of the users' side.
 template <class T>
 bool is_shared(const Batch<T>& batch, int side) {
   const std::vector<std::int32_t>& rows = batch.sides[side];
@@ -51,7 +51,7 @@ bool is_shared(const Batch<T>& batch, int side) {
 template <class T>
 Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch) {
   Segments segments;
-  std::vector<int> shared(batch.sides.size(), -1);  // by side, once asked for
+  std::vector<int> shared(batch.sides.size(), -1);  // by side; −1 until it is asked for
   for (const InputColumns& column : inputs.input_columns()) {
     const int side = batch.column(column.input).side;
     if (shared[side] < 0) shared[side] = is_shared(batch, side);
@@ -66,8 +66,8 @@ Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch) {
   return segments;
 }
 
-// Whether a layer runs in the Gram form, which needs one rate: where it may choose, if that takes less than the direct
-// form on an average task of the batch.
+// Whether a layer runs in the Gram form, which needs a single rate. Where the loop leaves the choice open, it does so
+// if that costs less than the direct form on an average task of the batch.
 template <class T>
 bool takes_gram_form(const AffineMap& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool has_layers_below) {
   if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias])
@@ -130,7 +130,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   }
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
   find_segments();
-  // The Gram form takes θ_0 for the shared values, which generated starts are not.
+  // The Gram form relies on θ_0 being the shared values, which starts made by a graph are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
   const AffineMap* map = suffix[0]->affine_map();
   if (!map || moves[map->slot_in] || !takes_gram_form(*map, inner, batch, model.slot_learns[map->slot_in] != 0)) return;

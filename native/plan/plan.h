@@ -28,7 +28,8 @@ struct Plan {
   const Solver<T>& solver;
   Loss<T> loss;
 
-  std::vector<const Layer<T>*> prefix, suffix;  // layers that see no fast parameter, and the others, as they run
+  std::vector<const Layer<T>*> prefix,
+      suffix;  // layers that no fast parameter reaches, and the others, in the order they run
   std::vector<int> prefix_slots, suffix_slots;  // written by them
   std::vector<int> boundary;                    // written by the prefix and read by the suffix (or the outputs)
   std::vector<int> all_slots;
@@ -36,12 +37,12 @@ struct Plan {
   const Graph<T>* starts = nullptr;       // what makes θ_0
   bool prefix_learns;                     // whether anything below the boundary has parameters
   const AffineMap* gram = nullptr;        // the first layer of the suffix, where it runs in the Gram form
-  const Layer<T>* gram_source = nullptr;  // what writes the slot that it reads
+  const Layer<T>* gram_source = nullptr;  // the layer that writes the slot that the Gram layer reads
   std::vector<Segments> segment_storage;
   std::vector<const Segments*> segments;  // by slot: see Segments; null where all columns differ
-  bool may_alias = true;                  // whether all layers of the suffix may
-  // Affine layers of the suffix whose weight is no column: those whose weight adapts by folded steps, and those that
-  // pass gradients on to layers of the suffix, by products with the transpose.
+  bool may_alias = true;                  // whether every layer of the suffix allows it (Layer::may_alias)
+  // Affine layers of the suffix whose weight has more than one column: those whose weight adapts by folded steps, and
+  // those that pass gradients on to layers of the suffix, which takes products with the transpose.
   std::vector<const AffineMap*> folded, backpropagating;
 
  private:

@@ -1,5 +1,5 @@
-// M = L Lᵀ of a symmetric positive definite matrix [d, d], L in the lower triangle, rows contiguous; the rest is left
-// alone.
+// Factors a symmetric positive definite matrix M = L Lᵀ [d, d], rows contiguous. L takes the place of the lower
+// triangle; the upper one is neither read nor written.
 #pragma once
 #include <algorithm>
 #include <cmath>

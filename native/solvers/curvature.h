@@ -1,4 +1,4 @@
-// Products with the Hessian of a task's mean support loss: one tangent pass over what SupportPasses left
+// Products with the Hessian of a task's mean support loss, each by one tangent pass over what SupportPasses left
 // (Pearlmutter 1994).
 #pragma once
 #include "../task/gram.h"

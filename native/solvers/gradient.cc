@@ -39,7 +39,7 @@ struct GradientSolver final : Solver<T> {
       else
         state.support.slots[k] = state.support.slots[0];
       if (folded) {
-        // Where steps are not kept, every other one takes the same place.
+        // Where steps are not kept, two places are enough, in turns.
         theta[k + 1] = keep || k < 2 ? arena.take<T>(n) : theta[k - 1];
         state.support.copy_step(k);
         gradient[k] = theta[k + 1];
@@ -73,10 +73,11 @@ struct GradientSolver final : Solver<T> {
     double loss = 0;
     Update<T> update(task, state.support.gradient, state.moments);
     T** const adjoint = exact ? reverse.take_adjoints() : nullptr;
-    // Folded steps have −α in their loss: d is v, and even lies where v does if no layer minds.
+    // Folded steps have −α in their loss, so that d equals v; it may lie in the same place where every layer allows
+    // that.
     const bool in_place = inner.is_folded() && plan.may_alias;
     T* const d = in_place ? reverse.v : task.arena.template take<T>(n);
-    // ∂θ_0 of the proximal term
+    // The proximal term's part of ∂θ_0.
     T* const start = inner.proximal == 0 ? nullptr : task.arena.template take_zeroed<T>(n);
     std::optional<Curvature<T>> curvature;
     for (int k = inner.steps - 1; k >= 0; --k) {
@@ -100,13 +101,13 @@ struct GradientSolver final : Solver<T> {
   }
 
  private:
-  // By tensor: the rates of the fast parameters, as the task sees these.
+  // Gives the rates of the fast parameters by tensor, gathered as the parameters of the task are.
   static T** take_rates(const Task<T>& task) {
     const T* storage = task.plan.inner.parameter_rates->data();
     const auto& tensors = task.plan.model.tensors;
     T** rates = task.arena.template take_zeroed<T*>(static_cast<Index>(tensors.size()));
     task.parameters.each_fast([&](int t, Index, Index) {
-      // Never written through: only the type of the pointer table is shared.
+      // The rates are never written; only the table of pointers has a type that would allow it.
       rates[t] =
           tensors[t].input < 0 ? const_cast<T*>(storage + tensors[t].offset) : task.parameters.gather(storage, t);
     });
@@ -128,7 +129,7 @@ struct GradientSolver final : Solver<T> {
     });
   }
 
-  // d = −α ∘ v: the minus sign makes every later product accumulate straight into v and u.
+  // Sets d = −α ∘ v. With the minus sign here, every later product adds straight to v and u.
   static void direction(const Reverse<T>& reverse, int k, T* d) {
     const Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;

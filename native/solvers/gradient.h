@@ -11,7 +11,7 @@ struct GradientState : SolverState {
   explicit GradientState(Task<T>& task) : support(task) {}
   SupportPasses<T> support;
   Moments<T> moments;
-  T** rates = nullptr;  // by tensor, per_parameter: the task's part of the rates
+  T** rates = nullptr;  // by tensor, with a rate per parameter: the task's part of the rates
 };
 
 template <class T>

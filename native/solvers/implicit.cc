@@ -7,8 +7,8 @@
 //
 //   ∂θ_0 = x = (I + H/λ)⁻¹ ∇_θ L_Q,   ∂φ = ∇_φ L_Q − (∇²_φθ L_S) x / λ
 //
-// x by conjugate gradients on Hessian-vector products. Exact where θ_K is the minimum and the system is solved; θ_K is
-// used for θ*.
+// x comes from conjugate gradients on Hessian-vector products. θ_K stands for θ*: the derivative is exact where θ_K is
+// the minimum and the system is solved.
 #include <algorithm>
 
 #include "curvature.h"
@@ -35,7 +35,7 @@ struct ImplicitSolver final : Solver<T> {
     support.run(K);
 
     T* const x = conjugate_gradients(reverse, support);
-    // −x/λ once more through the curvature, for the slow parameters.
+    // The slow parameters take −x/λ through the curvature once more.
     T** const adjoint = reverse.take_adjoints();
     T* const d = task.arena.template take<T>(n);
     plan.kernels.scale(n, -1 / plan.inner.proximal, x, d);
@@ -49,8 +49,8 @@ struct ImplicitSolver final : Solver<T> {
   }
 
  private:
-  // x of (I + H/λ) x = v. Ends early at the tolerance, and where the curvature is so negative that the matrix is not
-  // positive definite: θ_K is then no minimum.
+  // Gives the x of (I + H/λ) x = v. It ends early at the tolerance, and where the curvature is so negative that the
+  // matrix is not positive definite, because θ_K is then no minimum.
   static T* conjugate_gradients(const Reverse<T>& reverse, SupportPasses<T>& support) {
     Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;

@@ -16,8 +16,8 @@ namespace innerloop {
 namespace {
 
 constexpr int kMaxNewton = 100;
-// Bounds of the squared Newton decrement gᵀM⁻¹g: below the first Newton's method has converged; below the second full
-// steps converge quadratically.
+// Bounds of the squared Newton decrement gᵀM⁻¹g: below the first, Newton's method has converged; below the second, full
+// steps converge quadratically and need no line search.
 constexpr double kConverged = 1e-22, kNear = 1e-8;
 constexpr double kArmijo = 1e-4, kShortest = 1e-9;
 

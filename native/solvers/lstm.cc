@@ -34,7 +34,7 @@ void preprocess(T x, T* to) {
   to[1] = large ? (x > 0 ? T(1) : T(-1)) : static_cast<T>(std::exp(kLogScale)) * x;
 }
 
-// What one step of one block of coordinates computes.
+// What one step computes for a block of B coordinates.
 template <class T>
 struct Step {
   T *x, *gates, *c, *tanh_c, *h;  // [B, 4], [4, B, H], three of [B, H]
@@ -64,7 +64,7 @@ struct Lstm {
             .h = take(B * H),
             .cell = take(2 * B)};
   }
-  // The state before the first step: all zero.
+  // Gives the state before the first step, which is all zero.
   Step<T> first_step(Index B) const {
     const auto zeros = [&](Index n) { return task.arena.template take_zeroed<T>(n); };
     return {
@@ -104,7 +104,7 @@ struct Lstm {
     for (Index j = 0; j < B; ++j) to[j] = cell[2 * j] * theta[j] - cell[2 * j + 1] * g[j];
   }
 
-  // Gives the weights as [columns, 4H].
+  // Gives a weight [4H, columns] as [columns, 4H].
   T* transposed(const T* from, Index columns) const {
     T* to = take(kGates * H * columns);
     for (Index r = 0; r < kGates * H; ++r)
@@ -125,7 +125,7 @@ struct Range {
   Index at, size;
 };
 
-// The coordinates that support rows reach: of a table, those of the first rows of its block.
+// The coordinates that support rows reach. Of a table these are the first rows of the task's block.
 template <class T>
 std::vector<Range> reached(const Task<T>& task) {
   std::vector<Range> ranges;

@@ -14,7 +14,7 @@
 //
 //   M⁻¹ = L⁻ᵀ (I − Gᵀ (I + G Gᵀ)⁻¹ G) L⁻¹
 //
-// All of it is in double, whatever the scalar: the systems are small.
+// All of it is computed in double, whatever the scalar of the model, because the systems are small.
 #pragma once
 #include "../task/reverse.h"
 #include "solver.h"
@@ -23,13 +23,13 @@ namespace innerloop {
 
 // What a closed-form solver leaves in the arena of its task.
 struct PosteriorState : SolverState {
-  double* cholesky = nullptr;    // PosteriorFactor's
+  double* cholesky = nullptr;    // as PosteriorFactor::cholesky
   double* G = nullptr;           // dual: [S, d]
   double* whitened = nullptr;    // dual, where Λ is full: A L⁻ᵀ [S, d]
   const double* mode = nullptr;  // the adapted last layer [d]
 };
 
-// L of the prior precision Λ = L Lᵀ.
+// The factor L of the prior precision Λ = L Lᵀ.
 struct PriorFactor {
   double* root;         // its diagonal [d]
   double* L = nullptr;  // [d, d], where Λ is full
@@ -55,8 +55,8 @@ struct Posterior {
   void solve(double* x) const;
   // Makes w the adapted last layer.
   void write(const double* w);
-  // Turns v of `reverse` from the gradient with respect to w into that with respect to w̄, and adds those of the prior
-  // and of everything below.
+  // Replaces v of `reverse`, the gradient with respect to w, by that with respect to w̄, and adds the gradients of the
+  // prior and of everything below.
   void back(Reverse<T>& reverse, const double* e, const double* s) const;
 
   double* take(Index n) const { return task.arena.template take<double>(n); }
@@ -82,22 +82,23 @@ struct Posterior {
   PriorFactor prior;
 };
 
-// The factor that an earlier Posterior left in a task, if one did.
+// Gives the factor that an earlier Posterior left in a task, if one did.
 template <class T>
 PosteriorFactor posterior_factor(const Task<T>& task);
 
-// The factor of an adapted task; of nothing, where it was not kept.
+// Gives the factor of an adapted task, which is empty where it was not kept.
 template <class T>
 PosteriorFactor posterior_of(const Adapted<T>& adapted) {
   if (!adapted.dual) return {.cholesky = adapted.factor.empty() ? nullptr : adapted.factor.data()};
   return {.cholesky = adapted.factor.data(), .G = adapted.dual->G.data(), .rows = adapted.dual->rows, .dual = true};
 }
 
-// L of the prior precision that these tensors of a model's parameters say, in the arena.
+// Gives, in the arena, the L of the prior precision that these tensors of a model's parameters describe.
 template <class T>
 PriorFactor prior_factor(Arena& arena, const T* log_precisions, const T* factor, Index d);
 
-// aᵀ M⁻¹ a of rows of features [rows, features] with 1 appended. The dual form reads the prior's tensors.
+// Gives aᵀ M⁻¹ a of rows of features [rows, features], with 1 appended to each. The dual form reads the prior's
+// tensors.
 template <class T>
 void posterior_variance(const Task<T>& task, const Prior& prior, const PosteriorFactor& factor, Index rows, const T* a,
                         T* variance);

@@ -36,7 +36,7 @@ struct RidgeSolver final : Solver<T> {
   PosteriorFactor posterior(const Task<T>& task) const override { return posterior_factor(task); }
 
  private:
-  // Gives the weights of the rows, or null where all are one.
+  // Gives the weights of the support rows, or null where all are 1.
   static double* weights(const Posterior<T>& posterior) {
     if (!posterior.labels.weights) return nullptr;
     double* s = posterior.take(posterior.S);

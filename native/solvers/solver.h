@@ -26,13 +26,13 @@ struct SolverState {};
 
 template <class T>
 struct Solver {
-  // theta[steps] from theta[0] and the support rows, the prefix having run on them. With `keep`, everything that
-  // meta_gradient needs stays in the task.
+  // Computes theta[steps] from theta[0] and the support rows, on which the prefix must have run. With `keep`,
+  // everything that meta_gradient needs stays in the task.
   virtual void adapt(Task<T>& task, bool keep) const = 0;
-  // Adds the gradient of weight · L_Q(θ_K) to `reverse`: v with respect to θ_0, the slow parameters where they go.
-  // Returns L_Q, or where several steps have query losses their weighted sum.
+  // Adds the gradient of weight · L_Q(θ_K) to `reverse`: to v that with respect to θ_0, to the targets that of slow
+  // parameters. Returns L_Q, or where several steps have query losses their weighted sum.
   virtual double meta_gradient(Reverse<T>& reverse, T weight) const = 0;
-  // What adapt left of the last layer's posterior, where the solver has one.
+  // Gives what adapt left of the last layer's posterior, where the solver has one.
   virtual PosteriorFactor posterior(const Task<T>&) const { return {}; }
 
  protected:
@@ -40,7 +40,7 @@ struct Solver {
   ~Solver() = default;
 };
 
-// One object a kind, shared by all calls.
+// Gives the solver of a kind. There is one object for each, which all calls share.
 template <class T>
 const Solver<T>& solver(SolverKind kind);
 

@@ -5,12 +5,10 @@
 //   adam       s_k = m̂ / (√q̂ + ε),  m_{k+1} = β₁ m_k + (1−β₁) g_k,  q_{k+1} = β₂ q_k + (1−β₂) g_k²,
 //              m̂ = m_{k+1} / (1−β₁^{k+1}),  q̂ = q_{k+1} / (1−β₂^{k+1})                     (Kingma & Ba 2015)
 //
-// With a longest norm R, g_k is first cut to it: what follows g is c(g) = g min(1, R / ‖g‖), over all that the task
-// adapts at once. Beyond R its derivative is the symmetric (R / ‖g‖) (I − c cᵀ / R²), within it is 1; at ‖g‖ = R the
-// latter.
+// With a largest norm R, c(g) = g min(1, R / ‖g‖) takes the place of g_k, with the norm over all that the task adapts.
+// Where ‖g‖ > R its derivative is the symmetric (R / ‖g‖) (I − c cᵀ / R²), elsewhere it is 1.
 //
-// Moments start at 0 with every task. Where q̂ is 0, so are g_0 … g_k, and the derivative of √q̂ is taken as 0: that of s
-// at 0.
+// Moments start at 0 with every task. Where q̂ is 0, g_0 … g_k are 0 too, and the derivative of √q̂ is taken as 0.
 #pragma once
 #include <cmath>
 
@@ -18,7 +16,7 @@
 
 namespace innerloop {
 
-// m and q of momentum and adam: flat, by step.
+// The moments m and q of momentum and adam, flat and by step.
 template <class T>
 struct Moments {
   T **first = nullptr, **second = nullptr;
@@ -27,7 +25,7 @@ struct Moments {
 
 template <class T>
 struct Update {
-  // gradient: flat, by step.
+  // @param gradient flat and by step
   Update(Task<T>& task, T* const* gradient, Moments<T>& moments)
       : task(task),
         gradient(gradient),
@@ -88,7 +86,7 @@ struct Update {
     if (share != 1) kernels.scale(n, share, g, g);
   }
 
-  // By tensor: what lies between tensors is whatever an earlier task left there.
+  // The sum runs tensor by tensor, because what lies between them is whatever an earlier task left there.
   double dot(const T* a, const T* b) const {
     double sum = 0;
     task.parameters.each_fast([&](int, Index at, Index size) {
@@ -97,7 +95,7 @@ struct Update {
     return sum;
   }
 
-  // The same with respect to what g_k was cut to.
+  // Turns the derivative with respect to c(g_k) into that with respect to g_k.
   void back_to_clipped(int k, T* d) {
     if (rule.kind == UpdateKind::sgd) return;
     if (!dm) dm = task.arena.template take_zeroed<T>(n);

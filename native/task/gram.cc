@@ -62,7 +62,7 @@ void Gram<T>::products_with_support(Index n, const T* B, T* C) {
   for (Index i = 0; i < n * S; ++i) C[i] += one;
 }
 
-// A Aᵀ + 1, from the second step on: the first and its tangent do without.
+// Computes A Aᵀ + 1 at the second step: R_0 is 0, so that the first step and its tangent do without it.
 template <class T>
 const T* Gram<T>::support_products() {
   if (!gram) {
@@ -121,7 +121,7 @@ void Gram<T>::back_to_rows(Index n, const T* P, const Factors<T>* more, int coun
     kernels.gemm(n, end - begin, f, count + 1, nullptr, nullptr, dX + begin, D);
   }
   if (segments.same.empty()) return;
-  // Their rows are all a_s, and their adjoint is summed over the rows.
+  // Columns that the rows share hold a_s in every row, so that their adjoint is a sum over the rows.
   T* sums = task.arena.template take_zeroed<T>(H);
   kernels.column_sums(n, H, P, H, sums);
   T total = 0;

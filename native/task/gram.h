@@ -51,7 +51,7 @@ struct Gram {
   const T* support_products();
   // C [n, S] = B Aᵀ + 1.
   void products_with_support(Index n, const T* B, T* C);
-  // to [n, H] = b + rows W_0 + more, which may be null.
+  // to [n, H] = b + rows W_0, plus the product `more` where it is not null.
   void rows_by_weights(Index n, const T* rows, const Factors<T>* more, T* to);
   // dX [n, D] = P W_0ᵀ + Σ M_i rows_i, where rows_i is A or X.
   void back_to_rows(Index n, const T* P, const Factors<T>* more, int count, T* dX);
@@ -61,7 +61,7 @@ struct Gram {
   const Kernels<T>& kernels;
   Index S, Q, D, H;
   const Segments& segments;
-  const T *A, *W, *W_transposed, *b;  // b: the bias with what the same columns add to it
+  const T *A, *W, *W_transposed, *b;  // b is the bias, with what shared columns add to it
   T one = 1;                          // 1 + ‖a_s‖²
   T *z0, *gram = nullptr;             // [S, H], [S, S]
   T** R;                              // by step: [S, H]
@@ -71,7 +71,7 @@ struct Gram {
   T* cross = nullptr;              // X Aᵀ + 1: [Q, S]
   T* cross_p = nullptr;            // (A Xᵀ + 1) P: [S, H]
   T *U = nullptr, *mix = nullptr;  // [S, H], [S, S]
-  T* scratch;                      // for transposes
+  T* scratch;                      // holds transposes
 };
 
 }  // namespace innerloop

@@ -72,7 +72,7 @@ ParameterView<T> TaskParameters<T>::at(int k) {
   if (k == 0 && starts_shared) return {.theta = p, .transposed = shared.transposed.data()};
   if (!transposes[k]) {
     T** made = transposes[k] = arena.take_zeroed<T*>(n);
-    // Steps that overwrite each other's parameters share their transposes too.
+    // Steps that share the place of their parameters share the place of their transposes too.
     T** const before = k > 0 && theta[k] == theta[k - 1]   ? transposes[k - 1]
                        : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2]
                                                            : nullptr;
@@ -82,7 +82,7 @@ ParameterView<T> TaskParameters<T>::at(int k) {
       made[w] = before ? before[w] : arena.take<T>(map->I * map->O);
       plan.kernels.transpose(map->I, map->O, p[w], map->O, made[w], map->I);
     }
-    // Only ever read through the view.
+    // The view only reads, although its type would let it write.
     for (int t = 0; t < n; ++t)
       if (fast_offset[t] < 0) made[t] = const_cast<T*>(shared.transposed[t]);
   }

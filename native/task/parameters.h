@@ -19,11 +19,11 @@ template <class T>
 struct TaskParameters {
   TaskParameters(const Plan<T>& plan, Index task, const SharedParameters<T>& shared, Arena& arena);
 
-  // Parameters at theta[k], by tensor: all that a pass forward needs.
+  // Parameters at theta[k], by tensor; a forward pass needs no more than these.
   const T* const* pointers(int k) const;
-  // The same with transposes of the linear weights whose layers pass gradients on.
+  // The same, with transposes of the linear weights whose layers pass gradients on.
   ParameterView<T> at(int k);
-  // The shared ones.
+  // The view of the shared parameters.
   ParameterView<T> at_shared() const { return {.theta = base, .transposed = shared.transposed.data()}; }
   // The entries of a flat fast vector by tensor, null for slow ones.
   T** fast_pointers(T* flat) const;
@@ -37,7 +37,7 @@ struct TaskParameters {
   Index block_rows(int tensor) const;
   Index tensor_size(int tensor) const;  // elements of a tensor as this task sees it
 
-  // f(tensor, offset in the flat vectors, elements) for each fast tensor that has a place there.
+  // Calls f(tensor, offset in the flat vectors, elements) for each fast tensor that has a place there.
   template <class F>
   void each_fast(const F& f) const {
     for (int t = 0; t < static_cast<int>(plan.model.tensors.size()); ++t)
@@ -49,10 +49,11 @@ struct TaskParameters {
   Arena& arena;
   const Index task;
   const T** base;  // by tensor: shared dense tensors, gathered blocks of embeddings (without an index, whole tables)
-  Index* fast_offset;  // by tensor in the flat vectors; −1 if slow, or of the Gram layer, whose steps are never formed
+  Index* fast_offset;  // by tensor in the flat vectors; −1 for slow ones and for the Gram layer's, whose steps are
+                       // never formed
   Index fast_size = 0;
   T** theta;           // flat fast parameters by step
-  bool starts_shared;  // whether theta[0] are the shared values
+  bool starts_shared;  // whether theta[0] holds the shared values
 
  private:
   T*** transposes;  // by step, tensor: what `at` made

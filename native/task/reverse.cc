@@ -9,7 +9,7 @@ Reverse<T>::Reverse(Task<T>& task, const Targets<T>& targets)
     : task(task),
       v(task.arena.template take_zeroed<T>(task.parameters.fast_size)),
       into(task.parameters.fast_pointers(v)) {
-  // The Gram layer's gradient goes straight to the targets, as that of a slow tensor.
+  // The Gram layer's gradient goes straight to the targets, as that of a slow tensor does.
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
     if (!into[t]) into[t] = targets.at(model, t);
 }

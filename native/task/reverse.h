@@ -1,4 +1,4 @@
-// One task's way back: the derivative of its query loss, from the adapted parameters to the shared ones.
+// The reverse pass of one task: the derivative of its query loss, from the adapted parameters to the shared ones.
 #pragma once
 #include <vector>
 
@@ -30,8 +30,8 @@ struct Reverse {
   Task<T>& task;
   const Plan<T>& plan = task.plan;
   const Model<T>& model = plan.model;
-  T* v;                                                   // flat: gradient with respect to the fast parameters
-  T** into;                                               // by tensor: v for fast, the targets for slow
+  T* v;      // flat: the gradient with respect to the fast parameters, v in the formulas of the solvers
+  T** into;  // by tensor: the place in v of a fast one, the target of a slow one
   std::vector<T*> rate_into;                              // per_parameter: by tensor
   std::vector<std::vector<T>>* step_rate_into = nullptr;  // per_tensor_step: [tensor][steps]
 };

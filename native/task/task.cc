@@ -8,10 +8,11 @@
 namespace innerloop {
 namespace {
 
-// x[out] of a layer that no fast parameter reaches: computed, or taken where it lies.
+// Fills x[out] of a layer that no fast parameter reaches: by running it, or by pointing at values that lie there
+// already.
 template <class T>
 void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
-  // Slots of values are never written once their layer has run.
+  // The pointer may lose its const, because no slot of values is written once its layer has run.
   if (const T* found = layer.in_place(pass.rows, pass.n))
     slots.x[layer.out] = const_cast<T*>(found);
   else

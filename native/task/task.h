@@ -1,4 +1,4 @@
-// One task at work in the arena of its thread; everything it takes is gone at the next reset.
+// The work on one task, in the arena of its thread; everything it takes is gone at the next reset.
 #pragma once
 #include <functional>
 
@@ -15,7 +15,7 @@ struct Gram;
 template <class T>
 struct GraphRun;
 
-// Slots of one pass; arrays by slot.
+// The slots of one pass, by number.
 template <class T>
 struct Slots {
   T** x;
@@ -34,10 +34,11 @@ struct Task {
   void support_prefix();
   // Starts from the fast parameters of an adapted task.
   void start_from(const Adapted<T>& adapted);
-  // Outputs [query rows, outputs] at step k's parameters; `features`, where given, what the last layer reads.
+  // Gives outputs [query rows, outputs] at step k's parameters, and in `features`, where given, what the last layer
+  // reads.
   const T* predict_query(int k, const T** features = nullptr);
 
-  // All layers on the query rows at step k's parameters.
+  // Runs all layers on the query rows at step k's parameters.
   void query_forward(int k, const Pass<T>& pass, const Slots<T>& slots);
 
   RowsView<T> support_rows() const { return {&plan.batch, plan.index, first}; }
@@ -57,7 +58,7 @@ struct Task {
   Slots<T> prefix;                      // support rows below the boundary
   SolverState* solver_state = nullptr;  // what the solver left
   Gram<T>* gram = nullptr;              // set by the gradient solver where the plan says so
-  GraphRun<T>* run = nullptr;           // of the plan's graph: what adapt left, or the starts
+  GraphRun<T>* run = nullptr;           // the run of the plan's graph: what adapt left, or the one that made the starts
   T** no_targets;                       // by tensor, all null
   T* scratch;
 };
