@@ -7,7 +7,7 @@
 namespace innerloop {
 namespace {
 
-// Where the ids of every row begin, counted first, so that tasks can then be indexed independently.
+// Counts where the ids of every row begin. This comes first, so that tasks can then be indexed independently.
 template <class T>
 void lay_out(const Batch<T>& batch, const typename Frame<T>::Column& column, typename BatchIndex<T>::Input& in) {
   const std::vector<std::int32_t>& side = batch.sides[column.side];
@@ -21,14 +21,14 @@ void lay_out(const Batch<T>& batch, const typename Frame<T>::Column& column, typ
   in.local.resize(in.entry_begin.back());
 }
 
-// A table of −1 as long as the largest vocabulary this thread has met; whoever writes to it restores it.
+// Gives a table of −1, as long as the largest vocabulary that this thread has met; whoever writes to it restores it.
 std::vector<std::int32_t>& positions(Index cardinality) {
   static thread_local std::vector<std::int32_t> table;
   if (static_cast<Index>(table.size()) < cardinality) table.resize(cardinality, -1);
   return table;
 }
 
-// Distinct ids of one task in order of first appearance.
+// Collects the distinct ids of one task in the order in which they first appear.
 template <class T>
 std::vector<std::int32_t> index_task(const Batch<T>& batch, const typename Frame<T>::Column& column, Index task,
                                      Index cardinality, typename BatchIndex<T>::Input& in) {

@@ -41,10 +41,11 @@ template <class T>
 struct Batch {
   std::shared_ptr<const Model<T>> model;
   std::shared_ptr<const Frame<T>> frame;
-  std::vector<Index> begin;  // 2·tasks + 1: support of task t is rows [begin[2t], begin[2t+1]), query up to begin[2t+2]
+  std::vector<Index> begin;  // [2·tasks + 1]: the support of task t is the rows [begin[2t], begin[2t+1]), its query
+                             // those up to begin[2t+2]
   std::vector<std::vector<std::int32_t>> sides;  // per side: that side's row of each batch row
   std::vector<std::pair<std::size_t, typename Frame<T>::Column>>
-      overrides;                // columns in place of the frame's, by input; few
+      overrides;                // columns that stand in place of the frame's, by input; few
   std::vector<T> labels;        // [rows, heads], or empty
   std::vector<T> row_weights;   // of the rows in their losses; empty = equal
   std::vector<double> weights;  // of the tasks in the meta-loss, summing to 1; empty = equal
@@ -62,9 +63,9 @@ struct Batch {
     return {.values = labels.data() + row * heads, .weights = row_weights.empty() ? nullptr : row_weights.data() + row};
   }
 
-  // Built by the first call that needs it, off the JavaScript thread.
+  // Gives the index, which the first call that needs it builds, off the JavaScript thread.
   const BatchIndex<T>& index(int threads) const;
-  // The same with `rows` and `unique_batch`, which only gradients need.
+  // Gives it with `rows` and `unique_batch`, which only gradients need.
   const BatchIndex<T>& index_with_rows(int threads) const;
 
  private:
@@ -92,7 +93,7 @@ struct BatchIndex {
 // The ids of one input, row by row.
 struct RowIds {
   const std::int32_t* ids;
-  const Index* begin;           // by row, of an indexed batch; else null:
+  const Index* begin;           // by row, in an indexed batch; else null, and the other two hold:
   const std::int32_t* side;     // by row, the row of the input's side
   const std::int32_t* offsets;  // by row of the side; null: one id a row
   std::span<const std::int32_t> operator()(Index r) const {
@@ -103,8 +104,8 @@ struct RowIds {
   }
 };
 
-// The rows [first, first + n) of a batch as layers see them. Without an index, ids are table rows as they stand: enough
-// where no embedding is adapted and none needs a gradient.
+// The rows [first, first + n) of a batch as layers see them. Without an index, ids are rows of the whole table, which
+// is enough where no embedding is adapted and none needs a gradient.
 template <class T>
 struct RowsView {
   const Batch<T>* batch;

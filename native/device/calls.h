@@ -1,5 +1,5 @@
-// Calls where the model is: on the processor's threads, or on the device that the model was attached to. Who calls
-// holds the stores, but for run_train_step, which takes them itself as train_step does.
+// Runs a call where its model is: on the processor's threads, or on the device that the model was attached to. The
+// caller holds the stores, except for run_train_step, which takes them itself as train_step does.
 #pragma once
 #include <functional>
 
@@ -21,7 +21,7 @@ struct CallInputs {
   const std::function<void()>& poll;  // may throw to stop
 };
 
-// Throws UNSUPPORTED, naming what of it the model's device does not do.
+// Throws UNSUPPORTED for a call that the model's device cannot make, and names what it lacks.
 template <class T>
 void check_loop(const Model<T>& model, const InnerLoop<T>& inner);
 

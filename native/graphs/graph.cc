@@ -54,7 +54,7 @@ void arity(const Node& node, std::size_t in, std::size_t tensors) {
   require(node.in.size() == in && node.tensors.size() == tensors, "a node has the wrong number of inputs or tensors");
 }
 
-// Rows and columns of a node from those of its inputs.
+// Gives the rows and columns of a node from those of its inputs.
 template <class T>
 void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
   const auto in = [&](std::size_t i) -> const Node& { return nodes[node.in[i]]; };
@@ -84,7 +84,7 @@ void shape(const Model<T>& model, const std::vector<Node>& nodes, Node& node) {
     case Op::parameter: {
       arity(node, 0, 1);
       const TensorInfo& tensor = dense(model, node, 0);
-      // A vector is its own transpose.
+      // A vector is equal to its transpose, so that only matrices are refused.
       require(!tensor.transposed || tensor.shape[0] == 1, "a transposed tensor can only be a linear weight");
       return tensor.shape.size() == 2 ? as(tensor.shape[0], tensor.shape[1]) : as(1, tensor.size);
     }
@@ -223,7 +223,7 @@ Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::mov
   for (std::size_t i = 0; i < nodes.size(); ++i)
     if (read[i]) kept.push_back(static_cast<int>(i));
 
-  // Layers below the slots that nodes read, in the order they run.
+  // Only the layers below slots that nodes read have to run, in their order.
   std::vector<std::uint8_t> needed = wanted;
   std::vector<std::uint8_t> runs(model->layers.size(), 0);
   for (std::size_t l = model->layers.size(); l-- > 0;) {

@@ -1,6 +1,6 @@
-// An operation graph: what a metric or amortised learner computes on the support and query rows of one task instead of
-// gradient steps, or before them. Its nodes are matrices, each made of earlier ones by one operation; the reverse runs
-// them backwards.
+// An operation graph is what a metric or amortised learner computes on the support and query rows of one task instead
+// of gradient steps, or before them. Its nodes are matrices, each made of earlier ones by one operation; the reverse
+// runs them backwards.
 //
 // Graphs are written by lib/meta/graphs/graph.ts. Here every shape is checked once, so that a run may trust what it
 // reads.
@@ -45,7 +45,7 @@ INNERLOOP_ENUM(Op,
 INNERLOOP_ENUM(Unary, relu, tanh, sigmoid, softplus, exp, log, reciprocal)
 static_assert(static_cast<int>(Unary::relu) == static_cast<int>(Activation::relu) &&
               static_cast<int>(Unary::softplus) == static_cast<int>(Activation::softplus));
-// Of the factors of a product, which is transposed: A B, A Bᵀ, Aᵀ B.
+// Which factor of a product is transposed: A B, A Bᵀ, Aᵀ B.
 INNERLOOP_ENUM(ProductKind, nn, nt, tn)
 // Slots of a model that a node may read: its outputs, what its last layer reads, and its inputs side by side.
 INNERLOOP_ENUM(ModelSlot, outputs = -1, features = -2, inputs = -3)
@@ -70,7 +70,7 @@ struct Node : NodeSpec {
 struct GraphSpec {
   std::vector<NodeSpec> nodes;
   int output = -1;    // [query, outputs], −1 where the graph makes starts only
-  Index classes = 0;  // of a softmax loss on the outputs; 0: the model's own loss
+  Index classes = 0;  // classes of a softmax loss on the outputs; 0: the loss of the model
   struct Term {
     int node;
     double weight;
@@ -93,7 +93,7 @@ struct Graph {
   std::vector<Node> nodes;
   std::vector<int> kept;  // nodes below the query rows that nodes on them read: what a personal model is made of
 
-  // What of the model runs, on which parts.
+  // The layers of the model that run, and on which parts.
   std::vector<const Layer<T>*> layers;
   std::vector<int> layer_slots;
   std::vector<std::uint8_t> wanted, consumed;  // by slot: read by a node; read by a layer that runs

@@ -1,6 +1,6 @@
-// Standard normal numbers by their position: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011) under the key that
-// lib/random.ts gives to an outer step, and Box & Muller's transform. Neither the number of threads nor the other tasks
-// of a batch change a draw. Key 0 is no training: all zeros.
+// Standard normal numbers by their position, from Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011) and Box & Muller's
+// transform, under the key that lib/foundation/random.ts gives to an outer step. Neither the number of threads nor the
+// other tasks of a batch change a draw. Key 0 means that the model is not being trained: all numbers are 0.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -21,7 +21,7 @@ inline Words philox4x32(Words c, std::array<std::uint32_t, 2> k) {
   return c;
 }
 
-// out[n] of one node of one task.
+// Fills out[n] for one node of one task.
 template <class T>
 void normal(std::int64_t n, std::uint64_t key, std::int64_t task, int node, T* out) {
   std::fill_n(out, n, T(0));

@@ -12,7 +12,7 @@ namespace {
 // A zero vector has no direction: its cosine is 0 and it gets no gradient.
 constexpr double kZeroNorm = 1e-12;
 
-// unit [n, k] = rows of a over their lengths, inverse [n] = 1 / length.
+// Sets unit [n, k] to the rows of a over their lengths, and inverse [n] to 1 / length.
 template <class T>
 void normalise(const Kernels<T>& kernels, Index n, Index k, const T* a, T* unit, T* inverse) {
   for (Index i = 0; i < n; ++i) {
@@ -22,7 +22,7 @@ void normalise(const Kernels<T>& kernels, Index n, Index k, const T* a, T* unit,
   }
 }
 
-// da += (I − u uᵀ) du / ‖a‖ by rows.
+// Adds da += (I − u uᵀ) du / ‖a‖, row by row.
 template <class T>
 void normalise_backward(const Kernels<T>& kernels, Index n, Index k, const T* unit, const T* inverse, const T* du,
                         T* da) {

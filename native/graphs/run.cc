@@ -72,7 +72,8 @@ void GraphRun<T>::restore(const Adapted<T>& adapted) {
 template <class T>
 void GraphRun<T>::begin_backward(T* const* targets) {
   into = targets;
-  // Slots that nodes read get one block for both parts; a slot that a layer reads too gets the layer's part on top.
+  // A slot that nodes read gets one block for both parts; where a layer reads it too, the layer's part is added to
+  // that.
   const Index count = static_cast<Index>(model.x ? graph.wanted.size() : 0);
   T** adjoint = arena.template take_zeroed<T*>(count);
   for (Index s = 0; s < count; ++s)
@@ -127,7 +128,7 @@ double graph_gradient(Reverse<T>& reverse, T weight) {
   return loss;
 }
 
-// The rows of a fast tensor that get the same start: one of a dense tensor, all of a table's block.
+// Gives how many rows of a fast tensor get the same start: one of a dense tensor, all of a table's block.
 template <class T>
 static Index start_rows(const Task<T>& task, int tensor) {
   return task.plan.model.tensors[tensor].input < 0 ? 1 : task.parameters.block_rows(tensor);
@@ -150,7 +151,7 @@ template <class T>
 void start_gradient(Reverse<T>& reverse, GraphRun<T>& run) {
   const Task<T>& task = reverse.task;
   run.begin_backward(reverse.into);
-  // All of ∂L/∂θ_0 before the graph adds its own part, which is that of the shared values that it reads.
+  // All of ∂L/∂θ_0 is read before the graph adds to it, for the shared values that it reads itself.
   for (const auto& start : run.graph.spec.starts) {
     if (!run.dx[start.node]) continue;
     const Index size = run.columns(start.node);

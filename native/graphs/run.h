@@ -8,7 +8,7 @@ namespace innerloop {
 
 template <class T>
 struct GraphRun {
-  // With `support` rows of the task's own, or none: what an unknown user gets.
+  // @param support rows of the task that count as its support; 0: as for an unknown user
   GraphRun(const Task<T>& task, const Graph<T>& graph, Index support);
 
   // forward_support runs the nodes below the query rows, and forward_query then the others, for any query rows; forward
@@ -56,7 +56,7 @@ struct GraphRun {
   void backward(int node);
   T* make(int node) { return arena.template take<T>(size(node)); }
 
-  // The model's layers on the rows [first, first + rows) of the batch.
+  // The model's layers run on the rows [first_row, first_row + model_rows) of the batch.
   Index first_row = 0, model_rows = 0;
   Slots<T> model{};
   T** model_adjoint = nullptr;  // by slot: what the nodes that read it gave
@@ -67,7 +67,7 @@ struct GraphRun {
 template <class T>
 double graph_gradient(Reverse<T>& reverse, T weight);
 
-// θ_0 += the graph's starts; the run stays for start_gradient, which takes reverse.v for ∂L/∂θ_0.
+// Adds the graph's starts to θ_0. The run stays for start_gradient, which takes reverse.v for ∂L/∂θ_0.
 template <class T>
 GraphRun<T>* generate_starts(Task<T>& task, const Graph<T>& graph);
 template <class T>

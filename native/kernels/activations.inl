@@ -1,4 +1,5 @@
-// Part of generic.inl: exp, tanh, logistic and softplus on vectors, and the four functions of each activation.
+// This part of generic.inl holds exp, tanh, logistic and softplus on vectors, and the four functions of each
+// activation.
 
 // ---------------------------------------------------------------------------------------------- elementary functions
 
@@ -21,7 +22,7 @@ IL_INLINE typename Vec<T>::R expm1_reduced(typename Vec<T>::R x, typename Vec<T>
   return V::fma(V::mul(r, r), p, r);
 }
 
-// Exact relative accuracy at 0, where tanh needs it.
+// It keeps its relative accuracy at 0, where tanh needs it.
 template <class T>
 IL_INLINE typename Vec<T>::R expm1_in_range(typename Vec<T>::R x) {
   using V = Vec<T>;
@@ -89,7 +90,7 @@ IL_INLINE typename Vec<T>::R value(typename Vec<T>::R z) {
     return softplus<T>(z);
 }
 
-// First and second derivative times x, from what the forward pass left.
+// Gives the first or second derivative times x, from what the forward pass left.
 template <Activation F, class T>
 IL_INLINE typename Vec<T>::R times_first(typename Vec<T>::R z, typename Vec<T>::R a, typename Vec<T>::R x) {
   using V = Vec<T>;

@@ -17,7 +17,7 @@ constexpr int DOT_ROWS = 3;
 template <class T>
 struct Vec;
 
-// First n of 8 lanes set: the window that starts 8 - n words into this table.
+// A mask with the first n of 8 lanes set is the window that starts 8 - n words into this table.
 alignas(64) static const int kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 template <>

@@ -27,7 +27,7 @@ struct InstructionSet {
   const Kernels<double>& of(double) const { return float64(); }
 };
 
-// Best first.
+// The list is in order of preference, best first.
 const std::vector<InstructionSet>& instruction_sets() {
   static const std::vector<InstructionSet> sets = [] {
     std::vector<InstructionSet> all;

@@ -80,7 +80,7 @@ struct Kernels {
   double (*multiply_adds)(Index n);
 };
 
-// The plain form, which every machine runs and the others are tested against.
+// Gives the plain form, which every machine runs and against which the others are tested.
 template <class T>
 const Kernels<T>& reference_kernels();
 
@@ -90,7 +90,7 @@ const std::vector<std::string>& available_isas();
 const std::string& active_isa();
 template <class T>
 const Kernels<T>& kernels();
-// Those of one of the available sets.
+// Gives the kernels of one of the available sets.
 template <class T>
 const Kernels<T>& kernels_of(const std::string& isa);
 

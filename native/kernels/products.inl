@@ -1,4 +1,4 @@
-// Part of generic.inl: matrix products in register blocks, and transposition.
+// This part of generic.inl holds matrix products in register blocks, and transposition.
 
 // ---------------------------------------------------------------------------------------------- row blocks
 
@@ -212,7 +212,8 @@ void gemm_nt(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index
     const Factors<T> f{.A = A, .row_stride = lda, .k_stride = 1, .B = B, .ldb = N, .K = 1};
     return gemm<T>(M, N, &f, 1, nullptr, init, C, ldc);
   }
-  // In cycles, roughly: tiles of dot products with their sums, against row blocks and the transpose they need.
+  // Two rough counts of cycles are compared: tiles of dot products with their sums, and row blocks with the transpose
+  // that they need.
   constexpr Index W = Vec<T>::W;
   const Index dots =
       ((M + DOT_ROWS - 1) / DOT_ROWS) * ((N + 3) / 4) * (2 * DOT_ROWS * ((K + W - 1) / W) + 12 * DOT_ROWS);

@@ -1,4 +1,5 @@
-// The naive reference: what every other instruction set is checked against, and the fallback where none fits.
+// The naive reference, against which every other instruction set is checked. It runs where the machine has none of
+// them.
 #include <algorithm>
 #include <cmath>
 

@@ -4,7 +4,7 @@
 
 namespace innerloop {
 
-// a = f(z), elementwise.  Options: f.
+// Sets a = f(z), elementwise.  Options: f.
 template <class T>
 struct ActivationLayer final : Layer<T> {
   ActivationLayer(Activation f, Index width) : f(f), width(width) {}

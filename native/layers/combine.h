@@ -1,4 +1,4 @@
-// Layers without nonlinearity of their own that join slots: dot product, elementwise product, sum, concatenation.
+// Layers that join slots without a nonlinearity: dot product, elementwise product, sum, concatenation.
 #pragma once
 #include <algorithm>
 

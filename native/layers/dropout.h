@@ -11,7 +11,7 @@ namespace innerloop {
 //
 // The mask is a function of the pass's key, the row's place in the batch and the unit: the same at every inner step and
 // in all four functions, so that the loss is one function of the parameters and its second order is exact; and the same
-// for any number of threads. Key 0 is no training: nothing is dropped.
+// for any number of threads. Key 0 means that the model is not being trained: nothing is dropped.
 template <class T>
 struct Dropout final : Layer<T> {
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {

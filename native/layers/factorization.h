@@ -8,8 +8,8 @@
 
 namespace innerloop {
 
-// The features of rows, as rows of tables.  Options: the inputs.  Tensors: their tables, [cardinality, width] or, for a
-// dense input, [values, width].
+// Enumerates the features of rows as rows of tables.  Options: the inputs.  Tensors: their tables, [cardinality, width]
+// or, for a dense input, [values, width].
 struct FeatureColumns {
   struct Column {
     InputKind kind;
@@ -37,7 +37,7 @@ struct FeatureColumns {
     }
   }
 
-  // f(tensor, offset of the feature's row in it, value) for every feature of row r with a value other than 0.
+  // Calls f(tensor, offset of the feature's row in it, value) for every feature of row r whose value is not 0.
   template <class T, class F>
   void each(const Pass<T>& p, Index r, const F& f) const {
     for (const Column& column : columns) {

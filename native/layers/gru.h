@@ -171,7 +171,7 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // Adds what the state gives to the arguments of r and z, and sets m: W_hh h + b_hh, of which either may be missing.
+  // Adds W_hh h + b_hh, of which either may be missing, to the arguments of r and z, and sets m to its part of it.
   void from_state(const Pass<T>& p, const T* h, const T* w, const T* b, T* block) const {
     for (Index r = 0; r < p.n; ++r) {
       T* row = block + r * W;
@@ -198,7 +198,7 @@ struct Gru final : Layer<T> {
     for (Index i = 0; i < H; ++i) h[i] = (1 - g[H + i]) * g[2 * H + i] + g[H + i] * (before ? before[i] : T(0));
   }
 
-  // Turns the adjoint of h', which lies in its place, into those of the gates' arguments and of m.
+  // From the adjoint of h', which lies in its place, computes those of the gates' arguments and of m.
   void adjoint_of(const T* row, const T* before, T* d) const {
     const T *g = row + gates(), *m = row + hidden(), *dh = d + state();
     T *dg = d + gates(), *dm = d + hidden();
@@ -212,7 +212,7 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // Turns the tangents of the gates' arguments, which lie in their places, into those of the gates, m and h'.
+  // From the tangents of the gates' arguments, which lie in their places, computes those of the gates, m and h'.
   void tangent_of(const T* row, const T* before, const T* t_before, T* t) const {
     const T *g = row + gates(), *m = row + hidden();
     T *tg = t + gates(), *tm = t + hidden(), *th = t + state();

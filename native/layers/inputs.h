@@ -7,8 +7,8 @@
 
 namespace innerloop {
 
-// x = the inputs of a row, concatenated: dense values, embedding rows, pooled embedding bags. Linear in the embeddings,
-// so the tangent functions are the plain ones applied to v and to tdx.
+// Sets x to the inputs of a row, concatenated: dense values, embedding rows, pooled embedding bags. It is linear in the
+// embeddings, so that the tangent functions are the plain ones, applied to the direction and to tdx.
 //
 // Options: the inputs, in order.  Tensors: the table of each, −1 for a dense one.
 template <class T>

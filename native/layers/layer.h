@@ -32,7 +32,8 @@ struct AffineMap {
   int weight, bias;  // tensors
   Index I, O;
   Segments whole;  // all columns varying
-  // A weight of a single column is its own transpose, and its products are dot products.
+  // A weight of a single column has the same elements in the same order as its transpose, and its products are dot
+  // products.
   bool is_column() const { return O == 1; }
 };
 
@@ -67,16 +68,16 @@ template <class T>
 struct Layer {
   virtual ~Layer() = default;
   virtual void forward(const Pass<T>&) const = 0;  // x[out] from x[in]
-  // Where x[out] of n rows lies in memory already; null where it has to be computed.
+  // Gives where x[out] of n rows lies in memory already, or null where it has to be computed.
   virtual const T* in_place(const RowsView<T>&, Index) const { return nullptr; }
   virtual void backward(const Pass<T>&) const = 0;          // dx[in], grad from dx[out]
   virtual void tangent_forward(const Pass<T>&) const = 0;   // tx[out] from tx[in], direction
   virtual void tangent_backward(const Pass<T>&) const = 0;  // tdx[in], hv from tdx[out], dx[out], tx[in], direction
   // Whether hv may lie where the direction does: tangent_backward reads no direction after it has added to it.
   virtual bool may_alias() const { return false; }
-  // The map that the layer is, or null.
+  // Gives the map, where the layer is one, else null.
   virtual const AffineMap* affine_map() const { return nullptr; }
-  // The inputs that the slot holds side by side, in order; none where it holds something else.
+  // Gives the inputs that the slot holds side by side, in order, or none where it holds something else.
   virtual std::vector<InputColumns> input_columns() const { return {}; }
 
   std::vector<int> in;       // slots read; none: the rows themselves

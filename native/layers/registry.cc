@@ -21,7 +21,7 @@ struct Kind {
   std::string_view name;
   std::unique_ptr<Layer<T>> (*make)(const ModelSpec&, const LayerSpec&);
 };
-// A kind's number is its position.
+// The number of a kind is its position here.
 template <class T>
 constexpr Kind<T> kKinds[] = {
     {"inputs", Inputs<T>::make}, {"linear", Linear<T>::make},   {"activation", ActivationLayer<T>::make},

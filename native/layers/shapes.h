@@ -1,4 +1,4 @@
-// What layers check when they are made.
+// Checks that layers make of their specification.
 #pragma once
 #include "../model/model.h"
 #include "../runtime/errors.h"
@@ -12,7 +12,7 @@ inline void require_arity(const LayerSpec& layer, std::size_t slots, std::size_t
 
 inline bool has_tensor(const LayerSpec& layer, std::size_t i) { return layer.tensors[i] >= 0; }
 
-// The tensor at a position of the layer's list, which must have this shape and not be a table.
+// Gives the tensor at a position of the layer's list, which must have this shape and not be a table.
 inline int dense_tensor(const ModelSpec& model, const LayerSpec& layer, std::size_t i, const std::vector<Index>& shape,
                         bool transposed = false) {
   require(has_tensor(layer, i), "a layer lacks a tensor");
@@ -35,7 +35,7 @@ inline Index width_in(const ModelSpec& model, const LayerSpec& layer, std::size_
 }
 inline Index width_out(const ModelSpec& model, const LayerSpec& layer) { return model.slots[layer.out]; }
 
-// An option that must be a whole number in a range.
+// Gives an option that must be a whole number in a range.
 inline Index whole_option(const LayerSpec& layer, std::size_t i, Index least, Index most) {
   require(i < layer.options.size(), "a layer lacks an option");
   const double value = layer.options[i];

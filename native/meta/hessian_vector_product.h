@@ -13,7 +13,7 @@ struct HessianVectorProduct {
   SparseGradient<T> gradient, product;
 };
 
-// Of the query rows of the only task of the batch; `vector` is in the layout of the parameter arena.
+// Takes the loss of the query rows of the batch's only task; `vector` is in the layout of the parameter arena.
 template <class T>
 HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* parameters, const T* vector,
                                                const std::function<void()>& poll);

@@ -23,7 +23,7 @@ void require_finite(const T* values, Index n, Index task, const char* what) {
     if (!std::isfinite(values[i])) throw Diverged(task, what);
 }
 
-// What the query rows of a graph read of the support rows.
+// Keeps what the query rows of a graph read of the support rows.
 template <class T>
 void keep_graph(const Task<T>& task, Adapted<T>& result) {
   result.graph = task.plan.inner.graph;
@@ -35,7 +35,7 @@ void keep_graph(const Task<T>& task, Adapted<T>& result) {
   }
 }
 
-// The layer whose steps were never formed.
+// Forms the adapted weight of the Gram layer, whose steps were never formed.
 template <class T>
 void keep_gram(const Task<T>& task, Adapted<T>& result) {
   const AffineMap& layer = *task.plan.gram;
@@ -50,7 +50,7 @@ void keep_gram(const Task<T>& task, Adapted<T>& result) {
   result.dense[layer.bias] = std::move(bias);
 }
 
-// The adapted rows of a table, ascending.
+// Copies the adapted rows of a table, in ascending order.
 template <class T>
 void keep_rows(const Task<T>& task, int tensor, const T* block, Adapted<T>& result) {
   const Index dim = task.plan.model.dim(tensor);
@@ -64,7 +64,7 @@ void keep_rows(const Task<T>& task, int tensor, const T* block, Adapted<T>& resu
   }
 }
 
-// What variances and draws need; the solver left it in the arena.
+// Copies what variances and draws need, which the solver left in the arena.
 template <class T>
 void keep_posterior(const PosteriorFactor& posterior, const Plan<T>& plan, Adapted<T>& result) {
   if (!posterior.is_known()) return;
@@ -81,7 +81,7 @@ Adapted<T> keep(const Task<T>& task, bool with_posterior) {
   const Plan<T>& plan = task.plan;
   const std::size_t n = plan.model.tensors.size();
   const T* last = task.parameters.theta[plan.inner.steps];
-  // By tensor: what lies between tensors is whatever an earlier task left there.
+  // The copy goes tensor by tensor, because what lies between them is whatever an earlier task left there.
   task.parameters.each_fast(
       [&](int, Index at, Index size) { require_finite(last + at, size, task.number, kNotFinite); });
   Adapted<T> result;

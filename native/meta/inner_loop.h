@@ -1,4 +1,4 @@
-// The inner loop of every task of a batch: what the tasks become, and what they predict.
+// Runs the inner loop on every task of a batch, and gives what the tasks become or what they predict.
 #pragma once
 #include <functional>
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace innerloop {
 
-// Every task of the batch, adapted, with the factor of a last layer in closed form where it is wanted. `poll` is called
-// between tasks and may throw to stop.
+// Adapts every task of the batch, and keeps the factor of a last layer in closed form where it is wanted. `poll` is
+// called between tasks and may throw to stop.
 template <class T>
 std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, bool factor, int threads,
                                     const std::function<void()>& poll);
@@ -18,13 +18,13 @@ std::vector<Adapted<T>> adapt_tasks(const Plan<T>& plan, const T* parameters, bo
 template <class T>
 struct Prediction {
   bool before = false, after = false;  // outputs before and after adaptation
-  // With a last layer in closed form, aᵀ M⁻¹ a of every query row (solvers/posterior.h): after adaptation, or where
-  // only `before` is wanted, of `start`.
+  // Asks, of a last layer in closed form, for aᵀ M⁻¹ a of every query row (solvers/posterior.h) after adaptation; where
+  // only `before` is wanted, under `start`.
   bool variance = false;
   const Adapted<T>* start = nullptr;  // where every task starts from; null: from the shared parameters
   const std::shared_ptr<const Adapted<T>>* starts = nullptr;  // or by task
 };
-// In task order; what is not wanted stays empty.
+// Predictions in the order of the tasks; what is not wanted stays empty.
 template <class T>
 struct QueryOutputs {
   std::vector<T> before, after;  // [query rows of all tasks, outputs]

@@ -14,7 +14,8 @@ namespace {
 
 template <class V>
 void require_finite(const V& x) {
-  // 0 · x is 0 or NaN; sums side by side, for the compiler to put into one register.
+  // 0 · x is NaN where x is not finite, else 0. The sums stand side by side, so that the compiler puts them into
+  // registers.
   constexpr std::size_t lanes = 16;
   typename V::value_type sums[lanes] = {};
   std::size_t i = 0;
@@ -79,7 +80,7 @@ struct GradientSums {
         for (std::size_t i = 0; i < n; ++i)
           for (int k = 0; k < plan.inner.steps; ++k) result.step_rate_gradient[i][k] += chunk[i][k];
     }
-    // Before any update, so that one that is refused changes neither parameters nor rates.
+    // This is checked before any update, so that one that is refused changes neither parameters nor rates.
     require_finite(result.gradient);
     require_finite(result.rate_gradient);
     for (const auto& gradient : result.step_rate_gradient) require_finite(gradient);

@@ -1,4 +1,4 @@
-// Derivative of the mean query loss after adaptation with respect to the shared parameters (and learned rates).
+// The derivative of the mean query loss after adaptation, with respect to the shared parameters and to learned rates.
 //
 //   v = ∇_θ L_Q(θ_K, φ),  u = ∇_φ L_Q(θ_K, φ)
 //   order 2, k = K−1 … 0:  d = α ∘ v;  ∂α += −v ∘ g_k;  (Hθ, Hφ) = H_S(θ_k, φ)(d, 0);  v −= Hθ;  u −= Hφ
@@ -21,7 +21,8 @@ struct MetaGradient {
   double loss = 0;                  // weighted mean over tasks
   std::vector<double> task_losses;  // query loss of each adapted task
   SparseGradient<T> gradient;
-  // Where rates are tensors: per_parameter in the shape of the parameters, per_tensor_step as [tensor][steps].
+  // The gradient of rates that are tensors: per_parameter in the shape of the parameters, per_tensor_step as
+  // [tensor][steps].
   SparseGradient<T> rate_gradient;
   std::vector<std::vector<T>> step_rate_gradient;
 };

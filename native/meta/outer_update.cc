@@ -12,7 +12,7 @@ namespace {
 
 template <class T>
 double squared_norm(const Model<T>& model, const SparseGradient<T>& gradient) {
-  // Sums side by side, which the compiler puts into registers.
+  // The sums stand side by side, so that the compiler puts them into registers.
   constexpr std::size_t lanes = 8;
   double sums[lanes] = {};
   const auto add = [&](const Aligned<T>& x) {

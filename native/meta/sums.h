@@ -20,8 +20,8 @@ struct ChunkLimits {
 };
 Index chunk_count(Index tasks, Index dense_bytes);
 
-// Gradients of the embedding rows of all tasks, and their sum by batch row in task order: the same for any number of
-// threads.
+// The gradients of the embedding rows of all tasks, and their sum by row of the batch, taken in the order of the tasks
+// so that it is the same for any number of threads.
 template <class T>
 struct TableSums {
   TableSums(const Plan<T>& plan, bool wanted) : storage(plan.model.tensors.size()) {
@@ -61,8 +61,8 @@ struct TableSums {
   std::vector<Aligned<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]
 };
 
-// One chunk's gradient of the dense tensors. That of the Gram layer's weight is one product over the rows of all tasks
-// of the chunk, where the rows outlast their tasks.
+// The gradient of the dense tensors over one chunk of tasks. That of the Gram layer's weight is one product over the
+// rows of all tasks of the chunk, where the rows outlast their tasks.
 template <class T>
 struct ChunkSum {
   ChunkSum(const Plan<T>& plan, Aligned<T>& sum) : plan(plan), sum(sum), keep(Arena::of_this_chunk()) {
@@ -71,7 +71,7 @@ struct ChunkSum {
     std::fill(sum.begin() + weight_at() + weight_size(), sum.end(), T(0));
     if (!plan.gram) return;
     segments = plan.segments[plan.gram->slot_in] ? plan.segments[plan.gram->slot_in] : &plan.gram->whole;
-    // The varying columns start with the products.
+    // Varying columns are written first by the products; the shared ones are added to, and so start at 0.
     for (const auto& range : segments->same)
       std::fill_n(weight() + range.begin * plan.gram->O, range.width() * plan.gram->O, T(0));
   }
@@ -84,8 +84,8 @@ struct ChunkSum {
     flush();
     gram.displace(-a, weight(), bias());
   }
-  // Carries out the products that wait. This must happen before the sum is read or added to, and before the next task
-  // overwrites what they read.
+  // Carries out the products that wait. This must happen before the sum is read or added to, and before a later task
+  // overwrites what the products read.
   void flush() {
     if (!plan.gram || (started && products.empty())) return;
     const Index H = plan.gram->O;
@@ -115,8 +115,8 @@ struct ChunkSum {
   bool started = false;
 };
 
-// The sums of all chunks, which keep their memory for the next call where it is not much: pages fresh from the system
-// cost more than what is done with them.
+// The sums of all chunks. They keep their memory for the next call unless it is much, because pages fresh from the
+// system cost more than what is done with them.
 template <class T>
 struct DenseSums {
   static constexpr std::size_t kKept = std::size_t{8} << 20;

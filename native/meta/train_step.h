@@ -1,5 +1,5 @@
-// One outer step: the meta-gradient of a batch, and the update of the parameters, and of rates that are parameters,
-// that follows it. The two halves stand apart, so that a sum of several gradients can take the place of one.
+// One outer step: the meta-gradient of a batch, then the update of the parameters and of rates that are parameters. The
+// two halves can be called apart, so that a sum of several gradients can take the place of one.
 #pragma once
 #include <functional>
 #include <mutex>
@@ -50,7 +50,7 @@ template <class T>
 TrainStepResult<T> train_step(Store<T>& parameters, Store<T>* rates, const TrainStep<T>& step,
                               const std::function<void()>& poll);
 
-// The halves of train_step, for callers that hold the stores themselves.
+// The two halves of train_step, for callers that hold the stores themselves.
 template <class T>
 MetaGradient<T> step_gradient(const Store<T>& parameters, const TrainStep<T>& step, const std::function<void()>& poll);
 // Gives the norm of the gradient with respect to the parameters, before clipping.

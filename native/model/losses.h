@@ -1,5 +1,5 @@
-// Losses are weighted means over rows, summed over heads. Three functions of the outputs o [n, outputs] and the labels:
-// the value, its gradient, and the gradient's directional derivative along to.
+// Losses are weighted means over rows, summed over heads. Each has three functions of the outputs o [n, outputs] and
+// the labels: the value, its gradient, and the directional derivative of the gradient along a tangent to of o.
 //
 //   mse       (o − y)²
 //   bce       log(1 + e^o) − y o
@@ -22,12 +22,12 @@ INNERLOOP_ENUM(LossKind, mse, bce, softmax, bpr, listwise)
 
 struct HeadSpec {
   LossKind kind;
-  Index outputs;  // of the row's outputs, after those of the heads before it
+  Index outputs;  // how many of the row's outputs are its own, after those of the heads before it
   double weight;  // in the sum
-  // Of a row by its label, times its own weight; empty: 1. Batches hold the products (napi/batch.cc).
+  // What a row counts by its label; empty: 1. A batch holds the product with the weight of the row (napi/batch.cc).
   std::vector<double> class_weights{};
 
-  // Of a label between 0 and 1, as bce may have, the weight is between those of the two.
+  // The weight of a label between 0 and 1, which bce allows, lies between the weights of the two.
   double class_weight(double y) const {
     if (kind == LossKind::softmax) return class_weights[static_cast<std::size_t>(y)];
     const double share = y > 0 ? std::min(y, 1.0) : 0;
@@ -41,7 +41,7 @@ bool is_class(T y, Index classes) {
   return y >= 0 && y < static_cast<T>(classes) && y == static_cast<T>(static_cast<Index>(y));
 }
 
-// What n rows of a batch should have given.
+// The labels of n rows of a batch.
 template <class T>
 struct Labels {
   const T* values;   // [n, heads]
@@ -67,7 +67,7 @@ struct Loss {
     return total;
   }
 
-  // d = scale · ∂(loss)/∂o
+  // Sets d = scale · ∂(loss)/∂o.
   void backward(Index n, const T* o, const Labels<T>& labels, T scale, T* d) const {
     if (needs_clearing(labels)) std::fill_n(d, n * outputs, T(0));
     each_head(n, labels, [&](const HeadSpec& head, Index h, Index at, double count) {
@@ -79,7 +79,7 @@ struct Loss {
     });
   }
 
-  // td = directional derivative of backward along to
+  // Sets td to the directional derivative of `backward` along to.
   void tangent(Index n, const T* o, const Labels<T>& labels, const T* to, T scale, T* td) const {
     if (needs_clearing(labels)) std::fill_n(td, n * outputs, T(0));
     each_head(n, labels, [&](const HeadSpec& head, Index h, Index at, double count) {
@@ -97,10 +97,10 @@ struct Loss {
  private:
   static bool ranks(const HeadSpec& head) { return head.kind == LossKind::bpr || head.kind == LossKind::listwise; }
 
-  // Gradients are written of the rows that count; where others may be among them, all have to be cleared first.
+  // Gradients are written for the rows that count; where others may be among them, all have to be cleared first.
   bool needs_clearing(const Labels<T>& labels) const { return heads.size() > 1 || ranks(heads[0]) || labels.weights; }
 
-  // f(row, rows of its group, label) for each row (ranking: group) that has a label.
+  // Calls f(row, rows of its group, label) for each row, or each group of a ranking loss, that has a label.
   template <class F>
   void each_row(const HeadSpec& head, Index n, const Labels<T>& labels, Index h, const F& f) const {
     const Index columns = static_cast<Index>(heads.size());

@@ -1,5 +1,5 @@
-// A model: named tensors in one flat arena, and layers over activation slots, in the order they run. What they
-// compute is the caller's business (lib/model/bodies/); here every shape is checked once, so that a layer may trust
+// A model is named tensors in one flat arena, and layers over activation slots in the order in which they run. The
+// caller decides what they compute (lib/model/bodies/); here every shape is checked once, so that a layer may trust
 // what it reads.
 #pragma once
 #include <memory>
@@ -30,7 +30,7 @@ struct InputSpec {
 
 struct TensorSpec {
   std::string name;
-  std::vector<Index> shape;  // as JavaScript sees it
+  std::vector<Index> shape;  // the shape that JavaScript sees
   int input;                 // a table of rows by the ids of this input: [cardinality, width]; −1 if not
   bool transposed;  // a linear weight: [out, in] outside, [in, out] in the arena, so that forward needs no transpose
 };
@@ -40,7 +40,7 @@ struct LayerSpec {
   std::vector<int> in;          // slots read; none: the rows themselves
   int out;                      // slot written
   std::vector<int> tensors;     // parameters read, −1 where an optional one is missing
-  std::vector<double> options;  // by kind
+  std::vector<double> options;  // what they mean depends on the kind
 };
 
 struct ModelSpec {
@@ -79,7 +79,7 @@ struct Model {
   Index scratch_size = 0;                 // elements a layer may use as scratch
   int output_slot = 0;
   const AffineMap* last_layer = nullptr;  // the layer that writes the outputs, if it is an affine map
-  std::shared_ptr<DeviceModel> device;    // where calls run, if not here (device/mirror.h)
+  std::shared_ptr<DeviceModel> device;    // the model on a device, where calls run there (device/mirror.h)
 
   Index dim(int tensor) const { return tensors[tensor].width; }
 };

@@ -1,4 +1,4 @@
-// Adapting tasks, reading what they became, predicting with it.
+// Operations that adapt tasks, read what they became, and predict with it.
 #include "../device/mirror.h"
 #include "../serving/packed_adapted.h"
 #include "arguments.h"
@@ -17,7 +17,9 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
     const auto c = read_call<T>(info, true);
     const Napi::Object options = object(info[0], "options");
     const bool packed = options.Get("packed").ToBoolean();
-    // Who takes a handle takes all; of packed ones many are kept, and a factor is of d² numbers.
+    // A handle keeps everything. Packed tasks are kept in great numbers, so that the d² numbers of a factor are packed
+    // only
+    // where they were asked for.
     const bool factor = !packed || options.Get("factor").ToBoolean();
     const auto result = std::make_shared<std::vector<Adapted<T>>>();
     return run_reading<Sync>(
@@ -37,8 +39,8 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
   });
 }
 
-// The fast tensors of an adapted task, by tensor: of embeddings the rows that adapted alone if the last argument is true, else in
-// full, the other rows coming from the shared parameters.
+// Gives the fast tensors of an adapted task, by tensor. Of an embedding it gives the rows that adapted alone if the last
+// argument is true, else all of them, the others from the shared parameters.
 template <class T>
 Napi::Value read_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -25,7 +25,7 @@ Napi::Value handed_over(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(ThreadPool::instance().handed_over()));
 }
 
-// The device of a plugin, by the path of its library.
+// Describes the device of a plugin, by the path of its library.
 Napi::Value probe_device(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const innerloop_device_info device = Plugin::load(info[0].ToString().Utf8Value())->probe();

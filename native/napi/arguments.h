@@ -1,5 +1,5 @@
-// Reading what lib/foundation/addon.ts passes. TypeScript has validated the meaning; here only what memory safety needs
-// is checked again: types, lengths and index ranges, on copies that nobody else can change.
+// Reads what lib/foundation/addon.ts passes. TypeScript has validated the meaning; what memory safety needs is checked
+// again here, types, lengths and index ranges, on copies that nobody else can change.
 #pragma once
 #include <napi.h>
 
@@ -43,9 +43,9 @@ inline Index integer(const Napi::Object& from, const char* name, double low, dou
   return integer(number(from, name), low, high, name);
 }
 
-// The value of one of these names.
+// Gives the value of one of these names.
 inline int enumerator(const std::vector<Enumerator>& names, const Napi::Value& value, const char* field) {
-  char given[32] = "";  // longer names are cut, and then no enumerator's
+  char given[32] = "";  // a longer name is cut, and is then that of no enumerator
   std::size_t length = 0;
   if (value.IsString()) napi_get_value_string_utf8(value.Env(), value, given, sizeof given, &length);
   for (const Enumerator& one : names)
@@ -53,7 +53,7 @@ inline int enumerator(const std::vector<Enumerator>& names, const Napi::Value& v
   throw Error("INVALID_OPTION", std::string(field) + " has no such name");
 }
 
-// A value of an enum made by INNERLOOP_ENUM, by its name.
+// Gives a value, by its name, of an enum made by INNERLOOP_ENUM.
 template <class E>
 E enumerator(const Napi::Value& value, const char* field) {
   return static_cast<E>(enumerator(enumerators<E>(), value, field));
@@ -66,7 +66,7 @@ E enumerator(const Napi::Object& from, const char* field) {
 
 constexpr double kMaxCount = 2147483647;
 
-// Whole numbers of a JavaScript array.
+// Reads the whole numbers of a JavaScript array.
 template <class R>
 std::vector<R> numbers(const Napi::Value& from, const char* what, double least, double most) {
   const Napi::Array values = array(from, what);
@@ -82,7 +82,8 @@ constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>          ? 
                                             : std::is_same_v<X, std::uint8_t> ? napi_uint8_array
                                                                               : napi_int32_array;
 
-// A copy of a typed array; SharedArrayBuffers and views with offsets are fine, a detached buffer reads as empty.
+// Copies a typed array. A SharedArrayBuffer or a view with an offset is read as what it shows, a detached buffer as
+// empty.
 template <class X, class Vector = std::vector<X>>
 Vector copy(const Napi::Value& value, const char* name) {
   napi_typedarray_type type;
@@ -97,7 +98,7 @@ Vector copy(const Napi::Value& value, const char* name) {
   return first ? Vector(first, first + length) : Vector();
 }
 
-// One row number below `limit` for each of `rows` rows; a single number stands for all of them.
+// Reads one row number below `limit` for each of `rows` rows; a single number stands for all of them.
 inline std::vector<std::int32_t> row_numbers(const Napi::Value& value, Index rows, Index limit, const char* name) {
   if (value.IsNumber()) {
     const double row = value.As<Napi::Number>().DoubleValue();
@@ -106,7 +107,7 @@ inline std::vector<std::int32_t> row_numbers(const Napi::Value& value, Index row
   }
   std::vector<std::int32_t> numbers = copy<std::int32_t>(value, name);
   require(static_cast<Index>(numbers.size()) == rows, "a side must name one row for each batch row");
-  std::uint32_t largest = 0;  // of negative numbers too: one pass without a branch
+  std::uint32_t largest = 0;  // unsigned, so that negative numbers are large too: one pass without a branch
   for (const std::int32_t r : numbers) largest = std::max(largest, static_cast<std::uint32_t>(r));
   require(rows == 0 || static_cast<Index>(largest) < limit, "a row number is outside its side");
   return numbers;

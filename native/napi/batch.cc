@@ -1,4 +1,4 @@
-// Frames of columns, and batches of rows over them.
+// Operations that make frames of columns, and batches of rows over them.
 #include "batch.h"
 
 #include <limits>
@@ -10,7 +10,7 @@
 namespace innerloop {
 namespace {
 
-// A column of an input; its ids are checked against the model here, once, and batches then only check row numbers.
+// Reads a column of an input. Its ids are checked against the model once, here; batches then check row numbers alone.
 // `rows` is −1 where the column itself says how many there are.
 template <class T>
 typename Frame<T>::Column build_column(const InputSpec& input, const Napi::Object& from, int side, Index rows) {

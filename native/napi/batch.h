@@ -1,4 +1,4 @@
-// A batch from what lib/foundation/native-contract.ts calls NativeRows.
+// Makes a batch from what lib/foundation/native-contract.ts calls NativeRows.
 #pragma once
 #include "../batch/batch.h"
 #include "arguments.h"

@@ -10,7 +10,7 @@ std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) 
   const Napi::Object options = object(info[0], "options");
   auto c = std::make_shared<Call<T>>();
   c->store = unwrap<Store<T>>(options.Get("store"));
-  // A batch of one call alone needs no handle, which would outlive it until the event loop runs.
+  // A batch that only this call uses gets no handle, because a handle would keep it until the event loop runs.
   c->batch =
       options.Get("batch").IsUndefined()
           ? build_batch<T>(c->store->model, unwrap<Frame<T>>(options.Get("frame")), object(options.Get("rows"), "rows"))

@@ -25,7 +25,7 @@ struct Call {
   CallInputs<T> inputs(const Poll& poll) const { return {*store, *batch, inner, rates.get(), threads, poll}; }
 };
 
-// From the first argument, an object. `labels`: whether the batch must have some.
+// Reads the call from its first argument, an object. @param labels whether the batch must have labels
 template <class T>
 std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels);
 

@@ -1,4 +1,4 @@
-// What the core decides for itself, for callers that count operations or estimate memory.
+// Exports what the core decides for itself, for callers that count operations or estimate memory.
 #include "../meta/sums.h"
 #include "../plan/form.h"
 #include "arguments.h"
@@ -8,7 +8,7 @@
 namespace innerloop {
 namespace {
 
-// The form of an adapted layer over tasks of so many rows.
+// Gives the form of an adapted layer over tasks of so many rows.
 Napi::Value form(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object work = object(info[0], "work");
@@ -25,7 +25,7 @@ Napi::Value form(const Napi::CallbackInfo& info) {
   });
 }
 
-// How many sums of the dense gradient a batch of so many tasks has, each of so many bytes.
+// Gives how many sums of the dense gradient a batch of so many tasks has, where a sum takes so many bytes.
 Napi::Value chunks(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Index tasks = integer(info[0].ToNumber().DoubleValue(), 1, kMaxCount, "tasks");

@@ -1,4 +1,4 @@
-// Gradients, for callers that look at them: of the meta-loss, and along a direction.
+// Operations that give gradients to callers that look at them: of the meta-loss, and along a direction.
 #include "call.h"
 #include "layout.h"
 #include "operations.h"

@@ -1,4 +1,4 @@
-// Operation graphs from what lib/meta/graphs/graph.ts writes.
+// Makes operation graphs from what lib/meta/graphs/graph.ts writes.
 #include "../graphs/graph.h"
 
 #include "arguments.h"

@@ -1,4 +1,4 @@
-// Native objects as JavaScript sees them: opaque, type-tagged, and shared with the jobs that use them.
+// Handles are what JavaScript sees of native objects: opaque, type-tagged, and shared with the jobs that use them.
 #pragma once
 #include <napi.h>
 

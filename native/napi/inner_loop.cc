@@ -16,7 +16,7 @@ int dense_tensor_number(const Model<T>& model, const Napi::Object& from, const c
   return t;
 }
 
-// ridge, laplace: the last layer in closed form.
+// Checks the last layer and the prior of the solvers in closed form, ridge and laplace.
 template <class T>
 void build_posterior(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
   const LossKind loss = inner.solver == SolverKind::ridge ? LossKind::mse : LossKind::bce;
@@ -34,7 +34,7 @@ void build_posterior(const Model<T>& model, const Napi::Object& from, InnerLoop<
   require(inner.steps == 1, "the solver takes one step");
 }
 
-// The tensors of the lstm solver, in the order of LstmTensor.
+// Reads the tensors of the lstm solver, in the order of LstmTensor.
 template <class T>
 void build_lstm(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
   const Napi::Array tensors = array(from.Get("lstmTensors"), "lstmTensors");
@@ -134,7 +134,7 @@ InnerLoop<T> build_inner_loop(const Model<T>& model, const Napi::Object& from) {
   return inner;
 }
 
-// The graphs of an inner loop, which must be of its model.
+// Reads the graphs of an inner loop, which must be of its model.
 template <class T>
 void build_graphs(const Model<T>& model, const Napi::Object& from, InnerLoop<T>& inner) {
   if (from.Get("graph").IsUndefined()) return;

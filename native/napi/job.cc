@@ -17,14 +17,14 @@ struct Completion {
   Finish finish;
 };
 
-// The way back into one environment. Node frees the thread-safe function when the environment ends, whoever still holds
-// it, so a pool thread may touch it only under this lock and only while the environment lives: the clean-up hook, which
-// runs before Node's own because it was added after it, closes the bridge first.
+// A bridge takes results back into one environment. Node frees the thread-safe function when the environment ends, even
+// if somebody still holds it, so that a pool thread may touch it only under this lock and while the environment lives.
+// The clean-up hook, which runs before that of Node because it was added later, closes the bridge first.
 struct Bridge {
   std::mutex mutex;
   std::atomic<bool> closed{false};  // also read without the lock, to stop work that nobody waits for
   napi_threadsafe_function deliver = nullptr;
-  int in_flight = 0;  // of the environment's thread alone
+  int in_flight = 0;  // read and written by the environment's thread alone
 };
 
 // Takes the completion over, or says that nobody is left to take it.
@@ -90,7 +90,7 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure) {
 }
 
 void init_jobs(Napi::Env env) {
-  // Owned by the environment's instance data and by the jobs in flight.
+  // The environment's instance data and the jobs in flight own it.
   auto* holder = new std::shared_ptr<Bridge>(std::make_shared<Bridge>());
   Bridge* bridge = holder->get();
   napi_value name = Napi::String::New(env, "innerloop");

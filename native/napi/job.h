@@ -1,5 +1,5 @@
-// Asynchronous calls: work runs on the pool, never on the event loop or on libuv's threads, and never sees the
-// environment; its result is turned into JavaScript on the thread of the environment that asked.
+// Runs asynchronous calls. Their work runs on the pool, never on the event loop or on libuv's threads, and never sees
+// the environment; its result becomes a JavaScript value on the thread of the environment that asked.
 #pragma once
 #include <napi.h>
 
@@ -9,7 +9,7 @@
 
 namespace innerloop {
 
-// Set from JavaScript when an AbortSignal fires; polled between tasks and within long ones.
+// JavaScript sets it when an AbortSignal fires; it is polled between tasks and within long ones.
 struct Token {
   std::atomic<bool> aborted{false};
 };
@@ -27,7 +27,7 @@ Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Toke
 // Runs the same on this thread at once, and gives the value itself.
 Napi::Value run_inline(Napi::Env env, const Work& work, const Finish& finish);
 
-// An Error object with `code` and, where known, `task`.
+// Makes an Error object with `code` and, where known, `task`.
 Napi::Error to_js_error(Napi::Env env, std::exception_ptr failure);
 
 // Runs body, translating core errors into JavaScript ones.

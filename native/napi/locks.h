@@ -1,5 +1,5 @@
-// Holding stores of parameters on the event loop's thread, which must not wait for a running job: a store in use
-// refuses.
+// Locks stores of parameters on the event loop's thread. That thread must not wait for a running job, so a call on a
+// store in use is refused.
 #pragma once
 #include <mutex>
 #include <shared_mutex>

@@ -1,4 +1,4 @@
-// Measurements of the kernels, for tests and benchmarks.
+// Operations that measure the kernels, for tests and benchmarks.
 #include <algorithm>
 #include <chrono>
 
@@ -10,7 +10,8 @@
 namespace innerloop {
 namespace {
 
-// One activation over an array on the active instruction set; the tests measure its error against the exact function.
+// Computes one activation over an array on the active instruction set; tests measure its error against the exact
+// function.
 template <class T>
 Napi::Value apply_activation(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -21,8 +22,8 @@ Napi::Value apply_activation(const Napi::CallbackInfo& info) {
   });
 }
 
-// Rate of fused multiply-adds of one thread on the active instruction set, in operations a second, measured here and
-// now: the best of several short bursts, or with `sustained` that of all together, interruptions included.
+// Measures the rate of fused multiply-adds of one thread on the active instruction set, in operations a second: the
+// best of several short bursts, or with `sustained` that of all bursts together, interruptions included.
 template <class T>
 Napi::Value measure_peak(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -1,4 +1,4 @@
-// How much memory native objects take: what the garbage collector is told of each, so that it knows when to run.
+// Counts the memory that native objects take. The garbage collector is told of it, so that it knows when to run.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -24,7 +24,7 @@ struct PreparedInnerLoop {
   std::shared_ptr<Store<T>> rates;  // where the rates are parameters
 };
 
-// Of an object beside its arrays: it counts where there are many.
+// What an object takes beside its arrays, which counts where there are many objects.
 constexpr std::int64_t kObject = 256;
 
 template <class X, class A>
@@ -57,7 +57,7 @@ std::int64_t bytes_of(const Frame<T>& frame) {
   for (const auto& column : frame.columns) bytes += column_bytes<T>(column);
   return bytes;
 }
-// Twice its rows: the first call that needs an index adds one, off this thread.
+// Twice the bytes of its rows, because the first call that needs an index adds one of about that size, off this thread.
 template <class T>
 std::int64_t bytes_of(const Batch<T>& batch) {
   std::int64_t bytes = bytes_of(batch.begin) + bytes_of(batch.sides) + bytes_of(batch.labels) +

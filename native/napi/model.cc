@@ -1,4 +1,4 @@
-// Models.
+// Operations that make models.
 #include "../model/model.h"
 #include "../layers/layer.h"
 
@@ -57,7 +57,7 @@ std::shared_ptr<Model<T>> build_model(const Napi::Object& from) {
                           .outputs = integer(head, "outputs", 1, kMaxCount),
                           .weight = number(head, "weight")});
     const HeadSpec& last = spec.heads.back();
-    // mse reads the first of several outputs only: they are an embedding, which has no loss.
+    // mse may have several outputs, of which it reads the first: the outputs are then an embedding, which has no loss.
     require(last.kind == LossKind::softmax || last.kind == LossKind::mse || last.outputs == 1,
             "every loss but softmax has one output");
     require(last.weight >= 0, "a head's weight must not be negative");

@@ -33,9 +33,10 @@ void add_measuring_operations(const Operations& operations);  // measuring.cc
 template <class T>
 void add_serving_operations(const Operations& operations);  // serving.cc
 
-// The names of every enum that JavaScript gives (enumerators.cc).
+// Exports the names of every enum whose values JavaScript gives (enumerators.cc).
 Napi::Object enumerator_tables(Napi::Env env);
-// What the core decides for itself and others must foresee: { form(work), chunks(tasks, bytes) } (decisions.cc).
+// Exports what the core decides for itself and others must foresee: { form(work), chunks(tasks, bytes) }
+// (decisions.cc).
 Napi::Object decisions(Napi::Env env);
 
 #define INNERLOOP_OPERATIONS(add)              \

@@ -1,4 +1,4 @@
-// Adapted tasks as JavaScript holds them: handles, or bytes of its own.
+// JavaScript holds adapted tasks as handles, or as bytes that it owns.
 #pragma once
 #include <cstring>
 
@@ -14,7 +14,7 @@ inline Napi::Value bytes_to_array(Napi::Env env, const std::vector<std::byte>& b
   return out;
 }
 
-// `selection` of the options: the tensors that a learner adapts, and its program.
+// Reads `selection` of the options: the tensors that a learner adapts, and its graph.
 template <class T>
 InnerLoop<T> read_selection(const std::shared_ptr<const Model<T>>& model, const Napi::Object& options) {
   const Napi::Object from = object(options.Get("selection"), "selection");
@@ -28,7 +28,7 @@ InnerLoop<T> read_selection(const std::shared_ptr<const Model<T>>& model, const 
   return inner;
 }
 
-// `adapted` of the options: a handle, or an array of bytes by task.
+// Reads `adapted` of the options: a handle, or an array of bytes by task.
 template <class T>
 std::vector<std::shared_ptr<const Adapted<T>>> read_adapted_tasks(const std::shared_ptr<const Model<T>>& model,
                                                                   const Napi::Object& options) {

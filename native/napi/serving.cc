@@ -1,4 +1,4 @@
-// Ranking the items of a catalogue; giving native objects up before the garbage collector does.
+// Operations that rank the items of a catalogue, and that give native objects up before the garbage collector does.
 #include "../serving/ranking.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ Napi::Value create_item_pool(const Napi::CallbackInfo& info) {
   });
 }
 
-// A batch of one query row, to be read of every item.
+// Makes a batch of one query row, which will be scored with every item in turn.
 template <class T>
 std::shared_ptr<Batch<T>> read_one(const std::shared_ptr<const Model<T>>& model, const Napi::Value& frame,
                                    const Napi::Value& rows) {
@@ -109,7 +109,7 @@ Napi::Value read_item_features(const Napi::CallbackInfo& info) {
   });
 }
 
-// The ranking itself from lib/foundation/native-contract.ts's NativeRanking.
+// Reads a ranking from what lib/foundation/native-contract.ts calls NativeRanking.
 template <class T>
 std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std::shared_ptr<const Model<T>>& model) {
   auto ranking = std::make_shared<Ranking<T>>();
@@ -181,7 +181,7 @@ Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>
   return out;
 }
 
-// Whether to wake another thread takes longer than to rank: some ten microseconds.
+// Whether it takes longer to wake another thread, some ten microseconds, than to rank.
 template <class T>
 bool is_tiny(const Ranking<T>& ranking) {
   constexpr Index kTiny = Index{1} << 16;
@@ -190,7 +190,7 @@ bool is_tiny(const Ranking<T>& ranking) {
   return users * candidates * (ranking.features->width + 1) <= kTiny;
 }
 
-// The lists, or a promise of them.
+// Gives the lists, or a promise of them.
 template <class T>
 Napi::Value rank(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -208,7 +208,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
       return rank_items<T>(*ranking, store->values->data(), predict, n, poll);
     };
     if (!store->model->device && is_tiny(*ranking)) {
-      // Unless an update of the parameters runs, which the event loop does not wait for.
+      // The event loop does not wait for an update of the parameters: while one runs, the work goes to the pool.
       const std::shared_lock lock(store->mutex, std::try_to_lock);
       if (lock)
         return run_inline(
@@ -248,7 +248,7 @@ Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
 template <class T>
 Napi::Value update_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    constexpr Index kTiny = 128;  // weights of a layer that takes less than to wake a thread
+    constexpr Index kTiny = 128;  // a layer with fewer weights takes less time than to wake a thread
     const Napi::Object options = object(info[0], "options");
     const auto c = read_call<T>(info, true);
     const auto adapted = read_adapted_tasks<T>(c->store->model, options);
@@ -276,7 +276,8 @@ Napi::Value update_adapted(const Napi::CallbackInfo& info) {
       const std::shared_lock lock(c->store->mutex, std::try_to_lock);
       if (lock) return run_inline(info.Env(), work, finish);
     }
-    // One row takes d² operations; the one with which rows are no longer fewer than weights takes d³.
+    // A row takes d² operations; the one that makes rows as many as weights changes the form of the factor and takes
+    // d³.
     const double d = static_cast<double>(c->store->model->last_layer->I + 1);
     return run_reading<false>(info.Env(), c, d * d * d <= kBriefWork, work, finish);
   });

@@ -1,4 +1,4 @@
-// Stores of parameters: made, written and read.
+// Operations that make, write and read stores of parameters.
 #include "../meta/store.h"
 
 #include "../device/mirror.h"
@@ -83,7 +83,7 @@ Napi::Value read_tensor(const Napi::CallbackInfo& info) {
   });
 }
 
-// Everything an exact resume needs, in the arena's own layout.
+// Gives everything that an exact resume needs, in the layout of the arena.
 template <class T>
 Napi::Value read_state(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

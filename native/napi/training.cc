@@ -1,4 +1,4 @@
-// Steps of training.
+// Operations that take steps of training.
 #include "call.h"
 #include "layout.h"
 #include "operations.h"
@@ -31,7 +31,7 @@ Napi::Value train_step_(const Napi::CallbackInfo& info) {
     const auto optimizer = [&](const char* name) {
       return build_optimizer(object(options.Get(name), name), c->store->model->tensors.size());
     };
-    // The first step of all made the optimizer's state.
+    // The first step made the optimizer's state, which takes memory.
     tell_size<T>(options.Get("store"));
     const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
     const TrainStep<T> step{

@@ -14,7 +14,7 @@ namespace innerloop {
 
 class Arena {
  public:
-  // Memory for n elements, aligned to a cache line; contents are whatever an earlier task left.
+  // Gives memory for n elements, aligned to a cache line, with whatever an earlier task left in it.
   template <class T>
   T* take(Index n) {
     const std::size_t bytes = (static_cast<std::size_t>(n) * sizeof(T) + kCacheLine - 1) / kCacheLine * kCacheLine;
@@ -43,7 +43,8 @@ class Arena {
     used_ = total_ = 0;
   }
 
-  // What a task takes is gone when the next one begins; what is to outlast it goes to the arena of its chunk of tasks.
+  // Gives the arena of tasks on this thread. What a task takes is gone when the next one begins; what is to outlast it
+  // goes to the arena of its chunk of tasks.
   static Arena& of_this_thread() {
     static thread_local Arena arena;
     return arena;

@@ -1,4 +1,5 @@
-// Enums that JavaScript gives by name: one list makes the enum and the table of its names, which the addon exports.
+// Enums whose values JavaScript gives by name. One list makes both the enum and the table of its names, which the addon
+// exports.
 #pragma once
 #include <string>
 #include <string_view>
@@ -11,11 +12,11 @@ struct Enumerator {
   int value;
 };
 
-// The list of an enum as it is written in INNERLOOP_ENUM.
+// The list of an enum, as INNERLOOP_ENUM was given it.
 template <class E>
 inline constexpr std::string_view kEnumeratorList{};
 
-// Names and values of such a list, in its order.
+// Gives the names and values of such a list, in its order.
 std::vector<Enumerator> parse_enumerators(std::string_view list);
 
 template <class E>

@@ -1,4 +1,4 @@
-// What the core reports; napi/ turns the code into InnerloopError.
+// Errors of the core; napi/ makes an InnerloopError of the code.
 #pragma once
 #include <cstdint>
 #include <stdexcept>
@@ -15,7 +15,8 @@ struct Aborted : Error {
   Aborted() : Error("ABORTED", "the operation was aborted") {}
 };
 
-// A loss or gradient that is not finite; `task` is its position in the batch, −1 if it is not one task's.
+// Thrown for a loss or gradient that is not finite; `task` is its position in the batch, −1 if it is not that of one
+// task.
 struct Diverged : Error {
   Diverged(std::int64_t task, const std::string& what) : Error("DIVERGED", what), task(task) {}
   std::int64_t task;

@@ -3,7 +3,7 @@
 
 namespace innerloop {
 
-// Counts, sizes and positions: signed, so that differences and loops downwards are safe.
+// The type of counts, sizes and positions. It is signed, so that differences and loops downwards are safe.
 using Index = std::int64_t;
 
 }  // namespace innerloop

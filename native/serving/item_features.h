@@ -1,5 +1,5 @@
-// Models whose task changes nothing but the last layer read the same of an item for everybody: that is worked on once
-// for a whole catalogue, and a score is then one dot product.
+// Where a task changes nothing but the last layer, what that layer reads of an item is the same for everybody. It is
+// computed once for a whole catalogue, and a score is then one dot product.
 #pragma once
 #include <functional>
 #include <memory>
@@ -19,14 +19,14 @@ struct ItemFeatures {
   Aligned<T> values;  // [items, width]
 };
 
-// The one row of a batch for each of these items, which are on the sides `item_sides`; tasks of at most kItemChunk
-// rows.
+// Makes a batch with a row of `one` for each of these items, which are on the sides `item_sides`, in tasks of at most
+// kItemChunk rows.
 constexpr Index kItemChunk = 512;
 template <class T>
 std::shared_ptr<Batch<T>> for_items(const Batch<T>& one, std::span<const std::int32_t> items,
                                     const std::vector<int>& item_sides);
 
-// Of the query rows of the plan's batch, in order. The model's last layer must be linear.
+// Gives the features of the query rows of the plan's batch, in order. The model's last layer must be linear.
 template <class T>
 ItemFeatures<T> item_features(const Plan<T>& plan, const T* parameters, int threads, const std::function<void()>& poll);
 

@@ -9,9 +9,9 @@
 namespace innerloop {
 namespace {
 
-// Of the layout, then of the scalar.
+// The bytes begin with this number, which names the layout and its version; the size of the scalar follows.
 constexpr std::uint32_t kMagic = 0x33504c49;  // "ILP3"
-// More support rows than any task has: sizes that follow from their number stay far from overflow.
+// No task has more support rows than this, and sizes that follow from their number stay far from overflow.
 constexpr std::uint64_t kMostSupport = std::uint64_t{1} << 31;
 
 struct Writer {
@@ -42,7 +42,7 @@ struct Reader {
     bytes = bytes.subspan(sizeof(X));
     return x;
   }
-  // An array whose length must be `expected`, or at most what there is where that is negative.
+  // Reads an array, whose length must be `expected` or, where that is negative, at most what is left of the bytes.
   template <class X>
   std::vector<X> array(Index expected) {
     const auto n = get<std::uint64_t>();

@@ -15,7 +15,7 @@ namespace innerloop {
 template <class T>
 std::vector<std::byte> pack_adapted(const Adapted<T>& adapted);
 
-// @param inner says which tensors are adapted, and by which program
+// @param inner says which tensors are adapted, and by which graph
 // Throws INVALID_OPTION unless the bytes are of this model and inner loop, with finite sizes and rows within tables.
 template <class T>
 Adapted<T> unpack_adapted(std::shared_ptr<const Model<T>> model, const InnerLoop<T>& inner,

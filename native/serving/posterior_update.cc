@@ -47,7 +47,7 @@ struct GrowingFactor {
     std::vector<double> last(static_cast<std::size_t>(d), 0.0), u(static_cast<std::size_t>(d), 0.0);
     last[d - 1] = 1;
     if (adapted.dual) {
-      // L Gᵀ G Lᵀ e
+      // This computes L Gᵀ G Lᵀ e, for e the last unit vector.
       prior_transposed(last.data(), u.data());
       std::fill(last.begin(), last.end(), 0.0);
       for (Index i = 0; i < adapted.dual->rows; ++i) {

@@ -1,6 +1,6 @@
-// One support row more, or another label of a row that is there, in a ridge regression that is solved already
-// (solvers/ridge.cc): without the other rows, exact to rounding. With a the features of the row and 1, s its weight and
-// y its label,
+// Takes one support row more, or another label of a row that is there, into a ridge regression that is solved already
+// (solvers/ridge.cc). It needs none of the other rows and is exact to rounding. With a the features of the row and 1, s
+// its weight and y its label,
 //
 //   M' = M + s a aᵀ        w' = w + M'⁻¹ (s a (y − aᵀ w) − Δ Aᵀ S 1)         a row more
 //   M' = M                 w' = w + M⁻¹ (s a (y − y_before + Δ) − Δ Aᵀ S 1)  another label

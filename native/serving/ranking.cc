@@ -15,12 +15,12 @@ namespace {
 // Rows scored at a time: their features stay in the cache for the next user. Users that share them, and rows of one
 // piece of work where users are too few for all threads.
 constexpr Index kBlock = 1024, kUsers = 16, kRange = 32 * kBlock;
-// Rows that a model runs on in one call: an abort is looked for between two.
+// Rows that a model runs on in one call; between two calls it is checked whether to abort.
 constexpr Index kCalled = 8 * kBlock;
 
 bool better(const Ranked& a, const Ranked& b) { return a.key > b.key || (a.key == b.key && a.row < b.row); }
 
-// The best of what was offered: a heap with the worst kept at its root.
+// Keeps the best of what it was offered, as a heap with the worst of them at its root.
 class Best {
  public:
   explicit Best(Index count) : count_(static_cast<std::size_t>(count)) {}

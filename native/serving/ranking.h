@@ -1,5 +1,5 @@
-// The best items of a catalogue for users, without a list of all scores. Scores are those that `predict` gives, to the
-// bit; equal ones come in the order of the catalogue.
+// Finds the best items of a catalogue for users, without a list of all scores. Scores are those that `predict` gives,
+// to the bit; equal ones come in the order of the catalogue.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -55,7 +55,7 @@ struct Ranking {
   std::vector<RankedUser<T>> users;
 };
 
-// Roughly the multiply-adds of a ranking.
+// Gives a rough count of the multiply-adds of a ranking.
 template <class T>
 double work_of_ranking(const Ranking<T>& ranking);
 
@@ -63,7 +63,8 @@ double work_of_ranking(const Ranking<T>& ranking);
 template <class T>
 using Predict = std::function<QueryOutputs<T>(const Batch<T>&, const InnerLoop<T>&, const Prediction<T>&)>;
 
-// By user, best first. `parameters` are read where the ranking has features, `predict` is called where it has none.
+// Gives the best items by user, best first. `parameters` are read where the ranking has features; `predict` is called
+// where it has none.
 template <class T>
 std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* parameters, const Predict<T>& predict,
                                             int threads, const std::function<void()>& poll);

@@ -62,7 +62,7 @@ void Gram<T>::products_with_support(Index n, const T* B, T* C) {
   for (Index i = 0; i < n * S; ++i) C[i] += one;
 }
 
-// Computes A Aᵀ + 1 at the second step: R_0 is 0, so that the first step and its tangent do without it.
+// Gives A Aᵀ + 1. It is computed when first asked for, because a single step and its tangent do without it: R_0 is 0.
 template <class T>
 const T* Gram<T>::support_products() {
   if (!gram) {
