@@ -49,7 +49,7 @@ function changes(copy: Algorithm, factory: Factory): (keyof Algorithm)[] {
     const keys = [...new Set([...Object.keys(original), ...Object.keys(copy)])] as (keyof Algorithm)[];
     return keys.filter((key) => text(copy[key]) !== text(original[key]));
   } catch {
-    return []; // Its options are no longer those of the algorithm, either.
+    return []; // Its options have changed as well, so that no algorithm can be made of them.
   }
 }
 

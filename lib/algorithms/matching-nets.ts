@@ -3,7 +3,7 @@ import { graphAlgorithm, graphExtension, headOf } from '../meta/graphs/extension
 import { attention, classLikelihood, EPSILON, logOdds, trust } from '../meta/graphs/metric.js';
 import type { Model } from '../model/model.js';
 
-/** Before training: τ, and κ in support rows. */
+/** Their values before training: τ, and κ in support rows. */
 const TEMPERATURE = 10;
 const PRIOR_ROWS = 1;
 

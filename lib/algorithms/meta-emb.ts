@@ -39,7 +39,7 @@ export const metaEmb = algorithmFactory('metaEmb', OPTIONS, ({ coldWeight: _, hi
   extend,
 }));
 
-/** Of what a fresh generator adds. */
+/** Scale of what a fresh generator adds. */
 const SCALE = 0.1;
 
 function extend(this: Algorithm, model: Model): Extension {

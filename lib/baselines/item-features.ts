@@ -84,7 +84,7 @@ export function bagColumn(items: FeatureTable, name: string | undefined): BagCol
   );
 }
 
-/** Of the residual, relative to the first, where conjugate gradients stop. */
+/** Conjugate gradients stop at a residual of this share of the first. */
 const TOLERANCE = 1e-9;
 const MAX_STEPS = 1000;
 

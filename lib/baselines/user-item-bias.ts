@@ -23,7 +23,7 @@ export const USER_ITEM_BIAS_SEARCH = {
 
 export interface Biases {
   mean: number;
-  /** By user row, item row; 0 where training saw none. */
+  /** Biases by user row and by item row; 0 where training saw none. */
   user: Float64Array;
   item: Float64Array;
   userRegularization: number;

@@ -134,7 +134,7 @@ function findColumn(dataset: Dataset, name: string, field: string): { column: Co
 export interface BoundDataset {
   dataset: Dataset;
   frame: NativeFrame;
-  /** By user (item) row of the dataset: 1 if the model knows its id. */
+  /** For each user (item) row of the dataset, 1 if the model knows its id. */
   knownUsers: Uint8Array;
   knownItems: Uint8Array;
   sequences: BoundSequence[];

@@ -12,7 +12,7 @@ import type { BoundDataset, BoundFeature } from './features.js';
  * no value; `undefined`: not told.
  */
 export type FeatureValue = string | number | null | undefined | ArrayLike<string | number>;
-/** By name of the column, in the units of the source: dense numbers are scaled by the moments of the training data. */
+/** Values by name of the column, in the units of the source: dense numbers are scaled by the moments of the training data. */
 export type FeatureValues = Readonly<Record<string, FeatureValue>>;
 
 /** @internal */

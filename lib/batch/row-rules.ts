@@ -107,7 +107,7 @@ export function fitRows(
   return { mean, itemBias, itemRows: count, seen, range };
 }
 
-/** Of the labels that training reads; those of other tasks are not known to it. */
+/** Gives the range of the labels that training reads; those of other tasks are not known to it. */
 function rangeOf(label: Float32Array, lists: readonly Int32Array[]): { min: number; max: number } {
   let isScale = true;
   let [min, max] = [Infinity, -Infinity];
@@ -182,7 +182,7 @@ export function userBias(
   return sum / (items.length + rules.damping);
 }
 
-/** The same from rows of a dataset. @internal */
+/** The same for rows of a dataset. @internal */
 export function userBiasOfRows(
   context: RowContext,
   { item, label }: Dataset,

@@ -18,13 +18,13 @@ export type { HideIds };
 export interface BatchOptions {
   /** How labels are centred and negatives drawn. */
   rows: RowContext;
-  /** Of the epoch, in training: query rows get negatives too. */
+  /** Number of the epoch, in training, where query rows get negatives too. */
   epoch?: number;
   /** `support`: a task's query rows are put into its support too (Reptile). `query`: all rows are query rows (joint training). */
   allRows?: 'support' | 'query';
   /** Weighs a task in the meta-loss by its query rows instead of equally. */
   weighByRows?: boolean;
-  /** Of every task of the set, a factor in the meta-loss. */
+  /** A factor of every task of the set in the meta-loss. */
   weights?: Float64Array;
   /** Hides ids at random, so that the model learns what to do without them. */
   hide?: HideIds & { seed: number; epoch: number };
@@ -221,7 +221,7 @@ export function queryCenters(
   return centers;
 }
 
-/** Of each task in the meta-loss, summing to 1: its query rows or one, times its weight. */
+/** Gives the weight of each task in the meta-loss, summing to 1: its number of query rows, or one, times its factor. */
 function shares(
   begin: Int32Array,
   byRows: boolean,

@@ -22,9 +22,9 @@ export interface BenchOptions {
   precision?: Precision;
   /** Default `all`. */
   adapt?: Adapt;
-  /** Of the base case. Default: all hardware threads. */
+  /** Threads of the base case. Default: all hardware threads. */
   threads?: number;
-  /** Of data and parameters. Default 1. */
+  /** Seed of data and parameters. Default 1. */
   seed?: number;
   signal?: AbortSignal;
   /** Called before each piece of work: which of how many, and what. */
@@ -46,9 +46,9 @@ export interface OrderCost {
   operations: number;
   directOperations: number;
   gflops: number;
-  /** Of the measured peak of one thread × threads. */
+  /** Share of the measured peak of one thread, times the threads. */
   percentOfPeak: number;
-  /** The same by CPU time: operations ÷ CPU seconds, of the peak of one thread. Other processes hardly change it. */
+  /** The share by CPU time: operations ÷ CPU seconds, of the peak of one thread. Other processes hardly change it. */
   percentOfPeakByCpu: number;
   /** Bytes of scratch of one task, estimated. */
   workingSet: number;
@@ -61,7 +61,7 @@ export interface Point {
   second: OrderCost;
   /** Median of the second order ÷ median of the first. */
   ratio: number;
-  /** Of the ratios within one round. */
+  /** Quantiles of the ratios within one round. */
   ratios: Quantiles;
 }
 export interface BenchReport {
@@ -180,7 +180,7 @@ interface Measured {
   wanted: Case;
   layers: LinearShape[];
   through: Point['through'];
-  /** Of order 1 and 2. */
+  /** Results of order 1 and 2. */
   samples: Samples[];
 }
 

@@ -27,7 +27,7 @@ export interface Problem {
   model: Model;
   /** The native core as `train` calls it: parameters in a store, no conversion. */
   native(order: 1 | 2): () => Promise<NativeGradient>;
-  /** The same by the public function. */
+  /** Computes the same by the public function. */
   api(order: 1 | 2): () => Promise<unknown>;
 }
 

@@ -51,7 +51,7 @@ export async function alternate(
 }
 
 const LEVELS = [0, 5, 10, 25, 50, 75, 90, 95, 100] as const;
-/** By percent: `q50` is the median. */
+/** Quantiles by percent: `q50` is the median. */
 export type Quantiles = Record<`q${(typeof LEVELS)[number]}`, number>;
 
 /** Quantiles of a sample, linear between its order statistics. */

@@ -1,4 +1,4 @@
-/** Means with their intervals, one below the other: what a table's column looks like. */
+/** A chart of means with their intervals, one below the other, which shows a column of a table. */
 import { linearScale, tickLabel, valueText } from './scale.js';
 import { clipped, escape, round } from './svg.js';
 import type { Drawing, Tone } from './svg.js';
@@ -27,7 +27,7 @@ const TOP = 8;
 const BOTTOM = 28;
 /** Between a name and the axis. */
 const GAP = 8;
-/** Of names on a narrow screen (style.ts); on a wide one they are smaller. */
+/** Font size of names on a narrow screen (style.ts); on a wide one they are smaller. */
 const NAME_SIZE = 13;
 
 export function drawIntervals({ title, unit, rows, reference }: IntervalChart): Drawing {

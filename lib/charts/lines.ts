@@ -17,7 +17,7 @@ export interface LineSeries {
 }
 export interface LineChart {
   title: string;
-  /** Of the values 0, 1 … of x, in place of the numbers. */
+  /** Names of the values 0, 1 … of x, which take the place of the numbers. */
   names?: readonly string[];
   /** Names of the axes. */
   x: string;

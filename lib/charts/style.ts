@@ -5,7 +5,7 @@ const COLOURS = `
 @media (prefers-color-scheme:dark){:root{--paper:#12161d;--card:#1a2029;--ink:#e7eaf0;--soft:#9aa4b2;--rule:#2d3542;--first:#6aa9ff;--second:#ff9a63;--third:#45c796;--fourth:#e08fd8;--fifth:#d9b64a;--warn:#ffd28a;--warnback:#33290f}}
 `;
 
-/** Of the charts alone. */
+/** The style sheet of charts alone. */
 export const CHART_STYLE = `${COLOURS}
 text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}
 .name{font-size:12px}
@@ -21,7 +21,7 @@ text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-seri
 .row{font-size:11.5px}.row.own{fill:var(--ink);font-weight:600}.title{font-size:13px;font-weight:600;fill:var(--ink)}.title .tick{font-weight:400;fill:var(--soft)}.paper{fill:var(--card)}
 `;
 
-/** Of a page with charts, tables and cards. */
+/** The style sheet of a page with charts, tables and cards. */
 export const STYLE = `${CHART_STYLE}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}

@@ -1,4 +1,4 @@
-/** What all charts share: no script, no font and no colour of their own, only classes (see style.ts). */
+/** Parts that all charts share. They bring no script, font or colour, only classes (style.ts has the colours). */
 
 export const escape = (text: string) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 export const round = (value: number) => Math.round(value * 10) / 10;
@@ -40,7 +40,7 @@ const WIDE: Readonly<Record<string, number>> = {
   '−': 0.84,
   '+': 0.84,
 };
-/** Of lower-case letters and digits, and of what fonts of one width give everything. */
+/** The width of lower-case letters and digits, and of every character in a font of one width. */
 const USUAL = 0.7;
 const CAPITAL = 0.85;
 const NARROW = 0.605;

@@ -113,7 +113,7 @@ async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measure
     epoch: first.epoch,
   };
 }
-/** Of the two that `evaluate` gives for a learner. */
+/** Of the two results that `evaluate` gives for a learner, this is the one after adaptation. */
 const AFTER = 1;
 
 function trained(

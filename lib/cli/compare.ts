@@ -31,7 +31,7 @@ const WORKER = fileURLToPath(new URL('./compare-worker.js', import.meta.url));
 
 export interface CompareRun {
   comparison: ComparisonConfig;
-  /** Of the learners of the configuration, those to run; the baselines of the configuration stand beside them. */
+  /** The learners of the configuration that are to run; its baselines stand beside them. */
   learners: readonly NamedLearner[];
   output: string;
   /** Run again what the output folder holds results of. */
@@ -187,7 +187,7 @@ const tasksOf = (prepared: Prepared): Record<string, readonly string[]> =>
 const placed = (run: MethodRun, split: number | undefined, tasks: MethodRun['tasks']): MethodRun =>
   split === undefined ? run : { ...run, split, tasks };
 
-/** Of the data and of the tasks that are reported. */
+/** A digest of the data and of the tasks that are reported. */
 function identity(prepared: Prepared): string {
   const hash = createHash('sha256').update(JSON.stringify(fingerprint(prepared.dataset)));
   for (const name of [...reportedSets(prepared), ...prepared.validationNames]) {

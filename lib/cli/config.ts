@@ -228,7 +228,7 @@ export function placed(config: Config, path: string): Config {
   return config;
 }
 
-/** In place of a file: what is written to the command. @internal */
+/** The name that stands in place of a file for what is written to the command. @internal */
 export const STDIN = '-';
 
 /** A configuration file, not yet checked. @internal */

@@ -7,7 +7,7 @@ import type { NamedLearner } from './learners.js';
 import { validationMetric } from './pipeline.js';
 
 export interface Contender extends NamedLearner {
-  /** Of a baseline, by name; then `config` is the configuration itself with this baseline alone. */
+  /** Name of the baseline, where it is one; `config` is then the configuration itself with this baseline alone. */
   baseline: BaselineName | undefined;
 }
 

@@ -4,7 +4,7 @@ import type { FeatureValues } from '../batch/given-features.js';
 import { invalid, unknownName } from '../foundation/check.js';
 import type { Learner } from '../learner/learner.js';
 
-/** As people write numbers; `0x10` and `Infinity` are none. */
+/** Numbers as people write them; `0x10` and `Infinity` are none. */
 export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** Says that all features of interactions are those that training takes where nothing is told. */

@@ -13,7 +13,7 @@ interface Stored {
   thresholds: number[];
 }
 type Scored = Pick<MethodEvaluation, 'method' | 'scores'>;
-/** By reported set, then by method. */
+/** Decoded scores by reported set, then by method. */
 type BySet = Record<string, Record<string, Stored>>;
 
 export class Decoders {

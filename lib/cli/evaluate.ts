@@ -127,7 +127,7 @@ export async function evaluateSets(
   return results;
 }
 
-/** As JSON: means with intervals, without the values of single tasks. */
+/** Gives the results as JSON: means with intervals, without the values of single tasks. */
 export function plain({ set, methods }: SetEvaluation): object {
   return {
     set,

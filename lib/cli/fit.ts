@@ -59,7 +59,7 @@ export interface Watch {
   epoch(report: EpochReport, phase: string): void;
 }
 
-/** As `innerloop train`, without its files. @param refit whether the configuration's refit is wanted, which takes the validation rows */
+/** Trains as `innerloop train` does, without its files. @param refit whether the configuration's refit is wanted, which takes the validation rows */
 export async function fit(prepared: Prepared, refit: boolean, watch: Watch, signal: AbortSignal): Promise<Fitted> {
   const { config, split, validation } = prepared;
   const run = async (rows: Int32Array, phase: string, options: TrainOptions): Promise<Fitted> => {

@@ -38,7 +38,7 @@ function firstLine(path: string): string {
     .replace(/^ï»¿/, '');
 }
 
-/** Of files without a header: those of MovieLens by their names, else by position. */
+/** Guesses the columns of files without a header: those of MovieLens by their names, others by position. */
 function namesFor(name: string, count: number): string[] {
   const usual = /movie|item/i.test(name)
     ? ['item', 'title', 'genres']

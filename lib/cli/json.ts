@@ -60,7 +60,7 @@ class JsonReader {
       this.#space();
       if (this.source[this.#at] !== ':') throw this.#error(`no colon after the key ${JSON.stringify(key)}`, ':');
       this.#at++;
-      // As JSON.parse does: `__proto__` is a key like any other.
+      // `__proto__` is a key like any other, as for JSON.parse.
       Object.defineProperty(result, key, {
         value: this.#value(depth + 1),
         writable: true,

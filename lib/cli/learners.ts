@@ -15,7 +15,7 @@ export interface NamedLearner {
 export interface ComparisonConfig {
   base: Config;
   learners: NamedLearner[];
-  /** Of the learners; the split keeps that of `base`. */
+  /** Seeds of the learners; the split keeps that of `base`. */
   seeds: number[];
   /** The configuration as it was written, without its learners, their seeds and what is the file's own. */
   raw: Readonly<Record<string, unknown>>;
@@ -32,11 +32,11 @@ export async function readComparison(path: string): Promise<ComparisonConfig> {
   return comparison;
 }
 
-/** The same of any configuration: without `learners` it has one, called as its algorithm. */
+/** Reads any configuration as a comparison: without `learners` it has one, called as its algorithm. */
 export async function readLearners(path: string): Promise<ComparisonConfig> {
   const value = await readJson(path);
   const base = placed(parseConfig(value), path);
-  // Of a configuration with learners, theirs count: each may have another loss.
+  // Where a configuration has learners, theirs count, because each may have another loss.
   if (base.learners === undefined) checkMetrics(base);
   const { learners = [{ name: base.algorithm.name }], seeds = [base.seed], ...rest } = value as Config;
   if (new Set(seeds).size < seeds.length) throw invalid('seeds', 'one of them twice', seeds, 'different seeds');
@@ -62,7 +62,7 @@ export async function readLearners(path: string): Promise<ComparisonConfig> {
   return { base, learners: named, seeds, raw: rest };
 }
 
-/** Those of the learners that are named. @throws {InnerloopError} UNKNOWN_OPTION */
+/** Gives the learners that are named. @throws {InnerloopError} UNKNOWN_OPTION */
 export function chooseLearners(learners: readonly NamedLearner[], only: readonly string[]): NamedLearner[] {
   const known = learners.map(({ name }) => name);
   for (const name of only) {

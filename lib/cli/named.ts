@@ -9,7 +9,7 @@ export async function named<R>(pattern: RegExp, replacement: string, stage: () =
   }
 }
 
-/** The same for a stage that does not wait. */
+/** Runs a stage that does not wait, with its errors named in the same way. */
 export function renamed<R>(pattern: RegExp, replacement: string, stage: () => R): R {
   try {
     return stage();
@@ -18,7 +18,7 @@ export function renamed<R>(pattern: RegExp, replacement: string, stage: () => R)
   }
 }
 
-/** The same error with its field as the configuration names it; any other error as it is. */
+/** Gives the error with its field as the configuration names it, and any other error as it is. */
 export function withField(error: unknown, pattern: RegExp, replacement: string): unknown {
   if (!(error instanceof InnerloopError) || error.field === undefined || !pattern.test(error.field)) return error;
   const { code, field, value, expected } = error;

@@ -108,7 +108,7 @@ export function readRatings(texts: readonly string[]): Rating[] {
   });
 }
 
-/** The same with item ids. @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, or that comes twice */
+/** Gives the ratings with item ids. @throws {InnerloopError} INVALID_OPTION for an item that the catalog lacks, or that comes twice */
 export function parseRatings(texts: readonly string[], titles: Titles): Rating[] {
   const ratings = readRatings(texts).map(({ item, value }) => ({ item: titles.find(item), value }));
   const seen = new Set<string>();

@@ -180,7 +180,7 @@ export async function fitted(
   return { ...(await fit(prepared, refit, watch, signal)), prepared };
 }
 
-/** Of a training that has no validation tasks. */
+/** Options of a training that has no validation tasks. */
 function watched({ config, watch, signal }: Part) {
   return { ...trainOptions(config, signal), onProgress: (share: number) => watch.step(share, 'train') };
 }

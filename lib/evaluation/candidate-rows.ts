@@ -45,7 +45,7 @@ export function withRoom(dataset: Dataset, more: number): Dataset {
 export const hasHistories = ({ context }: Dataset): boolean => context.columns.some(isHistory);
 const isHistory = (column: Column): column is SequenceColumn => column.kind === 'sequence' && column.of === 'before';
 
-/** The same with, as the history of each added row, that of the row `like` names: what the user had before it. */
+/** Copies histories and gives each added row that of the row `like` names, which is what the user had before it. */
 export function withHistoriesOf(extended: Dataset, size: number, like: Int32Array): Dataset {
   const columns = extended.context.columns.map((column): Column => {
     if (!isHistory(column)) return column;

@@ -33,9 +33,9 @@ export interface MethodEvaluation {
   /** Predicted rating, probability or ranking score of every query row, in task order. */
   scores: Float64Array;
   metrics: Record<string, MetricResult>;
-  /** By metric, where groups were asked for. */
+  /** Differences between groups by metric, where groups were asked for. */
   groups?: Record<string, GroupComparison>;
-  /** Of a learner's probabilities (`bce`): how well they match what happened. */
+  /** How well a learner's probabilities (`bce`) match what happened. */
   reliability?: Reliability;
 }
 

@@ -12,7 +12,7 @@ export interface MetricSettings {
   k: number;
   /** A row is relevant if its label is at least this. */
   threshold: number;
-  /** Of a label, less `floor`. */
+  /** How a label, less `floor`, becomes a gain. */
   gain: Gain;
   floor: number;
 }

@@ -25,7 +25,7 @@ export const DEFAULT_THRESHOLD = 4;
 const HIGHEST_RATING = 30;
 
 export interface Metric {
-  /** As written: `mae`, `ndcg@3`. */
+  /** The metric as it was written: `mae`, `ndcg@3`. */
   name: string;
   better: 'lower' | 'higher';
   score: ScoreKind;
@@ -180,7 +180,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
   if (!Array.isArray(names) || names.length === 0)
     throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
   const settings = settingsOf(rest, rows.labels);
-  // Not map, which passes over holes.
+  // A loop and not map, because map passes over holes.
   const metrics = Array.from(names, (metric: string | CustomMetric) => build(metric, settings, 'evaluation.metrics'));
   checkScores(rows, metrics);
 

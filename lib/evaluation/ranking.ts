@@ -108,7 +108,7 @@ function averagePrecision(window: TaskWindow, { k, threshold }: MetricSettings):
     const to = tieEnd(window, from);
     const size = to - from;
     const relevant = relevantIn(window, from, to, threshold);
-    // Of the other relevant − 1 rows of the tie, as many lie before its t-th place as do of any size − 1 rows.
+    // Of the other size − 1 rows of the tie relevant − 1 are relevant, and on average so is this share of those before a place.
     const share = size > 1 ? (relevant - 1) / (size - 1) : 0;
     for (let p = from; relevant > 0 && p < to && p - start < k; p++)
       sum += ((relevant / size) * (before + 1 + (p - from) * share)) / (p - start + 1);

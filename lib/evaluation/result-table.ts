@@ -27,7 +27,7 @@ export interface ResultTable {
 }
 export interface MethodResult {
   method: string;
-  /** By metric name, as `evaluateScores` returns them; a metric that makes no sense for the method is left out. */
+  /** Results by metric, as `evaluateScores` returns them; a metric that makes no sense for the method is left out. */
   metrics: Record<string, Interval & { better?: 'lower' | 'higher' }>;
 }
 export interface RenderOptions {
@@ -101,7 +101,7 @@ export function renderText(table: ResultTable, options: RenderOptions = {}): str
 
 const NOTE_WIDTH = 100;
 
-/** The same as a GitHub table, the best in bold. */
+/** Gives the table in GitHub's Markdown, with the best in bold. */
 export function renderMarkdown(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => (best ? `**${text}**` : text)).map((line) =>
     line.map(escapeMarkdown),

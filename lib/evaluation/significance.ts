@@ -163,7 +163,7 @@ export interface Comparison {
   against: string;
   /** Mean of method − against, with the t interval of `pairedDifference`. */
   difference: Interval;
-  /** As tested, and (`adjusted`) by Holm over all comparisons made with this metric. */
+  /** The p-value of the test, and `adjusted` by Holm's method over all comparisons made with this metric. */
   p: TestValues;
   adjusted: TestValues;
 }

@@ -38,7 +38,7 @@ export interface SinusoidOptions {
 export interface SinusoidResult {
   method: 'MAML' | 'pretrained';
   shots: number;
-  /** Of the steps at test time. */
+  /** Rate of the steps at test time. */
   learningRate: number;
   /** Mean squared error on the test tasks after so many steps, with the 95 % bootstrap interval over tasks. */
   errors: { steps: number; mse: Interval }[];

@@ -28,7 +28,7 @@ const DTYPES: ReadonlyMap<string, ArrayType> = new Map<string, ArrayType>([
 const OWN: Readers<NamedArray['data']> = new Map(
   [...DTYPES].map(([dtype, type]) => [dtype, { type, read: (...view) => new type(...view) }]),
 );
-/** What files of others hold too. */
+/** Element types that files of others may hold beside those. */
 const ANY: Readers<NamedArray['data'] | BigInt64Array> = new Map<string, Reader<NamedArray['data'] | BigInt64Array>>([
   ...OWN,
   ['F16', { type: Uint16Array, read: (...view) => fromHalf(new Uint16Array(...view)) }],
@@ -99,7 +99,7 @@ function checkTensor(name: string, tensor: NamedArray): string {
     new InnerloopError('INVALID_OPTION', what, { field, value, expected });
   if (name === METADATA) throw bad('this name is reserved by the file format', name, 'another name');
   if (LONE_SURROGATE.test(name)) throw bad('the name is not well-formed text', name, 'no lone surrogates');
-  // By tag and not by instanceof: a Buffer is a Uint8Array, and arrays may come from another realm (node:vm).
+  // The tag decides and not instanceof, because a Buffer is a Uint8Array and arrays may come from another realm (node:vm).
   const tag: string | undefined = tensor.data?.[Symbol.toStringTag];
   const dtype = [...DTYPES].find(([, type]) => type.name === tag)?.[0];
   if (dtype === undefined) {
@@ -165,7 +165,7 @@ export function decodeSafetensors(
   return decode(bytes, field, OWN);
 }
 
-/** The same for files of others, which may hold I64 tensors too, and F16 and BF16 ones, which become float32. */
+/** Reads files that others wrote, which may also hold I64 tensors, and F16 and BF16 ones, which become float32. */
 export function decodeTensors(bytes: Uint8Array, field: string) {
   return decode(bytes, field, ANY).tensors;
 }

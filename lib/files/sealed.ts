@@ -79,7 +79,7 @@ export function statedDigest(head: Uint8Array): string {
   return Buffer.from(head.subarray(AT, AT + DIGITS)).toString('latin1');
 }
 
-/** Of all bytes but the digits, which are in the first chunk. */
+/** The digest is taken of all bytes but its own digits, which are in the first chunk. */
 function digestOf([head, ...rest]: readonly Uint8Array[]): string {
   const hash = createHash('sha256')
     .update(head.subarray(0, AT))

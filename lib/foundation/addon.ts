@@ -1,4 +1,4 @@
-/** Loading and calling the native addon. Everything here is internal: handles are opaque, meaning has been validated before. */
+/** Loads and calls the native addon. Everything here is internal: handles are opaque, and arguments have been validated before. */
 import { createRequire } from 'node:module';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -134,7 +134,7 @@ function onAbort(signal: AbortSignal, token: NativeToken): () => void {
   };
 }
 
-/** The same for a native call that computes at once. */
+/** Runs a native call that computes at once; failures become InnerloopError. */
 export function runNativeSync<R>(start: () => R): R {
   try {
     return start();

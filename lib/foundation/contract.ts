@@ -138,7 +138,7 @@ export interface InnerLoop {
 }
 
 /**
- * What an inner step θ_{k+1} = θ_k − α ∘ u_k follows, differentiated exactly at order 2 through its state, which starts at 0
+ * What an inner step θ_{k+1} = θ_k − α ∘ u_k takes for u_k, differentiated exactly at order 2 through its state, which starts at 0
  * with every task: `sgd`, u_k = g_k; `momentum`, u_k = m_{k+1} = μ m_k + g_k (heavy ball), μ = `momentum` (default 0.9);
  * `adam` (Kingma & Ba 2015), u_k = m̂ / (√ŝ + ε) with `beta1` (default 0.9), `beta2` (0.999), `epsilon` (1e-8). Adam's first
  * step is nearly α · sign g: its derivative is large, up to α/ε, where gradients are small; a larger ε smooths it.
@@ -181,9 +181,9 @@ export interface DenseColumn {
 }
 /** Moments belong to the table that was trained on: numbers of a later one are brought to those, not to its own. */
 export interface DenseScaling {
-  /** Every row was first scaled to length 1. */
+  /** Whether every row was first scaled to length 1. */
   normalized: boolean;
-  /** By component, what was then subtracted and what the difference was multiplied with; undefined: neither. */
+  /** For each component, what was then subtracted, and what the difference was multiplied with; undefined: neither was done. */
   moments?: { mean: Float64Array; scale: Float64Array };
   /**
    * What the moments were applied to, NaN where missing. Without moments and with nothing missing it is `data`; a learner's own
@@ -195,7 +195,7 @@ export interface CategoricalColumn {
   kind: 'categorical';
   name: string;
   vocabulary: Vocabulary;
-  /** One id a row. */
+  /** One id for each row. */
   data: Int32Array;
 }
 export interface BagColumn {
@@ -206,7 +206,7 @@ export interface BagColumn {
   offsets: Int32Array;
   data: Int32Array;
 }
-/** Of interactions: for each row items that its user had, oldest first. */
+/** A column of interactions that gives, for each row, items that its user had, oldest first. */
 export interface SequenceColumn {
   kind: 'sequence';
   name: string;

@@ -146,14 +146,14 @@ function askChild(plugin: string): ProbeReport {
     timeout: PROBE_LIMIT_MS,
     stdio: ['ignore', 'pipe', 'ignore'],
     windowsHide: true,
-    // Not the options of this process: a debugger's port, say.
+    // The child does not take over options of this process, such as the port of a debugger.
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   if (child.status === 0) {
     try {
       return JSON.parse(child.stdout) as ProbeReport;
     } catch {
-      // Told below.
+      // The failure is reported below.
     }
   }
   const how = child.error?.message ?? child.signal ?? `code ${child.status}`;

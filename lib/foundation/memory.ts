@@ -1,4 +1,4 @@
-/** What memory there is, for those who refuse by name what cannot fit. */
+/** How much memory there is, for checks that refuse what cannot fit. */
 import { freemem, totalmem } from 'node:os';
 
 /**

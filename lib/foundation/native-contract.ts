@@ -1,4 +1,4 @@
-/** What the native addon is to this package: its handles, its names and its calls, all internal. */
+/** The types of the native addon: its handles, its names and its calls, all internal. */
 import type { FloatArray } from './contract.js';
 
 declare const brand: unique symbol;
@@ -23,7 +23,7 @@ export const NAMES = {
   RateKind: ['scalar', 'perTensorStep', 'perParameter'],
   /** How a task gets its own parameters. */
   SolverKind: ['gradient', 'ridge', 'laplace', 'implicit', 'lstm'],
-  /** Of the first adapted layer: whichever takes fewer operations, or one of them, for comparison. */
+  /** How the first adapted layer runs: in the form that takes fewer operations, or in a given one, for comparison. */
   Form: ['cheaper', 'direct', 'gram'],
   UpdateKind: ['sgd', 'momentum', 'adam'],
   LstmTensor: ['weightIh', 'weightHh', 'bias', 'forgetWeight', 'forgetBias', 'inputWeight', 'inputBias'],
@@ -82,14 +82,14 @@ export interface NativeModelSpec {
   output: number;
   /** Library of the plugin on whose device the model's calls run. Default: the processor. */
   device?: string;
-  /** Of the outputs, side by side. */
+  /** The heads of the outputs, side by side. */
   heads: readonly NativeHead[];
 }
 export interface NativeHead {
   loss: NameOf<'LossKind'>;
   outputs: number;
   weight: number;
-  /** Of its classes, where it is the only head. Default: equal. */
+  /** Weights of its classes, where it is the only head. Default: equal. */
   classWeights?: Float64Array;
 }
 export interface NativeColumn {
@@ -105,9 +105,9 @@ export interface NativeRows {
   sides: (Int32Array | number)[];
   /** [rows, heads]; NaN where a head among several has no label. */
   labels?: FloatArray;
-  /** Of the rows in their losses. Default: equal. */
+  /** Weights of the rows in their losses. Default: equal. */
   rowWeights?: FloatArray;
-  /** Of the tasks in the meta-loss, summing to 1. Default: equal. */
+  /** Weights of the tasks in the meta-loss, summing to 1. Default: equal. */
   weights?: Float64Array;
   /** Bags and sequences in place of the frame's; the k-th reads the k-th side after those of the frame. */
   overrides?: (NativeColumn & { input: number })[];
@@ -116,31 +116,31 @@ export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
   solver: NameOf<'SolverKind'>;
-  /** Ridge, laplace: the tensor of the prior's log precisions. */
+  /** The tensor of the prior's log precisions, for ridge and laplace. */
   prior?: number;
-  /** And of its triangular factor, where the prior's precision is full. */
+  /** The tensor of the prior's triangular factor, where its precision is full. */
   priorFactor?: number;
   /** Default: plain gradient steps. */
   update?: NativeUpdate;
   /** λ of λ/2 ‖θ − θ_0‖² beside L_S. Default 0. */
   proximal?: number;
-  /** Of L_Q(θ_1) … L_Q(θ_K) in the meta-loss. Default: the last alone. */
+  /** Weights of L_Q(θ_1) … L_Q(θ_K) in the meta-loss. Default: the last alone. */
   lossWeights?: FloatArray;
-  /** Implicit: of the conjugate gradients. */
+  /** Limits of the conjugate gradients of the implicit solver. */
   cgSteps?: number;
   cgTolerance?: number;
-  /** Lstm: its tensors, by the numbers of LstmTensor. */
+  /** Tensors of the lstm solver, by the numbers of LstmTensor. */
   lstmTensors?: readonly number[];
   fast: Uint8Array;
   /** Rows added to the support count in the inner loss: L_S = Σ / (n + shrinkage). */
   shrinkage: number;
-  /** Key of an outer step's dropout masks and noise, an integer; 0: no training, neither. Default 0. */
+  /** Key of an outer step's dropout masks and noise, an integer; 0 means that the model is not being trained, and there are neither. Default 0. */
   dropout?: number;
   /** Default: cheaper. */
   form?: NameOf<'Form'>;
   /** What takes the place of the inner loop, or makes its starts. */
   graph?: NativeGraph;
-  /** What is differentiated in its place. Default: the same. */
+  /** The graph that training differentiates. Default: the same. */
   trainingGraph?: NativeGraph;
   /** Scalar: `rate`; perTensorStep: `rates[tensor]` by step; perParameter: `rates` is a store in the parameters' layout. */
   rateKind: NameOf<'RateKind'>;
@@ -153,15 +153,15 @@ export interface NativeUpdate {
   beta1: number;
   beta2: number;
   epsilon: number;
-  /** Longest inner gradient; 0: no limit. */
+  /** Largest norm of an inner gradient; 0: no limit. */
   clipNorm?: number;
 }
-/** As native/graphs/graph.h has it. */
+/** A graph as native/graphs/graph.h describes it. */
 export interface NativeGraphSpec {
   nodes: readonly { op: NameOf<'Op'>; in: readonly number[]; tensors: readonly number[]; options: readonly number[] }[];
   /** −1 where the graph makes starts only. */
   output: number;
-  /** Of a softmax loss on the outputs; 0: the model's own loss. */
+  /** Classes of a softmax loss on the outputs; 0: the loss of the model. */
   classes: number;
   auxiliary: readonly { node: number; weight: number }[];
   starts: readonly { tensor: number; node: number }[];
@@ -215,7 +215,7 @@ export interface NativeStep {
   rateGradient?: FloatArray[];
 }
 export type NativePrediction = NativeCall & {
-  /** Packed ones: of one task for all, or one a task. */
+  /** Adapted parameters; packed ones may be of one task for all, or one for each task. */
   adapted?: NativeAdapted | readonly Uint8Array[];
   selection?: NativeSelection;
   before: boolean;
@@ -295,7 +295,7 @@ export interface NativeOperations {
   ): Promise<NativeStep>;
   adapt(options: NativeCall & NativePacking): Promise<Uint8Array[]>;
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
-  /** On this thread; refuses while an update of the parameters runs. */
+  /** Runs on this thread, and refuses while an update of the parameters runs. */
   adaptSync(options: NativeCall & NativePacking): Uint8Array[];
   readAdapted(adapted: NativeAdapted, store: NativeStore, sparse?: false): (FloatArray | undefined)[];
   readAdapted(adapted: NativeAdapted, store: NativeStore, sparse: true): (NativeTensorRows | undefined)[];
@@ -314,7 +314,7 @@ export interface NativeOperations {
   ): Promise<NativeItemFeatures>;
   /** [rows, width] */
   readItemFeatures(features: NativeItemFeatures, rows: Int32Array): FloatArray;
-  /** At once where that is quicker than to wake another thread. */
+  /** Gives the lists at once where that is quicker than to wake another thread. */
   rank(options: NativeRanking): NativeLists | Promise<NativeLists>;
   /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
   sampleAdapted(
@@ -382,7 +382,7 @@ export interface NativeAddon {
   abortToken(token: NativeToken): void;
   /** The device of a plugin, by its library; throws one of the CUDA codes. */
   probeDevice(library: string): DeviceInfo;
-  /** By enum, the numbers of its names: those that options of layers and nodes hold. */
+  /** The numbers of each enum's names, as options of layers and nodes hold them. */
   enums: { readonly [E in EnumName]: Readonly<Record<NameOf<E>, number>> };
   /** What the core decides for itself, for those who count or estimate. */
   decisions: {

@@ -52,7 +52,7 @@ export interface Given<T> {
   readonly kind: 'given';
   /** Its type as TypeScript writes it. */
   readonly type: string;
-  /** Never there; it holds the type. */
+  /** This field is never there; it carries the type. */
   readonly as?: T;
 }
 export const given = <T>(type: string): Given<T> => ({ kind: 'given', type });
@@ -75,21 +75,21 @@ export type SearchSpace = Readonly<Record<string, SearchRange>>;
 export type OptionSpec = OptionKind & {
   /** A sentence or two, without the default. */
   readonly doc: string;
-  /** Of options that have one. */
+  /** The value that stands for an option that was not given. */
   readonly default?: unknown;
-  /** In words, where the default is no value of its own. */
+  /** The default in words, where it is not one value. */
   readonly defaultDoc?: string;
   readonly required?: true;
   /** What `innerloop tune` tries of it; without one it stays as it is. */
   readonly search?: SearchRange;
   /** The exported type of its values, where that has a name of its own. */
   readonly named?: string;
-  /** In place of the check of its kind, where that does not know enough. @throws {InnerloopError} */
+  /** Takes the place of the check of its kind, where that does not know enough. @throws {InnerloopError} */
   readonly check?: (value: unknown, field: string) => void;
 };
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-/** The values of a kind. */
+/** The type of the values of a kind. */
 export type ValueOf<K> = K extends { kind: 'integer' | 'number' }
   ? number
   : K extends { kind: 'boolean' }
@@ -121,7 +121,7 @@ type Required<T> = { [K in keyof T]: T[K] extends { required: true } ? K : never
 export type OptionsOf<T> = { -readonly [K in Exclude<keyof T, Required<T>>]?: ValueOf<T[K]> } & {
   -readonly [K in Required<T>]: ValueOf<T[K]>;
 };
-/** The same after checks, with defaults in place. */
+/** The options after their checks, with defaults in place. */
 export type Resolved<T> = {
   [K in keyof T]: T[K] extends { required: true } | { default: unknown } ? ValueOf<T[K]> : ValueOf<T[K]> | undefined;
 };

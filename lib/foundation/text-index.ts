@@ -47,7 +47,7 @@ export function fnv1a(text: string): number {
   return h >>> 0;
 }
 
-/** The same, then the finaliser of MurmurHash3, without which the low bits of similar ids are alike. */
+/** FNV-1a followed by the finaliser of MurmurHash3, without which the low bits of similar ids are alike. */
 function hashOf(text: string): number {
   let h = fnv1a(text);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

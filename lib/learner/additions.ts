@@ -20,7 +20,7 @@ declare module './learner.js' {
      * @throws {InnerloopError} INVALID_OPTION (an untrained learner, one that is being trained, …), INVALID_DATA
      */
     addItems(items: EntityColumns): number;
-    /** The same with users, whom `adapt({ user })` then knows by their features. */
+    /** Adds users in the same way; `adapt({ user })` then knows them by their features. */
     addUsers(users: EntityColumns): number;
   }
 }

@@ -83,7 +83,7 @@ export class Learner {
   /** The inner loop as the native core has read it, unless its rates change from step to step. */
   #prepared: NativePreparedLoop | undefined;
   #optimizer: NativeOptimizer;
-  /** Of the rates per parameter: plain Adam, clipped as the parameters are. */
+  /** The optimizer of the rates per parameter: plain Adam, clipped as that of the parameters. */
   #rateOptimizer: NativeOptimizer | undefined;
   #bound = new WeakMap<Dataset, { catalog: Dataset | undefined; bound: BoundDataset }>();
   #version = 0;

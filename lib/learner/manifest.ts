@@ -21,7 +21,7 @@ export interface DataFingerprint {
 
 /** What decides the bytes of a run, and then what it ran on; threads are left out because nothing depends on them. */
 export interface RunManifest {
-  /** Of this package. */
+  /** The version of this package. */
   version: string;
   seed: number;
   precision: Precision;
@@ -62,7 +62,10 @@ export function fingerprintData(dataset: Dataset): DataFingerprint {
   return { rows: dataset.size, users: dataset.users.rows - 1, items: dataset.items.rows - 1, values: digest(hash) };
 }
 
-/** By name and not one by one, so that no kind of column can be forgotten; with its length, so that values cannot move from one array to the next unnoticed. */
+/**
+ * Arrays are taken by name, so that no kind of column can be forgotten, and with their lengths, so that values cannot move from
+ * one array to the next unnoticed.
+ */
 function addArrays(hash: Hash, from: object): void {
   for (const [name, array] of Object.entries(from).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!ArrayBuffer.isView(array)) continue;
@@ -103,7 +106,7 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
   };
-  // As it will be read back from a file, and without functions of the algorithm.
+  // The options are taken as a file gives them back, without functions of the algorithm.
   return JSON.parse(JSON.stringify(manifest)) as RunManifest;
 }
 
@@ -164,7 +167,7 @@ export function differenceBetween(
     const found = differenceBetween(before[key], now[key], path === '' ? key : `${path}.${key}`);
     if (found !== undefined) return found;
   }
-  // The same options in another order.
+  // Nothing differs: the same options stand in another order.
   return undefined;
 }
 

@@ -64,7 +64,7 @@ export function keepSplit(learner: Learner, made: Split | TaskSet): void {
   if (origin === undefined || learner.split !== origin.extended) return;
   const { keys } = origin.dataset.items;
   const own = learner.catalog?.items.keys;
-  // Of a split that extends another the catalog has the items in the same order, if nobody has put others there meanwhile.
+  // Where a split extends another, the catalog has the items in the same order, unless others have been put there meanwhile.
   const isSame =
     own === undefined ||
     own === keys ||

@@ -11,7 +11,7 @@ export const decay = (standard: number) =>
     doc: 'Share of the past that each step keeps.',
   }) as const;
 
-/** Of Adam, inner and outer (Kingma & Ba 2015). @internal */
+/** Options of Adam, as an inner rule and as an outer optimizer (Kingma & Ba 2015). @internal */
 export const ADAM = {
   beta1: decay(0.9),
   beta2: decay(0.999),
@@ -27,7 +27,7 @@ const CLIPPED = {
   },
 } as const satisfies OptionTable;
 
-/** What an inner step follows; see `InnerRule` for the formulas. */
+/** Options of the rules of an inner step; `InnerRule` has the formulas. */
 export const INNER_RULES = {
   sgd: { ...CLIPPED },
   momentum: { momentum: decay(0.9), ...CLIPPED },
@@ -128,6 +128,6 @@ export const IMPLICIT_OPTIONS = {
   cgTolerance: { kind: 'number', min: 0, default: 1e-6, doc: 'Ends them at a residual of this share of ‖∇L_Q‖.' },
 } as const satisfies OptionTable;
 
-/** Units of a network of an algorithm's own. @internal */
+/** An option for the units of a network that an algorithm adds. @internal */
 export const units = <const D extends number>(standard: D, doc = 'Hidden units.', max = 65536) =>
   ({ kind: 'integer', min: 1, max, default: standard, search: { of: [8, 16, 32] }, doc }) as const;

@@ -51,14 +51,14 @@ export interface Algorithm {
   readonly extend?: (this: Algorithm, model: Model) => Extension;
 }
 
-/** Parameters of an algorithm's own, learned, saved and resumed as all others, and what the native core does with them. */
+/** Parameters that an algorithm adds, which are learned, saved and resumed as all others, and what the native core does with them. */
 export interface Extension {
   readonly tensors: readonly ExtraTensor[];
   /** Joins the native inner loop. @param model the extended model @param tensor number of a parameter by name */
   readonly native?: (model: Model, tensor: (name: string) => number) => Partial<NativeInnerLoop>;
 }
 
-/** What an algorithm is beside its name and options. @internal */
+/** The fields of an algorithm that follow from its options. @internal */
 export type Form = Omit<Algorithm, 'name' | 'options'>;
 
 /** Makes an algorithm from its options; `options` is their table. */
@@ -135,7 +135,7 @@ export function innerLoopOf(algorithm: Algorithm, model: Model, extension: Exten
   const { steps, order, shrinkage, learningRate, adapt, name, update, proximal } = algorithm;
   checkHasLoss(model);
   const fast = selectTensors(model, adapt === 'all' ? 'all' : resolveLast(adapt, model, name), `${name}.adapt`);
-  // What an algorithm learns for itself is not a task's to adapt.
+  // Tasks do not adapt the parameters that an algorithm added.
   extension?.tensors.forEach((extra) => (fast[numberOf(model, extra.name)] = 0));
   const own = extension?.native?.(model, (tensor) => numberOf(model, tensor));
   return {

@@ -23,7 +23,7 @@ export interface EpisodeGradient {
   loss: number;
   /** −log p of the query rows' classes, the mean of each task. */
   taskLosses: Float64Array;
-  /** Of the classes, for each task [query rows, classes]. */
+  /** Probabilities of the classes, for each task [query rows, classes]. */
   probabilities: Tensor[];
   /** ∂loss/∂parameter for every parameter of the model. */
   gradient: Parameters;

@@ -52,7 +52,7 @@ export function noAdaptation(model: Model): NativeInnerLoop {
 
 const prepared = new WeakMap<Model, NativePreparedLoop>();
 
-/** The same, read by the native core once a model. @internal */
+/** The same inner loop, which the native core reads once for a model. @internal */
 export function preparedNoAdaptation(model: Model): NativePreparedLoop {
   let loop = prepared.get(model);
   if (loop === undefined) prepared.set(model, (loop = model.ops.createInnerLoop(model.native, noAdaptation(model))));

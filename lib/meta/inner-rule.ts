@@ -1,4 +1,4 @@
-/** The rule of an inner step: what it makes of the gradients so far. */
+/** The rule of an inner step, which decides what it makes of the gradients so far. */
 import type { NativeUpdate } from '../foundation/addon.js';
 import { checkOption, resolveOptions } from '../foundation/options.js';
 import type { ValueOf } from '../foundation/options.js';

@@ -60,7 +60,7 @@ export const OPTIMIZER_OPTIONS = {
   adam: { learningRate: outerRate(1e-3, 0.002, 0.03), ...COMMON, ...ADAM },
   sgd: { learningRate: outerRate(1e-2, 0.05, 1), ...COMMON, momentum: decay(0) },
 } as const satisfies Record<string, OptionTable>;
-/** What both have. */
+/** Options that both optimizers have. */
 export type OptimizerOptions = Pick<AdamOptions, keyof AdamOptions & keyof SgdOptions>;
 
 /** The outer optimizer: plain data, made by `adam` or `sgd`. */
@@ -105,7 +105,7 @@ function byTensor(values: ByName, model: Model, field: string): Float64Array {
   return result;
 }
 
-/** Of tables alone: a number means all of them, a name must be one. */
+/** Only tables have a largest norm: a number means all of them, and a name must be that of one. */
 function maxNormOf({ maxNorm }: Optimizer, model: Model): Float64Array {
   const field = 'optimizer.maxNorm';
   const limits = byTensor(maxNorm, model, field);

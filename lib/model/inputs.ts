@@ -1,4 +1,4 @@
-/** What an input is described by, and what a model is made with beside its parts. */
+/** Options of inputs, of auxiliary heads, and of a model beside its parts. */
 import { POOLINGS } from '../foundation/addon.js';
 import { checkArray, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { InputSpec } from '../foundation/contract.js';

@@ -21,7 +21,7 @@ export function auxiliaryLabels(dataset: Dataset, head: AuxiliaryHead): Float64A
   return labels;
 }
 
-/** By dataset and head: a batch needs them, an epoch has many. */
+/** Labels by dataset and head are kept, because every batch of an epoch needs them. */
 const known = new WeakMap<Dataset, Map<string, Float64Array>>();
 
 function readLabels({ context }: Dataset, head: AuxiliaryHead): Float64Array {

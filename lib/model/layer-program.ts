@@ -27,7 +27,7 @@ const EMBEDDING_SCALE = 0.1;
 /** Inputs that hold ids, which have embeddings. */
 export type IdInput = Exclude<InputSpec, { kind: 'dense' }>;
 
-/** Activations of every row under way: [rows, width]. */
+/** Activations of all rows between two layers: [rows, width]. */
 export interface Slot {
   readonly index: number;
   readonly width: number;
@@ -41,7 +41,7 @@ export interface LinearLayer {
   readonly features: number;
 }
 
-/** What a body writes itself with. A slot may be read once. */
+/** Collects the tensors and layers that a body writes. A slot may be read once. */
 export class Program {
   readonly inputs: readonly InputSpec[];
   readonly tensors: TensorSpec[] = [];

@@ -115,7 +115,7 @@ export const LOSSES: { readonly [Name in LossSpec['loss']]: Loss<Extract<LossSpe
     fits: (y, { classes }) => isClass(y, classes),
     labels: ({ classes }) => `a class, an integer from 0 to ${classes - 1}`,
     link: 'expectedClass',
-    // Of classes 0 and 1 the mean is the probability of 1.
+    // The mean of classes 0 and 1 is the probability of class 1.
     score: ({ classes }) => (classes === 2 ? 'probability' : 'label'),
     ...RATING,
     rows: {

@@ -54,7 +54,7 @@ export class Model {
   readonly tensors: readonly TensorSpec[];
   /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
   readonly outputs: number;
-  /** Those of the main head, which come first. */
+  /** Numbers per row of the main head, which come first. */
   readonly mainOutputs: number;
   /** The layer that writes the outputs, if it is linear: what closed-form solvers solve for, and `anil` adapts. */
   readonly head: LinearLayer | undefined;
@@ -95,7 +95,7 @@ export class Model {
     }
   }
 
-  /** @internal The same model with parameters of an algorithm's own, which no layer reads. */
+  /** @internal The same model with further parameters of an algorithm, which no layer reads. */
   extend(extra: readonly ExtraTensor[]): Model {
     return extra.length === 0 ? this : new Model(this.spec, this.precision, this.threads, this.device, extra);
   }
@@ -163,7 +163,7 @@ export class Model {
     const store = this.ops.createStore(this.native);
     this.tensors.forEach(({ name }, t) => {
       const { data } = parameters[name];
-      // Of this realm: the native core takes no other.
+      // An array of another realm is copied, because the native core takes only those of this one.
       const fits = data instanceof (this.precision === 'float32' ? Float32Array : Float64Array);
       this.ops.writeTensor(store, t, fits ? data : this.floats(data));
     });
@@ -232,7 +232,7 @@ function checkSpec(spec: unknown): asserts spec is ModelSpec {
   const { inputs, body, head } = spec;
   checkArray(inputs, 'model.inputs', 'inputs');
   if (inputs.length === 0) throw invalid('model.inputs', 'empty', inputs, 'at least one input');
-  // Of a body that is no object, and of a kind that does not exist, below.
+  // A body that is no object, or of a kind that does not exist, is refused below.
   const embedsDense = (body as { kind?: unknown } | null | undefined)?.kind === 'fm';
   const names = new Set<string>();
   // Not forEach, which passes over holes.

@@ -258,7 +258,7 @@ function crossTasks(
   return tasks.build(dataset);
 }
 
-/** The same query rows and history at every k; the shots are nested. */
+/** Makes tasks with the same query rows and history at every k, and with nested shots. */
 function testTasks(
   dataset: Dataset,
   { source, target }: Domains,

@@ -149,7 +149,7 @@ export async function fewShot(
   return scenario;
 }
 
-/** The same query rows of users of whom nothing is known. */
+/** Gives tasks with the same query rows, of users of whom nothing is known. */
 function withoutSupport(tasks: TaskSet): TaskSet {
   return { ...tasks, supportOffsets: new Int32Array(tasks.size + 1), supportRows: new Int32Array(0) };
 }

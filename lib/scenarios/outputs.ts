@@ -12,7 +12,7 @@ export interface Adaptation {
   shrinkage?: number;
 }
 
-/** As `learner.outputs`, under another inner loop where `adaptation` asks for one. */
+/** Gives what `learner.outputs` does, under another inner loop where `adaptation` asks for one. */
 export async function adaptedOutputs(
   learner: Learner,
   tasks: TaskSet,

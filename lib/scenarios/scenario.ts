@@ -21,7 +21,7 @@ export interface Series {
 }
 export interface Chart {
   title: string;
-  /** Of the values 0, 1 … of x, where they stand for names. */
+  /** Names that the values 0, 1 … of x stand for, where they do. */
   names?: string[];
   /** Names of the axes. */
   x: string;

@@ -158,7 +158,7 @@ function partTasks(
   return { tasks: { ...tasks.build(dataset), prescribed: true }, skipped };
 }
 
-/** By id of a part, whether its rows are asked for. */
+/** Tells, for each id of a part, whether its rows are asked for. */
 function queryParts({ part }: Dataset): boolean[] {
   const parts = partsOf(part!);
   if (parts.some(({ role }) => role !== undefined)) return parts.map(({ role }) => role === 'query');

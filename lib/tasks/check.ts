@@ -4,7 +4,7 @@ import { checkDataset } from '../foundation/check-data.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { isTyped } from '../foundation/typed-arrays.js';
 
-/** The same, of which an empty one is good enough. @internal */
+/** Checks for a task set, which may be empty. @internal */
 export function checkAnyTaskSet(tasks: unknown, field: string): asserts tasks is TaskSet {
   const set = (tasks ?? {}) as Partial<TaskSet>;
   const { size, keys, users, supportOffsets, supportRows, queryOffsets, queryRows } = set;

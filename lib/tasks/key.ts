@@ -46,7 +46,7 @@ export function groupByKey(dataset: Dataset, by: TaskKey, rows: Int32Array | und
   return { ...groupEntries(dataset, column, index, rows), names, plural };
 }
 
-/** As `groupRows`, for a bag: a row once under each of its values. */
+/** Groups rows by a bag as `groupRows` does by a key: each row stands once under each of its values. */
 function groupEntries(
   dataset: Dataset,
   column: BagColumn,

@@ -75,11 +75,11 @@ export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
 export interface Membership {
   /** Names of the sets; the first one is trained on. */
   names: string[];
-  /** By user row: the number of the set (`users`), or known, validation or new (`partitions`). */
+  /** For each user row, the number of its set (`users`), or whether it is known, validation or new (`partitions`). */
   users?: Uint8Array;
-  /** By item row: known, validation or new (`partitions`). */
+  /** For each item row, whether it is known, validation or new (`partitions`). */
   items?: Uint8Array;
-  /** By key of a task: the number of its set (`tasks`). */
+  /** For each key of a task, the number of its set (`tasks`). */
   keys?: Uint8Array;
   /** `time`. */
   cuts?: TimeCuts;

@@ -16,7 +16,7 @@ import type { Membership, Origin, Split } from './split.js';
 export interface StoredSplit {
   readonly options: SplitOptions;
   readonly membership: Membership;
-  /** By user row of the data that was divided, the unknown one first. */
+  /** The users by row of the data that was divided, the unknown one first. */
   readonly users: {
     /** Two words of the id's hash. */
     readonly hash: Int32Array;
@@ -142,7 +142,7 @@ export function extendSplit(dataset: Dataset, stored: StoredSplit, catalog: Tabl
     [changed, CHANGED],
   ]);
   const since = { rows: dataset.size - kept.length, users: strangers, changed };
-  // The same object: a learner is to know where it comes from.
+  // This is the same object, so that a learner can tell where it comes from.
   return Object.assign(split, { dataset: grown, notes: [...split.notes, ...notes], since });
 }
 
@@ -175,7 +175,7 @@ function extendedBy(set: Uint8Array, length: number): Uint8Array {
   return extended;
 }
 
-/** By user row of the dataset, the row of then; 0 for who is new. */
+/** Gives, for each user row of the dataset, the row in the data that was divided, 0 for a user who is new. */
 function knownUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32Array {
   // A Map holds some 16 million entries.
   const shards = Array.from({ length: 64 }, () => new Map<number, number>());
@@ -188,7 +188,7 @@ function knownUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32
   });
 }
 
-/** By id of one vocabulary, that of the same text in another; 0 where there is none. */
+/** Gives, for each id of one vocabulary, the id of the same text in another, 0 where it is not there. */
 function translation(from: Vocabulary, to: Vocabulary): Int32Array {
   return Int32Array.from(from.values, (text, id) => (id === 0 ? 0 : to.idOf(text)));
 }

@@ -12,9 +12,9 @@ export interface TrainStepOptions {
 export interface TrainStepReport {
   /** Mean over the tasks of the query loss after adaptation, before the step. */
   loss: number;
-  /** The same of each task. */
+  /** The query loss of each task. */
   taskLosses: Float64Array;
-  /** Of the meta-gradient, before clipping. */
+  /** Euclidean norm of the meta-gradient, before clipping. */
   gradientNorm: number;
 }
 

@@ -213,7 +213,7 @@ async function validate(
   const { head } = learner.model.spec;
   const loss = lossOf(head);
   const scores = isAmong(candidates, metric) ? new Float64Array(0) : await score(tasks);
-  // As in `evaluate`: labels that are 0 or 1 never reach the four stars of the default.
+  // As in `evaluate`, because labels that are 0 or 1 never reach the four stars of the default.
   const options = { metrics: [metric], candidates, threshold: loss.threshold, signal };
   return Object.values(await measureMethod(tasks, loss.score(head), scores, score, options))[0].mean;
 }

@@ -39,8 +39,8 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
   });
 }
 
-// Gives the fast tensors of an adapted task, by tensor. Of an embedding it gives the rows that adapted alone if the last
-// argument is true, else all of them, the others from the shared parameters.
+// Gives the fast tensors of an adapted task, by tensor. Of an embedding it gives the rows that adapted alone if the
+// last argument is true, else all of them, the others from the shared parameters.
 template <class T>
 Napi::Value read_adapted(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {

@@ -1,4 +1,4 @@
-/** What metric and amortised learners write themselves with: a graph of operations on the matrices of one task. */
+/** Metric and amortised learners are graphs of operations on the matrices of one task, which this file writes. */
 import { codes } from '../../foundation/addon.js';
 import type { NameOf, NativeGraphSpec } from '../../foundation/addon.js';
 import { invalid } from '../../foundation/check.js';
@@ -10,7 +10,7 @@ import type { Initial } from '../../model/layer-program.js';
 export type Dim = number | 'support' | 'query';
 export type Part = NameOf<'Part'>;
 
-/** A matrix under way. */
+/** A matrix that a node of the graph computes. */
 export interface Node {
   readonly index: number;
   readonly rows: Dim;
@@ -143,7 +143,7 @@ export class TaskGraph {
     if (!this.tensors.has(tensor.name)) this.tensors.set(tensor.name, tensor);
   }
 
-  /** A parameter of the algorithm's own [rows, columns]. */
+  /** A parameter of the algorithm, beside those of the model [rows, columns]. */
   parameter(name: string, rows: number, columns: number, initial: Initial): Node {
     this.#declare({ name, shape: [rows, columns], initial });
     return this.#add('parameter', rows, columns, [], [], [name]);
@@ -227,7 +227,7 @@ export class TaskGraph {
       [codes('ProductKind')[way]],
     );
   }
-  /** Of every row. */
+  /** The softmax of every row. */
   softmax(x: Node): Node {
     return this.#add('softmax', x.rows, x.columns, [x]);
   }

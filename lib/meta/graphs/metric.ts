@@ -1,4 +1,4 @@
-/** What metric learners share. E: embeddings of the support rows [S, w], Q of the query rows [Q, w], Y: one-hot labels [S, C]. */
+/** Parts that metric learners share. E: embeddings of the support rows [S, w], Q of the query rows [Q, w], Y: one-hot labels [S, C]. */
 import type { TaskGraph, Node } from './graph.js';
 import { TINY } from './graph.js';
 

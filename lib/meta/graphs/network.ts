@@ -1,4 +1,4 @@
-/** What amortised learners share: the model's perceptron with a task's say in it, and encoders of labelled rows. */
+/** Parts that amortised learners share: the model's perceptron, modulated by the task, and encoders of labelled rows. */
 import { invalid } from '../../foundation/check.js';
 import type { LossSpec, MlpBody } from '../../foundation/contract.js';
 import { HIDDEN_OPTIONS } from '../../model/bodies/body.js';
@@ -29,7 +29,7 @@ export function decode(
 }
 
 /**
- * What encoders read of labelled rows x [part, width]: [x, y, y x], or [x, one-hot y] where labels are classes. Σ y x is the first thing to know of
+ * What encoders read of labelled rows x [part, width]: [x, y, y x], or [x, one-hot y] where labels are classes. Σ y x tells most about
  * a user, and products are what a small network learns slowest.
  */
 export function labelledRows(graph: TaskGraph, part: Part, x: Node, head: LossSpec): Node {

@@ -4,7 +4,7 @@ import type { OptionsOf, OptionTable, Resolved } from '../../foundation/options.
 import { ACTIVATIONS } from '../layer-program.js';
 import type { Program, Slot } from '../layer-program.js';
 
-/** What a kind of body is: its options, what they and the inputs must be to each other, and the layers it becomes. One file each. */
+/** A kind of body: its options, what they and the inputs must be to each other, and the layers that it writes. Each has a file. */
 export interface Body<T extends OptionTable> {
   /** What it computes, in a sentence. */
   readonly doc: string;
@@ -21,7 +21,7 @@ export interface Body<T extends OptionTable> {
   build(program: Program, body: Resolved<T>, outputs: number): Slot;
 }
 
-/** What several bodies share. */
+/** An option that several bodies share. */
 export const WIDTH = { kind: 'integer', min: 1, max: 65536, required: true } as const;
 export const HIDDEN_OPTIONS = {
   hidden: {
