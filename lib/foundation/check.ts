@@ -78,6 +78,21 @@ export function checkArray(value: unknown, field: string, of: string): asserts v
 }
 
 /** Seeds are exact in JSON and in the generator's key. */
+/**
+ * A copy of an object that holds data alone: no functions, no circles, no big integers, and not so deep that reading it
+ * runs out of stack.
+ */
+export function checkPlain<T extends object>(value: T, field: string): T {
+  const expected = 'an object of plain values';
+  if (typeof value !== 'object' || (value as unknown) === null) throw invalid(field, 'not an object', value, expected);
+  try {
+    JSON.stringify(value);
+    return structuredClone(value);
+  } catch {
+    throw invalid(field, 'holds what is no data', value, expected);
+  }
+}
+
 export function checkSeed(value: unknown, field: string): asserts value is number {
   checkInteger(value, field, 0);
 }

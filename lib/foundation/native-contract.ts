@@ -281,6 +281,12 @@ export interface NativeOperations {
   createBatch(model: NativeModel, frame: NativeFrame, rows: NativeRows): NativeBatch;
   createGraph(model: NativeModel, graph: NativeGraphSpec): NativeGraph;
   createInnerLoop(model: NativeModel, inner: NativeInnerLoop): NativePreparedLoop;
+  /** Bytes of one task at work on a thread; rows: by tensor, those that it reads of a table. */
+  taskBytes(
+    model: NativeModel,
+    inner: NativeInnerLoop,
+    sizes: { direction: NameOf<'Direction'>; support: number; query: number; rows: Float64Array },
+  ): number;
   /** @param options sparse: of tables the rows that the batch reads; see `NativeTensorRows` */
   metaGradient(
     options: NativeCall & { direction: NameOf<'Direction'>; sparse: true },

@@ -1,5 +1,6 @@
 /** `learner.addItems` and `learner.addUsers`: who and what has come since, known by features, for serving without training. */
 import { checkObject, invalid } from '../foundation/check.js';
+import { checkLength } from '../data/columnar-features.js';
 import { datasetFromColumns } from '../data/columnar.js';
 import type { EntityColumns } from '../data/columnar.js';
 import { growCatalog } from './grow.js';
@@ -27,11 +28,12 @@ declare module './learner.js' {
 
 function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): number {
   checkObject(table, side, ['id', 'features']);
-  if (typeof table.id !== 'object' || !(table.id.length > 0))
-    throw invalid(`${side}.id`, 'no ids', table.id, 'one id for each entry of the features');
+  const { id: ids = [] } = table;
+  checkLength(ids, `${side}.id`, undefined);
+  if (ids.length === 0) throw invalid(`${side}.id`, 'no ids', table.id, 'one id for each entry of the features');
   const before = learner.servedCatalog()[side].rows;
   learner.checkIdle();
-  const [id] = Array.from(table.id);
+  const id = ids[0];
   const one =
     side === 'items'
       ? { user: ['-'], item: [id], itemFeatures: table }

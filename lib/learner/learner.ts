@@ -12,7 +12,8 @@ import { innerLoopOfEpoch } from '../meta/algorithm.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
-import { checkNumber, checkObject, checkSeed, invalid } from '../foundation/check.js';
+import { checkNumber, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import { checkAnyTaskSet } from '../tasks/check.js';
 import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import type { ModelOptions } from '../foundation/option-types.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -201,6 +202,29 @@ export class Learner {
     return { ...this.#inner, rateKind: 'perTensorStep', rates };
   }
 
+  /**
+   * @internal Bytes of a task of so many rows at work, in a step or in validation, whichever takes more; `rows`: by tensor, those that
+   * it reads of a table.
+   */
+  taskBytes(support: number, query: number, rows: Float64Array): number {
+    const { algorithm, model } = this;
+    const inner = { ...this.innerLoop(), ...innerLoopOfEpoch(algorithm, model, Infinity) };
+    const bytes = (direction: 'reptile' | 'metaGradient', sizes: { support: number; query: number }, steps?: number) =>
+      model.ops.taskBytes(
+        model.native,
+        { ...inner, ...(steps !== undefined && { steps }) },
+        { direction, ...sizes, rows },
+      );
+    const all = support + query;
+    const inStep = {
+      'meta-gradient': () => bytes('metaGradient', { support, query }),
+      reptile: () => bytes('reptile', { support: all, query: 0 }),
+      joint: () => bytes('metaGradient', { support: 0, query: all }, 0),
+    }[algorithm.direction]();
+    // Validation adapts and goes no way back, as Reptile does.
+    return Math.max(inStep, bytes('reptile', { support, query }));
+  }
+
   /** @internal */
   bind(dataset: Dataset): BoundDataset {
     const { catalog } = this;
@@ -298,6 +322,8 @@ export class Learner {
     inner?: NativeInnerLoop,
     variances?: Float64Array,
   ): Promise<Float64Array> {
+    checkAnyTaskSet(tasks, 'tasks');
+    checkOneOf(when, 'when', ['before', 'after']);
     const bound = this.bind(tasks.dataset);
     const rows = this.rows(tasks.dataset);
     const { mainOutputs } = this.model;
@@ -357,6 +383,7 @@ export class Learner {
    * @returns σ², kept in {@link noiseVariance}
    */
   async estimateNoise(tasks: TaskSet, signal?: AbortSignal): Promise<number> {
+    checkAnyTaskSet(tasks, 'tasks');
     if (this.algorithm.solver !== 'ridge')
       throw new InnerloopError('UNSUPPORTED', 'has no noise to estimate', {
         field: 'learner.algorithm',

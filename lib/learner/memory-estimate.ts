@@ -24,12 +24,12 @@ export interface MemoryEstimate {
 
 /** Row numbers of a batch row: five sides, each in JavaScript, in the core and in its index. */
 const BATCH_ROW = 5 * (4 + 4 + 4) + 16;
-/** A thread's scratch memory grows in blocks that are joined later: at worst twice what is in use. */
-const SCRATCH_SLACK = 2;
+/** A thread's scratch memory is a quarter more than the largest task took. */
+const SCRATCH_SLACK = 1.25;
 
 /**
- * Estimates the memory of `train(learner, tasks, options)` from the shapes of parameters and tasks, within a factor of
- * two or so; a run on few small tasks takes some tens of megabytes more for code and garbage.
+ * Estimates the memory of `train(learner, tasks, options)` from the shapes of parameters and tasks, within half as much again
+ * of what the run takes at most; a run on few small tasks takes some megabytes more for code and garbage.
  *
  * @param options metaBatch: as for `train`, default 32; snapshots: copies of the state, default 2 (best epoch, checkpoint)
  */
@@ -58,23 +58,21 @@ export function estimateTraining(
     .sort()
     .reverse();
   const batchRows = sizes.subarray(0, metaBatch).reduce((a, b) => a + b, 0);
-  const largest = sizes[0] ?? 0;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
+  // Rows by task, and their sums.
+  const touched =
+    batchRows * dims + tables.reduce((sum, { shape }) => sum + Math.min(shape[0], batchRows) * shape[1], 0);
+  const gradients = algorithm.rates === 'perParameter' ? 2 : 1;
   const sums = addon().decisions.chunks(metaBatch, dense * bytes);
-
-  const width = activations(learner);
-  const { steps, order } = algorithm;
-  const kept = order === 2 ? steps + 1 : 2;
-  // Per step: values and gradients of every slot; twice more for the tangents of the last one. Per step: parameters, gradient.
-  const perTask = bytes * (largest * 2 * width * (kept + 2) + (dense + largest * dims) * (2 * kept + 4));
 
   const parts = {
     optimizer: moments,
-    snapshots: snapshots * state,
+    // A new one is taken, or a file made of it, while the one before is still held.
+    snapshots: 2 * snapshots * state,
     data: dataBytes(learner, tasks),
-    batch: batchRows * (BATCH_ROW + 2 * bytes + 3 * dims * bytes) + (sums + 1) * dense * bytes,
-    tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, tasks.size) * perTask,
+    batch: batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
+    tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, tasks.size) * largestTask(learner, tasks),
   };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
 }
@@ -85,17 +83,39 @@ function rowsOf({ supportOffsets, queryOffsets }: TaskSet, t: number): number {
   return supportOffsets[t + 1] - supportOffsets[t] + queryOffsets[t + 1] - queryOffsets[t];
 }
 
-/** Numbers per row in all slots: the inputs, and what every layer puts out, before and after its activation. */
-function activations({ model }: Learner): number {
-  const { inputs } = model.spec;
-  const into = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
-  const out = model.tensors.reduce(
-    (sum, { shape, embedding }) => sum + (embedding || shape.length < 2 ? 0 : 2 * shape[0]),
-    0,
-  );
-  // Every entry of a sequence passes through the layers.
-  const length = Math.max(1, ...inputs.map((input) => ('maxLength' in input ? Number(input.maxLength) : 1)));
-  return (into + out) * length;
+/** Bytes at work of the task with the most rows, or of that with the most support rows: the larger. */
+function largestTask(learner: Learner, tasks: TaskSet): number {
+  if (tasks.size === 0) return 0;
+  const { supportOffsets, queryOffsets } = tasks;
+  const perRow = learner.model.tensors.map(({ name, embedding }) => (embedding ? rowsRead(name, tasks) : undefined));
+  const bytesOf = (t: number) => {
+    const support = supportOffsets[t + 1] - supportOffsets[t];
+    const query = queryOffsets[t + 1] - queryOffsets[t];
+    const rows = Float64Array.from(learner.model.tensors, ({ shape }, i) => {
+      const read = perRow[i];
+      return read === undefined ? 0 : Math.min(shape[0], Math.ceil((read.once ? 1 : support + query) * read.ids));
+    });
+    return learner.taskBytes(support, query, rows);
+  };
+  const mostOf = (size: (t: number) => number) => {
+    let most = 0;
+    for (let t = 1; t < tasks.size; t++) if (size(t) > size(most)) most = t;
+    return most;
+  };
+  const all = mostOf((t) => rowsOf(tasks, t));
+  const support = mostOf((t) => supportOffsets[t + 1] - supportOffsets[t]);
+  return Math.max(bytesOf(all), bytesOf(support));
+}
+
+/** How many rows of a table, which is named `….<input>.weight`, a row of a task reads, or once the whole task. */
+function rowsRead(tensor: string, { dataset }: TaskSet): { once: boolean; ids: number } {
+  for (const table of [dataset.users, dataset.items, dataset.context]) {
+    const column = table.columns.find(({ name }) => tensor.endsWith(`.${name}.weight`));
+    if (column === undefined) continue;
+    const ids = 'offsets' in column ? column.data.length / Math.max(1, column.offsets.length - 1) : 1;
+    return { once: table === dataset.users, ids: Math.max(1, ids) };
+  }
+  return { once: false, ids: 1 };
 }
 
 /** Twice: in JavaScript while they are translated, and in the core. */

@@ -117,8 +117,9 @@ function checkTerms(items: FeatureTable, terms: object, field: string): void {
 const columnNames = (items: FeatureTable) => items.columns.map(({ name }) => name);
 
 function columnOf(items: FeatureTable, name: unknown, field: string): Column {
+  if (typeof name !== 'string') throw invalid(field, 'not a name', name, 'the name of a column of the items');
   const column = items.columns.find((each) => each.name === name);
-  if (column === undefined) throw unknownName(field, 'no such column of the items', String(name), columnNames(items));
+  if (column === undefined) throw unknownName(field, 'no such column of the items', name, columnNames(items));
   return column;
 }
 

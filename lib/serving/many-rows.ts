@@ -118,7 +118,8 @@ export class ManyRows {
     const { keys } = this.#catalog.items;
     const from = this.#length;
     for (let i = 0; i < ids.length; i++) {
-      const row = keys.idOf(String(ids[i]));
+      const id: unknown = ids[i];
+      const row = typeof id === 'string' || typeof id === 'number' ? keys.idOf(String(id)) : 0;
       if (row === 0) return false;
       this.#items[from + i] = row;
     }

@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkNumber,
   checkObject,
+  checkPlain,
   checkSignal,
   invalid,
 } from '../foundation/check.js';
@@ -90,6 +91,8 @@ export function checkRecommend(options: RecommendOptions) {
   checkBoolean(excludeSupport, 'options.excludeSupport');
   if (among !== undefined) checkArray(among, 'options.among', 'item ids');
   checkArray(exclude, 'options.exclude', 'item ids');
+  for (const [name, terms] of Object.entries({ filter, boost }))
+    if (terms !== undefined && typeof terms !== 'function') checkPlain(terms, `options.${name}`);
   checkNumber(diversity, 'options.diversity', 0, 1);
   if (diversity === 1)
     throw invalid('options.diversity', 'leaves nothing of the scores', diversity, 'a number below 1');

@@ -1,6 +1,6 @@
 /** Personal models as plain data: for a store beside the process, or another thread. */
 import { createHash } from 'node:crypto';
-import { checkObject, checkString, invalid } from '../foundation/check.js';
+import { checkObject, checkPlain, checkString, invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
 import { adaptedOf, copyOfSupport } from './person.js';
@@ -52,6 +52,7 @@ export function personFromJson(learner: Learner, json: unknown): Person {
   }
   if (typeof support !== 'object' || support === null)
     throw invalid('json.support', 'missing', support, 'a support set');
+  checkPlain(support, 'json.support');
   if (digest !== digestOf(of, support as Support, adapted as string)) {
     throw new InnerloopError('MODEL_FILE', 'damaged: the digest does not fit', { field: 'json.digest' });
   }

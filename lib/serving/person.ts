@@ -1,4 +1,5 @@
 /** What serving knows of one adapted user, apart from what the user's model can do. */
+import { checkPlain } from '../foundation/check.js';
 import { runNative } from '../foundation/addon.js';
 import type { NativePacking, NativeRows, NativeSelection } from '../foundation/addon.js';
 import type { Dataset } from '../foundation/contract.js';
@@ -86,6 +87,6 @@ export function copyOfSupport(support: Support): Support {
     ...(unknown !== undefined && { unknown }),
     ...(outside !== undefined && { outside }),
     // What few have: a structured clone takes as long as all else of a user.
-    ...(Object.keys(rest).length > 0 && structuredClone(rest)),
+    ...(Object.keys(rest).length > 0 && checkPlain(rest, 'support')),
   };
 }

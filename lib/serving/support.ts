@@ -346,11 +346,12 @@ export function itemRows(
   const { values } = keys;
   const rows = new Int32Array(ids.length);
   let next = 1;
+  const ofNumber = (id: unknown) => (typeof id === 'number' ? keys.idOf(String(id)) : 0);
   // A loop: `Int32Array.from` with a callback takes five times as long, and a catalog is long.
   for (let i = 0; i < rows.length; i++) {
     const id = ids[i];
     // Ids in catalog order, such as those of the whole catalog, need no look-up.
-    const row = typeof id === 'string' && id === values[next] ? next : keys.idOf(String(id));
+    const row = typeof id === 'string' ? (id === values[next] ? next : keys.idOf(id)) : ofNumber(id);
     next = row + 1;
     if (row > 0) {
       rows[i] = row;
@@ -366,7 +367,8 @@ export function itemRows(
 }
 
 /** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. */
-function checkId(id: unknown, field: string): asserts id is string | number {
+/** @internal */
+export function checkId(id: unknown, field: string): asserts id is string | number {
   if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return;
   throw invalid(field, 'not an id', id, 'a non-empty string or a number');
 }

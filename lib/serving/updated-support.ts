@@ -1,6 +1,7 @@
 /** A support set with one interaction more. */
 import { invalid } from '../foundation/check.js';
 import type { FeatureValues } from '../batch/given-features.js';
+import { checkId } from './support.js';
 import type { Support } from './support.js';
 
 /** @internal An item that is there already is taken out first: of one user and one item the last interaction counts. */
@@ -10,6 +11,7 @@ export function updatedSupport(
   label: number,
   context: FeatureValues | undefined,
 ): Support {
+  checkId(item, 'item');
   const { items, labels, also, weights, context: given, ...rest } = support;
   const kept = [...items.keys()].filter((i) => String(items[i]) !== String(item));
   const with_ = <X>(values: ArrayLike<X>, last: X): X[] => [...kept.map((i) => values[i]), last];

@@ -1,3 +1,4 @@
+import { checkDataset } from '../foundation/check-data.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import { divide } from './build.js';
@@ -99,6 +100,7 @@ const origins = new WeakMap<object, Origin>();
 export const originOf = (made: Split | TaskSet): Origin | undefined => origins.get(made);
 
 function assign(dataset: Dataset, options: SplitOptions): Membership {
+  checkDataset(dataset, 'dataset');
   switch (options.protocol) {
     case 'users':
       return splitUsers(dataset, options);

@@ -3,6 +3,8 @@
 #include "../device/calls.h"
 #include "../graphs/graph.h"
 #include "../layers/layer.h"
+#include "../meta/meta_gradient.h"
+#include "../plan/memory.h"
 #include "operations.h"
 
 namespace innerloop {
@@ -176,11 +178,28 @@ Napi::Value create_inner_loop(const Napi::CallbackInfo& info) {
   });
 }
 
+// (model, inner, { direction, support, query, rows }): bytes of one task at work.
+template <class T>
+Napi::Value task_memory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto model = unwrap<Model<T>>(info[0]);
+    const PreparedInnerLoop<T> loop = prepare<T>(model, object(info[1], "inner"));
+    const Napi::Object from = object(info[2], "sizes");
+    TaskSizes sizes{integer(from, "support", 0, kMaxCount), integer(from, "query", 0, kMaxCount), {}};
+    for (const double rows : copy<double>(from.Get("rows"), "rows"))
+      sizes.rows.push_back(integer(rows, 0, kMaxCount, "rows"));
+    require(sizes.rows.size() == model->tensors.size(), "rows must hold one number for each tensor");
+    const bool reptile = enumerator<Direction>(from, "direction") == Direction::reptile;
+    return Napi::Number::New(info.Env(), task_bytes(*model, loop.inner, reptile, sizes));
+  });
+}
+
 }  // namespace
 
 template <class T>
 void add_inner_loop_operations(const Operations& operations) {
   operations.add("createInnerLoop", create_inner_loop<T>);
+  operations.add("taskBytes", task_memory<T>);
 }
 
 INNERLOOP_OPERATIONS(add_inner_loop_operations)

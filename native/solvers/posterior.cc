@@ -130,8 +130,8 @@ void Posterior<T>::factorise_dual(const double* s) {
     else
       for (Index i = 0; i < d; ++i) G[r * d + i] = root_s * A[r * d + i] / prior.root[i];
   }
-  row_products(
-      kernels, S, d, G, [this](Index) { return d; }, k, take(kScratchRows * d), task.poll);
+  const auto whole = [this](Index) { return d; };
+  row_products(kernels, S, d, G, whole, k, take_once(state.scratch, kScratchRows * d), task.poll);
   for (Index r = 0; r < S; ++r) k[r * S + r] += 1;
   if (!cholesky(kernels, k, S, task.poll)) throw Diverged(task.number, kNotPositive);
 }
@@ -142,14 +142,14 @@ void Posterior<T>::factorise_primal(const double* s) {
   double* m = state.cholesky;
   std::fill_n(m, d * d, 0.0);
   if (prior.L) {
-    row_products(
-        kernels, d, d, prior.L, [](Index r) { return r + 1; }, m, take(kScratchRows * d), task.poll);
+    const auto triangular = [](Index r) { return r + 1; };
+    row_products(kernels, d, d, prior.L, triangular, m, take_once(state.scratch, kScratchRows * d), task.poll);
   } else {
     for (Index i = 0; i < d; ++i) m[i * d + i] = prior.root[i] * prior.root[i];
   }
   const double* B = A;
   if (s) {
-    double* scaled = take(S * d);
+    double* const scaled = take_once(state.scaled, S * d);
     for (Index r = 0; r < S; ++r) passed_row(), kernels.scale(d, s[r], A + r * d, scaled + r * d);
     B = scaled;
   }

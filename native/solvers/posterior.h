@@ -26,6 +26,8 @@ struct PosteriorState : SolverState {
   double* cholesky = nullptr;    // as PosteriorFactor::cholesky
   double* G = nullptr;           // dual: [S, d]
   double* whitened = nullptr;    // dual, where Λ is full: A L⁻ᵀ [S, d]
+  double* scratch = nullptr;     // of row_products
+  double* scaled = nullptr;      // primal, where rows have weights: diag(s) A [S, d]
   const double* mode = nullptr;  // the adapted last layer [d]
 };
 
@@ -60,6 +62,8 @@ struct Posterior {
   void back(Reverse<T>& reverse, const double* e, const double* s) const;
 
   double* take(Index n) const { return task.arena.template take<double>(n); }
+  // Memory that one factorisation after the other takes for the same.
+  double* take_once(double*& place, Index n) const { return place ? place : place = take(n); }
   bool is_dual() const { return S < d; }
   void factorise_primal(const double* s);
   void factorise_dual(const double* s);

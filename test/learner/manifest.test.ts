@@ -1,6 +1,5 @@
 /** What a run records about itself, that the record tells runs apart, and that what it says is the same gives the same bytes. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { addon } from '../../lib/foundation/addon.js';
@@ -156,27 +155,4 @@ test('loadLearner checks its options before it reads', async () => {
   await rejects(loadLearner('none', { threads: 0 }), 'INVALID_OPTION', /options\.threads/);
   await rejects(loadLearner('none', { thread: 1 } as object), 'UNKNOWN_OPTION', /threads/);
   refuses(() => fingerprintData(datasetFromColumns({ user: [], item: [], label: [] })), 'EMPTY_DATA');
-});
-
-test('the memory estimate is near what a run takes', async () => {
-  const script = `
-    import * as il from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)};
-    import { estimateTraining } from ${JSON.stringify(new URL('../../lib/learner/memory-estimate.js', import.meta.url).href)};
-    const n = 3000; const dataset = il.datasetFromColumns({ user: Array.from({ length: n }, (_, i) => i % 100), item: Array.from({ length: n }, (_, i) => (i * 7) % 1500), label: Array.from({ length: n }, (_, i) => i % 5), duplicates: 'last' });
-    const tasks = il.buildTasks(dataset, { query: 5 });
-    const model = il.defineModel({ inputs: il.describeInputs(dataset, [{ name: 'item', dim: 4096 }], tasks.queryRows), body: { kind: 'mlp', hidden: [8] }, head: { loss: 'mse' } }, { threads: 2 });
-    const learner = il.createLearner({ model, algorithm: il.maml({ steps: 2, adapt: ['mlp.*'] }) });
-    const { total } = estimateTraining(learner, tasks, { metaBatch: 8 });
-    globalThis.gc();
-    const before = process.memoryUsage.rss();
-    for await (const _ of il.train(learner, tasks, { epochs: 2, metaBatch: 8, validation: tasks, checkpoint: ${JSON.stringify(path())} }));
-    console.log(JSON.stringify({ total, taken: 1024 * process.resourceUsage().maxRSS - before }));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
-    encoding: 'utf8',
-  });
-  assert.equal(status, 0, stderr);
-  const { total, taken } = JSON.parse(stdout) as { total: number; taken: number };
-  assert.ok(total > 5e7, `only ${total} bytes: too small to measure`);
-  // Some tens of megabytes are code and garbage of any run.
-  assert.ok(taken < 1.2 * total + 5e7 && taken > 0.3 * total, `estimated ${total}, took ${taken}`);
 });

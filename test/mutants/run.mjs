@@ -108,7 +108,7 @@ const compiledTests = readdirSync(join(copy, 'dist', 'test'), { recursive: true,
 const filesOf = (suites) => compiledTests.filter((file) => suites.some((suite) => file.startsWith(suite)));
 async function failuresIn(file) {
   const begun = performance.now();
-  const limit = took.has(file) ? Math.max(60_000, 5 * took.get(file)) : WITHOUT_FAULT;
+  const limit = took.has(file) ? Math.max(60_000, Math.ceil(5 * took.get(file))) : WITHOUT_FAULT;
   const { failed, passed } = await runTestFile([join(copy, 'dist', 'test', file)], {}, { stderr: 'ignore', limit });
   if (!took.has(file)) took.set(file, performance.now() - begun);
   if (failed.length === 0 && passed.length === 0) return [`${file}: nothing ran`];

@@ -1,0 +1,79 @@
+/**
+ * One training run, in a process of its own: `node memory-run.js '{"algorithm":"maml","shape":"deep"}'` prints what was
+ * estimated and, under allocations.c, what was taken at most.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { estimateTraining } from '../../lib/learner/memory-estimate.js';
+import { buildTasks, createLearner, datasetFromColumns, defineModel, describeInputs, train } from '../../lib/index.js';
+import type { TaskSet } from '../../lib/index.js';
+import type { Name } from '../fixtures/family.js';
+import { ALGORITHMS } from '../../lib/algorithms/registry.js';
+
+/** Sizes at which different parts of a run are the largest. */
+export const SHAPES = {
+  /** Activations of long tasks in a model of two layers. */
+  deep: { users: 16, rows: 600, items: 2000, dim: 16, hidden: [256, 128] },
+  /** A last layer of 4,096 weights, rows far fewer. */
+  wide: { users: 16, rows: 60, items: 2000, dim: 8, hidden: [4096] },
+  /** Tables: state, its copies, gradients of rows. */
+  tables: { users: 200, rows: 300, items: 40_000, dim: 96, hidden: [16] },
+  /** Many small tasks in a step. */
+  small: { users: 4000, rows: 30, items: 3000, dim: 32, hidden: [32] },
+} as const;
+export type Shape = keyof typeof SHAPES;
+export interface Run {
+  algorithm: Name;
+  shape: Shape;
+  threads: number;
+  metaBatch: number;
+  options?: Record<string, unknown>;
+}
+
+/** Bytes allocated now, and the most there have been; see allocations.c. */
+function counts(): { live: number; most: number } {
+  const bytes = readFileSync(process.env['ALLOCATIONS']!);
+  return { live: Number(bytes.readBigInt64LE(0)), most: Number(bytes.readBigInt64LE(8)) };
+}
+function forgetMost(): void {
+  const bytes = readFileSync(process.env['ALLOCATIONS']!);
+  bytes.writeBigInt64LE(0n, 8);
+  writeFileSync(process.env['ALLOCATIONS']!, bytes, { flag: 'r+' });
+}
+
+export async function measure({ algorithm, shape, threads, metaBatch, options }: Run) {
+  const { users, rows, items, dim, hidden } = SHAPES[shape];
+  const made = (ALGORITHMS[algorithm] as (o?: object) => ReturnType<typeof ALGORITHMS.maml>)(options);
+  const isBinary = made.solver === 'laplace';
+  const all = Array.from({ length: users * rows }, (_, i) => i);
+  const dataset = datasetFromColumns({
+    user: all.map((i) => i % users),
+    item: all.map((i) => (Math.floor(i / users) * 977 + (i % users) * 31) % items),
+    label: all.map((i) => (isBinary ? ((i * 7) % 5) % 2 : 1 + ((i * 7) % 5))),
+    duplicates: 'last',
+  });
+  const tasks: TaskSet = buildTasks(dataset, { query: Math.floor(rows / 4) });
+  const model = defineModel(
+    {
+      inputs: describeInputs(dataset, [{ name: 'item', dim }], tasks.queryRows),
+      body: { kind: 'mlp', hidden: [...hidden] },
+      head: { loss: isBinary ? 'bce' : 'mse' },
+    },
+    { threads },
+  );
+  const learner = createLearner({ model, algorithm: made, seed: 1 });
+  const estimate = estimateTraining(learner, tasks, { metaBatch, snapshots: 1 });
+  globalThis.gc!();
+  const before = counts().live;
+  forgetMost();
+  const reports = train(learner, tasks, {
+    epochs: 2,
+    metaBatch,
+    validation: tasks,
+    keep: 'best',
+    metric: isBinary ? 'logloss' : 'mae',
+  });
+  for await (const report of reports) void report;
+  return { estimate, taken: counts().most - before };
+}
+
+if (process.argv[2] !== undefined) console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]) as Run)));
