@@ -2,7 +2,7 @@ import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
 import { isTyped } from '../foundation/typed-arrays.js';
 import { itemCounts } from '../baselines/baseline.js';
 import { checkNumber, checkObject, invalid } from '../foundation/check.js';
-import type { Dataset } from '../foundation/contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { studentT } from './intervals.js';
 import type { Interval } from './intervals.js';
 import { checkLists } from './lists.js';
@@ -174,6 +174,16 @@ export interface PolicyOptions extends CounterfactualOptions {
 }
 const DEFAULT_SHRINKAGE = 5;
 
+/** As of `counterfactual`, but for `ips`. */
+export interface PolicyEstimate extends Omit<CounterfactualEstimate, 'ips'> {
+  /**
+   * undefined where the chances are of items and no user has one twice: such a log was drawn without replacement, a user's rows are no
+   * independent draws by those chances, and inverse propensity scores would be off by more the more rows a user has. `snips`, whose
+   * weights are of the same rows, is off by less.
+   */
+  ips: Interval | undefined;
+}
+
 /**
  * Values the policy "show a random one of the list" from what users did in their query rows: π = 1/k for the k items of the
  * task's list. Rows of a task are one cluster.
@@ -185,7 +195,7 @@ const DEFAULT_SHRINKAGE = 5;
  *
  * @throws INVALID_OPTION (a propensity of 0 for a row that was logged, too)
  */
-export function policyValue(lists: RankedLists, options: PolicyOptions): CounterfactualEstimate {
+export function policyValue(lists: RankedLists, options: PolicyOptions): PolicyEstimate {
   checkObject(options, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
   const { propensity, threshold, trainRows, shrinkage = DEFAULT_SHRINKAGE, clip } = options;
   checkLists(lists, 'lists');
@@ -228,7 +238,19 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): Counter
       model.expected[i] = expected;
     }
   }
-  return counterfactual({ ...rows, ...(model && { model }) }, clip === undefined ? {} : { clip });
+  const estimate = counterfactual({ ...rows, ...(model && { model }) }, clip === undefined ? {} : { clip });
+  return perItem && isWithoutReplacement(tasks) ? { ...estimate, ips: undefined } : estimate;
+}
+
+/** Whether some users have several rows and none of them an item twice. */
+function isWithoutReplacement({ dataset, size, queryOffsets, queryRows }: TaskSet): boolean {
+  let several = false;
+  for (let t = 0; t < size; t++) {
+    const items = Array.from(queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]), (row) => dataset.item[row]);
+    if (new Set(items).size < items.length) return false;
+    several ||= items.length > 1;
+  }
+  return several;
 }
 
 function itemRewards(

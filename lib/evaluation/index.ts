@@ -29,6 +29,7 @@ export type {
   CounterfactualEstimate,
   CounterfactualOptions,
   LoggedRows,
+  PolicyEstimate,
   PolicyOptions,
   PropensityOptions,
 } from './counterfactual.js';

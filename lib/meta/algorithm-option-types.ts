@@ -94,7 +94,10 @@ export interface RidgeOptions {
 }
 
 /** Options of `metaSgd`. */
-export type MetaSgdOptions = Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'>;
+export interface MetaSgdOptions extends Pick<GradientOptions, 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'> {
+  /** Inner steps K. Default: 1. */
+  steps?: number;
+}
 
 /** Options of `mamlPlusPlus`. */
 export interface MamlPlusPlusOptions extends Pick<GradientOptions, 'steps' | 'learningRate' | 'adapt' | 'shrinkage' | 'inner' | 'proximal'> {
