@@ -27,12 +27,14 @@ const GROUPS = {
   ),
   中文: ['docs/zh/README.md', 'docs/zh/guide/start.md'],
 };
+/** What is imported, by the file of `lib/` that says what it exports. */
+const MODULES = { 'index.ts': 'innerloop', 'service/index.ts': 'innerloop/service' };
 const documents = Object.values(GROUPS).flat();
 const titles = new Map(documents.map((page) => [page, /^# (.*)$/m.exec(readFileSync(join(root, page), 'utf8'))[1]]));
 
 const app = await Application.bootstrap({
   name: 'innerloop',
-  entryPoints: [join(root, 'lib', 'index.ts')],
+  entryPoints: Object.keys(MODULES).map((file) => join(root, 'lib', file)),
   tsconfig: join(root, 'lib', 'tsconfig.json'),
   readme: join(root, 'README.md'),
   projectDocuments: documents.map((page) => join(root, page)),
@@ -55,9 +57,10 @@ app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
   page.name = titles.get(file);
   page.frontmatter.group = Object.keys(GROUPS).find((group) => GROUPS[group].includes(file));
 });
-// The one module is the public API.
 app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project: { children } }) => {
-  for (const module of children.filter(({ variant }) => variant === 'declaration')) module.name = 'API';
+  for (const module of children.filter(({ variant }) => variant === 'declaration'))
+    module.name =
+      MODULES[module.name === 'index' ? 'index.ts' : `${module.name}.ts`] ?? MODULES[`${module.name}/index.ts`];
 });
 const project = await app.convert();
 if (project === undefined) process.exit(1);
