@@ -20,6 +20,7 @@ import type { Reliability } from './probability.js';
 import { resultTable } from './result-table.js';
 import type { ResultTable } from './result-table.js';
 import { Learner } from '../learner/learner.js';
+import { trainedNotes } from '../learner/split.js';
 import { lossOf } from '../model/losses.js';
 import { scoresAs, scoresOf } from '../model/scores.js';
 import { checkTaskSet } from '../tasks/check.js';
@@ -123,11 +124,12 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     await measure(baseline.name, baseline.scores, baseline.predict(tasks), (rows) => baseline.predict(rows), others);
   }
   if (groups !== undefined) for (const one of methods) one.groups = byGroup(one.metrics, groups);
-  const notes = notesOf(
+  const ranked = notesOf(
     tasks,
     measured,
     methods.map((one) => one.metrics),
   );
+  const notes = [...ranked, ...trainedNotes(learner, tasks)];
   return { methods, table: { ...resultTable(methods), ...(notes.length > 0 && { notes }) } };
 }
 

@@ -3,7 +3,7 @@ import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { invalid } from '../foundation/check.js';
 import { originOf } from '../tasks/split.js';
 import type { Split } from '../tasks/split.js';
-import { extendSplit, restoreSplit, storeSplit } from '../tasks/stored-split.js';
+import { extendSplit, restoreSplit, storeSplit, trainedUsers } from '../tasks/stored-split.js';
 import type { GrownSplit, RestoredSplit, StoredSplit } from '../tasks/stored-split.js';
 import { Learner } from './learner.js';
 
@@ -72,4 +72,19 @@ export function keepSplit(learner: Learner, made: Split | TaskSet): void {
       own.values.length === keys.values.length &&
       own.values.every((text, id) => text === keys.values[id]));
   if (isSame) learner.split = storeSplit(origin);
+}
+
+/** Users that a note names. */
+const NAMED = 5;
+
+/** @internal What is to be said of tasks that another split than the learner's has made: who of them it was trained on. */
+export function trainedNotes({ split }: Learner, tasks: TaskSet): string[] {
+  if (split === undefined || originOf(tasks)?.membership === split.membership) return [];
+  const trained = trainedUsers(tasks, split);
+  if (trained.size === 0) return [];
+  const ids = [...trained].slice(0, NAMED).map((row) => tasks.dataset.users.keys.values[row]);
+  const more = trained.size > NAMED ? ' …' : '';
+  return [
+    `${trained.size} of ${tasks.size} users were trained on (${ids.join(', ')}${more}): of new users this says little. splitAsTrained divides the data as the learner's was.`,
+  ];
 }

@@ -2,7 +2,7 @@
  * A split as a learner keeps it: who is in which set, and which rows there were, so that a table that has grown since is divided
  * as it was then. Users and rows are kept as hashes: 17 bytes a user, whatever the ids are, and none of a row.
  */
-import type { Column, Dataset, FeatureTable, Vocabulary } from '../foundation/contract.js';
+import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { gather, gatherColumn } from '../data/columns.js';
 import { scaledAs } from '../data/scaling.js';
@@ -186,6 +186,15 @@ function knownUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32
     const [a, b] = OFFSETS.map((offset) => hashOf(text, offset));
     return shards[a & 63].get(keyOf(a, b)) ?? 0;
   });
+}
+
+/** Users of tasks who were trained on, by user row of the dataset; of splits by users alone, others train on part of a user. @internal */
+export function trainedUsers({ dataset, users }: TaskSet, stored: StoredSplit): Set<number> {
+  const { users: sets } = stored.membership;
+  if (stored.options.protocol !== 'users' || sets === undefined) return new Set();
+  const known = knownUsers(dataset, stored);
+  const isTrained = (row: number) => known[row] > 0 && sets[known[row]] === 0 && stored.users.rows[known[row]] > 0;
+  return new Set(users.filter(isTrained));
 }
 
 /** Gives, for each id of one vocabulary, the id of the same text in another, 0 where it is not there. */

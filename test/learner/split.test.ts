@@ -172,6 +172,23 @@ test('a user whose rows were changed keeps the set, and is named; other data is 
   throws(() => splitAsTrained(opened(strangers), learner), 'INVALID_DATA', /holds no user of the split/);
 });
 
+test('evaluate names test users that the learner was trained on', async () => {
+  const dataset = opened(table());
+  const { split, learner, file } = await learnerOn(dataset, SPLITS[0]);
+  const notesOf = async (by: typeof learner, set: (typeof split.sets)[string]) =>
+    (await evaluate(by, set, { metrics: ['mae'] })).table.notes ?? [];
+  const other = splitTasks(dataset, { ...SPLITS[0], seed: 6 }).sets['test'];
+  const trained = other.keys.filter((id) => split.sets['train'].keys.includes(id));
+  assert.ok(trained.length > 4 && trained.length < other.size);
+  for (const one of [learner, await loadLearner(file)]) {
+    const [note] = await notesOf(one, other);
+    assert.ok(note.startsWith(`${trained.length} of ${other.size} users were trained on (${trained[0]}, `), note);
+    assert.deepEqual(await notesOf(one, splitAsTrained(dataset, one).sets['test']), []);
+  }
+  assert.deepEqual(await notesOf(learner, split.sets['test']), []);
+  assert.deepEqual(await notesOf(learner, split.sets['train']), [], 'who asks for the training set knows');
+});
+
 test('tasks that no split has made leave none to keep', async () => {
   const dataset = opened(table());
   const inputs = describeInputs(dataset, [{ name: 'item', dim: 2 }], Int32Array.of(0, 1));
