@@ -11,6 +11,17 @@ import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
 import { BODIES } from '../model/bodies/index.js';
 import { AUXILIARY_OPTIONS, INPUT_OPTIONS, MODEL_OPTIONS } from '../model/inputs.js';
 import {
+  ALIGNMENT_OPTIONS,
+  ASK_FIRST_OPTIONS,
+  CROSS_DOMAIN_OPTIONS,
+  DRIFT_OPTIONS,
+  EVIDENCE_OPTIONS,
+  FEW_SHOT_OPTIONS,
+  NEGATIVE_TRANSFER_OPTIONS,
+  PARTITION_OPTIONS,
+} from '../scenarios/options.js';
+import {
+  NESTED_OPTIONS,
   QUERY_SIZE,
   SELECTOR,
   SPLIT_OPTIONS,
@@ -19,6 +30,7 @@ import {
   TASK_KEY,
   TASK_OPTIONS,
 } from '../tasks/options.js';
+import { FIT_OPTIONS } from '../training/fit-options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
 
@@ -110,6 +122,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
         nameOf: (protocol) => SPLITS[protocol as keyof typeof SPLITS],
         doc: 'How the data becomes training, validation and test tasks.',
       },
+      { name: 'NestedOptions', table: NESTED_OPTIONS, doc: 'Options of `nestedSupport`.' },
     ],
   },
   {
@@ -161,13 +174,17 @@ export const OPTION_FILES: readonly OptionFile[] = [
   },
   {
     path: 'lib/training/option-types.ts',
-    title: 'Training: `train`',
+    title: 'Training: `train`, `fit`',
     imports: {
       '../batch/option-types.js': ['HideIds'],
       '../evaluation/metric.js': ['CustomMetric'],
       '../evaluation/option-types.js': ['Candidates'],
-      '../foundation/contract.js': ['TaskSet'],
-      '../tasks/option-types.js': ['SupportSize'],
+      '../foundation/contract.js': ['Dataset', 'TaskSet'],
+      '../learner/learner.js': ['Learner'],
+      '../meta/algorithm.js': ['Algorithm'],
+      '../tasks/option-types.js': ['SplitOptions', 'SupportSize'],
+      '../tasks/split.js': ['Split'],
+      './train.js': ['EpochReport'],
     },
     types: [
       {
@@ -176,6 +193,28 @@ export const OPTION_FILES: readonly OptionFile[] = [
         doc: 'How an epoch’s tasks are drawn; an epoch has as many draws as there are tasks. `uniform`: every task once. `size`: by rows. `loss`: hard tasks more often (curriculum by loss, as in prioritised replay, Schaul et al. 2016); the first epoch is uniform. `stratified`: every value of a categorical or bag column (see `taskGroups`) gets the same share of the draws, however many tasks it has, and within a value all tasks the same.',
       },
       { name: 'TrainOptions', table: TRAIN_OPTIONS, doc: 'Options of `train`.' },
+      { name: 'FitOptions', table: FIT_OPTIONS, doc: 'Options of `fit`.' },
+    ],
+  },
+  {
+    path: 'lib/scenarios/option-types.ts',
+    title: 'Scenarios: `fewShot`, `coldStart`, `interestDrift` …',
+    imports: {
+      '../baselines/baseline.js': ['Baseline'],
+      '../foundation/contract.js': ['TaskSet'],
+      '../learner/learner.js': ['Learner'],
+      '../tasks/option-types.js': ['TaskOptions'],
+      '../training/option-types.js': ['TrainOptions'],
+    },
+    types: [
+      { name: 'FewShotOptions', table: FEW_SHOT_OPTIONS, doc: 'Options of `fewShot`.' },
+      { name: 'PartitionOptions', table: PARTITION_OPTIONS, doc: 'Options of `coldStart`.' },
+      { name: 'DriftOptions', table: DRIFT_OPTIONS, doc: 'Options of `interestDrift`.' },
+      { name: 'CrossDomainOptions', table: CROSS_DOMAIN_OPTIONS, doc: 'Options of `crossDomain`.' },
+      { name: 'NegativeTransferOptions', table: NEGATIVE_TRANSFER_OPTIONS, doc: 'Options of `negativeTransfer`.' },
+      { name: 'AlignmentOptions', table: ALIGNMENT_OPTIONS, doc: 'Options of `gradientAlignment`.' },
+      { name: 'EvidenceOptions', table: EVIDENCE_OPTIONS, doc: 'Options of `evidenceCandidates`.' },
+      { name: 'AskFirstOptions', table: ASK_FIRST_OPTIONS, doc: 'Options of `askFirst`.' },
     ],
   },
 ];

@@ -1,7 +1,7 @@
 import { runNative } from '../foundation/addon.js';
-import { checkInteger, checkObject, checkSeed, checkSignal, checkString } from '../foundation/check.js';
 import type { FloatArray, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import type { ResultTable } from '../evaluation/result-table.js';
 import type { Learner } from '../learner/learner.js';
 import { random } from '../foundation/random.js';
@@ -9,18 +9,8 @@ import { packTaskSet } from '../batch/task-batch.js';
 import { taskGroups } from '../tasks/index.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { checkLearner } from './scenario.js';
-
-export interface AlignmentOptions {
-  /** A categorical or bag column whose values group the tasks; see `taskGroups`. */
-  column: string;
-  /** Leave out groups with fewer tasks. Default 10. */
-  minimum?: number;
-  /** At most so many groups, the largest ones. Default 8. */
-  groups?: number;
-  /** Of the halves. Default 0. */
-  seed?: number;
-  signal?: AbortSignal;
-}
+import { ALIGNMENT_OPTIONS } from './options.js';
+import type { AlignmentOptions } from './option-types.js';
 
 export interface Alignment {
   groups: { name: string; tasks: number }[];
@@ -50,15 +40,9 @@ export async function gradientAlignment(
   options: AlignmentOptions,
 ): Promise<Alignment> {
   const field = 'alignment';
-  checkObject(options, field, ['column', 'minimum', 'groups', 'seed', 'signal']);
+  const { column, minimum, groups: most, seed, signal } = resolveOptions(options, field, ALIGNMENT_OPTIONS);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const { column, minimum = 10, groups: most = 8, seed = 0, signal } = options;
-  checkString(column, `${field}.column`);
-  checkInteger(minimum, `${field}.minimum`, 2);
-  checkInteger(most, `${field}.groups`, 2);
-  checkSeed(seed, `${field}.seed`);
-  checkSignal(signal, `${field}.signal`);
   const { names, group } = taskGroups(tasks, column, `${field}.column`);
   const members = names.map((name, g) => ({
     name,

@@ -1,4 +1,4 @@
-import { checkArray, checkInteger, checkObject, checkSeed, checkSignal } from '../foundation/check.js';
+import { checkArray } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { pairedDifference } from '../evaluation/intervals.js';
@@ -9,18 +9,9 @@ import { checkTaskSet } from '../tasks/check.js';
 import type { EvidenceCandidate } from './evidence.js';
 import { betterOf, checkLearner, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
 import type { Metrics, Scenario } from './scenario.js';
-
-export interface AskFirstOptions {
-  /** Questions a user is asked. Default 5, 10, 20, 50. */
-  questions?: readonly number[];
-  /** Default `mae`, `ndcg@5`; of clicks `logloss`, `auc`. */
-  metrics?: readonly string[];
-  /** Of the random order. Default 0. */
-  seed?: number;
-  signal?: AbortSignal;
-}
-
-const DEFAULT_QUESTIONS = [5, 10, 20, 50];
+import { resolveOptions } from '../foundation/options.js';
+import { ASK_FIRST_OPTIONS } from './options.js';
+import type { AskFirstOptions } from './option-types.js';
 
 /**
  * Do the questions of {@link evidenceCandidates} serve new users better than others? Every user is asked about the first items
@@ -38,16 +29,11 @@ export async function askFirst(
   options: AskFirstOptions = {},
 ): Promise<Scenario> {
   const field = 'askFirst';
-  checkObject(options, field, ['questions', 'metrics', 'seed', 'signal']);
+  const { questions, seed, signal } = resolveOptions(options, field, ASK_FIRST_OPTIONS);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
   const given: unknown = candidates;
   checkArray(given, 'candidates', 'evidence candidates');
-  const { questions = DEFAULT_QUESTIONS, seed = 0, signal } = options;
-  checkArray(questions, `${field}.questions`, 'numbers of questions');
-  questions.forEach((count, k) => checkInteger(count, `${field}.questions[${k}]`, 1));
-  checkSeed(seed, `${field}.seed`);
-  checkSignal(signal, `${field}.signal`);
   const metrics = metricsOf(learner, options.metrics, `${field}.metrics`);
   const { dataset, supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
   if (candidates.length === 0) {

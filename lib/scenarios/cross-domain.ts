@@ -1,15 +1,7 @@
-import {
-  checkArray,
-  checkFraction,
-  checkInteger,
-  checkObject,
-  checkSeed,
-  checkSignal,
-  checkString,
-  invalid,
-} from '../foundation/check.js';
+import { checkString, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { pairedDifference } from '../evaluation/intervals.js';
 import type { MetricResult } from '../evaluation/metrics.js';
 import { groupRows } from '../foundation/group-rows.js';
@@ -21,35 +13,9 @@ import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';
 import { betterOf, checkLearner, measure, metricOf, seriesOf, tableOf } from './scenario.js';
+import { CROSS_DOMAIN_OPTIONS, LEAST_HISTORY } from './options.js';
+import type { CrossDomainOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
-
-export interface CrossDomainOptions {
-  /** The categorical column that holds an interaction's domain: of the interactions, or of their items. */
-  column: string;
-  source: string;
-  target: string;
-  /** A fresh learner that knows the users and items of these rows, the same architecture at every call. */
-  learner: (rows: Int32Array) => Learner | Promise<Learner>;
-  /** Target support rows of a test user, ascending. Default 0, 1, 3, 5, 10. */
-  shots?: readonly number[];
-  /** Target query rows of a test user. Default 10. */
-  query?: number;
-  /** At most so many source rows in a support set, drawn at random. Default 50. */
-  history?: number;
-  /** Share of the users with enough rows in both domains that are tested on. Default 0.3. */
-  test?: number;
-  /** Of every training. */
-  train?: Omit<TrainOptions, 'checkpoint'>;
-  /** Default `mae`, of clicks `logloss`. */
-  metric?: string;
-  /** Of the test users and of all draws. Default 0. */
-  seed?: number;
-  signal?: AbortSignal;
-}
-
-const DEFAULTS = { shots: [0, 1, 3, 5, 10], query: 10, history: 50, test: 0.3 } as const;
-/** Fewest source rows of a test user: without a history there is nothing to transfer. */
-const LEAST_HISTORY = 5;
 
 /**
  * Cross-domain transfer: test users are new to the target domain and known in the source. Users are shared; items are not, so
@@ -66,42 +32,7 @@ const LEAST_HISTORY = 5;
  */
 export async function crossDomain(dataset: Dataset, options: CrossDomainOptions): Promise<Scenario> {
   const field = 'crossDomain';
-  checkObject(options, field, [
-    'column',
-    'source',
-    'target',
-    'learner',
-    'shots',
-    'query',
-    'history',
-    'test',
-    'train',
-    'metric',
-    'seed',
-    'signal',
-  ]);
-  const {
-    shots = DEFAULTS.shots,
-    query = DEFAULTS.query,
-    history = DEFAULTS.history,
-    test = DEFAULTS.test,
-    seed = 0,
-    signal,
-  } = options;
-  if (typeof options.learner !== 'function')
-    throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
-  checkArray(shots, `${field}.shots`, 'numbers of support rows');
-  shots.forEach((k: number, i) => {
-    checkInteger(k, `${field}.shots[${i}]`, 0);
-    if (i > 0 && k <= shots[i - 1])
-      throw invalid(`${field}.shots[${i}]`, 'not ascending', k, `more than ${shots[i - 1]}`);
-  });
-  if (shots.length === 0) throw invalid(`${field}.shots`, 'empty', shots, 'at least one number');
-  checkInteger(query, `${field}.query`, 1);
-  checkInteger(history, `${field}.history`, LEAST_HISTORY);
-  checkFraction(test, `${field}.test`);
-  checkSeed(seed, `${field}.seed`);
-  checkSignal(signal, `${field}.signal`);
+  const { shots, query, history, test, seed, signal } = resolveOptions(options, field, CROSS_DOMAIN_OPTIONS);
   const domains = splitDomains(dataset, options, field);
   const most = shots[shots.length - 1];
   const eligible = Int32Array.from({ length: dataset.users.rows }, (_, user) => user).filter(

@@ -1,5 +1,4 @@
 import { runNative } from '../foundation/addon.js';
-import { checkInteger, checkObject, checkSeed, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { groupRows } from '../foundation/group-rows.js';
 import type { Learner } from '../learner/learner.js';
@@ -9,16 +8,9 @@ import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { topK } from '../foundation/top-k.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { checkLearner } from './scenario.js';
-
-export interface EvidenceOptions {
-  /** Default 10. */
-  count?: number;
-  /** At most so many interactions an item are asked for its norm, drawn at random. Default 100. */
-  perItem?: number;
-  /** Of that draw. Default 0. */
-  seed?: number;
-  signal?: AbortSignal;
-}
+import { resolveOptions } from '../foundation/options.js';
+import { EVIDENCE_OPTIONS } from './options.js';
+import type { EvidenceOptions } from './option-types.js';
 
 export interface EvidenceCandidate {
   item: string;
@@ -51,14 +43,9 @@ export async function evidenceCandidates(
   options: EvidenceOptions = {},
 ): Promise<EvidenceCandidate[]> {
   const field = 'evidence';
-  checkObject(options, field, ['count', 'perItem', 'seed', 'signal']);
+  const { count, perItem, seed, signal } = resolveOptions(options, field, EVIDENCE_OPTIONS);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const { count = 10, perItem = 100, seed = 0, signal } = options;
-  checkInteger(count, `${field}.count`, 1);
-  checkInteger(perItem, `${field}.perItem`, 1);
-  checkSeed(seed, `${field}.seed`);
-  checkSignal(signal, `${field}.signal`);
   const { dataset } = tasks;
   const { order, offsets } = groupRows(dataset.item, dataset.items.rows, distinctRows(tasks));
   const single = new TaskSetBuilder();

@@ -1,31 +1,16 @@
-import type { Baseline } from '../baselines/baseline.js';
-import { checkArray, checkInteger, checkObject, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { evaluateScores, metricsFor } from '../evaluation/metrics.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import { nestedSupport } from '../tasks/index.js';
-import type { NestedOptions } from '../tasks/index.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { takesSteps } from './outputs.js';
 import { betterOf, checkLearner, entriesOf, measure, metricsOf, seriesOf, tableOf } from './scenario.js';
+import { FEW_SHOT_OPTIONS } from './options.js';
+import type { FewShotOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
-
-export interface FewShotOptions extends NestedOptions {
-  /** Support rows a task, ascending. Default 1, 3, 5, 10, 20. */
-  shots?: readonly number[];
-  /** Inner steps, for algorithms that take steps, at the largest number of shots. Default 0 … 10. */
-  steps?: readonly number[];
-  /** Default `mae`, `ndcg@5`; of clicks `logloss`, `auc`. */
-  metrics?: readonly string[];
-  /** Methods to stand beside, from `fitBaselines`. */
-  baselines?: readonly Baseline[];
-  signal?: AbortSignal;
-}
-
-const DEFAULT_SHOTS = [1, 3, 5, 10, 20];
-const DEFAULT_STEPS = Array.from({ length: 11 }, (_, k) => k);
 
 /**
  * How good a learner is after few interactions: a curve over the number of support rows, and one over the inner steps. The
@@ -46,14 +31,10 @@ export async function fewShot(
   options: FewShotOptions = {},
 ): Promise<Scenario> {
   const field = 'fewShot';
-  checkObject(options, field, ['shots', 'steps', 'metrics', 'baselines', 'order', 'seed', 'signal']);
+  const { shots, steps, baselines = [], order, seed, signal } = resolveOptions(options, field, FEW_SHOT_OPTIONS);
   checkTaskSet(tasks, 'tasks');
-  const { shots = DEFAULT_SHOTS, steps = DEFAULT_STEPS, baselines = [], order, seed, signal } = options;
   const named = entriesOf(learners, 'learners', 'learners');
   for (const [name, learner] of named) checkLearner(learner, `learners.${name}`);
-  checkArray(steps, `${field}.steps`, 'numbers of steps');
-  steps.forEach((count, k) => checkInteger(count, `${field}.steps[${k}]`, 0, 10000));
-  checkSignal(signal, `${field}.signal`);
   const metrics = metricsOf(named[0][1], options.metrics, `${field}.metrics`);
   for (const [, learner] of named) metricsOf(learner, metrics, `${field}.metrics`);
   const sets = nestedSupport(tasks, shots, { order, seed });

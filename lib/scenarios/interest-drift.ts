@@ -1,40 +1,20 @@
-import { checkFraction, checkInteger, checkNumber, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { checkNumber, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState } from '../learner/state.js';
 import { buildTasks } from '../tasks/index.js';
-import type { TaskOptions } from '../tasks/index.js';
 import { resolveTaskOptions } from '../tasks/resolve-options.js';
 import { windowTasks } from '../tasks/split-time.js';
 import { train } from '../training/train.js';
 import type { TrainOptions } from '../training/train.js';
 import { withRecency } from './recency.js';
 import { betterOf, checkLearner, measure, metricOf, seriesOf, tableOf } from './scenario.js';
+import { DRIFT_OPTIONS } from './options.js';
+import type { DriftOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
-
-export interface DriftOptions {
-  /** A fresh learner, told the rows of the warm-up; the same one at every call. */
-  learner: (warmUp: Int32Array) => Learner | Promise<Learner>;
-  /** The training tasks of the warm-up; their `support` is also the most history that a task is adapted to. */
-  tasks: Omit<TaskOptions, 'rows'>;
-  /** Share of the interactions, the first ones, that training starts from. Default 0.5. */
-  warmUp?: number;
-  /** The rest is replayed in so many blocks of equally many rows; rows of one time stay together. Default 8. */
-  blocks?: number;
-  /** Half-life of the weight of a support row, in units of the dataset's time. Default: a tenth of the time replayed. */
-  halfLife?: number;
-  /** Of the training on the warm-up. */
-  train?: Omit<TrainOptions, 'checkpoint'>;
-  /** Epochs over a block, after it was predicted. Default 1. */
-  updateEpochs?: number;
-  /** Default `mae`, of clicks `logloss`. */
-  metric?: string;
-  signal?: AbortSignal;
-}
-
-const DEFAULTS = { warmUp: 0.5, blocks: 8, updateEpochs: 1 } as const;
 
 /**
  * Interest drift: the past is replayed in time order, and every block is predicted before anything learns from it. Compared are
@@ -51,29 +31,12 @@ const DEFAULTS = { warmUp: 0.5, blocks: 8, updateEpochs: 1 } as const;
  */
 export async function interestDrift(dataset: Dataset, options: DriftOptions): Promise<Scenario> {
   const field = 'drift';
-  checkObject(options, field, [
-    'learner',
-    'tasks',
-    'warmUp',
-    'blocks',
-    'halfLife',
-    'train',
-    'updateEpochs',
-    'metric',
-    'signal',
-  ]);
-  const { warmUp = DEFAULTS.warmUp, blocks = DEFAULTS.blocks, updateEpochs = DEFAULTS.updateEpochs, signal } = options;
-  if (typeof options.learner !== 'function')
-    throw invalid(`${field}.learner`, 'not a function', options.learner, 'a function that makes a learner');
-  checkFraction(warmUp, `${field}.warmUp`);
-  checkInteger(blocks, `${field}.blocks`, 1, 10000);
-  checkInteger(updateEpochs, `${field}.updateEpochs`, 1);
-  checkSignal(signal, `${field}.signal`);
+  const { warmUp, blocks, updateEpochs, signal, ...given } = resolveOptions(options, field, DRIFT_OPTIONS);
   const { time } = dataset;
   if (time === undefined) throw invalid('dataset.time', 'missing', time, 'interactions.time mapped to a column');
   const tasks = resolveTaskOptions(dataset, { min: 2, ...options.tasks }, `${field}.tasks`);
   const cuts = cutsOf(time, warmUp, blocks);
-  const halfLife = options.halfLife ?? (cuts[cuts.length - 1] - cuts[0]) / 10;
+  const halfLife = given.halfLife ?? (cuts[cuts.length - 1] - cuts[0]) / 10;
   checkNumber(halfLife, `${field}.halfLife`, 0, undefined, true);
 
   const rows = Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => time[row] < cuts[0]);

@@ -1,6 +1,7 @@
-import { checkNumber, checkObject, checkSignal } from '../foundation/check.js';
+import { checkNumber, checkObject } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { meanInterval, pairedDifference } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
@@ -9,17 +10,9 @@ import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { gradientAlignment } from './alignment.js';
 import { betterOf, checkLearner, measureOutputs, metricOf, seriesOf, tableOf } from './scenario.js';
+import { NEGATIVE_TRANSFER_OPTIONS } from './options.js';
+import type { NegativeTransferOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
-
-export interface NegativeTransferOptions {
-  /** Tasks that neither trained nor are reported on: the remedies are fitted on them. Default: no remedy by shrinkage. */
-  validation?: TaskSet;
-  /** What a task is hurt in; only for errors (mae, rmse, logloss) is shrinkage certain to hurt no task that was helped. Default: that of the learner's loss (`mae`, `logloss`, `auc`). */
-  metric?: string;
-  /** A column whose values group the tasks for gradient alignment. Default: no alignment. */
-  column?: string;
-  signal?: AbortSignal;
-}
 
 /**
  * How much of an adaptation to believe: a prediction is b + λ(n)·(a − b) with b, a the outputs before and after adaptation to
@@ -51,14 +44,11 @@ export async function negativeTransfer(
   options: NegativeTransferOptions = {},
 ): Promise<Scenario> {
   const field = 'negativeTransfer';
-  checkObject(options, field, ['validation', 'metric', 'column', 'signal']);
+  const { validation, column, signal } = resolveOptions(options, field, NEGATIVE_TRANSFER_OPTIONS);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const { validation, column, signal } = options;
   const metric = metricOf(learner, options.metric, `${field}.metric`);
   const better = betterOf(metric);
-  checkSignal(signal, `${field}.signal`);
-  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
 
   const [before, after] = [
     await learner.outputs(tasks, 'before', signal),

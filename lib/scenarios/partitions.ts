@@ -1,21 +1,14 @@
-import type { Baseline } from '../baselines/baseline.js';
-import { checkObject, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import type { Interval } from '../evaluation/intervals.js';
 import type { Learner } from '../learner/learner.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { betterOf, checkLearner, entriesOf, metricsOf, seriesOf, tableOf } from './scenario.js';
+import { PARTITION_OPTIONS } from './options.js';
+import type { PartitionOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
-
-export interface PartitionOptions {
-  /** Default `mae`, `ndcg@5`; of clicks `logloss`, `auc`. */
-  metrics?: readonly string[];
-  /** Methods to stand beside, from `fitBaselines`. */
-  baselines?: readonly Baseline[];
-  signal?: AbortSignal;
-}
 
 /**
  * The cold-start partitions side by side (MeLU, Lee et al. 2019): one table a metric, methods by sets.
@@ -35,10 +28,8 @@ export async function coldStart(
   options: PartitionOptions = {},
 ): Promise<Scenario> {
   const field = 'coldStart';
-  checkObject(options, field, ['metrics', 'baselines', 'signal']);
+  const { baselines, signal } = resolveOptions(options, field, PARTITION_OPTIONS);
   checkLearner(learner);
-  checkSignal(options.signal, `${field}.signal`);
-  const { baselines, signal } = options;
   const metrics = metricsOf(learner, options.metrics, `${field}.metrics`);
   const names = entriesOf(sets, 'sets', 'task sets').map(([name, tasks]) => {
     checkTaskSet(tasks, `sets.${name}`);

@@ -4,8 +4,8 @@ export { joinTasks } from './join.js';
 export { taskGroups } from './key.js';
 export type { TaskGroups, TaskKey } from './key.js';
 export { nestedSupport } from './nested.js';
-export type { NestedOptions } from './nested.js';
 export type {
+  NestedOptions,
   PartitionSplit,
   PartSplit,
   QuerySize,

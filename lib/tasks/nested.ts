@@ -1,19 +1,12 @@
 import { checkAnyTaskSet } from './check.js';
-import { checkArray, checkInteger, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import { checkArray, checkInteger, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
+import { NESTED_OPTIONS } from './options.js';
+import type { NestedOptions } from './option-types.js';
 import { emptyError } from './resolve-options.js';
 import { TaskSetBuilder } from './task-set-builder.js';
-
-export interface NestedOptions {
-  /**
-   * Which support rows come first: drawn at `random` (default), the `first` ones of the support, as a new user gives them, or
-   * the `last` ones, the most recent. First and last go by time in tasks built with order `time`, else by row.
-   */
-  order?: 'random' | 'first' | 'last';
-  /** Seed of the draw. Default 0. */
-  seed?: number;
-}
 
 /**
  * The same tasks at several support sizes, for a curve over the number of shots: the support of a smaller size is part of
@@ -30,10 +23,7 @@ export interface NestedOptions {
 export function nestedSupport(tasks: TaskSet, sizes: readonly number[], options: NestedOptions = {}): TaskSet[] {
   checkAnyTaskSet(tasks, 'tasks');
   checkArray(sizes, 'sizes', 'support sizes');
-  checkObject(options, 'nested', ['order', 'seed']);
-  const { order = 'random', seed = 0 } = options;
-  checkOneOf(order, 'nested.order', ['random', 'first', 'last']);
-  checkSeed(seed, 'nested.seed');
+  const { order, seed } = resolveOptions(options, 'nested', NESTED_OPTIONS);
   sizes.forEach((size: unknown, k) => {
     checkInteger(size, `sizes[${k}]`, 0);
     if (k > 0 && size <= sizes[k - 1]) throw invalid(`sizes[${k}]`, 'not ascending', size, `more than ${sizes[k - 1]}`);

@@ -183,3 +183,14 @@ export interface PartitionSplit {
 
 /** How the data becomes training, validation and test tasks. */
 export type SplitOptions = UserSplit | TaskSplit | TimeSplit | PartSplit | PartitionSplit;
+
+/** Options of `nestedSupport`. */
+export interface NestedOptions {
+  /**
+   * Which support rows come first: drawn at random, the first ones of the support, as a new user gives them, or the last ones,
+   * the most recent. First and last go by time in tasks built with order time, else by row. Default: random.
+   */
+  order?: 'random' | 'first' | 'last';
+  /** Seed of the draw. Default: 0. */
+  seed?: number;
+}

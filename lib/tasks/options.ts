@@ -295,3 +295,14 @@ function checkSelector(selector: unknown, field: string): asserts selector is Se
   if (typeof min === 'number' && typeof max === 'number' && min > max)
     throw invalid(field, `min ${min} is above max ${max}`, selector, 'min ≤ max');
 }
+
+/** Options of `nestedSupport`. @internal */
+export const NESTED_OPTIONS = {
+  order: {
+    kind: 'choice',
+    of: ['random', 'first', 'last'],
+    default: 'random',
+    doc: 'Which support rows come first: drawn at random, the first ones of the support, as a new user gives them, or the last ones, the most recent. First and last go by time in tasks built with order time, else by row.',
+  },
+  seed: { kind: 'integer', min: 0, default: DEFAULT_SEED, doc: 'Seed of the draw.' },
+} as const satisfies OptionTable;

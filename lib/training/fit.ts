@@ -1,11 +1,12 @@
 /** The short road: from interactions to a trained and measured learner in one call, by choices that suit most data. */
-import { checkBoolean, checkObject, checkSeed, checkSignal, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { BodySpec, Dataset, HeadSpec } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { openDataset } from '../data/open.js';
 import type { DataSource } from '../data/source.js';
 import { splitTasks } from '../tasks/index.js';
-import type { Split, SplitOptions } from '../tasks/index.js';
+import type { Split } from '../tasks/index.js';
 import { defineModel } from '../model/model.js';
 import { describeInputs } from '../batch/features.js';
 import type { Algorithm } from '../meta/algorithm.js';
@@ -20,28 +21,9 @@ import type { Learner } from '../learner/learner.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
 import { renderText } from '../evaluation/result-table.js';
+import { FIT_OPTIONS } from './fit-options.js';
+import type { FitOptions } from './option-types.js';
 import { train } from './train.js';
-import type { EpochReport } from './train.js';
-
-export interface FitOptions {
-  /**
-   * An algorithm, such as `maml()`; or a function that makes the whole learner. Default: the closed form that suits the
-   * labels, `ridge()` for ratings and `laplace()` for labels that are 0 or 1; for positives alone (no label is mapped: purchases,
-   * clicks, plays) `maml()` on the loss `bpr`.
-   */
-  learner?: Algorithm | ((dataset: Dataset, split: Split) => Learner);
-  /** How users become tasks. Default: 15 % of the users for validation and 15 % for the test, a third of each one's rows asked. */
-  protocol?: SplitOptions;
-  /** Of the split, the parameters and the training. Default 0. */
-  seed?: number;
-  /** Passes over the training tasks; the best by the validation tasks is kept. Default 20. */
-  epochs?: number;
-  /** Whether baselines are fitted and stand beside the learner. Default true. */
-  baselines?: boolean;
-  signal?: AbortSignal;
-  /** Called after every epoch. */
-  onEpoch?: (report: EpochReport) => void;
-}
 
 export interface Fit {
   dataset: Dataset;
@@ -53,7 +35,7 @@ export interface Fit {
   table: string;
 }
 
-const DEFAULTS = { epochs: 20, metaBatch: 16, itemDim: 8, featureDim: 12, hidden: 24 } as const;
+const DEFAULTS = { metaBatch: 16, itemDim: 8, featureDim: 12, hidden: 24 } as const;
 
 /**
  * Opens interactions, divides the users, meta-trains a learner, and measures it on users whom it never met.
@@ -73,15 +55,8 @@ const DEFAULTS = { epochs: 20, metaBatch: 16, itemDim: 8, featureDim: 12, hidden
  * @throws {InnerloopError} as those functions do; UNSUPPORTED for labels that say nothing (all alike, and not 1)
  */
 export async function fit(source: DataSource | Dataset, options: FitOptions = {}): Promise<Fit> {
-  checkObject(options, 'fit', ['learner', 'protocol', 'seed', 'epochs', 'baselines', 'signal', 'onEpoch']);
-  const { seed = 0, epochs = DEFAULTS.epochs, baselines: withBaselines = true, signal, onEpoch } = options;
+  const { seed, epochs, baselines: withBaselines, signal, onEpoch } = resolveOptions(options, 'fit', FIT_OPTIONS);
   const { metaBatch } = DEFAULTS;
-  checkSeed(seed, 'fit.seed');
-  checkBoolean(withBaselines, 'fit.baselines');
-  checkSignal(signal, 'fit.signal');
-  const given: unknown = options.learner;
-  if (given !== undefined && typeof given !== 'function' && (typeof given !== 'object' || given === null))
-    throw invalid('fit.learner', 'neither an algorithm nor a function', given, 'ridge(), maml() …, or a function');
   const dataset = isDataset(source) ? source : await openDataset(source, { signal });
   const split = splitTasks(
     dataset,

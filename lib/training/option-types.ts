@@ -2,8 +2,12 @@
 import type { HideIds } from '../batch/option-types.js';
 import type { CustomMetric } from '../evaluation/metric.js';
 import type { Candidates } from '../evaluation/option-types.js';
-import type { TaskSet } from '../foundation/contract.js';
-import type { SupportSize } from '../tasks/option-types.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { Learner } from '../learner/learner.js';
+import type { Algorithm } from '../meta/algorithm.js';
+import type { SplitOptions, SupportSize } from '../tasks/option-types.js';
+import type { Split } from '../tasks/split.js';
+import type { EpochReport } from './train.js';
 
 /**
  * How an epoch’s tasks are drawn; an epoch has as many draws as there are tasks. `uniform`: every task once. `size`: by rows.
@@ -93,4 +97,28 @@ export interface TrainOptions {
   signal?: AbortSignal;
   /** Called after every outer step with the share of the whole training done. */
   onProgress?: (progress: number, epoch: number) => void;
+}
+
+/** Options of `fit`. */
+export interface FitOptions {
+  /**
+   * An algorithm, such as maml(); or a function that makes the whole learner. Default: the closed form that suits the labels,
+   * ridge() for ratings and laplace() for labels that are 0 or 1; for positives alone (no label is mapped: purchases, clicks,
+   * plays) maml() on the loss bpr.
+   */
+  learner?: Algorithm | ((dataset: Dataset, split: Split) => Learner);
+  /**
+   * How users become tasks. Default: 15 % of the users for validation and 15 % for the test, a third of each one’s rows asked.
+   */
+  protocol?: SplitOptions;
+  /** Seed of the split, the parameters and the training. Default: 0. */
+  seed?: number;
+  /** Passes over the training tasks; the best by the validation tasks is kept. Default: 20. */
+  epochs?: number;
+  /** Whether baselines are fitted and stand beside the learner. Default: true. */
+  baselines?: boolean;
+  /** Ends the call with ABORTED. */
+  signal?: AbortSignal;
+  /** Called after every epoch. */
+  onEpoch?: (report: EpochReport) => void;
 }

@@ -14,7 +14,10 @@ import type { AdamOptions } from '../../lib/meta/optimizer-option-types.js';
 import type { OPTIMIZER_OPTIONS } from '../../lib/meta/outer-update.js';
 import type { TaskOptions } from '../../lib/tasks/option-types.js';
 import type { TASK_OPTIONS } from '../../lib/tasks/options.js';
-import type { TrainOptions } from '../../lib/training/option-types.js';
+import type { CrossDomainOptions, DriftOptions, FewShotOptions } from '../../lib/scenarios/option-types.js';
+import type { CROSS_DOMAIN_OPTIONS, DRIFT_OPTIONS, FEW_SHOT_OPTIONS } from '../../lib/scenarios/options.js';
+import type { FIT_OPTIONS } from '../../lib/training/fit-options.js';
+import type { FitOptions, TrainOptions } from '../../lib/training/option-types.js';
 import type { TRAIN_OPTIONS } from '../../lib/training/options.js';
 import type { EvaluateOptions } from '../../lib/evaluation/option-types.js';
 import type { EVALUATE_OPTIONS } from '../../lib/evaluation/options.js';
@@ -37,6 +40,10 @@ test('the written types take what the tables take', async () => {
   same<AdamOptions, OptionsOf<(typeof OPTIMIZER_OPTIONS)['adam']>>();
   same<TaskOptions, OptionsOf<typeof TASK_OPTIONS>>();
   same<TrainOptions, OptionsOf<typeof TRAIN_OPTIONS>>();
+  same<FitOptions, OptionsOf<typeof FIT_OPTIONS>>();
+  same<FewShotOptions, OptionsOf<typeof FEW_SHOT_OPTIONS>>();
+  same<DriftOptions, OptionsOf<typeof DRIFT_OPTIONS>>();
+  same<CrossDomainOptions, OptionsOf<typeof CROSS_DOMAIN_OPTIONS>>();
   same<EvaluateOptions, OptionsOf<typeof EVALUATE_OPTIONS>>();
 });
 
