@@ -31,6 +31,9 @@ export interface ServedPerson {
 /** Interactions that are read of the longest history; older ones are neither learned from nor excluded. */
 const LONGEST = 20_000;
 
+/** Interactions that are adapted to on the thread of the requests: a tenth of a millisecond. */
+const FEW = 30;
+
 /** @internal Use `engine.person`. */
 export async function personOf(engine: Engine, who: Who, signal: AbortSignal | undefined): Promise<ServedPerson> {
   const { learner, state, options } = engine;
@@ -56,7 +59,12 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
     stored === undefined && who.features === undefined ? undefined : known(engine, { ...stored, ...who.features });
   const support = supportOf(engine, used, isHidden ? undefined : user, features);
   const reads = readsUsers(learner);
-  const me = await learner.adapt(support, { signal });
+  // To wake another thread takes longer than to solve for a few interactions.
+  const isShort = learner.algorithm.solver === 'ridge' && support.items.length <= FEW;
+  const me =
+    isShort && learner.model.device.kind === 'cpu'
+      ? learner.adaptSync(support)
+      : await learner.adapt(support, { signal });
   return {
     me,
     support,

@@ -1,0 +1,201 @@
+/**
+ * How many requests the service answers, and how late: `node dist/bench/serve-load.js [--seconds 600] [--connections 50] [--out FILE]`.
+ *
+ * The service is a process of its own; this one asks it over loopback. Closed loop: every connection sends its next request when the
+ * last is answered, which finds the rate at which it is saturated. Open loop: requests are sent at half that rate whether or not
+ * others were answered, and each is timed from when it was due, so that a service that stalls is not asked less (no coordinated
+ * omission). `sessions`: ten interactions a request, adapted to and ranked over 10,000 items; `people`: every other request adds an
+ * interaction of one of 50,000 people to the state, and the next asks for that person's list.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { addon, packageRoot } from '../lib/foundation/addon.js';
+import { random } from '../lib/foundation/random.js';
+import { describeMachine } from './machine.js';
+
+const ITEMS = 10_000;
+const PEOPLE = 50_000;
+
+export interface LoadResult {
+  mix: 'sessions' | 'people';
+  loop: 'closed' | 'open';
+  seconds: number;
+  requests: number;
+  errors: number;
+  perSecond: number;
+  /** Milliseconds. */
+  p50: number;
+  p90: number;
+  p99: number;
+  max: number;
+}
+
+/** @param due milliseconds after the start at which request n is sent; undefined: when a connection is free */
+async function run(
+  url: string,
+  mix: LoadResult['mix'],
+  seconds: number,
+  connections: number,
+  perSecond?: number,
+): Promise<LoadResult> {
+  // In an open loop more may be under way than there are connections in the closed one.
+  const agent = new Agent({ keepAlive: true, maxSockets: perSecond === undefined ? connections : 4 * connections });
+  const stream = random(Math.floor(seconds), `bench.load.${mix}`);
+  const latencies: number[] = [];
+  let errors = 0;
+  const started = performance.now();
+  const one = async (n: number, since: number) => {
+    const [path, body] = asked(mix, n, stream);
+    const status = await post(agent, url, path, body).catch(() => 0);
+    latencies.push(performance.now() - since);
+    if (status !== 200) errors++;
+  };
+  let next = 0;
+  if (perSecond === undefined) {
+    const worker = async () => {
+      while (performance.now() - started < 1000 * seconds) await one(next++, performance.now());
+    };
+    await Promise.all(Array.from({ length: connections }, worker));
+  } else {
+    const pending = new Set<Promise<void>>();
+    for (;;) {
+      const due = started + (1000 * next) / perSecond;
+      if (due - started > 1000 * seconds) break;
+      const early = due - performance.now();
+      if (early > 1) {
+        await wait(early);
+        continue;
+      }
+      const asking = one(next++, due).finally(() => pending.delete(asking));
+      pending.add(asking);
+      if (next % 16 === 0) await new Promise((go) => setImmediate(go));
+    }
+    await Promise.all(pending);
+  }
+  const took = (performance.now() - started) / 1000;
+  agent.destroy();
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) =>
+    Number(latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))].toFixed(2));
+  return {
+    mix,
+    loop: perSecond === undefined ? 'closed' : 'open',
+    seconds: Number(took.toFixed(1)),
+    requests: latencies.length,
+    errors,
+    perSecond: Math.round(latencies.length / took),
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+    max: at(1),
+  };
+}
+
+function asked(mix: LoadResult['mix'], n: number, stream: ReturnType<typeof random>): [path: string, body: object] {
+  const interaction = () => ({ item: String(stream.below(ITEMS)), value: 1 + stream.below(5) });
+  if (mix === 'sessions')
+    return ['/recommendations', { interactions: Array.from({ length: 10 }, interaction), count: 10 }];
+  // The same person for both requests of a pair.
+  const user = `p${(Math.floor(n / 2) * 7919) % PEOPLE}`;
+  if (n % 2 === 0) return ['/interactions', { interactions: [{ user, ...interaction() }] }];
+  return ['/recommendations', { user, count: 10 }];
+}
+
+function post(agent: Agent, url: string, path: string, body: object): Promise<number> {
+  const payload = JSON.stringify(body);
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
+  return new Promise((done, fail) => {
+    request(`${url}${path}`, { method: 'POST', agent, headers }, (response) => {
+      response.on('end', () => done(response.statusCode!)).resume();
+    })
+      .on('error', fail)
+      .end(payload);
+  });
+}
+
+export interface LoadReport {
+  machine: ReturnType<typeof describeMachine>;
+  connections: number;
+  results: LoadResult[];
+  /** Of the service, in megabytes, over the whole time. */
+  memory: { seconds: number; resident: number }[];
+  /** Processor time of the service for a request, in milliseconds: what a busy machine disturbs least. */
+  cpuPerRequest: number;
+  /** Runnable processes of the machine at the end. */
+  load: string;
+}
+
+export async function measure(seconds: number, connections: number, say: (line: string) => void): Promise<LoadReport> {
+  const machine = describeMachine(addon());
+  const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'bench', 'serve-load-server.js')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = await line(child);
+  const memory: LoadReport['memory'] = [];
+  const started = performance.now();
+  const sample = async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const resident = Number(/^innerloop_resident_bytes (\d+)/m.exec(text)?.[1]) / 2 ** 20;
+    memory.push({ seconds: Math.round((performance.now() - started) / 1000), resident: Math.round(resident) });
+  };
+  const sampler = setInterval(() => void sample().catch(() => undefined), Math.max(500, 20 * seconds));
+  const results: LoadResult[] = [];
+  const record = async (...args: Parameters<typeof run>) => {
+    const result = await run(...args);
+    results.push(result);
+    say(
+      `${result.mix.padEnd(8)} ${result.loop.padEnd(6)} ${String(result.perSecond).padStart(6)}/s  p50 ${result.p50} ms  p90 ${result.p90} ms  p99 ${result.p99} ms  max ${result.max} ms  ${result.errors} errors`,
+    );
+    return result;
+  };
+  try {
+    await run(url, 'sessions', Math.min(3, seconds / 4), connections); // What is compiled and cached once.
+    for (const mix of ['sessions', 'people'] as const) {
+      const { perSecond } = await record(url, mix, seconds / 4, connections);
+      await record(url, mix, seconds / 4, connections, perSecond / 2);
+    }
+  } finally {
+    clearInterval(sampler);
+    child.kill('SIGTERM');
+  }
+  const cpu = Number(await line(child));
+  const requests = results.reduce((sum, result) => sum + result.requests, 0);
+  return {
+    machine,
+    connections,
+    results,
+    memory,
+    cpuPerRequest: Number(((1000 * cpu) / requests).toFixed(3)),
+    load: loadavg()[0].toFixed(1),
+  };
+}
+
+function line(child: ChildProcess): Promise<string> {
+  return new Promise((done, fail) => {
+    child.stdout!.setEncoding('utf8').once('data', (text: string) => done(text.trim()));
+    child.once('exit', (code) => fail(new Error(`the service ended with ${code}`)));
+  });
+}
+
+if (process.argv[1]?.endsWith('serve-load.js')) {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '600' },
+      connections: { type: 'string', default: '50' },
+      out: { type: 'string' },
+    },
+  });
+  const report = await measure(Number(values.seconds), Number(values.connections), (text) => console.log(text));
+  const half = report.memory.filter((_, i) => i >= report.memory.length / 2).map(({ resident }) => resident);
+  console.log(
+    `${report.cpuPerRequest} ms of processor time a request; ${half[0]} MB half-way, ${half.at(-1)} MB at the end; load of the machine ${report.machine.load} before, ${report.load} after`,
+  );
+  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(report, null, 2)}\n`);
+  process.exitCode = report.results.some(({ errors }) => errors > 0) ? 1 : 0;
+}
