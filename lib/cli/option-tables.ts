@@ -180,6 +180,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
       '../evaluation/metric.js': ['CustomMetric'],
       '../evaluation/option-types.js': ['Candidates'],
       '../foundation/contract.js': ['Dataset', 'TaskSet'],
+      '../foundation/process-group.js': ['ProcessGroup'],
       '../learner/learner.js': ['Learner'],
       '../meta/algorithm.js': ['Algorithm'],
       '../tasks/option-types.js': ['SplitOptions', 'SupportSize'],

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'DISPOSED' // the object was closed
   | 'BUSY' // so many calls of a learner wait or are at work that another one would only wait
   | 'NATIVE' // the native core failed to load or broke an invariant
+  | 'RANK' // another process of a run on several is silent, has failed or was started differently
   | 'CUDA_PACKAGE' // device cuda: the package innerloop-cuda is not there, or its library does not load
   | 'CUDA_DRIVER' // there is no driver, or it does not start
   | 'CUDA_DRIVER_VERSION' // the driver is too old; the message has the version found and the one required

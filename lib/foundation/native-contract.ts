@@ -13,6 +13,7 @@ export type NativeToken = Handle<'token'>;
 export type NativeGraph = Handle<'graph'>;
 export type NativeItemFeatures = Handle<'item features'>;
 export type NativeItemPool = Handle<'item pool'>;
+export type NativeGradientPart = Handle<'gradient part'>;
 
 /** The names of each of the core's enums that this package gives. The core has tables of its own; loading it checks that it knows these. */
 export const NAMES = {
@@ -299,6 +300,17 @@ export interface NativeOperations {
       rateOptimizer?: NativeOptimizer;
     },
   ): Promise<NativeStep>;
+  /** Adds up one part of a batch's gradient; the bytes are what other processes need of it. */
+  gradientPart(
+    options: NativeCall & { direction: NameOf<'Direction'>; part: number; parts: number },
+  ): Promise<{ gradient: NativeGradientPart; bytes: Uint8Array }>;
+  /** The step of a gradient whose parts are all there, by part; this process' own is not read. A gradient is applied once. */
+  applyParts(options: {
+    gradient: NativeGradientPart;
+    parts: readonly Uint8Array[];
+    optimizer: NativeOptimizer;
+    rateOptimizer?: NativeOptimizer;
+  }): Promise<NativeStep>;
   adapt(options: NativeCall & NativePacking): Promise<Uint8Array[]>;
   adapt(options: NativeCall): Promise<NativeAdapted[]>;
   /** Runs on this thread, and refuses while an update of the parameters runs. */

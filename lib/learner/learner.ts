@@ -1,4 +1,3 @@
-import { runNative } from '../foundation/addon.js';
 import type {
   NativeBatch,
   NativeCall,
@@ -21,16 +20,16 @@ import { modelOn, placed } from './device.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
-import { lossOf } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
 import { rowContext, rowRules, translateRows } from '../batch/row-rules.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/row-rules.js';
-import { packTaskSet, queryCenters } from '../batch/task-batch.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
+import { outerStep, outputsOfTasks } from './steps.js';
 import { startingFrom, stepKey } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
-import { checkKnowsUncertainty, moderate, noiseOf, withNoise } from './uncertainty.js';
+import { checkKnowsUncertainty, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
 export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
@@ -45,9 +44,6 @@ export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
   /** How labels are centred and negatives drawn. */
   rows?: RowOptions;
 }
-
-/** Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. */
-const EVALUATION_CHUNK = 256;
 
 /**
  * A model with parameters, an algorithm and an outer optimizer: what `train` changes, `evaluate` measures and
@@ -72,6 +68,8 @@ export class Learner {
   itemCounts: Int32Array | undefined;
   /** Items and users that can be recommended and described by id; set by `train`, saved with the learner. */
   catalog: Dataset | undefined;
+  /** @internal The processes that share the work of training and measuring, where there are several. */
+  group: ProcessGroup | undefined;
   /** @internal */
   store: NativeStore;
   /** @internal Rates per parameter, in the parameters' layout. */
@@ -286,9 +284,7 @@ export class Learner {
     } as const;
     // Before and after: what is adapted while the step runs may be of either version.
     this.changed();
-    const result = await runNative(signal, (token) => this.model.ops.trainStep({ ...call, token }), nameTask).finally(
-      () => this.changed(),
-    );
+    const result = await outerStep(this.model.ops, call, this.group, signal, nameTask).finally(() => this.changed());
     if (this.stepRates !== undefined) {
       const gradient = result.rateGradient!.flatMap((g, t) => (this.#inner.fast[t] === 1 ? [...g] : []));
       this.stepRateAdam!.update(this.stepRates, gradient, rateStep);
@@ -324,37 +320,7 @@ export class Learner {
   ): Promise<Float64Array> {
     checkAnyTaskSet(tasks, 'tasks');
     checkOneOf(when, 'when', ['before', 'after']);
-    const bound = this.bind(tasks.dataset);
-    const rows = this.rows(tasks.dataset);
-    const { mainOutputs } = this.model;
-    const result = new Float64Array(tasks.queryRows.length * mainOutputs);
-    const moderated = this.isModerated && when === 'after' && inner === undefined;
-    if (moderated) variances ??= new Float64Array(tasks.queryRows.length);
-    const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
-    for (let from = 0; from < tasks.size; from += EVALUATION_CHUNK) {
-      const to = Math.min(tasks.size, from + EVALUATION_CHUNK);
-      const batch = packTaskSet(this.model, bound, tasks, order, from, to, { rows });
-      const call = {
-        ...this.call(batch),
-        ...(inner && { inner }),
-        before: when === 'before',
-        after: when === 'after',
-        variance: variances !== undefined,
-      };
-      const chunk = await runNative(
-        signal,
-        (token) => this.model.ops.predict({ ...call, token }),
-        (task) => `task ${tasks.keys[from + task]}`,
-      );
-      const all = (when === 'before' ? chunk.before : chunk.after)!;
-      result.set(this.model.mainOf(all), tasks.queryOffsets[from] * mainOutputs);
-      variances?.set(chunk.variance!, tasks.queryOffsets[from]);
-    }
-    if (moderated) moderate(result, variances!);
-    if (!lossOf(this.model.spec.head).isCentred) return result;
-    const centers = queryCenters(rows, tasks);
-    for (let i = 0; i < result.length; i++) result[i] += centers[i];
-    return result;
+    return outputsOfTasks(this, tasks, when, signal, inner, variances);
   }
 
   /** @internal Whether predictions are MacKay's (`laplace` with `probit`). */

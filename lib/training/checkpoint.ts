@@ -1,7 +1,11 @@
-/** Exact resume: the whole state of a training run in one file, replaced as a whole after every epoch. */
+/** Exact resume: the whole state of a training run in one file, replaced as a whole after every epoch, and after so many steps where asked. */
 import type { TaskSet } from '../foundation/contract.js';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
+import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { broadcast } from '../foundation/process-group.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
+import type { NamedArray } from '../files/safetensors.js';
 import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import type { LearnerState } from '../learner/state.js';
@@ -13,6 +17,7 @@ const VERSION = '3';
 /** What to do about a checkpoint of version 0.1. */
 const REMEDY = 'to be finished with innerloop 0.1, or deleted to start anew';
 const TASK_LOSSES = 'sampling.taskLosses';
+const PARTIAL = { order: 'epoch.order', losses: 'epoch.losses' } as const;
 
 export interface TrainState {
   /** Epochs done before this training. */
@@ -26,6 +31,25 @@ export interface TrainState {
   stopped: boolean;
   /** Running mean query loss of each task, where tasks are sampled by it. */
   taskLosses?: Float64Array;
+  /** The epoch that is under way. */
+  partial?: PartialEpoch;
+}
+
+export interface PartialEpoch {
+  /** Outer steps done. */
+  step: number;
+  /** The tasks drawn. */
+  order: Int32Array;
+  /** Of the draws done. */
+  losses: Float64Array;
+  /** Sum of the gradients' norms. */
+  norms: number;
+}
+
+/** Where a checkpoint is kept, by the first of the processes that train together. */
+export interface Keeping {
+  path: string | undefined;
+  group: ProcessGroup | undefined;
 }
 
 export class Checkpoint {
@@ -50,25 +74,52 @@ export class Checkpoint {
     setRunManifest(learner, manifest);
   }
 
-  /** Takes the file for this process and, if it exists, puts the learner where it left off. No path: nothing is kept. */
+  /**
+   * Takes the file for this process and, if it exists, puts the learner where it left off. No path: nothing is kept. In a group
+   * the process of rank 0 reads and writes the file for all.
+   *
+   * @throws {InnerloopError} RANK if the processes of the group do not train the same; see `#load`
+   */
   static async open(
-    path: string | undefined,
+    { path: given, group }: Keeping,
     learner: Learner,
     tasks: TaskSet,
     validation: TaskSet | undefined,
     settings: object,
   ): Promise<Checkpoint> {
     const manifest = manifestOfRun(learner, validation === undefined ? [tasks] : [tasks, validation], settings);
-    if (path === undefined) return new Checkpoint(undefined, learner, manifest);
-    const lock = await lockFile(path);
+    if (group !== undefined) await requireSameRun(group, manifest, given);
+    const path = group === undefined || group.rank === 0 ? given : undefined;
+    const lock = path === undefined ? undefined : await lockFile(path);
     const checkpoint = new Checkpoint(path, learner, manifest, lock);
     try {
-      await checkpoint.#load(path);
+      let bytes = path === undefined ? undefined : await readIfThere(path);
+      if (group !== undefined) bytes = await broadcast(group, bytes ?? new Uint8Array(0), 'reading the checkpoint');
+      // No file is empty that was written as a whole; an empty one is refused as damaged.
+      if (bytes !== undefined && (group === undefined || bytes.length > 0))
+        checkpoint.#load(bytes, given ?? 'checkpoint');
     } catch (error) {
-      await lock.release();
+      await lock?.release();
       throw error;
     }
     return checkpoint;
+  }
+
+  /** The epoch under way, if the checkpoint was saved within one. @throws {InnerloopError} if this training does not reach it */
+  underWay(tasks: number, steps: number, lastEpoch: number): PartialEpoch | undefined {
+    const { partial, epoch } = this.state;
+    if (partial === undefined) return undefined;
+    const field = this.#path ?? 'checkpoint';
+    if (partial.order.length !== tasks || partial.step >= steps)
+      throw new InnerloopError('MODEL_FILE', 'the record of the epoch is damaged', { field, value: partial.step });
+    if (epoch >= lastEpoch)
+      throw invalid(
+        'train.epochs',
+        `ends before epoch ${epoch + 1}, within which it was interrupted`,
+        lastEpoch,
+        `at least ${epoch + 1}`,
+      );
+    return partial;
   }
 
   capture(): LearnerState {
@@ -81,13 +132,24 @@ export class Checkpoint {
 
   async save(): Promise<void> {
     if (this.#path === undefined) return;
-    const { start, epoch, best, bestEpoch, bestState, stopped, taskLosses } = this.state;
+    const { start, epoch, best, bestEpoch, bestState, stopped, taskLosses, partial } = this.state;
     const tensors = {
       ...stateTensors(captureState(this.#learner), 'state.'),
       ...(bestState && stateTensors(bestState, 'best.')),
       ...(taskLosses && { [TASK_LOSSES]: { shape: [taskLosses.length], data: taskLosses } }),
+      ...(partial && {
+        [PARTIAL.order]: { shape: [partial.order.length], data: partial.order },
+        [PARTIAL.losses]: { shape: [partial.losses.length], data: partial.losses },
+      }),
     };
-    const run = { start, epoch, best: best ?? null, bestEpoch, stopped };
+    const run = {
+      start,
+      epoch,
+      best: best ?? null,
+      bestEpoch,
+      stopped,
+      ...(partial && { step: partial.step, norms: partial.norms }),
+    };
     await writeDurable(
       this.#path,
       encodeSealed(tensors, {
@@ -104,14 +166,7 @@ export class Checkpoint {
     await this.#lock?.release();
   }
 
-  async #load(path: string): Promise<void> {
-    let bytes: Uint8Array;
-    try {
-      bytes = await readWhole(path);
-    } catch (error) {
-      if (error instanceof InnerloopError && error.code === 'MISSING_FILE') return;
-      throw error;
-    }
+  #load(bytes: Uint8Array, path: string): void {
     const { tensors, metadata } = decodeSealed(bytes, path, REMEDY);
     if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
       throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', {
@@ -129,35 +184,76 @@ export class Checkpoint {
     const { precision } = this.#learner.model;
     const current = stateFrom(tensors, 'state.', precision, path);
     if (current === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field: path });
-    const run = parseRun(metadata['run'], path);
+    const { step, norms, ...run } = parseRun(metadata['run'], path);
     for (const kind of ['isa', 'device'] as const) {
       const now = this.#manifest[kind];
       now.unshift(...machinesOf(kind, metadata['manifest'], path).filter((name) => name !== now[0]));
     }
     restoreState(this.#learner, current, path);
     const taskLosses = tensors[TASK_LOSSES]?.data as Float64Array | undefined;
-    Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses });
+    const partial = step === 0 ? undefined : { step, norms, ...partialOf(tensors, path) };
+    Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses, partial });
   }
 }
 
 /** More than any number of trainings reaches. */
 const MOST_EPOCHS = 2 ** 40;
 
-function parseRun(text: string | undefined, field: string): Omit<TrainState, 'bestState'> {
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readWhole(path);
+  } catch (error) {
+    if (error instanceof InnerloopError && error.code === 'MISSING_FILE') return undefined;
+    throw error;
+  }
+}
+
+/** Processes that train different things, or by instructions that round differently, would not stay together. */
+async function requireSameRun(group: ProcessGroup, manifest: RunManifest, path: string | undefined): Promise<void> {
+  const own = { identity: identityOf(manifest), isa: manifest.isa[0], kept: path !== undefined, manifest };
+  const texts = await group.allGather(Buffer.from(JSON.stringify(own)), 'the beginning of training');
+  const [first] = texts.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as typeof own);
+  const difference =
+    first.identity !== own.identity
+      ? differenceOf(first.manifest, manifest)
+      : first.isa !== own.isa
+        ? `the instruction set is ${first.isa} there and ${own.isa} here (INNERLOOP_ISA sets one for all)`
+        : first.kept !== own.kept
+          ? 'one keeps a checkpoint and the other does not'
+          : undefined;
+  if (difference === undefined) return;
+  throw new InnerloopError('RANK', `trains something else than the process of rank 0: ${difference}`, {
+    field: `rank ${group.rank}`,
+    expected: 'the same configuration, data and version for all processes',
+  });
+}
+
+function partialOf(tensors: Record<string, NamedArray>, field: string): Pick<PartialEpoch, 'order' | 'losses'> {
+  const [order, losses] = [tensors[PARTIAL.order]?.data, tensors[PARTIAL.losses]?.data];
+  const isOfTasks = order instanceof Int32Array && losses instanceof Float64Array && order.length === losses.length;
+  if (isOfTasks && order.every((task) => task >= 0 && task < order.length)) return { order, losses };
+  throw new InnerloopError('MODEL_FILE', 'the record of the epoch is damaged', { field });
+}
+
+function parseRun(
+  text: string | undefined,
+  field: string,
+): Omit<TrainState, 'bestState'> & Pick<PartialEpoch, 'step' | 'norms'> {
   let run: Record<string, unknown> = {};
   try {
     run = JSON.parse(text ?? '') as Record<string, unknown>;
   } catch {
     // An unreadable text is refused below, as an incomplete one is.
   }
-  const { start = 0, epoch, best, bestEpoch, stopped } = run ?? {};
+  const { start = 0, epoch, best, bestEpoch, stopped, step = 0, norms = 0 } = run ?? {};
   // In this order they were counted; another order would train for as long as the numbers differ.
   const areCounted = [0, start, epoch, MOST_EPOCHS].every(
     (n, i, all) => Number.isSafeInteger(n) && (i === 0 || (n as number) >= (all[i - 1] as number)),
   );
   const isBest =
     Number.isSafeInteger(bestEpoch) && (bestEpoch as number) >= 0 && (bestEpoch as number) <= (epoch as number);
-  if (!areCounted || !isBest || typeof stopped !== 'boolean') {
+  const isPartial = Number.isSafeInteger(step) && (step as number) >= 0 && Number.isFinite(norms);
+  if (!areCounted || !isBest || !isPartial || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
   return {
@@ -166,6 +262,8 @@ function parseRun(text: string | undefined, field: string): Omit<TrainState, 'be
     best: typeof best === 'number' ? best : undefined,
     bestEpoch: bestEpoch as number,
     stopped,
+    step: step as number,
+    norms: norms as number,
   };
 }
 

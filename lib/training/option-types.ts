@@ -3,6 +3,7 @@ import type { HideIds } from '../batch/option-types.js';
 import type { CustomMetric } from '../evaluation/metric.js';
 import type { Candidates } from '../evaluation/option-types.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import type { Learner } from '../learner/learner.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import type { SplitOptions, SupportSize } from '../tasks/option-types.js';
@@ -93,6 +94,16 @@ export interface TrainOptions {
   patience?: number;
   /** File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes. Default: none. */
   checkpoint?: string;
+  /**
+   * Saves the checkpoint after so many outer steps within an epoch as well: worth it where an epoch takes long. Default: after
+   * every epoch only.
+   */
+  checkpointSteps?: number;
+  /**
+   * The processes that train together, from joinProcesses: each computes a share of every meta-batch, and all end with the bits
+   * that one alone would have. Default: this process alone.
+   */
+  group?: ProcessGroup;
   /** Ends the training with ABORTED; the checkpoint stays. */
   signal?: AbortSignal;
   /** Called after every outer step with the share of the whole training done. */

@@ -3,6 +3,7 @@ import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { METRIC, EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { byLoss } from '../model/by-loss.js';
@@ -84,6 +85,17 @@ export const TRAIN_OPTIONS = {
     kind: 'text',
     defaultDoc: 'none',
     doc: 'File to save the state in after every epoch; if it exists, training goes on from it, to the same bytes.',
+  },
+  checkpointSteps: {
+    kind: 'integer',
+    min: 1,
+    defaultDoc: 'after every epoch only',
+    doc: 'Saves the checkpoint after so many outer steps within an epoch as well: worth it where an epoch takes long.',
+  },
+  group: {
+    ...given<ProcessGroup>('ProcessGroup'),
+    defaultDoc: 'this process alone',
+    doc: 'The processes that train together, from joinProcesses: each computes a share of every meta-batch, and all end with the bits that one alone would have.',
   },
   signal: {
     ...given<AbortSignal>('AbortSignal'),

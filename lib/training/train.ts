@@ -89,6 +89,7 @@ async function* trainAlone(
   const { epochs, metaBatch, weigh, sampling, weights, redraw, supportSize, hide, validation, metric, signal } =
     settings;
   const { seed } = learner;
+  const { checkpointSteps, group } = settings;
   const { better, name: metricName } = parseMetric(metric);
   const snapshots =
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
@@ -112,7 +113,8 @@ async function* trainAlone(
   checkLabels(learner, tasks);
   checkWeights(tasks);
 
-  const checkpoint = await Checkpoint.open(options.checkpoint, learner, tasks, validation, {
+  const among = group ?? learner.group;
+  const checkpoint = await Checkpoint.open({ path: options.checkpoint, group: among }, learner, tasks, validation, {
     epochs,
     metaBatch,
     weigh,
@@ -125,20 +127,33 @@ async function* trainAlone(
     ...(weights && { weights: Array.from(weights) }),
     ...(supportSize && { supportSize }),
   });
+  const groupBefore = learner.group;
+  learner.group = among;
   try {
     const { state } = checkpoint;
     const sampler = new TaskSampler(tasks, sampling, seed, 'train.sampling', state.taskLosses);
     state.taskLosses = sampler.losses;
     const steps = Math.ceil(tasks.size / metaBatch);
     const last = state.start + epochs;
+    state.partial = checkpoint.underWay(tasks.size, steps, last);
     for (let epoch = state.epoch + 1; epoch <= last && !state.stopped; epoch++) {
       const started = performance.now();
       data.check();
+      // An epoch that was interrupted goes on where it was saved.
+      const {
+        step: first,
+        order,
+        losses,
+        norms: earlier,
+      } = (state.partial ??= {
+        step: 0,
+        order: sampler.draw(epoch),
+        losses: new Float64Array(tasks.size),
+        norms: 0,
+      });
       const epochTasks = redraw ? redrawQuery(tasks, seed, epoch, supportSize) : tasks;
-      const order = sampler.draw(epoch);
-      const losses = new Float64Array(tasks.size);
-      let norms = 0;
-      for (let s = 0; s < steps; s++) {
+      let norms = earlier;
+      for (let s = first; s < steps; s++) {
         const from = s * metaBatch;
         const to = Math.min(tasks.size, from + metaBatch);
         const batch = packTaskSet(model, bound, epochTasks, order, from, to, {
@@ -155,8 +170,13 @@ async function* trainAlone(
         losses.set(step.taskLosses, from);
         sampler.update(order.subarray(from, to), step.taskLosses);
         norms += step.gradientNorm;
+        if (checkpointSteps !== undefined && (s + 1) % checkpointSteps === 0 && s + 1 < steps) {
+          state.partial = { step: s + 1, order, losses, norms };
+          await checkpoint.save();
+        }
         options.onProgress?.((epoch - 1 - state.start + (s + 1) / steps) / epochs, epoch);
       }
+      state.partial = undefined;
       const trained = (performance.now() - started) / 1000;
       const value = validation === undefined ? undefined : await validate(learner, validation, settings);
       if (Number.isNaN(value)) throw undefinedMetric(metricName, validation!, learner);
@@ -178,7 +198,7 @@ async function* trainAlone(
         epochs: last,
         loss: meanInterval(losses).mean,
         gradientNorm: norms / steps,
-        tasksPerSecond: tasks.size / trained,
+        tasksPerSecond: (tasks.size - first * metaBatch) / trained,
         seconds: (performance.now() - started) / 1000,
         validation: value,
         best: improved,
@@ -188,6 +208,7 @@ async function* trainAlone(
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
     if (learner.algorithm.solver === 'ridge') await learner.estimateNoise(tasks, signal);
   } finally {
+    learner.group = groupBefore;
     await checkpoint.close();
   }
 }

@@ -15,6 +15,9 @@
 
 namespace innerloop {
 
+template <class T>
+struct GradientPart;  // training.cc
+
 template <class X>
 constexpr napi_type_tag kTag{0, 0};
 #define INNERLOOP_TAG(X, id) \
@@ -38,6 +41,8 @@ INNERLOOP_TAG(PreparedInnerLoop<double>, 15)
 INNERLOOP_TAG(ItemFeatures<float>, 16)
 INNERLOOP_TAG(ItemFeatures<double>, 17)
 INNERLOOP_TAG(ItemPool, 18)
+INNERLOOP_TAG(GradientPart<float>, 19)
+INNERLOOP_TAG(GradientPart<double>, 20)
 
 // What a handle holds, and how many bytes of it the garbage collector has been told of.
 template <class X>

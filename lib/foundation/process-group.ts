@@ -1,0 +1,49 @@
+/** Several processes that train one learner together; lib/distributed makes them. */
+
+export interface ProcessGroup {
+  /** Of this process, from 0. */
+  readonly rank: number;
+  /** How many processes there are. */
+  readonly size: number;
+  /**
+   * Hands bytes to all processes and takes theirs. All of them make the same calls in the same order.
+   *
+   * @param at where training is, for the message if a process does not answer
+   * @returns by rank; this process' own are its argument
+   * @throws {InnerloopError} RANK naming the processes that did not answer
+   */
+  allGather(bytes: Uint8Array, at: string): Promise<Uint8Array[]>;
+}
+
+/** What the process of rank 0 has. @internal */
+export async function broadcast(group: ProcessGroup, bytes: Uint8Array, at: string): Promise<Uint8Array> {
+  const [first] = await group.allGather(group.rank === 0 ? bytes : new Uint8Array(0), at);
+  return first;
+}
+
+/** The numbers of all processes, each of which has made its own part of them and leaves the rest as it is. @internal */
+export async function shareRanges<A extends Float64Array | Float32Array>(
+  group: ProcessGroup,
+  numbers: A,
+  rangesOf: (rank: number) => [from: number, to: number][],
+  at: string,
+): Promise<void> {
+  const width = numbers.BYTES_PER_ELEMENT;
+  const own = rangesOf(group.rank);
+  const bytes = new Uint8Array(own.reduce((sum, [from, to]) => sum + (to - from) * width, 0));
+  let offset = 0;
+  for (const [from, to] of own) {
+    bytes.set(new Uint8Array(numbers.buffer, numbers.byteOffset + from * width, (to - from) * width), offset);
+    offset += (to - from) * width;
+  }
+  const all = await group.allGather(bytes, at);
+  const into = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  for (let rank = 0; rank < group.size; rank++) {
+    if (rank === group.rank) continue;
+    let read = 0;
+    for (const [from, to] of rangesOf(rank)) {
+      into.set(all[rank].subarray(read, read + (to - from) * width), from * width);
+      read += (to - from) * width;
+    }
+  }
+}

@@ -1,0 +1,138 @@
+/** Several processes that share the steps of one training end with the bits of one alone. Here they are learners of one process. */
+import assert from 'node:assert/strict';
+import { test } from 'tap';
+import { evaluate } from '../../lib/evaluation/evaluate.js';
+import type { Learner } from '../../lib/learner/learner.js';
+import type { TrainOptions } from '../../lib/training/train.js';
+import {
+  learnerOf,
+  make,
+  NAMES,
+  path,
+  ratesOf,
+  rejects,
+  run,
+  sameState,
+  stage,
+  stagesOf,
+  tiny,
+} from '../fixtures/family.js';
+import { localGroup } from '../fixtures/local-group.js';
+
+/** Trains as many learners as the group has members, beside each other. */
+async function together(size: number, learner: () => Learner, options: TrainOptions, tasks = tiny.train) {
+  const groups = localGroup(size);
+  const learners = groups.map(() => learner());
+  const reports = await Promise.all(learners.map((each, r) => run(each, tasks, { ...options, group: groups[r] })));
+  return { groups, learners, reports };
+}
+
+for (const name of NAMES)
+  for (const rates of ratesOf(name))
+    test(`${name}, rates ${rates}: any number of processes gives the bits of one`, async () => {
+      const { tiny: at } = stagesOf(name);
+      const fresh = () => learnerOf(make(name, rates === 'fixed' ? {} : { rates }), { at });
+      const options = { epochs: 2, metaBatch: 8, validation: at.validation };
+      const alone = fresh();
+      const [, last] = await run(alone, at.train, options);
+      for (const size of [2, 3, 5]) {
+        const { learners, reports } = await together(size, fresh, options, at.train);
+        learners.forEach((learner, rank) => sameState(learner, alone, `rank ${rank} of ${size}`));
+        for (const [, report] of reports) {
+          assert.equal(report.loss, last.loss);
+          assert.equal(report.gradientNorm, last.gradientNorm);
+          assert.equal(report.validation, last.validation);
+        }
+      }
+    });
+
+test('weights of tasks, rows that weigh, draws by loss and hidden ids are the same for all', async () => {
+  const options: TrainOptions = { epochs: 2, metaBatch: 8, weigh: 'rows', sampling: 'loss', hide: { item: 0.3 } };
+  const fresh = () => learnerOf(make('maml'), { precision: 'float64' });
+  const alone = fresh();
+  await run(alone, tiny.train, options);
+  for (const learner of (await together(3, fresh, options)).learners) sameState(learner, alone, 'float64');
+});
+
+test('more processes than tasks of a meta-batch: some have none, and nothing changes', async () => {
+  const fresh = () => learnerOf(make('maml'));
+  const options = { epochs: 2, metaBatch: 2 };
+  const alone = fresh();
+  await run(alone, tiny.train, options);
+  const { learners, groups } = await together(6, fresh, options);
+  for (const learner of learners) sameState(learner, alone, 'six for two tasks');
+  assert.ok(
+    groups.some(({ calls }) => calls.some(({ bytes }) => bytes === 0)),
+    'somebody had nothing to add',
+  );
+});
+
+test('evaluation is shared by whole chunks of tasks, with the same numbers', async () => {
+  const many = stage('mse', 900);
+  const learner = learnerOf(make('ridge'), { at: many });
+  await run(learner, many.train, { epochs: 1, metaBatch: 64 });
+  const alone = await evaluate(learner, many.train);
+  const groups = localGroup(2);
+  const shared = await Promise.all(
+    groups.map(async (group) => {
+      const twin = learnerOf(make('ridge'), { at: many });
+      await run(twin, many.train, { epochs: 1, metaBatch: 64 });
+      twin.group = group;
+      return evaluate(twin, many.train);
+    }),
+  );
+  for (const { methods } of shared) assert.deepEqual(methods, alone.methods);
+  for (const { calls } of groups) assert.ok(calls.some(({ bytes }) => bytes > 0));
+});
+
+test('a training that was interrupted within an epoch goes on with another number of processes', async () => {
+  const fresh = () => learnerOf(make('metaSgd'));
+  const options = { epochs: 3, metaBatch: 4, validation: tiny.validation };
+  const alone = fresh();
+  const whole = await run(alone, tiny.train, options);
+  const checkpoint = path();
+  const steps = Math.ceil(tiny.train.size / 4);
+  assert.ok(steps > 4);
+  // The second of two ends in the middle of the second epoch; the first saved after the last step that both had made.
+  const stop = new AbortController();
+  const groups = localGroup(2);
+  const broken = groups.map((group, rank) =>
+    run(fresh(), tiny.train, {
+      ...options,
+      group,
+      checkpoint,
+      checkpointSteps: 2,
+      signal: stop.signal,
+      onProgress: (share) => {
+        if (rank === 0 && share * 3 > 1 + 4 / steps) stop.abort();
+      },
+    }),
+  );
+  await rejects(broken[0], 'ABORTED', /aborted/);
+  void broken[1].catch(() => undefined);
+  let made = 0;
+  const onProgress = () => made++;
+  const { learners, reports } = await together(3, fresh, { ...options, checkpoint, checkpointSteps: 2, onProgress });
+  assert.ok(made > 3 * steps && made < 3 * 2 * steps, 'the second epoch went on within');
+  for (const learner of learners) sameState(learner, alone, 'resumed');
+  for (const report of reports) {
+    assert.equal(report.length, 2, 'the first epoch was done');
+    assert.deepEqual(
+      report.map(({ loss, gradientNorm, validation }) => [loss, gradientNorm, validation]),
+      whole.slice(1).map(({ loss, gradientNorm, validation }) => [loss, gradientNorm, validation]),
+    );
+  }
+});
+
+test('processes that train different things are refused, with what differs', async () => {
+  const groups = localGroup(2);
+  const results = await Promise.allSettled(
+    [
+      run(learnerOf(make('maml')), tiny.train, { epochs: 1, group: groups[0] }),
+      run(learnerOf(make('maml', { steps: 2 })), tiny.train, { epochs: 1, group: groups[1] }),
+    ].map((each, rank) => (rank === 0 ? Promise.race([each, new Promise((go) => setTimeout(go, 500))]) : each)),
+  );
+  const [, second] = results;
+  assert.ok(second.status === 'rejected');
+  await rejects(Promise.reject(second.reason as Error), 'RANK', /algorithm\.steps was 3 there and is 2 here/);
+});
