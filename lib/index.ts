@@ -16,6 +16,7 @@ export * from './scenarios/index.js';
 export * from './tune/index.js';
 export * from './compare/index.js';
 export * from './report/index.js';
+export * from './distributed/index.js';
 
 import { addon } from './foundation/addon.js';
 

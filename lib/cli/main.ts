@@ -8,6 +8,7 @@ import { asUsage, collect, device, EXIT, given, integer, need, overridden, readC
 import { compare, tune } from './experiments.js';
 import type { CommandContext, CompareArguments, TuneArguments } from './experiments.js';
 import { openConsole, shellWord } from './output.js';
+import type { Ranks } from './ranks.js';
 import { addServiceCommands } from './service-commands.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -22,6 +23,8 @@ interface Shared {
 
 /** Aborted by the first interrupt; the second one ends the process at once. */
 const interrupt = new AbortController();
+/** The processes that run this command together, under mpirun. */
+let ranks: Ranks | undefined;
 /** How to go on after an interrupt, where that is possible. */
 let resumeHint: string | undefined;
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
@@ -30,7 +33,7 @@ let interruptedBy: keyof typeof SIGNALS = 'SIGINT';
 function onInterrupt(name: keyof typeof SIGNALS): void {
   interruptedBy = name;
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted + SIGNALS[name]);
-  process.stderr.write('\ninterrupted: finishing the step; again to quit at once\n');
+  process.stderr.write(`\n${ranks?.where() ?? ''}interrupted: finishing the step; again to quit at once\n`);
   interrupt.abort();
 }
 
@@ -77,6 +80,9 @@ function build(): Command {
     .option('--seed <n>', 'in place of seed', integer(0))
     .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
     .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
+    .option('--checkpoint-steps <n>', 'save the checkpoint after so many outer steps too', integer(1))
+    .option('--ranks <n>', 'under mpirun: refuse another number of processes', integer(1))
+    .option('--rank-timeout <s>', 'under mpirun: give a process up that does not answer (default: 60)', integer(1))
     .option('--json', 'JSON lines on stdout: one an epoch, then the result')
     .action(train);
 
@@ -245,7 +251,17 @@ async function inspect(files: string[], options: Shared & { config?: string }): 
 }
 
 async function train(
-  options: Shared & { config?: string; output?: string; resume?: true; fresh?: true; epochs?: number; seed?: number },
+  options: Shared & {
+    config?: string;
+    output?: string;
+    resume?: true;
+    fresh?: true;
+    epochs?: number;
+    seed?: number;
+    checkpointSteps?: number;
+    ranks?: number;
+    rankTimeout?: number;
+  },
 ): Promise<void> {
   if (options.resume && options.fresh)
     throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: --resume and --fresh exclude each other');
@@ -253,6 +269,7 @@ async function train(
   const config = await readConfig(path, options);
   if (options.epochs !== undefined) config.training.epochs = options.epochs;
   if (options.seed !== undefined) config.seed = options.seed;
+  if (options.checkpointSteps !== undefined) config.training.checkpointSteps = options.checkpointSteps;
   const { outputFolder, runTraining } = await import('./train.js');
   const output = options.output === undefined ? outputFolder(config, path) : resolve(options.output);
   resumeHint = [
@@ -261,13 +278,17 @@ async function train(
     ...given(options, ['output', 'epochs', 'seed', 'threads', 'device']),
     '--resume',
   ].join(' ');
+  const { joinRanks } = await import('./ranks.js');
+  ranks = await joinRanks({ processes: options.ranks, timeout: options.rankTimeout });
   await runTraining({
     config,
     output,
     start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new',
     console: openConsole(options.json === true),
     signal: interrupt.signal,
+    group: ranks?.group,
   });
+  await ranks?.group.leave();
 }
 
 const context: CommandContext = { signal: interrupt.signal, onInterrupt: (hint) => void (resumeHint = hint) };
@@ -408,4 +429,9 @@ try {
   await build().parseAsync();
 } catch (error) {
   process.exitCode = exitWith(error);
+  // The others wait for this process, and would for ever.
+  if (ranks !== undefined) {
+    process.stderr.write(`${ranks.where()}ends all processes\n`);
+    ranks.group.abort(Number(process.exitCode) || EXIT.failure);
+  }
 }

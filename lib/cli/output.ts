@@ -20,11 +20,16 @@ export function openConsole(json: boolean): Console {
   };
 }
 
+/** Of a process that leaves the showing to another one. */
+export const SILENT: Console = { result: () => undefined, json: () => undefined, note: () => undefined };
+
 export interface Progress {
   step(progress: number): void;
   epoch(report: EpochReport): void;
   stop(): void;
 }
+
+export const NO_PROGRESS: Progress = { step: () => undefined, epoch: () => undefined, stop: () => undefined };
 
 /** A bar on a terminal; one line an epoch anywhere else, so that logs hold no escape codes. */
 export function openProgress(label: string, metric: string): Progress {

@@ -79,7 +79,7 @@ async function checkSameRun(output: string, config: Config): Promise<void> {
       $schema: ______,
       ...rest
     } = of as Config;
-    const { epochs: _______, ...training } = rest.training;
+    const { epochs: _______, checkpointSteps: _________, ...training } = rest.training;
     const { baseDirectory: ________, ...data } = rest.data;
     return JSON.parse(JSON.stringify({ ...rest, training, data })) as unknown;
   };

@@ -5,6 +5,8 @@ import { describeDataset } from '../data/index.js';
 import { visible } from '../foundation/text.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
+import { broadcast } from '../foundation/process-group.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import { deviceName } from '../foundation/device.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { renderMarkdown, renderText } from '../evaluation/result-table.js';
@@ -23,7 +25,7 @@ import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
 import { named } from './named.js';
-import { openProgress, seconds } from './output.js';
+import { NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
 import type { Console } from './output.js';
 import {
   divide,
@@ -48,6 +50,8 @@ export interface TrainRun {
   start: Start;
   console: Console;
   signal: AbortSignal;
+  /** The processes that train together: the one of rank 0 writes the files. */
+  group?: ProcessGroup;
 }
 export interface TrainResult {
   prepared: Prepared;
@@ -60,10 +64,14 @@ export function outputFolder(config: Config, path: string): string {
   return config.output ?? resolve('runs', path === STDIN ? 'stdin' : basename(path, extname(path)));
 }
 
-export async function runTraining({ config, output, start, console, signal }: TrainRun): Promise<TrainResult> {
+export async function runTraining(run: TrainRun): Promise<TrainResult> {
+  const { config, output, start, signal, group } = run;
+  const leads = group === undefined || group.rank === 0;
+  const console = leads ? run.console : SILENT;
   const began = performance.now();
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
-  const folder = await openFolder(output, start, config);
+  // Nobody begins to work where the first process refuses to.
+  const folder = await ofFirst(group, 'the output folder', () => openFolder(output, start, config));
 
   const opened = await openData(config, signal);
   const later = folder.hasModel ? await laterRun(opened, folder, config) : undefined;
@@ -80,13 +88,20 @@ export async function runTraining({ config, output, start, console, signal }: Tr
   let learner = later?.learner ?? (await newLearner(prepared, split.trainRows));
   if (later === undefined) keepSplit(learner, split);
   else console.note(`goes on from ${learner.epochs} epochs`);
+  learner.group = group;
   const { reason } = learner.model.device;
   if (reason !== undefined) console.note(`on the processor: ${reason}`);
   console.note(describeEstimate(estimateTraining(learner, tasks, { metaBatch: config.training.metaBatch })));
+  const write = async (name: keyof typeof FILES, text: string) => {
+    if (leads) await writeDurable(path(name), [Buffer.from(text)]);
+  };
+  // Whoever goes on with a run has read its files before they are written anew.
+  await group?.allGather(new Uint8Array(0), 'the data');
   await write(
-    path('manifest'),
+    'manifest',
     `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`,
   );
+  const metrics = leads ? path('metrics') : undefined;
   await epochs(
     learner,
     tasks,
@@ -98,11 +113,11 @@ export async function runTraining({ config, output, start, console, signal }: Tr
       checkpoint: path(checkpoint),
     },
     'train',
-    path('metrics'),
+    metrics,
     console,
   );
   if (later !== undefined) keepSplit(learner, split);
-  const best = await keptEpoch(path(checkpoint), config.training.keep);
+  const best = await ofFirst(group, 'the epoch that was kept', () => keptEpoch(path(checkpoint), config.training.keep));
   let modelRows = split.trainRows;
   // Before a refit: after it, the validation rows are training rows.
   const decoders = config.evaluation.calibration ? await fitDecoders(prepared, learner, modelRows, signal) : undefined;
@@ -110,6 +125,7 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     modelRows = refitRows(prepared);
     learner = await newLearner(prepared, modelRows);
     keepSplit(learner, split);
+    learner.group = group;
     const all = trainingTasks(prepared, modelRows);
     console.note(`refit for ${best.epoch} epochs; ${describeTasks('train and validation', all)}`);
     await epochs(
@@ -117,12 +133,12 @@ export async function runTraining({ config, output, start, console, signal }: Tr
       all,
       { ...trainOptions(config, signal, split.sets['train']), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
       'refit',
-      path('metrics'),
+      metrics,
       console,
     );
   }
   const trainSeconds = seconds(trainStarted);
-  await saveLearner(learner, path('model'));
+  if (leads) await saveLearner(learner, path('model'));
 
   const evaluateStarted = performance.now();
   const evaluations = await evaluateSets(prepared, learner, modelRows, reportedSets(prepared), decoders, signal);
@@ -133,12 +149,13 @@ export async function runTraining({ config, output, start, console, signal }: Tr
     best: { ...best, metric: validationMetric(config, split.sets['train']) },
     seconds: { open: openSeconds, train: trainSeconds, evaluate: seconds(evaluateStarted), total: seconds(began) },
   };
-  await write(path('manifest'), `${JSON.stringify(manifest, undefined, 2)}\n`);
-  await write(path('evaluation'), `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
-  await write(path('table'), tables.map((table) => renderMarkdown(table)).join('\n'));
+  await write('manifest', `${JSON.stringify(manifest, undefined, 2)}\n`);
+  await write('evaluation', `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
+  await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   // That of the training stays: --resume with more epochs goes on from it. A run that went on with other data goes on from its model.
-  for (const name of ['refitCheckpoint', ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : [])] as const)
-    await rm(path(name), { force: true });
+  if (leads)
+    for (const name of ['refitCheckpoint', ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : [])] as const)
+      await rm(path(name), { force: true });
   for (const table of tables) console.result(renderText(table));
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
   console.json({
@@ -176,7 +193,7 @@ async function epochs(
   tasks: TaskSet,
   options: ConfiguredTraining,
   label: string,
-  metricsPath: string,
+  metricsPath: string | undefined,
   console: Console,
 ): Promise<void> {
   await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, label, metricsPath, console));
@@ -187,20 +204,28 @@ async function reportEpochs(
   tasks: TaskSet,
   options: ConfiguredTraining,
   label: string,
-  metricsPath: string,
+  metricsPath: string | undefined,
   console: Console,
 ): Promise<void> {
-  const progress = openProgress(label, options.metric);
+  const progress = metricsPath === undefined ? NO_PROGRESS : openProgress(label, options.metric);
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
       progress.epoch(report);
       const line = { event: 'epoch', phase: label, ...report };
       console.json(line);
-      await attempt(metricsPath, () => appendFile(metricsPath, `${JSON.stringify(line)}\n`));
+      if (metricsPath !== undefined)
+        await attempt(metricsPath, () => appendFile(metricsPath, `${JSON.stringify(line)}\n`));
     }
   } finally {
     progress.stop();
   }
+}
+
+/** What the process of rank 0 makes, for all of them. */
+async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
+  if (group === undefined) return make();
+  const own = group.rank === 0 ? Buffer.from(JSON.stringify(await make())) : new Uint8Array(0);
+  return JSON.parse(Buffer.from(await broadcast(group, own, at)).toString()) as R;
 }
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
@@ -221,8 +246,4 @@ async function keptEpoch(
 function describeTasks(name: string, tasks: TaskSet): string {
   const { tasks: size, support, query } = summary(tasks);
   return `${name}: ${size} tasks, ${support.median} support and ${query.median} query rows at the median`;
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await writeDurable(path, [Buffer.from(text)]);
 }

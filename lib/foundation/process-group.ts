@@ -1,4 +1,5 @@
 /** Several processes that train one learner together; lib/distributed makes them. */
+import { invalid } from './check.js';
 
 export interface ProcessGroup {
   /** Of this process, from 0. */
@@ -13,6 +14,18 @@ export interface ProcessGroup {
    * @throws {InnerloopError} RANK naming the processes that did not answer
    */
   allGather(bytes: Uint8Array, at: string): Promise<Uint8Array[]>;
+}
+
+/** @internal @throws {InnerloopError} INVALID_OPTION */
+export function checkGroup(value: unknown, field: string): void {
+  const { rank = -1, size = 0, allGather } = (value ?? {}) as Partial<ProcessGroup>;
+  const isGroup =
+    Number.isSafeInteger(size) &&
+    Number.isSafeInteger(rank) &&
+    rank >= 0 &&
+    rank < size &&
+    typeof allGather === 'function';
+  if (!isGroup) throw invalid(field, 'not a group of processes', value, 'what joinProcesses returned');
 }
 
 /** What the process of rank 0 has. @internal */

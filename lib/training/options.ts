@@ -3,6 +3,7 @@ import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { METRIC, EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { checkGroup } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
@@ -94,6 +95,7 @@ export const TRAIN_OPTIONS = {
   },
   group: {
     ...given<ProcessGroup>('ProcessGroup'),
+    check: checkGroup,
     defaultDoc: 'this process alone',
     doc: 'The processes that train together, from joinProcesses: each computes a share of every meta-batch, and all end with the bits that one alone would have.',
   },

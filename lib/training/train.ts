@@ -165,7 +165,7 @@ async function* trainAlone(
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
         });
         const progress = (epoch - 1 - state.start + s / steps) / epochs;
-        const nameTask = (task: number) => `epoch ${epoch}, task ${tasks.keys[order[from + task]]}`;
+        const nameTask = (task: number) => `epoch ${epoch}, step ${s + 1}, task ${tasks.keys[order[from + task]]}`;
         const step = await learner.step(batch, progress, signal, nameTask, epoch, state.start);
         losses.set(step.taskLosses, from);
         sampler.update(order.subarray(from, to), step.taskLosses);

@@ -91,7 +91,7 @@ Napi::Value gradient_part(const Napi::CallbackInfo& info) {
     const Index part = integer(options, "part", 0, static_cast<double>(parts - 1));
     const auto result = std::make_shared<GradientPart<T>>(c, read_direction(info), part, parts);
     return run_job(
-        info.Env(), c->threads, c->token,
+        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
         [c, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex);
           const auto rates_lock = lock_rates(*c);
@@ -147,11 +147,12 @@ Napi::Value apply_parts(const Napi::CallbackInfo& info) {
     };
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
-        info.Env(), c->threads, c->token,
-        [c, of, gradient, step, result](const Poll&) {
-          const StepLocks locks(*c->store, c->rates.get());
+        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        [c, of, gradient, step, result](const Poll& poll) {
+          StepLocks<T> locks(*c->store, c->rates.get(), poll);
           require(c->store->step == of->step, "the parameters were updated after this gradient was taken");
           MetaGradient<T> sum = gradient->reduce();
+          locks.begin_update();
           result->gradient_norm = apply_gradient(*c->store, c->rates.get(), step, sum);
           result->loss = sum.loss;
           result->task_losses = std::move(sum.task_losses);
