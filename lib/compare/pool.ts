@@ -9,7 +9,10 @@ export interface Pooled {
   seedDeviation: number | null;
   /** Standard deviation of the splits' means over their seeds; null with one split. */
   splitDeviation: number | null;
-  /** Half the 95 % interval that the seeds alone would give: t₀.₉₇₅ · deviation / √runs; 0 with one seed, whose spread is not known. */
+  /**
+   * Half the 95 % interval that the seeds alone would give, 1.96 · deviation / √runs; 0 with one seed, whose spread is not known. Of two
+   * seeds the deviation is itself a guess; Student's quantile of one degree of freedom would hide everything else.
+   */
   seedHalf: number;
 }
 
@@ -58,7 +61,7 @@ export function pool(
     values: names === undefined ? perSplit[0] : byName(perSplit, bySplit, set, names),
     seedDeviation,
     splitDeviation: deviation(means.map(meanOf)),
-    seedHalf: seedDeviation === null ? 0 : (studentT(degrees) * seedDeviation) / Math.sqrt(own.length),
+    seedHalf: seedDeviation === null ? 0 : (studentT(Infinity) * seedDeviation) / Math.sqrt(own.length),
   };
 }
 

@@ -125,17 +125,15 @@ export function compareRuns(runs: readonly MethodRun[], validationMetric?: strin
     pooled.findIndex((own) => own.some((each) => each !== undefined)),
   );
   const minus = (reference: readonly (Pooled | undefined)[], except: number) =>
-    widened(
-      intervals(
-        columns,
-        pooled.map((own, m) =>
-          own.map((each, c) => (m === except ? undefined : difference(each?.values, reference[c]?.values))),
-        ),
+    intervals(
+      columns,
+      pooled.map((own, m) =>
+        own.map((each, c) => (m === except ? undefined : difference(each?.values, reference[c]?.values))),
       ),
-      (m, c) => bothHalves(pooled[m][c]!, reference[c]!),
     );
-  const differences = minus(pooled[first], first);
+  const differences = widened(minus(pooled[first], first), (m, c) => bothHalves(pooled[m][c]!, pooled[first][c]!));
   const chance = runs.filter(({ kind }) => kind === 'chance');
+  // Of the tasks alone: whether they tell a learner from chance is no question of its seeds.
   const toChance = chance.length === 0 ? undefined : minus(pooledOf(chance), -1);
   const deciding = Math.max(
     0,

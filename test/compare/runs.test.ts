@@ -180,7 +180,7 @@ test('seeds and splits are pooled: a task of two splits counts once; intervals h
 
   // One split; the seeds differ by one in every task, the tasks not at all: all of the interval is the seeds'.
   const flat = compareRuns([runOf('a', [1, 1, 1]), runOf('a', [2, 2, 2], { seed: 2 }), runOf('b', [1, 1, 1])]);
-  const half = (12.7062047362 * Math.SQRT1_2) / Math.SQRT2;
+  const half = (1.959963984540054 * Math.SQRT1_2) / Math.SQRT2;
   const { low, high } = flat.methods[0].cells[0]!;
   assert.ok(Math.abs(low! - (1.5 - half)) < 1e-9 && Math.abs(high! - (1.5 + half)) < 1e-9, `${low} ${high}`);
   assert.deepEqual(flat.methods[1].cells[0], { mean: 1, low: 1, high: 1, tasks: 3 });
