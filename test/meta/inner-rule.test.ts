@@ -1,23 +1,15 @@
-/** Inner rules, proximal terms, multi-step losses and implicit gradients against unrolled derivatives, differences and a dense solve. */
+/** Inner rules, proximal terms and multi-step losses against unrolled derivatives and finite differences; options of the inner loop. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import fc from 'fast-check';
 import { packTasks } from '../../lib/batch/batch.js';
-import type {
-  Activation,
-  InnerLoop,
-  InnerRule,
-  ModelSpec,
-  Parameters,
-  TaskExample,
-} from '../../lib/foundation/contract.js';
+import type { Activation, InnerLoop, InnerRule, Parameters, TaskExample } from '../../lib/foundation/contract.js';
 import { adapt } from '../../lib/meta/inner-loop.js';
 import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient.js';
-import { defineModel } from '../../lib/model/model.js';
 import { random } from '../../lib/foundation/random.js';
-import { gauss } from '../fixtures/gauss.js';
-import { anyShape, build, combine, derivative, direction, dot, norm, rows, vector } from '../fixtures/random-model.js';
+import { anyShape, build, combine, derivative, direction, dot, norm } from '../fixtures/random-model.js';
 import type { Case } from '../fixtures/random-model.js';
+import { map, implicitCase } from '../fixtures/inner-rules.js';
 
 const ALL = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies Activation[];
 const SMOOTH = ALL.slice(1);
@@ -48,13 +40,7 @@ function withExtras(c: Case, { inner, proximal, several }: Extras): InnerLoop {
 
 const named = (x: Parameters, names: readonly string[]): Parameters =>
   Object.fromEntries(names.map((name) => [name, x[name]]));
-const map = (x: Parameters, f: (name: string, i: number) => number): Parameters =>
-  Object.fromEntries(
-    Object.entries(x).map(([name, { shape, data }]) => [
-      name,
-      { shape, data: Float64Array.from(data, (_, i) => f(name, i)) },
-    ]),
-  );
+
 /** The numbers of a rule. */
 function numbersOf(rule: InnerRule): { kind: string; beta1: number; beta2: number; epsilon: number } {
   if (typeof rule === 'string' || rule.kind === 'sgd') return { kind: 'sgd', beta1: 0, beta2: 0, epsilon: 0 };
@@ -267,123 +253,6 @@ test('momentum 0 and no proximal term are plain steps; weights on the last step 
     }),
     { seed: 4, numRuns: RUNS / 2, endOnFailure: true },
   ));
-
-// ------------------------------------------------------------------------------------------ implicit gradients
-
-const SPEC: ModelSpec = {
-  inputs: [
-    { name: 'c', kind: 'categorical', cardinality: 4, dim: 2 },
-    { name: 'x', kind: 'dense', size: 3 },
-  ],
-  body: { kind: 'mlp', hidden: [4], activation: 'tanh' },
-  head: { loss: 'mse' },
-};
-const implicitCase = (seed: number, adapted: InnerLoop['adapt'], steps: number, options: Partial<InnerLoop> = {}) => {
-  const model = defineModel(SPEC, { precision: 'float64' });
-  const params = vector(model, random(seed, 'params'));
-  const tasks = Array.from({ length: 3 }, (_, t) => ({
-    support: rows(SPEC, [0, 3, 6][t], random(seed, 'support', t)),
-    query: rows(SPEC, 2 + t, random(seed, 'query', t)),
-  }));
-  const inner: InnerLoop = {
-    steps,
-    learningRate: 0.1,
-    adapt: adapted,
-    order: 2,
-    proximal: 3,
-    implicit: { cgSteps: 200, cgTolerance: 1e-13 },
-    ...options,
-  };
-  return { model, params, tasks, batch: packTasks(model, tasks), inner, stream: random(seed, 'directions') };
-};
-
-test('gradients through cut steps are those of a function: ⟨u, dG·v⟩ = ⟨v, dG·u⟩', async () => {
-  const c = implicitCase(11, 'all', 3, { proximal: 0, implicit: undefined, learningRate: 0.5 });
-  const [u, v] = [direction(c.params, c.stream), direction(c.params, c.stream)];
-  for (const kind of ['sgd', 'momentum', 'adam'] as const) {
-    const at = async (order: 1 | 2, along: Parameters, x: number) => {
-      const inner: InnerRule = kind === 'adam' ? { kind, clipNorm: 0.2, epsilon: 0.05 } : { kind, clipNorm: 0.2 };
-      const params = combine(c.params, 1, along, x);
-      return (await metaGradient(c.model, params, c.batch, { ...c.inner, order, inner })).gradient;
-    };
-    const asymmetry = async (order: 1 | 2) => {
-      const slope = async (along: Parameters, onto: Parameters) =>
-        (dot(await at(order, along, 1e-5), onto) - dot(await at(order, along, -1e-5), onto)) / 2e-5;
-      const [uv, vu] = [await slope(v, u), await slope(u, v)];
-      return Math.abs(uv - vu) / Math.max(Math.abs(uv), Math.abs(vu));
-    };
-    const exact = await asymmetry(2);
-    assert.ok(exact < 1e-7, `${kind}: ${exact}`);
-    // What holds the inner gradients constant is the gradient of nothing.
-    const held = await asymmetry(1);
-    assert.ok(held > 1e-3, `${kind}: ${held}`);
-  }
-});
-
-test('the implicit gradient is the derivative of the loss where the steps reach the minimum', async () => {
-  for (const [i, adapted] of (['all', ['mlp.*'], ['embedding.*', 'mlp.1.*'], ['mlp.1.*']] as const).entries()) {
-    for (let seed = 1; seed <= 3; seed++) {
-      const { model, params, batch, inner, stream } = implicitCase(
-        10 * i + seed,
-        adapted === 'all' ? 'all' : [...adapted],
-        400,
-      );
-      const { gradient } = await metaGradient(model, params, batch, inner);
-      const u = direction(params, stream);
-      const { slope } = await derivative(
-        async (x) => (await metaGradient(model, combine(params, 1, u, x), batch, inner)).loss,
-        1e-3,
-      );
-      assert.ok(
-        Math.abs(slope - dot(gradient, u)) <= 1e-8 * Math.max(1, norm(gradient)),
-        `${adapted}: ${dot(gradient, u)} is not ${slope}`,
-      );
-    }
-  }
-});
-
-test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow parameters included', async () => {
-  const names = ['embedding.c.weight', 'mlp.0.weight', 'mlp.0.bias'];
-  const { model, params, tasks, batch, inner } = implicitCase(5, names, 2);
-  const { gradient } = await metaGradient(model, params, batch, inner);
-  const adapted = await adapt(model, params, batch, inner);
-  let expected = combine(params, 0);
-  for (const [t, task] of tasks.entries()) {
-    const at = { ...params, ...adapted[t] };
-    const v = (await hessianVectorProduct(model, at, task.query, combine(params, 0))).gradient;
-    if (task.support.labels.length === 0) {
-      expected = combine(expected, 1, v, 1 / tasks.length);
-      continue;
-    }
-    const fast = names.flatMap((name) => Array.from(params[name].data, (_, i) => [name, i] as const));
-    const unit = (name: string, i: number) => map(params, (n, j) => Number(n === name && i === j));
-    const columns = await Promise.all(
-      fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product),
-    );
-    const matrix = fast.map(([name, i], r) =>
-      fast.map((_, c) => Number(r === c) + columns[c][name].data[i] / inner.proximal!),
-    );
-    const x = gauss(
-      matrix,
-      fast.map(([name, i]) => v[name].data[i]),
-    );
-    const mixed = columns.reduce((sum, column, c) => combine(sum, 1, column, -x[c] / inner.proximal!), v);
-    const of = map(params, (name, i) =>
-      names.includes(name) ? x[fast.findIndex(([n, j]) => n === name && j === i)] : mixed[name].data[i],
-    );
-    expected = combine(expected, 1, of, 1 / tasks.length);
-  }
-  assert.ok(norm(combine(gradient, 1, expected, -1)) <= 1e-9 * norm(expected));
-});
-
-test('without steps, or with no curvature to follow, the implicit gradient is that of the query loss', async () => {
-  const { model, params, batch, inner } = implicitCase(7, 'all', 0);
-  const { gradient } = await metaGradient(model, params, batch, inner);
-  const plain = await metaGradient(model, params, batch, { ...inner, implicit: undefined });
-  assert.ok(norm(combine(gradient, 1, plain.gradient, -1)) <= 1e-14);
-});
-
-// ------------------------------------------------------------------------------------------ options
 
 test('options of the inner loop are checked by name', async () => {
   const { model, params, batch, inner } = implicitCase(1, 'all', 2);

@@ -36,7 +36,7 @@ export const MUTANTS = [
     below: 'native/solvers',
     from: 'plan.kernels.axpy(n, -inner.proximal, d, start);',
     to: '',
-    suites: ['meta/inner-rule', 'meta/derivatives', ...SOLVERS],
+    suites: ['meta/inner-rule', 'meta/implicit-gradient', 'meta/derivatives', ...SOLVERS],
   },
   {
     name: 'gradient: first order whatever was asked',
