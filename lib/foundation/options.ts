@@ -253,5 +253,9 @@ export function docOf({ doc, default: standard, defaultDoc }: OptionSpec): strin
 
 /** What a table declares to be searched, its options by name. */
 export function searchSpaceOf(table: OptionTable): SearchSpace {
+  const given: unknown = table;
+  const isTable = typeof given === 'object' && given !== null && !Array.isArray(given);
+  if (!isTable || !Object.values(given).every((spec: unknown) => typeof spec === 'object' && spec !== null))
+    throw invalid('table', 'not a table of options', given, 'a table such as maml.options');
   return Object.fromEntries(Object.entries(table).flatMap(([name, { search }]) => (search ? [[name, search]] : [])));
 }

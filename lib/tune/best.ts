@@ -1,5 +1,5 @@
 /** What a search found. */
-import { checkArray, invalid } from '../foundation/check.js';
+import { checkArray, checkOneOf, invalid } from '../foundation/check.js';
 import type { Trial } from './tune.js';
 
 /** A setting of the last round, and its mean over the seeds and splits. */
@@ -35,6 +35,10 @@ export function meanByIndex(trials: readonly Trial[]): Found[] {
  */
 export function rankedSettings(trials: readonly Trial[], way: 'lower' | 'higher' = 'lower'): Found[] {
   checkArray(trials, 'trials', 'trials');
+  checkOneOf(way, 'way', ['lower', 'higher']);
+  for (const [i, trial] of (trials as readonly (Partial<Trial> | null | undefined)[]).entries())
+    if (typeof trial?.rung !== 'number' || typeof trial.index !== 'number')
+      throw invalid(`trials[${i}]`, 'not a trial', trial, 'what tune yielded');
   const last = Math.max(...trials.map(({ rung }) => rung));
   const found = meanByIndex(trials.filter(({ rung }) => rung === last));
   if (found.length === 0) throw invalid('trials', 'hold no setting that was measured', trials, 'what tune yielded');
