@@ -63,6 +63,7 @@ export type {
   TanpOptions,
 } from '../meta/algorithm-option-types.js';
 
+/** All algorithms by the names of their factories. */
 export const ALGORITHMS = {
   maml,
   fomaml,
@@ -86,4 +87,5 @@ export const ALGORITHMS = {
   joint,
   fineTune,
 } as const satisfies Record<string, ((options?: never) => Algorithm) & { readonly options: OptionTable }>;
+/** Name of an algorithm of the library. */
 export type AlgorithmName = keyof typeof ALGORITHMS;

@@ -58,7 +58,7 @@ export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss']
 const lossesThat = (has: (loss: Loss) => true | undefined) =>
   `loss ${lossesWhere((loss) => has(loss) === true).join(' or ')}`;
 
-/** What training fixed, by item row of the dataset: the learner's own catalog, or another translated. @internal */
+/** What training fixed, by item row of the dataset: the learner's own catalog, or another translated. */
 export interface RowState {
   readonly mean: number;
   /** b_i, where labels are centred on biases. */
@@ -136,7 +136,7 @@ export function translateRows(state: RowState, from: Dataset, to: Dataset): RowS
   };
 }
 
-/** What a batch needs to know of its rows. @internal */
+/** What a batch needs to know of its rows. */
 export interface RowContext {
   readonly rules: RowRules;
   readonly state: RowState;

@@ -36,6 +36,7 @@ export interface MethodRun {
   epoch: number | null;
 }
 
+/** A mean over tasks with its interval. */
 export interface RunTableCell {
   mean: number;
   /** Ends of the 95 % bootstrap interval over tasks; null with fewer than two. */
@@ -43,6 +44,7 @@ export interface RunTableCell {
   high: number | null;
   tasks: number;
 }
+/** A method of a comparison. */
 export interface RunTableRow {
   method: string;
   kind: MethodRun['kind'];

@@ -5,6 +5,7 @@ import { visible, wrap } from '../foundation/text.js';
 import { labelCounts, timeUnit, unratedLabel } from './remarks.js';
 import type { TimeUnit } from './remarks.js';
 
+/** A feature, and what it reaches. */
 export interface DescribedFeature {
   of: 'user' | 'item' | 'interaction';
   name: string;
@@ -15,6 +16,7 @@ export interface DescribedFeature {
   missing: number | undefined;
 }
 
+/** What was understood of data; see `describeDataset`. */
 export interface DatasetDescription {
   interactions: number;
   users: number;

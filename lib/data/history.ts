@@ -7,6 +7,7 @@ import { groupRows } from '../foundation/group-rows.js';
 import { DEFAULT_MAX_LENGTH } from './feature-spec.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 
+/** Options of `withHistory`. */
 export interface HistoryOptions {
   /** The column's name. Default `history`. */
   name?: string;

@@ -24,6 +24,7 @@ import { checkSource } from './source.js';
 import type { DataSource, EntitySource } from './source.js';
 import { createVocabulary } from './vocabulary.js';
 
+/** Options of `openDataset`. */
 export interface OpenOptions {
   /** Folder that relative paths start from, in `from` and in SQL. Default: the process's working directory. */
   baseDirectory?: string;

@@ -17,6 +17,7 @@ export const FORMATS = [
   'postgres',
   'xlsx',
 ] as const;
+/** Formats that are read; see `format` of `FileOptions`. */
 export type FileFormat = (typeof FORMATS)[number];
 
 /** How a file is read. What is left out is taken from the whole file, or the reading stops and says what to write. */

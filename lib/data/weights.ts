@@ -6,6 +6,7 @@ import type { Dataset, DenseColumn } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { rawNumbers } from './scaling.js';
 
+/** Options of `rowWeights`. */
 export interface RowWeightOptions {
   /** Interactions halve in weight with every `halfLife`, in the unit of the time column (Unix seconds for dates). */
   recency?: {
@@ -25,6 +26,7 @@ export interface RowWeightOptions {
   rows?: Int32Array;
 }
 
+/** How counts become weights. */
 export interface CountConfidence {
   /** Default 1. */
   alpha?: number;
@@ -32,6 +34,7 @@ export interface CountConfidence {
   scale?: 'linear' | 'log';
 }
 
+/** How probable it is that an interaction was observed, by how popular its item is. */
 export interface PopularityPropensity {
   /** Whose popularity. Default `item`. */
   of?: 'item' | 'user';

@@ -24,10 +24,12 @@ export interface LoggedRows {
   /** Cluster c owns rows `offsets[c]` … `offsets[c + 1] − 1`: rows of one user are not independent. Default: each row alone. */
   offsets?: Int32Array;
 }
+/** Options of `counterfactual`. */
 export interface CounterfactualOptions {
   /** Weights π_i / p_i are cut to this: less variance, some bias. Default Infinity. */
   clip?: number;
 }
+/** An estimate from logged data, with its interval. */
 export interface CounterfactualEstimate {
   /** Inverse propensity scores, mean of w_i r_i (Horvitz & Thompson 1952): unbiased, and the widest. */
   ips: Interval;
@@ -134,6 +136,7 @@ function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int3
   return { mean, low: mean - half, high: mean + half, tasks };
 }
 
+/** Options of `popularityPropensity`. */
 export interface PropensityOptions {
   /** γ in p ∝ (n + 1)^γ: 1 shows items as often as they were taken, 0 all alike. Default 1. */
   power?: number;
@@ -162,6 +165,7 @@ export function popularityPropensity(
   return mass.map((value) => value / total);
 }
 
+/** Options of `policyValue`. */
 export interface PolicyOptions extends CounterfactualOptions {
   /** The logged chances: one a row of the dataset (of each interaction), or one a row of its items. */
   propensity: Float64Array;

@@ -29,6 +29,7 @@ import { checkVaried, standardFor } from './standard.js';
 
 export type { EvaluateOptions };
 
+/** Results of one method. */
 export interface MethodEvaluation {
   method: string;
   /** Predicted rating, probability or ranking score of every query row, in task order. */
@@ -40,6 +41,7 @@ export interface MethodEvaluation {
   reliability?: Reliability;
 }
 
+/** What `evaluate` returns. */
 export interface Evaluation {
   /** The learner before and after adaptation, then the baselines. */
   methods: MethodEvaluation[];

@@ -17,6 +17,7 @@ export interface Gap extends Interval {
   /** Share of random regroupings of the tasks with as wide a gap: of "no group differs", whichever pair stands out. */
   p: number;
 }
+/** A metric by groups, and the gap between them. */
 export interface GroupComparison {
   /** One mean a group with its bootstrap interval (NaN with fewer than `minimum` tasks), in order of first appearance. */
   groups: GroupInterval[];

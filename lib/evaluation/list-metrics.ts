@@ -12,6 +12,7 @@ import { DEFAULT_THRESHOLD } from './metrics.js';
 import type { MetricResult } from './metrics.js';
 import { listMetric, splitName } from './names.js';
 
+/** Options of `evaluateLists`. */
 export interface ListOptions {
   /** Names, each with the places that count: `coverage@10`. Default: all that the data allow, at the lists' length. */
   metrics?: readonly string[];

@@ -20,6 +20,7 @@ export interface RankedLists {
   candidates: Int32Array;
 }
 
+/** Options of `rankCatalog`. */
 export interface RankOptions {
   /** Items a list. Default 10. */
   count?: number;

@@ -14,6 +14,7 @@ import type { TaskWindow } from './window.js';
 
 export type { MetricOptions };
 
+/** Options of `evaluateScores`. */
 export interface EvaluationOptions extends MetricOptions {
   /** Names as `parseMetric` reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
   metrics?: readonly (string | CustomMetric)[];

@@ -9,6 +9,7 @@ export interface ReliabilityBin {
   /** Share of label 1. */
   observed: number;
 }
+/** How well probabilities match what happened. */
 export interface Reliability {
   /** Bins that hold rows, by rising probability. */
   bins: ReliabilityBin[];
@@ -19,6 +20,7 @@ export interface Reliability {
   /** Mean of (p − y)² (Brier 1950). */
   brier: number;
 }
+/** Options of `reliability`. */
 export interface ReliabilityOptions {
   /** Default 10. */
   bins?: number;

@@ -39,6 +39,7 @@ export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions
 /** Sums of the same differences in another order may differ by rounding: a tie must count as one. */
 const ROUNDING = 1e-12;
 
+/** What `randomizationTest` returns. */
 export interface RandomizationTest {
   mean: number;
   p: number;
@@ -78,6 +79,7 @@ export function randomizationTest(a: PerTask, b: PerTask, options: ResampleOptio
   return { mean, p: exact ? extreme / patterns : (extreme + 1) / (patterns + 1), tasks: n, exact };
 }
 
+/** What `wilcoxon` returns. */
 export interface WilcoxonTest {
   /** The smaller of the rank sums of positive and negative differences. */
   statistic: number;
@@ -157,6 +159,7 @@ export interface ComparedMethod {
   method: string;
   metrics: Record<string, PerTask>;
 }
+/** Two methods, task by task, on one metric. */
 export interface Comparison {
   metric: string;
   method: string;

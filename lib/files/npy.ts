@@ -12,6 +12,7 @@ import { readWhole } from './durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { fromHalf } from './halves.js';
 
+/** An array of an `.npy` file. */
 export interface NpyArray {
   /** `[]` is a scalar; a dimension may be 0. */
   shape: number[];

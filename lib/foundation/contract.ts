@@ -22,7 +22,9 @@ export type {
 
 // ---------------------------------------------------------------------------------------------- tensors and models
 
+/** Of the numbers of a model. */
 export type Precision = 'float32' | 'float64';
+/** Numbers in either precision. */
 export type FloatArray = Float32Array | Float64Array;
 
 /** A dense row-major array. */
@@ -71,11 +73,13 @@ export type LossSpec =
 export type ScoreKind = 'label' | 'probability' | 'order';
 /** An auxiliary head: outputs of its own on the same body, with labels of its own (NaN where a row has none). */
 export type AuxiliaryHead = LossSpec & AuxiliaryOptions;
+/** What a model is trained for: a loss, and further heads beside it. */
 export type HeadSpec = LossSpec & {
   /** Further heads, whose weighted losses are added. */
   also?: AuxiliaryHead[];
 };
 
+/** What `defineModel` takes. */
 export interface ModelSpec {
   /** Concatenated in this order. */
   inputs: InputSpec[];
@@ -89,9 +93,11 @@ export interface ModelSpec {
 
 /** Values of one input, one entry a row: a number (categorical), a list of ids (bag) or a list of numbers (dense). */
 export type InputValues = ArrayLike<number> | ArrayLike<ArrayLike<number>>;
+/** Values of the inputs, by name, a row each. */
 export interface Rows {
   inputs: Record<string, InputValues>;
 }
+/** Rows with what is to be predicted of them. */
 export interface LabelledRows extends Rows {
   labels: ArrayLike<number>;
   /** Labels of auxiliary heads by their names, NaN where a row has none. */
@@ -99,11 +105,13 @@ export interface LabelledRows extends Rows {
   /** Weight of each row in the losses, ≥ 0. Default: equal. */
   weights?: ArrayLike<number>;
 }
+/** A task as plain rows: what is known, and what is asked. */
 export interface TaskExample {
   support: LabelledRows;
   query: LabelledRows;
 }
 
+/** How a task gets its own parameters. */
 export interface InnerLoop {
   /** Adaptation steps K ≥ 0. */
   steps: number;
@@ -153,6 +161,7 @@ export type InnerRule =
   | { kind: 'momentum'; momentum?: number; clipNorm?: number }
   | { kind: 'adam'; beta1?: number; beta2?: number; epsilon?: number; clipNorm?: number };
 
+/** How the derivative of an inner minimum is solved for. */
 export interface ImplicitGradient {
   /** Most conjugate-gradient steps, each one Hessian-vector product. Default 5. */
   cgSteps?: number;
@@ -170,6 +179,7 @@ export interface Vocabulary {
   idOf(text: string): number;
 }
 
+/** A column of numbers, `size` a row. */
 export interface DenseColumn {
   kind: 'dense';
   name: string;
@@ -191,6 +201,7 @@ export interface DenseScaling {
    */
   raw?: FloatArray;
 }
+/** A column of one id a row. */
 export interface CategoricalColumn {
   kind: 'categorical';
   name: string;
@@ -198,6 +209,7 @@ export interface CategoricalColumn {
   /** One id for each row. */
   data: Int32Array;
 }
+/** A column of any number of ids a row. */
 export interface BagColumn {
   kind: 'bag';
   name: string;
@@ -224,6 +236,7 @@ export interface SequenceColumn {
   offsets: Int32Array;
   data: Int32Array;
 }
+/** A column of a table, by kind. */
 export type Column = DenseColumn | CategoricalColumn | BagColumn | SequenceColumn;
 
 /** A feature table. Row 0 stands for an unknown entity: every feature missing. Row i is the entity `keys.values[i]`. */

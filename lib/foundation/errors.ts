@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'CUDA_INTERFACE' // the plugin is of another version
   | 'IO'; // the operating system refused a read or write
 
+/** What an error says beside what is wrong. */
 export interface ErrorDetails {
   /** Path of the offending field, column or file: `innerLoop.steps`, `ratings.csv:rating`. */
   field?: string;

@@ -32,6 +32,7 @@ import type { StoredSplit } from '../tasks/stored-split.js';
 import { checkKnowsUncertainty, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
+/** What `createLearner` takes. */
 export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
   model: Model;
   algorithm: Algorithm;

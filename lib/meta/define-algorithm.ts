@@ -23,6 +23,7 @@ const SPEC = {
   ...SCHEDULES,
 } as const satisfies OptionTable;
 
+/** What an algorithm of one’s own is made of: options of gradient steps, and a graph where it has one. */
 export type AlgorithmSpec = OptionsOf<typeof SPEC> & {
   /**
    * Writes a graph of operations over the matrices of one task, which the core checks, runs and differentiates: with

@@ -14,10 +14,12 @@ import type { ResidentParameters } from '../model/resident.js';
 
 const METHODS = ['prototypical', 'matching'] as const;
 
+/** Options of `episodeGradient`. */
 export interface EpisodeOptions extends CallOptions {
   method: (typeof METHODS)[number];
 }
 
+/** Loss and gradient of a batch of episodes. */
 export interface EpisodeGradient {
   /** Mean over tasks of the query loss. */
   loss: number;

@@ -22,6 +22,7 @@ import { checkTensors } from '../model/check-tensors.js';
 import { ResidentParameters } from '../model/resident.js';
 import type { Model } from '../model/model.js';
 
+/** Options of a call of the core. */
 export interface CallOptions {
   /** Stops the call between tasks; the promise rejects with code ABORTED. */
   signal?: AbortSignal;

@@ -14,6 +14,7 @@ export interface MetaGradientOptions extends CallOptions, TableOptions {
   direction?: 'meta-gradient' | 'reptile';
 }
 
+/** What `metaGradient` returns. */
 export interface MetaGradient<G = Parameters> {
   /** Mean over tasks of the query loss after adaptation. */
   loss: number;
@@ -82,6 +83,7 @@ export async function metaGradient(
   return { loss, taskLosses, gradient, learningRateGradient };
 }
 
+/** What `hessianVectorProduct` returns. */
 export interface HessianVectorProduct<G = Parameters> {
   /** Mean loss over the rows. */
   loss: number;

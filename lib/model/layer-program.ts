@@ -9,6 +9,7 @@ import { INPUT_OPTIONS } from './inputs.js';
 export type Initial =
   { kind: 'normal'; deviation: number } | { kind: 'uniform'; bound: number } | { kind: 'constant'; value: number };
 
+/** A parameter of a model, by name and shape. */
 export interface TensorSpec {
   readonly name: string;
   readonly shape: readonly number[];

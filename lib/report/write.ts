@@ -8,10 +8,12 @@ import { renderReport } from './page.js';
 import { readRun } from './read.js';
 import { slug } from './words.js';
 
+/** Options of `writeReport`. */
 export interface ReportOptions {
   /** Folder for the figures as SVG files. Default: the page's name without its ending and `-figures`, beside it. */
   figures?: string;
 }
+/** What `writeReport` wrote. */
 export interface ReportFiles {
   /** The page. */
   html: string;

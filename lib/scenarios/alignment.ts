@@ -12,6 +12,7 @@ import { checkLearner } from './scenario.js';
 import { ALIGNMENT_OPTIONS } from './options.js';
 import type { AlignmentOptions } from './option-types.js';
 
+/** How the gradients of groups of tasks point, pair by pair. */
 export interface Alignment {
   groups: { name: string; tasks: number }[];
   /**

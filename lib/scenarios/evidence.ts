@@ -12,6 +12,7 @@ import { resolveOptions } from '../foundation/options.js';
 import { EVIDENCE_OPTIONS } from './options.js';
 import type { EvidenceOptions } from './option-types.js';
 
+/** An item to ask a new user about, and why. */
 export interface EvidenceCandidate {
   item: string;
   /** popularity × norm, each as a share of its largest. */

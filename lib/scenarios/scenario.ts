@@ -19,6 +19,7 @@ export interface Series {
   low: (number | null)[];
   high: (number | null)[];
 }
+/** Lines over one axis, as a scenario returns them. */
 export interface Chart {
   title: string;
   /** Names that the values 0, 1 … of x stand for, where they do. */

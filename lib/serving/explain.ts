@@ -16,6 +16,7 @@ import type { Context, RowValues } from './support.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
 
+/** A support row, and how much it moved a score. */
 export interface Explanation {
   item: string;
   /** The label that the user gave it. */
@@ -23,6 +24,7 @@ export interface Explanation {
   /** What the score would lose without this interaction, in the units of `predict`; negative where it would gain. */
   influence: number;
 }
+/** Options of `explain`. */
 export interface ExplainOptions {
   /**
    * `gradient`: to first order, from the gradients of the inner loop, exactly for `ridge`. `leaveOneOut`: by adapting again

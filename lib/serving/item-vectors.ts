@@ -37,6 +37,7 @@ export async function itemVectorsOf(learner: Learner, catalog: Dataset, rows: In
   return vectors;
 }
 
+/** An item like another, and how much. */
 export interface SimilarItem {
   item: string;
   /** Cosine of the angle between the vectors of the two items, −1 to 1. */

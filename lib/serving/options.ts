@@ -12,6 +12,7 @@ import {
 import type { FeatureValues } from '../batch/given-features.js';
 import type { ItemBoost, ItemFilter } from './item-terms.js';
 
+/** Options of `recommend`. */
 export interface RecommendOptions {
   /** Default 10. */
   count?: number;
@@ -122,4 +123,5 @@ export function checkRecommend(options: RecommendOptions) {
     signal,
   };
 }
+/** @internal */
 export type RecommendSettings = ReturnType<typeof checkRecommend>;

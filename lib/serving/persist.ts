@@ -99,6 +99,7 @@ function checkIsLearner(learner: unknown): void {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
 }
 
+/** Options of `loadLearner`. */
 export interface LoadOptions extends Pick<ModelOptions, 'threads' | 'device'> {
   /** What `defineAlgorithm` returned for the learner: needed where it has a graph, which no file holds. */
   algorithm?: Algorithm;

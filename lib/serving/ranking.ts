@@ -18,6 +18,7 @@ import type { Person } from './person.js';
 import { rankByScores } from './score-rows.js';
 import { contextOf, itemRows, packSupport } from './support.js';
 
+/** An item of a list. */
 export interface Recommendation {
   item: string;
   /** The predicted rating, or the score that items are ranked by; a boost is not part of it. */

@@ -12,6 +12,7 @@ import type { TimeCuts } from './split-time.js';
 import { subsetTasks } from './subset.js';
 import { rowsWhere, select } from './select.js';
 
+/** What `splitTasks` returns. */
 export interface Split<Sets = Record<string, TaskSet>> {
   /**
    * Task sets by name, which the type knows where the options were written out (`SetsOf`). Protocols `users`, `tasks`, `time`: `train` and, where their fraction is above 0, `validation`, `test`.
@@ -72,7 +73,7 @@ export function splitTasks(dataset: Dataset, options: SplitOptions): Split {
   return splitBy(dataset, options, assign(dataset, options));
 }
 
-/** Who is in which set: what a split draws, and what a learner keeps of it. @internal */
+/** Who is in which set: what a split draws, and what a learner keeps of it. */
 export interface Membership {
   /** Names of the sets; the first one is trained on. */
   names: string[];

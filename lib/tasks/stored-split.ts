@@ -13,6 +13,7 @@ import type { SplitOptions } from './option-types.js';
 import { splitBy } from './split.js';
 import type { Membership, Origin, Split } from './split.js';
 
+/** A split as it is kept with a learner. */
 export interface StoredSplit {
   readonly options: SplitOptions;
   readonly membership: Membership;

@@ -43,12 +43,14 @@ function subsetRows(
   return { offsets: newOffsets, rows: newRows };
 }
 
+/** Smallest, middle and largest of some counts. */
 export interface Spread {
   min: number;
   /** The middle one; of an even number of tasks the mean of the middle two. */
   median: number;
   max: number;
 }
+/** How many tasks and rows a set has. */
 export interface TaskSummary {
   tasks: number;
   /** Support and query rows of all tasks. */

@@ -25,6 +25,7 @@ import { FIT_OPTIONS } from './fit-options.js';
 import type { FitOptions } from './option-types.js';
 import { train } from './train.js';
 
+/** What `fit` returns. */
 export interface Fit {
   dataset: Dataset;
   split: Split;

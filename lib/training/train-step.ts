@@ -3,12 +3,14 @@ import type { TaskBatch } from '../batch/batch.js';
 import { checkNumber, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import { Learner } from '../learner/learner.js';
 
+/** Options of `trainStep`. */
 export interface TrainStepOptions {
   /** Share of the training done, 0 ≤ progress < 1: what a schedule of the optimizer goes by. Default 0. */
   progress?: number;
   signal?: AbortSignal;
 }
 
+/** What `trainStep` returns. */
 export interface TrainStepReport {
   /** Mean over the tasks of the query loss after adaptation, before the step. */
   loss: number;

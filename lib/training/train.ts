@@ -27,6 +27,7 @@ import { TRAIN_OPTIONS } from './options.js';
 
 export type { TrainOptions };
 
+/** What `train` yields after an epoch. */
 export interface EpochReport {
   /** From 1, and on from where an earlier training of the learner ended. */
   epoch: number;

@@ -42,6 +42,7 @@ export interface Trial {
   seconds: number;
 }
 
+/** Options of `tune`. */
 export interface TuneOptions {
   /**
    * Trains a setting on the training tasks of the split, with the seed, and measures it on the validation tasks. Test tasks have no

@@ -62,13 +62,13 @@ if (isMainThread) {
   'typed.mts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
   'typed.cts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
   'typed.ts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
-  'sample.vitest.mjs': `import { expect, test } from 'vitest';\nimport { runtime } from 'innerloop';\ntest('loads', () => expect(runtime().threads).toBeGreaterThan(0));\n`,
+  'vitest.test.mjs': `import { expect, test } from 'vitest';\nimport { runtime } from 'innerloop';\ntest('loads', () => expect(runtime().threads).toBeGreaterThan(0));\n`,
   'sample.jest.test.mjs': `import { hessianVectorProduct, defineModel } from 'innerloop';
 test('takes arrays of this realm', async () => {
   const spec = { inputs: [{ name: 'x', kind: 'dense', size: 1 }], body: { kind: 'mlp', hidden: [] }, head: { loss: 'mse' } };
   const model = defineModel(spec);
   const params = model.initialize(1);
-  const rows = { inputs: { x: Float64Array.of(1, 2, 3) }, labels: Float64Array.of(1, 2, 3) };
+  const rows = { inputs: { x: [1, 2, 3].map((x) => Float64Array.of(x)) }, labels: Float64Array.of(1, 2, 3) };
   const { loss } = await hessianVectorProduct(model, params, rows, params);
   expect(Number.isFinite(loss)).toBe(true);
 });

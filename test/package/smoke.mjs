@@ -215,7 +215,7 @@ if (matrix) {
   }
   await check('vitest', () => {
     run('npm', ['install', ...NPM, 'vitest@3'], { cwd: app });
-    run('npx', ['vitest', 'run', 'sample.vitest.mjs'], { cwd: app });
+    run('npx', ['vitest', 'run', 'vitest.test.mjs'], { cwd: app });
   });
   await check('jest', () => {
     run('npm', ['install', ...NPM, 'jest@30'], { cwd: app });
@@ -233,7 +233,7 @@ if (matrix) {
       [
         ...bundle,
         '--external:@duckdb/*',
-        '--banner:js=import{createRequire}from"node:module";const require=createRequire(import.meta.url);',
+        '--banner:js=import{createRequire as bundled}from"node:module";const require=bundled(import.meta.url);',
       ],
       { cwd: app },
     );
