@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -113,6 +114,21 @@ test('durable: kill -9 at any instant leaves a complete file', async (t) => {
   }
   assert.ok(versions.size > 1);
   t.comment(`${strays} of 20 kills left a temporary file, ${versions.size} versions were found`);
+});
+
+test('durable: what a killed writer left is removed by the next, and of nobody else', async () => {
+  const dir = fresh();
+  const path = join(dir, 'file');
+  const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  const [left, living, elsewhere] = [
+    `.file.${dead}.${host}00000000.tmp`,
+    `.file.${process.ppid}.${host}00000000.tmp`,
+    `.file.${dead}.${host === 'ffffffff' ? '00000000' : 'ffffffff'}00000000.tmp`,
+  ];
+  for (const name of [left, living, elsewhere]) fs.writeFileSync(join(dir, name), 'half');
+  await writeDurable(path, [text('new')]);
+  assert.deepEqual(fs.readdirSync(dir).sort(), [living, elsewhere, 'file'].sort());
 });
 
 const HOLD = `try {

@@ -130,6 +130,21 @@ export const MUTANTS = [
     'guard: falling task offsets',
     'for (std::size_t i = 1; i < begin.size(); ++i) require(begin[i - 1] <= begin[i], "begin must not decrease");',
   ),
+  // --------------------------------------------------------------------------------------------- threads of the core
+  {
+    name: 'pool: brief calls wait behind long ones',
+    below: 'native/runtime',
+    from: 'if (!waits_behind_long()) return;',
+    to: 'return;',
+    suites: ['native/pool'],
+  },
+  {
+    name: 'pool: an aborted call waits until it would have begun',
+    below: 'native/runtime',
+    from: 'if (entry.owner != owner || entry.brief) continue;',
+    to: 'continue;',
+    suites: ['native/pool'],
+  },
   // --------------------------------------------------------------------------------------------------------- library
   {
     name: 'training: every epoch draws the same support and query rows',
