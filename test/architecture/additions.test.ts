@@ -1,4 +1,4 @@
-/** What ARCHITECTURE.md says of adding a learner and a metric, done in a copy of the library. */
+/** What ARCHITECTURE.md says of adding a learner, a metric, and the library's half of a loss, done in a copy of the library. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -51,10 +51,17 @@ const loaded = await innerloop.loadLearner('toy.safetensors');
 const support = { items: [1, 2, 3], labels: [1, 3, 5] };
 const [a, b] = [await learner.adapt(support), await loaded.adapt(support)];
 assert.deepEqual(await a.predict([4, 5]), await b.predict([4, 5]));
+const toy = (head) => innerloop.createLearner({ model: innerloop.defineModel({ inputs, body: model.spec.body, head }), algorithm, seed: 1 });
+const [like, unlike] = [toy({ loss: 'mse' }), toy({ loss: 'toyloss' })];
+for (const each of [like, unlike]) for await (const _ of innerloop.train(each, sets.train, { epochs: 1, validation: sets.validation }));
+const { methods } = await innerloop.evaluate(unlike, sets.test);
+assert.ok(Object.keys(methods[0].metrics).includes('rmse'), 'what is measured follows from the record');
+const negative = { ...dataset, label: dataset.label.map((y) => -y) };
+await assert.rejects(innerloop.train(toy({ loss: 'toyloss' }), { ...sets.train, dataset: negative }).next(), /a number ≥ 0/);
 console.log('added');
 `;
 
-test('a toy learner and a toy metric take the files that ARCHITECTURE.md names', async () => {
+test('a toy learner, metric and loss take the files that ARCHITECTURE.md names', async () => {
   const learner = filesToTouch('A learner');
   assert.deepEqual(learner.length, 2);
   const [factory, registry] = learner.map((path) => path.replace('<file>', 'toy-learner'));
@@ -75,6 +82,27 @@ test('a toy learner and a toy metric take the files that ARCHITECTURE.md names',
     "  toyerror: { better: 'lower', score: 'label', compute: (w) => 2 * meanAbsoluteError(w) },\n  mae: {",
   );
 
+  // The library's half of a loss. Its native half would be two more files and a build; this one shares the code of another.
+  const loss = filesToTouch('A loss');
+  assert.ok(loss.length <= 4);
+  const [specification, record] = loss;
+  change(specification, "  | { loss: 'mse' }\n", "  | { loss: 'mse' }\n  | { loss: 'toyloss' }\n");
+  change(
+    record,
+    "  bce: {\n    native: 'bce',",
+    `  toyloss: {
+    native: 'mse',
+    doc: 'for toys',
+    fits: (y) => y >= 0,
+    labels: () => 'a number ≥ 0',
+    link: 'identity',
+    score: () => 'label',
+    ...RATING,
+  },
+  bce: {
+    native: 'bce',`,
+  );
+
   const compiled = node(join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'lib');
   assert.equal(compiled.status, 0, compiled.stdout);
   writeFileSync(join(copy, 'program.mjs'), PROGRAM);
@@ -83,6 +111,7 @@ test('a toy learner and a toy metric take the files that ARCHITECTURE.md names',
   const schema = node(join('dist', 'lib', 'cli', 'schema.js')).stdout;
   assert.match(schema, /"const": "toyLearner"/);
   assert.match(schema, /toyerror/);
+  assert.match(schema, /toyloss/);
   assert.equal(node('test/architecture/imports.mjs').status, 0);
 });
 
