@@ -132,6 +132,34 @@ test(
   },
 );
 
+test(
+  'numbers of items are in the units of the data: in answers, and in filters to the last digit',
+  { skip: noSqlite },
+  async () => {
+    const { client, close } = await started();
+    const yearOf = (item: string) => 1950 + (Number(item) % 70);
+    for (const who of [{ interactions: [{ item: '3', value: 5 }] }, {}]) {
+      const { items } = await client.recommend({
+        ...who,
+        count: 1000,
+        minSupport: 0,
+        fallback: ['prior'],
+        filter: { year: { min: 1960, max: 1963 } },
+        columns: ['year'],
+      });
+      assert.equal(items.length, 40);
+      for (const { item, columns } of items) {
+        assert.equal(columns!['year'], yearOf(item));
+        assert.ok(yearOf(item) >= 1960 && yearOf(item) <= 1963);
+      }
+    }
+    assert.equal((await client.item('12')).columns['year'], 1962);
+    await client.putItem('new', { features: { year: 1961 } });
+    assert.equal((await client.item('new')).columns['year'], 1961);
+    await close();
+  },
+);
+
 test('what is wrong is named, with the field', { skip: noSqlite }, async () => {
   const { client, url, close } = await started();
   const refused = async (body: object, status: number, code: string, field: string) =>
