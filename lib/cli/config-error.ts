@@ -41,7 +41,9 @@ export function configError(schema: z.ZodType, issues: readonly Issue[], value: 
   if (at === undefined) {
     const missing = all.filter((found) => valueAt(value, found.path) === undefined);
     const wanted = missing.flatMap((found) => required(show(found.path), nodesAt([schema], found.path, value)));
-    return invalid(field, 'missing', at, wanted.length > 1 ? `all of: ${wanted.join('; ')}` : expected.text);
+    // What is wanted may lie deeper than what is missing.
+    const isDeeper = wanted.length > 1 || wanted[0]?.startsWith(`${field}.`) === true;
+    return invalid(field, 'missing', at, isDeeper ? `all of: ${wanted.join('; ')}` : expected.text);
   }
   const near = typeof at === 'string' && expected.choices !== undefined ? nearest(at, expected.choices) : undefined;
   return invalid(
@@ -68,7 +70,7 @@ function required(path: string, nodes: readonly Node[]): string[] {
   );
   const either = EITHER.filter((pair) => pair.every((key) => key in first));
   return [
-    ...either.map(([one, other]) => `${path}.${one} or ${path}.${other}`),
+    ...either.map(([one, other]) => `${path}.${one}${exampleOf(first[one])} or ${path}.${other}`),
     ...common.flatMap((key) => {
       const below = shapes.map((shape) => shape![key]);
       // A tag has one value in each alternative; what else they share is the same in all.
@@ -134,11 +136,17 @@ function choicesOf({ def }: Node): string[] {
 
 function kindOf(node: Node): string {
   const { def } = node;
+  if (def.type === 'array') return `a list${exampleOf(node)}`;
   if (def.type === 'object') return `an object with the fields ${Object.keys(def.shape ?? {}).join(', ')}`;
   if (def.type === 'number') return isInteger(node) ? 'an integer' : 'a number';
-  return (
-    { string: 'a non-empty text', array: 'a list', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type
-  );
+  return { string: 'a non-empty text', boolean: 'true or false', record: 'an object' }[def.type] ?? def.type;
+}
+
+/** What a schema shows as an example of itself. */
+function exampleOf(node: Node): string {
+  const [example] = ((node as Partial<z.ZodType>).meta?.()?.examples as unknown[] | undefined) ?? [];
+  if (example !== undefined) return ` such as ${JSON.stringify(example)}`;
+  return node.def.innerType === undefined ? '' : exampleOf(node.def.innerType);
 }
 
 /** Schemas that may stand at a path; of a tagged union, the one that the value's tag names. */

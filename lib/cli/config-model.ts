@@ -34,11 +34,13 @@ export const model = z.strictObject({
   inputs: z
     .array(z.strictObject(zodShape(INPUT_CHOICE)))
     .min(1)
-    .describe('Concatenated in this order.'),
+    .meta({ description: 'Concatenated in this order.', examples: [[{ name: 'item', dim: 16 }]] }),
   body: body.optional().describe('What computes the outputs from the inputs. Either this or hidden.'),
-  hidden: perceptron.hidden
-    .optional()
-    .describe('Short for a body of kind mlp: widths of its hidden layers; [] is a linear model. Either this or body.'),
+  hidden: perceptron.hidden.optional().meta({
+    description:
+      'Short for a body of kind mlp: widths of its hidden layers; [] is a linear model. Either this or body.',
+    examples: [[16]],
+  }),
   activation: perceptron.activation,
   loss: loss.default('mse'),
   classWeights: z

@@ -1,46 +1,28 @@
 /** `innerloop init`: from files to a configuration that trains, with what was guessed said beside each line. */
 import { access, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, relative, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { openDataset } from '../data/index.js';
-import type { TableSource } from '../data/index.js';
-import { peekTable } from '../data/peek.js';
-import type { PeekedTable } from '../data/peek.js';
+import type { LabelSource } from '../data/index.js';
 import { invalid } from '../foundation/check.js';
-import { InnerloopError } from '../foundation/errors.js';
-import { guessFeature, guessRoles, ROLES, sourceOf } from './guess.js';
-import type { Guess, Role } from './guess.js';
+import type { Dataset } from '../foundation/contract.js';
+import { visible } from '../foundation/text.js';
+import { ROLES } from './guess.js';
+import type { FileSource, Guess, Role } from './guess.js';
 import { shellWord } from './output.js';
 import type { Console } from './output.js';
+import { dataSource, told, tellGuesses, understand } from './understand.js';
+import type { Asked, Entities, Understood } from './understand.js';
 
-export interface InitCommand {
-  /** Ratings first, then tables of items and users in any order. */
-  files: readonly string[];
+export interface InitCommand extends Asked {
   output: string | undefined;
-  /** Take every guess without asking. */
-  yes: boolean;
   console: Console;
 }
 
-type Source = TableSource & { from: string };
-interface Entities {
-  side: 'items' | 'users';
-  source: Source;
-  id: string;
-  /** `column` where the feature cannot have the column's name. */
-  features: { name: string; column?: string; kind: string; why: string; input: boolean }[];
-  left: string[];
-}
-
 /** @throws {InnerloopError} as reading the files does; INVALID_OPTION where a guess needs an answer and no one can be asked */
-export async function runInit({ files, output, yes, console }: InitCommand): Promise<void> {
-  const [ratings, ...others] = files;
-  const target = resolve(
-    output ??
-      `${basename(ratings)
-        .replace(/\.gz$/, '')
-        .replace(extname(basename(ratings)), '')}.json`,
-  );
+export async function runInit({ output, console, ...asked }: InitCommand): Promise<void> {
+  const [ratings] = asked.files;
+  const plain = basename(ratings).replace(/\.(gz|zst)$/, '');
+  const target = resolve(output ?? `${plain.replace(extname(plain), '')}.json`);
   if (
     await access(target).then(
       () => true,
@@ -48,22 +30,19 @@ export async function runInit({ files, output, yes, console }: InitCommand): Pro
     )
   )
     throw invalid('--output', 'is there already, and is not replaced', target, 'another file name');
-  const { source, table, roles, entities } = await understand(ratings, others, yes, console);
-  const [user, item] = [roles.user.column!, roles.item.column!];
-
-  const folder = dirname(target);
-  const label = table.columns.find(({ name }) => name === roles.label.column);
-  const dataset = await openDataset({
-    interactions: { ...source, user, item, ...(label && { label: label.name }) },
-    missingLabel: 'drop',
-    missingId: 'drop',
+  const understood = await understand(asked, console);
+  // All of it is read as training will, so that what is wrong with it is said here.
+  const dataset = await openDataset(dataSource(understood)).catch((error: unknown) => {
+    throw told(error, understood, asked.files) as Error;
   });
-  const values = new Set(dataset.label);
-  const kind =
-    values.size === 1 ? 'positives' : values.size === 2 && values.has(0) && values.has(1) ? 'clicks' : 'ratings';
-  const text = write({ source, roles, entities, kind, least: leastRows(dataset.user, dataset.users.rows), folder });
+  const kind = kindOf(dataset, understood.roles);
+  if (kind === 'positives') leaveLabelOut(dataset, understood.roles);
+  const folder = dirname(target);
+  const { roles } = understood;
+  const text = write({ ...understood, kind, least: leastRows(dataset.user, dataset.users.rows), folder });
   await writeFile(target, text);
-  tellGuesses({ roles, entities }, console);
+  tellGuesses(understood, console);
+  for (const note of dataset.notes) console.note(`note: ${visible(note)}`);
   console.note(
     `${dataset.size} interactions of ${dataset.users.rows - 1} users with ${dataset.items.rows - 1} items: ${kind}`,
   );
@@ -72,141 +51,21 @@ export async function runInit({ files, output, yes, console }: InitCommand): Pro
   console.json({ event: 'result', config: target, roles, kind, next });
 }
 
-/** What files hold, as far as names and values tell. */
-export interface Understood {
-  source: Source;
-  table: PeekedTable;
-  roles: Record<Role, Guess>;
-  entities: Entities[];
+type Kind = keyof typeof MODELS;
+
+function kindOf({ label }: Dataset, roles: Understood['roles']): Kind {
+  if (roles.label.column === undefined) return 'positives';
+  const values = new Set(label);
+  if (values.size === 1) return 'positives';
+  return values.size === 2 && values.has(0) && values.has(1) ? 'clicks' : 'ratings';
 }
 
-/** @param yes take every guess without asking */
-export async function understand(
-  ratings: string,
-  others: readonly string[],
-  yes: boolean,
-  console: Console,
-): Promise<Understood> {
-  const source = sourceOf(ratings);
-  const table = await peekTable(source, 'interactions');
-  const roles = await confirmed(guessRoles(table), table, yes, console);
-  const [user, item] = [roles.user.column!, roles.item.column!];
-  const entities: Entities[] = [];
-  for (const file of others) entities.push(await entitiesOf(file, { user, item }, entities));
-  return { source, table, roles, entities };
+/** Labels that are all one number estimate nothing: what happened is what there is to learn from. */
+function leaveLabelOut({ label }: Dataset, roles: Record<Role, Guess>): void {
+  const { column } = roles.label;
+  if (column === undefined) return;
+  roles.label = { column: undefined, why: `left out: every ${column} is ${label[0]}`, sure: true };
 }
-
-/** Says what was guessed. */
-export function tellGuesses({ roles, entities }: Pick<Understood, 'roles' | 'entities'>, console: Console): void {
-  for (const role of ROLES) console.note(`${role}: ${roles[role].column ?? 'none'} (${roles[role].why})`);
-  for (const { side, source: from, id, features } of entities)
-    console.note(
-      `${side}: ${from.from}, id ${id}; ${features.map((one) => `${one.name} (${one.kind}: ${one.why})`).join(', ')}`,
-    );
-}
-
-/** Guesses by values alone are asked about; a user and an item there must be. */
-async function confirmed(
-  guesses: Record<Role, Guess>,
-  { columns }: PeekedTable,
-  yes: boolean,
-  console: Console,
-): Promise<Record<Role, Guess>> {
-  for (const role of ['user', 'item'] as const)
-    if (guesses[role].column === undefined)
-      throw new InnerloopError('MISSING_COLUMN', `no column looks like the ${role}`, {
-        field: `interactions.${role}`,
-        expected: 'a file of two columns or more, interactions first',
-      });
-  const unsure = ROLES.filter((role) => !guesses[role].sure);
-  if (yes || unsure.length === 0) return guesses;
-  if (process.stdin.isTTY !== true)
-    throw invalid(
-      '--yes',
-      `${unsure.map((role) => `${role} is ${guesses[role].column} by its values`).join(', ')}, and no one can be asked`,
-      undefined,
-      '--yes to take these guesses',
-    );
-  const names = columns.map(({ name }) => name);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    for (const role of unsure) {
-      const guess = guesses[role].column!;
-      console.note(`columns: ${columns.map(({ name, examples }) => `${name} (${examples.join(', ')})`).join('; ')}`);
-      const answer = (await terminal.question(`Which column is the ${role}? [${guess}] `)).trim();
-      if (answer !== '' && !names.includes(answer)) throw invalid(role, 'no such column', answer, names.join(', '));
-      guesses[role] = { column: answer === '' ? guess : answer, why: 'as answered', sure: true };
-    }
-  } finally {
-    terminal.close();
-  }
-  return guesses;
-}
-
-/** Which side a table describes: the one whose id it has a column of. */
-async function entitiesOf(
-  file: string,
-  ids: { user: string; item: string },
-  before: readonly Entities[],
-): Promise<Entities> {
-  const source = sourceOf(file);
-  const table = await peekTable(source, 'items');
-  const isLike = (a: string, b: string) => bare(a) === bare(b);
-  const unique = table.columns.filter(({ distinct, present }) => distinct === table.rows && present === table.rows);
-  const find = (name: string) => table.columns.find((column) => isLike(column.name, name))?.name;
-  const [asItem, asUser] = [find(ids.item), find(ids.user)];
-  const looksLikeUsers = /user|customer|member/i.test(basename(file));
-  const side =
-    asItem !== undefined && asUser === undefined
-      ? 'items'
-      : asUser !== undefined && asItem === undefined
-        ? 'users'
-        : looksLikeUsers || before.some((one) => one.side === 'items')
-          ? 'users'
-          : 'items';
-  const id =
-    (side === 'items' ? asItem : asUser) ?? unique.find(({ name }) => /id$/i.test(name))?.name ?? unique[0]?.name;
-  if (id === undefined)
-    throw new InnerloopError('MISSING_COLUMN', `${file} has no column that names each row once`, {
-      field: `${side}.id`,
-      expected: `a table of ${side} with a column such as ${side === 'items' ? ids.item : ids.user}`,
-    });
-  const twin = before.find((other) => other.side === side);
-  if (twin !== undefined)
-    throw invalid(
-      'files',
-      `two tables of ${side}: ${twin.source.from} and ${file}`,
-      file,
-      `one of them, or both joined in ${side}.sql`,
-    );
-  // Inputs of a model go by name alone: ids, and features of the other table, have theirs.
-  const taken = new Set(['user', 'item', ...before.flatMap((other) => other.features.map(({ name }) => name))]);
-  const features: Entities['features'] = [];
-  const left: string[] = [];
-  for (const column of table.columns) {
-    if (column.name === id) continue;
-    const { kind, why } = guessFeature(column, table.rows);
-    if (kind === undefined) left.push(`${column.name} (${why})`);
-    else {
-      const name = taken.has(column.name) ? `${side.slice(0, -1)} ${column.name}` : column.name;
-      taken.add(name);
-      features.push({
-        name,
-        ...(name !== column.name && { column: column.name }),
-        kind,
-        why,
-        input: why !== 'shown by recommend',
-      });
-    }
-  }
-  return { side, source, id, features, left };
-}
-
-const bare = (name: string) =>
-  name
-    .replace(/:\w+$/, '')
-    .replace(/[^a-z0-9]/gi, '')
-    .toLowerCase();
 
 /** So few rows make a task that half of the users have one; four where all have more. */
 function leastRows(user: Int32Array, rows: number): number {
@@ -220,10 +79,11 @@ function leastRows(user: Int32Array, rows: number): number {
 }
 
 interface Written {
-  source: Source;
+  source: FileSource;
   roles: Record<Role, Guess>;
+  label: LabelSource | undefined;
   entities: readonly Entities[];
-  kind: 'positives' | 'clicks' | 'ratings';
+  kind: Kind;
   least: number;
   folder: string;
 }
@@ -242,9 +102,9 @@ const MODELS = {
   },
 } as const;
 
-function write({ source, roles, entities, kind, least, folder }: Written): string {
+function write({ source, roles, label, entities, kind, least, folder }: Written): string {
   const q = JSON.stringify;
-  const table = ({ from, ...options }: Source) =>
+  const table = ({ from, ...options }: FileSource) =>
     [
       `"from": ${q(relative(folder, resolve(from)).replaceAll('\\', '/'))}`,
       ...Object.entries(options).map(([key, value]) => `${q(key)}: ${q(value)}`),
@@ -259,8 +119,8 @@ function write({ source, roles, entities, kind, least, folder }: Written): strin
       `      "features": [`,
       features
         .map(
-          ({ name, column, kind: of, why }, k) =>
-            `        { "name": ${q(name)}, ${column === undefined ? '' : `"column": ${q(column)}, `}"kind": ${q(of)} }${k + 1 < features.length ? ',' : ''} // ${why}`,
+          ({ name, column, kind: of, separator, why }, k) =>
+            `        { "name": ${q(name)}, ${column === undefined ? '' : `"column": ${q(column)}, `}"kind": ${q(of)}${separator === undefined ? '' : `, "separator": ${q(separator)}`} }${k + 1 < features.length ? ',' : ''} // ${why}`,
         )
         .join('\n'),
       `      ]`,
@@ -276,7 +136,7 @@ function write({ source, roles, entities, kind, least, folder }: Written): strin
   "data": {
     "interactions": {
       ${table(source)},
-${columns.map((role, k) => `      ${q(role)}: ${q(roles[role].column)}${k + 1 < columns.length ? ',' : ''} // ${roles[role].why}`).join('\n')}
+${roles.label.column === undefined && roles.label.why !== 'none found' ? `      // No label: ${roles.label.why}.\n` : ''}${columns.map((role, k) => `      ${q(role)}: ${q(role === 'label' && label !== undefined ? label : roles[role].column)}${k + 1 < columns.length ? ',' : ''} // ${roles[role].why}`).join('\n')}
     },
 ${tables.map((text) => `${text},\n`).join('')}    // What cannot be used is left out, with a count.
     "missingLabel": "drop",

@@ -10,6 +10,8 @@ import type { CommandContext, CompareArguments, TuneArguments } from './experime
 import { openConsole, shellWord } from './output.js';
 import type { Ranks } from './ranks.js';
 import { addServiceCommands } from './service-commands.js';
+import { addReadingFlags } from './reading-flags.js';
+import type { ReadingFlags } from './reading-flags.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
 const CONFIG = '-c, --config <file>';
@@ -45,8 +47,7 @@ function build(): Command {
     .showHelpAfterError('(innerloop help shows the commands)')
     .exitOverride();
 
-  program
-    .command('init')
+  addReadingFlags(program.command('init'))
     .description('write a configuration for your files: columns are guessed from the whole files, and said')
     .argument('<ratings>', 'interactions: ratings, clicks, purchases')
     .argument('[tables...]', 'tables of items and of users')
@@ -55,8 +56,7 @@ function build(): Command {
     .option('--json', 'one JSON document on stdout')
     .action(init);
 
-  program
-    .command('inspect')
+  addReadingFlags(program.command('inspect'))
     .description(
       "what is understood of files, or of a configuration's data: sizes, times, labels, features, what is dropped",
     )
@@ -152,9 +152,7 @@ function build(): Command {
 
   program
     .command('report')
-    .description(
-      'write a page about a run: results, intervals, learning curves, configuration; its figures as SVG files',
-    )
+    .description('write a page about a run: results, intervals, curves, configuration; its figures as SVG files')
     .argument('<run>', 'folder of a training run, such as runs/demo')
     .option('-o, --output <file>', 'HTML file (default: report.html in that folder)')
     .option('--json', 'one JSON document on stdout')
@@ -214,9 +212,7 @@ function build(): Command {
 
   program
     .command('doctor')
-    .description(
-      'what this installation has: native core, instruction set, DuckDB, memory; and what to do where something lacks',
-    )
+    .description('what this installation has: core, DuckDB, memory; and what to do where something lacks')
     .option('--json', 'one JSON document on stdout')
     .action(doctor);
   return program;
@@ -225,27 +221,36 @@ function build(): Command {
 async function init(
   ratings: string,
   tables: string[],
-  { output, yes, json }: { output?: string; yes?: true; json?: true },
+  { output, yes, json, ...flags }: ReadingFlags & { output?: string; yes?: true; json?: true },
 ): Promise<void> {
   const command = await import('./init.js');
   await command.runInit({
     files: [ratings, ...tables],
+    flags,
     output,
     yes: yes === true,
     console: openConsole(json === true),
   });
 }
 
-async function inspect(files: string[], options: Shared & { config?: string }): Promise<void> {
-  if (files.length > 0 === (options.config !== undefined))
-    throw new CommanderError(EXIT.usage, 'innerloop.usage', 'error: inspect takes files, or --config');
-  const config = options.config === undefined ? undefined : await readConfig(options.config, options);
+async function inspect(
+  files: string[],
+  { json, threads, config: path, ...flags }: ReadingFlags & Shared & { config?: string },
+): Promise<void> {
+  if (files.length > 0 === (path !== undefined) || (path !== undefined && Object.keys(flags).length > 0))
+    throw new CommanderError(
+      EXIT.usage,
+      'innerloop.usage',
+      'error: inspect takes files and how they are read, or --config',
+    );
+  const config = path === undefined ? undefined : await readConfig(path, { threads });
   const { runInspection } = await import('./inspect.js');
   await runInspection({
     files,
+    flags,
     config,
-    threads: options.threads,
-    console: openConsole(options.json === true),
+    threads,
+    console: openConsole(json === true),
     signal: interrupt.signal,
   });
 }

@@ -6,7 +6,7 @@ import type { Algorithm } from '../meta/algorithm.js';
 import { fitBaselines } from '../baselines/fit.js';
 import type { Baseline } from '../baselines/baseline.js';
 import { invalid } from '../foundation/check.js';
-import type { BodySpec, Dataset, HeadSpec, TaskSet } from '../foundation/contract.js';
+import type { BodySpec, Dataset, HeadSpec, InputSpec, TaskSet } from '../foundation/contract.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
@@ -59,9 +59,8 @@ export async function divide(
   dataset: Dataset,
   split: Split = splitTasks(dataset, splitOptions(config)),
 ): Promise<Prepared> {
+  checkOptionsOfData(config);
   const { weights } = config.rows ?? {};
-  if (weights !== undefined && config.data.interactions.weight !== undefined)
-    throw invalid('rows.weights', 'stand beside a column of weights', weights, 'these, or data.interactions.weight');
   if (weights !== undefined)
     dataset.weight = await named(/^weights/, 'rows.$&', async () =>
       rowWeights(dataset, { ...weights, rows: split.trainRows }),
@@ -70,10 +69,6 @@ export async function divide(
   const validation =
     validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));
   const { refit } = config.training;
-  const head = lossSpec(config.model.loss);
-  if (config.evaluation.calibration && lossOf(head).score(head) !== 'label') {
-    throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
-  }
   if (validation === undefined && (refit || config.evaluation.calibration)) {
     throw invalid(
       refit ? 'training.refit' : 'evaluation.calibration',
@@ -83,6 +78,20 @@ export async function divide(
     );
   }
   return { config, dataset, split, validationNames, validation };
+}
+
+/** Options that exclude each other whatever the data holds. */
+export function checkOptionsOfData({ rows, data, model, evaluation }: Config): void {
+  if (rows?.weights !== undefined && data.interactions.weight !== undefined)
+    throw invalid(
+      'rows.weights',
+      'stand beside a column of weights',
+      rows.weights,
+      'these, or data.interactions.weight',
+    );
+  const head = lossSpec(model.loss);
+  if (evaluation.calibration && lossOf(head).score(head) !== 'label')
+    throw invalid('evaluation.calibration', 'decodes ratings', true, 'model.loss mse');
 }
 
 export function splitOptions({ split, seed }: Config): SplitOptions {
@@ -140,11 +149,16 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
 }
 
 /** A fresh learner whose id inputs know the users and items of `rows`. */
-export async function newLearner(
+export function newLearner(
   { config, dataset }: Pick<Prepared, 'config' | 'dataset'>,
   rows: Int32Array,
 ): Promise<Learner> {
-  const { inputs, loss, also, precision, classWeights } = config.model;
+  return learnerOf(config, () => describeInputs(dataset, config.model.inputs, rows));
+}
+
+/** The learner of a configuration. @param describe its inputs; what is wrong with them is the configuration's */
+export async function learnerOf(config: Config, describe: () => InputSpec[]): Promise<Learner> {
+  const { loss, also, precision, classWeights } = config.model;
   const head = {
     ...lossSpec(loss),
     ...(classWeights && { classWeights }),
@@ -152,7 +166,7 @@ export async function newLearner(
   } as HeadSpec;
   const model = await named(/^(model\.head\.(?=classWeights)|(?=inputs))/, 'model.', async () =>
     defineModel(
-      { inputs: describeInputs(dataset, inputs, rows), body: bodyOf(config.model), head },
+      { inputs: describe(), body: bodyOf(config.model), head },
       {
         ...(precision && { precision }),
         ...(config.threads && { threads: config.threads }),

@@ -24,6 +24,7 @@ import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
+import { rehearse } from './rehearse.js';
 import { named } from './named.js';
 import { NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
 import type { Console } from './output.js';
@@ -71,7 +72,10 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
   const began = performance.now();
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
   // Nobody begins to work where the first process refuses to.
-  const folder = await ofFirst(group, 'the output folder', () => openFolder(output, start, config));
+  const folder = await ofFirst(group, 'the output folder', async () => {
+    await rehearse(config);
+    return openFolder(output, start, config);
+  });
 
   const opened = await openData(config, signal);
   const later = folder.hasModel ? await laterRun(opened, folder, config) : undefined;

@@ -1,12 +1,12 @@
 /** Text tables: one layout, decided from the first line and what is mapped, and held against every line. */
 import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { cleaned } from './clean-lines.js';
-import { compressionOf, decoderOf, decompress, fileList, head, transcode } from './files.js';
+import { decompress, fileList, head, transcode } from './files.js';
 import type { FoundFile } from './files.js';
+import { encodingAdvice } from './encodings.js';
 import { lineForm } from './line-form.js';
 import type { FoundFiles } from './open-files.js';
 import { advice, BLANKS } from './table-source.js';
@@ -164,7 +164,7 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
       cause: error,
     });
   if (/not utf-8|Invalid unicode/i.test(message))
-    return fail('bytes that are not UTF-8', await encodingAdvice(found, field));
+    return fail('bytes that are not UTF-8', await encodingAdvice(found.files, field));
   const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
   if (counts !== null)
     return fail(
@@ -193,23 +193,4 @@ function lineAdvice(line: string | undefined, field: string): string {
   if (/\S {2,}\S/.test(line ?? ''))
     return `if blanks stand between the fields, ${advice(field, { delimiter: BLANKS })}`;
   return `where quotes are text, ${advice(field, { quote: '' })}`;
-}
-
-/** The encodings that all bytes of the file are valid in. */
-async function encodingAdvice({ files }: FoundFiles, field: string): Promise<string> {
-  // Every byte is a letter of windows-1252, which the Encoding Standard reads as latin-1 too: that one always fits.
-  const valid = (await isValid(files, 'gbk', field)) ? ['gbk', 'latin-1'] : ['latin-1'];
-  return `UTF-8, or the encoding of the file; ${valid.map((encoding) => advice(field, { encoding })).join(', or ')}`;
-}
-
-async function isValid(files: readonly FoundFile[], encoding: string, field: string): Promise<boolean> {
-  for (const { path } of files) {
-    if (compressionOf(path) !== 'none' || statSync(path).size > 256 << 20) return false;
-    try {
-      decoderOf({ encoding }, field).decode(await readFile(path));
-    } catch {
-      return false;
-    }
-  }
-  return true;
 }

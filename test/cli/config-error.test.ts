@@ -7,8 +7,10 @@ import { InnerloopError } from '../../lib/foundation/errors.js';
 /** What a reader would write for an option, by what the error says of it. */
 function answer(what: string): unknown {
   const choices = /one of ([^;]+)/.exec(what);
+  const example = / such as (\[.*?\])(?: or |$)/.exec(what);
+  if (example !== null) return JSON.parse(example[1]);
   if (choices !== null) return choices[1].split(', ')[0];
-  return /list/.test(what) ? [{ name: 'item', dim: 4 }] : /integer/.test(what) ? 5 : 'text';
+  return /integer/.test(what) ? 5 : 'text';
 }
 
 test('{} is complete after three tries', async () => {
@@ -29,7 +31,7 @@ test('{} is complete after three tries', async () => {
       const path = /^[\w.]+/.exec(entry)![0].split('.');
       let at = config;
       for (const key of path.slice(0, -1)) at = (at[key] ??= {}) as Record<string, unknown>;
-      at[path.at(-1)!] = entry.includes('.hidden or') ? [8] : answer(entry);
+      at[path.at(-1)!] = answer(entry);
     }
   }
   assert.deepEqual(Object.keys(config).sort(), ['algorithm', 'data', 'model', 'split']);

@@ -4,34 +4,32 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InnerloopError } from '../../foundation/errors.js';
 import type { DuckSession } from '../duckdb.js';
+import { encodingAdvice } from '../encodings.js';
 import { contents, decoderOf } from '../files.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';
-import { advice } from '../table-source.js';
 
 /** The lines of a UTF-8 file and their numbers, counted from 1. */
 export async function* linesOf(file: FoundFile, field: string): AsyncGenerator<[string, number]> {
   const decoder = decoderOf({}, field);
-  const decode = (bytes?: Uint8Array): string => {
-    try {
-      return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
-    } catch (cause) {
-      throw new InnerloopError('INVALID_DATA', `bytes that are not UTF-8 in ${file.path}`, {
-        field: `${field}.from`,
-        value: file.path,
-        expected: `UTF-8, or the encoding of the file; ${advice(field, { encoding: 'latin-1' })}`,
-        cause,
-      });
-    }
-  };
   let rest = '';
   let number = 0;
-  for await (const chunk of (await contents(file, `${field}.from`)) as AsyncIterable<Buffer>) {
-    const lines = (rest + decode(chunk)).split('\n');
-    rest = lines.pop()!;
-    for (const line of lines) yield [line.endsWith('\r') ? line.slice(0, -1) : line, ++number];
+  try {
+    for await (const chunk of (await contents(file, `${field}.from`)) as AsyncIterable<Buffer>) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) yield [line.endsWith('\r') ? line.slice(0, -1) : line, ++number];
+    }
+    rest += decoder.decode();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw cause;
+    throw new InnerloopError('INVALID_DATA', `bytes that are not UTF-8 in ${file.path}`, {
+      field: `${field}.from`,
+      value: file.path,
+      expected: await encodingAdvice([file], field),
+      cause,
+    });
   }
-  rest += decode();
   if (rest !== '') yield [rest, ++number];
 }
 
