@@ -10,7 +10,7 @@ import { ROLES } from './guess.js';
 import type { FileSource, Guess, Role } from './guess.js';
 import { shellWord } from './output.js';
 import type { Console } from './output.js';
-import { dataSource, told, tellGuesses, understand } from './understand.js';
+import { dataSource, tellGuesses, toldError, understand } from './understand.js';
 import type { Asked, Entities, Understood } from './understand.js';
 
 export interface InitCommand extends Asked {
@@ -33,7 +33,7 @@ export async function runInit({ output, console, ...asked }: InitCommand): Promi
   const understood = await understand(asked, console);
   // All of it is read as training will, so that what is wrong with it is said here.
   const dataset = await openDataset(dataSource(understood)).catch((error: unknown) => {
-    throw told(error, understood, asked.files) as Error;
+    throw toldError(error, understood, asked.files) as Error;
   });
   const kind = kindOf(dataset, understood.roles);
   if (kind === 'positives') leaveLabelOut(dataset, understood.roles);

@@ -6,7 +6,7 @@ import type { Config } from './config.js';
 import type { Console } from './output.js';
 import { openData } from './pipeline.js';
 import type { ReadingFlags } from './reading-flags.js';
-import { dataSource, tellGuesses, told, understand } from './understand.js';
+import { dataSource, tellGuesses, toldError, toldNote, understand } from './understand.js';
 
 export interface InspectCommand {
   /** Interactions first, then tables of users and items; or none, with a configuration. */
@@ -38,8 +38,8 @@ async function openFiles(
   const understood = await understand({ files, flags, yes: true }, console);
   tellGuesses(understood, { ...console, note: (text) => console.note(visible(text)) });
   const dataset = await openDataset(dataSource(understood), { signal, threads }).catch((error: unknown) => {
-    throw told(error, understood, files) as Error;
+    throw toldError(error, understood, files) as Error;
   });
-  for (const [k, note] of dataset.notes.entries()) dataset.notes[k] = told(note, understood, files);
+  for (const [k, note] of dataset.notes.entries()) dataset.notes[k] = toldNote(note, understood, files);
   return dataset;
 }

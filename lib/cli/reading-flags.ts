@@ -112,11 +112,11 @@ export function flagsFor(text: string, fileOf: (table: string) => string | undef
 
 const word = (value: unknown): string => shellWord(plain(value));
 
+/** Lists without commas inside and texts as they are typed; everything else as JSON. */
 function plain(value: unknown): string {
-  if (Array.isArray(value))
-    return value.some((each) => String(each).includes(',')) ? JSON.stringify(value) : value.join(',');
-  if (typeof value === 'object') return JSON.stringify(value);
-  return String(value).replaceAll('\t', '\\t');
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string' && !each.includes(',')))
+    return value.join(',');
+  return typeof value === 'string' ? value.replaceAll('\t', '\\t') : JSON.stringify(value);
 }
 
 /** The same error with flags in place of lines. */

@@ -114,17 +114,21 @@ export function dataSource({ source, roles, label, entities }: Understood): Data
     data[side] = {
       ...from,
       id,
-      features: features.map(({ name, column, kind, separator }) => ({ name, column, kind, separator }) as FeatureSpec),
+      features: features.map(({ name, column, kind, separator }) => ({ name, column, kind, separator })),
     };
   return data;
 }
 
-/** Says what reading the files says, with flags in place of lines of a configuration. */
-export function told<T extends string | unknown>(text: T, { entities }: Understood, files: readonly string[]): T {
-  const fileOf = (table: string) =>
-    table === 'interactions' ? files[0] : entities.find(({ side }) => side === table)?.source.from;
-  return (typeof text === 'string' ? flagsFor(text, fileOf, files[0]) : inFlags(text, fileOf, files[0])) as T;
-}
+/** What reading the files says, with flags in place of lines of a configuration: of a note, and of an error. */
+export const toldNote = (note: string, understood: Understood, files: readonly string[]): string =>
+  flagsFor(note, fileIn(understood, files), files[0]);
+export const toldError = (error: unknown, understood: Understood, files: readonly string[]): unknown =>
+  inFlags(error, fileIn(understood, files), files[0]);
+
+const fileIn =
+  ({ entities }: Understood, [ratings]: readonly string[]) =>
+  (table: string): string | undefined =>
+    table === 'interactions' ? ratings : entities.find(({ side }) => side === table)?.source.from;
 
 /** Says what was guessed. */
 export function tellGuesses({ roles, entities }: Pick<Understood, 'roles' | 'entities'>, console: Console): void {
