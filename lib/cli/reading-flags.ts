@@ -104,7 +104,7 @@ export function flagsFor(text: string, fileOf: (table: string) => string | undef
           return (ROLE_FLAGS as readonly string[]).includes(key) ? `--${key} ${word(value)}` : undefined;
         const { flag } = READING[key as keyof Reading];
         const prefix = file === first ? '' : `${file}=`;
-        return `--${flag} ${shellWord(`${prefix}${plain(value)}`) || "''"}`;
+        return `--${flag} ${shellWord(`${prefix}${key === 'timeFormat' && Array.isArray(value) ? JSON.stringify(value) : plain(value)}`) || "''"}`;
       });
       return flags.includes(undefined) ? whole : `add \`${flags.join(' ')}\``;
     });

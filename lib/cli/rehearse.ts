@@ -41,7 +41,7 @@ function kindOf({ interactions, users, items }: Config['data'], name: string, fi
   const present = features.filter((feature) => feature.present === true).map((feature) => `${feature.name}.present`);
   if (present.includes(name)) return 'dense';
   const known = ['user', 'item', ...features.map((feature) => feature.name), ...present];
-  throw new InnerloopError('MISSING_COLUMN', suggesting('no such feature', name, known), {
+  throw new InnerloopError('MISSING_COLUMN', suggesting('no such column', name, known), {
     field,
     value: name,
     expected: `one of ${known.join(', ')}; or a feature of this name in data.items, data.users or data.interactions`,

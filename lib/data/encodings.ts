@@ -23,7 +23,11 @@ function likelihood(text: string, encoding: (typeof ENCODINGS)[number]): number 
     const [before, after] = [characters[k - 1] ?? ' ', characters[k + 1] ?? ' '];
     sum += weigh(c, before, after, encoding);
   });
-  return count === 0 ? -1 : sum / count;
+  if (count === 0) return -1;
+  // A third of the letters of Russian words or more are vowels.
+  const isCyrillic = encoding === 'windows-1251' || encoding === 'koi8-r';
+  const vowels = text.match(/[аеёиоуыэюя]/giu)?.length ?? 0;
+  return sum / count - (isCyrillic && vowels < count / 4 ? 0.7 : 0);
 }
 
 function weigh(c: string, before: string, after: string, encoding: (typeof ENCODINGS)[number]): number {

@@ -110,9 +110,9 @@ function suggest(
   if (all(String.raw`^[-+]?\d{1,3}( \d{3})+([.,]\d+)?$`))
     return write({ thousands: ' ', ...(all(',') ? { decimal: ',' as const } : {}) });
   if (all(String.raw`^[-+]?\d{1,3}(_\d{3})+(\.\d+)?$`)) return write({ thousands: '_' });
-  const share = /^[\d.]+ ?(\/ ?\d+)$/.exec(values[0])?.[1];
-  if (share !== undefined && values.every((value) => /^[\d.]+ ?(?=\/)/.test(value) && value.endsWith(share)))
-    return write({ unit: share });
+  const share = /^[\d.]+ ?(\/ ?\d+| (?:out )?of \d+)$/.exec(values[0])?.[1];
+  if (share !== undefined && values.every((value) => /^[\d.]+ ?(?=\/| )/.test(value) && value.endsWith(share)))
+    return write({ unit: share.trim() });
   const units = values.map((value) => new RegExp(`^(?:(\\D*?)\\s*${NUMBER}|${NUMBER}\\s*(\\D*))$`).exec(value));
   const names = [...new Set(units.map((unit) => (unit?.[1] ?? unit?.[2] ?? '').trim()).filter((name) => name !== ''))];
   // Fractions, signs and parts of dates belong to the number.

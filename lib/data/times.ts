@@ -174,8 +174,28 @@ const CLOCKS = [
   ':%H:%M:%S',
   '%H%M%S',
 ];
-const ZONES = ['', ' %z', '%z'];
-const WHOLE = ['%a %b %d %H:%M:%S %z %Y', '%a %b %d %H:%M:%S %Y', '%H:%M:%S %d/%m/%Y', '%H:%M %d/%m/%Y'];
+/** GMT and UTC are what a time without an offset is. */
+const ZONES = ['', ' %z', '%z', ' GMT', ' UTC'];
+const WHOLE = [
+  '%a %b %d %H:%M:%S %z %Y',
+  '%a %b %d %H:%M:%S UTC %Y',
+  '%a %b %d %H:%M:%S GMT %Y',
+  '%a %b %d %H:%M:%S %Y',
+  '%H:%M:%S %d/%m/%Y',
+  '%H:%M %d/%m/%Y',
+  '%Y-%m-%dT%H',
+  '%Y-%m-%d %H',
+  '%Y-%m-%dT%H:%M:%SZ[UTC]',
+  '%Y-%m-%dT%H:%M:%S.%fZ[UTC]',
+  '%Y年%m月%d日',
+  '%Y年%m月%d日 %H:%M:%S',
+  '%Y-%m',
+  '%Y/%m',
+  '%m/%Y',
+  '%m.%Y',
+  '%b %Y',
+  '%B %Y',
+];
 
 /** The patterns that fit all texts of a column. `select` gives them, each once, as `value`. */
 async function fittingPatterns(session: DuckSession, select: string, field: string): Promise<string[]> {

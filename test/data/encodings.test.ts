@@ -7,6 +7,7 @@ import { openPasted } from '../fixtures/paste.js';
 
 /** Bytes of `u,i` tables in encodings that Node.js does not write. */
 const CASES: [string, string, string[]][] = [
+  ['gbk', '312cd6d0cec4', ['1/中文']],
   ['latin-1', '312c436166e90a322c4dfc6e6368656e', ['1/Café', '2/München']],
   ['latin-1', '312c6e61ef766520962093713f94', ['1/naïve – “q?”']],
   ['gbk', '312cd6d0cec4b5e7d3b00a322cb0d4cdf5b1f0bca7', ['1/中文电影', '2/霸王别姬']],

@@ -51,6 +51,8 @@ test('labels: units, thousands, words and shares, with what the error says paste
   for (const [text, want] of [
     ['1,a,1 star\n1,b,2.5 stars\n', [1, 2.5]],
     ['1,a,60 %\n1,b,5%\n', [60, 5]],
+    ['1,a,5 out of 5\n1,b,3.5 out of 5\n', [5, 3.5]],
+    ['1,a,4/5\n1,b,3/5\n', [4, 3]],
     ['1,a,yes\n1,b,no\n', [1, 0]],
     ['1,a,"1,234.5"\n1,b,"12,345,678"\n', [1234.5, 12345678]],
     ['1,a,"1.234,5"\n1,b,"12.345.678,0"\n', [1234.5, 12345678]],
@@ -75,6 +77,15 @@ test('times: nanoseconds keep their order, offsets count, other orders of day an
   assert.deepEqual(await times(['2020-01-01T00:00:00+02:00', '2020-01-01T00:00:00Z']), [1577829600, 1577836800]);
   assert.deepEqual(await times(['31/12/2020', '01/02/2020']), [1609372800, 1580515200]);
   assert.deepEqual(await times(['Jan 3, 2020', 'Feb 13, 2020']), [1578009600, 1581552000]);
+  for (const text of [
+    'Fri, 31 Jan 2020 10:00:00 GMT',
+    'Fri Jan 31 10:00:00 UTC 2020',
+    '2020-01-31T10',
+    '2020-01-31T10:00:00Z[UTC]',
+  ])
+    assert.deepEqual(await times([text]), [1580464800], text);
+  assert.deepEqual(await times(['2020年01月31日']), [1580428800]);
+  assert.deepEqual(await times(['2020-01', '2020-02']), [1577836800, 1580515200]);
   assert.deepEqual(await times(['9999-12-31', '2020-02-29']), [253402214400, 1582934400]);
   const both = ratings('u,i,r,t\n1,a,1,03/04/2020\n', { time: 't' });
   await rejects(open(both), 'INVALID_DATA', /%d\/%m\/%Y.*%m\/%d\/%Y/);
