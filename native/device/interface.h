@@ -136,7 +136,7 @@ typedef struct innerloop_loop {
   int32_t form;      /* 0 cheaper, 1 direct, 2 Gram */
   int32_t update;    /* 0 sgd, 1 momentum, 2 adam */
   int32_t has_program, has_loss_weights;
-  int32_t prior, prior_factor; /* ridge: tensors, -1: none */
+  int32_t prior, prior_factor;                 /* ridge: tensors, -1: none */
   double shrinkage, rate, proximal, clip_norm; /* clip_norm: longest gradient of a step, 0: no limit */
   uint64_t dropout;
   const uint8_t* fast;          /* by tensor */

@@ -42,7 +42,8 @@ Napi::Value rows_to_js(Napi::Env env, const std::vector<std::int32_t>& rows, con
   return out;
 }
 
-// Gives the gradient of every tensor: of embeddings the rows alone if `sparse`, else in full, the rows scattered into zeros.
+// Gives the gradient of every tensor: of embeddings the rows alone if `sparse`, else in full, the rows scattered into
+// zeros.
 template <class T>
 Napi::Value gradient_to_js(Napi::Env env, const Model<T>& model, const SparseGradient<T>& gradient, bool sparse) {
   Napi::Array out = Napi::Array::New(env, model.tensors.size());
