@@ -118,7 +118,7 @@ await check('npx innerloop doctor', () => {
 await check('examples', () => {
   const examples = join(app, 'node_modules', 'innerloop', 'examples');
   const short = { 'own-algorithm.mjs': ['1'], 'search-configurations.mjs': ['1'] };
-  const names = readdirSync(examples).filter((name) => name !== 'embed-in-a-service.mjs');
+  const names = readdirSync(examples).filter((name) => name.endsWith('.mjs') && name !== 'embed-in-a-service.mjs');
   for (const name of names) inApp(join(examples, name), { args: short[name] });
   return names.join(' ');
 });
