@@ -174,7 +174,7 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
   if (/quote/i.test(message))
     return fail(
       'a quote that RFC 4180 does not allow',
-      `fields in quotes from end to end; where quotes are text, ${advice(field, { quote: '' })}; where a backslash stands before quotes inside quotes, ${advice(field, { escape: '\\' })}`,
+      `fields in quotes from end to end; ${quoteAdvice(original, field)}`,
     );
   if (/Maximum line size/i.test(message))
     return fail('a line of more than 16 MB', 'shorter lines, or a quote that is closed');
@@ -182,6 +182,13 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
     'lines that RFC 4180 does not allow, perhaps of mixed line ends',
     `the file decompressed, or ${advice(field, { quote: '' })}`,
   );
+}
+
+/** What quotes that are not those of RFC 4180 may be, the likelier one first. */
+function quoteAdvice(line: string | undefined, field: string): string {
+  const asText = `where quotes are text, ${advice(field, { quote: '' })}`;
+  const escaped = `where a backslash stands before quotes inside quotes, ${advice(field, { escape: '\\' })}`;
+  return (line?.includes('\\"') === true ? [escaped, asText] : [asText, escaped]).join('; ');
 }
 
 /** What a line with too many or too few fields may be. */
@@ -192,5 +199,7 @@ function lineAdvice(line: string | undefined, field: string): string {
     return `if each line is a user and the items after it, ${historyAdvice(field)}`;
   if (/\S {2,}\S/.test(line ?? ''))
     return `if blanks stand between the fields, ${advice(field, { delimiter: BLANKS })}`;
-  return `where quotes are text, ${advice(field, { quote: '' })}`;
+  return line?.includes('\\"') === true
+    ? quoteAdvice(line, field)
+    : `where quotes are text, ${advice(field, { quote: '' })}`;
 }
