@@ -73,7 +73,7 @@ const files = (out: string) =>
 test('compare: one table of all learners and baselines, the diverged one too; the numbers are those of train', async () => {
   const { stdout, stderr } = ok('compare', '-c', configured, '-o', compared);
   assert.match(stdout, /^MAML( \(at chance\))? +\d\.\d{4} ± \d\.\d{4} /m);
-  assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, task u\d+: .*; seed 4: DIVERGED/m);
+  assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, step 1, task u\d+: .*; seed 4: DIVERGED/m);
   assert.match(stdout, /^popularity +- +\d\.\d{4}/m, 'a ranking has no mae');
   assert.match(stdout, /^minus MAML +mae/m);
   assert.match(stderr, /Ridge, closed form, seed 4: \d+\.\d s {2}epoch [123] {2}validation mae \d/);

@@ -45,6 +45,8 @@ test('quotes: RFC 4180, or refused with the lines for quotes that are text and f
   const escaped = 'u,i,r\n1,"a \\"b\\" c",2\n';
   await rejects(open(ratings(escaped)), 'INVALID_DATA', /"escape": "\\\\"/);
   assert.deepEqual(await read(ratings(escaped, { escape: '\\' })), ['1/a "b" c=2']);
+  // The likelier remedy is the first one.
+  assert.deepEqual(pairs((await openPasted(ratings(escaped), folder)).dataset), ['1/a "b" c']);
 });
 
 test('labels: units, thousands, words and shares, with what the error says pasted', async () => {

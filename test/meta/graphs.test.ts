@@ -189,7 +189,7 @@ test('divergence names the task and leaves the parameters alone', async () => {
       seed: 3,
       parameters,
     });
-    await rejects(run(it, tiny.train), 'DIVERGED', /epoch 1, task \d+/);
+    await rejects(run(it, tiny.train), 'DIVERGED', /epoch 1, step \d+, task \d+/);
     assert.deepEqual(it.parameters(), parameters, name);
     await rejects(it.outputs(tiny.test, 'after'), 'DIVERGED', /task \d+/);
   }
