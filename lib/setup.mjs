@@ -126,7 +126,9 @@ function buildNative() {
 function cmakeBuild() {
   // Where a commit is checked a warning of the compiler stops the build.
   const strict = process.env.INNERLOOP_WERROR === '1' ? ['--CDINNERLOOP_WERROR=ON'] : [];
-  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release', ...strict]);
+  // And the tests run on the binary that the package will hold (native/prebuild).
+  const portable = process.env.INNERLOOP_PORTABLE === '1' ? ['--CDINNERLOOP_PORTABLE=ON'] : [];
+  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release', ...strict, ...portable]);
 }
 
 function gypBuild() {

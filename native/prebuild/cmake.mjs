@@ -4,6 +4,7 @@
  * build. It calls this with node-gyp's options, of which only the architecture matters: Node-API headers come with cmake-js.
  */
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,26 @@ const require = createRequire(join(root, 'package.json'));
 const { bin } = require('cmake-js/package.json');
 const cmake = join(dirname(require.resolve('cmake-js/package.json')), bin['cmake-js']);
 const { PREBUILD_ARCH = process.arch, PREBUILD_LIBC, PREBUILD_PLATFORM = process.platform } = process.env;
-const args = [cmake, 'build', '-d', root, '-O', join(process.cwd(), 'build'), '--config', 'Release'];
+const output = join(process.cwd(), 'build');
+
+// What `INNERLOOP_PORTABLE=1 npm run setup` has built is this very binary.
+const cache = join(root, 'build', 'CMakeCache.txt');
+const built = join(root, 'build', 'Release', 'innerloop.node');
+if (
+  process.env.INNERLOOP_PORTABLE === '1' &&
+  PREBUILD_ARCH === process.arch &&
+  existsSync(built) &&
+  existsSync(cache)
+) {
+  const isPortable = /^INNERLOOP_PORTABLE:\w+=ON$/m.test(readFileSync(cache, 'utf8'));
+  if (isPortable) {
+    mkdirSync(join(output, 'Release'), { recursive: true });
+    copyFileSync(built, join(output, 'Release', 'innerloop.node'));
+    process.exit(0);
+  }
+}
+
+const args = [cmake, 'build', '-d', root, '-O', output, '--config', 'Release'];
 args.push('--arch', PREBUILD_ARCH);
 if (PREBUILD_PLATFORM === 'linux' && PREBUILD_LIBC !== 'musl') args.push('--CDINNERLOOP_PORTABLE=ON');
 if (PREBUILD_PLATFORM === 'linux' && PREBUILD_ARCH !== process.arch) {
