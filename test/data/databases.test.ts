@@ -7,11 +7,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { test } from 'tap';
 import { DuckSession } from '../../lib/data/duckdb.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { file, folder, open, pairs, rejects } from '../fixtures/interactions.js';
+import { zip } from '../fixtures/zip.js';
 
 const has = (tool: string): boolean => spawnSync(tool, ['--version']).status === 0;
 
@@ -137,36 +137,6 @@ test('PostgreSQL through the extension', { skip: noPostgres || without('postgres
 );
 
 // --------------------------------------------------------------------------------------------------------- workbooks
-
-/** A zip archive of stored files. */
-function zip(files: Record<string, string>): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const [name, text] of Object.entries(files)) {
-    const [path, bytes] = [Buffer.from(name), Buffer.from(text)];
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt32LE(crc32(bytes), 10);
-    common.writeUInt32LE(bytes.length, 14);
-    common.writeUInt32LE(bytes.length, 18);
-    common.writeUInt16LE(path.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, path, bytes]);
-    const end = Buffer.alloc(14);
-    end.writeUInt32LE(at, 10);
-    directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00'), common, end, path]));
-    parts.push(local);
-    at += local.length;
-  }
-  const size = directory.reduce((sum, { length }) => sum + length, 0);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(directory.length, 8);
-  end.writeUInt16LE(directory.length, 10);
-  end.writeUInt32LE(size, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, ...directory, end]);
-}
 
 function workbook(rows: readonly (readonly (string | number)[])[]): Buffer {
   const cell = (value: string | number): string =>

@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { file, open } from '../fixtures/interactions.js';
+import { npy } from '../fixtures/npy.js';
+import { zip } from '../fixtures/zip.js';
+
+const text = (value: string, width: number) => npy(`|S${width}`, [], Buffer.from(value.padEnd(width, '\0')));
+const integers = (...values: number[]) => npy('<i4', [values.length], Buffer.from(Int32Array.from(values).buffer));
 
 const samples: Record<string, string | Buffer> = {
   'ratings.dat': '1::7::5::9\n',
@@ -19,6 +25,17 @@ const samples: Record<string, string | Buffer> = {
   'blanks.txt': 'user   item  label\n1      7     5\n',
   'behaviors.tsv': '1\t1\t11/15/2019 8:55:22 AM\tN9\t7-1\n',
   'matrix.mtx': '%%MatrixMarket matrix coordinate real general\n1 7 1\n1 7 5\n',
+  'matrix.npz': zip({
+    'row.npy': integers(1),
+    'col.npy': integers(7),
+    'format.npy': text('coo', 3),
+    'shape.npy': integers(2, 8),
+    'data.npy': npy('<f8', [1], Buffer.from(Float64Array.of(5).buffer)),
+  }),
+  'atomic.inter': 'user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t7\t5\t9\n',
+  'dicts.json': "{'user': '1', 'item': '7', 'label': 5, 'said': \"it's fine\"}\n",
+  'ratings.csv.gz': gzipSync('user,item,label\n1,7,5\n'),
+  'archive.zip': zip({ 'README.txt': 'no table', 'export/ratings.csv': 'user,item,label\n1,7,5\n' }),
   'nested.json': '{"user": "1", "items": [{"item": "7", "label": 5}]}\n',
   'words.csv': 'user,item,label\n1,7,yes\n',
   'stars.csv': 'user,item,label\n1,7,5 stars\n',
