@@ -1,13 +1,14 @@
 /**
- * `node test/run.mjs [part of a path …]`: runs the compiled tests, one file at a time: all of them with the instruction set that this
+ * `node test/run.mjs [part of a path …]`: runs the compiled tests, two files at a time: all of them with the instruction set that this
  * machine picks, then the numeric suites once more for each other instruction set it has. The last line is
  * `N passed, N failed, N skipped`.
  */
 import { createRequire } from 'node:module';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isAmong, NUMERIC } from '../dist/test/fixtures/suites.js';
+import { ALONE, isAmong, NUMERIC } from '../dist/test/fixtures/suites.js';
 import { runTestFile } from '../dist/test/fixtures/tap.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -37,19 +38,27 @@ if (passed === 0) console.log('no test passed: that is a failure');
 console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
 process.exitCode = failed.length > 0 || passed === 0 ? 1 : 0;
 
+/** Two files at a time, since most of them use one processor; then those that need the machine to themselves. */
 async function runFiles(names, instructionSet) {
-  for (const name of names) {
-    const started = performance.now();
-    const file = await runTestFile([join(folder, name)], { INNERLOOP_ISA: instructionSet });
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    passed += file.passed.length;
-    const counts = `${file.passed.length} passed, ${file.failed.length} failed, ${file.skipped.length} skipped`;
-    console.log(`${name} on ${instructionSet}: ${counts}, ${seconds} s`);
-    for (const test of file.comments) console.log(`  ${test.name}: ${test.text}`);
-    for (const test of file.failed) {
-      failed.push(`${name}: ${test.name} [${instructionSet}]`);
-      console.log(`not ok: ${test.name}\n${test.details}`);
-    }
-    for (const test of file.skipped) skipped.push(`${name}: ${test.name} [${instructionSet}]: ${test.reason}`);
+  const [alone, beside] = [names.filter((name) => isAmong(name, ALONE)), names.filter((name) => !isAmong(name, ALONE))];
+  const lane = async () => {
+    for (let name = beside.shift(); name !== undefined; name = beside.shift()) await runFile(name, instructionSet);
+  };
+  await Promise.all(availableParallelism() > 1 ? [lane(), lane()] : [lane()]);
+  for (const name of alone) await runFile(name, instructionSet);
+}
+
+async function runFile(name, instructionSet) {
+  const started = performance.now();
+  const file = await runTestFile([join(folder, name)], { INNERLOOP_ISA: instructionSet });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  passed += file.passed.length;
+  const counts = `${file.passed.length} passed, ${file.failed.length} failed, ${file.skipped.length} skipped`;
+  console.log(`${name} on ${instructionSet}: ${counts}, ${seconds} s`);
+  for (const test of file.comments) console.log(`  ${test.name}: ${test.text}`);
+  for (const test of file.failed) {
+    failed.push(`${name}: ${test.name} [${instructionSet}]`);
+    console.log(`not ok: ${test.name}\n${test.details}`);
   }
+  for (const test of file.skipped) skipped.push(`${name}: ${test.name} [${instructionSet}]: ${test.reason}`);
 }
