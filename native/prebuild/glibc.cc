@@ -6,11 +6,14 @@
 // libpthread and libdl new versions without changing them, 2.29 did so to exp, log and pow without their System V error
 // handling, 2.35 to hypot; the old versions are there in every later glibc. References in the static libstdc++ and
 // libgcc need the same, so the linker redirects all of them here (--wrap, see CMakeLists.txt) and these pass them on.
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/random.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #if defined(__x86_64__)
@@ -98,8 +101,40 @@ std::uint32_t arc4random() {
   return value;
 }
 
-// 2.35: the unwinder's shortcut to the tables of an address. Without it, it walks the list of loaded objects.
-int _dl_find_object(void*, void*) { return -1; }
+// 2.35: where the unwinder finds the tables of an address. libgcc asks nothing else where it was built to ask this, so
+// the loaded objects are searched as it did before.
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+struct TablesOf {
+  std::uintptr_t address;
+  dl_find_object* found;
+};
+static int find_tables(dl_phdr_info* object, std::size_t, void* of) {
+  const TablesOf& wanted = *static_cast<TablesOf*>(of);
+  const auto at = [&](const ElfW(Phdr) & part) {
+    return static_cast<std::uintptr_t>(object->dlpi_addr + part.p_vaddr);
+  };
+  std::uintptr_t start = UINTPTR_MAX, end = 0, tables = 0;
+  bool contains = false;
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& part = object->dlpi_phdr[i];
+    if (part.p_type == PT_GNU_EH_FRAME) tables = at(part);
+    if (part.p_type != PT_LOAD) continue;
+    start = std::min(start, at(part));
+    end = std::max(end, at(part) + part.p_memsz);
+    contains |= wanted.address >= at(part) && wanted.address < at(part) + part.p_memsz;
+  }
+  if (!contains) return 0;
+  *wanted.found = {};
+  wanted.found->dlfo_map_start = reinterpret_cast<void*>(start);
+  wanted.found->dlfo_map_end = reinterpret_cast<void*>(end);
+  wanted.found->dlfo_eh_frame = reinterpret_cast<void*>(tables);
+  return tables == 0 ? -1 : 1;
+}
+int _dl_find_object(void* address, dl_find_object* found) noexcept {
+  TablesOf wanted{reinterpret_cast<std::uintptr_t>(address), found};
+  return dl_iterate_phdr(find_tables, &wanted) == 1 ? 0 : -1;
+}
+#endif
 
 // 2.32: whether reference counts may do without atomic operations. Node has several threads.
 char __libc_single_threaded = 0;

@@ -33,6 +33,7 @@ const TYPES = 'Dataset, Learner, Model, Recommendation';
 
 export const PROGRAMS = {
   'esm.mjs': `import { maml, runtime } from 'innerloop';\n${CHECK}\nconsole.log(runtime().isa);\n`,
+  'refused.mjs': `import { runtime } from 'innerloop';\ntry {\n  runtime();\n} catch (error) {\n  console.log(error.code);\n}\n`,
   'commonjs.cjs': `const { maml, runtime } = require('innerloop');\n${CHECK}\nconsole.log(runtime().isa);\n`,
   'both.mjs': `import { createRequire } from 'node:module';
 import { InnerloopError } from 'innerloop';

@@ -101,6 +101,17 @@ await check('npm install, DuckDB from the registry', () => {
 const inApp = (file, { args = [] } = {}) => run(process.execPath, [file, ...args], { cwd: app }).trim();
 await check('import', () => inApp('esm.mjs'));
 await check('require', () => inApp('commonjs.cjs'));
+// An exception of C++ has to find its way out of a binary that is bound to an older glibc.
+await check('what the core refuses is an error', () => {
+  const { status, signal, stdout } = spawnSync(process.execPath, ['refused.mjs'], {
+    cwd: app,
+    encoding: 'utf8',
+    env: { ...process.env, INNERLOOP_ISA: 'nothing' },
+  });
+  if (status !== 0 || !stdout.startsWith('UNSUPPORTED'))
+    throw new Error(`it ended with ${signal ?? status}: ${stdout}`);
+  return stdout.trim();
+});
 await check('one copy for import and require', () => inApp('both.mjs'));
 await check('ratings from a CSV file to a recommendation', () => inApp('train.mjs'));
 await check('worker threads', () => inApp('workers.mjs'));
