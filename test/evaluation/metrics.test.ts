@@ -220,7 +220,7 @@ test('names and options are checked', async () => {
   assert.deepEqual(metricsFor('label', ['mae', 'ndcg@3', 'logloss']), ['mae', 'ndcg@3']);
   assert.throws(() => parseMetric('ndgc@3'), typed('UNKNOWN_OPTION', /did you mean ndcg@3\?.*"ndgc@3"/));
   assert.throws(() => parseMetric('MAE'), typed('UNKNOWN_OPTION', /did you mean mae\?/));
-  assert.throws(() => parseMetric('zzzzzzzz'), typed('UNKNOWN_OPTION', /one of mae, rmse/));
+  assert.throws(() => parseMetric('zzzzzzzz'), typed('UNKNOWN_OPTION', /one of mae, mse, rmse/));
   assert.throws(() => parseMetric('toString'), typed('UNKNOWN_OPTION', /no such metric/));
   assert.throws(() => parseMetric('covrage@10'), typed('UNKNOWN_OPTION', /did you mean coverage@10\?/));
   assert.throws(() => parseMetric('coverage@10'), typed('INVALID_OPTION', /lists of recommendations/));
