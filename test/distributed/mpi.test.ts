@@ -94,6 +94,14 @@ function ranksOf(launcher: ChildProcess): number[] {
   return children.filter((pid) => !Number.isNaN(rankOf(pid))).sort((a, b) => rankOf(a) - rankOf(b));
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z');
+  } catch {
+    return false;
+  }
+}
+
 const model = (run: string) => readFileSync(at(run, 'model.safetensors'));
 
 test('the addon builds', { timeout: 300_000 }, async (t) => {
@@ -140,9 +148,8 @@ test(
     assert.match(run.output(), /rank 2/);
     assert.match(run.output(), new RegExp(hostname()));
     assert.match(run.output(), /rank [01] of 3 on .*epoch \d+, step \d+/, 'the others say where they were');
-    assert.ok(
-      pids.every((pid) => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')),
-    );
+    // The launcher may be gone a moment before the processes that it has ended.
+    await until(() => !pids.some(isAlive), 'every process has ended', 10 - seconds);
 
     const done = readFileSync(at('killed', 'metrics.jsonl'), 'utf8').trim().split('\n').length;
     const more = ['--epochs', String(done + 3)];

@@ -18,8 +18,8 @@ const wideBatch = packTasks(
   wide,
   Array.from({ length: 400 }, () => ({ support: wideRows(10), query: wideRows(10) })),
 );
-const long = (signal?: AbortSignal) =>
-  metaGradient(wide, wide.initialize(1), wideBatch, { ...INNER, steps: 40, learningRate: 1e-4 }, { signal });
+const long = (signal?: AbortSignal, steps = 40) =>
+  metaGradient(wide, wide.initialize(1), wideBatch, { ...INNER, steps, learningRate: 1e-4 }, { signal });
 const isAborted = (error: unknown): true => {
   assert.ok(error instanceof InnerloopError && error.code === 'ABORTED' && error.name === 'AbortError', String(error));
   return true;
@@ -53,7 +53,8 @@ test('a call can be aborted on the way, and the event loop turns meanwhile', asy
 
 test('calls that wait for a thread can be aborted too', async () => {
   const controller = new AbortController();
-  const calls = Array.from({ length: 9 }, () => long(controller.signal));
+  // So long that none is done before the signal, however late the timer is.
+  const calls = Array.from({ length: 9 }, () => long(controller.signal, 400));
   setTimeout(() => controller.abort(), 2);
   for (const call of await Promise.allSettled(calls)) isAborted(call.status === 'rejected' && call.reason);
 });

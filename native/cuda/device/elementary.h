@@ -1,5 +1,5 @@
 // Activations and losses with their derivatives, element by element and row by row: the formulas of
-// native/kernels/activations.inl and native/losses.h.
+// native/kernels/activations.inl and native/model/losses.h.
 #pragma once
 #include "program.h"
 

@@ -1,7 +1,7 @@
 // One pass of a block over rows: where layers find the values, adjoints and tangents of slots, and parameters.
 //
-// Notation of native/layers.h: x a value, dx the gradient of the loss with respect to it, tx its derivative along the
-// direction v of the fast parameters, tdx that of dx.
+// Notation of native/layers/layer.h: x a value, dx the gradient of the loss with respect to it, tx its derivative along
+// the direction v of the fast parameters, tdx that of dx.
 #pragma once
 #include "elementary.h"
 #include "product.h"

@@ -59,7 +59,7 @@ Plan<T>::Plan(const Store<T>& store, const Batch<T>& batch, Scratch& scratch, co
   device_program = scratch.put(program);
 }
 
-// As native/gram.cc counts: whichever form takes fewer multiplications on an average task.
+// As native/task/gram.cc counts: whichever form takes fewer multiplications on an average task.
 template <class T>
 bool Plan<T>::gram_pays(const LayerInfo& layer, const Wanted& wanted) const {
   if (wanted.steps == 0 || wanted.rate_kind != RateKind::scalar || wanted.solves_head || wanted.all_suffix ||
