@@ -65,7 +65,7 @@ function setup(root: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): 
   const { status, stderr } = spawnSync(process.execPath, [join(root, 'lib', 'setup.mjs'), ...args], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, INNERLOOP_WERROR: undefined, ...env },
+    env: { ...process.env, INNERLOOP_WERROR: undefined, INNERLOOP_PORTABLE: undefined, ...env },
   });
   assert.equal(status, 0, stderr);
   const calls = join(root, 'calls');
@@ -99,6 +99,9 @@ test('a changed source is compiled, with warnings as errors where a commit is ch
   assert.deepEqual(setup(root, [], { INNERLOOP_WERROR: '1' }), [
     'cmake-js build --config Release --CDINNERLOOP_WERROR=ON',
   ]);
+  touch('native/core.cc');
+  const asPacked = setup(root, [], { INNERLOOP_PORTABLE: '1' });
+  assert.deepEqual(asPacked, ['cmake-js build --config Release --CDINNERLOOP_PORTABLE=ON']);
 });
 
 test('after the library alone was compiled, the tests are compiled too', async () => {

@@ -1,5 +1,5 @@
-// The outer step (native/meta/outer_update.h): dense tensors densely, tables by the rows that the batch touched. Whether the
-// step is taken is decided on the device, so that nothing waits for the host in between.
+// The outer step (native/meta/outer_update.h): dense tensors densely, tables by the rows that the batch touched.
+// Whether the step is taken is decided on the device, so that nothing waits for the host in between.
 #pragma once
 #include "rows.h"
 
