@@ -38,9 +38,9 @@ std::size_t PartialGradient<T>::size(Index part, Index parts) {
 }
 
 template <class T>
-std::vector<char> PartialGradient<T>::bytes(Index part, Index parts) {
-  std::vector<char> out(size(part, parts));
-  char* to = out.data();
+std::vector<std::byte> PartialGradient<T>::bytes(Index part, Index parts) {
+  std::vector<std::byte> out(size(part, parts));
+  std::byte* to = out.data();
   each_span(part, parts, [&](const void* from, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
     to += bytes;
@@ -49,7 +49,7 @@ std::vector<char> PartialGradient<T>::bytes(Index part, Index parts) {
 }
 
 template <class T>
-void PartialGradient<T>::take(Index part, Index parts, const char* bytes) {
+void PartialGradient<T>::take(Index part, Index parts, const std::byte* bytes) {
   each_span(part, parts, [&](void* to, std::size_t count) {
     if (count > 0) std::memcpy(to, bytes, count);
     bytes += count;

@@ -2,6 +2,7 @@
 // some chunks of consecutive tasks and hands the sums to the others as bytes; with the bytes of all, each of them makes
 // the same sum in the same order as one process alone would.
 #pragma once
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -25,11 +26,11 @@ class PartialGradient {
   // Adds the chunks of part `part` of `parts`, which are consecutive. A part may have none.
   void add(Index part, Index parts, const std::function<void()>& poll);
   // What the others need of a part that was added here.
-  std::vector<char> bytes(Index part, Index parts);
+  std::vector<std::byte> bytes(Index part, Index parts);
   // How many bytes those of a part are.
   std::size_t size(Index part, Index parts);
   // Takes the bytes of another one's part, size(part, parts) of them.
-  void take(Index part, Index parts, const char* bytes);
+  void take(Index part, Index parts, const std::byte* bytes);
   // With all parts added or taken: throws Diverged if the sum is not finite. Once.
   MetaGradient<T> reduce();
 

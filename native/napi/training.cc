@@ -3,6 +3,7 @@
 #include "call.h"
 #include "layout.h"
 #include "operations.h"
+#include "packed.h"
 
 namespace innerloop {
 
@@ -16,8 +17,8 @@ struct GradientPart {
   Index part, parts;
   std::int64_t step = 0;  // of the optimizer, when the gradient was taken
   std::unique_ptr<PartialGradient<T>> gradient;
-  std::vector<char> bytes;  // of this part, until JavaScript has them
-  std::int64_t held = 0;    // bytes of all sums
+  std::vector<std::byte> bytes;  // of this part, until JavaScript has them
+  std::int64_t held = 0;         // bytes of all sums
 };
 template <class T>
 std::int64_t bytes_of(const GradientPart<T>& part) {
@@ -43,6 +44,23 @@ OptimizerOptions build_optimizer(const Napi::Object& from, std::size_t tensors) 
   return o;
 }
 
+// How `optimizer`, and `rateOptimizer` where rates are learned, are to update by the gradient of a call.
+template <class T>
+TrainStep<T> read_step(const Call<T>& call, const Napi::Object& options, Direction direction) {
+  const auto optimizer = [&](const char* name) {
+    return build_optimizer(object(options.Get(name), name), call.store->model->tensors.size());
+  };
+  const bool learn_rates = call.rates && !options.Get("rateOptimizer").IsUndefined();
+  return {
+      .inner = call.inner,
+      .batch = *call.batch,
+      .direction = direction,
+      .optimizer = optimizer("optimizer"),
+      .rate_optimizer = learn_rates ? std::optional(optimizer("rateOptimizer")) : std::nullopt,
+      .threads = call.threads,
+  };
+}
+
 template <class T>
 Napi::Object step_to_js(Napi::Env env, const TrainStepResult<T>& result) {
   Napi::Object out = Napi::Object::New(env);
@@ -58,20 +76,9 @@ Napi::Value train_step_(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
     const Napi::Object options = object(info[0], "options");
-    const auto optimizer = [&](const char* name) {
-      return build_optimizer(object(options.Get(name), name), c->store->model->tensors.size());
-    };
     // The first step made the optimizer's state, which takes memory.
     tell_size<T>(options.Get("store"));
-    const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
-    const TrainStep<T> step{
-        .inner = c->inner,
-        .batch = *c->batch,
-        .direction = read_direction(info),
-        .optimizer = optimizer("optimizer"),
-        .rate_optimizer = learn_rates ? std::optional(optimizer("rateOptimizer")) : std::nullopt,
-        .threads = c->threads,
-    };
+    const TrainStep<T> step = read_step(*c, options, read_direction(info));
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
         info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
@@ -100,15 +107,12 @@ Napi::Value gradient_part(const Napi::CallbackInfo& info) {
               std::make_unique<PartialGradient<T>>(*c->store, c->inner, *c->batch, result->direction, c->threads);
           result->gradient->add(result->part, result->parts, poll);
           result->bytes = result->gradient->bytes(result->part, result->parts);
-          for (Index p = 0; p < result->parts; ++p)
-            result->held += static_cast<std::int64_t>(result->gradient->size(p, result->parts));
+          result->held = static_cast<std::int64_t>(result->gradient->size(0, 1));
         },
         [result](Napi::Env env) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
-          auto bytes = Napi::Uint8Array::New(env, result->bytes.size());
-          std::copy(result->bytes.begin(), result->bytes.end(), reinterpret_cast<char*>(bytes.Data()));
+          out.Set("bytes", bytes_to_array(env, result->bytes));
           result->bytes = {};
-          out.Set("bytes", bytes);
           out.Set("gradient", wrap(env, result));
           return out;
         });
@@ -130,21 +134,10 @@ Napi::Value apply_parts(const Napi::CallbackInfo& info) {
       const Napi::Value value = given.Get(static_cast<std::uint32_t>(p));
       const std::vector<std::uint8_t> bytes = copy<std::uint8_t>(value, "parts");
       require(bytes.size() == of->gradient->size(p, of->parts), "a part's bytes are not those of this batch");
-      of->gradient->take(p, of->parts, reinterpret_cast<const char*>(bytes.data()));
+      of->gradient->take(p, of->parts, reinterpret_cast<const std::byte*>(bytes.data()));
     }
-    const auto optimizer = [&](const char* name) {
-      return build_optimizer(object(options.Get(name), name), c->store->model->tensors.size());
-    };
-    const bool learn_rates = c->rates && !options.Get("rateOptimizer").IsUndefined();
     const std::shared_ptr<PartialGradient<T>> gradient = std::move(of->gradient);
-    const TrainStep<T> step{
-        .inner = c->inner,
-        .batch = *c->batch,
-        .direction = of->direction,
-        .optimizer = optimizer("optimizer"),
-        .rate_optimizer = learn_rates ? std::optional(optimizer("rateOptimizer")) : std::nullopt,
-        .threads = c->threads,
-    };
+    const TrainStep<T> step = read_step(*c, options, of->direction);
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
         info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
