@@ -17,9 +17,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { addon, packageRoot } from '../lib/foundation/addon.js';
 import { random } from '../lib/foundation/random.js';
+import { LOAD_ITEMS } from './served-learner.js';
 import { describeMachine } from './machine.js';
 
-const ITEMS = 10_000;
 const PEOPLE = 50_000;
 
 export interface LoadResult {
@@ -98,7 +98,7 @@ async function run(
 }
 
 function asked(mix: LoadResult['mix'], n: number, stream: ReturnType<typeof random>): [path: string, body: object] {
-  const interaction = () => ({ item: String(stream.below(ITEMS)), value: 1 + stream.below(5) });
+  const interaction = () => ({ item: String(stream.below(LOAD_ITEMS)), value: 1 + stream.below(5) });
   if (mix === 'sessions')
     return ['/recommendations', { interactions: Array.from({ length: 10 }, interaction), count: 10 }];
   // The same person for both requests of a pair.

@@ -5,17 +5,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  datasetFromColumns,
-  createLearner,
-  defineModel,
-  describeInputs,
-  ridge,
-  splitTasks,
-  train,
-} from '../lib/index.js';
-import type { BodySpec, Learner, PersonalModel, PersonalModelJson } from '../lib/index.js';
+import type { Learner, PersonalModel, PersonalModelJson } from '../lib/index.js';
 import { random } from '../lib/foundation/random.js';
+import { servedLearner } from './served-learner.js';
 
 export interface ServiceOptions {
   /** Users that come. */
@@ -51,22 +43,8 @@ const AT_ONCE = 100;
 const REQUESTS = 10;
 const MB = 2 ** 20;
 
-export async function servedLearner(): Promise<Learner> {
-  const stream = random(1, 'bench.service');
-  const rows = 2 * ITEMS;
-  const dataset = datasetFromColumns({
-    user: Int32Array.from({ length: rows }, (_, r) => Math.floor(r / 20)),
-    item: Int32Array.from({ length: rows }, (_, r) => (r * 7919) % ITEMS),
-    label: Float32Array.from({ length: rows }, () => 1 + stream.below(5)),
-  });
-  const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', seed: 1, tasks: { min: 20, query: 10 } });
-  const inputs = describeInputs(dataset, [{ name: 'item', dim: 16 }], trainRows);
-  const body: BodySpec = { kind: 'mlp', hidden: [16], activation: 'identity' };
-  const model = defineModel({ inputs, body, head: { loss: 'mse' } }, { threads: 2 });
-  const learner = createLearner({ model, algorithm: ridge(), seed: 1 });
-  for await (const epoch of train(learner, sets['train'], { epochs: 1 })) void epoch;
-  return learner;
-}
+/** The model that the loop asks. */
+export const loopLearner = (): Promise<Learner> => servedLearner(ITEMS, 2, 'bench.service');
 
 export async function serve(learner: Learner, { users, held, report }: ServiceOptions): Promise<ServiceResult> {
   const stream = random(2, 'bench.service');

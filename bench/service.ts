@@ -3,10 +3,10 @@
  * at a time. Prints the memory after every tenth of them and the histogram of the event loop's delay; exits with 1 where the
  * process grew by more than a tenth over the second half.
  */
-import { serve, servedLearner } from './service-loop.js';
+import { loopLearner, serve } from './service-loop.js';
 
 const users = Number(process.argv[2] ?? 100_000);
-const learner = await servedLearner();
+const learner = await loopLearner();
 const started = performance.now();
 const cpu = process.cpuUsage();
 console.log('   users  updates    lists  evicted   rss, MB  external, MB');

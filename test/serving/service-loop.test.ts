@@ -1,10 +1,10 @@
 /** A service for some thousand users, who come, rate, are stored and forgotten; `bench/service.ts` is the same for 100,000. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import { serve, servedLearner } from '../../bench/service-loop.js';
+import { loopLearner, serve } from '../../bench/service-loop.js';
 
 test('users are adapted, updated and evicted in flat memory', async (t) => {
-  const learner = await servedLearner();
+  const learner = await loopLearner();
   const users = 8000;
   const { progress, delay } = await serve(learner, { users, held: 500 });
   const last = progress[progress.length - 1];
