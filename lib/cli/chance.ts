@@ -6,6 +6,17 @@ import { lossSpec } from './config-metrics.js';
 import { measures, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
+/** What a run without a training of its own has, before anything is measured. */
+export const UNMEASURED = {
+  sets: {},
+  validation: {},
+  trainSeconds: 0,
+  memory: { peak: 0, data: 0 },
+  adaptMicroseconds: null,
+  parameters: null,
+  epoch: null,
+} satisfies Partial<MethodRun>;
+
 /** The mean label of training where scores estimate labels, else the same score for all, whose ties are any order. */
 export async function chanceRun(prepared: Prepared, signal: AbortSignal): Promise<MethodRun> {
   const { config, dataset, split } = prepared;
@@ -31,12 +42,7 @@ export async function chanceRun(prepared: Prepared, signal: AbortSignal): Promis
     method: 'chance',
     kind: 'chance',
     seed: null,
+    ...UNMEASURED,
     sets,
-    validation: {},
-    trainSeconds: 0,
-    memory: { peak: 0, data: 0 },
-    adaptMicroseconds: null,
-    parameters: null,
-    epoch: null,
   };
 }

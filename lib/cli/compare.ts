@@ -14,11 +14,11 @@ import { InnerloopError } from '../foundation/errors.js';
 import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
 import type { Config } from './config.js';
-import { chanceRun } from './chance.js';
+import { chanceRun, UNMEASURED } from './chance.js';
 import { choosingMetric, contendersOf, runConfig, seedsFrom, splitSeedOf, splitsFrom } from './contenders.js';
 import type { Contender } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
-import { openProgress, refuseFolders, seconds } from './output.js';
+import { attempt, openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { divide, fingerprint, measures, openData, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
@@ -247,20 +247,11 @@ function runInProcess(job: Planned, title: string, isAlone: boolean, signal: Abo
 
 /** A run whose process ended without a word: killed for its memory, say. */
 function lost({ method, config, baseline }: Job, message: string): MethodRun {
-  const nothing = {
-    sets: {},
-    validation: {},
-    trainSeconds: 0,
-    memory: { peak: 0, data: 0 },
-    adaptMicroseconds: null,
-    parameters: null,
-    epoch: null,
-  };
   return {
     method,
     kind: baseline === undefined ? 'learner' : 'baseline',
     seed: baseline === undefined ? config.seed : null,
-    ...nothing,
+    ...UNMEASURED,
     failed: { code: 'FAILED', message },
   };
 }
@@ -329,16 +320,3 @@ function describe({ failed, validation, trainSeconds, epoch }: MethodRun, metric
 
 const write = (path: string, value: object) => writeText(path, `${JSON.stringify(value, undefined, 1)}\n`);
 const writeText = (path: string, text: string) => writeDurable(path, [Buffer.from(text)]);
-
-/** A refusal of the operating system, as a typed error. */
-async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
-  try {
-    return await action();
-  } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, {
-      field: path,
-      expected: 'a folder that can be written to',
-      cause,
-    });
-  }
-}

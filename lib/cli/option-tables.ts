@@ -1,4 +1,5 @@
 /** Every table of options, with the types that are written of it (`npm run options`) and the heading it has in the reference. */
+import { JOIN_OPTIONS } from '../distributed/mpi.js';
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { INPUT_CHOICE } from '../batch/features.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
@@ -217,5 +218,11 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'EvidenceOptions', table: EVIDENCE_OPTIONS, doc: 'Options of `evidenceCandidates`.' },
       { name: 'AskFirstOptions', table: ASK_FIRST_OPTIONS, doc: 'Options of `askFirst`.' },
     ],
+  },
+  {
+    path: 'lib/distributed/option-types.ts',
+    title: 'Several processes: `joinProcesses`',
+    imports: {},
+    types: [{ name: 'JoinOptions', table: JOIN_OPTIONS, doc: 'Options of `joinProcesses`.' }],
   },
 ];

@@ -97,3 +97,17 @@ export function shellWord(text: string): string {
 }
 
 export const seconds = (since: number) => Number(((performance.now() - since) / 1000).toFixed(3));
+
+/** A refusal of the operating system, as a typed error. */
+export async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
+  try {
+    return await action();
+  } catch (cause) {
+    if (cause instanceof InnerloopError) throw cause;
+    throw new InnerloopError('IO', (cause as Error).message, {
+      field: path,
+      expected: 'a folder that can be written to',
+      cause,
+    });
+  }
+}

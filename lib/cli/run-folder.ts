@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import { InnerloopError, show } from '../foundation/errors.js';
+import { show } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
 import { differenceBetween } from '../learner/manifest.js';
 import { growSplit } from '../learner/split.js';
@@ -11,7 +11,7 @@ import { loadLearner } from '../serving/persist.js';
 import type { GrownSplit } from '../tasks/index.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import type { Config } from './config.js';
-import { refuseFolders } from './output.js';
+import { attempt, refuseFolders } from './output.js';
 
 /** Files of an output folder. */
 export const FILES = {
@@ -140,17 +140,4 @@ export async function laterRun(
       `--epochs N above ${learner.epochs}, of which those beyond are trained on the data of today`,
     );
   return { learner, config: { ...config, split: learner.split.options }, split, epochs: epochs - learner.epochs };
-}
-
-/** A refusal of the operating system, as a typed error. */
-export async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
-  try {
-    return await action();
-  } catch (cause) {
-    throw new InnerloopError('IO', (cause as Error).message, {
-      field: path,
-      expected: 'a folder that can be written to',
-      cause,
-    });
-  }
 }

@@ -14,7 +14,7 @@ import type { Chart, Scenario } from '../scenarios/index.js';
 import type { NamedLearner } from './learners.js';
 import type { Config } from './config.js';
 import { withField } from './named.js';
-import { openProgress, seconds } from './output.js';
+import { attempt, openProgress, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { fingerprint, openData, validationMetric } from './pipeline.js';
 import { SCENARIOS } from './scenarios.js';
@@ -200,17 +200,3 @@ function markdown(tables: readonly ResultTable[], figures: readonly Drawn[], not
 }
 
 const write = (path: string, text: string) => attempt(path, () => writeDurable(path, [Buffer.from(text)]));
-
-/** A refusal of the operating system, as a typed error. */
-async function attempt<R>(path: string, action: () => Promise<R>): Promise<R> {
-  try {
-    return await action();
-  } catch (cause) {
-    if (cause instanceof InnerloopError) throw cause;
-    throw new InnerloopError('IO', (cause as Error).message, {
-      field: path,
-      expected: 'a folder that can be written to',
-      cause,
-    });
-  }
-}

@@ -26,7 +26,7 @@ import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
 import { rehearse } from './rehearse.js';
 import { named } from './named.js';
-import { NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
+import { attempt, NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
 import type { Console } from './output.js';
 import {
   divide,
@@ -40,7 +40,7 @@ import {
 } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 import { packageVersion as version } from '../learner/manifest.js';
-import { attempt, FILES, laterRun, openFolder } from './run-folder.js';
+import { FILES, laterRun, openFolder } from './run-folder.js';
 import type { Start } from './run-folder.js';
 
 export interface TrainRun {

@@ -8,8 +8,11 @@ import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
+import type { JoinOptions } from './option-types.js';
 
-/** native/mpi/mpi.cc */
+export type { JoinOptions };
+
+/** The functions of native/mpi/mpi.cc. */
 interface MpiAddon {
   start(): { rank: number; size: number; host: string; library: string };
   allGather(bytes: Uint8Array, seconds: number): Promise<Uint8Array[]>;
@@ -34,13 +37,6 @@ export const JOIN_OPTIONS = {
     doc: 'How many processes are meant to take part; another number is refused.',
   },
 } as const satisfies OptionTable;
-
-export interface JoinOptions {
-  /** Seconds after which a process that does not answer is given up, and the others end with it. Default: 60. */
-  timeout?: number;
-  /** How many processes are meant to take part; another number is refused. Default: however many there are. */
-  processes?: number;
-}
 
 /** The processes of one training. */
 export interface JoinedProcesses extends ProcessGroup {

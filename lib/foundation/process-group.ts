@@ -35,9 +35,9 @@ export async function broadcast(group: ProcessGroup, bytes: Uint8Array, at: stri
 }
 
 /** The numbers of all processes, each of which has made its own part of them and leaves the rest as it is. @internal */
-export async function shareRanges<A extends Float64Array | Float32Array>(
+export async function shareRanges(
   group: ProcessGroup,
-  numbers: A,
+  numbers: Float64Array,
   rangesOf: (rank: number) => [from: number, to: number][],
   at: string,
 ): Promise<void> {
