@@ -99,7 +99,7 @@ export class Service {
   who(engine: Engine, body: Pick<PredictBody, 'user' | 'interactions' | 'features'>, field = ''): Who {
     const { user, interactions, features } = body;
     const at = (name: string) => (field === '' ? name : `${field}.${name}`);
-    if (features !== undefined) engine.rules.checkPerson(withoutSegment(engine, features), at('features'));
+    if (features !== undefined) engine.rules.checkPerson(features, at('features'));
     const now = Date.now();
     return {
       user,
@@ -345,14 +345,6 @@ function known({ learner }: Engine, items: readonly string[]) {
     return items.map((id) => (keys.idOf(id) > 0 ? scores[next++] : null));
   };
   return { ids, unknown, place };
-}
-
-/** @internal A group for popularity need not be a column of the model. */
-export function withoutSegment<F extends object>({ options, learner }: Engine, features: F): F {
-  const { segmentBy } = options;
-  if (segmentBy === undefined || learner.servedCatalog().users.columns.some(({ name }) => name === segmentBy))
-    return features;
-  return Object.fromEntries(Object.entries(features).filter(([name]) => name !== segmentBy)) as F;
 }
 
 export type { ServedPerson };

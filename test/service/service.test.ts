@@ -187,6 +187,25 @@ test('what is wrong is named, with the field', { skip: noSqlite }, async () => {
   await close();
 });
 
+test('a bad value of a column is refused, whether or not popularity is counted by it', { skip: noSqlite }, async () => {
+  for (const segmentBy of ['age', 'town', undefined]) {
+    const { client, url, close } = await started({ segmentBy });
+    const refused = { status: 400, code: 'INVALID_OPTION' };
+    await assert.rejects(client.putUser('ann', { features: { age: 'seven' } }), {
+      ...refused,
+      field: 'user.features.age',
+    });
+    await assert.rejects(client.recommend({ features: { age: 'seven' } }), { ...refused, field: 'features.age' });
+    const lines = `${JSON.stringify({ id: 'ann', features: { age: 'seven' } })}\n`;
+    const type = { 'content-type': 'application/x-ndjson' };
+    const imported = await fetch(`${url}/import/users`, { method: 'POST', body: lines, headers: type });
+    assert.equal(imported.status, 422);
+    assert.deepEqual((await client.user('ann')).features, {}, 'nothing of it was kept');
+    await client.putUser('ann', { features: { age: 7, ...(segmentBy === 'town' && { town: 'north' }) } });
+    await close();
+  }
+});
+
 test('only this machine, by its own name, or whoever has the token', { skip: noSqlite }, async () => {
   const options = { model: await modelFile(), state: 'none', port: 0 };
   await assert.rejects(started({ ...options, host: '0.0.0.0' }), { code: 'INVALID_OPTION', field: 'options.host' });

@@ -78,7 +78,10 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
   };
 }
 
-/** The features that the model has columns of: a group for popularity need not be one. */
+/**
+ * The features that the model has columns of: a group for popularity need not be one, and a model that was trained since may have
+ * others.
+ */
 function known({ learner }: Engine, features: FeatureValues): FeatureValues {
   const names = new Set(learner.servedCatalog().users.columns.map(({ name }) => name));
   return Object.fromEntries(Object.entries(features).filter(([name]) => names.has(name)));

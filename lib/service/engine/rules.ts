@@ -22,6 +22,7 @@ export function rulesOf(learner: Learner, segmentBy: string | undefined): Record
     // Packs them as a request will, for what it says of the values; nothing of it is kept.
     givenColumns(learner.model, bound, side, [features], 0, 0, () => field);
   };
+  const checkUser = given(SIDES.users);
   return {
     segmentBy,
     // One value is what every interaction has where a click is all there is.
@@ -32,17 +33,19 @@ export function rulesOf(learner: Learner, segmentBy: string | undefined): Record
         throw invalid(field, 'outside of the ratings of the training data', value, `${range!.min} to ${range!.max}`);
     },
     checkContext: given(SIDES.interactions),
-    checkPerson: given(SIDES.users),
+    checkPerson(features, field) {
+      const { columns } = learner.servedCatalog().users;
+      // A group for popularity need not be a column of the model.
+      if (segmentBy === undefined || columns.some(({ name }) => name === segmentBy)) return checkUser(features, field);
+      const { [segmentBy]: _, ...read } = features;
+      checkUser(read, field);
+    },
     checkItem(features, field) {
+      const columns = writableColumns(learner);
+      const names = columns.map(({ name }) => name);
       for (const [name, value] of Object.entries(features)) {
-        const column = itemColumns(learner).find((each) => each.name === name);
-        if (column === undefined)
-          throw unknownName(
-            `${field}.${name}`,
-            'no such column of the items',
-            name,
-            itemColumns(learner).map((each) => each.name),
-          );
+        const column = columns.find((each) => each.name === name);
+        if (column === undefined) throw unknownName(`${field}.${name}`, 'no such column of the items', name, names);
         checkItemValue(column, value, `${field}.${name}`);
       }
     },
@@ -54,8 +57,8 @@ export function readsContext(learner: Learner): boolean {
   return contextNames(learner.bind(learner.servedCatalog())).length > 0;
 }
 
-/** Columns that tell whether another one is there follow from that one. */
-export function itemColumns(learner: Learner): Column[] {
+/** The columns that an item may be told of: those that tell whether another one is there follow from that one. */
+function writableColumns(learner: Learner): Column[] {
   const { columns } = learner.servedCatalog().items;
   return columns.filter(({ name }) => presenceOf(name, columns) === undefined);
 }
@@ -92,7 +95,7 @@ export function itemTables(learner: Learner, items: readonly ItemRecord[]): Enti
     const key = JSON.stringify(Object.keys(item.features).sort());
     groups.set(key, [...(groups.get(key) ?? []), item]);
   }
-  const columns = itemColumns(learner);
+  const columns = writableColumns(learner);
   const { columns: all } = learner.servedCatalog().items;
   return [...groups.values()].map((group) => {
     const told = columns.filter(({ name }) => name in group[0].features);

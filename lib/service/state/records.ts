@@ -12,6 +12,7 @@ export interface RecordRules {
   defaultValue: number | undefined;
   checkValue(value: number, field: string): void;
   checkContext(context: FeatureValues, field: string): void;
+  /** The column of `segmentBy` may be one that the model does not have. */
   checkPerson(features: FeatureValues, field: string): void;
   checkItem(features: FeatureValues, field: string): void;
   /** The column of people whose values are groups for popularity. */
@@ -65,27 +66,14 @@ export function readPerson(given: unknown, field: string, rules: RecordRules): P
   const told = featuresOf(features, `${field}.features`);
   checkBoolean(hidden, `${field}.hidden`);
   const { segmentBy } = rules;
-  const { [segmentBy ?? '']: segment, ...read } = told;
-  // The group may be a column that the model does not read.
-  rules.checkPerson(segmentBy === undefined ? told : hasColumn(rules, told, field) ? told : read, `${field}.features`);
+  rules.checkPerson(told, `${field}.features`);
+  const segment = segmentBy === undefined ? undefined : told[segmentBy];
   return {
     id: idOf(given['id'], `${field}.id`),
     features: told,
-    segment:
-      segmentBy === undefined || segment === undefined || segment === null || typeof segment === 'object'
-        ? null
-        : String(segment),
+    segment: segment === undefined || segment === null || typeof segment === 'object' ? null : String(segment),
     hidden,
   };
-}
-
-function hasColumn(rules: RecordRules, features: FeatureValues, field: string): boolean {
-  try {
-    rules.checkPerson({ [rules.segmentBy!]: features[rules.segmentBy!] }, field);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export function readItem(given: unknown, field: string, rules: RecordRules): ItemRecord {
