@@ -69,6 +69,8 @@ complaint('cold users all get the same popular list', async () => {
   const north = await client.recommend({ user: 'new in the north', count: 1 });
   assert.deepEqual([north.source, idsOf(north)], ['group', ['600']]);
   assert.deepEqual(idsOf(await client.recommend({ features: { town: 'south' }, count: 1 })), ['601']);
+  await client.putUser('new in the north', { hidden: true });
+  assert.equal((await client.recommend({ user: 'new in the north', count: 1 })).source, 'popular', 'nothing is known');
   // By the draw of the posterior, where nothing is known.
   const draws = await Promise.all([1, 2, 3].map((seed) => client.recommend({ explore: { seed }, count: 10 })));
   assert.equal(new Set(draws.map((list) => idsOf(list).join())).size, 3);

@@ -69,7 +69,7 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
     me,
     support,
     seen,
-    segment: segmentOf(engine, who.features) ?? record?.segment ?? undefined,
+    segment: segmentOf(engine, who.features) ?? (isHidden ? undefined : (record?.segment ?? undefined)),
     count: support.items.length,
     hasFeatures:
       reads &&
