@@ -167,9 +167,9 @@ export class Service {
 
   async questions(body: QuestionsBody, signal: AbortSignal | undefined): Promise<AnswerOf<'questions'>> {
     return this.#engine.lease(async (engine) => {
-      const { support, seen } = await engine.person(this.who(engine, body), signal);
-      const asked = engine.excluded(body.user, seen, []);
-      const found = await questionsFor(engine.learner, support, asked, body.count ?? 5, signal);
+      const person = await engine.person(this.who(engine, body), signal);
+      const asked = engine.excluded(body.user, person.seen, []);
+      const found = await questionsFor(engine.learner, person, asked, body.count ?? 5, signal);
       const { columns } = body;
       return {
         questions: found.map((each) => ({

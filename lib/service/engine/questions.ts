@@ -3,6 +3,7 @@ import { lossOf } from '../../model/losses.js';
 import { topK } from '../../foundation/top-k.js';
 import type { Learner } from '../../learner/learner.js';
 import type { Support } from '../../serving/support.js';
+import type { ServedPerson } from './person.js';
 
 export interface Question {
   item: string;
@@ -24,7 +25,7 @@ const CANDIDATES = 150;
  */
 export async function questionsFor(
   learner: Learner,
-  known: Support,
+  { me, support: known }: Pick<ServedPerson, 'me' | 'support'>,
   asked: ReadonlySet<string>,
   count: number,
   signal: AbortSignal | undefined,
@@ -50,7 +51,7 @@ export async function questionsFor(
     })),
   );
   const seen = { signal, ...(context !== undefined && { context: {} }) };
-  const before = await (await learner.adapt(known, { signal })).predict(ids, seen);
+  const before = await me.predict(ids, seen);
   const scores = await learner.predictMany(supports, ids, seen);
   const movement = ids.map((_, i) => {
     let sum = 0;
