@@ -16,7 +16,7 @@ import { bytesOfPerson, personOf } from './person.js';
 import type { ServedPerson, Who } from './person.js';
 import { People } from './people.js';
 import { Popularity } from './popularity.js';
-import { itemTables, rulesOf } from './rules.js';
+import { itemTables, readsContext, rulesOf } from './rules.js';
 
 export interface EngineOptions extends Pick<LoadOptions, 'threads' | 'device'> {
   /** People whose models are held at most. */
@@ -69,19 +69,13 @@ export class Engine {
     const engine = new Engine(learner, nameOf(learner), state, options);
     if (state !== undefined) await engine.putItems(await state.items());
     const { me } = await engine.person({ interactions: [] }, undefined);
-    const reads = engine.emptyContext;
-    await me.recommend({ count: 1, ...(reads && { context: {} }) });
+    await me.recommend({ count: 1, context: engine.emptyContext });
     return engine;
   }
 
   /** An empty context where the model reads any, whose features are then the usual ones. */
   get emptyContext(): FeatureValues | undefined {
-    const { context } = this.learner.servedCatalog();
-    return context.columns.some(({ kind, name }) => kind !== 'sequence' && this.#reads(name)) ? {} : undefined;
-  }
-
-  #reads(name: string): boolean {
-    return this.learner.model.spec.inputs.some((input) => input.name === name);
+    return readsContext(this.learner) ? {} : undefined;
   }
 
   /** Uses the engine while it is not given up: one that was replaced goes on until its last request is answered. */
