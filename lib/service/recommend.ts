@@ -1,14 +1,16 @@
 /** A list for somebody: by the model where anything is known of the person, else by what is next in the chain. */
 import { randomUUID } from 'node:crypto';
 import type { FeatureValues } from '../batch/given-features.js';
-import type { RecommendOptions } from '../serving/options.js';
+import type { Column } from '../foundation/contract.js';
+import { itemColumns } from '../serving/item-terms.js';
 import type { RecommendBody, RecommendationAnswer, RecommendManyBody } from './api/schemas.js';
 import { FALLBACKS } from './api/schemas.js';
 import type { Engine } from './engine/engine.js';
 import type { ServedPerson } from './engine/person.js';
 import { knownTerms } from './engine/terms.js';
+import type { Terms } from './engine/terms.js';
 import { exposure, variantOf } from './experiments/experiments.js';
-import { columnsOf, given } from './service.js';
+import { given, valuesOf } from './service.js';
 import type { Service } from './service.js';
 
 type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
@@ -58,11 +60,13 @@ async function recommendTo(
     }
   const person = await engine.person(who, signal);
   const exclude = engine.excluded(who.user, options.excludeSeen === false ? [] : person.seen, options.exclude ?? []);
-  const terms = knownTerms(engine.learner.servedCatalog(), options);
+  const catalog = engine.learner.servedCatalog();
+  const terms = knownTerms(catalog, options);
+  const wanted = { ...terms, columns: options.columns && itemColumns(catalog, options.columns, 'columns') };
   const source = sourceOf(person, options);
   const list = terms.isEmpty
     ? { source: source[0], items: [] }
-    : await firstOf(source, (each) => listBy(each, engine, person, options, terms, exclude, signal));
+    : await firstOf(source, (each) => listBy(each, engine, person, options, wanted, exclude, signal));
   const id = randomUUID();
   service.recorder?.add(
     {
@@ -117,11 +121,11 @@ async function listBy(
   engine: Engine,
   person: ServedPerson,
   options: Options,
-  { filter, boost }: Pick<RecommendOptions, 'filter' | 'boost'>,
+  { filter, boost, columns }: Pick<Terms, 'filter' | 'boost'> & { columns: readonly Column[] | undefined },
   exclude: ReadonlySet<string>,
   signal: AbortSignal | undefined,
 ): Promise<Item[]> {
-  const { count = 10, columns } = options;
+  const { count = 10 } = options;
   const { keys } = engine.learner.servedCatalog().items;
   // Items that a model does not know are in no list of it.
   const among = options.among?.filter((id) => keys.idOf(id) > 0);
@@ -133,7 +137,7 @@ async function listBy(
     return top
       .filter(({ item }) => allowed?.has(item) !== false)
       .slice(0, count)
-      .map((each) => ({ ...each, ...(columns && { columns: columnsOf(engine, each.item, columns) }) }));
+      .map((each) => ({ ...each, ...(columns && { columns: valuesOf(engine, each.item, columns) }) }));
   }
   const context = given(options.context, engine);
   const list = await person.me.recommend({
@@ -147,7 +151,7 @@ async function listBy(
     diversity: options.diversity,
     minSupport: options.minSupport,
     explore: options.explore,
-    columns,
+    columns: options.columns,
     signal,
     ...context,
   });

@@ -2,7 +2,8 @@
 import { InnerloopError } from '../foundation/errors.js';
 import { invalid } from '../foundation/check.js';
 import type { FeatureValues } from '../batch/given-features.js';
-import { valueOf } from '../serving/item-terms.js';
+import type { Column } from '../foundation/contract.js';
+import { itemColumns, valueOf } from '../serving/item-terms.js';
 import type { AnswerOf } from './api/operations.js';
 import type {
   ExplainBody,
@@ -169,12 +170,12 @@ export class Service {
     return this.#engine.lease(async (engine) => {
       const person = await engine.person(this.who(engine, body), signal);
       const asked = engine.excluded(body.user, person.seen, []);
+      const columns = body.columns && itemColumns(engine.learner.servedCatalog(), body.columns, 'columns');
       const found = await questionsFor(engine.learner, person, asked, body.count ?? 5, signal);
-      const { columns } = body;
       return {
         questions: found.map((each) => ({
           ...each,
-          ...(columns && { columns: columnsOf(engine, each.item, columns) }),
+          ...(columns && { columns: valuesOf(engine, each.item, columns) }),
         })),
         answers: answersOf(engine.learner),
       };
@@ -207,12 +208,11 @@ export class Service {
     checkItem(engine, id);
     const { learner } = engine;
     const { items } = learner.servedCatalog();
-    const names = items.columns.map(({ name }) => name);
     const row = items.keys.idOf(id);
     return {
       id,
       hidden: engine.hidden.has(id),
-      columns: columnsOf(engine, id, names),
+      columns: valuesOf(engine, id, items.columns),
       ...(learner.itemCounts && { interactions: row < engine.trainedRows ? learner.itemCounts[row] : 0 }),
     };
   }
@@ -328,10 +328,8 @@ export function checkItem({ learner }: Engine, id: string): void {
 }
 
 /** @internal */
-export function columnsOf({ learner }: Engine, id: string, names: readonly string[]): Record<string, unknown> {
-  const { items } = learner.servedCatalog();
-  const row = items.keys.idOf(id);
-  const columns = items.columns.filter(({ name }) => names.includes(name));
+export function valuesOf({ learner }: Engine, id: string, columns: readonly Column[]): Record<string, unknown> {
+  const row = learner.servedCatalog().items.keys.idOf(id);
   return Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)]));
 }
 

@@ -175,7 +175,13 @@ test('what is wrong is named, with the field', { skip: noSqlite }, async () => {
   await refused({ interactions: [{ item: '3' }] }, 400, 'INVALID_OPTION', 'interactions[0].value');
   await refused({ interactions: [{ value: 3 }] }, 400, 'INVALID_OPTION', 'interactions[0].item');
   await refused({ features: { agee: 3 } }, 400, 'UNKNOWN_OPTION', 'features.agee');
-  await refused({ interactions: [{ item: '3', value: 3 }], columns: ['titel'] }, 400, 'UNKNOWN_OPTION', 'columns[0]');
+  for (const who of [
+    { interactions: [{ item: '3', value: 3 }] },
+    { fallback: ['popular' as const] },
+    { filter: { genres: 'none' } },
+  ])
+    await refused({ ...who, columns: ['titel'] }, 400, 'UNKNOWN_OPTION', 'columns[0]');
+  await assert.rejects(client.questions({ columns: ['titel'] }), { status: 400, field: 'columns[0]' });
   await assert.rejects(client.item('none'), { status: 404 });
   await assert.rejects(client.givenRecommendation('none'), { status: 404 });
   const post = (body: string, type: string) =>
