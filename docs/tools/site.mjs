@@ -13,7 +13,18 @@ const guide = (...names) => names.map((name) => `docs/guide/${name}.md`);
 /** The sidebar: groups in this order, and the pages of each. */
 const GROUPS = {
   'Get started': ['docs/README.md', ...guide('start', 'concepts')],
-  Guide: guide('data', 'tasks', 'models', 'learners', 'tuning', 'evaluation', 'serving', 'scaling', 'troubleshooting'),
+  Guide: guide(
+    'data',
+    'tasks',
+    'models',
+    'learners',
+    'tuning',
+    'evaluation',
+    'serving',
+    'service',
+    'scaling',
+    'troubleshooting',
+  ),
   Reference: [
     'docs/reference/options.md',
     'docs/errors.md',
