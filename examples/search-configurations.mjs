@@ -1,5 +1,4 @@
-// Search over 20 configurations, chosen by validation users; the test users are those of the best one alone:
-//   node examples/search-configurations.mjs [epochs]
+// Search over 20 configurations by validation users: node examples/search-configurations.mjs [epochs]
 import { adam, createLearner, defineModel, describeInputs, fit, openDataset, ridge } from 'innerloop';
 
 const from = new URL('../data/ml-latest-small/ratings.csv', import.meta.url).pathname;
