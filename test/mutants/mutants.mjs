@@ -5,7 +5,7 @@
 const SOLVERS = ['meta/closed-form', 'meta/lstm-meta-learner', 'meta/solver-kinds'];
 const UPDATE = ['meta/outer-update'];
 const GARBAGE = ['native/guards', 'native/hostile'];
-const GOLDEN = ['meta/golden', 'meta/derivatives', 'model/layers'];
+const GOLDEN = ['meta/golden', 'meta/derivatives', 'model/layers', 'model/dropout'];
 const guard = (name, from, to = '') => ({ name, below: 'native/napi', from, to, suites: GARBAGE });
 
 export const MUTANTS = [
