@@ -47,7 +47,8 @@ struct GradientSums {
         rate_tables(plan, has_parameter_rates()),
         dense(chunks, plan.model.dense_size),
         rate_dense(has_parameter_rates() ? chunks : 0, plan.model.dense_size),
-        step_rates(has_step_rates() ? chunks : 0) {}
+        step_rates(has_step_rates() ? chunks : 0,
+                   std::vector<std::vector<T>>(plan.model.tensors.size(), std::vector<T>(plan.inner.steps, T(0)))) {}
 
   // Parts are made of consecutive chunks, as even as can be.
   Index first_chunk(Index part, Index parts) const { return part * chunks / parts; }
@@ -73,7 +74,6 @@ struct GradientSums {
     if (has_parameter_rates()) visit_tables(rate_tables);
     if (!has_step_rates()) return;
     for (Index c = from; c < to; ++c) {
-      if (step_rates[c].empty()) clear_step_rates(c);
       for (std::vector<T>& rates : step_rates[c]) visit(rates.data(), rates.size() * sizeof(T));
     }
   }
@@ -81,7 +81,6 @@ struct GradientSums {
   void add_chunk(Index c, const SharedParameters<T>& shared, const std::function<void()>& poll) {
     ChunkSum<T> sum(plan, dense.sums[c]);
     if (has_parameter_rates()) rate_dense.sums[c].assign(plan.model.dense_size, T(0));
-    if (has_step_rates()) clear_step_rates(c);
     for (Index t = first_task(c); t < first_task(c + 1); ++t) {
       poll();
       Arena& arena = Arena::of_this_thread();
@@ -124,9 +123,6 @@ struct GradientSums {
  private:
   bool has_parameter_rates() const { return plan.inner.rate_kind == RateKind::per_parameter; }
   bool has_step_rates() const { return plan.inner.rate_kind == RateKind::per_tensor_step; }
-  void clear_step_rates(Index chunk) {
-    step_rates[chunk].assign(plan.model.tensors.size(), std::vector<T>(plan.inner.steps, T(0)));
-  }
   double task_weight(Index t) const {
     return plan.batch.weights.empty() ? 1.0 / static_cast<double>(plan.batch.tasks()) : plan.batch.weights[t];
   }
@@ -143,8 +139,7 @@ struct GradientSums {
 
     const InnerLoop<T>& inner = plan.inner;
     const bool reptile = direction == Direction::reptile;
-    if (!plan.graph)
-      task.adapt(!reptile && (inner.order == 2 || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty()));
+    if (!plan.graph) task.adapt(!reptile && inner.keeps_steps());
     // Without support rows the layer runs as any other and adds to the sum itself.
     if (!task.gram) sum.flush();
     const T weight = static_cast<T>(task_weight(task.number));

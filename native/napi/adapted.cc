@@ -18,12 +18,11 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
     const Napi::Object options = object(info[0], "options");
     const bool packed = options.Get("packed").ToBoolean();
     // A handle keeps everything. Packed tasks are kept in great numbers, so that the d² numbers of a factor are packed
-    // only
-    // where they were asked for.
+    // only where they were asked for.
     const bool factor = !packed || options.Get("factor").ToBoolean();
     const auto result = std::make_shared<std::vector<Adapted<T>>>();
     return run_reading<Sync>(
-        info.Env(), c, is_brief(*c, Wanted::adapted),
+        info.Env(), c, Sync || is_brief(*c, Wanted::adapted),
         [c, factor, result](const Poll& poll) { *result = run_adapt(c->inputs(poll), factor); },
         [packed, result](Napi::Env env) -> Napi::Value {
           Napi::Array out = Napi::Array::New(env, result->size());
@@ -94,14 +93,13 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
       c->inner.graph = start->graph;
     }
     const bool variance = options.Get("variance").ToBoolean();
-    const bool solved =
-        !c->inner.graph && (c->inner.solver == SolverKind::ridge || c->inner.solver == SolverKind::laplace);
+    const bool solved = !c->inner.graph && c->inner.solves_last_layer();
     require(!variance || (after ? solved : before && start), "only a last layer in closed form has a variance");
     for (const auto& each : starts)
       require(!variance || after || each->has_posterior(), "only a last layer in closed form has a variance");
     const auto result = std::make_shared<QueryOutputs<T>>();
     return run_reading<Sync>(
-        info.Env(), c, is_brief(*c, after ? Wanted::adapted : Wanted::outputs),
+        info.Env(), c, Sync || is_brief(*c, after ? Wanted::adapted : Wanted::outputs),
         [c, before, after, variance, starts, result](const Poll& poll) {
           const Prediction<T> wanted{.before = before,
                                      .after = after,

@@ -132,9 +132,11 @@ Napi::Value apply_parts(const Napi::CallbackInfo& info) {
     for (Index p = 0; p < of->parts; ++p) {
       if (p == of->part) continue;
       const Napi::Value value = given.Get(static_cast<std::uint32_t>(p));
-      const std::vector<std::uint8_t> bytes = copy<std::uint8_t>(value, "parts");
-      require(bytes.size() == of->gradient->size(p, of->parts), "a part's bytes are not those of this batch");
-      of->gradient->take(p, of->parts, reinterpret_cast<const std::byte*>(bytes.data()));
+      if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+        throw Error("INVALID_OPTION", "parts must be arrays of bytes");
+      const auto bytes = value.As<Napi::Uint8Array>();
+      require(bytes.ElementLength() == of->gradient->size(p, of->parts), "a part's bytes are not those of this batch");
+      of->gradient->take(p, of->parts, reinterpret_cast<const std::byte*>(bytes.Data()));
     }
     const std::shared_ptr<PartialGradient<T>> gradient = std::move(of->gradient);
     const TrainStep<T> step = read_step(*c, options, of->direction);

@@ -73,6 +73,10 @@ struct InnerLoop {
   }
   // Whether that holds and the last query loss alone is differentiated.
   bool is_plain() const { return is_folded() && loss_weights.empty(); }
+  // Whether the last layer is solved for in closed form, or by Newton's method, in place of steps.
+  bool solves_last_layer() const { return solver == SolverKind::ridge || solver == SolverKind::laplace; }
+  // Whether the meta-gradient looks at every step again, so that what they computed is kept.
+  bool keeps_steps() const { return order == 2 || rate_kind != RateKind::scalar || !loss_weights.empty(); }
 };
 
 }  // namespace innerloop

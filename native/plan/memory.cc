@@ -4,7 +4,7 @@
 
 #include "../graphs/graph.h"
 #include "../layers/layer.h"
-#include "form.h"
+#include "plan.h"
 
 namespace innerloop {
 namespace {
@@ -42,7 +42,7 @@ struct TaskMemory {
     n += queries * 2 * Q * all;
     if (K == 0) return n;
     n += S * prefix * (reptile ? 1 : 3);
-    if (inner.solver == SolverKind::ridge || inner.solver == SolverKind::laplace) return n + of_posterior();
+    if (inner.solves_last_layer()) return n + of_posterior();
     return n + of_steps() + (gram ? of_gram() : 0);
   }
 
@@ -69,25 +69,14 @@ struct TaskMemory {
         transposed += static_cast<double>(map->I * map->O);
     }
     const AffineMap* map = first ? first->affine_map() : nullptr;
-    if (!map || moves[map->slot_in] || !inner.is_plain() || inner.graph || K == 0 || !inner.fast[map->weight] ||
-        !inner.fast[map->bias])
-      return;
-    const bool cheaper = cheaper_form({.inputs = map->I,
-                                       .outputs = map->O,
-                                       .support_rows = S,
-                                       .query_rows = Q,
-                                       .steps = inner.steps,
-                                       .order = inner.order,
-                                       .has_layers_below = model.slot_learns[map->slot_in] != 0}) == Form::gram;
-    if (inner.form == Form::gram || (inner.form == Form::cheaper && cheaper)) gram = map;
+    if (!map || moves[map->slot_in] || !inner.is_plain() || inner.graph) return;
+    if (takes_gram_form(*map, inner, S, Q, model.slot_learns[map->slot_in] != 0)) gram = map;
   }
 
   double of_steps() const {
     const bool is_lstm = inner.solver == SolverKind::lstm, implicit = inner.solver == SolverKind::implicit;
     const bool exact = inner.order == 2 && !implicit && !is_lstm && !reptile;
-    const bool keep =
-        !reptile && !implicit &&
-        (inner.order == 2 || is_lstm || inner.rate_kind != RateKind::scalar || !inner.loss_weights.empty());
+    const bool keep = !reptile && !implicit && (is_lstm || inner.keeps_steps());
     const double kept = keep ? K : 1;
     double n = kept * (transposed + fast) + fast;
     n += (keep && !is_lstm ? K : 1) * 2 * S * suffix;

@@ -66,29 +66,36 @@ Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch) {
   return segments;
 }
 
-// Whether a layer runs in the Gram form, which needs a single rate. Where the loop leaves the choice open, it does so
-// if that costs less than the direct form on an average task of the batch.
+// The numbers of support and of query rows of an average task.
 template <class T>
-bool takes_gram_form(const AffineMap& layer, const InnerLoop<T>& inner, const Batch<T>& batch, bool has_layers_below) {
-  if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias])
-    return false;
-  if (inner.form != Form::cheaper) return inner.form == Form::gram;
+std::pair<double, double> mean_rows(const Batch<T>& batch) {
   double support = 0, query = 0;
   for (Index t = 0; t < batch.tasks(); ++t) {
     support += static_cast<double>(batch.begin[2 * t + 1] - batch.begin[2 * t]);
     query += static_cast<double>(batch.begin[2 * t + 2] - batch.begin[2 * t + 1]);
   }
   const double tasks = static_cast<double>(batch.tasks());
+  return {support / tasks, query / tasks};
+}
+
+}  // namespace
+
+template <class T>
+bool takes_gram_form(const AffineMap& layer, const InnerLoop<T>& inner, double support_rows, double query_rows,
+                     bool has_layers_below) {
+  if (inner.steps == 0 || inner.rate_kind != RateKind::scalar || !inner.fast[layer.weight] || !inner.fast[layer.bias])
+    return false;
+  if (inner.form != Form::cheaper) return inner.form == Form::gram;
   return cheaper_form({.inputs = layer.I,
                        .outputs = layer.O,
-                       .support_rows = support / tasks,
-                       .query_rows = query / tasks,
+                       .support_rows = support_rows,
+                       .query_rows = query_rows,
                        .steps = inner.steps,
                        .order = inner.order,
                        .has_layers_below = has_layers_below}) == Form::gram;
 }
-
-}  // namespace
+template bool takes_gram_form(const AffineMap&, const InnerLoop<float>&, double, double, bool);
+template bool takes_gram_form(const AffineMap&, const InnerLoop<double>&, double, double, bool);
 
 template <class T>
 Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient)
@@ -133,7 +140,9 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   // The Gram form relies on θ_0 being the shared values, which starts made by a graph are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
   const AffineMap* map = suffix[0]->affine_map();
-  if (!map || moves[map->slot_in] || !takes_gram_form(*map, inner, batch, model.slot_learns[map->slot_in] != 0)) return;
+  if (!map || moves[map->slot_in]) return;
+  const auto [support_rows, query_rows] = mean_rows(batch);
+  if (!takes_gram_form(*map, inner, support_rows, query_rows, model.slot_learns[map->slot_in] != 0)) return;
   gram = map;
   for (const Layer<T>* layer : prefix)
     if (layer->out == map->slot_in) gram_source = layer;

@@ -49,4 +49,10 @@ struct Plan {
   void find_segments();
 };
 
+// Whether a layer runs in the Gram form, which needs a single rate. Where the loop leaves the choice open, it does so
+// if that costs less than the direct form on a task of so many rows.
+template <class T>
+bool takes_gram_form(const AffineMap& layer, const InnerLoop<T>& inner, double support_rows, double query_rows,
+                     bool has_layers_below);
+
 }  // namespace innerloop

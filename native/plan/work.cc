@@ -47,8 +47,9 @@ double work_of(const InnerLoop<T>& inner, const Batch<T>& batch, Wanted wanted) 
   const double widths =
       static_cast<double>(std::accumulate(model.slot_width.begin(), model.slot_width.end(), Index{0}));
   const bool adapts = wanted != Wanted::outputs;
-  const bool solves = inner.solver == SolverKind::ridge || inner.solver == SolverKind::laplace;
+  const bool solves = inner.solves_last_layer();
   const double d = model.last_layer ? static_cast<double>(model.last_layer->I + 1) : 1;
+  const double cells = inner.solver == SolverKind::lstm && adapts ? inner.steps * lstm_work(inner, model) : 0;
   double work = weights;
   for (Index t = 0; t < batch.tasks(); ++t) {
     const double S = static_cast<double>(batch.begin[2 * t + 1] - batch.begin[2 * t]);
@@ -60,7 +61,7 @@ double work_of(const InnerLoop<T>& inner, const Batch<T>& batch, Wanted wanted) 
       work += solving(S, d) * (inner.solver == SolverKind::laplace ? kNewtonSteps : 1);
     else
       work += 2 * S * row * (inner.steps + inner.conjugate_gradients.steps);
-    if (inner.solver == SolverKind::lstm) work += inner.steps * lstm_work(inner, model);
+    work += cells;
   }
   return wanted == Wanted::gradients ? 4 * work : work;
 }

@@ -5,8 +5,9 @@
 // quarter of the time that the call took and at most 200 µs: the next call of a series then finds it awake, where to
 // wake it may take as long.
 //
-// A brief call never waits for long ones. While every thread of the pool is at work on long calls, a lane, a thread of
-// its own, takes the brief ones from the queue in their order, and the system shares the processors out.
+// A brief call does not wait for long ones unless every lane is taken too. While every thread of the pool is at work on
+// long calls, a lane, a thread of its own, takes the brief ones from the queue in their order, and the system shares
+// the processors out.
 #pragma once
 #include <atomic>
 #include <condition_variable>
