@@ -1,6 +1,7 @@
 /**
- * One training run, in a process of its own: `node memory-run.js '{"algorithm":"maml","shape":"deep"}'` prints what was
- * estimated and, under allocations.c, what was taken at most.
+ * One training run, in a process of its own, started with --expose-gc by memory-estimate.test.ts, which preloads
+ * allocations.c and names its file of counts in ALLOCATIONS. The argument is a `Run` as JSON; what was estimated and
+ * what was taken at most is printed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { estimateTraining } from '../../lib/learner/memory-estimate.js';
@@ -26,7 +27,6 @@ export interface Run {
   shape: Shape;
   threads: number;
   metaBatch: number;
-  options?: Record<string, unknown>;
 }
 
 /** Bytes allocated now, and the most there have been; see allocations.c. */
@@ -40,9 +40,9 @@ function forgetMost(): void {
   writeFileSync(process.env['ALLOCATIONS']!, bytes, { flag: 'r+' });
 }
 
-export async function measure({ algorithm, shape, threads, metaBatch, options }: Run) {
+export async function measure({ algorithm, shape, threads, metaBatch }: Run) {
   const { users, rows, items, dim, hidden } = SHAPES[shape];
-  const made = (ALGORITHMS[algorithm] as (o?: object) => ReturnType<typeof ALGORITHMS.maml>)(options);
+  const made = (ALGORITHMS[algorithm] as () => ReturnType<typeof ALGORITHMS.maml>)();
   const isBinary = made.solver === 'laplace';
   const all = Array.from({ length: users * rows }, (_, i) => i);
   const dataset = datasetFromColumns({

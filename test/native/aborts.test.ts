@@ -67,7 +67,7 @@ test('a signal that fires after the end changes nothing, and no listener stays',
   await assert.rejects(predict(wide, params, wideRows(1), {}, { signal: controller.signal }), isAborted);
 });
 
-test('parameters may be read and saved while a training step runs', async () => {
+test('parameters may be read while a training step runs', async () => {
   const dataset = datasetFromColumns({
     user: Array.from({ length: 6000 }, (_, i) => i % 300),
     item: Array.from({ length: 6000 }, (_, i) => Math.floor(i / 300)),
@@ -94,5 +94,5 @@ test('parameters may be read and saved while a training step runs', async () => 
   await epoch;
   clearInterval(timer);
   for (const error of failures) assert.ok(error instanceof InnerloopError, `a raw error escaped: ${String(error)}`);
-  assert.ok(reads + failures.length > 0, 'nothing was tried');
+  assert.ok(reads > 0, `no read succeeded while the step ran, ${failures.length} were refused`);
 });
