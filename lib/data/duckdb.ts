@@ -32,6 +32,11 @@ export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** Paths are found before they are read, so a bracket in a file's name is a bracket. */
+export function escapeGlob(path: string): string {
+  return path.replace(/[*?[]/g, (character) => `[${character}]`);
+}
+
 /** A private in-memory DuckDB: every statement goes through here, so that no raw DuckDB error gets out. */
 export class DuckSession {
   readonly options: SessionOptions;

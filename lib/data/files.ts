@@ -5,11 +5,11 @@ import { Transform } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { InnerloopError, show, suggesting } from '../foundation/errors.js';
-import { quoteLiteral } from './duckdb.js';
+import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { escapeGlob, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import type { FileOptions } from './table-source.js';
-import { zstdLines } from './zstd.js';
+import { createZstdDecompress, zstdLines, zstdRemedy } from './zstd.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -56,11 +56,6 @@ export async function findFiles(session: DuckSession, path: string, field: strin
   return files.map(String);
 }
 
-/** Paths are found before they are read, so a bracket in a file's name is a bracket. */
-export function escapeGlob(path: string): string {
-  return path.replace(/[*?[]/g, (character) => `[${character}]`);
-}
-
 /** `[…]` of files for DuckDB's readers. */
 export function fileList(files: readonly string[]): string {
   return `[${files.map((file) => quoteLiteral(escapeGlob(file))).join(', ')}]`;
@@ -87,49 +82,59 @@ export function compressionOf(path: string): Compression {
 export async function contents({ path, compression }: FoundFile, field: string): Promise<Readable> {
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   if (compression === 'none') return raw;
-  if (compression === 'gzip') return raw.pipe(createGunzip({ chunkSize: 1 << 18 }).on('close', () => raw.destroy()));
-  const zlib = (await import('node:zlib')) as unknown as { createZstdDecompress?: () => Transform };
-  if (zlib.createZstdDecompress !== undefined) return raw.pipe(zlib.createZstdDecompress());
+  const through = compression === 'gzip' ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress?.();
+  if (through !== undefined) return raw.pipe(through.on('close', () => raw.destroy()));
   raw.destroy();
   throw new InnerloopError('UNSUPPORTED', 'this Node.js cannot take zstd files apart', {
     field,
     value: path,
-    expected: `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`,
+    expected: zstdRemedy(path),
   });
 }
 
-/** The first `count` bytes that the file holds, decompressed, and whether they are all. */
+/** The beginning of what a file holds. */
+export interface FirstContents {
+  bytes: Buffer;
+  /** Whether the file holds no more. */
+  complete: boolean;
+}
+
+/** The first `count` bytes that the file holds, decompressed by Node.js. */
+export async function firstContents(file: FoundFile, count: number, field: string): Promise<FirstContents> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  // Leaving the loop destroys the stream.
+  for await (const chunk of (await contents(file, field)) as AsyncIterable<Buffer>) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length >= count) break;
+  }
+  return { bytes: Buffer.concat(parts).subarray(0, count), complete: length < count };
+}
+
+/** The first `count` bytes that the file holds, decompressed; of a zstd file its first lines, by DuckDB. */
 export async function head(
   session: DuckSession,
   file: FoundFile,
   count: number,
   field: string,
-): Promise<{ bytes: Buffer; complete: boolean }> {
+): Promise<FirstContents> {
   if (file.compression === 'none') {
     const bytes = firstBytes(file.path, count);
     return { bytes, complete: bytes.length < count };
   }
   if (file.compression === 'zstd') {
-    const [lines = []] = await session.columns(`SELECT line FROM ${zstdLines(escapeGlob(file.path))} LIMIT 100`, field);
+    const [lines = []] = await session.columns(`SELECT line FROM ${zstdLines(file.path)} LIMIT 100`, field);
     return {
       bytes: Buffer.from(lines.map((line) => (typeof line === 'string' ? line : '')).join('\n')),
       complete: lines.length < 100,
     };
   }
-  const parts: Buffer[] = [];
-  let length = 0;
-  const stream = await contents(file, field);
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      parts.push(chunk);
-      length += chunk.length;
-      if (length >= count) break;
-    }
+    return await firstContents(file, count, field);
   } catch (cause) {
     throw new InnerloopError('INVALID_DATA', 'the file cannot be decompressed', { field, value: file.path, cause });
   }
-  stream.destroy();
-  return { bytes: Buffer.concat(parts).subarray(0, count), complete: length < count };
 }
 
 /** The encoding that a byte order mark states. */

@@ -1,7 +1,7 @@
 /** What kind of files a source has, and the files in a form that DuckDB reads. */
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
-import { compressionOf, escapeGlob, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
+import { compressionOf, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
 import type { FoundFile } from './files.js';
 import { CONVERTERS } from './formats/index.js';
 import { databaseTable } from './formats/database.js';
@@ -105,7 +105,7 @@ async function unpacked(
   field: string,
 ): Promise<FoundFile> {
   if (file.compression !== 'zstd' || hasZstd || (encoding !== undefined && !/^utf-?8$/i.test(encoding))) return file;
-  const path = await zstdText(session, file.path, escapeGlob(file.path), `${field}.from`);
+  const path = await zstdText(session, file.path, `${field}.from`);
   return { path, compression: 'none' };
 }
 

@@ -3,16 +3,23 @@
  * as far as it goes, without a word), and its lines in a file of their own.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { InnerloopError, show } from '../foundation/errors.js';
-import { quoteLiteral } from './duckdb.js';
+import { escapeGlob, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 
-export const hasZstd = 'createZstdDecompress' in zlib;
+/** Undefined where this Node.js has none. */
+export const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
+export const hasZstd = createZstdDecompress !== undefined;
+
+/** What to give in place of a zstd file that cannot be read. */
+export const zstdRemedy = (path: string): string =>
+  `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`;
 
 /** Whole lines of a zstd file as rows of one column, whatever stands in them. */
 export const zstdLines = (file: string): string =>
-  `read_csv(${quoteLiteral(file)}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000)`;
+  `read_csv(${quoteLiteral(escapeGlob(file))}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000)`;
 
 const FRAME = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
@@ -70,15 +77,14 @@ export function checkZstd(path: string, field: string): void {
 /**
  * Writes the lines of a zstd file, by DuckDB, so that they are looked at as those of any other file.
  *
- * @param escaped the path with `[`, `*` and `?` escaped
  * @throws {InnerloopError} INVALID_DATA where they end in more than one way or are not UTF-8
  */
-export async function zstdText(session: DuckSession, path: string, escaped: string, field: string): Promise<string> {
+export async function zstdText(session: DuckSession, path: string, field: string): Promise<string> {
   checkZstd(path, field);
   const target = session.temporaryFile('txt');
   try {
     await session.run(
-      `COPY (SELECT coalesce(line, '') FROM ${zstdLines(escaped)}) TO ${quoteLiteral(target)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`,
+      `COPY (SELECT coalesce(line, '') FROM ${zstdLines(path)}) TO ${quoteLiteral(target)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`,
       field,
     );
   } catch (error) {
@@ -92,7 +98,7 @@ export async function zstdText(session: DuckSession, path: string, escaped: stri
     throw new InnerloopError('INVALID_DATA', `${what}, in a zstd file`, {
       field,
       value: path,
-      expected: `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`,
+      expected: zstdRemedy(path),
       cause,
     });
   }
