@@ -1,7 +1,7 @@
 /** Which encoding a text that is not UTF-8 is probably in: by what its bytes are as letters of each. */
 import { show } from '../foundation/errors.js';
-import { contents, decoderOf } from './files.js';
-import type { FoundFile } from './files.js';
+import { decoderOf, firstContents } from './files.js';
+import type { FirstContents, FoundFile } from './files.js';
 import { advice } from './table-source.js';
 
 /** In the order in which they are preferred where letters do not tell: the first is what every file is valid in. */
@@ -59,8 +59,8 @@ function weigh(c: string, before: string, after: string, encoding: (typeof ENCOD
 }
 
 /** Of GB 2312's first level: the signs that nearly all of a text is made of are sorted by sound there, from 啊 on. */
-const FREQUENT = firstLevel();
-const isFrequent = (c: string): boolean => FREQUENT.has(c);
+let frequent: ReadonlySet<string> | undefined;
+const isFrequent = (c: string): boolean => (frequent ??= firstLevel()).has(c);
 function firstLevel(): ReadonlySet<string> {
   const bytes: number[] = [];
   for (let high = 0xb0; high <= 0xd7; high++) for (let low = 0xa1; low <= 0xfe; low++) bytes.push(high, low);
@@ -107,9 +107,8 @@ function foreignLines(bytes: Uint8Array): Uint8Array {
 
 /** What to write for files that are not UTF-8, with a line read so. */
 export async function encodingAdvice(files: readonly FoundFile[], field: string): Promise<string> {
-  const [file] = files;
-  const { bytes, isWhole } = await firstOf(file, field);
-  const all = bytes.length === 0 ? [] : guessEncodings(bytes, isWhole);
+  const { path, bytes, complete } = await firstForeign(files, field);
+  const all = bytes.length === 0 ? [] : guessEncodings(bytes, complete);
   const [best = { encoding: 'latin-1', example: '', score: 0 }, ...others] = all;
   // What is nearly as likely is said too.
   const near = others
@@ -119,23 +118,35 @@ export async function encodingAdvice(files: readonly FoundFile[], field: string)
     ({ encoding, example }) =>
       `${advice(field, { encoding })}${example === '' ? '' : ` (a line then is ${show(example)})`}`,
   );
-  return `UTF-8, or the encoding of ${show(file.path)}; ${shown.join(', or ')}`;
+  return `UTF-8, or the encoding of ${show(path)}; ${shown.join(', or ')}`;
 }
 
-/** Nothing of what cannot be taken apart here. */
-async function firstOf(file: FoundFile, field: string): Promise<{ bytes: Buffer; isWhole: boolean }> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  try {
-    const stream = await contents(file, field);
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      parts.push(chunk);
-      length += chunk.length;
-      if (length >= MOST_BYTES) break;
-    }
-    stream.destroy();
-  } catch {
-    return { bytes: Buffer.alloc(0), isWhole: true };
+/** The first of the files whose first bytes are not UTF-8, or the first of all where that shows in none. */
+async function firstForeign(files: readonly FoundFile[], field: string): Promise<FoundFile & FirstContents> {
+  let first: (FoundFile & FirstContents) | undefined;
+  for (const file of files) {
+    const found = { ...file, ...(await contentsOrNothing(file, field)) };
+    if (!isUtf8(found)) return found;
+    first ??= found;
   }
-  return { bytes: Buffer.concat(parts), isWhole: length < MOST_BYTES };
+  return first!;
+}
+
+function isUtf8({ bytes, complete }: FirstContents): boolean {
+  try {
+    // A character may be cut at the end of a part.
+    decoderOf({}, 'files').decode(bytes, { stream: !complete });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The beginning of a file; no bytes where it cannot be decompressed here. */
+async function contentsOrNothing(file: FoundFile, field: string): Promise<FirstContents> {
+  try {
+    return await firstContents(file, MOST_BYTES, field);
+  } catch {
+    return { bytes: Buffer.alloc(0), complete: true };
+  }
 }

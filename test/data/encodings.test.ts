@@ -28,3 +28,12 @@ for (const [encoding, hex, want] of CASES)
     assert.match(errors[0], new RegExp(`^[^\`]*\`"encoding": "${encoding}"\` \\(a line then is `));
     assert.ok(errors[0].includes(want[0].split('/')[1]), errors[0]);
   });
+
+test('of several files the advice is about the first that is not UTF-8', async () => {
+  file('u,i\n1,Alien\n', 'parts/1.csv');
+  file(Buffer.concat([Buffer.from('u,i\n2,'), Buffer.from('c8f0eeede8ff20f1f3e4fce1fb0a', 'hex')]), 'parts/2.csv');
+  const source: DataSource = { interactions: { from: 'parts/*.csv', user: 'u', item: 'i' } };
+  const { dataset, errors } = await openPasted(source, folder);
+  assert.deepEqual(pairs(dataset), ['1/Alien', '2/Ирония судьбы']);
+  assert.match(errors[0], /parts\/2\.csv.*"encoding": "windows-1251"` \(a line then is "2,Ирония судьбы"\)/);
+});
