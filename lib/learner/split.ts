@@ -85,6 +85,6 @@ export function trainedNotes({ split }: Learner, tasks: TaskSet): string[] {
   const ids = [...trained].slice(0, NAMED).map((row) => tasks.dataset.users.keys.values[row]);
   const more = trained.size > NAMED ? ' …' : '';
   return [
-    `${trained.size} of ${tasks.size} users were trained on (${ids.join(', ')}${more}): of new users this says little. splitAsTrained divides the data as the learner's was.`,
+    `${trained.size} of ${new Set(tasks.users).size} users were trained on (${ids.join(', ')}${more}): of new users this says little. splitAsTrained divides the data as the learner's was.`,
   ];
 }

@@ -114,7 +114,8 @@ export interface GrownSplit extends RestoredSplit {
  */
 export function extendSplit(dataset: Dataset, stored: StoredSplit, catalog: Tables): GrownSplit {
   const { options, membership } = stored;
-  const known = knownUsers(dataset, stored);
+  // A copy, since new users are numbered in it.
+  const known = knownUsers(dataset, stored).slice();
   const itemOf = translation(dataset.items.keys, catalog.items.keys);
   const { kept, changed, newer, strangers } = rowsOfThen(dataset, stored, known, (row) => itemOf[row] > 0);
   if (kept.length === 0) throw otherData();
@@ -176,8 +177,21 @@ function extendedBy(set: Uint8Array, length: number): Uint8Array {
   return extended;
 }
 
-/** Gives, for each user row of the dataset, the row in the data that was divided, 0 for a user who is new. */
-function knownUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32Array {
+/** Rows of known users by split and dataset are kept, because every evaluation needs them. */
+const knownRows = new WeakMap<StoredSplit, WeakMap<Dataset, Int32Array>>();
+
+/** Gives, for each user row of the dataset, the row in the data that was divided, 0 for a user who is new. Not to be written to. */
+function knownUsers(dataset: Dataset, stored: StoredSplit): Int32Array {
+  const byDataset = knownRows.get(stored) ?? new WeakMap<Dataset, Int32Array>();
+  let known = byDataset.get(dataset);
+  if (known === undefined) {
+    known = matchUsers(dataset, stored);
+    knownRows.set(stored, byDataset.set(dataset, known));
+  }
+  return known;
+}
+
+function matchUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32Array {
   // A Map holds some 16 million entries.
   const shards = Array.from({ length: 64 }, () => new Map<number, number>());
   const keyOf = (a: number, b: number) => (a >>> 0) * 2 ** 21 + (b >>> 11);
