@@ -148,9 +148,9 @@ export interface NativeState {
   touched: Float64Array;
   step: number;
 }
-/** Query loss of every task, their mean, and gradients by tensor. */
-/** Of a tensor that is no table all values, of a table some rows. */
+/** Values of a tensor: all of them, or some rows where it is a table. */
 export type NativeTensorRows = FloatArray | { rows: Int32Array; data: FloatArray };
+/** Query loss of every task, their mean, and gradients by tensor. */
 export interface NativeGradient<G = FloatArray> {
   loss: number;
   taskLosses: Float64Array;
@@ -238,10 +238,10 @@ export interface NativeOperations {
     sizes: { direction: NameOf<'Direction'>; support: number; query: number; rows: Float64Array },
   ): number;
   /** @param options sparse: of tables the rows that the batch reads; see `NativeTensorRows` */
-  metaGradient(
-    options: NativeCall & { direction: NameOf<'Direction'>; sparse: true },
-  ): Promise<NativeGradient<NativeTensorRows>>;
   metaGradient(options: NativeCall & { direction: NameOf<'Direction'>; sparse?: false }): Promise<NativeGradient>;
+  metaGradient(
+    options: NativeCall & { direction: NameOf<'Direction'>; sparse: boolean },
+  ): Promise<NativeGradient<NativeTensorRows>>;
   trainStep(
     options: NativeCall & {
       direction: NameOf<'Direction'>;
@@ -265,7 +265,7 @@ export interface NativeOperations {
   /** Runs on this thread, and refuses while an update of the parameters runs. */
   adaptSync(options: NativeCall & NativePacking): Uint8Array[];
   readAdapted(adapted: NativeAdapted, store: NativeStore, sparse?: false): (FloatArray | undefined)[];
-  readAdapted(adapted: NativeAdapted, store: NativeStore, sparse: true): (NativeTensorRows | undefined)[];
+  readAdapted(adapted: NativeAdapted, store: NativeStore, sparse: boolean): (NativeTensorRows | undefined)[];
   predict(options: NativePrediction): Promise<NativeOutputs>;
   predictSync(options: NativePrediction): NativeOutputs;
   /** `rows` without terms: every row from 1. */
@@ -309,11 +309,11 @@ export interface NativeOperations {
   /** Frees at once what no running call holds; a later use is refused. */
   release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
   hessianVectorProduct(
-    options: NativeCall & { vector: NativeStore; sparse: true },
-  ): Promise<{ loss: number; gradient: NativeTensorRows[]; product: NativeTensorRows[] }>;
-  hessianVectorProduct(
     options: NativeCall & { vector: NativeStore; sparse?: false },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;
+  hessianVectorProduct(
+    options: NativeCall & { vector: NativeStore; sparse: boolean },
+  ): Promise<{ loss: number; gradient: NativeTensorRows[]; product: NativeTensorRows[] }>;
   applyActivation(activation: NameOf<'Activation'>, x: FloatArray): FloatArray;
   /**
    * Operations a second of one thread's fused multiply-adds, a multiply-add being two: the best of some short bursts, or if

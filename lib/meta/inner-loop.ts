@@ -229,8 +229,7 @@ export async function adapt(
   const call = prepare(model, params, batch, innerLoop, options);
   const sparse = isSparse(options);
   const adapted = await runNative(options.signal, (token) => model.ops.adapt({ ...call, token }));
-  if (sparse) return adapted.map((task) => model.namedRows(model.ops.readAdapted(task, call.store, true)));
-  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store)));
+  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store, sparse)));
 }
 
 /** What `adapt` and `metaGradient` check and hand to the native core. @internal */

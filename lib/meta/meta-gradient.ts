@@ -2,7 +2,6 @@ import { runNative } from '../foundation/addon.js';
 import { checkHasLoss, checkModel, packQuery } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
 import { checkObject, checkOneOf, checkSignal } from '../foundation/check.js';
-import type { NativeGradient, NativeTensorRows } from '../foundation/addon.js';
 import type { InnerLoop, LabelledRows, Parameters, SparseParameters } from '../foundation/contract.js';
 import { isSparse, noAdaptation, prepare } from './inner-loop.js';
 import type { CallOptions, TableOptions } from './inner-loop.js';
@@ -65,19 +64,15 @@ export async function metaGradient(
   checkOneOf(direction, 'options.direction', ['meta-gradient', 'reptile']);
   const way = direction === 'reptile' ? 'reptile' : 'metaGradient';
   const sparse = isSparse(options);
-  const result: NativeGradient<NativeTensorRows> = await runNative<NativeGradient<NativeTensorRows>>(
-    options.signal,
-    (token) =>
-      sparse
-        ? model.ops.metaGradient({ ...call, token, direction: way, sparse })
-        : model.ops.metaGradient({ ...call, token, direction: way }),
+  const result = await runNative(options.signal, (token) =>
+    model.ops.metaGradient({ ...call, token, direction: way, sparse }),
   );
   const { loss, taskLosses } = result;
-  const gradient = model.namedRows(result.gradient);
+  const gradient = model.named(result.gradient);
   if (result.rateGradient === undefined) return { loss, taskLosses, gradient };
 
   const adapted = result.rateGradient.map((rates, t) => (call.inner.fast[t] === 0 ? undefined : rates));
-  const learningRateGradient = model.namedRows(adapted);
+  const learningRateGradient = model.named(adapted);
   if (call.inner.rateKind === 'perTensorStep')
     for (const rates of Object.values(learningRateGradient)) rates.shape = [call.inner.steps];
   return { loss, taskLosses, gradient, learningRateGradient };
@@ -133,12 +128,8 @@ export async function hessianVectorProduct(
     inner: noAdaptation(model),
     threads: 1,
   };
-  const { loss, gradient, product } = await runNative(
-    options.signal,
-    (token): Promise<HessianVectorProduct<NativeTensorRows[]>> =>
-      sparse
-        ? model.ops.hessianVectorProduct({ ...call, token, sparse })
-        : model.ops.hessianVectorProduct({ ...call, token }),
+  const { loss, gradient, product } = await runNative(options.signal, (token) =>
+    model.ops.hessianVectorProduct({ ...call, token, sparse }),
   );
-  return { loss, gradient: model.namedRows(gradient), product: model.namedRows(product) };
+  return { loss, gradient: model.named(gradient), product: model.named(product) };
 }

@@ -171,17 +171,10 @@ export class Model {
   }
 
   /** @internal Tensors by name from arrays by tensor; missing ones are left out. */
-  named(arrays: readonly (FloatArray | undefined)[]): Parameters {
-    const parameters: Parameters = {};
-    this.tensors.forEach(({ name, shape }, t) => {
-      const data = arrays[t];
-      if (data !== undefined) parameters[name] = { shape: [...shape], data };
-    });
-    return parameters;
-  }
-
+  named(arrays: readonly (FloatArray | undefined)[]): Parameters;
   /** @internal The same, of tables some rows. */
-  namedRows(arrays: readonly (NativeTensorRows | undefined)[]): SparseParameters {
+  named(arrays: readonly (NativeTensorRows | undefined)[]): SparseParameters;
+  named(arrays: readonly (NativeTensorRows | undefined)[]): SparseParameters {
     const parameters: SparseParameters = {};
     this.tensors.forEach(({ name, shape }, t) => {
       const given = arrays[t];
