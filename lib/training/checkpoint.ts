@@ -105,10 +105,10 @@ export class Checkpoint {
     return checkpoint;
   }
 
-  /** The epoch under way, if the checkpoint was saved within one. @throws {InnerloopError} if this training does not reach it */
-  underWay(tasks: number, steps: number, lastEpoch: number): PartialEpoch | undefined {
+  /** Checks the epoch under way, if the checkpoint was saved within one. @throws {InnerloopError} if this training does not reach it */
+  checkUnderWay(tasks: number, steps: number, lastEpoch: number): void {
     const { partial, epoch } = this.state;
-    if (partial === undefined) return undefined;
+    if (partial === undefined) return;
     const field = this.#path ?? 'checkpoint';
     if (partial.order.length !== tasks || partial.step >= steps)
       throw new InnerloopError('MODEL_FILE', 'the record of the epoch is damaged', { field, value: partial.step });
@@ -119,7 +119,6 @@ export class Checkpoint {
         lastEpoch,
         `at least ${epoch + 1}`,
       );
-    return partial;
   }
 
   capture(): LearnerState {
@@ -210,14 +209,15 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
 
 /** Processes that train different things, or by instructions that round differently, would not stay together. */
 async function requireSameRun(group: ProcessGroup, manifest: RunManifest, path: string | undefined): Promise<void> {
-  const own = { identity: identityOf(manifest), isa: manifest.isa[0], kept: path !== undefined, manifest };
-  const texts = await group.allGather(Buffer.from(JSON.stringify(own)), 'the beginning of training');
-  const [first] = texts.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as typeof own);
+  const own = { kept: path !== undefined, manifest };
+  const bytes = await broadcast(group, Buffer.from(JSON.stringify(own)), 'the beginning of training');
+  const first = JSON.parse(Buffer.from(bytes).toString()) as typeof own;
+  const [there, here] = [first.manifest.isa[0], manifest.isa[0]];
   const difference =
-    first.identity !== own.identity
+    identityOf(first.manifest) !== identityOf(manifest)
       ? differenceOf(first.manifest, manifest)
-      : first.isa !== own.isa
-        ? `the instruction set is ${first.isa} there and ${own.isa} here (INNERLOOP_ISA sets one for all)`
+      : there !== here
+        ? `the instruction set is ${there} there and ${here} here (INNERLOOP_ISA sets one for all)`
         : first.kept !== own.kept
           ? 'one keeps a checkpoint and the other does not'
           : undefined;

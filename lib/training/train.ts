@@ -136,24 +136,19 @@ async function* trainAlone(
     state.taskLosses = sampler.losses;
     const steps = Math.ceil(tasks.size / metaBatch);
     const last = state.start + epochs;
-    state.partial = checkpoint.underWay(tasks.size, steps, last);
+    checkpoint.checkUnderWay(tasks.size, steps, last);
     for (let epoch = state.epoch + 1; epoch <= last && !state.stopped; epoch++) {
       const started = performance.now();
       data.check();
       // An epoch that was interrupted goes on where it was saved.
-      const {
-        step: first,
-        order,
-        losses,
-        norms: earlier,
-      } = (state.partial ??= {
+      const partial = (state.partial ??= {
         step: 0,
         order: sampler.draw(epoch),
         losses: new Float64Array(tasks.size),
         norms: 0,
       });
+      const { step: first, order, losses } = partial;
       const epochTasks = redraw ? redrawQuery(tasks, seed, epoch, supportSize) : tasks;
-      let norms = earlier;
       for (let s = first; s < steps; s++) {
         const from = s * metaBatch;
         const to = Math.min(tasks.size, from + metaBatch);
@@ -170,9 +165,9 @@ async function* trainAlone(
         const step = await learner.step(batch, progress, signal, nameTask, epoch, state.start);
         losses.set(step.taskLosses, from);
         sampler.update(order.subarray(from, to), step.taskLosses);
-        norms += step.gradientNorm;
+        partial.norms += step.gradientNorm;
         if (checkpointSteps !== undefined && (s + 1) % checkpointSteps === 0 && s + 1 < steps) {
-          state.partial = { step: s + 1, order, losses, norms };
+          partial.step = s + 1;
           await checkpoint.save();
         }
         options.onProgress?.((epoch - 1 - state.start + (s + 1) / steps) / epochs, epoch);
@@ -198,7 +193,7 @@ async function* trainAlone(
         epoch,
         epochs: last,
         loss: meanInterval(losses).mean,
-        gradientNorm: norms / steps,
+        gradientNorm: partial.norms / steps,
         tasksPerSecond: (tasks.size - first * metaBatch) / trained,
         seconds: (performance.now() - started) / 1000,
         validation: value,
