@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import { advice, FILE_KEYS } from './table-source.js';
 import type { TableSource } from './table-source.js';
 
-/** What separates the ids of a list, and how the list is taken apart in SQL. */
+/** What separates the ids of a list. */
 const SEPARATORS = ['|', ';', ',', ' '] as const;
 const BRACKETS = /^\s*[[({].*[\])}]\s*$/s;
 

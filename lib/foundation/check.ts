@@ -77,7 +77,6 @@ export function checkArray(value: unknown, field: string, of: string): asserts v
   if (!Array.isArray(value)) throw invalid(field, 'not an array', value, `an array of ${of}`);
 }
 
-/** Seeds are exact in JSON and in the generator's key. */
 /**
  * A copy of an object that holds data alone: no functions, no circles, no big integers, and not so deep that reading it
  * runs out of stack.
@@ -93,6 +92,7 @@ export function checkPlain<T extends object>(value: T, field: string): T {
   }
 }
 
+/** Seeds are exact in JSON and in the generator's key. */
 export function checkSeed(value: unknown, field: string): asserts value is number {
   checkInteger(value, field, 0);
 }

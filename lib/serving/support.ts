@@ -366,8 +366,7 @@ export function itemRows(
   return rows;
 }
 
-/** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. */
-/** @internal */
+/** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. @internal */
 export function checkId(id: unknown, field: string): asserts id is string | number {
   if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return;
   throw invalid(field, 'not an id', id, 'a non-empty string or a number');
