@@ -50,7 +50,7 @@ export function denseColumns(
   const absent = (rows - reserved) * size - present.reduce((sum, count) => sum + count, 0);
   const scaling: DenseScaling = options.standardize
     ? { normalized: options.normalize, moments: moments(raw, size, present), raw: compact(raw) }
-    : { normalized: options.normalize, ...(absent > 0 && size === 1 && { raw: compact(raw.slice()) }) };
+    : { normalized: options.normalize, ...(absent > 0 && size === 1 && { raw: compact(raw) }) };
   const data = raw instanceof Float32Array && scaling.raw !== raw ? raw : new Float32Array(raw.length);
   applyMoments(raw, size, scaling.moments, data);
   if (absent > 0) {

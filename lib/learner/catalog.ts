@@ -11,16 +11,17 @@ export function catalogOf(dataset: Dataset): Dataset {
     label: new Float32Array(0),
     time: undefined,
     users: kept(dataset.users),
-    items: { ...dataset.items, columns: dataset.items.columns.map((column) => withoutRaw(column, 1)) },
+    items: kept(dataset.items, 1),
     context: { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(usual) },
     notes: [],
   };
 }
 
 /** The moments of dense columns stay; their raw numbers do not: a catalog is never brought to those of another table. */
-function kept(table: FeatureTable): FeatureTable {
-  return { ...table, columns: table.columns.map((column) => withoutRaw(column)) };
+function kept(table: FeatureTable, keep = 0): FeatureTable {
+  return { ...table, columns: table.columns.map((column) => withoutRaw(column, keep)) };
 }
+
 /** @param keep numbers of a row that stay: what items are filtered by and shown with is in the units of the source */
 function withoutRaw(column: Column, keep = 0): Column {
   if (column.kind !== 'dense' || column.scaling === undefined || column.size === keep) return column;

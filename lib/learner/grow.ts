@@ -104,8 +104,13 @@ function joined(old: Column, now: Column): Column {
 /** Numbers in the units of the source, where the catalog keeps those. */
 function joinedRaw(old: DenseColumn, now: DenseColumn): Pick<DenseColumn, 'scaling'> {
   if (old.scaling?.raw === undefined && now.scaling?.raw === undefined) return {};
-  const parts = [old, now].map((column) => Array.from(column.data, (_, place) => rawNumbers(column)(place)));
-  return { scaling: { normalized: false, ...old.scaling, raw: Float64Array.from(parts.flat()) } };
+  const raw = new Float64Array(old.data.length + now.data.length);
+  let next = 0;
+  for (const column of [old, now]) {
+    const numberOf = rawNumbers(column);
+    for (let place = 0; place < column.data.length; place++) raw[next++] = numberOf(place);
+  }
+  return { scaling: { normalized: false, ...old.scaling, raw } };
 }
 
 // --------------------------------------------------------------------------------------------------------- the model

@@ -55,8 +55,7 @@ export async function outputsOfTasks(
   if (moderated) variances ??= new Float64Array(tasks.queryRows.length);
   const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
   const { rank = 0, size = 1 } = group ?? {};
-  for (let from = rank * CHUNK; from < tasks.size; from += size * CHUNK) {
-    const to = Math.min(tasks.size, from + CHUNK);
+  for (const [from, to] of chunksOf(rank, size, tasks.size)) {
     const batch = packTaskSet(model, bound, tasks, order, from, to, { rows });
     const call: NativeCall & { before: boolean; after: boolean; variance: boolean } = {
       ...learner.call(batch),
@@ -75,11 +74,12 @@ export async function outputsOfTasks(
     variances?.set(outputs.variance!, tasks.queryOffsets[from]);
   }
   if (group !== undefined) {
+    const rowOf = (task: number) => tasks.queryOffsets[task];
     const share = async (numbers: Float64Array, width: number) =>
       shareRanges(
         group,
         numbers,
-        (of) => chunksOf(of, group.size, tasks).map(([from, to]) => [from * width, to * width]),
+        (of) => chunksOf(of, group.size, tasks.size).map(([from, to]) => [rowOf(from) * width, rowOf(to) * width]),
         `outputs of ${tasks.size} tasks`,
       );
     await share(result, mainOutputs);
@@ -92,10 +92,9 @@ export async function outputsOfTasks(
   return result;
 }
 
-/** The query rows of the chunks that are a process' own. */
-function chunksOf(rank: number, size: number, { size: tasks, queryOffsets }: TaskSet): [number, number][] {
+/** The tasks of the chunks that are a process' own. */
+function chunksOf(rank: number, size: number, tasks: number): [number, number][] {
   const ranges: [number, number][] = [];
-  for (let from = rank * CHUNK; from < tasks; from += size * CHUNK)
-    ranges.push([queryOffsets[from], queryOffsets[Math.min(tasks, from + CHUNK)]]);
+  for (let from = rank * CHUNK; from < tasks; from += size * CHUNK) ranges.push([from, Math.min(tasks, from + CHUNK)]);
   return ranges;
 }

@@ -86,7 +86,8 @@ export function valueOf(column: Column, row: number): ItemRecord[string] {
     const { size } = column;
     const numberOf = rawNumbers(column);
     if (size > 1) return Array.from({ length: size }, (_, c) => numberOf(row * size + c));
-    return Number.isNaN(numberOf(row)) ? undefined : numberOf(row);
+    const number = numberOf(row);
+    return Number.isNaN(number) ? undefined : number;
   }
   const { values } = column.vocabulary;
   if (column.kind === 'categorical') return values[column.data[row]];
