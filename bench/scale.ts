@@ -17,6 +17,7 @@ import {
 } from '../lib/index.js';
 import type { Algorithm, BodySpec, Dataset, Learner, Support, TaskSet } from '../lib/index.js';
 import { random } from '../lib/foundation/random.js';
+import { median } from './statistics.js';
 
 const THREADS = 2;
 const SUPPORT = 20;
@@ -66,7 +67,6 @@ async function cost(run: () => Promise<unknown>): Promise<Cost> {
     for (let i = 0; i < RUNS; i++) await new Promise((go) => setTimeout(go, each));
     asleep += threadTime() - thread;
   }
-  const median = (values: number[]) => values.sort((x, y) => x - y)[values.length >> 1];
   const runs = RUNS * ROUNDS;
   return { elapsed: Math.min(...elapsed), main: main / runs, asleep: asleep / runs, all: median(all) };
 }

@@ -19,6 +19,7 @@ import { addon, packageRoot } from '../lib/foundation/addon.js';
 import { random } from '../lib/foundation/random.js';
 import { LOAD_ITEMS } from './served-learner.js';
 import { describeMachine } from './machine.js';
+import { quantile } from './statistics.js';
 
 const PEOPLE = 50_000;
 
@@ -36,7 +37,7 @@ export interface LoadResult {
   max: number;
 }
 
-/** @param due milliseconds after the start at which request n is sent; undefined: when a connection is free */
+/** @param perSecond requests that are sent a second, answered or not; undefined: one when a connection is free */
 async function run(
   url: string,
   mix: LoadResult['mix'],
@@ -80,9 +81,7 @@ async function run(
   }
   const took = (performance.now() - started) / 1000;
   agent.destroy();
-  latencies.sort((a, b) => a - b);
-  const at = (share: number) =>
-    Number(latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))].toFixed(2));
+  const at = (share: number) => Number(quantile(latencies, share).toFixed(2));
   return {
     mix,
     loop: perSecond === undefined ? 'closed' : 'open',
@@ -146,6 +145,7 @@ export async function measure(seconds: number, connections: number, say: (line: 
   };
   const sampler = setInterval(() => void sample().catch(() => undefined), Math.max(500, 20 * seconds));
   const results: LoadResult[] = [];
+  let warmUp = 0;
   const record = async (...args: Parameters<typeof run>) => {
     const result = await run(...args);
     results.push(result);
@@ -155,7 +155,8 @@ export async function measure(seconds: number, connections: number, say: (line: 
     return result;
   };
   try {
-    await run(url, 'sessions', Math.min(3, seconds / 4), connections); // What is compiled and cached once.
+    // What is compiled and cached once.
+    warmUp = (await run(url, 'sessions', Math.min(3, seconds / 4), connections)).requests;
     for (const mix of ['sessions', 'people'] as const) {
       const { perSecond } = await record(url, mix, seconds / 4, connections);
       await record(url, mix, seconds / 4, connections, perSecond / 2);
@@ -165,7 +166,8 @@ export async function measure(seconds: number, connections: number, say: (line: 
     child.kill('SIGTERM');
   }
   const cpu = Number(await line(child));
-  const requests = results.reduce((sum, result) => sum + result.requests, 0);
+  // The processor time is that of the whole process: of the warm-up, too.
+  const requests = results.reduce((sum, result) => sum + result.requests, warmUp);
   return {
     machine,
     connections,
