@@ -1,4 +1,5 @@
 /** Runs of several seeds and splits taken together: one value a task, and what seeds and splits do to the mean. */
+import { deviationOf } from '../evaluation/bootstrap.js';
 import { studentT } from '../evaluation/intervals.js';
 import type { MethodRun } from './runs.js';
 
@@ -60,7 +61,7 @@ export function pool(
   return {
     values: names === undefined ? perSplit[0] : byName(perSplit, bySplit, set, names),
     seedDeviation,
-    splitDeviation: deviation(means.map(meanOf)),
+    splitDeviation: deviationOf(means.map(meanOf)),
     seedHalf: seedDeviation === null ? 0 : (studentT(Infinity) * seedDeviation) / Math.sqrt(own.length),
   };
 }
@@ -89,11 +90,4 @@ export const bothHalves = (own: Pooled, reference: Pooled): number => Math.hypot
 export function meanOf(values: readonly (number | null)[]): number {
   const defined = values.filter((value) => value !== null);
   return defined.reduce((sum, value) => sum + value, 0) / defined.length;
-}
-
-export function deviation(means: readonly number[]): number | null {
-  if (means.length < 2) return null;
-  const mean = meanOf(means);
-  const value = Math.sqrt(means.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (means.length - 1));
-  return Number.isFinite(value) ? value : null;
 }

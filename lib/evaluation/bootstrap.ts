@@ -28,10 +28,20 @@ export function resampling(
 /** Values that are not NaN. */
 export const defined = (values: Float64Array): Float64Array => values.filter((value) => !Number.isNaN(value));
 
-export function meanOf(values: Float64Array): number {
+export function meanOf(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i];
   return sum / values.length;
+}
+
+/** Standard deviation of a sample, over n − 1. Null of fewer than two values, and where it is not finite. */
+export function deviationOf(values: ArrayLike<number>): number | null {
+  if (values.length < 2) return null;
+  const mean = meanOf(values);
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += (values[i] - mean) ** 2;
+  const deviation = Math.sqrt(squares / (values.length - 1));
+  return Number.isFinite(deviation) ? deviation : null;
 }
 
 /**

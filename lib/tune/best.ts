@@ -1,4 +1,5 @@
 /** What a search found. */
+import { deviationOf, meanOf } from '../evaluation/bootstrap.js';
 import { checkArray, checkOneOf, invalid } from '../foundation/check.js';
 import type { Trial } from './tune.js';
 
@@ -21,9 +22,7 @@ export function meanByIndex(trials: readonly Trial[]): Found[] {
     const own = trials.filter((trial) => trial.index === index);
     const values = own.flatMap(({ value }) => value ?? []);
     if (values.length < own.length) return [];
-    const value = values.reduce((a, b) => a + b, 0) / values.length;
-    const squares = values.reduce((sum, each) => sum + (each - value) ** 2, 0);
-    const deviation = values.length < 2 ? null : Math.sqrt(squares / (values.length - 1));
+    const [value, deviation] = [meanOf(values), deviationOf(values)];
     return [{ index, setting: own[0].setting, value, deviation, runs: values.length }];
   });
 }
