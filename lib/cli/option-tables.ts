@@ -34,6 +34,7 @@ import {
 import { FIT_OPTIONS } from '../training/fit-options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
+import { TUNE_OPTIONS } from '../tune/options.js';
 
 /** An exported type: an interface of a table, one for each value of a tag, or an alias of a kind. */
 export type Documented = { readonly doc: string } & (
@@ -218,6 +219,12 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'EvidenceOptions', table: EVIDENCE_OPTIONS, doc: 'Options of `evidenceCandidates`.' },
       { name: 'AskFirstOptions', table: ASK_FIRST_OPTIONS, doc: 'Options of `askFirst`.' },
     ],
+  },
+  {
+    path: 'lib/tune/option-types.ts',
+    title: 'A search over settings: `tune`',
+    imports: { './options.js': ['TuneRun'], './space.js': ['Setting'] },
+    types: [{ name: 'TuneOptions', table: TUNE_OPTIONS, doc: 'Options of `tune`.' }],
   },
   {
     path: 'lib/distributed/option-types.ts',

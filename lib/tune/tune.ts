@@ -1,29 +1,14 @@
 /** Search over settings: drawn at random, and those that do badly after a part of their training given up. */
-import {
-  checkArray,
-  checkInteger,
-  checkObject,
-  checkOneOf,
-  checkSeed,
-  checkSignal,
-  invalid,
-} from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
+import type { Resolved, SearchSpace } from '../foundation/options.js';
 import { better as isBetter, meanByIndex } from './best.js';
+import type { TuneOptions } from './option-types.js';
+import { TUNE_OPTIONS } from './options.js';
 import { checkSpace, drawSetting } from './space.js';
 import type { Setting } from './space.js';
 import { TuneState } from './state.js';
-
-/** What one measurement is to train. */
-export interface TuneRun {
-  seed: number;
-  /** Seed of the split into training and validation tasks. */
-  split: number;
-  /** Share of the whole training, such as of its epochs. */
-  share: number;
-  signal: AbortSignal;
-}
 
 /** One measurement of one setting. */
 export interface Trial {
@@ -42,40 +27,6 @@ export interface Trial {
   seconds: number;
 }
 
-/** Options of `tune`. */
-export interface TuneOptions {
-  /**
-   * Trains a setting on the training tasks of the split, with the seed, and measures it on the validation tasks. Test tasks have no
-   * place here. An `InnerloopError` (a run that diverges) is a failed trial, and the setting is out.
-   */
-  validation: (setting: Setting, run: TuneRun) => Promise<number>;
-  /** Which way the metric is better. Default lower. */
-  better?: 'lower' | 'higher';
-  /** Settings that are tried, `start` among them. Default 20. */
-  budget?: number;
-  /** Shares of the training that the rounds give, rising, the last one 1. Default 1/9, 1/3, 1. */
-  rungs?: readonly number[];
-  /** Of the settings of a round, the share that goes on to the next. Default 1/3. */
-  keep?: number;
-  /** Each setting of the last round is trained with each of them, the ones before with the first. Default 1. */
-  seeds?: readonly number[];
-  /** In the last round, on each of these splits. Default 0. */
-  splits?: readonly number[];
-  /** Tried first, and in every round: what is found is at least as good on the validation tasks. Default: nothing is changed. */
-  start?: Setting;
-  /** Of the draws. Default 1. */
-  seed?: number;
-  /** How many measurements run at a time. What is found does not depend on it. Default 1. */
-  parallel?: number;
-  /** File that keeps what was measured; if it exists, the search goes on from it. */
-  state?: string;
-  /** What the measurements depend on beside the options (the data, say): a state of another identity is refused. Default: nothing. */
-  identity?: string;
-  signal?: AbortSignal;
-}
-
-const DEFAULTS = { budget: 20, rungs: [1 / 9, 1 / 3, 1], keep: 1 / 3, seeds: [1], splits: [0], seed: 1 } as const;
-
 /**
  * Random search with successive halving (Bergstra & Bengio 2012; Jamieson & Talwalkar 2016): `budget` settings are drawn from a space
  * and trained for a part of the training; the best third goes on for longer, and the best of these to the whole training, with every
@@ -92,8 +43,9 @@ const DEFAULTS = { budget: 20, rungs: [1 / 9, 1 / 3, 1], keep: 1 / 3, seeds: [1]
  * INVALID_DATA for the state
  */
 export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGenerator<Trial, void, undefined> {
-  const settings = resolve(space, options);
-  const { budget, rungs, keep, seeds, splits, start, seed, better, state: path, identity, signal } = settings;
+  checkSpace(space, 'space');
+  const settings = resolveOptions(options, 'tune', TUNE_OPTIONS);
+  const { budget, rungs, keep, seeds, splits, start, seed, better, state: path, identity = '', signal } = settings;
   const plan = { space, budget, rungs, keep, seeds, splits, start, seed, better, identity };
   const state = await TuneState.open(path, JSON.stringify(plan));
   try {
@@ -126,7 +78,7 @@ export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGene
   }
 }
 
-type Settings = ReturnType<typeof resolve>;
+type Settings = Resolved<typeof TUNE_OPTIONS>;
 type Wanted = Omit<Trial, 'value' | 'failed' | 'seconds'>;
 
 /** Measures what the state does not have, some at a time, in the order in which they end. */
@@ -196,67 +148,4 @@ function allFailed({ failed }: Trial): InnerloopError {
     field: 'tune.validation',
     expected: 'settings that can be trained',
   });
-}
-
-const NAMES = [
-  'validation',
-  'better',
-  'budget',
-  'rungs',
-  'keep',
-  'seeds',
-  'splits',
-  'start',
-  'seed',
-  'parallel',
-  'state',
-  'identity',
-  'signal',
-];
-
-function resolve(space: SearchSpace, options: TuneOptions) {
-  const field = 'tune';
-  checkSpace(space, 'space');
-  checkObject(options, field, NAMES);
-  const { validation, better = 'lower', parallel = 1, state, identity = '', signal, start = {} } = options;
-  const { budget, rungs, keep, seeds, splits, seed } = { ...DEFAULTS, ...defined(options) };
-  if (typeof validation !== 'function')
-    throw invalid(
-      `${field}.validation`,
-      'not a function',
-      validation,
-      'one that trains a setting and gives its metric',
-    );
-  checkOneOf(better, `${field}.better`, ['lower', 'higher']);
-  checkInteger(budget, `${field}.budget`, 1, 100_000);
-  checkInteger(parallel, `${field}.parallel`, 1, 1024);
-  checkSeed(seed, `${field}.seed`);
-  checkArray(rungs, `${field}.rungs`, 'shares of the training');
-  for (const [k, share] of rungs.entries()) {
-    const above = k === 0 ? 0 : rungs[k - 1];
-    if (!(share > above && share <= 1))
-      throw invalid(`${field}.rungs[${k}]`, 'does not rise', share, `above ${above}, up to 1`);
-  }
-  if (rungs.at(-1) !== 1) throw invalid(`${field}.rungs`, 'do not end with the whole training', rungs, '… 1');
-  if (!(keep > 0 && keep <= 1)) throw invalid(`${field}.keep`, 'not a share', keep, 'above 0, up to 1');
-  for (const [name, list] of [
-    ['seeds', seeds],
-    ['splits', splits],
-  ] as const) {
-    checkArray(list, `${field}.${name}`, 'seeds');
-    list.forEach((each, k) => checkSeed(each, `${field}.${name}[${k}]`));
-    if (list.length === 0 || new Set(list).size < list.length)
-      throw invalid(`${field}.${name}`, 'empty, or one of them twice', list, 'different seeds');
-  }
-  if (typeof start !== 'object' || start === null)
-    throw invalid(`${field}.start`, 'not a setting', start, 'values by name');
-  if (typeof identity !== 'string') throw invalid(`${field}.identity`, 'not a text', identity, 'a text');
-  if (state !== undefined && typeof state !== 'string') throw invalid(`${field}.state`, 'not a path', state, 'a file');
-  checkSignal(signal, `${field}.signal`);
-  return { validation, better, budget, rungs, keep, seeds, splits, start, seed, parallel, state, identity, signal };
-}
-
-/** Without members that are undefined, which would stand above defaults. */
-function defined(options: TuneOptions): Partial<TuneOptions> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

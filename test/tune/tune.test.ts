@@ -129,6 +129,10 @@ test('what cannot be searched is refused by name', async () => {
   await refused({ budget: 0 }, /tune\.budget/);
   await refused({ rungs: [0.5] }, /tune\.rungs/);
   await refused({ rungs: [0.5, 0.3, 1] }, /tune\.rungs\[1\]/);
+  await refused({ rungs: [] }, /tune\.rungs/);
+  await refused({ start: [1] }, /tune\.start/);
+  await refused({ identity: 1 }, /tune\.identity/);
+  await refused({ state: 1 }, /tune\.state/);
   await refused({ keep: 0 }, /tune\.keep/);
   await refused({ seeds: [] }, /tune\.seeds/);
   await refused({ splits: [1, 1] }, /tune\.splits/);

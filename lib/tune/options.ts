@@ -1,0 +1,122 @@
+/** Options of `tune`, as a table. */
+import { checkSignal, invalid } from '../foundation/check.js';
+import { checkOption, given } from '../foundation/options.js';
+import type { OptionTable } from '../foundation/options.js';
+import type { Setting } from './space.js';
+
+/** What one measurement is to train. */
+export interface TuneRun {
+  seed: number;
+  /** Seed of the split into training and validation tasks. */
+  split: number;
+  /** Share of the whole training, such as of its epochs. */
+  share: number;
+  signal: AbortSignal;
+}
+
+const RUNGS = {
+  kind: 'list',
+  of: { kind: 'number', above: 0, max: 1 },
+  what: 'shares of the training',
+  least: 1,
+  rising: true,
+  isReadonly: true,
+} as const;
+const SEEDS = {
+  kind: 'list',
+  of: { kind: 'integer', min: 0 },
+  what: 'different seeds',
+  least: 1,
+  isReadonly: true,
+} as const;
+
+function checkRungs(value: unknown, field: string): void {
+  checkOption(value, field, RUNGS);
+  if ((value as number[]).at(-1) !== 1) throw invalid(field, 'do not end with the whole training', value, '… 1');
+}
+
+function checkSeeds(value: unknown, field: string): void {
+  checkOption(value, field, SEEDS);
+  const seeds = value as number[];
+  if (new Set(seeds).size < seeds.length) throw invalid(field, 'one of them twice', value, SEEDS.what);
+}
+
+function checkValidation(value: unknown, field: string): void {
+  if (typeof value !== 'function')
+    throw invalid(field, 'not a function', value, 'one that trains a setting and gives its metric');
+}
+
+/** A text, which may be empty. */
+function checkIdentity(value: unknown, field: string): void {
+  if (typeof value !== 'string') throw invalid(field, 'not a text', value, 'a text');
+}
+
+/** @internal */
+export const TUNE_OPTIONS = {
+  validation: {
+    ...given<(setting: Setting, run: TuneRun) => Promise<number>>(
+      '(setting: Setting, run: TuneRun) => Promise<number>',
+    ),
+    required: true,
+    check: checkValidation,
+    doc: 'Trains a setting on the training tasks of the split, with the seed, and measures it on the validation tasks. Test tasks have no place here. An `InnerloopError` (a run that diverges) is a failed trial, and the setting is out.',
+  },
+  better: { kind: 'choice', of: ['lower', 'higher'], default: 'lower', doc: 'Which way the metric is better.' },
+  budget: {
+    kind: 'integer',
+    min: 1,
+    max: 100_000,
+    default: 20,
+    doc: 'Settings that are tried, `start` among them.',
+  },
+  rungs: {
+    ...RUNGS,
+    check: checkRungs,
+    default: [1 / 9, 1 / 3, 1],
+    defaultDoc: '1/9, 1/3, 1',
+    doc: 'Shares of the training that the rounds give, rising, the last one 1.',
+  },
+  keep: {
+    kind: 'number',
+    above: 0,
+    max: 1,
+    default: 1 / 3,
+    defaultDoc: '1/3',
+    doc: 'Of the settings of a round, the share that goes on to the next.',
+  },
+  seeds: {
+    ...SEEDS,
+    check: checkSeeds,
+    default: [1],
+    doc: 'Each setting of the last round is trained with each of them, the ones before with the first.',
+  },
+  splits: { ...SEEDS, check: checkSeeds, default: [0], doc: 'In the last round, on each of these splits.' },
+  start: {
+    kind: 'record',
+    of: given<unknown>('unknown'),
+    what: 'values by name',
+    named: 'Setting',
+    default: {},
+    defaultDoc: 'nothing is changed',
+    doc: 'Tried first, and in every round: what is found is at least as good on the validation tasks.',
+  },
+  seed: { kind: 'integer', min: 0, default: 1, doc: 'Of the draws.' },
+  parallel: {
+    kind: 'integer',
+    min: 1,
+    max: 1024,
+    default: 1,
+    doc: 'How many measurements run at a time. What is found does not depend on it.',
+  },
+  state: {
+    kind: 'text',
+    doc: 'File that keeps what was measured; if it exists, the search goes on from it.',
+  },
+  identity: {
+    kind: 'text',
+    check: checkIdentity,
+    defaultDoc: 'nothing',
+    doc: 'What the measurements depend on beside the options (the data, say): a state of another identity is refused.',
+  },
+  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the search with ABORTED.' },
+} as const satisfies OptionTable;
