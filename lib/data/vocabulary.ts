@@ -7,7 +7,16 @@ import { TextIndex } from '../foundation/text-index.js';
  */
 export function createVocabulary(values: readonly string[]): Vocabulary {
   let index: TextIndex | undefined;
-  return { values, idOf: (text) => (index ??= new TextIndex(values)).idOf(text) };
+  return {
+    values,
+    idOf: (text) => (index ??= new TextIndex(values)).idOf(text),
+    idsOf: (texts) => (index ??= new TextIndex(values)).idsOf(texts),
+  };
+}
+
+/** The ids of many texts, 0 for those that the vocabulary has not. */
+export function idsIn(vocabulary: Vocabulary, texts: readonly string[]): Int32Array {
+  return vocabulary.idsOf?.(texts) ?? Int32Array.from(texts, (text) => vocabulary.idOf(text));
 }
 
 /** The vocabulary, with its index built. */

@@ -2,6 +2,7 @@
 import { runNative } from '../foundation/addon.js';
 import type { NativeItemFeatures, NativeItemPool, NativeRows } from '../foundation/addon.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
+import { sortRows } from '../foundation/sort-rows.js';
 import { SIDES } from '../batch/features.js';
 import { rowsWhere } from '../tasks/select.js';
 import { preparedNoAdaptation } from '../meta/inner-loop.js';
@@ -178,7 +179,7 @@ export class CatalogCache {
 
 /** Each row once. @internal */
 export function ascending(rows: ArrayLike<number>): Int32Array {
-  const sorted = Int32Array.from(rows).sort();
+  const sorted = sortRows(Int32Array.from(rows));
   let n = 0;
   for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[n++] = sorted[i];
   return sorted.subarray(0, n);

@@ -9,7 +9,7 @@ import { userBias } from '../batch/row-rules.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { PackedRows } from './packed-rows.js';
-import { isLabel, isWithin, readsUsers } from './support.js';
+import { isLabel, isWithin, readsUsers, rowsInCatalog } from './support.js';
 import type { Support } from './support.js';
 
 const PLAIN = new Set<string>(['items', 'labels', 'user'] satisfies (keyof Support)[]);
@@ -74,16 +74,16 @@ export class ManyRows {
     const { head } = learner.model.spec;
     const loss = lossOf(head);
     const { mean, itemBias, range } = learner.rowState;
-    const { keys } = this.#catalog.items;
     const from = this.#length;
     let to = from;
     let unknownItems: string[] | undefined;
+    const rows = rowsInCatalog(this.#catalog, items);
     for (let i = 0; i < items.length; i++) {
       const item: unknown = items[i];
       const y: unknown = labels[i];
       if (typeof item !== 'string' && typeof item !== 'number') return undefined;
       if (!isLabel(y, loss, head) || !isWithin(range, y)) return undefined;
-      const row = keys.idOf(String(item));
+      const row = rows[i];
       if (row === 0) {
         if (item === '' || (typeof item === 'number' && !Number.isFinite(item))) return undefined;
         (unknownItems ??= []).push(String(item));
@@ -115,14 +115,10 @@ export class ManyRows {
 
   /** Adds the query rows of the user whose support came before. False where an id is unknown: nothing is added. */
   query(user: number, ids: readonly (string | number)[]): boolean {
-    const { keys } = this.#catalog.items;
     const from = this.#length;
-    for (let i = 0; i < ids.length; i++) {
-      const id: unknown = ids[i];
-      const row = typeof id === 'string' || typeof id === 'number' ? keys.idOf(String(id)) : 0;
-      if (row === 0) return false;
-      this.#items[from + i] = row;
-    }
+    const rows = rowsInCatalog(this.#catalog, ids);
+    if (rows.includes(0)) return false;
+    this.#items.set(rows, from);
     this.#users.fill(user, from, (this.#length = from + ids.length));
     this.#begin.push(this.#length);
     return true;

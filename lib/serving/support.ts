@@ -1,6 +1,7 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, LossSpec } from '../foundation/contract.js';
+import { idsIn } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
@@ -342,21 +343,10 @@ export function itemRows(
   field: string,
   unknown?: string[],
 ): Int32Array {
-  const { keys } = catalog.items;
-  const { values } = keys;
-  const rows = new Int32Array(ids.length);
-  let next = 1;
-  const ofNumber = (id: unknown) => (typeof id === 'number' ? keys.idOf(String(id)) : 0);
-  // A loop: `Int32Array.from` with a callback takes five times as long, and a catalog is long.
+  const rows = rowsInCatalog(catalog, ids);
   for (let i = 0; i < rows.length; i++) {
+    if (rows[i] > 0) continue;
     const id = ids[i];
-    // Ids in catalog order, such as those of the whole catalog, need no look-up.
-    const row = typeof id === 'string' ? (id === values[next] ? next : keys.idOf(id)) : ofNumber(id);
-    next = row + 1;
-    if (row > 0) {
-      rows[i] = row;
-      continue;
-    }
     checkId(id, `${field}[${i}]`);
     // No search for the nearest id: over a large catalog it takes longer than all else of a request.
     if (unknown === undefined)
@@ -365,6 +355,23 @@ export function itemRows(
   }
   return rows;
 }
+
+/** @internal Rows of items by id; 0 for ids that the catalog lacks, and for what is no id. */
+export function rowsInCatalog({ items: { keys } }: Dataset, ids: readonly unknown[]): Int32Array {
+  // Ids in catalog order, such as those of the whole catalog, need no look-up.
+  let run = 0;
+  if (typeof ids[0] === 'string') {
+    const first = keys.idOf(ids[0]);
+    while (first > 0 && run < ids.length && ids[run] === keys.values[first + run]) run++;
+    if (run === ids.length) return Int32Array.from({ length: run }, (_, i) => first + i);
+  }
+  let isText = true;
+  for (let i = 0; i < ids.length; i++) isText &&= typeof ids[i] === 'string';
+  const texts = isText ? (ids as readonly string[]) : Array.from(ids, textOf);
+  return idsIn(keys, texts);
+}
+
+const textOf = (id: unknown): string => (typeof id === 'string' || typeof id === 'number' ? String(id) : '');
 
 /** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. @internal */
 export function checkId(id: unknown, field: string): asserts id is string | number {

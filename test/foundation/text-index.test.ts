@@ -12,6 +12,11 @@ test('an index finds what a Map finds', async () => {
       const index = new TextIndex(texts);
       for (const text of [...own, ...others, '', '__proto__', 'toString'])
         assert.equal(index.idOf(text), map.get(text) ?? 0);
+      const asked = [...own, ...others, '', '__proto__', ...own];
+      assert.deepEqual(
+        [...index.idsOf(asked)],
+        asked.map((text) => map.get(text) ?? 0),
+      );
     }),
   );
 });
@@ -22,6 +27,9 @@ test('ids that differ in one digit do not fall on each other', async () => {
   const index = new TextIndex(texts);
   for (let id = 1; id < texts.length; id += 7) assert.equal(index.idOf(texts[id]), id);
   assert.equal(index.idOf('item-000000300000'), 0);
+  // Among so many, some hashes of 32 bits are equal: the text itself decides.
+  const ids = index.idsOf([...texts, 'item-000000300000']);
+  assert.ok(ids.every((id, i) => id === (i < texts.length ? i : 0)));
 });
 
 test('the first text is no text, and of equal ones the last counts', async () => {
