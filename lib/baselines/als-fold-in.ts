@@ -1,35 +1,12 @@
-import { checkInteger, checkNumber, checkObject, checkSeed } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { checkTasks, checkTraining, groupRows, meanLabel, yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';
+import type { AlsFoldInOptions } from './option-types.js';
+import { OPTIONS_OF } from './options.js';
 
-export interface AlsOptions {
-  /** Latent factors. Default 16. */
-  factors?: number;
-  /** λ ≥ 0 on factors, for each interaction of the user or item: the penalty is λ n |p|² (ALS-WR). Default 0.08. */
-  regularization?: number;
-  /** λ ≥ 0 on biases, per user or item. Default 3. */
-  biasRegularization?: number;
-  /** Alternating sweeps over items and users. Default 10. */
-  sweeps?: number;
-  /** Of the initial user factors. Default 1. */
-  seed?: number;
-}
-const DEFAULT_FACTORS = 16;
-const DEFAULT_REGULARIZATION = 0.08;
-const DEFAULT_BIAS_REGULARIZATION = 3;
-const DEFAULT_SWEEPS = 10;
-const DEFAULT_SEED = 1;
-/** What a search tries. @internal */
-export const ALS_SEARCH = {
-  factors: { of: [4, 8, 16, 32] },
-  regularization: { log: [0.01, 1] },
-  biasRegularization: { log: [0.5, 50] },
-  sweeps: { of: [5, 10, 20] },
-} as const satisfies SearchSpace;
 /** Interactions between two turns of the event loop. */
 const TURN = 50_000;
 
@@ -46,22 +23,16 @@ const TURN = 50_000;
 export async function alsFoldIn(
   dataset: Dataset,
   trainRows: Int32Array,
-  options: AlsOptions = {},
+  options: AlsFoldInOptions = {},
   signal?: AbortSignal,
 ): Promise<Baseline> {
-  checkObject(options, 'alsFoldIn', ['factors', 'regularization', 'biasRegularization', 'sweeps', 'seed']);
   const {
-    factors = DEFAULT_FACTORS,
-    regularization: ridge = DEFAULT_REGULARIZATION,
-    biasRegularization: biasRidge = DEFAULT_BIAS_REGULARIZATION,
-    sweeps = DEFAULT_SWEEPS,
-    seed = DEFAULT_SEED,
-  } = options;
-  checkInteger(factors, 'alsFoldIn.factors', 1, 1024);
-  checkNumber(ridge, 'alsFoldIn.regularization', 0);
-  checkNumber(biasRidge, 'alsFoldIn.biasRegularization', 0);
-  checkInteger(sweeps, 'alsFoldIn.sweeps', 1);
-  checkSeed(seed, 'alsFoldIn.seed');
+    factors,
+    regularization: ridge,
+    biasRegularization: biasRidge,
+    sweeps,
+    seed,
+  } = resolveOptions(options, 'alsFoldIn', OPTIONS_OF.alsFoldIn);
   checkTraining(dataset, trainRows);
 
   const mean = meanLabel(dataset, trainRows);

@@ -1,38 +1,12 @@
-import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
 import { checkTasks, checkTraining } from './baseline.js';
 import type { Baseline } from './baseline.js';
 import { choleskySolve } from './cholesky.js';
 import { bagColumn, contentMatrix, multiply, sparseRidge } from './item-features.js';
+import type { ContentRidgeOptions } from './option-types.js';
+import { OPTIONS_OF } from './options.js';
 import { fitBiases } from './user-item-bias.js';
-
-export interface ContentRidgeOptions {
-  /** λ ≥ 0 on the content weights. Default 150. */
-  regularization?: number;
-  /**
-   * κ > 0: how many interactions weigh as much as the content when an item's bias is estimated from both, and where
-   * further interactions of an item stop adding weight to the content regression. Default 5.
-   */
-  shrinkage?: number;
-  /** λ ≥ 0 on a task's intercept. Default 5. */
-  userRegularization?: number;
-  /** λ ≥ 0 on a task's taste for each value of the taste column. Default 20. */
-  tasteRegularization?: number;
-  /** Item bag column whose values a user likes or dislikes (genres). Default: the one of the smallest vocabulary. */
-  tasteColumn?: string;
-}
-const DEFAULT_REGULARIZATION = 150;
-const DEFAULT_SHRINKAGE = 5;
-const DEFAULT_USER_REGULARIZATION = 5;
-const DEFAULT_TASTE_REGULARIZATION = 20;
-/** What a search tries. @internal */
-export const CONTENT_RIDGE_SEARCH = {
-  regularization: { log: [10, 1000] },
-  shrinkage: { log: [0.5, 50] },
-  userRegularization: { log: [0.5, 50] },
-  tasteRegularization: { log: [2, 200] },
-} as const satisfies SearchSpace;
 
 /**
  * μ + b_i + a_u + Σ_{g ∈ genres(i)} w_ug. The item's bias is a ridge regression on its content; interactions of a known
@@ -44,24 +18,14 @@ export const CONTENT_RIDGE_SEARCH = {
  */
 export function contentRidge(dataset: Dataset, trainRows: Int32Array, options: ContentRidgeOptions = {}): Baseline {
   checkTraining(dataset, trainRows);
-  checkObject(options, 'contentRidge', [
-    'regularization',
-    'shrinkage',
-    'userRegularization',
-    'tasteRegularization',
-    'tasteColumn',
-  ]);
   const {
-    regularization = DEFAULT_REGULARIZATION,
-    shrinkage = DEFAULT_SHRINKAGE,
-    userRegularization: userRidge = DEFAULT_USER_REGULARIZATION,
-    tasteRegularization: tasteRidge = DEFAULT_TASTE_REGULARIZATION,
-  } = options;
-  checkNumber(regularization, 'contentRidge.regularization', 0);
-  checkNumber(shrinkage, 'contentRidge.shrinkage', 0, undefined, true);
-  checkNumber(userRidge, 'contentRidge.userRegularization', 0);
-  checkNumber(tasteRidge, 'contentRidge.tasteRegularization', 0);
-  const bag = bagColumn(dataset.items, options.tasteColumn);
+    regularization,
+    shrinkage,
+    userRegularization: userRidge,
+    tasteRegularization: tasteRidge,
+    tasteColumn,
+  } = resolveOptions(options, 'contentRidge', OPTIONS_OF.contentRidge);
+  const bag = bagColumn(dataset.items, tasteColumn);
   const biases = fitBiases(dataset, trainRows);
 
   const items = dataset.items.rows;

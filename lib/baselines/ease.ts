@@ -1,23 +1,15 @@
-import { checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes } from '../foundation/memory.js';
 import { yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
+import type { EaseOptions } from './option-types.js';
+import { OPTIONS_OF } from './options.js';
 import { bySupport, positiveRule, positivesOf } from './positives.js';
-import type { PositiveOptions, Positives } from './positives.js';
+import type { Positives } from './positives.js';
 import { factorize, invert, SymmetricTiles } from './tiled-inverse.js';
 
-export interface EaseOptions extends PositiveOptions {
-  /** λ > 0 on the item-to-item weights. Default 100; sparse data want less, long histories more. */
-  regularization?: number;
-  /** Bytes that the matrices may take. Default: what is available. */
-  memory?: number;
-}
-const DEFAULT_REGULARIZATION = 100;
-/** What a search tries. @internal */
-export const EASE_SEARCH = { regularization: { log: [5, 2000] } } as const satisfies SearchSpace;
 /** Milliseconds of work between two turns of the event loop. */
 const TURN = 20;
 
@@ -40,11 +32,9 @@ export async function ease(
   options: EaseOptions = {},
   signal?: AbortSignal,
 ): Promise<Baseline> {
-  checkObject(options, 'ease', ['regularization', 'minLabel', 'memory']);
-  const { regularization = DEFAULT_REGULARIZATION, memory = availableMemory() } = options;
-  checkNumber(regularization, 'ease.regularization', 0, undefined, true);
-  checkNumber(memory, 'ease.memory', 0);
-  const isPositive = positiveRule(options, 'ease');
+  const given = resolveOptions(options, 'ease', OPTIONS_OF.ease);
+  const { regularization, memory = availableMemory() } = given;
+  const isPositive = positiveRule(given.minLabel);
   const positives = positivesOf(dataset, trainRows, isPositive, 'ease');
   const turn = turnTaker(signal);
   const add = isItemSide(positives, memory)

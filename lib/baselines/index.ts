@@ -9,3 +9,4 @@ export { itemMean } from './item-mean.js';
 export { popularity } from './popularity.js';
 export { userItemBias } from './user-item-bias.js';
 export type { Baseline } from './baseline.js';
+export type * from './option-types.js';

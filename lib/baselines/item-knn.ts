@@ -1,25 +1,12 @@
-import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
 import { topK } from '../foundation/top-k.js';
 import { yieldToEventLoop } from './baseline.js';
 import type { Baseline } from './baseline.js';
+import type { ItemKnnOptions } from './option-types.js';
+import { OPTIONS_OF } from './options.js';
 import { bySupport, positiveRule, positivesOf } from './positives.js';
-import type { PositiveOptions } from './positives.js';
 
-export interface ItemKnnOptions extends PositiveOptions {
-  /** Neighbours kept of each item. Default 100. */
-  neighbours?: number;
-  /** h ≥ 0 added to the norm: items that few users had are less similar to anything. Default 10. */
-  shrinkage?: number;
-}
-const DEFAULT_NEIGHBOURS = 100;
-const DEFAULT_SHRINKAGE = 10;
-/** What a search tries. @internal */
-export const ITEM_KNN_SEARCH = {
-  neighbours: { of: [20, 50, 100, 200, 500] },
-  shrinkage: { log: [1, 100] },
-} as const satisfies SearchSpace;
 /** Pairs of interactions between two turns of the event loop. */
 const TURN = 5_000_000;
 
@@ -38,11 +25,8 @@ export async function itemKnn(
   options: ItemKnnOptions = {},
   signal?: AbortSignal,
 ): Promise<Baseline> {
-  checkObject(options, 'itemKnn', ['neighbours', 'shrinkage', 'minLabel']);
-  const { neighbours = DEFAULT_NEIGHBOURS, shrinkage = DEFAULT_SHRINKAGE } = options;
-  checkInteger(neighbours, 'itemKnn.neighbours', 1);
-  checkNumber(shrinkage, 'itemKnn.shrinkage', 0);
-  const isPositive = positiveRule(options, 'itemKnn');
+  const { neighbours, shrinkage, minLabel } = resolveOptions(options, 'itemKnn', OPTIONS_OF.itemKnn);
+  const isPositive = positiveRule(minLabel);
   const positives = positivesOf(dataset, trainRows, isPositive, 'itemKnn');
   const { items, users, offsets, entries, counts } = positives;
 

@@ -1,17 +1,8 @@
 /** What the baselines for clicks and purchases are fitted on: who had what, each pair once. */
-import { checkNumber } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { checkTasks, checkTraining, groupRows } from './baseline.js';
 import type { Baseline } from './baseline.js';
-
-export interface PositiveOptions {
-  /**
-   * A row counts as an interaction if its label is at least this. Default: every label above 0, so that a click that did not
-   * happen (0) and a film not yet rated (−1) do not count, and every rating does.
-   */
-  minLabel?: number;
-}
 
 /** Whether all labels are the same: purchases, clicks, plays, of which nobody said how much. */
 export function hasOneLabel({ label, size }: Pick<Dataset, 'label' | 'size'>): boolean {
@@ -21,9 +12,9 @@ export function hasOneLabel({ label, size }: Pick<Dataset, 'label' | 'size'>): b
 
 export type IsPositive = (label: number) => boolean;
 
-export function positiveRule({ minLabel }: PositiveOptions, field: string): IsPositive {
+/** @param minLabel the option of `itemKnn` and `ease` */
+export function positiveRule(minLabel: number | undefined): IsPositive {
   if (minLabel === undefined) return (label) => label > 0;
-  checkNumber(minLabel, `${field}.minLabel`);
   // Labels are float32.
   const least = Math.fround(minLabel);
   return (label) => label >= least;

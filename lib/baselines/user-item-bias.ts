@@ -1,25 +1,9 @@
-import { checkInteger, checkNumber, checkObject } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import type { SearchSpace } from '../foundation/options.js';
+import { resolveOptions } from '../foundation/options.js';
 import { checkTasks, checkTraining, groupRows, meanLabel } from './baseline.js';
 import type { Baseline } from './baseline.js';
-
-export interface UserItemBiasOptions {
-  /** Ridge λ ≥ 0 on item biases. Default 5. */
-  itemRegularization?: number;
-  /** Ridge λ ≥ 0 on user biases, in training and for a task. Default 5. */
-  userRegularization?: number;
-  /** Alternating sweeps over users and items. Default 15. */
-  sweeps?: number;
-}
-const DEFAULT_ITEM_REGULARIZATION = 5;
-const DEFAULT_USER_REGULARIZATION = 5;
-const DEFAULT_SWEEPS = 15;
-/** What a search tries. @internal */
-export const USER_ITEM_BIAS_SEARCH = {
-  itemRegularization: { log: [0.5, 50] },
-  userRegularization: { log: [0.5, 50] },
-} as const satisfies SearchSpace;
+import type { UserItemBiasOptions } from './option-types.js';
+import { OPTIONS_OF } from './options.js';
 
 export interface Biases {
   mean: number;
@@ -61,15 +45,11 @@ export function userItemBias(dataset: Dataset, trainRows: Int32Array, options: U
 
 /** The fit behind {@link userItemBias}, which the factor and content baselines start from. */
 export function fitBiases(dataset: Dataset, trainRows: Int32Array, options: UserItemBiasOptions = {}): Biases {
-  checkObject(options, 'userItemBias', ['itemRegularization', 'userRegularization', 'sweeps']);
-  const {
-    itemRegularization = DEFAULT_ITEM_REGULARIZATION,
-    userRegularization = DEFAULT_USER_REGULARIZATION,
-    sweeps = DEFAULT_SWEEPS,
-  } = options;
-  checkNumber(itemRegularization, 'userItemBias.itemRegularization', 0);
-  checkNumber(userRegularization, 'userItemBias.userRegularization', 0);
-  checkInteger(sweeps, 'userItemBias.sweeps', 1);
+  const { itemRegularization, userRegularization, sweeps } = resolveOptions(
+    options,
+    'userItemBias',
+    OPTIONS_OF.userItemBias,
+  );
   checkTraining(dataset, trainRows);
   const mean = meanLabel(dataset, trainRows);
   const user = new Float64Array(dataset.users.rows);

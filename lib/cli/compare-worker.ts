@@ -3,7 +3,7 @@
  * learner or fits a baseline, measures it on the reported sets, sends the result to the parent and ends.
  */
 import { readFileSync } from 'node:fs';
-import type { BaselineName } from '../baselines/fit.js';
+import type { BaselineName } from '../baselines/options.js';
 import type { MethodRun } from '../compare/runs.js';
 import { median } from '../compare/runs.js';
 import type { TaskSet } from '../foundation/contract.js';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
-import { BASELINES } from '../baselines/fit.js';
+import { BASELINES, FIT_OF } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { invalid } from '../foundation/check.js';
@@ -11,7 +11,6 @@ import { InnerloopError } from '../foundation/errors.js';
 import { docOf } from '../foundation/options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { data, split, taskSizes, text } from './config-data.js';
-import { baselineOptions } from './config-baselines.js';
 import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
@@ -52,7 +51,7 @@ const evaluation = z.strictObject({
     .describe(
       'Methods to stand beside: those that suit the labels, none, or these. Of ratings all but itemKnn and ease; where every label is the same, popularity, itemKnn and ease.',
     ),
-  baselineOptions,
+  baselineOptions: z.strictObject(zodShape(FIT_OF)).optional().describe('How baselines are fitted, by their names.'),
   groups: evaluateShape.groups,
   features: evaluateShape.features,
   threshold: evaluateShape.threshold,

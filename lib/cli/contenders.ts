@@ -1,6 +1,6 @@
 /** What stands against what in `compare` and `tune`: the learners of a configuration, and its baselines. */
 import { defaultBaselines } from '../baselines/fit.js';
-import type { BaselineName } from '../baselines/fit.js';
+import type { BaselineName } from '../baselines/options.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';

@@ -1,6 +1,7 @@
 /** Every table of options, with the types that are written of it (`npm run options`) and the heading it has in the reference. */
 import { JOIN_OPTIONS } from '../distributed/mpi.js';
 import { ALGORITHMS } from '../algorithms/registry.js';
+import { BASELINE_OPTIONS, FIT_OF } from '../baselines/options.js';
 import { INPUT_CHOICE } from '../batch/features.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
@@ -158,6 +159,19 @@ export const OPTION_FILES: readonly OptionFile[] = [
         nameOf: (name) => `${capital(name)}Options`,
         doc: 'Options of every algorithm by its name.',
       },
+    ],
+  },
+  {
+    path: 'lib/baselines/option-types.ts',
+    title: 'Baselines: `fitBaselines`',
+    imports: {},
+    types: [
+      ...Object.entries(FIT_OF).map(([name, { fields, named }]) => ({
+        name: named,
+        table: fields,
+        doc: `Options of \`${name}\`.`,
+      })),
+      { name: 'BaselineOptions', table: BASELINE_OPTIONS, doc: 'Options of `fitBaselines`.' },
     ],
   },
   {

@@ -1,8 +1,8 @@
 /** What `innerloop tune` searches for a learner or a baseline of a configuration: the ranges that their options declare, by path. */
 import { ALGORITHMS } from '../algorithms/registry.js';
 import type { AlgorithmName } from '../algorithms/registry.js';
-import { BASELINE_SEARCH } from '../baselines/fit.js';
-import type { BaselineName } from '../baselines/fit.js';
+import { OPTIONS_OF } from '../baselines/options.js';
+import type { BaselineName } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { searchSpaceOf } from '../foundation/options.js';
 import type { SearchSpace } from '../foundation/options.js';
@@ -36,7 +36,7 @@ export function learnerSpace(config: Config, isPrescribed: boolean): SearchSpace
 }
 
 export function baselineSpace(name: BaselineName, config: Config): SearchSpace {
-  return changed(at(`evaluation.baselineOptions.${name}`, BASELINE_SEARCH[name]), config);
+  return changed(at(`evaluation.baselineOptions.${name}`, searchSpaceOf(OPTIONS_OF[name])), config);
 }
 
 /** The ranges that the configuration puts in place of those that are declared; false leaves an option as it is. */

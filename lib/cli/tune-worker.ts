@@ -3,7 +3,7 @@
  * each job and sends what the validation tasks say. Test tasks are never measured.
  */
 import { fitBaselines } from '../baselines/fit.js';
-import type { BaselineName } from '../baselines/fit.js';
+import type { BaselineName } from '../baselines/options.js';
 import type { Dataset } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { measureMethod } from '../evaluation/measure.js';

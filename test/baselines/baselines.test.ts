@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import { choleskySolve } from '../../lib/baselines/cholesky.js';
-import { BASELINES } from '../../lib/baselines/fit.js';
+import { BASELINES } from '../../lib/baselines/options.js';
 import {
   alsFoldIn,
   contentRidge,
@@ -246,6 +246,10 @@ test('options and data are checked', async () => {
   await assert.rejects(
     alsFoldIn(additive, rows, { sweep: 3 } as object),
     typed('UNKNOWN_OPTION', /did you mean sweeps\?/),
+  );
+  await assert.rejects(
+    fitBaselines(additive, rows, { include: ['globalMean'], ease: { regularization: 0 } }),
+    typed('INVALID_OPTION', /baselines\.ease\.regularization/),
   );
   assert.throws(() => itemMean(additive, rows, { shrinkage: -1 }), typed('INVALID_OPTION', /itemMean\.shrinkage/));
   assert.throws(() => globalMean(additive, Int32Array.of(additive.size)), typed('INVALID_OPTION', /trainRows\[0\]/));

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import { ease, fitBaselines, itemKnn } from '../../lib/baselines/index.js';
-import { BASELINES, defaultBaselines } from '../../lib/baselines/fit.js';
+import { defaultBaselines } from '../../lib/baselines/fit.js';
+import { BASELINES } from '../../lib/baselines/options.js';
 import { invert, SymmetricTiles } from '../../lib/baselines/tiled-inverse.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import type { Dataset, TaskSet } from '../../lib/foundation/contract.js';

@@ -31,6 +31,7 @@ test('options of ease and itemKnn reach their fits', async () => {
   const refused = (evaluation: object, ...patterns: RegExp[]) =>
     throws(() => parseConfig({ ...config, evaluation }), 'INVALID_OPTION', ...patterns);
   refused({ baselineOptions: { ease: { regularization: 0 } } }, /baselineOptions\.ease\.regularization/);
+  refused({ baselines: ['alsFoldIn'], baselineOptions: { alsFoldIn: { factors: 2000 } } }, /alsFoldIn\.factors.*1024/);
   refused({ baselines: ['popularity'], baselineOptions: { ease: {} } }, /ease: is of a baseline that is not fitted/);
 });
 

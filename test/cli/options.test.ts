@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import type { ALGORITHMS } from '../../lib/algorithms/registry.js';
+import type { BaselineOptions } from '../../lib/baselines/option-types.js';
+import type { BASELINE_OPTIONS } from '../../lib/baselines/options.js';
 import { optionDocuments } from '../../lib/cli/option-docs.js';
 import { OPTION_FILES } from '../../lib/cli/option-tables.js';
 import { packageRoot } from '../../lib/foundation/addon.js';
@@ -44,6 +46,7 @@ test('the written types take what the tables take', async () => {
   same<FewShotOptions, OptionsOf<typeof FEW_SHOT_OPTIONS>>();
   same<DriftOptions, OptionsOf<typeof DRIFT_OPTIONS>>();
   same<CrossDomainOptions, OptionsOf<typeof CROSS_DOMAIN_OPTIONS>>();
+  same<BaselineOptions, OptionsOf<typeof BASELINE_OPTIONS>>();
   same<EvaluateOptions, OptionsOf<typeof EVALUATE_OPTIONS>>();
 });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'tap';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
-import { BASELINES } from '../../lib/baselines/fit.js';
+import { BASELINES } from '../../lib/baselines/options.js';
 import { parseConfig } from '../../lib/cli/config.js';
 import { readComparison } from '../../lib/cli/learners.js';
 import { baselineSpace, learnerSpace, withSetting } from '../../lib/cli/spaces.js';
