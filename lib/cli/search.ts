@@ -12,7 +12,7 @@ import { runtime } from '../index.js';
 import { packageVersion } from '../learner/manifest.js';
 import { bestSetting } from '../tune/best.js';
 import type { Found } from '../tune/best.js';
-import { tune } from '../tune/tune.js';
+import { mostTrials, tune } from '../tune/tune.js';
 import type { Trial } from '../tune/tune.js';
 import type { Config } from './config.js';
 import { runConfig, splitSeedOf } from './contenders.js';
@@ -107,7 +107,7 @@ export async function searchAll(search: Search): Promise<Searched[]> {
           if ('value' in answer) return answer.value;
           throw new InnerloopError(answer.failed.code as ErrorCode, answer.failed.message);
         };
-        const most = budget * (1 + 1 / 3 + 1 / 9);
+        const most = mostTrials(options);
         for await (const trial of tune(space, { ...options, validation })) {
           trials.push(trial);
           progress.step(trials.length / most);

@@ -70,12 +70,32 @@ export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGene
       const ranked = meanByIndex(trials).sort((a, b) => isBetter(better, a.value, b.value) || a.index - b.index);
       if (ranked.length === 0) throw allFailed(trials[0]);
       if (signal?.aborted) throw aborted(signal);
-      const best = ranked.slice(0, Math.max(1, Math.ceil(keep * alive.length))).map(({ index }) => index);
+      const best = ranked.slice(0, survivors(keep, alive.length)).map(({ index }) => index);
       alive = [...new Set([...ranked.filter(({ index }) => index === 0).map(({ index }) => index), ...best])];
     }
   } finally {
     await state.close();
   }
+}
+
+/** Of so many settings, how many go on for what they measured. */
+const survivors = (keep: number, alive: number) => Math.max(1, Math.ceil(keep * alive));
+
+/**
+ * How many measurements a search makes at most: fewer where settings fail, and where the start is among those that go on anyway.
+ *
+ * @internal
+ */
+export function mostTrials(options: Omit<TuneOptions, 'validation'>): number {
+  const { validation: _, ...table } = TUNE_OPTIONS;
+  const { budget, rungs, keep, seeds, splits } = resolveOptions(options, 'tune', table);
+  let [alive, trials] = [budget, 0];
+  for (const rung of rungs.keys()) {
+    const isLast = rung === rungs.length - 1;
+    trials += alive * (isLast ? seeds.length * splits.length : 1);
+    alive = Math.min(alive, survivors(keep, alive) + 1);
+  }
+  return trials;
 }
 
 type Settings = Resolved<typeof TUNE_OPTIONS>;

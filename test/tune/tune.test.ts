@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'tap';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import { bestSetting, rankedSettings, tune } from '../../lib/tune/index.js';
+import { mostTrials } from '../../lib/tune/tune.js';
 import type { SearchSpace, Trial, TuneOptions, TuneRun } from '../../lib/tune/index.js';
 import { rejects } from '../fixtures/family.js';
 
@@ -35,6 +36,8 @@ test('finds what is good, with the budget that was given; the same however many 
   assert.equal(new Set(rounds[0].map(({ setting }) => JSON.stringify(setting))).size, 40, 'every draw another one');
   assert.ok(rounds[1].length >= 14 && rounds[1].length <= 15, `${rounds[1].length}, a third, and the start`);
   assert.ok(rounds[2].length >= 4 * 5 && rounds[2].length <= 4 * 6, `${rounds[2].length}, two seeds on two splits`);
+  assert.equal(mostTrials(options), 40 + 15 + 4 * 6, 'where the start is not among the best');
+  assert.ok(trials.length <= mostTrials(options));
   for (const round of rounds)
     assert.ok(
       round.some(({ index }) => index === 0),
