@@ -14,10 +14,11 @@ import { InnerloopError } from '../foundation/errors.js';
 import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
 import type { Config } from './config.js';
-import { chanceRun, UNMEASURED } from './chance.js';
+import { chanceRun } from './chance.js';
 import { choosingMetric, contendersOf, runConfig, seedsFrom, splitSeedOf, splitsFrom } from './contenders.js';
 import type { Contender } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
+import { UNMEASURED } from './method-runs.js';
 import { attempt, openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { divide, fingerprint, measures, openData, reportedSets } from './pipeline.js';
@@ -105,7 +106,9 @@ export async function runComparison(options: CompareRun): Promise<void> {
         // Another failure than divergence may be another the next time: out of memory, a full disk.
         if (run.failed === undefined || run.failed.code === 'DIVERGED')
           await write(join(output, FILES.runs, job.file), { key: job.key, run });
-        saving = saving.then(async () => void (await save(output, prepared[0], jobs, runs, chance, most)));
+        // After the last one the table is saved below.
+        if (runs.size < jobs.length)
+          saving = saving.then(async () => void (await save(output, prepared[0], jobs, runs, chance, most)));
         await saving;
       }
     };
