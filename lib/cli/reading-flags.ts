@@ -62,6 +62,16 @@ export function addReadingFlags(command: Command): Command {
   return command;
 }
 
+/** A value that does not parse is an error of its flag: Commander only catches what its own parsers throw. */
+function parsed<X>(parse: () => X, flag: string, given: string): X {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new InnerloopError('INVALID_OPTION', error.message, { field: `--${flag}`, value: given });
+  }
+}
+
 /** The options of one file. */
 export function readingOf(file: string, files: readonly string[], flags: ReadingFlags): Reading {
   const options: Record<string, unknown> = {};
@@ -71,12 +81,7 @@ export function readingOf(file: string, files: readonly string[], flags: Reading
       if ((named ?? files[0]) !== file) continue;
       const prefix =
         named === undefined ? 0 : given.startsWith(`${named}=`) ? named.length + 1 : basename(named).length + 1;
-      try {
-        options[key] = parse(given.slice(prefix));
-      } catch (error) {
-        if (!(error instanceof InvalidArgumentError)) throw error;
-        throw new InnerloopError('INVALID_OPTION', error.message, { field: `--${flag}`, value: given });
-      }
+      options[key] = parsed(() => parse(given.slice(prefix)), flag, given);
     }
   }
   return options;
@@ -86,7 +91,7 @@ export function readingOf(file: string, files: readonly string[], flags: Reading
 export function roleFlag(role: (typeof ROLE_FLAGS)[number], flags: ReadingFlags): string | object | null | undefined {
   const given = flags[role];
   if (role === 'label' && given === 'none') return null;
-  return given?.startsWith('{') === true ? (asJson(given) as object) : given;
+  return given?.startsWith('{') === true ? parsed(() => asJson(given) as object, role, given) : given;
 }
 
 const ADVICE = /write in (interactions|users|items): `([^`]+)`(?! in place of)/g;
@@ -104,7 +109,7 @@ export function flagsFor(text: string, fileOf: (table: string) => string | undef
           return (ROLE_FLAGS as readonly string[]).includes(key) ? `--${key} ${word(value)}` : undefined;
         const { flag } = READING[key as keyof Reading];
         const prefix = file === first ? '' : `${file}=`;
-        return `--${flag} ${shellWord(`${prefix}${key === 'timeFormat' && Array.isArray(value) ? JSON.stringify(value) : plain(value)}`) || "''"}`;
+        return `--${flag} ${shellWord(`${prefix}${key === 'timeFormat' && Array.isArray(value) ? JSON.stringify(value) : plain(value)}`)}`;
       });
       return flags.includes(undefined) ? whole : `add \`${flags.join(' ')}\``;
     });

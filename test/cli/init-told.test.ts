@@ -71,6 +71,7 @@ test('flags say which column is what, and are checked', async () => {
     [['--user', 'z'], /--user: no such column.*a, b, c/],
     [['--header', 'maybe'], /--header: Expected true or false/],
     [['--nulls', '[1'], /--nulls: Not JSON/],
+    [['--label', '{bad'], /--label: Not JSON/],
     [['--encoding', 'told.csv=latn-1'], /did you mean latin-1/],
   ] as const) {
     const { code, stderr } = run('init', '--yes', 'told.csv', ...flags, '-o', 'never.json');
