@@ -7,6 +7,10 @@ import type { Config } from './config.js';
 import type { NamedLearner } from './learners.js';
 import { shellWord } from './output.js';
 
+/** Options that several commands need. */
+export const CONFIG = '-c, --config <file>';
+export const MODEL = '-m, --model <file>';
+
 /** An interrupted command adds the number of the signal: 130 for Ctrl-C. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 128 } as const;
 

@@ -3,19 +3,9 @@ import type { MethodRun } from '../compare/runs.js';
 import { measureMethod } from '../evaluation/measure.js';
 import { lossOf } from '../model/losses.js';
 import { lossSpec } from './config-metrics.js';
+import { perTask, UNMEASURED } from './method-runs.js';
 import { measures, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-
-/** What a run without a training of its own has, before anything is measured. */
-export const UNMEASURED = {
-  sets: {},
-  validation: {},
-  trainSeconds: 0,
-  memory: { peak: 0, data: 0 },
-  adaptMicroseconds: null,
-  parameters: null,
-  epoch: null,
-} satisfies Partial<MethodRun>;
 
 /** The mean label of training where scores estimate labels, else the same score for all, whose ties are any order. */
 export async function chanceRun(prepared: Prepared, signal: AbortSignal): Promise<MethodRun> {
@@ -30,13 +20,7 @@ export async function chanceRun(prepared: Prepared, signal: AbortSignal): Promis
     const tasks = split.sets[name];
     const options = { ...measures(config, split.sets['train']), signal };
     const rank = (rows: { queryRows: Int32Array }) => constant(rows.queryRows.length);
-    const measured = await measureMethod(tasks, kind, constant(tasks.queryRows.length), rank, options);
-    sets[name] = Object.fromEntries(
-      Object.entries(measured).map(([metric, { perTask }]) => [
-        metric,
-        Array.from(perTask, (value) => (Number.isFinite(value) ? value : null)),
-      ]),
-    );
+    sets[name] = perTask(await measureMethod(tasks, kind, constant(tasks.queryRows.length), rank, options));
   }
   return {
     method: 'chance',

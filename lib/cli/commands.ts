@@ -1,14 +1,11 @@
 /** What the command line offers: commands, arguments and options, with the texts that --help shows. */
 import { Command } from 'commander';
 import { packageVersion as version } from '../learner/manifest.js';
-import { collect, device, integer } from './arguments.js';
+import { collect, CONFIG, device, integer, MODEL } from './arguments.js';
 import { compare, tune } from './experiments.js';
 import type { CommandContext, CompareArguments, TuneArguments } from './experiments.js';
 import { addReadingFlags } from './reading-flags.js';
 import { addServiceCommands } from './service-commands.js';
-
-export const CONFIG = '-c, --config <file>';
-export const MODEL = '-m, --model <file>';
 
 type Action = Parameters<Command['action']>[0];
 type ActionName =
@@ -160,7 +157,7 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
     .option('--json', 'one JSON document on stdout')
     .action(actions.recommend);
 
-  addServiceCommands(program, context.signal);
+  addServiceCommands(program, context);
 
   const demos = program
     .command('demo')

@@ -7,7 +7,6 @@ import type { BaselineName } from '../baselines/options.js';
 import type { MethodRun } from '../compare/runs.js';
 import { median } from '../compare/runs.js';
 import type { TaskSet } from '../foundation/contract.js';
-import { InnerloopError } from '../foundation/errors.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import type { Scorer } from '../evaluation/lists.js';
@@ -21,6 +20,7 @@ import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
 import { trainEpochs } from './fit.js';
 import type { Trained } from './fit.js';
+import { failureOf, perTask, UNMEASURED } from './method-runs.js';
 import { baselinesOf, measures, newLearner, prepare, refitRows, reportedSets, validationMetric } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
@@ -39,14 +39,6 @@ export type Message =
   | { event: 'result'; run: MethodRun };
 
 type Measured = Omit<MethodRun, 'method' | 'kind' | 'seed' | 'memory'> & { method?: string };
-const NOTHING: Measured = {
-  sets: {},
-  validation: {},
-  trainSeconds: 0,
-  adaptMicroseconds: null,
-  parameters: null,
-  epoch: null,
-};
 
 /** Tasks to time one at a time, after some to warm up. */
 const TIMED = 200;
@@ -73,11 +65,7 @@ async function run({ method, config, baseline, chosenBy }: Job): Promise<void> {
     const measured = kind === 'learner' ? await runLearner(prepared, chosenBy) : await runBaseline(prepared, chosenBy);
     result = { ...head, ...measured, memory: memory() };
   } catch (error) {
-    const { code, message } =
-      error instanceof InnerloopError
-        ? error
-        : { code: 'FAILED', message: error instanceof Error ? error.message : String(error) };
-    result = { ...head, ...NOTHING, memory: memory(), failed: { code, message } };
+    result = { ...head, ...UNMEASURED, memory: memory(), failed: failureOf(error) };
   }
   process.send!({ event: 'result', run: result } satisfies Message, () => process.disconnect());
 }
@@ -169,7 +157,7 @@ async function reported(
     const tasks = prepared.split.sets[name];
     const plain = await evaluated(tasks);
     const [own, decoded] = decoders?.decode(plain, name, tasks) ?? plain;
-    sets[name] = { ...perTask(own), ...(decoded && { 'mae, median': perTask(decoded)['mae'] }) };
+    sets[name] = { ...perTask(own.metrics), ...(decoded && { 'mae, median': perTask(decoded.metrics)['mae'] }) };
   }
   return sets;
 }
@@ -178,15 +166,6 @@ async function reported(
 function means(evaluations: MethodEvaluation[]): Record<string, number> {
   return Object.fromEntries(
     evaluations.flatMap(({ metrics }) => Object.entries(metrics).map(([name, { mean }]) => [name, mean])),
-  );
-}
-
-function perTask({ metrics }: MethodEvaluation): Record<string, (number | null)[]> {
-  return Object.fromEntries(
-    Object.entries(metrics).map(([name, { perTask: values }]) => [
-      name,
-      Array.from(values, (value) => (Number.isFinite(value) ? value : null)),
-    ]),
   );
 }
 

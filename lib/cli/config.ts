@@ -1,7 +1,5 @@
 /** The configuration file: its schema, which is also published as JSON Schema, and reading it. */
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { text as readStream } from 'node:stream/consumers';
 import { z } from 'zod';
 import { BASELINES, FIT_OF } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
@@ -15,7 +13,7 @@ import { configError } from './config-error.js';
 import { checkMetrics } from './config-metrics.js';
 import { algorithm, loss, model, optimizer } from './config-model.js';
 import { MODEL_OPTIONS } from '../model/inputs.js';
-import { parseJson } from './json.js';
+import { readJson } from './json.js';
 import { scenarios } from './config-scenarios.js';
 import { zodShape } from './zod-options.js';
 
@@ -214,7 +212,7 @@ function refusePrototypes(value: unknown, field: string): void {
  * @throws {InnerloopError} MISSING_FILE, IO, INVALID_OPTION, UNKNOWN_OPTION
  */
 export async function readConfig(path: string): Promise<Config> {
-  const config = parseConfig(await readJson(path));
+  const config = parseConfig(await readJson(path, 'a configuration file'));
   checkMetrics(config);
   return placed(config, path);
 }
@@ -225,25 +223,4 @@ export function placed(config: Config, path: string): Config {
   config.data.baseDirectory = resolve(folder, config.data.baseDirectory ?? '.');
   if (config.output !== undefined) config.output = resolve(folder, config.output);
   return config;
-}
-
-/** The name that stands in place of a file for what is written to the command. @internal */
-export const STDIN = '-';
-
-/** A configuration file, not yet checked. @internal */
-export async function readJson(path: string): Promise<unknown> {
-  let source: string;
-  try {
-    source = path === STDIN ? await readStream(process.stdin) : await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
-      throw new InnerloopError('MISSING_FILE', 'no such file', {
-        field: path,
-        expected: 'a configuration file',
-        cause,
-      });
-    throw new InnerloopError('IO', message, { field: path, cause });
-  }
-  return parseJson(source, path === STDIN ? 'standard input' : path);
 }

@@ -14,6 +14,7 @@ export async function runWebDemo(run: {
   threads: number | undefined;
   console: Console;
   signal: AbortSignal;
+  onServing: () => void;
 }): Promise<void> {
   const { console, signal, threads } = run;
   const path = join(packageRoot(), 'data', 'ml-latest-small.json');
@@ -34,6 +35,7 @@ export async function runWebDemo(run: {
     logLevel: 'warn',
     page: true,
   });
+  run.onServing();
   console.result(`Rate films on ${running.url} (Ctrl-C ends it)`);
   console.json({ event: 'serving', url: running.url });
   if (!signal.aborted)

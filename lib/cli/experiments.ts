@@ -1,13 +1,15 @@
-/** The commands that try many learners: `compare` and `tune`. */
+/** The commands that try many learners: `compare` and `tune`; `scenario` opens its configuration as they do. */
 import { resolve } from 'node:path';
 import type { DeviceOption } from '../foundation/device.js';
-import { asUsage, given, need, overridden } from './arguments.js';
+import { asUsage, CONFIG, given, need, overridden } from './arguments.js';
 import { openConsole, shellWord } from './output.js';
 
 export interface CommandContext {
   signal: AbortSignal;
   /** What to type to go on, should the command be interrupted. */
   onInterrupt: (hint: string) => void;
+  /** From now on the command serves: an interrupt waits for what is being answered, not for a step. */
+  onServing: () => void;
 }
 
 interface Shared {
@@ -31,8 +33,8 @@ export interface TuneArguments extends Shared {
 }
 
 /** The configuration with its learners, those that were chosen, and where the results go. */
-async function opened(options: Shared & { device?: DeviceOption }, isComparison: boolean) {
-  const path = need(options.config, '-c, --config <file>');
+export async function opened(options: Shared & { device?: DeviceOption }, isComparison: boolean) {
+  const path = need(options.config, CONFIG);
   const { readComparison, readLearners } = await import('./learners.js');
   const comparison = await asUsage((isComparison ? readComparison : readLearners)(path));
   const learners = await overridden(comparison.base, comparison.learners, options);

@@ -1,8 +1,27 @@
 /** JSON as people write it by hand: with comments, and with every mistake named by its line. */
+import { readFile } from 'node:fs/promises';
+import { text as readStream } from 'node:stream/consumers';
 import { invalid } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
 
 /** Objects and lists inside each other: far more than any option needs, far less than the stack holds. */
 const DEEPEST = 100;
+
+/** The name that stands in place of a file for what is written to the command. @internal */
+export const STDIN = '-';
+
+/** A file of JSON, not yet checked. @param expected what the file should be, for messages @internal */
+export async function readJson(path: string, expected: string): Promise<unknown> {
+  let source: string;
+  try {
+    source = path === STDIN ? await readStream(process.stdin) : await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new InnerloopError('MISSING_FILE', 'no such file', { field: path, expected, cause });
+    throw new InnerloopError('IO', message, { field: path, cause });
+  }
+  return parseJson(source, path === STDIN ? 'standard input' : path);
+}
 
 /**
  * Reads JSON (RFC 8259) that may hold comments as JavaScript has them. A key that comes twice in one object is an error, as one of

@@ -2,7 +2,8 @@
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { checkMetrics } from './config-metrics.js';
-import { parseConfig, placed, readJson } from './config.js';
+import { parseConfig, placed } from './config.js';
+import { readJson } from './json.js';
 import type { Config } from './config.js';
 import { renamed } from './named.js';
 
@@ -34,7 +35,7 @@ export async function readComparison(path: string): Promise<ComparisonConfig> {
 
 /** Reads any configuration as a comparison: without `learners` it has one, called as its algorithm. */
 export async function readLearners(path: string): Promise<ComparisonConfig> {
-  const value = await readJson(path);
+  const value = await readJson(path, 'a configuration file');
   const base = placed(parseConfig(value), path);
   // Where a configuration has learners, theirs count, because each may have another loss.
   if (base.learners === undefined) checkMetrics(base);

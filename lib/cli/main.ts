@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { CommanderError } from 'commander';
 import { InnerloopError } from '../foundation/errors.js';
 import type { DeviceOption } from '../foundation/device.js';
-import { asUsage, EXIT, given, need, overridden, readConfig } from './arguments.js';
-import { commands, CONFIG, MODEL } from './commands.js';
+import { CONFIG, EXIT, given, MODEL, need, readConfig } from './arguments.js';
+import { commands } from './commands.js';
+import { opened } from './experiments.js';
 import type { CommandContext } from './experiments.js';
 import { openConsole, shellWord } from './output.js';
 import type { Ranks } from './ranks.js';
@@ -23,13 +24,15 @@ const interrupt = new AbortController();
 let ranks: Ranks | undefined;
 /** How to go on after an interrupt, where that is possible. */
 let resumeHint: string | undefined;
+/** What an interrupt waits for. */
+let unfinished = 'finishing the step';
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 let interruptedBy: keyof typeof SIGNALS = 'SIGINT';
 
 function onInterrupt(name: keyof typeof SIGNALS): void {
   interruptedBy = name;
   if (interrupt.signal.aborted) process.exit(EXIT.interrupted + SIGNALS[name]);
-  process.stderr.write(`\n${ranks?.where() ?? ''}interrupted: finishing the step; again to quit at once\n`);
+  process.stderr.write(`\n${ranks?.where() ?? ''}interrupted: ${unfinished}; again to quit at once\n`);
   interrupt.abort();
 }
 
@@ -111,7 +114,11 @@ async function train(
   await ranks?.group.leave();
 }
 
-const context: CommandContext = { signal: interrupt.signal, onInterrupt: (hint) => void (resumeHint = hint) };
+const context: CommandContext = {
+  signal: interrupt.signal,
+  onInterrupt: (hint) => void (resumeHint = hint),
+  onServing: () => void (unfinished = 'answering what has come'),
+};
 
 async function scenario(
   given: string,
@@ -119,20 +126,8 @@ async function scenario(
 ): Promise<void> {
   const { runScenario, scenarioName } = await import('./scenario.js');
   const name = scenarioName(given);
-  const path = need(options.config, CONFIG);
-  const { readLearners } = await import('./learners.js');
-  const { base, learners } = await asUsage(readLearners(path));
-  const chosen = await overridden(base, learners, options);
-  const { outputFolder } = await import('./train.js');
-  const output = options.output === undefined ? outputFolder(base, path) : resolve(options.output);
-  await runScenario({
-    name,
-    base,
-    learners: chosen,
-    output,
-    console: openConsole(options.json === true),
-    signal: interrupt.signal,
-  });
+  const { comparison, learners, output, console } = await opened(options, false);
+  await runScenario({ name, base: comparison.base, learners, output, console, signal: interrupt.signal });
 }
 
 async function evaluate(options: Shared & { model?: string; config?: string; sets?: string }): Promise<void> {
@@ -183,7 +178,7 @@ async function demo(
   const run = { output, threads, console: openConsole(json === true), signal: interrupt.signal };
   if (web === true) {
     const { runWebDemo } = await import('./demo-web.js');
-    return runWebDemo({ ...run, port });
+    return runWebDemo({ ...run, port, onServing: context.onServing });
   }
   const { runDemo } = await import('./demo.js');
   await runDemo({ ...run, ratings });

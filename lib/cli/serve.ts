@@ -1,15 +1,14 @@
 /** `innerloop serve`, `dump` and `restore`: a model over HTTP, and what it keeps. */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { InnerloopError } from '../foundation/errors.js';
-import { invalid } from '../foundation/check.js';
 import { linesOf } from '../service/http/lines.js';
 import { dumpLines, restoreLines } from '../service/state/dump.js';
 import { openState } from '../service/state/state.js';
 import { serve } from '../service/serve.js';
 import type { ServeOptions } from '../service/serve.js';
+import { readJson } from './json.js';
 import type { Console } from './output.js';
 
 /** What the command line gives beside the options of the service itself. */
@@ -17,17 +16,19 @@ export interface ServeRun {
   options: Omit<ServeOptions, 'experiments'> & { experiments?: string };
   console: Console;
   signal: AbortSignal;
+  /** Called once it serves. */
+  onServing: () => void;
 }
 
 /** Serves until the signal: the first interrupt ends it in order. SIGHUP reads the model again. */
-export async function runService({ options, console, signal }: ServeRun): Promise<void> {
+export async function runService({ options, console, signal, onServing }: ServeRun): Promise<void> {
   const { experiments, ...rest } = options;
   // A token on the command line is read by everybody who lists processes.
   const token = rest.token ?? process.env['INNERLOOP_TOKEN'];
   const running = await serve({
     ...rest,
     ...(token !== undefined && token !== '' && { token }),
-    ...(experiments !== undefined && { experiments: await readJson(experiments) }),
+    ...(experiments !== undefined && { experiments: await readJson(experiments, 'a list of experiments') }),
   });
   const reload = () =>
     void running.service.reload().then(
@@ -35,6 +36,7 @@ export async function runService({ options, console, signal }: ServeRun): Promis
       (error: Error) => console.note(`the model was not read again: ${error.message}`),
     );
   process.on('SIGHUP', reload);
+  onServing();
   const { url } = running;
   console.result(`serves on ${url}`);
   console.json({ event: 'serving', url, model: running.service.engine.name });
@@ -42,19 +44,8 @@ export async function runService({ options, console, signal }: ServeRun): Promis
     if (signal.aborted) done();
     signal.addEventListener('abort', () => done(), { once: true });
   });
-  running.app.drain();
   await running.close();
   process.off('SIGHUP', reload);
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown;
-  } catch (cause) {
-    if (cause instanceof SyntaxError)
-      throw invalid('--experiments', `not JSON: ${cause.message}`, path, 'a list of experiments');
-    throw new InnerloopError('MISSING_FILE', 'cannot be read', { field: path, cause });
-  }
 }
 
 /** The file is there as a whole, or not at all. */

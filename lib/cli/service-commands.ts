@@ -1,7 +1,8 @@
 /** The commands of the service: serve, dump, restore. */
 import type { Command } from 'commander';
 import type { DeviceOption } from '../foundation/device.js';
-import { device, integer, need } from './arguments.js';
+import { device, integer, MODEL, need } from './arguments.js';
+import type { CommandContext } from './experiments.js';
 import { openConsole } from './output.js';
 
 interface ServeArguments {
@@ -24,11 +25,10 @@ interface ServeArguments {
   json?: true;
 }
 
-const MODEL = '-m, --model <file>';
 const STATE = 'innerloop.db';
 
-/** @param signal ends a service in order */
-export function addServiceCommands(program: Command, signal: AbortSignal): void {
+/** @param context whose signal ends a service in order */
+export function addServiceCommands(program: Command, { signal, onServing }: CommandContext): void {
   program
     .command('serve')
     .description('serve a saved model over HTTP: adapts to whoever asks, inside the request (/openapi.json says how)')
@@ -53,7 +53,7 @@ export function addServiceCommands(program: Command, signal: AbortSignal): void 
       const model = need(options.model, MODEL);
       const { runService } = await import('./serve.js');
       const console = openConsole(json === true);
-      await runService({ options: { ...options, model, state: options.state ?? STATE }, console, signal });
+      await runService({ options: { ...options, model, state: options.state ?? STATE }, console, signal, onServing });
     });
 
   program

@@ -19,7 +19,7 @@ import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
 import { train } from '../training/train.js';
-import { STDIN } from './config.js';
+import { STDIN } from './json.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';

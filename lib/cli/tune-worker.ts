@@ -5,11 +5,11 @@
 import { fitBaselines } from '../baselines/fit.js';
 import type { BaselineName } from '../baselines/options.js';
 import type { Dataset } from '../foundation/contract.js';
-import { InnerloopError } from '../foundation/errors.js';
 import { measureMethod } from '../evaluation/measure.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import type { Config } from './config.js';
 import { trainEpochs } from './fit.js';
+import { failureOf } from './method-runs.js';
 import { divide, measures, newLearner, openData } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
@@ -39,11 +39,7 @@ async function answer(job: TuneJob): Promise<void> {
   try {
     process.send!({ id, value: await measure(job) } satisfies TuneAnswer);
   } catch (error) {
-    const { code, message } =
-      error instanceof InnerloopError
-        ? error
-        : { code: 'FAILED', message: error instanceof Error ? error.message : String(error) };
-    process.send!({ id, failed: { code, message } } satisfies TuneAnswer);
+    process.send!({ id, failed: failureOf(error) } satisfies TuneAnswer);
   }
 }
 

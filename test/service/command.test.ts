@@ -47,6 +47,7 @@ test(
     assert.equal((await client.recommend({ user: 'ann', count: 1 })).source, 'history');
     first.signal('SIGTERM');
     assert.equal(await first.ended, 0, first.stderr());
+    assert.match(first.stderr(), /interrupted: answering what has come; again to quit at once/);
 
     const dump = path('jsonl');
     const { stdout } = ok('dump', state, '-o', dump, '--json');
