@@ -103,6 +103,9 @@ test('every operation answers what its schema says', { skip: noSqlite }, async (
   assert.match(metrics, /^innerloop_requests_total\{operation="recommend",status="200"\} 1$/m);
   assert.match(metrics, /^innerloop_request_seconds_count\{operation="predict"\} 1$/m);
   assert.match(metrics, /^innerloop_interactions_total 3$/m);
+  assert.match(metrics, /^innerloop_lists_total\{source="history"\} 3$/m);
+  const helps = [...metrics.matchAll(/^# HELP \S+ (.+)$/gm)].map(([, help]) => help);
+  assert.equal(new Set(helps).size, helps.length, 'each metric has its own help');
   assert.doesNotMatch(metrics, /NaN|undefined|\bann\b/);
   await close();
 });
@@ -210,6 +213,36 @@ test('a bad value of a column is refused, whether or not popularity is counted b
     await client.putUser('ann', { features: { age: 7, ...(segmentBy === 'town' && { town: 'north' }) } });
     await close();
   }
+});
+
+test('an operation answers 404 where its description says so, and nowhere else', { skip: noSqlite }, async () => {
+  const { url, close } = await started();
+  const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { responses: object }>>;
+  };
+  const bodies: Partial<Record<OperationName, object>> = {
+    predict: { items: ['none'] },
+    predictMany: { people: [{}], items: ['none'] },
+    explain: { item: 'none' },
+    recommendMany: { people: [{}] },
+    interact: { interactions: [{ user: 'none', item: 'none', value: 3 }] },
+  };
+  // What adds to the state comes last.
+  const names = (Object.keys(OPERATIONS) as OperationName[]).sort(
+    (a, b) => Number(OPERATIONS[a].method === 'PUT') - Number(OPERATIONS[b].method === 'PUT'),
+  );
+  for (const name of names) {
+    const { method, path: address, ...rest } = OPERATIONS[name];
+    const body = 'body' in rest ? JSON.stringify(bodies[name] ?? {}) : undefined;
+    const { status } = await fetch(`${url}${address.replace('{id}', 'none')}`, {
+      method,
+      ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
+    });
+    const { responses } = paths[address][method.toLowerCase()];
+    assert.equal(status, '404' in responses ? 404 : 200, name);
+  }
+  assert.ok('422' in paths['/import/{kind}']['post'].responses);
+  await close();
 });
 
 test('only this machine, by its own name, or whoever has the token', { skip: noSqlite }, async () => {

@@ -13,6 +13,12 @@ export interface Operation {
   answer: Schema;
   /** Only where the service keeps state. */
   needsState?: true;
+  /** Answers 404 where what it names is not there. */
+  isFindable?: true;
+  /** Neither limited nor timed: of the operator. */
+  isOpen?: true;
+  /** Answered without the token too. */
+  isPublic?: true;
   /** Of the operator, not of those who ask for lists. */
   tag: 'recommendations' | 'data' | 'operation';
 }
@@ -41,6 +47,7 @@ export const OPERATIONS = {
     path: '/recommendations/{id}',
     summary: 'What was recommended under an id.',
     answer: schemas.given,
+    isFindable: true,
     needsState: true,
     tag: 'recommendations',
   },
@@ -66,6 +73,7 @@ export const OPERATIONS = {
     summary: "Which interactions moved an item's score, and by how much.",
     body: schemas.explainBody,
     answer: schemas.explanation,
+    isFindable: true,
     tag: 'recommendations',
   },
   similar: {
@@ -74,6 +82,7 @@ export const OPERATIONS = {
     summary: 'Items whose vectors are nearest.',
     query: { count: digits },
     answer: schemas.similarItems,
+    isFindable: true,
     tag: 'recommendations',
   },
   questions: {
@@ -98,6 +107,7 @@ export const OPERATIONS = {
     path: '/items/{id}',
     summary: 'An item.',
     answer: schemas.item,
+    isFindable: true,
     tag: 'data',
   },
   putItem: {
@@ -147,6 +157,7 @@ export const OPERATIONS = {
     path: '/model/reload',
     summary: 'Reads the model file again; requests go on meanwhile.',
     answer: schemas.reloaded,
+    isOpen: true,
     tag: 'operation',
   },
   health: {
@@ -154,13 +165,17 @@ export const OPERATIONS = {
     path: '/health',
     summary: 'Whether the process answers, and with which model.',
     answer: schemas.health,
+    isOpen: true,
+    isPublic: true,
     tag: 'operation',
   },
   ready: {
     method: 'GET',
     path: '/ready',
-    summary: 'Whether it should be sent requests: 503 while it starts or ends.',
+    summary: 'Whether it should be sent requests: 503 while it ends.',
     answer: schemas.health,
+    isOpen: true,
+    isPublic: true,
     tag: 'operation',
   },
 } as const satisfies Record<string, Operation>;

@@ -3,9 +3,17 @@ import { described, list, object } from './schema.js';
 import type { Infer } from './schema.js';
 
 /** The most that one request may ask for or bring. */
-export const LIMITS = { items: 1000, interactions: 1000, batch: 1000, exclude: 10_000, count: 1000 } as const;
+export const LIMITS = {
+  items: 1000,
+  interactions: 1000,
+  batch: 1000,
+  exclude: 10_000,
+  count: 1000,
+  /** Characters of an id, which is a key of every table. */
+  id: 512,
+} as const;
 
-const id = { type: 'string', minLength: 1, maxLength: 512, pattern: '^[^\\u0000]+$' } as const;
+const id = { type: 'string', minLength: 1, maxLength: LIMITS.id, pattern: '^[^\\u0000]+$' } as const;
 const number = { type: 'number' } as const;
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;

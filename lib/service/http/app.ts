@@ -10,6 +10,7 @@ import { missingPeer } from '../peers.js';
 import type { Service } from '../service.js';
 import { failureOf } from './errors.js';
 import { handlers } from './handlers.js';
+import { isLoopback } from './loopback.js';
 import { Metrics } from './metrics.js';
 import { addTransfers } from './transfers.js';
 
@@ -40,7 +41,9 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: string;
     /** Of the operator: neither limited nor timed. */
-    isOpen?: boolean;
+    isOpen?: boolean | undefined;
+    /** Answered without the token too. */
+    isPublic?: boolean | undefined;
   }
 }
 
@@ -110,14 +113,13 @@ function addRoute(
   isDraining: () => boolean,
 ): void {
   const operation: Operation = OPERATIONS[name];
-  const { method, path, body, query, needsState } = operation;
+  const { method, path, body, query, needsState, isOpen, isPublic } = operation;
   if (needsState === true && service.state === undefined) return;
-  const isOpen = name === 'health' || name === 'ready' || name === 'reload';
   const handle = handlers[name];
   fastify.route({
     method,
     url: path.replace('{id}', ':id'),
-    config: { operation: name, isOpen },
+    config: { operation: name, isOpen, isPublic },
     schema: {
       ...(body !== undefined && { body }),
       ...(query !== undefined && { querystring: { type: 'object', properties: query, additionalProperties: false } }),
@@ -125,7 +127,7 @@ function addRoute(
     handler: async (request, reply) => {
       if (name === 'ready' && isDraining()) void reply.code(503);
       const { id = '' } = (request.params ?? {}) as { id?: string };
-      return within(isOpen ? undefined : timeout, (signal) =>
+      return within(isOpen === true ? undefined : timeout, (signal) =>
         handle(service, { id, body: request.body, query: request.query as Record<string, string>, signal, metrics }),
       );
     },
@@ -155,9 +157,8 @@ function guard(fastify: FastifyInstance, token: string | undefined): void {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const wanted = token === undefined ? undefined : digest(`Bearer ${token}`);
   fastify.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-    const { operation } = request.routeOptions.config;
     if (wanted !== undefined) {
-      if (operation === 'health' || operation === 'ready') return;
+      if (request.routeOptions.config.isPublic === true) return;
       // Compared by digests, in a time that tells nothing of the token.
       if (timingSafeEqual(digest(request.headers.authorization ?? ''), wanted)) return;
       return reply
@@ -166,7 +167,7 @@ function guard(fastify: FastifyInstance, token: string | undefined): void {
     }
     // A page of another site could otherwise reach it under a name that it lets point here.
     const host = (request.headers.host ?? 'localhost').replace(/:\d+$/, '');
-    if (/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host)) return;
+    if (isLoopback(host)) return;
     return reply
       .code(403)
       .send({ error: { code: 'FORBIDDEN', message: 'only as localhost, where the service has no token' } });

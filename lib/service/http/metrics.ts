@@ -5,10 +5,21 @@ import type { Service } from '../service.js';
 /** Upper edges in seconds. */
 const EDGES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5] as const;
 
+/** Counters of what operations do, with their help. */
+const COUNTERS = {
+  refused_total: 'Requests refused, since as many as may be were at work.',
+  lists_total: 'Lists by what made them.',
+  interactions_total: 'Interactions added, without those that were there already.',
+  interactions_answering_total: 'Interactions sent as answers to a recommendation.',
+  imported_rows_total: 'Rows that imports loaded, by kind.',
+} as const;
+type Counter = keyof typeof COUNTERS;
+
 export class Metrics {
   readonly #requests = new Map<string, number>();
   readonly #times = new Map<string, { buckets: number[]; sum: number; count: number }>();
-  readonly #counts = new Map<string, number>();
+  /** Of each counter the values by its labels. */
+  readonly #counts = new Map<Counter, Map<string, number>>();
   readonly #delay = monitorEventLoopDelay({ resolution: 10 });
   inFlight = 0;
 
@@ -26,8 +37,10 @@ export class Metrics {
   }
 
   /** @param labels as Prometheus writes them */
-  count(name: string, labels = '', by = 1): void {
-    add(this.#counts, labels === '' ? name : `${name}{${labels}}`, by);
+  count(name: Counter, labels = '', by = 1): void {
+    let values = this.#counts.get(name);
+    if (values === undefined) this.#counts.set(name, (values = new Map<string, number>()));
+    add(values, labels, by);
   }
 
   text({ engine, recorder, state }: Service): string {
@@ -49,15 +62,7 @@ export class Metrics {
         `innerloop_request_seconds_count{${label}} ${count}`,
       );
     }
-    for (const name of new Set([...this.#counts.keys()].map((key) => key.replace(/\{.*/, ''))))
-      metric(
-        name,
-        'counter',
-        'Events.',
-        [...this.#counts]
-          .filter(([key]) => key.replace(/\{.*/, '') === name)
-          .map(([key, value]) => [/\{(.*)\}/.exec(key)?.[1] ?? '', value]),
-      );
+    for (const [name, values] of this.#counts) metric(name, 'counter', COUNTERS[name], [...values]);
     const memory = process.memoryUsage();
     metric('requests_in_flight', 'gauge', 'Requests that are not answered yet.', [['', this.inFlight]]);
     metric('people_held', 'gauge', 'Personal models in memory.', [['', people]]);
