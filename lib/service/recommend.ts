@@ -10,7 +10,7 @@ import type { ServedPerson } from './engine/person.js';
 import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
 import { exposure, variantOf } from './experiments/experiments.js';
-import { given, valuesOf } from './service.js';
+import { given, reasons, valuesOf } from './service.js';
 import type { Service } from './service.js';
 
 type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
@@ -175,9 +175,7 @@ async function described(
     await Promise.all(
       items.map(async (item) => {
         const why = await me.explain(item.item, { signal, ...context });
-        item.why = why
-          .slice(0, explain)
-          .map(({ item: of, label, influence }) => ({ item: of, value: label, influence }));
+        item.why = reasons(why.slice(0, explain));
       }),
     );
   return items;

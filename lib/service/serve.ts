@@ -13,6 +13,7 @@ import type { DeviceOption } from '../foundation/device.js';
 import { readExperiments } from './experiments/experiments.js';
 import { APP_DEFAULTS, createApp } from './http/app.js';
 import type { App, AppOptions } from './http/app.js';
+import { isLoopback } from './http/loopback.js';
 import { addPage } from './http/page.js';
 import { Service } from './service.js';
 import { checkComplete } from './state/dump.js';
@@ -53,7 +54,7 @@ export interface Running {
   close(): Promise<void>;
 }
 
-export const SERVE_DEFAULTS = { host: '127.0.0.1', port: 8080, maxPeople: 100_000, maxHistory: 200 } as const;
+const SERVE_DEFAULTS = { host: '127.0.0.1', port: 8080, maxPeople: 100_000, maxHistory: 200 } as const;
 const NAMES = [
   'model',
   'state',
@@ -99,7 +100,8 @@ export async function serve(options: ServeOptions): Promise<Running> {
   if (retention !== undefined) checkNumber(retention, 'options.retention', 0, undefined, true);
   if (segmentBy !== undefined) checkString(segmentBy, 'options.segmentBy');
   if (token !== undefined) checkString(token, 'options.token');
-  if (token === undefined && !/^(localhost|127(\.\d+){3}|::1)$/.test(host))
+  const name = host.includes(':') ? `[${host}]` : host;
+  if (token === undefined && !isLoopback(name))
     throw invalid('options.host', 'reached from elsewhere needs a token', host, 'a token, or 127.0.0.1');
   const { page = false } = options as ServeOptions;
   checkBoolean(page, 'options.page');
@@ -139,7 +141,7 @@ export async function serve(options: ServeOptions): Promise<Running> {
   let closing: Promise<void> | undefined;
   const [opened, served] = [app, service];
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: `http://${name}:${bound}`,
     app,
     service,
     close: () => (closing ??= opened.close().then(() => served.close())),

@@ -3,6 +3,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import { invalid } from '../foundation/check.js';
 import type { FeatureValues } from '../batch/given-features.js';
 import type { Column } from '../foundation/contract.js';
+import type { Explanation } from '../serving/explain.js';
 import { itemColumns, valueOf } from '../serving/item-terms.js';
 import type { AnswerOf } from './api/operations.js';
 import type {
@@ -16,7 +17,7 @@ import type {
 } from './api/schemas.js';
 import { Engine } from './engine/engine.js';
 import type { EngineOptions } from './engine/engine.js';
-import type { ServedPerson, Who } from './engine/person.js';
+import type { Who } from './engine/person.js';
 import { answersOf, questionsFor } from './engine/questions.js';
 import { conversions, resultsOf } from './experiments/experiments.js';
 import type { Experiment } from './experiments/experiments.js';
@@ -152,7 +153,7 @@ export class Service {
       return {
         model: engine.name,
         score,
-        why: why.map(({ item: of, label, influence }) => ({ item: of, value: label, influence })),
+        why: reasons(why),
       };
     });
   }
@@ -317,8 +318,13 @@ export function given(context: FeatureValues | undefined, engine: Engine): { con
   return told === undefined ? {} : { context: told };
 }
 
+/** @internal */
+export function reasons(why: readonly Explanation[]): AnswerOf<'explain'>['why'] {
+  return why.map(({ item, label, influence }) => ({ item, value: label, influence }));
+}
+
 /** A thing that is not there, as HTTP says it with 404. */
-export function notFound(what: string, id: string): InnerloopError {
+function notFound(what: string, id: string): InnerloopError {
   return Object.assign(invalid(what, 'not found', id, `the id of a ${what} that is there`), { status: 404 });
 }
 
@@ -344,5 +350,3 @@ function known({ learner }: Engine, items: readonly string[]) {
   };
   return { ids, unknown, place };
 }
-
-export type { ServedPerson };

@@ -3,7 +3,30 @@ import assert from 'node:assert/strict';
 import { test } from 'tap';
 import { random } from '../../lib/foundation/random.js';
 import { readExperiments, variantOf } from '../../lib/service/experiments/experiments.js';
-import { Evidence, logGamma, sequentialTest } from '../../lib/service/experiments/sequential.js';
+import { logGamma, sequentialTest } from '../../lib/service/experiments/sequential.js';
+
+/** E_n after every event, in constant time each: predictions of the mixture, whose Beta parameters are 100 at the hypothesis. */
+class Evidence {
+  readonly #share: number;
+  #a = 0;
+  #b = 0;
+  #log = 0;
+
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  /** @param isB whether the person who converted was in B @returns the evidence now */
+  add(isB: boolean): number {
+    const [inA, inB] = [100 * (1 - this.#share), 100 * this.#share];
+    const all = inA + inB + this.#a + this.#b;
+    // The mixture's probability of the next label, over that of the hypothesis.
+    this.#log += Math.log(isB ? (inB + this.#b) / all / this.#share : (inA + this.#a) / all / (1 - this.#share));
+    if (isB) this.#b++;
+    else this.#a++;
+    return Math.exp(this.#log);
+  }
+}
 
 test('of 10,000 A/A runs, looked at after every event, at most 5 % ever seem to differ', async (t) => {
   const RUNS = 10_000;

@@ -156,7 +156,7 @@ export class Engine {
   }
 }
 
-/** Eight letters of a digest over the parameters' first values and the run: enough to tell models apart in a log. */
+/** Eight hexadecimal digits of a digest over the run and all parameters: enough to tell models apart in a log. */
 function nameOf(learner: Learner): string {
   const hash = createHash('sha256').update(JSON.stringify([runManifest(learner) ?? null, learner.epochs]));
   learner.model.tensors.forEach((_, t) => {

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { checkArray, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { Statement } from '../state/database.js';
-import { textOf } from '../state/database.js';
 import type { Interaction, State } from '../state/state.js';
 import { sequentialTest } from './sequential.js';
 import type { SequentialResult } from './sequential.js';
@@ -33,7 +32,7 @@ export interface VariantResult {
 }
 
 /** What a variant may change. */
-export const VARIANT_OPTIONS = ['diversity', 'explore', 'minSupport', 'boost', 'fallback'] as const;
+const VARIANT_OPTIONS = ['diversity', 'explore', 'minSupport', 'boost', 'fallback'] as const;
 
 /** @throws {InnerloopError} naming what of a list of experiments is wrong */
 export function readExperiments(given: unknown): Experiment[] {
@@ -112,7 +111,7 @@ export async function resultsOf(state: State, { name, variants }: Experiment): P
     [name],
   );
   const of = (variant: string) => {
-    const row = rows.find((each) => textOf(each['variant']) === variant);
+    const row = rows.find((each) => String(each['variant']) === variant);
     return { people: Number(row?.['people'] ?? 0), converted: Number(row?.['converted'] ?? 0) };
   };
   const [control] = variants;

@@ -64,30 +64,6 @@ export function sequentialTest(a: number, b: number, share = 0.5, alpha = 0.05):
   };
 }
 
-/** E_n after every event, in constant time each. @internal */
-export class Evidence {
-  readonly #share: number;
-  #a = 0;
-  #b = 0;
-  #log = 0;
-
-  constructor(share: number) {
-    checkFraction(share, 'share');
-    this.#share = share;
-  }
-
-  /** @param isB whether the person who converted was in B @returns the evidence now */
-  add(isB: boolean): number {
-    const [inA, inB] = prior(this.#share);
-    const all = inA + inB + this.#a + this.#b;
-    // The mixture's probability of the next label, over that of the hypothesis.
-    this.#log += Math.log(isB ? (inB + this.#b) / all / this.#share : (inA + this.#a) / all / (1 - this.#share));
-    if (isB) this.#b++;
-    else this.#a++;
-    return Math.exp(this.#log);
-  }
-}
-
 /** Beta parameters of A and B: centred on the hypothesis. */
 function prior(share: number): [a: number, b: number] {
   return [CONCENTRATION * (1 - share), CONCENTRATION * share];

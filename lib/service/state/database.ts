@@ -21,8 +21,3 @@ export interface Database {
   transaction(statements: readonly Statement[]): Promise<Row[][]>;
   close(): Promise<void>;
 }
-
-/** A word of another process than ours: what a row holds is checked where it is read. */
-export function textOf(value: Value): string {
-  return typeof value === 'string' ? value : String(value);
-}

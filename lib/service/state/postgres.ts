@@ -17,7 +17,6 @@ interface Driver {
   Pool: new (options: object) => Pool;
   types: {
     builtins: { INT8: number };
-    TypeOverrides?: unknown;
     getTypeParser: (oid: number, format?: string) => unknown;
   };
 }

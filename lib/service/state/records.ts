@@ -1,10 +1,8 @@
 /** Records as they come from outside, checked: bodies of requests and lines of imports alike. */
 import { checkBoolean, checkInteger, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
+import { LIMITS } from '../api/schemas.js';
 import type { Interaction, ItemRecord, PersonRecord } from './state.js';
-
-/** Characters of an id at most: it is a key of every table. */
-export const LONGEST_ID = 512;
 
 /** What a model has to say about a record; it throws for what it cannot take. */
 export interface RecordRules {
@@ -22,8 +20,8 @@ export interface RecordRules {
 export function idOf(value: unknown, field: string): string {
   const id = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
   checkString(id, field);
-  if (id.length > LONGEST_ID || id.includes('\0'))
-    throw invalid(field, 'not an id', id, `a text of at most ${LONGEST_ID} characters without NUL`);
+  if (id.length > LIMITS.id || id.includes('\0'))
+    throw invalid(field, 'not an id', id, `a text of at most ${LIMITS.id} characters without NUL`);
   return id;
 }
 

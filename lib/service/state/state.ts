@@ -1,7 +1,6 @@
 /** What the service keeps: interactions, people, items, what was recommended to whom. All of it in one database, nothing else. */
 import { invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
-import { textOf } from './database.js';
 import type { Database, Row, Statement, Value } from './database.js';
 import { openPostgres } from './postgres.js';
 import { openSqlite } from './sqlite.js';
@@ -135,7 +134,7 @@ export class State {
       `SELECT i.item AS item, COUNT(*) AS n FROM ${from} GROUP BY i.item ORDER BY n DESC, i.item LIMIT ?`,
       [...params, most],
     );
-    return rows.map(({ item, n }) => ({ item: textOf(item), count: Number(n) }));
+    return rows.map(({ item, n }) => ({ item: String(item), count: Number(n) }));
   }
 
   async recommendation(id: string): Promise<RecommendationRecord | undefined> {
@@ -155,23 +154,32 @@ export class State {
 // ------------------------------------------------------------------------------------------ rows and back
 
 const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
-const parsed = <T>(value: Value): T => JSON.parse(textOf(value)) as T;
+const parsed = <T>(value: Value): T => JSON.parse(String(value)) as T;
+
+/** What an insertion does about a row that is there already. @internal */
+export const ON_CONFLICT = {
+  interactions: 'ON CONFLICT (event) DO NOTHING',
+  people:
+    'ON CONFLICT (id) DO UPDATE SET features = excluded.features, segment = excluded.segment, hidden = excluded.hidden',
+  items:
+    'ON CONFLICT (id) DO UPDATE SET features = excluded.features, owner = excluded.owner, hidden = excluded.hidden',
+} as const;
 
 export function insertInteraction(row: Interaction): Statement {
   return {
-    sql: 'INSERT INTO interactions (event, person, item, value, weight, time, context, recommendation) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event) DO NOTHING RETURNING seq',
+    sql: `INSERT INTO interactions (event, person, item, value, weight, time, context, recommendation) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ${ON_CONFLICT.interactions} RETURNING seq`,
     params: [row.event, row.user, row.item, row.value, row.weight, row.time, json(row.context), row.recommendation],
   };
 }
 export function putPerson({ id, features, segment, hidden }: PersonRecord): Statement {
   return {
-    sql: 'INSERT INTO people (id, features, segment, hidden) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET features = excluded.features, segment = excluded.segment, hidden = excluded.hidden',
+    sql: `INSERT INTO people (id, features, segment, hidden) VALUES (?, ?, ?, ?) ${ON_CONFLICT.people}`,
     params: [id, JSON.stringify(features), segment, Number(hidden)],
   };
 }
 export function putItem({ id, features, owner, hidden }: ItemRecord): Statement {
   return {
-    sql: 'INSERT INTO items (id, features, owner, hidden) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET features = excluded.features, owner = excluded.owner, hidden = excluded.hidden',
+    sql: `INSERT INTO items (id, features, owner, hidden) VALUES (?, ?, ?, ?) ${ON_CONFLICT.items}`,
     params: [id, JSON.stringify(features), owner, Number(hidden)],
   };
 }
@@ -185,39 +193,39 @@ export function putRecommendation({ id, user, time, items, source, variants }: R
 export function interactionOf(row: Row): Interaction {
   const { event, person, item, value, weight, time, context, recommendation } = row;
   return {
-    user: textOf(person),
-    item: textOf(item),
+    user: String(person),
+    item: String(item),
     value: Number(value),
     weight: Number(weight),
     time: Number(time),
-    event: event === null ? null : textOf(event),
+    event: event === null ? null : String(event),
     context: context === null ? null : parsed(context),
-    recommendation: recommendation === null ? null : textOf(recommendation),
+    recommendation: recommendation === null ? null : String(recommendation),
   };
 }
 export function personOf({ id, features, segment, hidden }: Row): PersonRecord {
   return {
-    id: textOf(id),
+    id: String(id),
     features: parsed(features),
-    segment: segment === null ? null : textOf(segment),
+    segment: segment === null ? null : String(segment),
     hidden: Number(hidden) === 1,
   };
 }
 export function itemOf({ id, features, owner, hidden }: Row): ItemRecord {
   return {
-    id: textOf(id),
+    id: String(id),
     features: parsed(features),
-    owner: owner === null ? null : textOf(owner),
+    owner: owner === null ? null : String(owner),
     hidden: Number(hidden) === 1,
   };
 }
-export function recommendationOf({ id, person, time, items, source, variants }: Row): RecommendationRecord {
+function recommendationOf({ id, person, time, items, source, variants }: Row): RecommendationRecord {
   return {
-    id: textOf(id),
-    user: person === null ? null : textOf(person),
+    id: String(id),
+    user: person === null ? null : String(person),
     time: Number(time),
     items: parsed(items),
-    source: textOf(source),
+    source: String(source),
     variants: parsed(variants),
   };
 }

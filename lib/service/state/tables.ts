@@ -41,7 +41,7 @@ const MIGRATIONS: readonly ((kind: Database['kind']) => readonly string[])[] = [
 ];
 
 /** The version that this release writes. */
-export const SCHEMA = MIGRATIONS.length;
+const SCHEMA = MIGRATIONS.length;
 
 /** Makes or updates the tables. @throws {InnerloopError} UNSUPPORTED for a state that a later release has written */
 export async function prepareTables(database: Database): Promise<void> {

@@ -7,7 +7,7 @@ import { InnerloopError } from '../../foundation/errors.js';
 import type { Row, Statement, Value } from './database.js';
 import { readInteraction, readItem, readPerson } from './records.js';
 import type { RecordRules } from './records.js';
-import { insertInteraction, interactionOf, itemOf, personOf, putItem, putPerson } from './state.js';
+import { insertInteraction, interactionOf, itemOf, ON_CONFLICT, personOf, putItem, putPerson } from './state.js';
 import type { State } from './state.js';
 
 export const KINDS = ['interactions', 'users', 'items'] as const;
@@ -21,28 +21,21 @@ const LISTED = 100;
 const STALE = 24 * 3600 * 1000;
 
 interface Table {
-  name: 'interactions' | 'people' | 'items';
+  name: keyof typeof ON_CONFLICT;
   columns: readonly string[];
-  /** What follows the rows of an insertion. */
-  conflict: string;
 }
 const TABLES: Record<Kind, Table> = {
   interactions: {
     name: 'interactions',
     columns: ['event', 'person', 'item', 'value', 'weight', 'time', 'context', 'recommendation'],
-    conflict: 'ON CONFLICT (event) DO NOTHING',
   },
   users: {
     name: 'people',
     columns: ['id', 'features', 'segment', 'hidden'],
-    conflict:
-      'ON CONFLICT (id) DO UPDATE SET features = excluded.features, segment = excluded.segment, hidden = excluded.hidden',
   },
   items: {
     name: 'items',
     columns: ['id', 'features', 'owner', 'hidden'],
-    conflict:
-      'ON CONFLICT (id) DO UPDATE SET features = excluded.features, owner = excluded.owner, hidden = excluded.hidden',
   },
 };
 
@@ -69,7 +62,7 @@ export async function importLines(
   rules: RecordRules,
   { errors: onError = 'stop', now = Date.now() }: { errors?: 'stop' | 'skip'; now?: number } = {},
 ): Promise<ImportReport> {
-  const { name, columns, conflict } = TABLES[kind];
+  const { name, columns } = TABLES[kind];
   const report: ImportReport = { rows: 0, loaded: 0, refused: 0, errors: [] };
   const batch = `${now} ${randomUUID()}`;
   const staged = `staged_${name}`;
@@ -121,7 +114,7 @@ export async function importLines(
     const count = `SELECT COUNT(*) AS n FROM ${name}`;
     const [[before], , [after]] = await state.writer.write([
       { sql: count, params: [] },
-      { sql: `INSERT INTO ${name} (${columns.join(', ')}) ${select} ${conflict}`, params: [batch] },
+      { sql: `INSERT INTO ${name} (${columns.join(', ')}) ${select} ${ON_CONFLICT[name]}`, params: [batch] },
       { sql: count, params: [] },
       drop,
     ]);
