@@ -14,6 +14,7 @@ import {
   negativeTransfer,
 } from '../scenarios/index.js';
 import type { EvidenceCandidate, Scenario } from '../scenarios/index.js';
+import { EVIDENCE_OPTIONS, FEW_SHOT_OPTIONS } from '../scenarios/options.js';
 import type { Config } from './config.js';
 import type { ScenarioOptions } from './config-scenarios.js';
 import { fit, trainOptions } from './fit.js';
@@ -146,7 +147,10 @@ export const SCENARIOS = {
     aliases: [[/^askFirst\b/, 'evidence']],
     joins: false,
     label: prefixed,
-    play: async (part, { set, count = 10, perItem, seed = part.config.seed, ...options } = {}) => {
+    play: async (
+      part,
+      { set, count = EVIDENCE_OPTIONS.count.default, perItem, seed = part.config.seed, ...options } = {},
+    ) => {
       const { prepared, learner, rows } = await fitted(part);
       const tasks = chosen(prepared, set);
       const asked = trainingTasks(prepared, rows);
@@ -209,8 +213,9 @@ const noSet = () => invalid('split', 'has no set to report on', undefined, 'a te
 function curve({ supportOffsets }: TaskSet): number[] | undefined {
   let most = 0;
   for (let t = 1; t < supportOffsets.length; t++) most = Math.max(most, supportOffsets[t] - supportOffsets[t - 1]);
-  const shots = [1, 3, 5, 10].filter((each) => each <= most);
-  return most >= 20 || shots.length === 0 ? undefined : shots;
+  const standard = FEW_SHOT_OPTIONS.shots.default;
+  const shots = standard.filter((each) => each <= most);
+  return shots.length === standard.length || shots.length === 0 ? undefined : shots;
 }
 
 /** The first questions, by title where the items have one. */
