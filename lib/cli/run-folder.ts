@@ -1,14 +1,15 @@
-/** The folder of a run: what it holds, whether that is the same run, and how a finished one goes on with data that has grown. */
+/** The folder of a run: what it holds, whether that is the same run, and how one goes on with data that has grown. */
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 import { show } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
-import { differenceBetween } from '../learner/manifest.js';
+import { differenceBetween, fingerprintData } from '../learner/manifest.js';
 import { growSplit } from '../learner/split.js';
 import { loadLearner } from '../serving/persist.js';
 import type { GrownSplit } from '../tasks/index.js';
+import { readCheckpoint } from '../training/checkpoint.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import type { Config } from './config.js';
 import { attempt, refuseFolders } from './output.js';
@@ -19,6 +20,8 @@ export const FILES = {
   checkpoint: 'checkpoint.safetensors',
   refitCheckpoint: 'checkpoint-refit.safetensors',
   laterCheckpoint: 'checkpoint-later.safetensors',
+  /** The learner after its first epoch, until the run is finished: what its data meant and how it was divided. */
+  begun: 'begun.safetensors',
   manifest: 'manifest.json',
   metrics: 'metrics.jsonl',
   table: 'table.md',
@@ -33,6 +36,8 @@ export interface OpenFolder {
   output: string;
   hasModel: boolean;
   hasCheckpoint: boolean;
+  /** Whether there is a learner that the data of today can be held against. */
+  hasLearner: boolean;
 }
 
 /** Whatever a folder holds of a run is gone on with or discarded because someone said so, never otherwise. */
@@ -52,11 +57,11 @@ export async function openFolder(output: string, start: Start, config: Config): 
   }
   if (start === 'resume' && (hasCheckpoint || hasModel)) {
     await checkSameRun(output, config);
-    return { output, hasModel, hasCheckpoint };
+    return { output, hasModel, hasCheckpoint, hasLearner: hasModel || (await holds('begun')) };
   }
-  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.laterCheckpoint, FILES.metrics])
+  for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.laterCheckpoint, FILES.begun, FILES.metrics])
     await attempt(output, () => rm(join(output, name), { force: true }));
-  return { output, hasModel: false, hasCheckpoint: false };
+  return { output, hasModel: false, hasCheckpoint: false, hasLearner: false };
 }
 
 /** @throws {InnerloopError} INVALID_OPTION naming the first option in which a configuration differs from that of a folder's run */
@@ -94,7 +99,7 @@ async function checkSameRun(output: string, config: Config): Promise<void> {
   );
 }
 
-/** A finished run that goes on from its model. */
+/** A run that goes on with other data than it began with. */
 export interface LaterRun {
   learner: Learner;
   /** With the split that the model keeps. */
@@ -105,17 +110,22 @@ export interface LaterRun {
 }
 
 /**
- * Where the data of a finished run has grown, training goes on from the model: new users, items and values get rows, and whoever was
- * tested stays tested. Such a run keeps no checkpoint when it is done, and goes on from its model ever after.
+ * Where the data of a run has grown, training goes on from the model, or from the last epoch of a run that was not finished: new users,
+ * items and values get rows, and whoever was tested stays tested. Such a run keeps no checkpoint when it is done, and goes on from its
+ * model ever after.
  *
  * @returns undefined where the checkpoint is what to go on from
  */
 export async function laterRun(
   dataset: Dataset,
-  { output, hasCheckpoint }: OpenFolder,
+  { output, hasModel, hasCheckpoint }: OpenFolder,
   config: Config,
 ): Promise<LaterRun | undefined> {
-  const learner = await loadLearner(join(output, FILES.model), { threads: config.threads, device: config.device });
+  const checkpoint = hasModel ? undefined : await readCheckpoint(join(output, FILES.checkpoint));
+  if (checkpoint !== undefined && checkpoint.data.values === fingerprintData(dataset).values) return undefined;
+  const file = join(output, hasModel ? FILES.model : FILES.begun);
+  const learner = await loadLearner(file, { threads: config.threads, device: config.device });
+  checkpoint?.restore(learner);
   if (learner.split === undefined) {
     if (hasCheckpoint) return undefined;
     throw invalid('output', 'holds a model and no checkpoint to go on from', output, '--fresh, or another --output');
@@ -127,7 +137,9 @@ export async function laterRun(
   if (config.training.refit)
     throw invalid(
       'training.refit',
-      'a model that was refitted has no validation tasks left to go on by',
+      hasModel
+        ? 'a model that was refitted has no validation tasks left to go on by'
+        : 'a refit is of the data that the run began with, which has grown since',
       true,
       '--fresh to train anew on the data of today',
     );

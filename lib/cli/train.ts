@@ -78,7 +78,7 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
   });
 
   const opened = await openData(config, signal);
-  const later = folder.hasModel ? await laterRun(opened, folder, config) : undefined;
+  const later = folder.hasLearner ? await laterRun(opened, folder, config) : undefined;
   const prepared = await divide(later?.config ?? config, later?.split.dataset ?? opened, later?.split);
   const { dataset, split, validation } = prepared;
   const openSeconds = seconds(began);
@@ -106,6 +106,7 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
     `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`,
   );
   const metrics = leads ? path('metrics') : undefined;
+  const begins = later === undefined && !folder.hasLearner;
   await epochs(
     learner,
     tasks,
@@ -116,9 +117,7 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
       ...(later && { epochs: later.epochs }),
       checkpoint: path(checkpoint),
     },
-    'train',
-    metrics,
-    console,
+    { label: 'train', metricsPath: metrics, console, ...(begins && leads && { keep: path('begun') }) },
   );
   if (later !== undefined) keepSplit(learner, split);
   const best = await ofFirst(group, 'the epoch that was kept', () => keptEpoch(path(checkpoint), config.training.keep));
@@ -136,9 +135,7 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
       learner,
       all,
       { ...trainOptions(config, signal, split.sets['train']), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
-      'refit',
-      metrics,
-      console,
+      { label: 'refit', metricsPath: metrics, console },
     );
   }
   const trainSeconds = seconds(trainStarted);
@@ -158,7 +155,11 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   // That of the training stays: --resume with more epochs goes on from it. A run that went on with other data goes on from its model.
   if (leads)
-    for (const name of ['refitCheckpoint', ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : [])] as const)
+    for (const name of [
+      'refitCheckpoint',
+      'begun',
+      ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : []),
+    ] as const)
       await rm(path(name), { force: true });
   for (const table of tables) console.result(renderText(table));
   console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
@@ -192,26 +193,28 @@ function runOf(config: Config, learner: Learner, dataset: Dataset): object {
   };
 }
 
-async function epochs(
-  learner: Learner,
-  tasks: TaskSet,
-  options: ConfiguredTraining,
-  label: string,
-  metricsPath: string | undefined,
-  console: Console,
-): Promise<void> {
-  await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, label, metricsPath, console));
+/** How the epochs of a training are told of. */
+interface Telling {
+  label: string;
+  /** A file that a line is appended to after each. */
+  metricsPath: string | undefined;
+  console: Console;
+  /** Where the learner is saved after the first of them, once: data that has grown is held against it. */
+  keep?: string;
+}
+
+async function epochs(learner: Learner, tasks: TaskSet, options: ConfiguredTraining, telling: Telling): Promise<void> {
+  await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, telling));
 }
 
 async function reportEpochs(
   learner: Learner,
   tasks: TaskSet,
   options: ConfiguredTraining,
-  label: string,
-  metricsPath: string | undefined,
-  console: Console,
+  { label, metricsPath, console, keep }: Telling,
 ): Promise<void> {
   const progress = metricsPath === undefined ? NO_PROGRESS : openProgress(label, options.metric);
+  let kept = keep === undefined;
   try {
     for await (const report of train(learner, tasks, { ...options, onProgress: (share) => progress.step(share) })) {
       progress.epoch(report);
@@ -219,6 +222,8 @@ async function reportEpochs(
       console.json(line);
       if (metricsPath !== undefined)
         await attempt(metricsPath, () => appendFile(metricsPath, `${JSON.stringify(line)}\n`));
+      if (!kept) await saveLearner(learner, keep!);
+      kept = true;
     }
   } finally {
     progress.stop();

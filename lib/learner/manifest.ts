@@ -150,9 +150,13 @@ export function differenceOf(before: Partial<RunManifest>, now: RunManifest): st
   if (found === undefined) return 'it was made by another version';
   const { path, before: was, now: is } = found;
   const name = path.replace(/^(algorithm)\.options\./, '$1.');
-  if (/^(data|tasks)\b/.test(name)) return 'its data or its tasks are others';
+  if (/^(data|tasks)\b/.test(name))
+    return `its data or its tasks are others (${sizesOf(before.data)} there, ${sizesOf(now.data)} here)`;
   return `${name} was ${show(was)} there and is ${show(is)} here`;
 }
+
+const sizesOf = ({ rows, users, items }: Partial<DataFingerprint> = {}) =>
+  `${rows} rows of ${users} users and ${items} items`;
 
 /** Where two trees of options first differ, and how. @internal */
 export function differenceBetween(

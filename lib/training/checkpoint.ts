@@ -1,5 +1,5 @@
 /** Exact resume: the whole state of a training run in one file, replaced as a whole after every epoch, and after so many steps where asked. */
-import type { TaskSet } from '../foundation/contract.js';
+import type { Precision, TaskSet } from '../foundation/contract.js';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -10,7 +10,7 @@ import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import type { LearnerState } from '../learner/state.js';
 import { differenceOf, identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
-import type { RunManifest } from '../learner/manifest.js';
+import type { DataFingerprint, RunManifest } from '../learner/manifest.js';
 import { decodeSealed, encodeSealed } from '../files/sealed.js';
 
 const VERSION = '3';
@@ -166,13 +166,7 @@ export class Checkpoint {
   }
 
   #load(bytes: Uint8Array, path: string): void {
-    const { tensors, metadata } = decodeSealed(bytes, path, REMEDY);
-    if (metadata['format'] !== 'innerloop-checkpoint' || metadata['version'] !== VERSION) {
-      throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', {
-        field: path,
-        value: metadata['format'],
-      });
-    }
+    const { tensors, metadata } = decode(bytes, path);
     if (metadata['fingerprint'] !== identityOf(this.#manifest)) {
       const difference = differenceOf(parseManifest(metadata['manifest'], path), this.#manifest);
       throw new InnerloopError('MODEL_FILE', `the checkpoint belongs to another run: ${difference}`, {
@@ -181,8 +175,7 @@ export class Checkpoint {
       });
     }
     const { precision } = this.#learner.model;
-    const current = stateFrom(tensors, 'state.', precision, path);
-    if (current === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field: path });
+    const current = lastState(tensors, precision, path);
     const { step, norms, ...run } = parseRun(metadata['run'], path);
     for (const kind of ['isa', 'device'] as const) {
       const now = this.#manifest[kind];
@@ -193,6 +186,38 @@ export class Checkpoint {
     const partial = step === 0 ? undefined : { step, norms, ...partialOf(tensors, path) };
     Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses, partial });
   }
+}
+
+function decode(bytes: Uint8Array, path: string) {
+  const decoded = decodeSealed(bytes, path, REMEDY);
+  const { format, version } = decoded.metadata;
+  if (format !== 'innerloop-checkpoint' || version !== VERSION)
+    throw new InnerloopError('MODEL_FILE', 'not a checkpoint of this version', { field: path, value: format });
+  return decoded;
+}
+
+function lastState(tensors: Record<string, NamedArray>, precision: Precision, field: string): LearnerState {
+  const state = stateFrom(tensors, 'state.', precision, field);
+  if (state === undefined) throw new InnerloopError('MODEL_FILE', 'the checkpoint holds no state', { field });
+  return state;
+}
+
+/**
+ * @internal A run that was not finished, for going on with other data than its own.
+ * @returns data: that it was trained on; restore: puts a learner of the run where the last epoch left it. Steps of an epoch that was
+ * under way are done, and the epoch is not counted.
+ */
+export async function readCheckpoint(
+  path: string,
+): Promise<{ data: Partial<DataFingerprint>; restore: (learner: Learner) => void }> {
+  const { tensors, metadata } = decode(await readWhole(path), path);
+  return {
+    data: parseManifest(metadata['manifest'], path).data ?? {},
+    restore: (learner) => {
+      restoreState(learner, lastState(tensors, learner.model.precision, path), path);
+      learner.epochs = parseRun(metadata['run'], path).epoch;
+    },
+  };
 }
 
 /** More than any number of trainings reaches. */

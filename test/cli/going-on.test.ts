@@ -127,6 +127,73 @@ test('--resume goes on with data that has grown: new ids get rows, who was teste
   assert.equal((await loadLearner(model)).epochs, 8);
 });
 
+/** Runs the command until a file is there, which goes when the run has ended. */
+async function killedOnce(folder: string, file: string, args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: 'ignore' });
+  const path = join(folder, 'run', file);
+  while (!fs.existsSync(path)) await new Promise((go) => setTimeout(go, 5));
+  child.kill('SIGKILL');
+  await new Promise((go) => child.once('exit', go));
+  assert.ok(fs.existsSync(path), 'it was killed before its end');
+}
+
+test('a run that was killed goes on with data that has grown', async () => {
+  const { folder, at, run, ok, evaluated, table, grow } = workplace();
+  await killedOnce(folder, 'begun.safetensors', ['train', '-c', 'c.json', '--epochs', '4000']);
+  const begun = await loadLearner(at(join('run', 'begun.safetensors')));
+  grow();
+  const epochsOf = () =>
+    fs
+      .readFileSync(at(join('run', 'metrics.jsonl')), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { epoch: number }).epoch);
+  const few = run('train', '-c', 'c.json', '--resume', '--epochs', '1');
+  assert.equal(few.code, 2);
+  const done = Number(
+    /training\.epochs: (\d+) are done, and the data has grown by 490 rows and 30 users/.exec(few.stderr)![1],
+  );
+  assert.ok(done >= 1 && done >= Math.max(...epochsOf()));
+
+  const trained = table('train', '--resume', '--epochs', String(done + 2));
+  assert.deepEqual(epochsOf().slice(-2), [done + 1, done + 2]);
+  assert.deepEqual(evaluated(), trained);
+  const learner = await loadLearner(at(join('run', 'model.safetensors')));
+  assert.equal(learner.epochs, done + 2);
+  const { keys } = learner.catalog!.items;
+  assert.ok(learner.itemCounts![keys.idOf('41')] > 20, 'new rows were trained on');
+  // Whoever was in a set stays there; who is new is trained on.
+  const [before, now] = [begun.split!.membership.users!, learner.split!.membership.users!];
+  assert.deepEqual(now.slice(0, before.length), before);
+  assert.ok(now.length > before.length && now.slice(before.length).every((set) => set === 0));
+  for (const file of ['begun', 'checkpoint', 'checkpoint-later'])
+    assert.ok(!fs.existsSync(at(join('run', `${file}.safetensors`))), file);
+  ok('train', '-c', 'c.json', '--resume', '--epochs', String(done + 3));
+});
+
+test('a run that was killed before its first epoch was kept says what the data was', async () => {
+  const { folder, at, run, grow } = workplace();
+  const asked = ['train', '-c', 'c.json', '--epochs', '4000'];
+  await killedOnce(folder, 'begun.safetensors', asked);
+  fs.rmSync(at(join('run', 'begun.safetensors')));
+  grow();
+  const { code, stderr } = run(...asked, '--resume');
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /its data or its tasks are others \(\d+ rows of 120 users and 40 items there, \d+ rows of 150 users and 41 items here\).*--fresh/,
+  );
+});
+
+test('a run that is to be refitted ends on the data that it began with, and says so', async () => {
+  const { folder, run, grow } = workplace({ ...standard, training: { epochs: 4000, refit: true } });
+  await killedOnce(folder, 'begun.safetensors', ['train', '-c', 'c.json']);
+  grow();
+  const { code, stderr } = run('train', '-c', 'c.json', '--resume');
+  assert.equal(code, 2);
+  assert.match(stderr, /training\.refit: a refit is of the data that the run began with.*--fresh/);
+});
+
 test('a run that goes on with grown data and is killed resumes to the same bytes', async () => {
   const one = workplace();
   one.ok('train', '-c', 'c.json');
@@ -136,12 +203,7 @@ test('a run that goes on with grown data and is killed resumes to the same bytes
   fs.cpSync(one.folder, other, { recursive: true });
   const asked = ['train', '-c', 'c.json', '--resume', '--epochs', '40'];
   one.ok(...asked);
-  const child = spawn(process.execPath, [main, ...asked], { cwd: other, stdio: 'ignore' });
-  const checkpoint = join(other, 'run', 'checkpoint-later.safetensors');
-  while (!fs.existsSync(checkpoint)) await new Promise((go) => setTimeout(go, 5));
-  child.kill('SIGKILL');
-  await new Promise((go) => child.once('exit', go));
-  assert.ok(fs.existsSync(checkpoint), 'it was killed before its end');
+  await killedOnce(other, 'checkpoint-later.safetensors', asked);
   commandIn(other).ok(...asked);
   const bytes = (folder: string) => fs.readFileSync(join(folder, 'run', 'model.safetensors'));
   assert.deepEqual(bytes(other), bytes(one.folder));
