@@ -146,15 +146,42 @@ def adapts(pattern, name):
     return any(name.startswith(p[:-1]) if p.endswith('*') else name == p for p in pattern)
 
 
+def clipped(slope, limit):
+    """Scaled down to a norm over all tensors, where it is longer."""
+    norm = torch.sqrt(sum((g ** 2).sum() for g in slope.values()))
+    return {name: g * (limit / norm) for name, g in slope.items()} if norm > limit else slope
+
+
+def moved(rule, moments, slope, step):
+    """What a step takes of the rate times: the gradient, heavy-ball momentum (Polyak 1964), or Adam's (Kingma & Ba 2015)."""
+    if rule['kind'] == 'sgd':
+        return slope
+    b1 = rule['momentum'] if rule['kind'] == 'momentum' else rule['beta1']
+    first, second = moments
+    for name, g in slope.items():
+        first[name] = b1 * first.get(name, 0) + (g if rule['kind'] == 'momentum' else (1 - b1) * g)
+    if rule['kind'] == 'momentum':
+        return dict(first)
+    b2 = rule['beta2']
+    for name, g in slope.items():
+        second[name] = b2 * second.get(name, 0) + (1 - b2) * g ** 2
+    unbiased = {name: (first[name] / (1 - b1 ** (step + 1)), second[name] / (1 - b2 ** (step + 1))) for name in slope}
+    return {name: m / (torch.sqrt(q) + rule['epsilon']) for name, (m, q) in unbiased.items()}
+
+
 def adapted_to(case, params, rates, task, second):
     """The fast parameters after the inner loop, and all parameters with these in their place."""
     names = [name for name in params if adapts(case['adapt'], name)]
     rate, fast = case['innerLoop']['learningRate'], {name: params[name] for name in names}
+    rule, moments = case['innerLoop'].get('inner', {'kind': 'sgd'}), ({}, {})
     for step in range(case['innerLoop']['steps']):
         loss, _ = loss_of(case['model'], {**params, **fast}, task['support'])
         slope = gradients(loss, fast, create_graph=second)
         if not second:
             slope = {name: g.detach() for name, g in slope.items()}
+        if 'clipNorm' in rule:
+            slope = clipped(slope, rule['clipNorm'])
+        slope = moved(rule, moments, slope, step)
         for name in names:
             a = rates[name][step] if rate == 'perParameterPerStep' else rates[name] if rate == 'perParameter' else rate
             fast[name] = fast[name] - a * slope[name]
