@@ -1,8 +1,19 @@
 /** Every export of the package, called with garbage: it answers with an `InnerloopError` or does something, never with a raw error. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import vm from 'node:vm';
 import { test } from 'tap';
 import * as L from '../../lib/index.js';
+
+// Some garbage is a good name of a file.
+const folder = mkdtempSync(join(tmpdir(), 'innerloop-errors-'));
+process.chdir(folder);
+process.on('exit', () => {
+  process.chdir(tmpdir());
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const CLASSES = ['InnerloopError', 'Learner', 'Model', 'PersonalModel', 'ResidentParameters', 'TaskBatch'];
 const exported = Object.entries(L).filter(

@@ -9,8 +9,13 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import * as L from '../../lib/index.js';
 
+// Some garbage is a good name of a file.
 const folder = mkdtempSync(join(tmpdir(), 'innerloop-garbage-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.chdir(folder);
+process.on('exit', () => {
+  process.chdir(tmpdir());
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const rows = Array.from({ length: 240 }, (_, i) => i);
 const dataset = L.datasetFromColumns({
