@@ -19,7 +19,9 @@ import { reliability } from './probability.js';
 import type { Reliability } from './probability.js';
 import { resultTable } from './result-table.js';
 import type { ResultTable } from './result-table.js';
-import { Learner } from '../learner/learner.js';
+import { isPredictor, membersOf, nameOf } from '../learner/ensemble.js';
+import type { Ensemble } from '../learner/ensemble.js';
+import type { Learner } from '../learner/learner.js';
 import { trainedNotes } from '../learner/split.js';
 import { lossOf } from '../model/losses.js';
 import { scoresAs, scoresOf } from '../model/scores.js';
@@ -52,7 +54,7 @@ export interface Evaluation {
 const DECODED = 'mae';
 
 /**
- * Measures a learner on the query rows of tasks, per task and then averaged with 95 % intervals, before and after
+ * Measures a learner, or an ensemble, on the query rows of tasks, per task and then averaged with 95 % intervals, before and after
  * adaptation to the support rows, beside baselines.
  *
  * ```ts
@@ -62,8 +64,12 @@ const DECODED = 'mae';
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), MISSING_COLUMN, DIVERGED naming the task, ABORTED
  */
-export async function evaluate(learner: Learner, tasks: TaskSet, options: EvaluateOptions = {}): Promise<Evaluation> {
-  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+export async function evaluate(
+  learner: Learner | Ensemble,
+  tasks: TaskSet,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  checkPredicts(learner);
   checkTaskSet(tasks, 'tasks');
   const { head } = learner.model.spec;
   const loss = lossOf(head);
@@ -106,7 +112,7 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     const outputs = await learner.outputs(tasks, when, signal);
     const others = calibration && (await learner.outputs(calibration, when, signal));
     const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0] ?? 'auc';
-    const name = when === 'before' ? `${learner.algorithm.name}, not adapted` : learner.algorithm.name;
+    const name = when === 'before' ? `${nameOf(learner)}, not adapted` : nameOf(learner);
     const rank: Scorer = async (candidates) => scoresOf(head, await learner.outputs(candidates, when, signal), 0);
     await measure(
       name,
@@ -131,8 +137,13 @@ export async function evaluate(learner: Learner, tasks: TaskSet, options: Evalua
     measured,
     methods.map((one) => one.metrics),
   );
-  const notes = [...ranked, ...trainedNotes(learner, tasks)];
+  const notes = [...ranked, ...new Set(membersOf(learner).flatMap((member) => trainedNotes(member, tasks)))];
   return { methods, table: { ...resultTable(methods), ...(notes.length > 0 && { notes }) } };
+}
+
+function checkPredicts(learner: unknown): void {
+  if (!isPredictor(learner))
+    throw invalid('learner', 'not a learner', learner, 'what createLearner or createEnsemble returned');
 }
 
 /** Metrics that have a value for each task, by group. */
@@ -160,8 +171,12 @@ export function decodedMethod(
 }
 
 /** The learner's rating decoder for MAE, fitted on tasks that it was not trained on. */
-export async function fitDecoder(learner: Learner, tasks: TaskSet, signal?: AbortSignal): Promise<MedianDecoder> {
-  if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
+export async function fitDecoder(
+  learner: Learner | Ensemble,
+  tasks: TaskSet,
+  signal?: AbortSignal,
+): Promise<MedianDecoder> {
+  checkPredicts(learner);
   checkTaskSet(tasks, 'tasks');
   checkSignal(signal, 'signal');
   checkMetric(learner.model.spec.head, DECODED, 'learner.model.head.loss');

@@ -9,7 +9,11 @@ import { isMeasured, parseMetric } from './metrics.js';
 import { isListMetric } from './names.js';
 
 /** Outputs as what a metric takes: probabilities or estimates of labels, or scores to sort by. @internal */
-export function metricScores(learner: Learner, outputs: Float64Array, metric: string | CustomMetric): Float64Array {
+export function metricScores(
+  learner: Pick<Learner, 'model'>,
+  outputs: Float64Array,
+  metric: string | CustomMetric,
+): Float64Array {
   return scoresAs(parseMetric(metric).score, learner.model.spec.head, outputs);
 }
 

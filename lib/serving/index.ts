@@ -1,5 +1,10 @@
 /** Personal models: adapt, predict, recommend, explain, save and load. */
 import './adapt.js';
+import './ensemble.js';
+export { PersonalEnsemble } from './ensemble.js';
+export type { PersonalEnsembleJson } from './ensemble.js';
+export { loadEnsemble, saveEnsemble } from './ensemble-file.js';
+export type { LoadEnsembleOptions } from './ensemble-file.js';
 export { PersonalModel } from './personal-model.js';
 export type { Recommendation } from './ranking.js';
 export { MIN_SUPPORT } from './options.js';

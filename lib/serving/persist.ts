@@ -29,8 +29,8 @@ import type { SplitHeader } from './split-file.js';
 
 const FORMAT = 'innerloop-learner';
 const VERSION = '3';
-/** What to do about a file of version 0.1, which knows too little of its data to be served alike. */
-const REMEDY = 'a model trained and saved by this version: train it again';
+/** @internal What to do about a file of version 0.1, which knows too little of its data to be served alike. */
+export const REMEDY = 'a model trained and saved by this version: train it again';
 
 /** What is stored as JSON; the numbers are tensors. */
 interface Manifest {
@@ -62,6 +62,11 @@ interface Manifest {
 export async function saveLearner(learner: Learner, path: string): Promise<void> {
   checkIsLearner(learner);
   checkString(path, 'path');
+  await writeDurable(path, encodeLearner(learner));
+}
+
+/** @internal The bytes of its file, in chunks. */
+export function encodeLearner(learner: Learner): Uint8Array[] {
   const { model, algorithm, optimizer, seed, rowRules, rowState, catalog } = learner;
   const tensors: Record<string, NamedArray> = stateTensors(captureState(learner), 'state.');
   for (const [name, tensor] of Object.entries(learner.parameters())) tensors[`parameters.${name}`] = tensor;
@@ -92,7 +97,7 @@ export async function saveLearner(learner: Learner, path: string): Promise<void>
     version: VERSION,
     manifest: JSON.stringify(manifest),
   };
-  await writeDurable(path, encodeSealed(tensors, metadata));
+  return encodeSealed(tensors, metadata);
 }
 
 function checkIsLearner(learner: unknown): void {

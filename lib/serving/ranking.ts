@@ -15,7 +15,7 @@ import { MIN_SUPPORT } from './options.js';
 import type { RecommendSettings } from './options.js';
 import { adaptedOf, certainOf, NOBODY, rowOf, selectionOf } from './person.js';
 import type { Person } from './person.js';
-import { rankByScores } from './score-rows.js';
+import { rankByScores, scoreRows } from './score-rows.js';
 import { contextOf, itemRows, packSupport } from './support.js';
 
 /** An item of a list. */
@@ -32,8 +32,12 @@ const FEW = 4096;
 /** Candidates that diversity chooses among, for each item of the list. */
 const WIDTH_OF_CHOICE = 10;
 
-/** @internal Every person of one learner. */
-export async function recommendTo(people: readonly Person[], settings: RecommendSettings): Promise<Recommendation[][]> {
+/** @internal Every person of one learner. @param rank makes the lists: by the model of each person, unless it is an ensemble's */
+export async function recommendTo(
+  people: readonly Person[],
+  settings: RecommendSettings,
+  rank: Ranking = rankEach,
+): Promise<Recommendation[][]> {
   if (people.length === 0) return [];
   const [{ learner, catalog }] = people;
   const columns = itemColumns(catalog, settings.columns, 'options.columns');
@@ -55,7 +59,11 @@ export async function recommendTo(people: readonly Person[], settings: Recommend
   return lists.map((list) => described(list, columns, settings, learner, catalog));
 }
 
-interface List {
+/** @internal The best items for each person, of those with so many training interactions. */
+export type Ranking = (people: readonly Person[], settings: RecommendSettings, minSupport: number) => Promise<List[]>;
+
+/** @internal */
+export interface List {
   person: Person;
   rows: number[];
   scores: number[];
@@ -86,20 +94,30 @@ function described(
   }));
 }
 
-async function rank(people: readonly Person[], settings: RecommendSettings, minSupport: number): Promise<List[]> {
-  const [{ learner, catalog }] = people;
-  const { count, diversity, filter, boost, signal } = settings;
+/** @internal What a list is chosen from, for all people of a learner. */
+export function candidatesOf({ learner, catalog }: Person, settings: RecommendSettings, minSupport: number) {
+  const { filter, boost, count, diversity } = settings;
   const cache = CatalogCache.of(learner, catalog);
   const pool = cache.pool({ filter, boost, minSupport });
-  if (pool.isEmpty) return people.map((person) => ({ person, rows: [], scores: [] }));
   const among = settings.among && within(pool, cache.among(settings.among));
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
-  const excluded = itemRows(catalog, settings.exclude, 'options.exclude', []);
+  return { cache, pool, among, wanted, excluded: itemRows(catalog, settings.exclude, 'options.exclude', []) };
+}
+
+/** @internal The rows that a person's list leaves out. */
+export const heldBack = ({ known }: Person, settings: RecommendSettings, excluded: Int32Array): Int32Array =>
+  ascending(settings.excludeSupport ? [...excluded, ...known.items] : excluded);
+
+async function rankEach(people: readonly Person[], settings: RecommendSettings, minSupport: number): Promise<List[]> {
+  const [{ learner, catalog }] = people;
+  const { count, diversity, signal } = settings;
+  const { cache, pool, among, wanted, excluded } = candidatesOf(people[0], settings, minSupport);
+  if (pool.isEmpty) return people.map((person) => ({ person, rows: [], scores: [] }));
   const requests = await Promise.all(
     people.map(async (person) => ({
       person,
       adapted: settings.explore === false ? adaptedOf(person) : await drawn(person, settings.explore, signal),
-      exclude: ascending(settings.excludeSupport ? [...excluded, ...person.known.items] : excluded),
+      exclude: heldBack(person, settings, excluded),
     })),
   );
   const context = contextOf(learner, catalog, settings.context, catalog.items.rows, 'options.context');
@@ -107,7 +125,10 @@ async function rank(people: readonly Person[], settings: RecommendSettings, minS
   const lists = isSingle
     ? await rankInCore()
     : await Promise.all(
-        requests.map((request) => rankByScores(request, { pool, among, count: wanted, context, signal })),
+        requests.map(({ person, adapted, exclude }) => {
+          const score = (rows: Int32Array) => scoreRows(person, rows, context, signal, adapted);
+          return rankByScores({ catalog, exclude, score }, { pool, among, count: wanted });
+        }),
       );
   people.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under it.
   const found = people.map((person, u): List & { keys: number[] } => {

@@ -78,17 +78,21 @@ export function scoresOfOutputs(
   return scores;
 }
 
-/** @internal The best candidates by scores that are worked out here: those of a softmax, which the core does not rank by. */
+/** @internal The best candidates by scores that are worked out here: those of a softmax or of an ensemble, which the core does not rank by. */
 export async function rankByScores(
-  { person, adapted, exclude }: { person: Person; adapted: Uint8Array; exclude: Int32Array },
-  ask: { pool: Pool; among: Int32Array | undefined; count: number; context: Context | undefined; signal?: AbortSignal },
+  {
+    catalog,
+    exclude,
+    score,
+  }: { catalog: Dataset; exclude: Int32Array; score: (rows: Int32Array) => Promise<Float64Array> },
+  ask: { pool: Pool; among: Int32Array | undefined; count: number },
 ): Promise<{ rows: Int32Array; scores: Float64Array; keys: Float64Array }> {
-  const { pool, among, count, context, signal } = ask;
+  const { pool, among, count } = ask;
   const held = new Set(exclude);
-  const all = among ?? Int32Array.from({ length: person.catalog.items.rows - 1 }, (_, i) => i + 1);
+  const all = among ?? Int32Array.from({ length: catalog.items.rows - 1 }, (_, i) => i + 1);
   const rows = all.filter((row) => pool.allowed?.[row] !== 0 && !held.has(row));
-  const scores = await scoreRows(person, rows, context, signal, adapted);
-  const keys = pool.boost === undefined ? scores : scores.map((score, i) => score + pool.boost![rows[i]]);
+  const scores = await score(rows);
+  const keys = pool.boost === undefined ? scores : scores.map((each, i) => each + pool.boost![rows[i]]);
   const best = topK(keys, count);
   const at = (values: Float64Array) => Float64Array.from(best, (i) => values[i]);
   return { rows: best.map((i) => rows[i]), scores: at(scores), keys: at(keys) };
