@@ -12,12 +12,15 @@ import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import type { Scorer } from '../evaluation/lists.js';
 import { measureMethod } from '../evaluation/measure.js';
 import { isMeasured } from '../evaluation/metrics.js';
+import { createEnsemble } from '../learner/ensemble.js';
+import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import { subsetTasks } from '../tasks/index.js';
 import type { EpochReport, TrainOptions } from '../training/train.js';
 import type { Config } from './config.js';
 import { Decoders } from './decoders.js';
+import { memberConfigs } from './ensemble.js';
 import { trainEpochs } from './fit.js';
 import type { Trained } from './fit.js';
 import { failureOf, perTask, UNMEASURED } from './method-runs.js';
@@ -73,12 +76,28 @@ async function run({ method, config, baseline, chosenBy }: Job): Promise<void> {
 async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measured> {
   const { config, split, validation } = prepared;
   const { metrics, ...rest } = measures(config, split.sets['train']);
-  const evaluated = async (learner: Learner, tasks: TaskSet, more: readonly string[] = []) => [
+  const evaluated = async (learner: Learner | Ensemble, tasks: TaskSet, more: readonly string[] = []) => [
     (await evaluate(learner, tasks, { ...rest, metrics: [...new Set([...metrics, ...more])], signal })).methods[AFTER],
   ];
-  let learner = await newLearner(prepared, split.trainRows);
-  const { patience, refit } = config.training;
-  const first = await trained(prepared, learner, split.trainRows, { validation, patience }, 'train');
+  const { refit } = config.training;
+  const members = memberConfigs(config).map((own) => ({ ...prepared, config: own }));
+  const train = async (rows: Int32Array, options: (member: number) => TrainOptions, phase: string) => {
+    const runs: (Trained & { learner: Learner })[] = [];
+    for (const [k, member] of members.entries()) {
+      const own = await newLearner(member, rows);
+      runs.push({ ...(await trained(member, own, rows, options(k), phase)), learner: own });
+    }
+    return runs;
+  };
+  const together = (runs: readonly { learner: Learner }[]) =>
+    runs.length === 1 ? runs[0].learner : createEnsemble(runs.map((run) => run.learner));
+  const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  const first = await train(
+    split.trainRows,
+    (k) => ({ validation, patience: members[k].config.training.patience }),
+    'train',
+  );
+  let learner = together(first);
   // Before a refit, after which the validation rows are training rows.
   const { head } = learner.model.spec;
   const choosing = isMeasured(lossOf(head).score(head), chosenBy) ? [chosenBy] : [];
@@ -86,19 +105,18 @@ async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measure
   const decoders = config.evaluation.calibration
     ? await Decoders.fit(prepared, (tasks) => evaluated(learner, tasks))
     : undefined;
-  let trainSeconds = first.seconds;
+  let last = first;
   if (refit) {
-    const rows = refitRows(prepared);
-    learner = await newLearner(prepared, rows);
-    trainSeconds += (await trained(prepared, learner, rows, { epochs: first.epoch }, 'refit')).seconds;
+    last = await train(refitRows(prepared), (k) => ({ epochs: first[k].epoch }), 'refit');
+    learner = together(last);
   }
   return {
     sets: await reported(prepared, (tasks) => evaluated(learner, tasks), decoders),
     validation: means(valid),
-    trainSeconds,
+    trainSeconds: sum((refit ? [...first, ...last] : first).map(({ seconds }) => seconds)),
     adaptMicroseconds: await adaptationCost(prepared, (task) => learner.outputs(task, 'after')),
-    parameters: learner.model.size,
-    epoch: first.epoch,
+    parameters: sum(last.map((run) => run.learner.model.size)),
+    epoch: first.length === 1 ? first[0].epoch : null,
   };
 }
 /** Of the two results that `evaluate` gives for a learner, this is the one after adaptation. */

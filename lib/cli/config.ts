@@ -112,14 +112,24 @@ const tuning = z.strictObject({
 
 // ---------------------------------------------------------------------------------------------------------- learners
 
+const changes = {
+  model: model.partial().extend({ loss: loss.optional() }).optional(),
+  algorithm: algorithm.optional(),
+  optimizer: optimizer.optional(),
+  rows: rows.optional(),
+  training: training.omit({ validation: true, refit: true }).partial().optional(),
+};
+const ensemble = z
+  .array(z.strictObject({ ...changes, rows: rows.omit({ weights: true }).optional() }))
+  .min(2)
+  .describe(
+    'For innerloop train and compare: learners that are trained by themselves, in place of one, and predict the mean together; each entry is what differs from the rest of the configuration, option by option. Their seeds follow from seed.',
+  );
 const learner = z
   .strictObject({
     name: text.describe('Row of the table; the files of its results are named after it.'),
-    model: model.partial().extend({ loss: loss.optional() }).optional(),
-    algorithm: algorithm.optional(),
-    optimizer: optimizer.optional(),
-    rows: rows.optional(),
-    training: training.omit({ validation: true, refit: true }).partial().optional(),
+    ...changes,
+    ensemble: ensemble.optional(),
   })
   .describe(
     'What differs from the rest of the configuration, option by option; lists, and what has another name or kind, replace.',
@@ -136,6 +146,7 @@ export const configSchema = z
       .describe('Build the training tasks by these rules, in place of split.tasks: longer histories, say.'),
     model: model.describe('Inputs, the network over them, and its loss.'),
     algorithm: algorithm.describe('How the model adapts to a task, and what the outer step follows.'),
+    ensemble: ensemble.optional(),
     optimizer: optimizer.optional().describe('Outer optimizer. Default adam.'),
     rows: rows.optional().describe('How labels are centred, interactions weighted, negatives drawn.'),
     training: training.prefault({}).describe('How long to train, on what, and which epoch to keep.'),
@@ -177,6 +188,9 @@ export function parseConfig(value: unknown): Config {
   refusePrototypes(value, '');
   const result = configSchema.safeParse(value);
   if (!result.success) throw configError(configSchema, result.error.issues, value);
+  // As they are written: defaults of a member would stand above options of the file.
+  const { ensemble: members } = value as Pick<Config, 'ensemble'>;
+  if (members !== undefined) result.data.ensemble = structuredClone(members);
   const { body, hidden, activation } = result.data.model;
   if (body === undefined && hidden === undefined)
     throw invalid('model.hidden', 'missing', undefined, 'a list, or model.body');

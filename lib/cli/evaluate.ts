@@ -5,8 +5,10 @@ import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
 import { renderText } from '../evaluation/result-table.js';
 import type { ResultTable } from '../evaluation/result-table.js';
+import { membersOf } from '../learner/ensemble.js';
+import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
-import { loadLearner } from '../serving/persist.js';
+import { loadPredictor } from '../serving/ensemble-file.js';
 import { splitAsTrained } from '../learner/split.js';
 import type { SplitOptions } from '../tasks/index.js';
 import type { Config } from './config.js';
@@ -25,8 +27,8 @@ export interface EvaluateRun {
 }
 
 export async function runEvaluation({ config, model, sets, console, signal }: EvaluateRun): Promise<void> {
-  const learner = await loadLearner(model, { threads: config.threads, device: config.device });
-  const prepared = await prepareAsTrained(config, learner, console, signal);
+  const learner = await loadPredictor(model, { threads: config.threads, device: config.device });
+  const prepared = await prepareAsTrained(config, membersOf(learner)[0], console, signal);
   const names = reportedSets(prepared, sets);
   if (names.length === 0) console.note('the split has no set to report on; name one with --sets');
   const { training, evaluation } = prepared.config;
@@ -74,7 +76,7 @@ async function prepareAsTrained(
 /** Decoders of the learner and of the baselines. @param rows that the baselines are fitted on, none of a validation task */
 export async function fitDecoders(
   prepared: Prepared,
-  learner: Learner,
+  learner: Learner | Ensemble,
   rows: Int32Array,
   signal: AbortSignal,
 ): Promise<Decoders> {
@@ -109,7 +111,7 @@ export interface SetEvaluation {
 /** Results of several sets. @param decoders to report median-decoded ratings too */
 export async function evaluateSets(
   prepared: Prepared,
-  learner: Learner,
+  learner: Learner | Ensemble,
   rows: Int32Array,
   names: readonly string[],
   decoders: Decoders | undefined,

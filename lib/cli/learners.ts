@@ -5,6 +5,8 @@ import { checkMetrics } from './config-metrics.js';
 import { parseConfig, placed } from './config.js';
 import { readJson } from './json.js';
 import type { Config } from './config.js';
+import { memberConfigs } from './ensemble.js';
+import { merged } from './merged.js';
 import { renamed } from './named.js';
 
 export interface NamedLearner {
@@ -46,6 +48,7 @@ export async function readLearners(path: string): Promise<ComparisonConfig> {
     const config = renamed(/^/, `learners[${i}].`, () => {
       const own = parseConfig(merged(rest, changes));
       if (base.learners !== undefined) checkMetrics(own);
+      memberConfigs(own);
       return own;
     });
     return { name, file: fileNameOf(name, i), config: placed(config, path) };
@@ -90,20 +93,3 @@ function fileNameOf(name: string, i: number): string {
   if (file === '') throw invalid(`learners[${i}].name`, 'without a letter or digit', name, 'a name');
   return file;
 }
-
-/**
- * `changes` on top of `base`, objects option by option. Lists and single values replace; so does an object of another `name`
- * or `kind`, since an algorithm's options mean nothing to another one; and a `body` replaces `hidden`, and the other way round.
- */
-export function merged(base: unknown, changes: unknown): unknown {
-  if (!isObject(base) || !isObject(changes)) return changes;
-  for (const tag of ['name', 'kind']) if (changes[tag] !== undefined && changes[tag] !== base[tag]) return changes;
-  const result = { ...base };
-  if (changes['body'] !== undefined) for (const short of ['hidden', 'activation']) delete result[short];
-  if (changes['hidden'] !== undefined) delete result['body'];
-  for (const [key, value] of Object.entries(changes)) result[key] = key in result ? merged(result[key], value) : value;
-  return result;
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

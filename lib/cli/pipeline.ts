@@ -14,6 +14,7 @@ import { describeInputs } from '../batch/features.js';
 import { openDataset, rowWeights } from '../data/index.js';
 import type { DataSource } from '../data/index.js';
 import { createLearner } from '../learner/learner.js';
+import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
@@ -255,7 +256,7 @@ export function validationMetric(config: Config, tasks?: TaskSet): string {
 /** One set's results; the title of the table is its name. @param rows trained on */
 export async function measure(
   prepared: Prepared,
-  learner: Learner,
+  learner: Learner | Ensemble,
   rows: Int32Array,
   name: string,
   baselines: Baseline[],

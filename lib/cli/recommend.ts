@@ -3,8 +3,10 @@ import type { FeatureValues } from '../batch/given-features.js';
 import { invalid } from '../foundation/check.js';
 import type { CategoricalColumn, FeatureTable } from '../foundation/contract.js';
 import { nearest } from '../foundation/errors.js';
+import { membersOf } from '../learner/ensemble.js';
+import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
-import { loadLearner } from '../serving/persist.js';
+import { loadPredictor } from '../serving/ensemble-file.js';
 import { DECIMAL, readContext } from './context.js';
 import { seconds } from './output.js';
 import type { Console } from './output.js';
@@ -15,7 +17,7 @@ export interface Rating {
 }
 
 export interface RecommendRun {
-  learner: Learner;
+  learner: Learner | Ensemble;
   ratings: Rating[];
   count: number;
   /** Only these items. Default: the whole catalog. */
@@ -130,11 +132,12 @@ export async function recommendFromFile(run: {
   signal: AbortSignal;
 }): Promise<void> {
   const { model, count = DEFAULT_COUNT, console, signal } = run;
-  const learner = await loadLearner(model);
-  if (learner.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
-  const titles = new Titles(learner.catalog.items, run.title);
+  const learner = await loadPredictor(model);
+  const [first] = membersOf(learner);
+  if (first.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
+  const titles = new Titles(first.catalog.items, run.title);
   const ratings = parseRatings(run.ratings, titles);
-  const context = readContext(run.context, learner);
+  const context = readContext(run.context, first);
   await recommend({ learner, ratings, count, titles, context, console, signal });
 }
 

@@ -3,17 +3,29 @@ import { INPUT_CHOICE } from '../batch/features.js';
 import type { FeatureSpec } from '../data/index.js';
 import type { InputSpec } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { createEnsemble } from '../learner/ensemble.js';
+import type { Learner } from '../learner/learner.js';
 import type { Config } from './config.js';
+import { memberConfigs } from './ensemble.js';
+import { named } from './named.js';
 import { checkOptionsOfData, learnerOf } from './pipeline.js';
 
 /**
- * Makes the learner of a configuration over inputs of two values each, and lets go of it.
- * @throws {InnerloopError} MISSING_COLUMN for an input that no feature is called by; INVALID_OPTION
+ * Makes the learner of a configuration, or all members of its ensemble, over inputs of two values each, and lets go of them.
+ * @throws {InnerloopError} MISSING_COLUMN for an input that no feature is called by; INVALID_OPTION; UNSUPPORTED
  */
 export async function rehearse(config: Config): Promise<void> {
-  checkOptionsOfData(config);
-  const learner = await learnerOf(config, () => config.model.inputs.map((_, i) => standIn(config, i)));
-  learner.dispose();
+  const learners: Learner[] = [];
+  try {
+    for (const [k, member] of memberConfigs(config).entries())
+      await named(/^/, config.ensemble === undefined ? '' : `ensemble[${k}].`, async () => {
+        checkOptionsOfData(member);
+        learners.push(await learnerOf(member, () => member.model.inputs.map((_, i) => standIn(member, i))));
+      });
+    if (config.ensemble !== undefined) createEnsemble(learners);
+  } finally {
+    for (const learner of learners) learner.dispose();
+  }
 }
 
 /** An input as its feature is described, of two values. */

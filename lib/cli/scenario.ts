@@ -11,6 +11,7 @@ import type { ResultTable } from '../evaluation/result-table.js';
 import { runtime } from '../index.js';
 import { slug } from '../report/words.js';
 import type { Chart, Scenario } from '../scenarios/index.js';
+import { refuseEnsemble } from './ensemble.js';
 import type { NamedLearner } from './learners.js';
 import type { Config } from './config.js';
 import { withField } from './named.js';
@@ -99,6 +100,7 @@ export async function runScenario({ name, base, learners, output, console, signa
 async function play(name: ScenarioName, part: Omit<Part, 'watch'>, console: Console): Promise<Scenario> {
   const { key, play: run, aliases = [] } = SCENARIOS[name];
   const title = `${name}, ${part.name}`;
+  refuseEnsemble(part.config, 'a scenario');
   const metric = validationMetric(part.config);
   let progress: { phase: string; bar: Progress } | undefined;
   const bar = (phase: string) => {

@@ -20,6 +20,8 @@ const at = (path: string, space: SearchSpace): SearchSpace =>
 /** @param isPrescribed whether the data says what is support and what is query, so that no sizes are drawn */
 export function learnerSpace(config: Config, isPrescribed: boolean): SearchSpace {
   const { algorithm, optimizer, model, training } = config;
+  // Its members are searched by themselves.
+  if (config.ensemble !== undefined) return {};
   const { body } = model;
   const isRedrawn = training.redraw ?? !isPrescribed;
   const { supportSize, ...trained } = searchSpaceOf(TRAIN_OPTIONS);

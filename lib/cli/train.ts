@@ -5,6 +5,7 @@ import { describeDataset } from '../data/index.js';
 import { visible } from '../foundation/text.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { broadcast } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { deviceName } from '../foundation/device.js';
@@ -12,9 +13,12 @@ import { describeEstimate, estimateTraining } from '../learner/memory-estimate.j
 import { renderMarkdown, renderText } from '../evaluation/result-table.js';
 import type { ResultTable } from '../evaluation/result-table.js';
 import { runtime } from '../index.js';
+import { createEnsemble } from '../learner/ensemble.js';
+import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
 import { fingerprintData, runManifest } from '../learner/manifest.js';
 import { keepSplit } from '../learner/split.js';
+import { saveEnsemble } from '../serving/ensemble-file.js';
 import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
@@ -24,6 +28,7 @@ import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
+import { memberConfigs } from './ensemble.js';
 import { rehearse } from './rehearse.js';
 import { named } from './named.js';
 import { attempt, NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
@@ -56,7 +61,7 @@ export interface TrainRun {
 }
 export interface TrainResult {
   prepared: Prepared;
-  learner: Learner;
+  learner: Learner | Ensemble;
   tables: ResultTable[];
 }
 
@@ -66,6 +71,10 @@ export function outputFolder(config: Config, path: string): string {
 }
 
 export async function runTraining(run: TrainRun): Promise<TrainResult> {
+  return run.config.ensemble === undefined ? trainOne(run) : trainEnsemble(run);
+}
+
+async function trainOne(run: TrainRun): Promise<TrainResult & { learner: Learner }> {
   const { config, output, start, signal, group } = run;
   const leads = group === undefined || group.rank === 0;
   const console = leads ? run.console : SILENT;
@@ -171,6 +180,40 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
     seconds: manifest.seconds,
     tables,
   });
+  return { prepared, learner, tables };
+}
+
+/** Members train one after the other, each in a folder of its own that can be gone on with; then their mean is measured. */
+async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
+  const { config, output, console, signal, group } = run;
+  if (group !== undefined)
+    throw new InnerloopError('UNSUPPORTED', 'is trained by one process', {
+      field: 'ensemble',
+      expected: 'each member by itself under mpirun',
+    });
+  const began = performance.now();
+  const members = memberConfigs(config);
+  await rehearse(config);
+  const trained: (TrainResult & { learner: Learner })[] = [];
+  for (const [k, member] of members.entries()) {
+    console.note(`member ${k + 1} of ${members.length}: ${member.algorithm.name}`);
+    const own = { ...member, evaluation: { ...member.evaluation, baselines: false as const, calibration: false } };
+    trained.push(await trainOne({ ...run, config: own, output: join(output, 'members', String(k)) }));
+  }
+  if (config.evaluation.calibration) console.note('of an ensemble no medians are decoded');
+  const learner = createEnsemble(trained.map((member) => member.learner));
+  const path = (name: keyof typeof FILES) => join(output, FILES[name]);
+  await saveEnsemble(learner, path('model'));
+  const prepared: Prepared = { ...trained[0].prepared, config };
+  const rows = config.training.refit ? refitRows(prepared) : prepared.split.trainRows;
+  const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), undefined, signal);
+  const tables = evaluations.map(({ table }) => table);
+  const write = (name: keyof typeof FILES, text: string) => writeDurable(path(name), [Buffer.from(text)]);
+  await write('evaluation', `${JSON.stringify({ sets: evaluations.map(plain) }, undefined, 2)}\n`);
+  await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
+  for (const table of tables) console.result(renderText(table));
+  console.note(`ensemble and results: ${output} (${seconds(began).toFixed(1)} s)`);
+  console.json({ event: 'result', output, model: path('model'), members: members.length, tables });
   return { prepared, learner, tables };
 }
 

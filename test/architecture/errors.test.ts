@@ -15,7 +15,16 @@ process.on('exit', () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const CLASSES = ['InnerloopError', 'Learner', 'Model', 'PersonalModel', 'ResidentParameters', 'TaskBatch'];
+const CLASSES = [
+  'Ensemble',
+  'InnerloopError',
+  'Learner',
+  'Model',
+  'PersonalEnsemble',
+  'PersonalModel',
+  'ResidentParameters',
+  'TaskBatch',
+];
 const exported = Object.entries(L).filter(
   ([name, value]) => typeof value === 'function' && !CLASSES.includes(name),
 ) as unknown as [string, (...args: unknown[]) => unknown][];
