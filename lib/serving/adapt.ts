@@ -19,7 +19,7 @@ import { copyOfSupport, packing } from './person.js';
 import { personFromJson } from './person-json.js';
 import type { PersonalModelJson } from './person-json.js';
 import type { Recommendation } from './ranking.js';
-import { itemRows, packSupport } from './support.js';
+import { itemRow, itemRows, packSupport } from './support.js';
 import type { GivenContext, Support } from './support.js';
 
 declare module '../learner/learner.js' {
@@ -131,7 +131,7 @@ Learner.prototype.similarItems = async function (item, options = {}) {
   const { count = 10 } = options;
   checkInteger(count, 'options.count', 1);
   const catalog = this.servedCatalog();
-  const [row] = itemRows(catalog, [item], 'item');
+  const row = itemRow(catalog, item, 'item');
   return similarTo(this, catalog, row, count);
 };
 

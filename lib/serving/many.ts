@@ -86,8 +86,13 @@ export async function predictMany(
   const isEach = users.length > 0 && items.length > 0 && items.every((list) => Array.isArray(list));
   if (isEach && items.length !== users.length)
     throw invalid('items', 'not one list a user', items, `${users.length} lists, or one list of ids for all`);
+  // Those that wait for their turn are served as they are now, whatever is disposed of meanwhile.
+  const held =
+    users.length <= USERS
+      ? users
+      : users.map((user) => (user instanceof PersonalModel ? PersonalModel.held(user) : user));
   const shared = isEach ? undefined : itemRows(catalog, items as readonly string[], 'items');
-  return inChunks(learner, users, signal, async (chunk, first) => {
+  return inChunks(learner, held, signal, async (chunk, first) => {
     const alike = given === undefined && allAlike(learner, chunk, first);
     const each = (u: number) => (isEach ? (items[first + u] as readonly string[]) : (items as readonly string[]));
     const plain = alike && (await predictPlain(learner, catalog, alike, each, signal, (u) => `users[${first + u}]`));
@@ -163,11 +168,12 @@ export async function recommendMany(
   const settings = checkRecommend(options);
   const { signal } = settings;
   const supports = users.filter((user): user is Support => !(user instanceof PersonalModel));
+  // Now, whatever is disposed of while the others adapt.
+  const known = users.map((user, u) =>
+    user instanceof PersonalModel ? personOf(learner, user, `users[${u}]`) : undefined,
+  );
   const adapted = (await adaptMany(learner, supports, { signal })).values();
-  const people = users.map((user, u) => {
-    const me = user instanceof PersonalModel ? user : (adapted.next().value as PersonalModel);
-    return personOf(learner, me, `users[${u}]`);
-  });
+  const people = known.map((person) => person ?? PersonalModel.personOf(adapted.next().value as PersonalModel));
   return inChunks(learner, people, signal, (chunk) => recommendTo(chunk, settings));
 }
 

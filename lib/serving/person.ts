@@ -18,7 +18,7 @@ export interface Person {
   readonly support: Support;
   readonly known: Omit<PackedSupport, 'packed'>;
   /** The adapted parameters, packed; undefined once disposed of. */
-  adapted: Uint8Array | undefined;
+  readonly adapted: Uint8Array | undefined;
   /** With the posterior of the last layer, once that was asked for. */
   certain?: Uint8Array;
 }

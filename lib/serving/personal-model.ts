@@ -16,7 +16,7 @@ import type { PersonalModelJson } from './person-json.js';
 import { recommendTo } from './ranking.js';
 import type { Recommendation } from './ranking.js';
 import { scoreRows, scoreRowsSync } from './score-rows.js';
-import { contextOf, itemRows, packSupport } from './support.js';
+import { contextOf, itemRow, itemRows, packSupport } from './support.js';
 import type { GivenContext, UnknownIds } from './support.js';
 import { updatedPerson } from './update.js';
 
@@ -25,7 +25,7 @@ import { updatedPerson } from './update.js';
  * learner's. It serves the version of the learner that it was adapted from, and is refused after more training.
  */
 export class PersonalModel {
-  readonly #person: Person;
+  #person: Person;
   /** Ids of the support set that training did not have, and that were left out. */
   readonly unknown: UnknownIds;
 
@@ -48,6 +48,11 @@ export class PersonalModel {
   /** @internal */
   static personOf(me: PersonalModel): Person {
     return me.#person;
+  }
+
+  /** @internal The same, and not disposed of when `me` is. */
+  static held(me: PersonalModel): PersonalModel {
+    return new PersonalModel(me.#person);
   }
 
   /**
@@ -76,15 +81,16 @@ export class PersonalModel {
     const { signal, uncertainty = false } = options;
     checkSignal(signal, 'options.signal');
     checkBoolean(uncertainty, 'options.uncertainty');
-    const { learner, catalog, support } = this.#person;
+    const person = this.#person;
+    const { learner, catalog, support } = person;
     const rows = itemRows(catalog, items, 'items');
     const context = contextOf(learner, catalog, options.context, rows.length, 'options.context');
-    if (!uncertainty) return admitted(learner, () => scoreRows(this.#person, rows, context, signal));
+    if (!uncertainty) return admitted(learner, () => scoreRows(person, rows, context, signal));
     learner.checkUncertainty();
     return admitted(learner, async () => {
       const variance = new Float64Array(rows.length);
-      const certain = await certainOf(this.#person, () => packSupport(learner, catalog, support).packed, signal);
-      const mean = await scoreRows(this.#person, rows, context, signal, certain, variance);
+      const certain = await certainOf(person, () => packSupport(learner, catalog, support).packed, signal);
+      const mean = await scoreRows(person, rows, context, signal, certain, variance);
       if (learner.noiseVariance !== undefined) withNoise(variance, learner.noiseVariance);
       return { mean, variance };
     });
@@ -133,7 +139,7 @@ export class PersonalModel {
   async explain(item: string | number, options: ExplainOptions = {}): Promise<Explanation[]> {
     adaptedOf(this.#person);
     const { learner, catalog, known } = this.#person;
-    const [row] = itemRows(catalog, [item], 'item');
+    const row = itemRow(catalog, item, 'item');
     return admitted(learner, () => explain(learner, catalog, known, row, options));
   }
 
@@ -167,10 +173,10 @@ export class PersonalModel {
     return personToJson(this.#person);
   }
 
-  /** Frees the adapted parameters at once; what is called later is refused with DISPOSED. */
+  /** Frees the adapted parameters at once; what is called later is refused with DISPOSED, what was called before comes to its end. */
   dispose(): void {
-    this.#person.adapted = undefined;
-    this.#person.certain = undefined;
+    // Calls that are under way hold what they were called on.
+    this.#person = { ...this.#person, adapted: undefined, certain: undefined };
   }
 
   [Symbol.dispose](): void {

@@ -79,6 +79,8 @@ export interface PackedSupport {
 export interface Context {
   rows: readonly FeatureValues[];
   of: Int32Array | 0;
+  /** What they were given as, for messages. */
+  field: string;
 }
 
 /** @internal @param count of the rows @throws {InnerloopError} INVALID_OPTION where the model reads features of interactions and none are given */
@@ -102,12 +104,12 @@ export function contextOf(
   }
   if (!Array.isArray(given)) {
     checkGiven(bound, SIDES.interactions, given, field);
-    return { rows: [given as FeatureValues], of: 0 };
+    return { rows: [given as FeatureValues], of: 0, field };
   }
   const rows = given as readonly FeatureValues[];
   if (rows.length !== count) throw invalid(field, 'not one object a row', given, `${count} objects, or one for all`);
   rows.forEach((row, r) => checkGiven(bound, SIDES.interactions, row, `${field}[${r}]`));
-  return { rows, of: Int32Array.from(rows.keys()) };
+  return { rows, of: Int32Array.from(rows.keys()), field };
 }
 
 /** @internal */
@@ -131,23 +133,12 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const skip = rule === 'skip' ? unknownItems : undefined;
   checkArray(support.items, 'support.items', 'item ids');
   const all = itemRows(catalog, support.items, 'support.items', skip);
-  const { head } = learner.model.spec;
   if (support.labels?.length !== all.length) {
     throw invalid('support.labels', 'not one label an item', support.labels, `${all.length} labels`);
   }
   const labels = new Float64Array(all.length);
-  for (let i = 0; i < all.length; i++) {
-    const y = support.labels[i];
-    if (!isLabel(y, lossOf(head), head)) {
-      throw invalid(
-        `support.labels[${i}]`,
-        `not a label for ${head.loss}`,
-        y,
-        `${lossOf(head).labels(head)}, as in the training data`,
-      );
-    }
-    labels[i] = withinRange(learner, y, outside, `support.labels[${i}]`);
-  }
+  for (let i = 0; i < all.length; i++)
+    labels[i] = checkedLabel(learner, support.labels[i], outside, `support.labels[${i}]`);
   const told = contextOf(learner, catalog, support.context, all.length, 'support.context');
   const isKnown = (_: number, i: number) => all[i] > 0;
   const [items, given] = unknownItems.length === 0 ? [all, labels] : [all.filter(isKnown), labels.filter(isKnown)];
@@ -160,11 +151,11 @@ export function packSupport(learner: Learner, catalog: Dataset, support: Support
   const values = rowValues(learner, support, all.length, isKnown);
   const rows = labelledRows(learner, catalog, items, given, values);
   const begin = Int32Array.of(0, rows.items.length, rows.items.length);
-  const context = told && { rows: told.rows, of: told.of === 0 ? told.of : told.of.filter(isKnown) };
+  const context = told && { ...told, of: told.of === 0 ? told.of : told.of.filter(isKnown) };
   const hasValues = support.also !== undefined || support.weights !== undefined;
   const known = { user, items, labels: given, features, context, ...(hasValues && { values }) };
   // What was drawn for an interaction is in its context.
-  const own = context && { rows: context.rows, of: context.of === 0 ? context.of : at(context.of, rows.places) };
+  const own = context && { ...context, of: context.of === 0 ? context.of : at(context.of, rows.places) };
   return {
     packed: packRows(learner, catalog, known, rows.items, begin, own, rows),
     ...known,
@@ -226,8 +217,16 @@ export function isWithin(range: RowState['range'], y: number): boolean {
   return range === undefined || (y >= range.min && y <= range.max);
 }
 
+/** @internal A label as it enters the losses. */
+export function checkedLabel(learner: Learner, y: unknown, outside: Support['outside'], field: string): number {
+  const { head } = learner.model.spec;
+  const loss = lossOf(head);
+  if (isLabel(y, loss, head)) return withinRange(learner, y, outside, field);
+  throw invalid(field, `not a label for ${head.loss}`, y, `${loss.labels(head)}, as in the training data`);
+}
+
 /** A rating within the range of training, or as it is where that is not known. */
-function withinRange({ rowState: { range } }: Learner, y: number, outside: string, field: string): number {
+function withinRange({ rowState: { range } }: Learner, y: number, outside: Support['outside'], field: string): number {
   if (outside === 'allow' || isWithin(range, y)) return y;
   if (outside === 'clip') return Math.min(range!.max, Math.max(range!.min, y));
   throw invalid(
@@ -281,7 +280,7 @@ function checkLikes(labels: Float64Array, drawn: boolean, loss: string): void {
   throw invalid(
     'support.labels',
     `${loss} ranks items with label 1 above others`,
-    labels,
+    Array.from(labels),
     drawn ? 'at least one label 1' : 'a label 1 before those that it is to be ranked above',
   );
 }
@@ -327,7 +326,7 @@ export function packRows(
       0,
     );
   if (context !== undefined) {
-    const field = (row: number) => (context.of === 0 ? 'context' : `context[${row}]`);
+    const field = (row: number) => (context.of === 0 ? context.field : `${context.field}[${row}]`);
     add(givenColumns(model, bound, SIDES.interactions, context.rows, 0, sides.length, field), context.of);
   }
   return { frame, rows: { begin, sides, overrides, labels, rowWeights } };
@@ -349,12 +348,22 @@ export function itemRows(
     const id = ids[i];
     checkId(id, `${field}[${i}]`);
     // No search for the nearest id: over a large catalog it takes longer than all else of a request.
-    if (unknown === undefined)
-      throw invalid(`${field}[${i}]`, 'no such item in the catalog', id, 'an item id of the training data');
+    if (unknown === undefined) throw unknownItem(id, `${field}[${i}]`);
     unknown.push(String(id));
   }
   return rows;
 }
+
+/** @internal Catalog row of one item. */
+export function itemRow(catalog: Dataset, id: string | number, field: string): number {
+  checkId(id, field);
+  const row = catalog.items.keys.idOf(String(id));
+  if (row === 0) throw unknownItem(id, field);
+  return row;
+}
+
+const unknownItem = (id: unknown, field: string) =>
+  invalid(field, 'no such item in the catalog', id, 'an item id of the training data');
 
 /** @internal Rows of items by id; 0 for ids that the catalog lacks, and for what is no id. */
 export function rowsInCatalog({ items: { keys } }: Dataset, ids: readonly unknown[]): Int32Array {

@@ -1,11 +1,12 @@
 /** A personal model with one interaction more. */
 import { runNative } from '../foundation/addon.js';
-import { contextNames } from '../batch/given-features.js';
+import { SIDES } from '../batch/features.js';
+import { checkGiven, contextNames } from '../batch/given-features.js';
 import type { FeatureValues } from '../batch/given-features.js';
 import { userBias } from '../batch/row-rules.js';
 import { adaptedOf, certainOf, selectionOf } from './person.js';
 import type { Person } from './person.js';
-import { packSupport } from './support.js';
+import { checkedLabel, packSupport } from './support.js';
 import type { PackedSupport, Support } from './support.js';
 import { updatedSupport } from './updated-support.js';
 
@@ -30,10 +31,12 @@ export async function updatedPerson(
   signal: AbortSignal | undefined,
 ): Promise<Updated> {
   adaptedOf(person);
-  const support = updatedSupport(person.support, item, label, context);
   const { learner, catalog } = person;
-  const { solver } = learner.algorithm;
   const bound = learner.bind(catalog);
+  checkedLabel(learner, label, person.support.outside ?? 'error', 'label');
+  const support = updatedSupport(person.support, item, label, context);
+  if (context !== undefined) checkGiven(bound, SIDES.interactions, context, 'options.context');
+  const { solver } = learner.algorithm;
   // A device adapts anew: it has no rows one by one.
   if (learner.model.device.kind !== 'cpu' || solver !== 'ridge' || bound.sequences.length > 0)
     return { support, person: undefined };
@@ -109,7 +112,7 @@ function contextWith(
 ): PackedSupport['context'] {
   if (context === undefined || own === undefined) return own;
   const of = context.of === 0 ? new Int32Array(items.length) : context.of;
-  return { rows: [...context.rows, ...own.rows], of: withLast(of, kept, context.rows.length) };
+  return { ...context, rows: [...context.rows, ...own.rows], of: withLast(of, kept, context.rows.length) };
 }
 
 /** The interaction as a support set of its own, checked and packed as one of those would be. */

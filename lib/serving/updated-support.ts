@@ -31,7 +31,9 @@ export function updatedSupport(
         throw invalid('options.context', 'the interactions before it have none', context, 'no context');
       return { context };
     }
-    if (!Array.isArray(given) && context === undefined) return { context: given };
+    // The defaults are those of any interaction; what was told of all before need not hold for this one.
+    const isDefault = !Array.isArray(given) && Object.keys(given).length === 0;
+    if (isDefault && context === undefined) return { context: given };
     if (context === undefined)
       throw invalid('options.context', 'missing', context, 'the features of the interaction; {} for the defaults');
     const each = Array.isArray(given) ? (given as readonly FeatureValues[]) : items.map(() => given as FeatureValues);

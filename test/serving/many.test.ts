@@ -159,6 +159,30 @@ test('a structured clone of a personal model is refused, not empty', async () =>
   await worker.terminate();
 });
 
+test('calls that are under way when a personal model is disposed of come to their end', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const support = { items: [1, 2], labels: [5, 1] };
+  // More than the calls that are packed at a time.
+  const many = await learner.adaptMany(Array.from({ length: 700 }, () => support));
+  const [me] = many;
+  const calls = () => [
+    me.predict([1, 3]),
+    me.predict([1, 3], { uncertainty: true }),
+    me.recommend({ count: 3 }),
+    me.recommend({ count: 3, minSupport: 0, explore: { seed: 1 } }),
+    me.recommend({ count: 3, diversity: 0.5 }),
+    me.explain(3),
+    me.update(4, 3).then((more) => more.predict([1, 3])),
+    learner.predictMany(many, [1, 3]),
+    learner.recommendMany(many, { count: 3 }),
+  ];
+  const expected = await Promise.all<unknown>(calls());
+  const running = Promise.all<unknown>(calls());
+  for (const each of many) each.dispose();
+  assert.deepEqual(await running, expected);
+  for (const call of calls()) await assert.rejects(call, typed('DISPOSED'));
+});
+
 test('what was disposed of is refused, at once and for good', async () => {
   const learner = await servedLearner({ algorithm: ridge() });
   const support = { items: [1], labels: [5] };

@@ -17,6 +17,7 @@ import { adam } from '../../lib/meta/outer-update.js';
 import { defineModel } from '../../lib/model/model.js';
 import { scoresOf } from '../../lib/model/scores.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
+import type { PersonalModel } from '../../lib/serving/personal-model.js';
 import { splitTasks } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import { make, path, rejects } from '../fixtures/family.js';
@@ -254,10 +255,33 @@ test('a model that reads features of interactions says so; what is left out is t
   const why = await me.explain(c, { context: { price: 4000 } });
   assert.equal(why.length, 2);
   await rejects(me.predict([c], { context: { prise: 3 } }), 'UNKNOWN_OPTION', /context\.prise.*did you mean price/);
-  await rejects(me.predict([c], { context: { price: '3' } }), 'INVALID_OPTION', /context\.price.*not a finite number/);
+  await rejects(
+    me.predict([c], { context: { price: '3' } }),
+    'INVALID_OPTION',
+    /^options\.context\.price: not a finite number/,
+  );
+  await rejects(
+    learner.adapt({ items: [a, b], labels: [5, 1], context: [{}, { price: '3' }] }),
+    'INVALID_OPTION',
+    /^support\.context\[1\]\.price: not a finite number/,
+  );
   await rejects(me.predict([c], { context: { vector: [1, 2] } }), 'INVALID_OPTION', /vector: has 2 numbers/);
   await rejects(me.predict([c], { context: [{}, {}] }), 'INVALID_OPTION', /not one object a row.*1 objects/);
   await rejects(me.recommend({ context: [{}] as never }), 'INVALID_OPTION', /one object for all items/);
+});
+
+test('an interaction that comes later has features of its own', async () => {
+  const learner = await trained(CASES[0]);
+  const asked = async (me: PersonalModel) => [...(await me.predict(['i3'], { context: {} }))];
+  const usual = await learner.adapt({ items: ['i0'], labels: [5], context: {} });
+  const both = await learner.adapt({ items: ['i0', 'i1'], labels: [5, 1], context: {} });
+  assert.deepEqual(await asked(await usual.update('i1', 1)), await asked(both), 'the defaults are those of any');
+  // What was told of all before does not hold for it without a word.
+  const dear = await learner.adapt({ items: ['i0'], labels: [5], context: { price: 4000 } });
+  await rejects(dear.update('i1', 1), 'INVALID_OPTION', /^options\.context: missing.*\{\} for the defaults/);
+  await rejects(dear.update('i1', 1, { context: { prise: 1 } }), 'UNKNOWN_OPTION', /^options\.context\.prise/);
+  const each = await learner.adapt({ items: ['i0', 'i1'], labels: [5, 1], context: [{ price: 4000 }, {}] });
+  assert.deepEqual(await asked(await dear.update('i1', 1, { context: {} })), await asked(each));
 });
 
 test('a new user who is told by features is served as a known one of the same features without history', async () => {

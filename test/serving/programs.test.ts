@@ -194,7 +194,7 @@ test('rating-range: ratings beyond those of training are refused or clipped, and
       'INVALID_OPTION',
       /supports\[0\]\.labels\[0\]/,
     );
-    await refuses(() => same.update('2', far), 'INVALID_OPTION', /labels/);
+    await refuses(() => same.update('2', far), 'INVALID_OPTION', /^label: outside of the ratings/);
     for (const { score } of await me.recommend({ clip: true })) assert.ok(score >= 1 && score <= 5);
   }
   const inner = { kind: 'sgd', clipNorm: 0.1 } as const;
