@@ -1,9 +1,10 @@
 /** What the command line offers: commands, arguments and options, with the texts that --help shows. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { packageVersion as version } from '../learner/manifest.js';
 import { collect, CONFIG, device, integer, MODEL } from './arguments.js';
 import { compare, tune } from './experiments.js';
 import type { CommandContext, CompareArguments, TuneArguments } from './experiments.js';
+import { PROTOCOLS } from './protocols.js';
 import { addReadingFlags } from './reading-flags.js';
 import { addServiceCommands } from './service-commands.js';
 
@@ -81,6 +82,12 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
       '--tune <n>',
       'first try so many settings of each learner and baseline on the validation tasks of each split',
       integer(1),
+    )
+    .addOption(
+      new Option(
+        '--protocol <name>',
+        'the split, tasks and metrics of a paper in place of those of the configuration, with what was published',
+      ).choices(Object.keys(PROTOCOLS)),
     )
     .option('--seeds <n>', 'train every learner with so many seeds (default: those of the configuration)', integer(1))
     .option('--splits <n>', 'on so many splits, pooled (default: 1)', integer(1))

@@ -23,6 +23,8 @@ import { attempt, openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { divide, fingerprint, measures, openData, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
+import { protocolNotes } from './protocols.js';
+import type { ProtocolName } from './protocols.js';
 import { searchAll } from './search.js';
 import { packageVersion as version } from '../learner/manifest.js';
 
@@ -43,6 +45,8 @@ export interface CompareRun {
   splits?: number;
   /** Settings to try of each learner and baseline on the validation tasks of each split, before it is compared; default none. */
   tune?: number;
+  /** What the configuration was changed to. */
+  protocol?: ProtocolName;
   /** Processes at a time. */
   jobs: number;
   console: Console;
@@ -61,7 +65,7 @@ interface Planned extends Job {
 }
 
 export async function runComparison(options: CompareRun): Promise<void> {
-  const { comparison, learners, output, fresh, jobs: most, console, signal } = options;
+  const { comparison, learners, output, fresh, jobs: most, protocol, console, signal } = options;
   const began = performance.now();
   const { base } = comparison;
   const dataset = await openData(base, signal);
@@ -108,14 +112,14 @@ export async function runComparison(options: CompareRun): Promise<void> {
           await write(join(output, FILES.runs, job.file), { key: job.key, run });
         // After the last one the table is saved below.
         if (runs.size < jobs.length)
-          saving = saving.then(async () => void (await save(output, prepared[0], jobs, runs, chance, most)));
+          saving = saving.then(async () => void (await save(output, prepared[0], jobs, runs, chance, most, protocol)));
         await saving;
       }
     };
     let saving = Promise.resolve();
     await Promise.all(Array.from({ length: most }, lane));
     if (runs.size > 0) {
-      const table = await save(output, prepared[0], jobs, runs, chance, most);
+      const table = await save(output, prepared[0], jobs, runs, chance, most, protocol);
       console.result(renderComparison(table));
       if (runs.size < jobs.length) console.note(`${jobs.length - runs.size} of ${jobs.length} runs are missing`);
       console.note(`table and results: ${output} (${seconds(began).toFixed(1)} s)`);
@@ -268,6 +272,7 @@ async function save(
   runs: ReadonlyMap<Planned, MethodRun>,
   chance: readonly MethodRun[],
   atATime: number,
+  protocol: ProtocolName | undefined,
 ): Promise<RunTable> {
   const inOrder = jobs.flatMap((job) => runs.get(job) ?? []);
   const compared = compareRuns(
@@ -277,6 +282,7 @@ async function save(
   const { train: tasks } = prepared.split.sets;
   const { candidates = 'query' } = measures(prepared.config, tasks);
   const notes = [
+    ...(protocol === undefined ? [] : protocolNotes(protocol)),
     ...(candidates === 'query' ? [] : [describeCandidates(candidates, tasks)]),
     ...(atATime === 1 ? [] : [`Up to ${atATime} runs at a time: times are longer than those of a run alone.`]),
   ];

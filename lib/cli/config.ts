@@ -53,6 +53,8 @@ const evaluation = z.strictObject({
   groups: evaluateShape.groups,
   features: evaluateShape.features,
   threshold: evaluateShape.threshold,
+  best: evaluateShape.best,
+  gain: evaluateShape.gain,
   calibration: z
     .boolean()
     .default(false)

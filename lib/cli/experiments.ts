@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { DeviceOption } from '../foundation/device.js';
 import { asUsage, CONFIG, given, need, overridden } from './arguments.js';
+import type { ProtocolName } from './protocols.js';
 import { openConsole, shellWord } from './output.js';
 
 export interface CommandContext {
@@ -26,6 +27,7 @@ interface Shared {
 }
 export interface CompareArguments extends Shared {
   tune?: number;
+  protocol?: ProtocolName;
   device?: DeviceOption;
 }
 export interface TuneArguments extends Shared {
@@ -33,13 +35,19 @@ export interface TuneArguments extends Shared {
 }
 
 /** The configuration with its learners, those that were chosen, and where the results go. */
-export async function opened(options: Shared & { device?: DeviceOption }, isComparison: boolean) {
+export async function opened(
+  options: Shared & { device?: DeviceOption; protocol?: ProtocolName },
+  isComparison: boolean,
+) {
   const path = need(options.config, CONFIG);
   const { readComparison, readLearners } = await import('./learners.js');
-  const comparison = await asUsage((isComparison ? readComparison : readLearners)(path));
+  const { protocol } = options;
+  const comparison = await asUsage((isComparison ? readComparison : readLearners)(path, protocol));
   const learners = await overridden(comparison.base, comparison.learners, options);
   const { outputFolder } = await import('./train.js');
-  const output = options.output === undefined ? outputFolder(comparison.base, path) : resolve(options.output);
+  const folder = outputFolder(comparison.base, path);
+  const output =
+    options.output === undefined ? `${folder}${protocol === undefined ? '' : `-${protocol}`}` : resolve(options.output);
   return {
     path,
     comparison,
@@ -52,11 +60,22 @@ export async function opened(options: Shared & { device?: DeviceOption }, isComp
 
 export async function compare(options: CompareArguments, { signal, onInterrupt }: CommandContext): Promise<void> {
   const { path, ...run } = await opened(options, true);
-  const passed = given(options, ['output', 'tune', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads', 'device']);
+  const passed = given(options, [
+    'output',
+    'tune',
+    'protocol',
+    'seeds',
+    'splits',
+    'jobs',
+    'only',
+    'epochs',
+    'threads',
+    'device',
+  ]);
   onInterrupt(['innerloop compare', `--config ${shellWord(path)}`, ...passed].join(' '));
-  const { tune: budget, seeds, splits, jobs = 1 } = options;
+  const { tune: budget, seeds, splits, jobs = 1, protocol } = options;
   const { runComparison } = await import('./compare.js');
-  await runComparison({ ...run, tune: budget, seeds, splits, jobs, signal });
+  await runComparison({ ...run, protocol, tune: budget, seeds, splits, jobs, signal });
 }
 
 export async function tune(options: TuneArguments, { signal, onInterrupt }: CommandContext): Promise<void> {

@@ -7,6 +7,8 @@ import { readJson } from './json.js';
 import type { Config } from './config.js';
 import { memberConfigs } from './ensemble.js';
 import { merged } from './merged.js';
+import { PROTOCOLS } from './protocols.js';
+import type { ProtocolName, RawConfig } from './protocols.js';
 import { renamed } from './named.js';
 
 export interface NamedLearner {
@@ -26,18 +28,22 @@ export interface ComparisonConfig {
 
 /**
  * Reads a configuration with learners.
+ * @param protocol puts its split, tasks and metrics in place of the file's
  * @throws {InnerloopError} MISSING_FILE, IO; INVALID_OPTION, UNKNOWN_OPTION with the path of the option, in a learner too
  */
-export async function readComparison(path: string): Promise<ComparisonConfig> {
-  const comparison = await readLearners(path);
+export async function readComparison(path: string, protocol?: ProtocolName): Promise<ComparisonConfig> {
+  const comparison = await readLearners(path, protocol);
   if (comparison.base.learners === undefined)
     throw invalid('learners', 'missing', undefined, 'a list of { name, algorithm, … }');
   return comparison;
 }
 
 /** Reads any configuration as a comparison: without `learners` it has one, called as its algorithm. */
-export async function readLearners(path: string): Promise<ComparisonConfig> {
-  const value = await readJson(path, 'a configuration file');
+export async function readLearners(path: string, protocol?: ProtocolName): Promise<ComparisonConfig> {
+  const written = await readJson(path, 'a configuration file');
+  // What is wrong with the file is said of the file, and not of what the protocol makes of it.
+  if (protocol !== undefined) parseConfig(written);
+  const value = protocol === undefined ? written : PROTOCOLS[protocol].apply(written as RawConfig);
   const base = placed(parseConfig(value), path);
   // Where a configuration has learners, theirs count, because each may have another loss.
   if (base.learners === undefined) checkMetrics(base);

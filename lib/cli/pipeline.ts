@@ -224,6 +224,8 @@ interface Measures {
   candidates?: Candidates;
   /** A row is relevant from this label on; undefined leaves it to the metrics, which think of five stars. */
   threshold: number | undefined;
+  best: number | undefined;
+  gain: 'exponential' | 'linear' | undefined;
 }
 /** What the loss says, and what is ranked. @param tasks that are measured, where they are known */
 function standardOf({ model }: Config, tasks: TaskSet | undefined, candidates: Candidates | undefined): Standard {
@@ -240,11 +242,13 @@ function candidatesOf({ evaluation }: Config, tasks: TaskSet | undefined): Candi
 export function measures(config: Config, tasks?: TaskSet): Measures {
   const candidates = candidatesOf(config, tasks);
   const standard = standardOf(config, tasks, candidates);
-  const { metrics, threshold } = config.evaluation;
+  const { metrics, threshold, best, gain } = config.evaluation;
   return {
     metrics: metrics ?? [...standard.metrics],
     ...(candidates && { candidates }),
     threshold: threshold ?? standard.threshold,
+    best,
+    gain,
   };
 }
 

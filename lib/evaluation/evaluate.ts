@@ -74,7 +74,7 @@ export async function evaluate(
   const { head } = learner.model.spec;
   const loss = lossOf(head);
   const given = resolveOptions(options, 'evaluate', EVALUATE_OPTIONS);
-  const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain } = given;
+  const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain, best } = given;
   const { candidates = defaultCandidates(tasks) } = given;
   const names: readonly (string | CustomMetric)[] = given.metrics ?? standardFor(head, tasks, candidates).metrics;
   if (calibration !== undefined) {
@@ -93,7 +93,7 @@ export async function evaluate(
     checkMetric(head, metric, 'evaluate.metrics');
     checkVaried(metric, tasks, 'evaluate.metrics');
   }
-  const measured = { metrics: names, candidates, threshold, gain, trainRows, features, signal };
+  const measured = { metrics: names, candidates, threshold, gain, best, trainRows, features, signal };
   const groups = given.groups === undefined ? undefined : groupsOf(tasks, given.groups, 'evaluate.groups');
 
   const methods: MethodEvaluation[] = [];

@@ -1,4 +1,5 @@
 /** The metrics of one method on one task set: of its scores of the query rows, of candidates, and of lists. */
+import { invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
 import { describeCandidates, evaluateCandidates } from './candidates.js';
 import type { Candidates } from './candidates.js';
@@ -34,11 +35,13 @@ export async function measureMethod(
   rank: Scorer,
   options: Measured,
 ): Promise<Record<string, MetricResult>> {
-  const { candidates = 'query', threshold = DEFAULT_THRESHOLD, gain, trainRows, features, signal } = options;
+  const { candidates = 'query', threshold = DEFAULT_THRESHOLD, gain, best, trainRows, features, signal } = options;
   const metrics = metricsFor(kind, options.metrics);
   const among = metrics.filter((metric) => isAmong(candidates, metric));
+  if (best !== undefined && candidates !== 'query')
+    throw invalid('evaluation.best', 'is of query rows alone', best, "candidates: 'query', or threshold");
   const own = metrics.filter((metric) => !isAmong(candidates, metric));
-  const found = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain });
+  const found = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain, best });
   if (candidates !== 'query' && among.length > 0)
     Object.assign(found, await evaluateCandidates(rank, tasks, { candidates, metrics: among, threshold, signal }));
   // In the order asked for.

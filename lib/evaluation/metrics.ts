@@ -1,5 +1,6 @@
-import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
 import { InnerloopError, show } from '../foundation/errors.js';
 import type { ErrorCode } from '../foundation/errors.js';
 import { meanInterval } from './intervals.js';
@@ -60,9 +61,15 @@ type Settings = Omit<MetricSettings, 'k'>;
 
 /** @param labels all that are measured: the default gain depends on their range */
 function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
-  checkObject(options, 'evaluation', ['threshold', 'gain']);
-  const { threshold = DEFAULT_THRESHOLD, gain } = options;
+  checkObject(options, 'evaluation', ['threshold', 'gain', 'best']);
+  const { threshold = DEFAULT_THRESHOLD, gain, best } = options;
   checkNumber(threshold, 'evaluation.threshold');
+  if (best !== undefined) {
+    checkInteger(best, 'evaluation.best', 1);
+    if (gain !== undefined)
+      throw invalid('evaluation.gain', 'stands beside best, whose gains are 0 or 1', gain, 'one of the two');
+    return { threshold: 1, gain: 'linear', floor: 0 };
+  }
   if (gain !== undefined) checkOneOf(gain, 'evaluation.gain', ['exponential', 'linear']);
   let [low, high] = [0, 0];
   for (const label of labels) [low, high] = [Math.min(low, label), Math.max(high, label)];
@@ -162,7 +169,7 @@ export function metricOf(
   options: MetricOptions = {},
 ): number {
   checkTyped(labels, 'labels', 'Float32Array');
-  checkObject(options, 'options', ['threshold', 'gain']);
+  checkObject(options, 'options', ['threshold', 'gain', 'best']);
   const rows = { labels, scores, offsets: Int32Array.of(0, labels.length), keys: [''] };
   return Object.values(measure(rows, { ...options, metrics: [name] }))[0].perTask[0];
 }
@@ -176,7 +183,7 @@ interface ScoredRows {
 }
 
 function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, MetricResult> {
-  checkObject(options, 'evaluation', ['metrics', 'threshold', 'gain']);
+  checkObject(options, 'evaluation', ['metrics', 'threshold', 'gain', 'best']);
   const { metrics: names = DEFAULT_METRICS, ...rest } = options;
   if (!Array.isArray(names) || names.length === 0)
     throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
@@ -188,13 +195,22 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
   const { labels, scores, offsets } = rows;
   const window: TaskWindow = { labels, scores, order: new Int32Array(scores.length), start: 0, end: 0 };
   const sorted = metrics.some((metric) => metric.score === 'order');
+  const { best } = rest;
+  const relevance = best === undefined ? labels : bestRated(rows, best);
   const perTask = metrics.map(() => new Float64Array(offsets.length - 1).fill(NaN));
   for (let t = 0; t < offsets.length - 1; t++) {
     window.start = offsets[t];
     window.end = offsets[t + 1];
     if (window.start === window.end) continue;
     if (sorted) sortWindow(window);
-    for (let m = 0; m < metrics.length; m++) perTask[m][t] = metrics[m].compute(window);
+    // Where all rows are among the best, any order of them is as good.
+    const isTrivial = best !== undefined && window.end - window.start <= best;
+    for (let m = 0; m < metrics.length; m++) {
+      // A metric of one's own reads labels as they are.
+      if (best === undefined || metrics[m].score !== 'order' || typeof names[m] !== 'string')
+        perTask[m][t] = metrics[m].compute(window);
+      else if (!isTrivial) perTask[m][t] = metrics[m].compute({ ...window, labels: relevance });
+    }
   }
   return Object.fromEntries(
     metrics.map(({ name, better }, m) => [
@@ -202,6 +218,18 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
       { ...meanInterval(perTask[m]), perTask: perTask[m], ...(typeof names[m] !== 'string' && { better }) },
     ]),
   );
+}
+
+/** 1 for the so many best rated rows of each task; of equally rated ones at the last place those that a draw of the task puts first. */
+function bestRated({ labels, offsets }: ScoredRows, count: number): Float32Array {
+  const relevant = new Float32Array(labels.length);
+  for (let t = 0; t < offsets.length - 1; t++) {
+    const rows = Int32Array.from({ length: offsets[t + 1] - offsets[t] }, (_, i) => offsets[t] + i);
+    const drawn = random(0, 'evaluation.best', t).shuffle(rows);
+    const ranked = Array.from(drawn).sort((a, b) => labels[b] - labels[a]);
+    for (const row of ranked.slice(0, count)) relevant[row] = 1;
+  }
+  return relevant;
 }
 
 function checkScores({ labels, scores, offsets, keys }: ScoredRows, metrics: Metric[]): void {

@@ -22,6 +22,12 @@ export interface MetricOptions {
    */
   threshold?: number;
   /**
+   * In place of threshold: of the query rows of a task the so many best rated are relevant, and gains in nDCG are 0 or 1. Which
+   * of equally rated rows are among them is drawn, the same for every method; a task with no other rows has no value. Default:
+   * threshold says which.
+   */
+  best?: number;
+  /**
    * Gain of a label y in nDCG: exponential is 2^y − 1, linear is y; both refuse labels below 0. Default: exponential where all
    * labels measured are in 0 … 30, as ratings are; else y − min(0, lowest label measured), which any labels have.
    */
@@ -66,6 +72,12 @@ export interface EvaluateOptions {
    * 0.5).
    */
   threshold?: number;
+  /**
+   * In place of threshold: of the query rows of a task the so many best rated are relevant, and gains in nDCG are 0 or 1. Which
+   * of equally rated rows are among them is drawn, the same for every method; a task with no other rows has no value. Default:
+   * threshold says which.
+   */
+  best?: number;
   /**
    * Gain of a label y in nDCG: exponential is 2^y − 1, linear is y; both refuse labels below 0. Default: exponential where all
    * labels measured are in 0 … 30, as ratings are; else y − min(0, lowest label measured), which any labels have.

@@ -26,6 +26,13 @@ export const METRIC_OPTIONS = {
     defaultDoc: byLoss(({ threshold = DEFAULT_THRESHOLD }) => String(threshold)),
     doc: 'A row is relevant if its label is at least this: auc, precision, recall, hitrate, mrr, map.',
   },
+  best: {
+    kind: 'integer',
+    min: 1,
+    check: checkedLater,
+    defaultDoc: 'threshold says which',
+    doc: 'In place of threshold: of the query rows of a task the so many best rated are relevant, and gains in nDCG are 0 or 1. Which of equally rated rows are among them is drawn, the same for every method; a task with no other rows has no value.',
+  },
   gain: {
     kind: 'choice',
     of: ['exponential', 'linear'],

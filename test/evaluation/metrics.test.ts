@@ -326,3 +326,46 @@ test('a result table prints aligned, marks the best, and is JSON', async () => {
   assert.equal(markdown[5], '| popularité |               - |    **0.60** |');
   assert.equal(markdown[6], '| c          | **0.70 ± 0.01** |           - |');
 });
+
+test('the best rated rows of a task are relevant, in place of a threshold', async () => {
+  const labels = Float32Array.of(5, 2, 4, 1, 3);
+  const scores = Float64Array.of(1, 9, 8, 7, 0);
+  const measured = (name: string, best: number) => metricOf(name, labels, scores, { best });
+  // Of the list 2, 4, 1, 5, 3 the rows rated 5 and 4 are relevant: places 2 and 4.
+  assert.equal(measured('precision@2', 2), 1 / 2);
+  assert.equal(measured('recall@4', 2), 1);
+  assert.equal(measured('mrr@5', 2), 1 / 2);
+  const dcg = 1 / Math.log2(3) + 1 / Math.log2(5);
+  assert.ok(Math.abs(measured('ndcg@5', 2) - dcg / (1 + 1 / Math.log2(3))) < 1e-12);
+  assert.equal(
+    measured('auc', 2),
+    3 / 6,
+    'pairs in order: the row rated 4 is above two of three others, the one rated 5 above one',
+  );
+  assert.ok(Number.isNaN(measured('ndcg@5', 5)), 'any order is as good');
+  assert.equal(metricOf('mae', labels, Float64Array.from(labels), { best: 2 }), 0, 'errors are of the ratings');
+});
+
+test('of equally rated rows so many are relevant as there is room for, drawn alike for every method', async () => {
+  // Two are rated 5 and eight 4: of these, three are among the best five.
+  const set = tasksOf(...Array.from({ length: 400 }, () => [5, 5, 4, 4, 4, 4, 4, 4, 4, 4]));
+  const scores = Float64Array.from({ length: 4000 }, (_, i) => i % 10);
+  const measured = (metric: string, options: object, by = scores) =>
+    evaluateScores(set, by, { metrics: [metric], ...options })[metric];
+  const all = measured('precision@10', { best: 5 });
+  assert.ok(
+    all.perTask.every((value) => value === 5 / 10),
+    'never more, never fewer',
+  );
+  // The first three by score are rated 4, and each of the eight has three chances in eight.
+  const top = measured('precision@3', { best: 5 });
+  assert.ok(Math.abs(top.mean - 3 / 8) < 0.05, `${top.mean}`);
+  const other = measured(
+    'precision@3',
+    { best: 5 },
+    scores.map((score) => 2 * score),
+  );
+  assert.deepEqual(top.perTask, other.perTask);
+  assert.throws(() => measured('ndcg@3', { best: 0 }), typed('INVALID_OPTION', /evaluation\.best/));
+  assert.throws(() => measured('ndcg@3', { best: 2, gain: 'linear' }), typed('INVALID_OPTION', /evaluation\.gain/));
+});
