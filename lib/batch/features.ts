@@ -164,6 +164,20 @@ export interface BoundSequence {
 
 /** @internal Translates the dataset's columns into the model's vocabularies and copies them to the native core. */
 export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
+  const { columns, ...bound } = translateColumns(model, dataset);
+  const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
+  try {
+    return { ...bound, dataset, frame: model.ops.createFrame(model.native, { sides, columns }) };
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+/** @internal The columns that a model's inputs read, in its ids, by input. */
+export function translateColumns(
+  model: Model,
+  dataset: Dataset,
+): Omit<BoundDataset, 'dataset' | 'frame'> & { columns: NativeColumn[] } {
   const knownUsers = new Uint8Array(dataset.users.rows);
   const knownItems = new Uint8Array(dataset.items.rows);
   const sequences: BoundSequence[] = [];
@@ -201,19 +215,7 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
     sequences.push({ column, input: i, maxLength: input.maxLength, ids: map });
     return { side, ...lastIds(ids, column.offsets, input.maxLength) };
   });
-  const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
-  try {
-    return {
-      dataset,
-      frame: model.ops.createFrame(model.native, { sides, columns }),
-      knownUsers,
-      knownItems,
-      sequences,
-      features,
-    };
-  } catch (error) {
-    throw nativeError(error);
-  }
+  return { columns, knownUsers, knownItems, sequences, features };
 }
 
 /** The last `count` ids of every row. */

@@ -17,6 +17,7 @@ type ActionName =
   | 'evaluate'
   | 'report'
   | 'recommend'
+  | 'exportModel'
   | 'demo'
   | 'sinusoid'
   | 'bench'
@@ -163,6 +164,24 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
     .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
     .option('--json', 'one JSON document on stdout')
     .action(actions.recommend);
+
+  program
+    .command('export')
+    .description(
+      'write a saved model as an ONNX file: as it is, or adapted to a few ratings, with the catalog that it scores',
+    )
+    .argument('[ratings...]', 'item=rating: an item id, or a part of a title')
+    .option(MODEL, 'model.safetensors of a training run')
+    .option('-o, --output <file>', 'file to write, such as model.onnx')
+    .option('-r, --rating <item=rating>', 'the same, may be repeated', collect)
+    .option(
+      '--context <name=value>',
+      'a feature of the interactions, where the model reads any; may be repeated',
+      collect,
+    )
+    .option('-t, --title <feature>', 'item feature that holds the title (default: title, if there is one)')
+    .option('--json', 'one JSON document on stdout')
+    .action(actions.exportModel);
 
   addServiceCommands(program, context);
 

@@ -171,6 +171,21 @@ async function recommend(
   });
 }
 
+async function exportModel(
+  positional: string[],
+  options: Shared & { model?: string; output?: string; rating?: string[]; context?: string[]; title?: string },
+): Promise<void> {
+  const { exportFromFile } = await import('./export.js');
+  await exportFromFile({
+    ...options,
+    model: need(options.model, MODEL),
+    output: need(options.output, '-o, --output <file>'),
+    ratings: [...positional, ...(options.rating ?? [])],
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
+}
+
 async function demo(
   ratings: string[],
   { output, threads, json, web, port }: Shared & { output?: string; web?: true; port?: number },
@@ -249,6 +264,7 @@ try {
     evaluate,
     report,
     recommend,
+    exportModel,
     demo,
     sinusoid,
     bench,

@@ -7,6 +7,7 @@ import { membersOf } from '../learner/ensemble.js';
 import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
 import { loadPredictor } from '../serving/ensemble-file.js';
+import type { Support } from '../serving/support.js';
 import { DECIMAL, readContext } from './context.js';
 import { seconds } from './output.js';
 import type { Console } from './output.js';
@@ -131,14 +132,32 @@ export async function recommendFromFile(run: {
   console: Console;
   signal: AbortSignal;
 }): Promise<void> {
-  const { model, count = DEFAULT_COUNT, console, signal } = run;
-  const learner = await loadPredictor(model);
-  const [first] = membersOf(learner);
-  if (first.catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
-  const titles = new Titles(first.catalog.items, run.title);
-  const ratings = parseRatings(run.ratings, titles);
-  const context = readContext(run.context, first);
+  const { count = DEFAULT_COUNT, console, signal } = run;
+  const { learner, titles, ratings } = await openSaved(run.model, run.ratings, run.title);
+  const context = readContext(run.context, membersOf(learner)[0]);
   await recommend({ learner, ratings, count, titles, context, console, signal });
+}
+
+/** A saved model, and ratings as they were typed, as items of its catalog. */
+export async function openSaved(
+  model: string,
+  texts: readonly string[],
+  title: string | undefined,
+): Promise<{ learner: Learner | Ensemble; titles: Titles; ratings: Rating[] }> {
+  const learner = await loadPredictor(model);
+  const [{ catalog }] = membersOf(learner);
+  if (catalog === undefined) throw invalid('model', 'has no catalog', model, 'a model that was trained');
+  const titles = new Titles(catalog.items, title);
+  return { learner, titles, ratings: parseRatings(texts, titles) };
+}
+
+/** Ratings as a support set. */
+export function supportOf(ratings: readonly Rating[], context: FeatureValues | undefined): Support {
+  return {
+    items: ratings.map(({ item }) => item),
+    labels: ratings.map(({ value }) => value),
+    ...(context && { context }),
+  };
 }
 
 export async function recommend({
@@ -155,14 +174,7 @@ export async function recommend({
   const named = (item: string) => (titles.of(item) === undefined ? { item } : { item, title: titles.of(item) });
   const label = (item: string) => titles.of(item) ?? item;
   const started = performance.now();
-  const me = await learner.adapt(
-    {
-      items: ratings.map(({ item }) => item),
-      labels: ratings.map(({ value }) => value),
-      ...(context && { context }),
-    },
-    { signal },
-  );
+  const me = await learner.adapt(supportOf(ratings, context), { signal });
   const adaptSeconds = seconds(started);
   const recommendations = await me.recommend({ count, among, signal, ...(context && { context }) });
   console.result(`Ratings: ${ratings.map(({ item, value }) => `${label(item)} = ${value}`).join(', ') || 'none'}`);

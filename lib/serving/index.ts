@@ -17,3 +17,4 @@ export type { GivenContext, Support, UnknownIds } from './support.js';
 export type { ExplainOptions, Explanation } from './explain.js';
 export { loadLearner, saveLearner } from './persist.js';
 export type { LoadOptions } from './persist.js';
+export { exportOnnx, onnxModel } from './onnx.js';

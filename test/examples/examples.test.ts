@@ -76,6 +76,39 @@ test('examples: a service that adapts inside the request', async () => {
   }
 });
 
+const python = ['python3', '/usr/bin/python3'].find(
+  (command) => spawnSync(command, ['-c', 'import numpy'], { stdio: 'ignore' }).status === 0,
+);
+const noNumpy = python === undefined && 'no Python with NumPy';
+
+test('examples: NumPy alone reads a model file and predicts the same', { skip: noNumpy }, async () => {
+  const data = join(packageRoot(), 'data', 'ml-latest-small');
+  const features = [
+    { name: 'genres', kind: 'bag' as const },
+    { name: 'title', kind: 'categorical' as const },
+  ];
+  const source = {
+    interactions: { from: join(data, 'ratings.csv'), user: 'userId', item: 'movieId', label: 'rating' },
+    items: { from: join(data, 'movies.csv'), id: 'movieId', features },
+  };
+  const { learner } = await fit(source, { seed: 1, epochs: 1, baselines: false });
+  const model = join(folder, 'films.safetensors');
+  await saveLearner(learner, model);
+  const films = ['1', '296', '193609'];
+  const { status, stdout, stderr } = spawnSync(python!, [join(examples, 'read-with-numpy.py'), model, ...films], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  const nobody = await learner.adapt({ items: [], labels: [] });
+  const expected = await nobody.predict(films);
+  const lines = stdout.trim().split('\n');
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    films,
+  );
+  lines.forEach((line, k) => assert.ok(Math.abs(Number(line.split(' ')[1]) - expected[k]) < 1e-5, line));
+});
+
 test('examples: a search over 20 configurations', async () => {
   const lines = run('search-configurations.mjs', '1').split('\n');
   assert.equal(lines.filter((line) => /^dim \d+, rate [\d.]+: validation MAE 0\.\d{4}$/.test(line)).length, 20);
