@@ -1,10 +1,10 @@
 /**
- * Serving at scale, inside a process: `node dist/bench/scale.js [items]`. Prints what lists over a long catalogue take, and what it
+ * Serving at scale, inside a process: `node dist/bench/scale.js [items] [file]`. Prints, and writes to the file, what lists over a long catalogue take, and what it
  * takes to adapt to a thousand users and score for them in one call, beside the evaluation of the same rows.
  *
  * A machine may be shared: elapsed times are the least of several runs, and what is compared is processor time.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import {
   createLearner,
   datasetFromColumns,
@@ -16,7 +16,9 @@ import {
   train,
 } from '../lib/index.js';
 import type { Algorithm, BodySpec, Dataset, Learner, Support, TaskSet } from '../lib/index.js';
+import { addon } from '../lib/foundation/addon.js';
 import { random } from '../lib/foundation/random.js';
+import { describeMachine } from './machine.js';
 import { median } from './statistics.js';
 
 const THREADS = 2;
@@ -71,7 +73,12 @@ async function cost(run: () => Promise<unknown>): Promise<Cost> {
   return { elapsed: Math.min(...elapsed), main: main / runs, asleep: asleep / runs, all: median(all) };
 }
 
-function print(what: string, { elapsed, main, asleep, all }: Cost): void {
+const machine = describeMachine(addon());
+const costs: ({ what: string } & Cost)[] = [];
+
+function print(what: string, cost: Cost): void {
+  costs.push({ what, ...cost });
+  const { elapsed, main, asleep, all } = cost;
   const numbers = [elapsed, main, asleep, all].map((ms) => ms.toFixed(3).padStart(9));
   console.log(`${what.padEnd(58)}${numbers.join('')}`);
 }
@@ -145,9 +152,17 @@ let turn = 0;
 const fresh = () => Array.from({ length: 1000 }, (_, i) => ids[1 + ((i * 30_907 + turn++ * 403) % (ids.length - 1))]);
 print(`recommend 10 among 1,000 other ids each time`, await cost(() => me.recommend({ count: 10, among: fresh() })));
 print(`recommend 10 among the same 1,000 ids`, await cost(() => me.recommend({ count: 10, among: some })));
+print(`10 items like one of ${items}`, await cost(() => learner.similarItems(ids[1 + (turn++ % (ids.length - 1))])));
 print(`adapt to ${SUPPORT} interactions`, await cost(() => learner.adapt(support)));
 await many('ridge', learner, test);
 const small = made(50_000);
 const steps = maml({ steps: 5, learningRate: 0.01, adapt: ['mlp.*'] });
 const adapted = await learnerOn(small, steps, deep);
 await many('maml, 5 steps, 64-64', adapted.learner, adapted.test);
+if (process.argv[3] !== undefined) {
+  const rounded = costs.map(({ what, ...times }) => ({
+    what,
+    ...Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, Number(ms.toFixed(4))])),
+  }));
+  writeFileSync(process.argv[3], `${JSON.stringify({ machine, milliseconds: rounded }, undefined, 2)}\n`);
+}

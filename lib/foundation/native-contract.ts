@@ -281,6 +281,13 @@ export interface NativeOperations {
   ): Promise<NativeItemFeatures>;
   /** [rows, width] */
   readItemFeatures(features: NativeItemFeatures, rows: Int32Array): FloatArray;
+  /** The same of vectors [items, width] that no last layer reads. */
+  createItemVectors(vectors: FloatArray, items: number): NativeItemFeatures;
+  /** The rows nearest to one by the cosine of the angle, the nearest first, without itself. */
+  similarItems(
+    features: NativeItemFeatures,
+    options: { row: number; count: number; threads: number; token?: NativeToken },
+  ): Promise<{ rows: Int32Array; similarities: Float64Array }>;
   /** Gives the lists at once where that is quicker than to wake another thread. */
   rank(options: NativeRanking): NativeLists | Promise<NativeLists>;
   /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */

@@ -31,8 +31,21 @@ function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): n
   const { id: ids = [] } = table;
   checkLength(ids, `${side}.id`, undefined);
   if (ids.length === 0) throw invalid(`${side}.id`, 'no ids', table.id, 'one id for each entry of the features');
-  const before = learner.servedCatalog()[side].rows;
+  const catalog = learner.servedCatalog();
+  const before = catalog[side].rows;
   learner.checkIdle();
+  // What the learner has no column of could only be dropped.
+  const { features = {} } = table;
+  checkObject(
+    features,
+    `${side}.features`,
+    catalog[side].columns.map(({ name }) => name),
+  );
+  for (const [name, feature] of Object.entries(features)) {
+    const { kind } = catalog[side].columns.find((column) => column.name === name)!;
+    if (typeof feature === 'object' && feature !== null && feature.kind !== kind)
+      throw invalid(`${side}.features.${name}.kind`, `the learner's column is ${kind}`, feature.kind, kind);
+  }
   const id = ids[0];
   const one =
     side === 'items'

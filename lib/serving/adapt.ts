@@ -10,7 +10,8 @@ import { adaptOne } from './adapt-one.js';
 import { admitted } from './admission.js';
 import { CatalogCache } from './catalog-cache.js';
 import { itemVectorsOf, similarTo } from './item-vectors.js';
-import type { SimilarItem } from './item-vectors.js';
+import { itemColumns } from './item-terms.js';
+import type { SimilarItem, SimilarOptions } from './item-vectors.js';
 import { adaptMany, predictMany, recommendMany } from './many.js';
 import type { Served } from './many.js';
 import type { RecommendOptions } from './options.js';
@@ -78,8 +79,8 @@ declare module '../learner/learner.js' {
      */
     itemVectors(items: readonly (string | number)[]): Promise<FloatArray[]>;
 
-    /** The items whose vectors are nearest to one item's, by the cosine of the angle, the nearest first. @param options count: default 10 */
-    similarItems(item: string | number, options?: { count?: number }): Promise<SimilarItem[]>;
+    /** The items whose vectors are nearest to one item's, by the cosine of the angle, the nearest first. */
+    similarItems(item: string | number, options?: SimilarOptions): Promise<SimilarItem[]>;
 
     /** Frees the learner's parameters at once. What is called later, on it or on its personal models, is refused with DISPOSED. */
     dispose(): void;
@@ -127,12 +128,14 @@ Learner.prototype.itemVectors = async function (items) {
 };
 
 Learner.prototype.similarItems = async function (item, options = {}) {
-  checkObject(options, 'options', ['count']);
-  const { count = 10 } = options;
+  checkObject(options, 'options', ['count', 'columns', 'signal']);
+  const { count = 10, columns = [], signal } = options;
   checkInteger(count, 'options.count', 1);
+  checkSignal(signal, 'options.signal');
   const catalog = this.servedCatalog();
   const row = itemRow(catalog, item, 'item');
-  return similarTo(this, catalog, row, count);
+  const shown = itemColumns(catalog, columns, 'options.columns');
+  return admitted(this, () => similarTo(this, catalog, row, count, shown, signal));
 };
 
 Learner.prototype.dispose = function () {

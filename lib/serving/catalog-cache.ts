@@ -43,6 +43,7 @@ export class CatalogCache {
   readonly #catalog: Dataset;
   readonly #version: number;
   #features: Promise<NativeItemFeatures> | undefined;
+  #vectors: NativeItemFeatures | undefined;
   readonly #among = new WeakMap<object, { rows: Int32Array; sorted: Int32Array }>();
   readonly #pools = new Map<string, Pool>();
   /** Numbers of functions, which have no text to tell them apart. */
@@ -76,6 +77,8 @@ export class CatalogCache {
     this.#pools.clear();
     this.#features?.then((features) => ops.release(features)).catch(() => undefined);
     this.#features = undefined;
+    if (this.#vectors !== undefined) ops.release(this.#vectors);
+    this.#vectors = undefined;
   }
 
   /** Whether features are at hand. */
@@ -111,6 +114,11 @@ export class CatalogCache {
         itemSides: ITEM_SIDES,
       }),
     );
+  }
+
+  /** Vectors of every item that are no features of a last layer. @param make [items, width] */
+  vectorsBy(make: () => FloatArray): NativeItemFeatures {
+    return (this.#vectors ??= this.#learner.model.ops.createItemVectors(make(), this.#catalog.items.rows));
   }
 
   /** [rows, width] of features. */

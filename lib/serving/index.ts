@@ -10,7 +10,7 @@ export type { Recommendation } from './ranking.js';
 export { MIN_SUPPORT } from './options.js';
 export type { RecommendOptions } from './options.js';
 export type { ItemBoost, ItemFilter, ItemRecord, NumberCondition, TextCondition } from './item-terms.js';
-export type { SimilarItem } from './item-vectors.js';
+export type { SimilarItem, SimilarOptions } from './item-vectors.js';
 export type { Served } from './many.js';
 export type { PersonalModelJson } from './person-json.js';
 export type { GivenContext, Support, UnknownIds } from './support.js';

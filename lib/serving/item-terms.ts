@@ -94,6 +94,10 @@ export function valueOf(column: Column, row: number): ItemRecord[string] {
   return Array.from(idsOf(column, row), (id) => values[id]);
 }
 
+/** What an item has in these columns. @internal */
+export const valuesOf = (columns: readonly Column[], row: number): Omit<ItemRecord, 'item'> =>
+  Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)]));
+
 /** Columns of the items by name, checked. @internal */
 export function itemColumns(catalog: Dataset, names: readonly string[], field: string): Column[] {
   checkArray(names, field, 'columns of the items');

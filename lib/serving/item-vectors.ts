@@ -1,12 +1,12 @@
 /** Items as vectors, and which are alike. */
-import { invalid } from '../foundation/check.js';
-import type { Dataset, FloatArray } from '../foundation/contract.js';
+import { runNative } from '../foundation/addon.js';
+import type { Column, Dataset, FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { TextIndex } from '../foundation/text-index.js';
-import { topK } from '../foundation/top-k.js';
 import type { Learner } from '../learner/learner.js';
 import { CatalogCache } from './catalog-cache.js';
-import { unitVectors } from './diversity.js';
+import { valuesOf } from './item-terms.js';
+import type { ItemRecord } from './item-terms.js';
 import { NOBODY, rowOf } from './person.js';
 
 /**
@@ -14,9 +14,13 @@ import { NOBODY, rowOf } from './person.js';
  * embedding. @internal
  */
 export async function itemVectorsOf(learner: Learner, catalog: Dataset, rows: Int32Array): Promise<FloatArray> {
-  const { model } = learner;
-  if (model.head !== undefined)
+  if (learner.model.head !== undefined)
     return CatalogCache.of(learner, catalog).vectors(() => rowOf(learner, catalog, NOBODY, undefined), rows);
+  return embeddingsOf(learner, catalog, rows);
+}
+
+function embeddingsOf(learner: Learner, catalog: Dataset, rows: Int32Array): FloatArray {
+  const { model } = learner;
   const t = model.tensors.findIndex(({ name, embedding }) => embedding && name.startsWith('embedding.item.'));
   const input = model.spec.inputs.find(({ name }) => name === 'item');
   if (t < 0 || input?.kind !== 'categorical') {
@@ -42,6 +46,17 @@ export interface SimilarItem {
   item: string;
   /** Cosine of the angle between the vectors of the two items, −1 to 1. */
   similarity: number;
+  /** Of the item, where `columns` were asked for. */
+  columns?: Omit<ItemRecord, 'item'>;
+}
+
+/** Options of `learner.similarItems`. */
+export interface SimilarOptions {
+  /** Default 10. */
+  count?: number;
+  /** Columns of the items to return beside the ids: titles, say. */
+  columns?: readonly string[];
+  signal?: AbortSignal;
 }
 
 /** The items whose vectors point the way of one item's, the nearest first, without itself. @internal */
@@ -50,22 +65,28 @@ export async function similarTo(
   catalog: Dataset,
   row: number,
   count: number,
+  columns: readonly Column[],
+  signal: AbortSignal | undefined,
 ): Promise<SimilarItem[]> {
+  const { model } = learner;
   const { rows: items, keys } = catalog.items;
-  if (items < 2) throw invalid('learner', 'has no items', items, 'a catalog of items');
-  const all = Int32Array.from({ length: items }, (_, i) => i);
-  const vectors = await itemVectorsOf(learner, catalog, all);
-  const width = vectors.length / items;
-  const unit = unitVectors(vectors, items, width);
-  const cosine = new Float64Array(items).fill(-Infinity);
-  for (let i = 1; i < items; i++) {
-    if (i === row) continue;
-    let dot = 0;
-    for (let k = 0; k < width; k++) dot += unit[i * width + k] * unit[row * width + k];
-    cosine[i] = dot;
-  }
-  return Array.from(topK(cosine, Math.min(count, items - 2)), (i) => ({
-    item: keys.values[i],
-    similarity: Math.min(1, cosine[i]),
+  const cache = CatalogCache.of(learner, catalog);
+  const everything = () =>
+    embeddingsOf(
+      learner,
+      catalog,
+      Int32Array.from({ length: items }, (_, i) => i),
+    );
+  const vectors =
+    model.head === undefined
+      ? cache.vectorsBy(everything)
+      : await cache.features(() => rowOf(learner, catalog, NOBODY, undefined));
+  const { rows, similarities } = await runNative(signal, (token) =>
+    model.ops.similarItems(vectors, { row, count, threads: model.threads, token }),
+  );
+  return Array.from(rows, (found, i) => ({
+    item: keys.values[found],
+    similarity: similarities[i],
+    ...(columns.length > 0 && { columns: valuesOf(columns, found) }),
   }));
 }

@@ -8,7 +8,7 @@ import type { Learner } from '../learner/learner.js';
 import { ascending, CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
 import type { Pool } from './catalog-cache.js';
 import { diversify } from './diversity.js';
-import { itemColumns, valueOf } from './item-terms.js';
+import { itemColumns, valuesOf } from './item-terms.js';
 import type { ItemRecord } from './item-terms.js';
 import { itemVectorsOf } from './item-vectors.js';
 import { MIN_SUPPORT } from './options.js';
@@ -88,9 +88,7 @@ function described(
   return rows.map((row, i) => ({
     item: items.keys.values[row],
     score: clip && range !== undefined ? Math.min(range.max, Math.max(range.min, scores[i])) : scores[i],
-    ...(columns.length > 0 && {
-      columns: Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)])),
-    }),
+    ...(columns.length > 0 && { columns: valuesOf(columns, row) }),
   }));
 }
 

@@ -8,6 +8,7 @@
 #include "../layers/layer.h"
 #include "../serving/posterior_sample.h"
 #include "../serving/posterior_update.h"
+#include "../serving/similar_items.h"
 #include "batch.h"
 #include "call.h"
 #include "operations.h"
@@ -106,6 +107,54 @@ Napi::Value read_item_features(const Napi::CallbackInfo& info) {
                   out.Data() + i * features->width);
     }
     return out;
+  });
+}
+
+// (vectors, items): a handle, as createItemFeatures gives it, of vectors that no last layer reads.
+template <class T>
+Napi::Value create_item_vectors(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    auto features = std::make_shared<ItemFeatures<T>>();
+    features->values = copy<T, Aligned<T>>(info[0], "vectors");
+    if (!info[1].IsNumber()) throw Error("INVALID_OPTION", "items must be a number");
+    features->items = integer(info[1].As<Napi::Number>().DoubleValue(), 1, kMaxCount, "items");
+    const Index numbers = static_cast<Index>(features->values.size());
+    require(numbers > 0 && numbers % features->items == 0, "vectors must be of one length, one for each item");
+    features->width = numbers / features->items;
+    return wrap(info.Env(), std::move(features));
+  });
+}
+
+// (features, { row, count, threads, token? }): a promise of { rows, similarities }, the nearest first.
+template <class T>
+Napi::Value find_similar_items(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto features = unwrap<ItemFeatures<T>>(info[0]);
+    const Napi::Object options = object(info[1], "options");
+    require(features->items > 1, "there are no items");
+    const Index row = integer(options, "row", 1, static_cast<double>(features->items) - 1);
+    const Index count = std::min(features->items, integer(options, "count", 1, kMaxCount));
+    const int threads = static_cast<int>(integer(options, "threads", 1, 1024));
+    std::shared_ptr<Token> token;
+    if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
+    const auto found = std::make_shared<std::vector<Ranked>>();
+    return run_job(
+        info.Env(), threads, 2.0 * static_cast<double>(features->values.size()) <= kBriefWork, std::move(token),
+        [features, row, count, threads, found](const Poll& poll) {
+          *found = similar_items<T>(*features, row, count, threads, poll);
+        },
+        [found](Napi::Env env) -> Napi::Value {
+          auto rows = Napi::Int32Array::New(env, found->size());
+          auto similarities = Napi::Float64Array::New(env, found->size());
+          for (std::size_t i = 0; i < found->size(); ++i) {
+            rows.Data()[i] = (*found)[i].row;
+            similarities.Data()[i] = (*found)[i].score;
+          }
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("rows", rows);
+          out.Set("similarities", similarities);
+          return out;
+        });
   });
 }
 
@@ -311,6 +360,8 @@ void add_serving_operations(const Operations& operations) {
   operations.add("createItemPool", create_item_pool);
   operations.add("createItemFeatures", create_item_features<T>);
   operations.add("readItemFeatures", read_item_features<T>);
+  operations.add("createItemVectors", create_item_vectors<T>);
+  operations.add("similarItems", find_similar_items<T>);
   operations.add("rank", rank<T>);
   operations.add("sampleAdapted", sample_adapted<T>);
   operations.add("updateAdapted", update_adapted<T>);

@@ -8,6 +8,7 @@
 #include "../layers/layer.h"
 #include "../plan/work.h"
 #include "../runtime/thread_pool.h"
+#include "best.h"
 
 namespace innerloop {
 namespace {
@@ -17,37 +18,6 @@ namespace {
 constexpr Index kBlock = 1024, kUsers = 16, kRange = 32 * kBlock;
 // Rows that a model runs on in one call; between two calls it is checked whether to abort.
 constexpr Index kCalled = 8 * kBlock;
-
-bool better(const Ranked& a, const Ranked& b) { return a.key > b.key || (a.key == b.key && a.row < b.row); }
-
-// Keeps the best of what it was offered, as a heap with the worst of them at its root.
-class Best {
- public:
-  explicit Best(Index count) : count_(static_cast<std::size_t>(count)) {}
-  bool full() const { return heap_.size() == count_; }
-  const Ranked& worst() const { return heap_.front(); }
-  void offer(const Ranked& item) {
-    if (full()) {
-      if (!better(item, heap_.front())) return;
-      std::pop_heap(heap_.begin(), heap_.end(), better);
-      heap_.back() = item;
-    } else {
-      heap_.push_back(item);
-    }
-    std::push_heap(heap_.begin(), heap_.end(), better);
-  }
-  void offer(const Best& other) {
-    for (const Ranked& item : other.heap_) offer(item);
-  }
-  std::vector<Ranked> sorted() && {
-    std::sort(heap_.begin(), heap_.end(), better);
-    return std::move(heap_);
-  }
-
- private:
-  std::size_t count_;
-  std::vector<Ranked> heap_;
-};
 
 template <class T>
 struct Candidates {

@@ -8,6 +8,7 @@
 
 #include "../meta/inner_loop.h"
 #include "../task/adapted.h"
+#include "best.h"
 #include "item_features.h"
 
 namespace innerloop {
@@ -19,12 +20,6 @@ struct ItemPool {
   std::vector<std::int32_t> rows;  // else these, ascending
   std::vector<double> offset;      // by row of the catalogue, of the score; empty: 0
   std::vector<double> boost;       // by row of the catalogue, of the rank alone; empty: 0
-};
-
-struct Ranked {
-  double key;    // what the rank is by
-  double score;  // what predict gives
-  std::int32_t row;
 };
 
 // How the first output of a row becomes its score (lib/model/scores.ts).

@@ -168,4 +168,17 @@ test('items and users that are added are served by their features, in the units 
     assert.ok((await me.recommend({ count: 50 })).some((one) => one.item === 'like i4'));
   }
   assert.throws(() => learner.addItems({ features: {} }), /items\.id: no ids/);
+  // What no column takes would be dropped without a word.
+  assert.throws(
+    () => learner.addItems({ id: ['i9'], features: { prise: { kind: 'dense', values: [1] } } }),
+    /items\.features\.prise: no such option; did you mean price\?/,
+  );
+  assert.throws(
+    () => learner.addItems({ id: ['i9'], features: { price: { kind: 'categorical', values: ['1'] } } }),
+    /items\.features\.price\.kind: the learner's column is dense/,
+  );
+  assert.throws(
+    () => learner.addUsers({ id: ['u'], features: { price: { kind: 'dense', values: [1] } } }),
+    /expected one of age/,
+  );
 });

@@ -94,3 +94,18 @@ test('a frame of another model, whose kinds, widths or ids are not those of this
   });
   for (const each of [narrow, many, kinds]) assert.throws(each, /the frame belongs to another model/);
 });
+
+test('vectors of items that are not of one length, and rows that none has', async () => {
+  const vectors = ops.createItemVectors(Float64Array.of(0, 0, 1, 0, 2, 0), 3);
+  assert.deepEqual([...ops.readItemFeatures(vectors, Int32Array.of(2, 1))], [2, 0, 1, 0]);
+  for (const items of [0, 4, 7, 1.5, 2 ** 31]) assert.throws(() => ops.createItemVectors(new Float64Array(6), items));
+  assert.throws(() => ops.createItemVectors(new Float64Array(0), 1), /of one length/);
+  for (const row of [-1, 3, 2 ** 31 - 1])
+    assert.throws(() => ops.readItemFeatures(vectors, Int32Array.of(row)), /outside the catalogue/);
+  const { rows: near, similarities } = await ops.similarItems(vectors, { row: 1, count: 9, threads: 1 });
+  assert.deepEqual([[...near], [...similarities]], [[2], [1]]);
+  for (const row of [0, 3, -1, 0.5])
+    assert.throws(() => void ops.similarItems(vectors, { row, count: 1, threads: 1 }), /row must be an integer/);
+  const alone = ops.createItemVectors(Float64Array.of(1), 1);
+  assert.throws(() => void ops.similarItems(alone, { row: 1, count: 1, threads: 1 }), /there are no items/);
+});

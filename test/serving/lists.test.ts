@@ -14,6 +14,7 @@ import {
 } from '../../lib/algorithms/registry.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
+import { CatalogCache } from '../../lib/serving/catalog-cache.js';
 import { diversify } from '../../lib/serving/diversity.js';
 import { MIN_SUPPORT } from '../../lib/serving/options.js';
 import { CATALOG, everything, servedLearner } from '../fixtures/catalog.js';
@@ -223,16 +224,45 @@ function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return ab / Math.sqrt(aa * bb);
 }
 
-test('similar items are those of the nearest vectors', async () => {
+const BODIES: [string, Served][] = [
+  ['features of a last layer', { algorithm: ridge() }],
+  [
+    'embeddings',
+    {
+      algorithm: maml({ steps: 1 }),
+      inputs: [
+        { name: 'user', dim: 3 },
+        { name: 'item', dim: 3 },
+      ],
+      body: { kind: 'mf', user: 'user', item: 'item' },
+    },
+  ],
+];
+for (const [name, served] of BODIES)
+  test(`similar items are those of the nearest vectors: ${name}`, async () => {
+    const learner = await servedLearner(served);
+    const vectors = await learner.itemVectors(everything);
+    const similar = await learner.similarItems(5, { count: 20, columns: ['title'] });
+    const expected = everything
+      .filter((i) => i !== 5)
+      .map((i) => ({ item: String(i), similarity: cosine(vectors[i], vectors[5]) }))
+      .sort((a, b) => b.similarity - a.similarity);
+    assert.equal(similar.length, 20);
+    similar.forEach(({ item, similarity, columns }, k) => {
+      assert.ok(Math.abs(similarity - expected[k].similarity) < 1e-6);
+      assert.ok(Math.abs(similarity - cosine(vectors[Number(item)], vectors[5])) < 1e-6);
+      assert.ok(typeof columns!['title'] === 'string');
+    });
+    assert.ok(!similar.some(({ item }) => item === '5'));
+    assert.equal((await learner.similarItems(5, { count: 1e6 })).length, everything.length - 1);
+    await refuses(learner.similarItems('unheard of'), 'INVALID_OPTION', 'item');
+    await refuses(learner.similarItems(5, { columns: ['tilte'] }), 'UNKNOWN_OPTION', 'options.columns[0]');
+    await refuses(learner.similarItems(5, { signal: AbortSignal.abort() }), 'ABORTED');
+  });
+
+test('similar items do not keep the event loop', async () => {
   const learner = await servedLearner({ algorithm: ridge() });
-  const vectors = await learner.itemVectors(everything);
-  const similar = await learner.similarItems(5, { count: 20 });
-  const expected = everything
-    .filter((i) => i !== 5)
-    .map((i) => ({ item: String(i), similarity: cosine(vectors[i], vectors[5]) }))
-    .sort((a, b) => b.similarity - a.similarity);
-  assert.equal(similar.length, 20);
-  similar.forEach(({ similarity }, k) => assert.ok(Math.abs(similarity - expected[k].similarity) < 1e-6));
-  assert.ok(!similar.some(({ item }) => item === '5'));
-  await refuses(learner.similarItems('unheard of'), 'INVALID_OPTION');
+  await learner.similarItems(5);
+  const features = await CatalogCache.of(learner, learner.catalog!).features(() => assert.fail('they are at hand'));
+  assert.ok(learner.model.ops.similarItems(features, { row: 6, count: 1, threads: 1 }) instanceof Promise);
 });
