@@ -55,6 +55,23 @@ function changes(copy: Algorithm, factory: Factory): (keyof Algorithm)[] {
 
 const text = (value: unknown) => (typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? 'undefined'));
 
+/** Learners that are not their paper's method; `mse`: of ratings alone. What differs stands in their files. */
+const ALIKE: Readonly<Record<string, 'always' | 'mse'>> = {
+  mamo: 'always',
+  mwuf: 'always',
+  metaEmb: 'always',
+  tanp: 'always',
+  protoNets: 'mse',
+  lwa: 'mse',
+  nlba: 'mse',
+};
+
+/** What a learner is called in tables: `mamo-like`, where it is not the method of the paper. @internal */
+export function titleOf({ name, isOwn }: Pick<Algorithm, 'name' | 'isOwn'>, loss: string): string {
+  const alike = isOwn || !Object.hasOwn(ALIKE, name) ? undefined : ALIKE[name];
+  return alike === 'always' || alike === loss ? `${name}-like` : name;
+}
+
 /** What a file holds of an algorithm; `graph` says that the rest is a function, which no file holds. */
 export interface SavedAlgorithm {
   name: string;

@@ -15,7 +15,9 @@ import {
 } from '../scenarios/index.js';
 import type { EvidenceCandidate, Scenario } from '../scenarios/index.js';
 import { EVIDENCE_OPTIONS, FEW_SHOT_OPTIONS } from '../scenarios/options.js';
+import { titleOf } from '../algorithms/check.js';
 import type { Config } from './config.js';
+import { lossSpec } from './config-metrics.js';
 import type { ScenarioOptions } from './config-scenarios.js';
 import { fit, trainOptions } from './fit.js';
 import type { Fitted, Watch } from './fit.js';
@@ -58,10 +60,10 @@ export const SCENARIOS = {
     aliases: [[/^sets\b/, 'coldStart.sets']],
     joins: true,
     // Results name the algorithm.
-    label: (method, { name, config: { algorithm } }) =>
-      method === algorithm.name || method === `${algorithm.name}, not adapted`
-        ? name + method.slice(algorithm.name.length)
-        : method,
+    label: (method, { name, config: { algorithm, model } }) => {
+      const title = titleOf({ name: algorithm.name }, lossSpec(model.loss).loss);
+      return method === title || method === `${title}, not adapted` ? name + method.slice(title.length) : method;
+    },
     play: async (part, options = {}) => {
       const { prepared, learner, rows } = await fitted(part);
       const names = reportedSets(prepared, options.sets);

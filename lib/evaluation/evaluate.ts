@@ -10,6 +10,7 @@ import { parseListMetric } from './list-metrics.js';
 import type { Scorer } from './lists.js';
 import { fitMedianDecoder } from './median-decode.js';
 import type { MedianDecoder } from './median-decode.js';
+import { missedMinimum } from './inner-minimum.js';
 import { measureMethod, notesOf } from './measure.js';
 import { evaluateScores, parseMetric, queryLabels } from './metrics.js';
 import type { MetricResult } from './metrics.js';
@@ -21,7 +22,7 @@ import { resultTable } from './result-table.js';
 import type { ResultTable } from './result-table.js';
 import { isPredictor, membersOf, nameOf } from '../learner/ensemble.js';
 import type { Ensemble } from '../learner/ensemble.js';
-import type { Learner } from '../learner/learner.js';
+import { Learner } from '../learner/learner.js';
 import { trainedNotes } from '../learner/split.js';
 import { lossOf } from '../model/losses.js';
 import { scoresAs, scoresOf } from '../model/scores.js';
@@ -108,8 +109,13 @@ export async function evaluate(
     if (decoding !== undefined)
       methods.push(decodedMethod({ method, scores }, fitMedianDecoder(decoding, queryLabels(calibration!)), tasks));
   };
+  const minimum: string[] = [];
+  let unadapted: Float64Array = new Float64Array(0);
   for (const when of ['before', 'after'] as const) {
     const outputs = await learner.outputs(tasks, when, signal);
+    if (when === 'before') unadapted = outputs;
+    else if (learner instanceof Learner)
+      minimum.push(...(await missedMinimum(learner, tasks, unadapted, outputs, signal)));
     const others = calibration && (await learner.outputs(calibration, when, signal));
     const metric = metrics.find((name) => parseMetric(name).score !== 'order') ?? metrics[0] ?? 'auc';
     const name = when === 'before' ? `${nameOf(learner)}, not adapted` : nameOf(learner);
@@ -137,7 +143,11 @@ export async function evaluate(
     measured,
     methods.map((one) => one.metrics),
   );
-  const notes = [...ranked, ...new Set(membersOf(learner).flatMap((member) => trainedNotes(member, tasks)))];
+  const notes = [
+    ...ranked,
+    ...minimum,
+    ...new Set(membersOf(learner).flatMap((member) => trainedNotes(member, tasks))),
+  ];
   return { methods, table: { ...resultTable(methods), ...(notes.length > 0 && { notes }) } };
 }
 

@@ -1,4 +1,5 @@
 /** Several learners as one: the mean of what they predict. */
+import { titleOf } from '../algorithms/check.js';
 import { checkArray, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -29,7 +30,7 @@ export class Ensemble {
   /** `ensemble of 2 ridge, maml`. */
   get name(): string {
     const counts = new Map<string, number>();
-    for (const { algorithm } of this.members) counts.set(algorithm.name, (counts.get(algorithm.name) ?? 0) + 1);
+    for (const name of this.members.map(nameOf)) counts.set(name, (counts.get(name) ?? 0) + 1);
     return `ensemble of ${[...counts].map(([name, n]) => (n === 1 ? name : `${n} ${name}`)).join(', ')}`;
   }
 
@@ -115,7 +116,7 @@ export const isPredictor = (value: unknown): value is Learner | Ensemble =>
 
 /** @internal What a learner or an ensemble is called in tables. */
 export const nameOf = (predictor: Learner | Ensemble): string =>
-  predictor instanceof Ensemble ? predictor.name : predictor.algorithm.name;
+  predictor instanceof Ensemble ? predictor.name : titleOf(predictor.algorithm, predictor.model.spec.head.loss);
 
 /** @internal The learners that something is made of. */
 export const membersOf = (predictor: Learner | Ensemble): readonly Learner[] =>

@@ -60,7 +60,7 @@ test('an ensemble predicts the mean of its members, measured and served', async 
   const { methods, table } = await evaluate(ensemble, sets.test, { metrics: ['mae'] });
   assert.deepEqual(
     methods.map(({ method }) => method),
-    ['ensemble of ridge, maml, mamo, not adapted', 'ensemble of ridge, maml, mamo'],
+    ['ensemble of ridge, maml, mamo-like, not adapted', 'ensemble of ridge, maml, mamo-like'],
   );
   assert.deepEqual(methods[1].scores, outputs);
   assert.match(table.notes!.join(' '), /were trained on/, 'the members saw these users');

@@ -1,0 +1,31 @@
+/** Whether implicit MAML reached the minimum that its derivative takes for granted. */
+import type { TaskSet } from '../foundation/contract.js';
+import type { Learner } from '../learner/learner.js';
+
+/** More than this share of what adaptation changes, and the minimum counts as missed. */
+const TOLERATED = 0.05;
+
+/**
+ * Predictions after twice the inner steps, beside those after K: at the minimum they are the same.
+ *
+ * @param before predictions without adaptation @param after those after K steps
+ * @returns what is to be said of a minimum that K steps miss @internal
+ */
+export async function missedMinimum(
+  learner: Learner,
+  tasks: TaskSet,
+  before: Float64Array,
+  after: Float64Array,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const { solver, steps, name } = learner.algorithm;
+  if (solver !== 'implicit' || steps === 0) return [];
+  const further = await learner.outputs(tasks, 'after', signal, { ...learner.innerLoop(), steps: 2 * steps });
+  const distance = (a: Float64Array, b: Float64Array) => Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]) ** 2, 0));
+  const moved = distance(after, before);
+  const share = distance(further, after) / moved;
+  if (!(share > TOLERATED)) return [];
+  return [
+    `${name}: ${steps} steps miss the inner minimum, at which its derivative is that of the meta-loss: with ${2 * steps} the predictions move on by ${(100 * share).toFixed(0)} % of what adaptation changes. More steps, a larger inner rate, or inner: 'adam'.`,
+  ];
+}
