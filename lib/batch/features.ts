@@ -38,6 +38,13 @@ export const INPUT_CHOICE = {
     max: dim.max,
     doc: 'Embedding width; required for ids, categorical, bag and sequence columns; of dense ones only factorization machines have one.',
   },
+  init: INPUT_OPTIONS.categorical.init,
+  minCount: {
+    kind: 'integer',
+    min: 1,
+    default: 1,
+    doc: 'Of user and item, and of sequences: an id in fewer of the rows that training sees is read as “unknown”, and shares its embedding.',
+  },
   pooling: { ...INPUT_OPTIONS.bag.pooling, doc: 'Bags only: how the embeddings of a row’s ids are combined.' },
   maxLength: {
     kind: maxLength.kind,
@@ -70,50 +77,62 @@ export function describeInputs(dataset: Dataset, choices: readonly InputChoice[]
   return choices.map((choice: unknown, i) => {
     const field = `inputs[${i}]`;
     resolveOptions(choice, field, INPUT_CHOICE);
-    const { name, dim, pooling, maxLength } = choice as InputChoice;
+    const { name, dim, pooling, maxLength, init, minCount } = choice as InputChoice;
+    const start = init === undefined ? {} : { init };
     if (name === 'user' || name === 'item') {
       checkOption(dim, `${field}.dim`, INPUT_CHOICE.dim);
-      const vocabulary = seenIds(dataset, name, rows);
-      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, vocabulary };
+      const vocabulary = seenIds(dataset, name, rows, minCount);
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, ...start, vocabulary };
     }
     const { column } = findColumn(dataset, name, `${field}.name`);
     if (column.kind === 'dense') {
+      if (init !== undefined)
+        throw invalid(`${field}.init`, 'is of embeddings, which a dense input has not', init, 'none');
+      refuseMinCount(minCount, field, 'a dense column');
       return { name, kind: 'dense', size: column.size, ...(dim === undefined ? {} : { dim }) };
     }
     checkOption(dim, `${field}.dim`, INPUT_CHOICE.dim);
     if (column.kind === 'sequence') {
       if (maxLength !== undefined) checkInteger(maxLength, `${field}.maxLength`, 1, column.maxLength);
-      const vocabulary = seenIds(dataset, 'item', rows);
+      const vocabulary = seenIds(dataset, 'item', rows, minCount);
       return {
         name,
         kind: 'sequence',
         cardinality: vocabulary.length,
         dim: dim!,
         maxLength: maxLength ?? column.maxLength,
+        ...start,
         vocabulary,
       };
     }
+    refuseMinCount(minCount, field, `a ${column.kind} column, whose own minCount is in the data`);
     const vocabulary = [...column.vocabulary.values];
     if (column.kind === 'categorical')
-      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, vocabulary };
+      return { name, kind: 'categorical', cardinality: vocabulary.length, dim: dim!, ...start, vocabulary };
     return {
       name,
       kind: 'bag',
       cardinality: vocabulary.length,
       dim: dim!,
       pooling,
+      ...start,
       vocabulary,
     };
   });
 }
 
-/** The ids of users or items that occur in `rows`, after "unknown". */
-function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array): string[] {
+function refuseMinCount(minCount: number | undefined, field: string, of: string): void {
+  if (minCount !== undefined && minCount !== 1)
+    throw invalid(`${field}.minCount`, `means nothing of ${of}`, minCount, 'none: it is of ids of users and items');
+}
+
+/** The ids of users or items that occur in `rows` so often, after "unknown". */
+function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array, minCount = 1): string[] {
   const table = name === 'user' ? dataset.users : dataset.items;
-  const seen = new Uint8Array(table.rows);
+  const counts = new Int32Array(table.rows);
   const ids = dataset[name];
-  for (const row of rows) seen[ids[row]] = 1;
-  return table.keys.values.filter((_, id) => id === 0 || seen[id] === 1);
+  for (const row of rows) counts[ids[row]]++;
+  return table.keys.values.filter((_, id) => id === 0 || counts[id] >= minCount);
 }
 
 function findColumn(dataset: Dataset, name: string, field: string): { column: Column; side: number } {

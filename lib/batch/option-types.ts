@@ -9,6 +9,16 @@ export interface InputChoice {
    * one.
    */
   dim?: number;
+  /**
+   * Standard deviation of the embedding’s fresh rows: near 0 a row that training hardly touches stays neutral. Default: 0.1;
+   * 0.01 for the linear terms of fm.
+   */
+  init?: number;
+  /**
+   * Of user and item, and of sequences: an id in fewer of the rows that training sees is read as “unknown”, and shares its
+   * embedding. Default: 1.
+   */
+  minCount?: number;
   /** Bags only: how the embeddings of a row’s ids are combined. Default: mean. */
   pooling?: 'mean' | 'sum';
   /** Sequences only: at most so many ids, the most recent ones. Default: as many as the column has. */

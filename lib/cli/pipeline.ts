@@ -11,7 +11,7 @@ import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { describeInputs } from '../batch/features.js';
-import { openDataset, rowWeights } from '../data/index.js';
+import { addItemStatistics, ITEM_STATISTICS, openDataset, rowWeights } from '../data/index.js';
 import type { DataSource } from '../data/index.js';
 import { createLearner } from '../learner/learner.js';
 import type { Ensemble } from '../learner/ensemble.js';
@@ -66,6 +66,8 @@ export async function divide(
     dataset.weight = await named(/^weights/, 'rows.$&', async () =>
       rowWeights(dataset, { ...weights, rows: split.trainRows }),
     );
+  if (config.model.inputs.some(({ name }) => (ITEM_STATISTICS as readonly string[]).includes(name)))
+    addItemStatistics(dataset, split.trainRows);
   const validationNames = chooseValidation(config, split);
   const validation =
     validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));

@@ -21,3 +21,4 @@ export type {
   ValueOptions,
 } from './source.js';
 export { DEFAULT_NULLS } from './table-source.js';
+export { addItemStatistics, ITEM_STATISTICS } from './item-statistics.js';

@@ -18,6 +18,11 @@ export interface CategoricalInput {
   cardinality: number;
   /** Embedding width. */
   dim: number;
+  /**
+   * Standard deviation of the embedding’s fresh rows: near 0 a row that training hardly touches stays neutral. Default: 0.1;
+   * 0.01 for the linear terms of fm.
+   */
+  init?: number;
   /** Text of each id, as many as the cardinality, where the model works on a dataset; id 0 is "missing or unknown". */
   vocabulary?: readonly string[];
 }
@@ -32,6 +37,11 @@ export interface BagInput {
   dim: number;
   /** How the embeddings of a row’s ids are combined; an empty bag is the zero vector. Default: mean. */
   pooling?: 'mean' | 'sum';
+  /**
+   * Standard deviation of the embedding’s fresh rows: near 0 a row that training hardly touches stays neutral. Default: 0.1;
+   * 0.01 for the linear terms of fm.
+   */
+  init?: number;
   /** Text of each id, as many as the cardinality, where the model works on a dataset; id 0 is "missing or unknown". */
   vocabulary?: readonly string[];
 }
@@ -46,6 +56,11 @@ export interface SequenceInput {
   dim: number;
   /** Ids a row may hold, oldest first; of longer lists the newest count. */
   maxLength: number;
+  /**
+   * Standard deviation of the embedding’s fresh rows: near 0 a row that training hardly touches stays neutral. Default: 0.1;
+   * 0.01 for the linear terms of fm.
+   */
+  init?: number;
   /** Text of each id, as many as the cardinality, where the model works on a dataset; id 0 is "missing or unknown". */
   vocabulary?: readonly string[];
 }

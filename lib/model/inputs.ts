@@ -11,6 +11,12 @@ const NAME = {
   doc: 'Names the input in rows, and its embedding among the parameters.',
 } as const;
 const DIM = { kind: 'integer', min: 1, max: 65536, required: true, doc: 'Embedding width.' } as const;
+const INIT = {
+  kind: 'number',
+  min: 0,
+  defaultDoc: '0.1; 0.01 for the linear terms of fm',
+  doc: 'Standard deviation of the embedding’s fresh rows: near 0 a row that training hardly touches stays neutral.',
+} as const;
 const CARDINALITY = {
   kind: 'integer',
   min: 1,
@@ -35,7 +41,7 @@ export const INPUT_OPTIONS = {
       doc: 'Of factorization machines alone, which need it: width of each value’s embedding.',
     },
   },
-  categorical: { name: NAME, cardinality: CARDINALITY, dim: DIM, vocabulary: VOCABULARY },
+  categorical: { name: NAME, cardinality: CARDINALITY, dim: DIM, init: INIT, vocabulary: VOCABULARY },
   bag: {
     name: NAME,
     cardinality: CARDINALITY,
@@ -46,6 +52,7 @@ export const INPUT_OPTIONS = {
       default: 'mean',
       doc: 'How the embeddings of a row’s ids are combined; an empty bag is the zero vector.',
     },
+    init: INIT,
     vocabulary: VOCABULARY,
   },
   sequence: {
@@ -59,6 +66,7 @@ export const INPUT_OPTIONS = {
       required: true,
       doc: 'Ids a row may hold, oldest first; of longer lists the newest count.',
     },
+    init: INIT,
     vocabulary: VOCABULARY,
   },
 } as const satisfies Record<string, OptionTable>;

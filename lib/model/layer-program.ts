@@ -25,6 +25,11 @@ const POOLING = INPUT_OPTIONS.bag.pooling.default;
 /** Standard deviation of a fresh embedding. */
 const EMBEDDING_SCALE = 0.1;
 
+/** A constant start, as that of biases, stays; the input's own deviation takes the place of any other. */
+function initialOf({ init }: IdInput, given: Initial = { kind: 'normal', deviation: EMBEDDING_SCALE }): Initial {
+  return init === undefined || given.kind === 'constant' ? given : { kind: 'normal', deviation: init };
+}
+
 /** Inputs that hold ids, which have embeddings. */
 export type IdInput = Exclude<InputSpec, { kind: 'dense' }>;
 
@@ -80,12 +85,8 @@ export class Program {
   }
 
   /** A table with a row for each id of an input. */
-  table(
-    name: string,
-    input: IdInput,
-    width: number,
-    initial: Initial = { kind: 'normal', deviation: EMBEDDING_SCALE },
-  ): number {
+  table(name: string, input: IdInput, width: number, given?: Initial): number {
+    const initial = initialOf(input, given);
     const t = this.tensor(name, [input.cardinality, width], initial);
     this.tensors[t] = { ...this.tensors[t], embedding: true };
     this.#native.tensors[t].input = this.inputs.indexOf(input);
