@@ -14,8 +14,6 @@ import type { Support } from './support.js';
 
 type Ids = readonly (string | number)[];
 
-const countOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
-
 /** @internal @returns undefined where any support tells more, or anything is wrong: nothing has been done then */
 export async function adaptPlain(
   learner: Learner,
@@ -27,7 +25,7 @@ export async function adaptPlain(
   const rows = ManyRows.for(
     learner,
     catalog,
-    supports.reduce((sum, support) => sum + countOf(support?.items), 0),
+    supports.map((support) => support?.items),
   );
   if (rows === undefined) return undefined;
   const users: PlainUser[] = [];
@@ -69,9 +67,9 @@ export async function predictPlain(
   const people = 'people' in users ? users.people : undefined;
   const supports = 'supports' in users ? users.supports : [];
   const count = people?.length ?? supports.length;
-  let total = 0;
-  for (let u = 0; u < count; u++) total += countOf(items(u)) + countOf(supports[u]?.items);
-  const rows = ManyRows.for(learner, catalog, total);
+  const lists: unknown[] = supports.map((support) => support?.items);
+  for (let u = 0; u < count; u++) lists.push(items(u));
+  const rows = ManyRows.for(learner, catalog, lists);
   if (rows === undefined) return undefined;
   const begins = new Int32Array(count);
   const biases = new Float64Array(count);

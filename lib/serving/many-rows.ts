@@ -37,9 +37,13 @@ export class ManyRows {
   /** As given, by row. */
   readonly #given: Float64Array;
   readonly #begin: number[] = [0];
+  /** Rows of the items of each list of ids; 0 for those that the catalog lacks. */
+  readonly #rowsOf: Map<unknown, Int32Array>;
   #length = 0;
 
-  private constructor(learner: Learner, catalog: Dataset, rows: number) {
+  private constructor(learner: Learner, catalog: Dataset, lists: readonly unknown[]) {
+    const rows = lists.reduce<number>((sum, list) => sum + (Array.isArray(list) ? list.length : 0), 0);
+    this.#rowsOf = rowsOfLists(catalog, lists);
     this.#learner = learner;
     this.#catalog = catalog;
     this.#readsUsers = readsUsers(learner);
@@ -49,8 +53,11 @@ export class ManyRows {
     this.#given = new Float64Array(rows);
   }
 
-  /** Undefined where a model needs more than items and labels, or draws negatives. @param rows at most so many */
-  static for(learner: Learner, catalog: Dataset, rows: number): ManyRows | undefined {
+  /**
+   * Undefined where a model needs more than items and labels, or draws negatives.
+   * @param lists of item ids, of all supports and queries that will be added, as they stand there
+   */
+  static for(learner: Learner, catalog: Dataset, lists: readonly unknown[]): ManyRows | undefined {
     const bound = learner.bind(catalog);
     const { head } = learner.model.spec;
     const isPlain =
@@ -58,7 +65,7 @@ export class ManyRows {
       contextNames(bound).length === 0 &&
       (head.also ?? []).length === 0 &&
       lossOf(head).ranks !== true;
-    return isPlain ? new ManyRows(learner, catalog, rows) : undefined;
+    return isPlain ? new ManyRows(learner, catalog, lists) : undefined;
   }
 
   /**
@@ -77,7 +84,7 @@ export class ManyRows {
     const from = this.#length;
     let to = from;
     let unknownItems: string[] | undefined;
-    const rows = rowsInCatalog(this.#catalog, items);
+    const rows = this.#rowsOf.get(items)!;
     for (let i = 0; i < items.length; i++) {
       const item: unknown = items[i];
       const y: unknown = labels[i];
@@ -116,7 +123,7 @@ export class ManyRows {
   /** Adds the query rows of the user whose support came before. False where an id is unknown: nothing is added. */
   query(user: number, ids: readonly (string | number)[]): boolean {
     const from = this.#length;
-    const rows = rowsInCatalog(this.#catalog, ids);
+    const rows = this.#rowsOf.get(ids)!;
     if (rows.includes(0)) return false;
     this.#items.set(rows, from);
     this.#users.fill(user, from, (this.#length = from + ids.length));
@@ -155,4 +162,16 @@ export class ManyRows {
       rows: { begin: Int32Array.from(this.#begin), sides, overrides: [], labels: this.#labels.subarray(0, n) },
     };
   }
+}
+
+/** All lists are looked up together, and one that stands there again is looked up once. */
+function rowsOfLists(catalog: Dataset, lists: readonly unknown[]): Map<unknown, Int32Array> {
+  const rowsOf = new Map<unknown, Int32Array>();
+  const own = [...new Set(lists)].filter((list): list is unknown[] => Array.isArray(list));
+  const ids: unknown[] = [];
+  for (const list of own) for (let i = 0; i < list.length; i++) ids.push(list[i]);
+  const rows = rowsInCatalog(catalog, ids);
+  let at = 0;
+  for (const list of own) rowsOf.set(list, rows.subarray(at, (at += list.length)));
+  return rowsOf;
 }

@@ -365,11 +365,14 @@ export function itemRow(catalog: Dataset, id: string | number, field: string): n
 const unknownItem = (id: unknown, field: string) =>
   invalid(field, 'no such item in the catalog', id, 'an item id of the training data');
 
+/** Of shorter lists it is quicker to look all up than to see whether they are in catalog order. */
+const LONG = 64;
+
 /** @internal Rows of items by id; 0 for ids that the catalog lacks, and for what is no id. */
 export function rowsInCatalog({ items: { keys } }: Dataset, ids: readonly unknown[]): Int32Array {
   // Ids in catalog order, such as those of the whole catalog, need no look-up.
   let run = 0;
-  if (typeof ids[0] === 'string') {
+  if (ids.length >= LONG && typeof ids[0] === 'string') {
     const first = keys.idOf(ids[0]);
     while (first > 0 && run < ids.length && ids[run] === keys.values[first + run]) run++;
     if (run === ids.length) return Int32Array.from({ length: run }, (_, i) => first + i);
