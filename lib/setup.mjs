@@ -3,10 +3,13 @@
  * ran. With `--library` it leaves out what only checking needs (the workspace `test` and the compilation of tests and benchmarks),
  * which is most of the first install. Plain JavaScript without dependencies, since it runs before there are any.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
+  mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -16,6 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,16 +38,22 @@ const isWindows = process.platform === 'win32';
 checkNode();
 // What is complete already stays complete.
 const libraryOnly = process.argv.includes('--library') && !isWhole();
-step('dependencies', needsDependencies, installDependencies);
-step('native core', needsNative, buildNative);
-step('SQLite for the tests', needsSqlite, buildSqlite);
-step('TypeScript', needsTypeScript, buildTypeScript);
+await step('dependencies', needsDependencies, installDependencies);
+await step('native core', needsNative, buildNative);
+// Each of these two occupies one processor, for about as long.
+const sqliteBuilt = needsSqlite() ? buildSqlite() : undefined;
+await step('TypeScript', needsTypeScript, buildTypeScript);
+await step(
+  'SQLite for the tests',
+  () => sqliteBuilt !== undefined,
+  () => sqliteBuilt,
+);
 
-function step(name, needed, run) {
+async function step(name, needed, run) {
   if (!needed()) return;
   const started = performance.now();
   process.stderr.write(`setup: ${name} ... `);
-  run();
+  await run();
   process.stderr.write(`${((performance.now() - started) / 1000).toFixed(1)} s\n`);
 }
 
@@ -160,14 +170,19 @@ function sqlite(...names) {
 }
 
 /** About a minute where no binary can be fetched. Without it those tests are skipped by name. */
-function buildSqlite() {
-  const ran = run(isWindows ? 'npm.cmd' : 'npm', [
-    'rebuild',
-    'better-sqlite3',
-    '--ignore-scripts=false',
-    '--loglevel=error',
-  ]);
-  if (!ran.ok) writeFileSync(sqlite(NOT_BUILT), ran.output);
+async function buildSqlite() {
+  const npm = isWindows ? 'npm.cmd' : 'npm';
+  const log = join(mkdtempSync(join(tmpdir(), 'innerloop-sqlite-')), 'log');
+  const output = openSync(log, 'w');
+  const child = spawn(npm, ['rebuild', 'better-sqlite3', '--ignore-scripts=false', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', output, output],
+    shell: isWindows,
+  });
+  const status = await new Promise((done) => child.once('exit', done).once('error', done));
+  closeSync(output);
+  if (status !== 0) writeFileSync(sqlite(NOT_BUILT), `${status instanceof Error ? status.message : readFileSync(log)}`);
+  rmSync(dirname(log), { recursive: true });
 }
 
 // -------------------------------------------------------------------------------------------------------- TypeScript
