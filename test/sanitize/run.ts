@@ -29,7 +29,7 @@ async function step(name: string, run: () => Promise<string>): Promise<void> {
 
 for (const kind of ['address', 'thread'] as const satisfies Kind[]) {
   if (!kind.includes(values.only)) continue;
-  const sanitizer = await prepare(kind);
+  const sanitizer = await prepare(kind, values.quick);
   if ('skipped' in sanitizer) {
     console.log(`SKIPPED ${kind}: ${sanitizer.skipped}`);
     skipped++;

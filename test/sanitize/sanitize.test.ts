@@ -9,7 +9,7 @@ const EXPLAIN = { address: 'AddressSanitizer and UndefinedBehaviorSanitizer', th
 // One run goes on while the other is built.
 let built = Promise.resolve();
 const runs = (['address', 'thread'] as const satisfies Kind[]).map((kind) => {
-  const sanitizer = built.then(() => prepare(kind));
+  const sanitizer = built.then(() => prepare(kind, true));
   built = sanitizer.then(
     () => undefined,
     () => undefined,
