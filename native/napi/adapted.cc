@@ -22,7 +22,7 @@ Napi::Value adapt(const Napi::CallbackInfo& info) {
     const bool factor = !packed || options.Get("factor").ToBoolean();
     const auto result = std::make_shared<std::vector<Adapted<T>>>();
     return run_reading<Sync>(
-        info.Env(), c, Sync || is_brief(*c, Wanted::adapted),
+        info.Env(), c, length_of(*c, Wanted::adapted),
         [c, factor, result](const Poll& poll) { *result = run_adapt(c->inputs(poll), factor); },
         [packed, result](Napi::Env env) -> Napi::Value {
           Napi::Array out = Napi::Array::New(env, result->size());
@@ -99,7 +99,7 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
       require(!variance || after || each->has_posterior(), "only a last layer in closed form has a variance");
     const auto result = std::make_shared<QueryOutputs<T>>();
     return run_reading<Sync>(
-        info.Env(), c, Sync || is_brief(*c, after ? Wanted::adapted : Wanted::outputs),
+        info.Env(), c, length_of(*c, after ? Wanted::adapted : Wanted::outputs),
         [c, before, after, variance, starts, result](const Poll& poll) {
           const Prediction<T> wanted{.before = before,
                                      .after = after,

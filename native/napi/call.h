@@ -33,9 +33,15 @@ inline Direction read_direction(const Napi::CallbackInfo& info) {
   return enumerator<Direction>(object(info[0], "options"), "direction");
 }
 
+// How long a call takes. Work that is too little to share is for one thread. A gradient makes, beside its work, tables
+// of the size of the parameters.
 template <class T>
-bool is_brief(const Call<T>& call, Wanted wanted) {
-  return work_of(call.inner, *call.batch, wanted) <= kBriefWork;
+Length length_of(Call<T>& call, Wanted wanted) {
+  constexpr std::size_t kSmall = 1 << 16;
+  const double work = work_of(call.inner, *call.batch, wanted);
+  if (work > kInstantWork || call.store->model->device) return length_of(work);
+  call.threads = 1;
+  return wanted != Wanted::gradients || call.store->values->size() <= kSmall ? Length::instant : Length::brief;
 }
 
 template <class T>
@@ -46,7 +52,7 @@ std::shared_lock<std::shared_timed_mutex> lock_rates(const Call<T>& call) {
 // A promise of what `finish` makes of the work, or that itself. Either holds the parameters against an update; the
 // event loop does not wait for one that runs.
 template <bool Sync, class T>
-Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, bool brief, Work work, Finish finish) {
+Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, Length length, Work work, Finish finish) {
   if constexpr (Sync) {
     call->threads = 1;
     const auto lock = share_now(*call->store);
@@ -54,7 +60,7 @@ Napi::Value run_reading(Napi::Env env, const std::shared_ptr<Call<T>>& call, boo
     return run_inline(env, work, finish);
   } else {
     return run_job(
-        env, call->threads, brief, call->token,
+        env, call->threads, length, call->token,
         [call, work = std::move(work)](const Poll& poll) {
           const std::shared_lock lock(call->store->mutex);
           const auto rates_lock = lock_rates(*call);

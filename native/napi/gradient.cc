@@ -13,11 +13,12 @@ template <class T>
 Napi::Value meta_gradient_(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
+    const Length length = length_of(*c, Wanted::gradients);
     const Direction way = read_direction(info);
     const bool sparse = is_sparse(info);
     const auto result = std::make_shared<MetaGradient<T>>();
     return run_job(
-        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        info.Env(), c->threads, length, c->token,
         [c, way, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex);
           const auto rates_lock = lock_rates(*c);
@@ -41,13 +42,14 @@ template <class T>
 Napi::Value hessian_vector_product_(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
+    const Length length = length_of(*c, Wanted::gradients);
     const std::shared_ptr<Store<T>> vector = unwrap<Store<T>>(object(info[0], "options").Get("vector"));
     require(vector->model == c->store->model && vector != c->store, "the vector belongs to another model");
     require(c->batch->tasks() == 1, "a Hessian-vector product is of one set of rows");
     const bool sparse = is_sparse(info);
     const auto result = std::make_shared<HessianVectorProduct<T>>();
     return run_job(
-        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        info.Env(), c->threads, length, c->token,
         [c, vector, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex), vector_lock(vector->mutex);
           *result = run_hessian_vector_product(c->inputs(poll), *vector);

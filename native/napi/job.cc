@@ -11,6 +11,9 @@
 namespace innerloop {
 namespace {
 
+// Calls in a row that run where they are asked for: the hand-over of the next costs each some microseconds.
+constexpr int kAtOnce = 32;
+
 struct Completion {
   napi_deferred deferred;
   std::exception_ptr failure;
@@ -24,7 +27,9 @@ struct Bridge {
   std::mutex mutex;
   std::atomic<bool> closed{false};  // also read without the lock, to stop work that nobody waits for
   napi_threadsafe_function deliver = nullptr;
-  int in_flight = 0;  // read and written by the environment's thread alone
+  // Read and written by the environment's thread alone: calls of the pool, and calls that ran at once since one of the
+  // pool's was settled.
+  int in_flight = 0, at_once = 0;
 };
 
 // Takes the completion over, or says that nobody is left to take it.
@@ -50,6 +55,7 @@ void settle(napi_env raw, napi_value, void* context, void* data) {
   std::unique_ptr<Completion> done(static_cast<Completion*>(data));
   if (!raw) return;  // the environment is going away; nobody is left to tell
   auto* bridge = static_cast<Bridge*>(context);
+  bridge->at_once = 0;
   if (--bridge->in_flight == 0) napi_unref_threadsafe_function(raw, bridge->deliver);
   // While a worker is being terminated no JavaScript runs: every call fails, that which makes the error too. An
   // exception that left this function would end the process.
@@ -112,7 +118,7 @@ void init_jobs(Napi::Env env) {
       env, holder, [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Bridge>*>(data); }, nullptr);
 }
 
-Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Token> token, Work work, Finish finish) {
+Napi::Value run_job(Napi::Env env, int threads, Length length, std::shared_ptr<Token> token, Work work, Finish finish) {
   const void* const owner = token.get();
   void* data = nullptr;
   napi_get_instance_data(env, &data);
@@ -121,6 +127,23 @@ Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Toke
   napi_deferred deferred;
   napi_value promise;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) throw Napi::Error::New(env, "cannot create a promise");
+  // Nothing at work holds a lock that this thread would wait for.
+  if (length == Length::instant && bridge->in_flight == 0 && ++bridge->at_once < kAtOnce) {
+    Completion done{deferred, nullptr, std::move(finish)};
+    try {
+      const FlushDenormals flush;
+      const Poll poll = [&token] {
+        if (token && token->aborted.load(std::memory_order_relaxed)) throw Aborted();
+      };
+      poll();
+      work(poll);
+    } catch (...) {
+      done.failure = std::current_exception();
+    }
+    work = nullptr;
+    settle_promise(env, done);
+    return Napi::Value(env, promise);
+  }
   auto* done = new Completion{deferred, nullptr, std::move(finish)};
   if (bridge->in_flight++ == 0) napi_ref_threadsafe_function(env, bridge->deliver);
 
@@ -140,7 +163,7 @@ Napi::Value run_job(Napi::Env env, int threads, bool brief, std::shared_ptr<Toke
         work = nullptr;  // releases what the work held before the promise settles
         if (!deliver(*bridge, done)) delete done;
       },
-      threads, brief, owner);
+      threads, length != Length::lengthy, owner);
   return Napi::Value(env, promise);
 }
 

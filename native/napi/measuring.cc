@@ -30,7 +30,7 @@ Napi::Value measure_peak(const Napi::CallbackInfo& info) {
     const auto result = std::make_shared<double>(0);
     const bool sustained = info[0].ToBoolean();
     return run_job(
-        info.Env(), 1, false, nullptr,
+        info.Env(), 1, Length::lengthy, nullptr,
         [result, sustained](const Poll&) {
           using Clock = std::chrono::steady_clock;
           const auto seconds_since = [](Clock::time_point start) {

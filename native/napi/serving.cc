@@ -82,7 +82,7 @@ Napi::Value create_item_features(const Napi::CallbackInfo& info) {
       throw Error("UNSUPPORTED", "features of items that are kept for all users are not supported on the device");
     const auto result = std::make_shared<ItemFeatures<T>>();
     return run_reading<false>(
-        info.Env(), c, static_cast<double>(items) * work_of(c->inner, *c->batch, Wanted::outputs) <= kBriefWork,
+        info.Env(), c, length_of(static_cast<double>(items) * work_of(c->inner, *c->batch, Wanted::outputs)),
         [c, items, sides, result](const Poll& poll) {
           std::vector<std::int32_t> rows(static_cast<std::size_t>(items));
           for (Index i = 0; i < items; ++i) rows[i] = static_cast<std::int32_t>(i);
@@ -265,7 +265,7 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
             [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
     }
     return run_job(
-        info.Env(), threads, work_of_ranking(*ranking) <= kBriefWork, std::move(token),
+        info.Env(), threads, length_of(work_of_ranking(*ranking)), std::move(token),
         [store, ranked, threads, lists](const Poll& poll) {
           const std::shared_lock lock(store->mutex);
           *lists = ranked(threads, poll);
@@ -328,7 +328,7 @@ Napi::Value update_adapted(const Napi::CallbackInfo& info) {
     // A row takes d² operations; the one that makes rows as many as weights changes the form of the factor and takes
     // d³.
     const double d = static_cast<double>(c->store->model->last_layer->I + 1);
-    return run_reading<false>(info.Env(), c, d * d * d <= kBriefWork, work, finish);
+    return run_reading<false>(info.Env(), c, length_of(d * d * d), work, finish);
   });
 }
 

@@ -75,13 +75,14 @@ template <class T>
 Napi::Value train_step_(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
+    const Length length = length_of(*c, Wanted::gradients);
     const Napi::Object options = object(info[0], "options");
     // The first step made the optimizer's state, which takes memory.
     tell_size<T>(options.Get("store"));
     const TrainStep<T> step = read_step(*c, options, read_direction(info));
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
-        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        info.Env(), c->threads, length, c->token,
         [c, step, result](const Poll& poll) { *result = run_train_step(*c->store, c->rates.get(), step, poll); },
         [result](Napi::Env env) -> Napi::Value { return step_to_js(env, *result); });
   });
@@ -92,13 +93,14 @@ template <class T>
 Napi::Value gradient_part(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto c = read_call<T>(info, true);
+    const Length length = length_of(*c, Wanted::gradients);
     if (c->store->model->device) throw Error("UNSUPPORTED", "steps of several processes run on the processor");
     const Napi::Object options = object(info[0], "options");
     const Index parts = integer(options, "parts", 1, 65536);
     const Index part = integer(options, "part", 0, static_cast<double>(parts - 1));
     const auto result = std::make_shared<GradientPart<T>>(c, read_direction(info), part, parts);
     return run_job(
-        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        info.Env(), c->threads, length, c->token,
         [c, result](const Poll& poll) {
           const std::shared_lock lock(c->store->mutex);
           const auto rates_lock = lock_rates(*c);
@@ -126,6 +128,7 @@ Napi::Value apply_parts(const Napi::CallbackInfo& info) {
     const Napi::Object options = object(info[0], "options");
     const auto of = unwrap<GradientPart<T>>(options.Get("gradient"));
     const std::shared_ptr<Call<T>> c = of->call;
+    const Length length = length_of(*c, Wanted::gradients);
     require(of->gradient != nullptr, "this gradient has been applied");
     const Napi::Array given = array(options.Get("parts"), "parts");
     require(given.Length() == static_cast<std::uint32_t>(of->parts), "parts must hold the bytes of every part");
@@ -142,7 +145,7 @@ Napi::Value apply_parts(const Napi::CallbackInfo& info) {
     const TrainStep<T> step = read_step(*c, options, of->direction);
     const auto result = std::make_shared<TrainStepResult<T>>();
     return run_job(
-        info.Env(), c->threads, is_brief(*c, Wanted::gradients), c->token,
+        info.Env(), c->threads, length, c->token,
         [c, of, gradient, step, result](const Poll& poll) {
           StepLocks<T> locks(*c->store, c->rates.get(), poll);
           require(c->store->step == of->step, "the parameters were updated after this gradient was taken");

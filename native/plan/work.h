@@ -5,7 +5,9 @@
 
 namespace innerloop {
 
-// Multiply-adds that take some milliseconds on one thread.
+// Multiply-adds that take some ten microseconds on one thread: less than to wake another and be woken by it.
+constexpr double kInstantWork = 1e5;
+// Some milliseconds.
 constexpr double kBriefWork = 3e7;
 
 // What a call makes of the tasks of a batch: outputs, adapted parameters, gradients with respect to all of them.
