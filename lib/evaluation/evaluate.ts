@@ -11,6 +11,7 @@ import type { Scorer } from './lists.js';
 import { fitMedianDecoder } from './median-decode.js';
 import type { MedianDecoder } from './median-decode.js';
 import { missedMinimum } from './inner-minimum.js';
+import { historyNotes } from './history-notes.js';
 import { measureMethod, notesOf } from './measure.js';
 import { evaluateScores, parseMetric, queryLabels } from './metrics.js';
 import type { MetricResult } from './metrics.js';
@@ -146,7 +147,9 @@ export async function evaluate(
   const notes = [
     ...ranked,
     ...minimum,
-    ...new Set(membersOf(learner).flatMap((member) => trainedNotes(member, tasks))),
+    ...new Set(
+      membersOf(learner).flatMap((member) => [...trainedNotes(member, tasks), ...historyNotes(member, tasks)]),
+    ),
   ];
   return { methods, table: { ...resultTable(methods), ...(notes.length > 0 && { notes }) } };
 }

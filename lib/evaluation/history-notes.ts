@@ -1,0 +1,42 @@
+/** What is to be said of histories that hold more than a task's support set: nobody who is served has such. */
+import type { SequenceColumn, TaskSet } from '../foundation/contract.js';
+import type { Learner } from '../learner/learner.js';
+
+/** Tasks that are looked at. */
+const TASKS = 1000;
+
+/** @internal */
+export function historyNotes({ model }: Learner, tasks: TaskSet): string[] {
+  const { dataset } = tasks;
+  const read = dataset.context.columns.filter(
+    (column): column is SequenceColumn =>
+      column.kind === 'sequence' &&
+      column.of === 'before' &&
+      model.spec.inputs.some(({ name }) => name === column.name),
+  );
+  return read.flatMap((column) => {
+    const { beyond, rows } = counted(column, tasks);
+    if (beyond === 0) return [];
+    return [
+      `${column.name}: of ${beyond} of ${rows} query rows it holds items that the support set has not, as where a user is followed from one interaction to the next. Whoever is served has the support set alone, which a history with of: 'support' measures.`,
+    ];
+  });
+}
+
+/** Query rows whose history goes beyond the support set, and all of them. */
+function counted(
+  { offsets, data }: SequenceColumn,
+  { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet,
+) {
+  const last = Math.min(size, TASKS);
+  let beyond = 0;
+  for (let t = 0; t < last; t++) {
+    const known = new Set<number>();
+    for (let s = supportOffsets[t]; s < supportOffsets[t + 1]; s++) known.add(dataset.item[supportRows[s]]);
+    for (let q = queryOffsets[t]; q < queryOffsets[t + 1]; q++) {
+      const row = queryRows[q];
+      if (data.subarray(offsets[row], offsets[row + 1]).some((item) => !known.has(item))) beyond++;
+    }
+  }
+  return { beyond, rows: queryOffsets[last] };
+}
