@@ -126,6 +126,10 @@ export const data = z.strictObject({
     .describe('One user and one item more than once. Default last.'),
   missingLabel: z.enum(['error', 'drop']).optional().describe('A row without a label. Default error.'),
   missingId: z.enum(['error', 'drop']).optional().describe('A row without a user or item. Default error.'),
+  missingTime: z
+    .enum(['error', 'drop'])
+    .optional()
+    .describe('A row without a time, where times are mapped. Default error.'),
   kCore: z
     .union([count, z.strictObject({ user: count.optional(), item: count.optional() })])
     .optional()

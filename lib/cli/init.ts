@@ -140,7 +140,12 @@ ${roles.label.column === undefined && roles.label.why !== 'none found' ? `      
     },
 ${tables.map((text) => `${text},\n`).join('')}    // What cannot be used is left out, with a count.
     "missingLabel": "drop",
-    "missingId": "drop"
+    "missingId": "drop"${
+      roles.time.column === undefined
+        ? ''
+        : `,
+    "missingTime": "drop"`
+    }
   },
   // Every user is a task. The users of validation and test are not trained on: validation chooses the epoch, test is reported.
   "split": {

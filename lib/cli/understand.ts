@@ -97,7 +97,7 @@ function toldRoles(
   return guessRoles(table, told);
 }
 
-/** What is read: rows without a user, an item or a label are left out with a count. */
+/** What is read: rows without a user, an item, a time or a label are left out with a count. */
 export function dataSource({ source, roles, label, entities }: Understood): DataSource {
   const [user, item] = [roles.user.column!, roles.item.column!];
   const columns = Object.fromEntries(
@@ -109,6 +109,7 @@ export function dataSource({ source, roles, label, entities }: Understood): Data
     interactions: { ...source, user, item, ...columns, ...(label !== undefined && { label }) },
     missingLabel: 'drop',
     missingId: 'drop',
+    missingTime: 'drop',
   };
   for (const { side, source: from, id, features } of entities)
     data[side] = {

@@ -7,7 +7,7 @@ import { keepCore, withoutUnused } from './k-core.js';
 import { DEFAULT_DUPLICATES } from './source.js';
 import type { DataRules } from './source.js';
 
-/** Interactions in file order, before the rules of {@link DataRules}. A missing label is NaN; a missing user or item 0. */
+/** Interactions in file order, before the rules of {@link DataRules}. A missing label or time is NaN; a missing user or item 0. */
 export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
 
 /**
@@ -34,6 +34,7 @@ export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: b
     if (dropped > 0) notes.push(`${dropped} of ${rows} interactions ${what} and were dropped`);
   };
   drop('have no user or no item', (i) => raw.user[i] === 0 || raw.item[i] === 0);
+  drop('have no time', (i) => Number.isNaN(raw.time?.[i]));
   drop('have no label', (i) => Number.isNaN(raw.label[i]));
   // Where all labels are 1, nothing is lost by keeping how often.
   const rule = rules.duplicates ?? (hasLabel ? DEFAULT_DUPLICATES : 'sum');

@@ -105,7 +105,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       item: items.codes,
       label:
         label === undefined ? new Float32Array(rows).fill(1) : readLabels(label, source['missingLabel'] === 'drop'),
-      time: time === undefined ? undefined : readTimes(time),
+      time: time === undefined ? undefined : readTimes(time, source['missingTime'] === 'drop'),
       count: count === undefined ? undefined : readPositive(count, 'count', 'a finite number > 0', (n) => n > 0),
       weight: weight === undefined ? undefined : readPositive(weight, 'weight', 'a finite number ≥ 0', (w) => w >= 0),
       part: part === undefined ? undefined : readParts(part, nulls),
@@ -230,13 +230,14 @@ function readParts(part: ArrayLike<string>, nulls: readonly string[]): Categoric
   return { kind: 'categorical', name: 'part', vocabulary, data: encode(texts, vocabulary) };
 }
 
-function readTimes(time: ArrayLike<number>): Float64Array {
+function readTimes(time: ArrayLike<number | null>, drop: boolean): Float64Array {
   return Float64Array.from(time, (value: unknown, row) => {
+    if (drop && (value === null || value === undefined || Number.isNaN(value))) return Number.NaN;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     throw new InnerloopError('INVALID_DATA', `not a time in row ${row + 1}`, {
       field: 'time',
       value,
-      expected: 'a finite number',
+      expected: "a finite number, or missingTime: 'drop' where it is missing",
     });
   });
 }

@@ -22,23 +22,32 @@ export interface CopiedTable extends RawTable {
 }
 /** An id is one text or number; what holds several values would become a text that no one wrote. */
 export function checkId(relation: Relation, name: string, type: string, field: string, notes: string[]): void {
-  if (/^(STRUCT|MAP|UNION)\b|\[\d*\]$/.test(type)) {
-    const id = quoteIdentifier(name);
-    const from = relation.userSql ? '(… your query …)' : quoteLiteral(relation.label);
-    const inner = /^STRUCT\("?([^" ]+)"? /.exec(type)?.[1];
-    const sql = type.endsWith(']')
-      ? `SELECT * REPLACE (unnest(${id}) AS ${id}) FROM ${from}`
-      : `SELECT * REPLACE (${id}.${quoteIdentifier(inner ?? 'id')} AS ${id}) FROM ${from}`;
-    throw new InnerloopError('INVALID_DATA', `column ${JSON.stringify(name)} holds values of type ${type}, not ids`, {
-      field,
-      value: name,
-      expected: `one text or number in every row; ${advice(relation.field, { sql })} in place of from`,
-    });
-  }
+  checkSingle(relation, name, type, field, 'ids');
   if (/^(DOUBLE|FLOAT)$/.test(type))
     notes.push(
       `${field}: column ${JSON.stringify(name)} holds ${type} numbers, so ids are texts such as 1.0; whole numbers that became so because some are missing are whole again by CAST(… AS BIGINT) in sql`,
     );
+}
+
+/** Refuses lists and objects where one value belongs, with the query that takes it out of them. */
+export function checkSingle(relation: Relation, name: string, type: string, field: string, what: string): void {
+  if (!/^(STRUCT|MAP|UNION)\b|\[\d*\]$/.test(type)) return;
+  const column = quoteIdentifier(name);
+  const from = relation.userSql ? '(… your query …)' : quoteLiteral(relation.label);
+  // The first field, and that of an object in it: MongoDB writes {"$date": {"$numberLong": "…"}}.
+  let path = column;
+  for (let inner = type; ;) {
+    const [, key, rest] = /^STRUCT\("?([^" ]+)"? ([^]*)\)$/.exec(inner) ?? [];
+    if (key === undefined) break;
+    path += `.${quoteIdentifier(key)}`;
+    inner = rest;
+  }
+  const sql = `SELECT * REPLACE (${type.endsWith(']') ? `unnest(${column})` : path === column ? `${column}.id` : path} AS ${column}) FROM ${from}`;
+  throw new InnerloopError('INVALID_DATA', `column ${JSON.stringify(name)} holds values of type ${type}, not ${what}`, {
+    field,
+    value: name,
+    expected: `one text or number in every row; ${advice(relation.field, { sql })} in place of from`,
+  });
 }
 
 export async function checkPresent(
@@ -57,7 +66,9 @@ export async function checkPresent(
     expected:
       column === 'label'
         ? `a number, or missingLabel: 'drop'; ${advice('the data', { missingLabel: 'drop' })}`
-        : 'a value in every row',
+        : column === 'time'
+          ? `a time, or missingTime: 'drop'; ${advice('the data', { missingTime: 'drop' })}`
+          : 'a value in every row',
   });
 }
 
@@ -122,11 +133,58 @@ export async function checkNumbers(
   });
 }
 
-function denseAdvice({ sql }: ResolvedFeature, column: string): string {
+/** What the texts of a dense column are probably, with the line that makes numbers of them. */
+const DENSE_FORMS: readonly { form: RegExp; what: string; lines: (column: string) => Record<string, unknown> }[] = [
+  {
+    form: /^(true|false|yes|no|t|f|y|n)$/i,
+    what: '1 and 0',
+    lines: (column) => ({
+      sql: `CASE WHEN lower(CAST(${column} AS VARCHAR)) IN ('true', 'yes', 't', 'y') THEN 1 WHEN lower(CAST(${column} AS VARCHAR)) IN ('false', 'no', 'f', 'n') THEN 0 END`,
+    }),
+  },
+  {
+    form: /^\d{4}-\d{2}-\d{2}([ T][\d:.]+(Z|[-+][\d:]+)?)?$/,
+    what: 'seconds since 1970',
+    lines: (column) => ({ sql: `epoch(TRY_CAST(${column} AS TIMESTAMP))` }),
+  },
+  {
+    form: /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?([ ;|]+[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?)+$/i,
+    what: 'lists of numbers',
+    lines: (column) => ({ sql: `CAST(string_split_regex(trim(${column}), '[ ;|]+') AS DOUBLE[])` }),
+  },
+  {
+    form: /^\D*[-+]?\d[\d,]*(\.\d+)?([eE][-+]?\d+)?\D*$/,
+    what: 'the digits alone, without commas and units',
+    lines: (column) => ({
+      sql: `TRY_CAST(regexp_replace(CAST(${column} AS VARCHAR), '[^0-9.eE+-]', '', 'g') AS DOUBLE)`,
+    }),
+  },
+];
+
+async function denseAdvice(
+  session: DuckSession,
+  { name: table, relation }: CopiedTable,
+  { sql, column, field }: ResolvedFeature,
+  k: number,
+): Promise<string> {
   const what = 'a finite number, or kind: categorical';
   if (sql !== undefined) return what;
-  const digits = `TRY_CAST(regexp_replace(CAST(${quoteIdentifier(column)} AS VARCHAR), '[^0-9.eE+-]', '', 'g') AS DOUBLE)`;
-  return `${what}; the digits alone, without commas and units: write in this feature: \`"sql": ${JSON.stringify(digits)}\``;
+  const text = trimmed(`CAST(${columnOf(relation, column, field).sql} AS VARCHAR)`);
+  // Positions of rows in the copy are those in the source.
+  const [found = []] = await session.columns(
+    `SELECT DISTINCT value FROM (SELECT ${text} AS value, row_number() OVER () - 1 AS place FROM ${relation.sql}) s JOIN ${table} t ON t.rowid = s.place WHERE isinf(t.f${k}) LIMIT 1000`,
+    field,
+  );
+  const values = found.map(String);
+  const isComma = values.every((value) => /^[-+]?\d*,\d+$/.test(value));
+  if (isComma && !values.every((value) => /,\d{3}$/.test(value)))
+    return `${what}; where the comma is a decimal mark, ${advice(relation.field, { decimal: ',' })}`;
+  const form = DENSE_FORMS.find((each) => values.every((value) => each.form.test(value)));
+  if (form === undefined) return what;
+  const lines = JSON.stringify(form.lines(quoteIdentifier(column)))
+    .slice(1, -1)
+    .replace('":"', '": "');
+  return `${what}; ${form.what}: write in this feature: \`${lines}\``;
 }
 
 /** A few texts in a column of numbers are missing values, with a note; where they are the rule, the column is none of numbers. */
@@ -148,7 +206,7 @@ export async function checkDense(session: DuckSession, table: CopiedTable): Prom
         name,
         field,
         source,
-        isTextual ? denseAdvice(feature, name) : undefined,
+        isTextual ? await denseAdvice(session, table, feature, k) : undefined,
       );
     const texts = `SELECT DISTINCT ${trimmed(`CAST(${source} AS VARCHAR)`)} AS value FROM ${table.relation.sql} WHERE isinf(${table.features[k].expression}) ORDER BY value LIMIT 4`;
     const [values = []] = await session.columns(texts, field);

@@ -1,16 +1,18 @@
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { quoteIdentifier } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { checkDense, checkId, checkNumbers, checkPresent, noteRounded } from './copied.js';
+import { checkDense, checkId, checkNumbers, checkPresent, checkSingle, noteRounded } from './copied.js';
 import type { CopiedTable, RawTable } from './copied.js';
 import { featureExpression } from './features.js';
 import type { FeatureExpression } from './features.js';
 import { labelForm } from './labels.js';
-import { columnOf, openRelation, reading } from './relation.js';
+import { columnOf, openRelation, reading, textual } from './relation.js';
 import type { Relation, ResolvedColumn } from './relation.js';
 import type { ResolvedFeature } from './feature-spec.js';
 import { labelSource } from './source.js';
-import type { InteractionSource, LabelSource, TableSource } from './source.js';
+import type { DataRules, InteractionSource, LabelSource, TableSource } from './source.js';
+import { advice } from './table-source.js';
 import type { Wanted, WantedColumn } from './text-table.js';
 import { timeAdvice, timeExpression } from './times.js';
 import type { TimeExpression } from './times.js';
@@ -39,7 +41,7 @@ export async function ingestInteractions(
   session: DuckSession,
   source: InteractionSource,
   features: readonly ResolvedFeature[],
-  dropMissing: boolean,
+  { missingLabel, missingTime }: Pick<DataRules, 'missingLabel' | 'missingTime'>,
 ): Promise<CopiedInteractions> {
   const label = source.label === undefined ? undefined : labelSource(source.label);
   const relation = await openRelation(session, source, 'interactions', interactionColumns(source, label, features));
@@ -56,6 +58,8 @@ export async function ingestInteractions(
   const user = key(source.user, 'interactions.user');
   const item = key(source.item, 'interactions.item');
   const labelColumn = label === undefined ? undefined : columnOf(relation, label.column, 'interactions.label');
+  if (labelColumn !== undefined)
+    checkSingle(relation, label!.column, labelColumn.type, 'interactions.label', 'numbers');
   const time = source.time === undefined ? undefined : await openTime(session, relation, source.time);
   const expressions: FeatureExpression[] = [];
   for (const feature of features) expressions.push(await featureExpression(session, relation, feature));
@@ -87,15 +91,21 @@ export async function ingestInteractions(
       form = found;
       table = await copy(session, 'interactions', relation, expressions, selected(form, false, false));
     }
-    if (!dropMissing) await checkPresent(session, table, 'label', label.column, 'interactions.label');
+    if (missingLabel !== 'drop') await checkPresent(session, table, 'label', label.column, 'interactions.label');
     // A label has to be finite in the core's float32 too.
     await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', label.column, 'interactions.label');
     await noteRounded(session, table, 'label', label.column, 'interactions.label');
   }
-  const isExact = time !== undefined && (await checkTimes(session, table, source.time!, time));
+  const isExact = time !== undefined && (await checkTimes(session, table, source.time!, time, missingTime === 'drop'));
   if (isExact) table = await copy(session, 'interactions', relation, expressions, selected(form, false, true));
   for (const name of numbers) {
     await checkPresent(session, table, name, source[name]!, `interactions.${name}`);
+    const column = quoteIdentifier(source[name]!);
+    const positive = `SELECT * FROM ${textual(relation)} WHERE NOT coalesce(TRY_CAST(${column} AS DOUBLE) = 0, false)`;
+    const without =
+      source.from === undefined
+        ? ''
+        : `; to leave out rows of 0, ${advice('interactions', { sql: positive })} in place of from`;
     const condition =
       name === 'count' ? `NOT (${name} > 0 AND isfinite(${name}))` : `NOT (${name} >= 0 AND isfinite(${name}))`;
     await checkNumbers(
@@ -105,7 +115,7 @@ export async function ingestInteractions(
       source[name]!,
       `interactions.${name}`,
       undefined,
-      name === 'count' ? 'a number > 0' : 'a number ≥ 0',
+      name === 'count' ? `a number > 0${without}` : 'a number ≥ 0',
     );
     await noteRounded(session, table, name, source[name]!, `interactions.${name}`);
   }
@@ -171,7 +181,11 @@ export async function ingestEntities(
     throw new InnerloopError(
       'INVALID_DATA',
       `the id is in rows ${Number(first) + 1} and ${Number(second) + 1} of ${relation.label}`,
-      { field, value: duplicate, expected: 'each id once' },
+      {
+        field,
+        value: duplicate,
+        expected: `each id once${source.from === undefined ? '' : `; to keep the first row of each, ${advice(name, { sql: `SELECT DISTINCT ON (${quoteIdentifier(source.id)}) * FROM ${textual(relation)}` })} in place of from`}`,
+      },
     );
   }
   await checkDense(session, table);
@@ -201,6 +215,7 @@ export async function ingestIds(
 async function openTime(session: DuckSession, relation: Relation, name: string): Promise<TimeExpression> {
   const field = 'interactions.time';
   const { sql, type } = columnOf(relation, name, field);
+  checkSingle(relation, name, type, field, 'times');
   let first: unknown;
   if (isText(type)) {
     const text = asText(sql, type);
@@ -216,21 +231,19 @@ async function checkTimes(
   table: CopiedTable,
   name: string,
   time: TimeExpression,
+  isDropped: boolean,
 ): Promise<boolean> {
   const field = 'interactions.time';
-  await checkPresent(session, table, 'time', name, field);
+  if (!isDropped) await checkPresent(session, table, 'time', name, field);
   const { relation } = table;
   const { sql, type } = columnOf(relation, name, field);
   const [bad] = await session.row(`SELECT min(rowid)::DOUBLE FROM ${table.name} WHERE NOT isfinite(time)`, field);
   if (typeof bad === 'number') {
     const text = asText(sql, type);
     const select = `SELECT DISTINCT ${trimmed(text)} AS value FROM ${relation.sql} WHERE NOT ${isMissing(text, relation.rules)}`;
-    const expected =
-      isText(type) && relation.rules.timeFormat === undefined
-        ? await timeAdvice(session, select, 'interactions', field)
-        : relation.rules.timeFormat === undefined
-          ? 'a finite number'
-          : `a time as timeFormat says: ${relation.rules.timeFormat.join(' or ')}`;
+    const expected = isText(type)
+      ? await timeAdvice(session, select, relation.rules, 'interactions', field)
+      : 'a finite number';
     await checkNumbers(session, table, 'NOT isfinite(time)', name, field, undefined, expected);
   }
   if (time.fine === undefined && time.limit === Infinity) return false;

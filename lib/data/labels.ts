@@ -14,6 +14,7 @@ const YES = [
   'y',
   'true',
   't',
+  '👍',
   'like',
   'liked',
   'likes',
@@ -34,6 +35,7 @@ const NO = [
   'n',
   'false',
   'f',
+  '👎',
   'dislike',
   'disliked',
   'dislikes',
@@ -87,7 +89,7 @@ export async function labelForm(
     {
       field: where,
       value: original,
-      expected: `a finite number${isNumber ? '' : `; ${suggest(values, counts.map(Number), isWhole, label, field)}`}`,
+      expected: `a finite number; ${isNumber ? asMissing(values, counts.map(Number), field) : suggest(values, counts.map(Number), isWhole, label, field)}`,
     },
   );
 }
@@ -109,7 +111,8 @@ function suggest(
   if (all(String.raw`^[-+]?\d*,\d+$`)) return write({ decimal: ',' });
   if (all(String.raw`^[-+]?\d{1,3}( \d{3})+([.,]\d+)?$`))
     return write({ thousands: ' ', ...(all(',') ? { decimal: ',' as const } : {}) });
-  if (all(String.raw`^[-+]?\d{1,3}(_\d{3})+(\.\d+)?$`)) return write({ thousands: '_' });
+  for (const mark of ['_', "'", '’'])
+    if (all(String.raw`^[-+]?\d{1,3}(${mark}\d{3})+(\.\d+)?$`)) return write({ thousands: mark });
   const share = /^[\d.]+ ?(\/ ?\d+| (?:out )?of \d+)$/.exec(values[0])?.[1];
   if (share !== undefined && values.every((value) => /^[\d.]+ ?(?=\/| )/.test(value) && value.endsWith(share)))
     return write({ unit: share.trim() });
@@ -123,15 +126,26 @@ function suggest(
       ...(values.some((value) => /\d,\d/.test(value)) ? { decimal: ',' as const } : {}),
     });
   const known = values.every((value) => [...YES, ...NO].includes(value.toLowerCase()));
-  if (values.length <= 12 && (known || isWhole)) {
-    const mapped = Object.fromEntries(
-      values.map((value, k) => [
-        value,
-        YES.includes(value.toLowerCase()) ? 1 : NO.includes(value.toLowerCase()) ? 0 : k,
-      ]),
-    );
-    return `${write({ values: mapped })}${known ? '' : ' with a number for each text'}`;
+  const shown = values.map(shownNumber);
+  const isShown = shown.every((value) => value !== undefined);
+  if (values.length <= 12 && (known || isShown || isWhole)) {
+    const numbers = isShown ? shown : values.map((value, k) => (known ? Number(YES.includes(value.toLowerCase())) : k));
+    const mapped = Object.fromEntries(values.map((value, k) => [value, numbers[k]]));
+    return `${write({ values: mapped })}${known || isShown ? '' : ' with a number for each text'}`;
   }
+  return asMissing(values, counts, field);
+}
+
+/** The number of a text that shows one: stars, and digits in other signs than those of ASCII. */
+function shownNumber(value: string): number | undefined {
+  const stars = /^([★⭐✭])\ufe0f?(?:\1\ufe0f?)*(½?)[☆✩]*$/u.exec(value);
+  if (stars !== null) return (value.match(/[★⭐✭]/gu) ?? []).length + (stars[2] === '' ? 0 : 0.5);
+  const plain = Number(value.normalize('NFKC'));
+  return value === '' || !Number.isFinite(plain) ? undefined : plain;
+}
+
+/** The lines to leave out rows with labels that are no numbers. */
+function asMissing(values: readonly string[], counts: readonly number[], field: string): string {
   const rare = values.slice(0, 5);
   const many = counts.length > 1000 ? 'over 1,000 texts' : `${values.length} ${values.length === 1 ? 'text' : 'texts'}`;
   return `${many} are none; if they stand for a missing label, ${advice(field, { nulls: [...DEFAULT_NULLS, ...rare] })} and ${advice('the data', { missingLabel: 'drop' })}`;

@@ -1,7 +1,8 @@
 /** Ids of the interactions that only look different in the table of users or items: 3.0 and 3, 0001 and 1, ABC and abc. */
 import { InnerloopError, show } from '../foundation/errors.js';
-import { quoteIdentifier, quoteLiteral } from './duckdb.js';
+import { quoteIdentifier } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
+import { textual } from './relation.js';
 import type { Relation } from './relation.js';
 import { advice } from './table-source.js';
 
@@ -80,10 +81,6 @@ export async function checkMatch(
 
 function repaired(relation: Relation, column: string, undo: (id: string) => string): string {
   const id = quoteIdentifier(column);
-  const from = relation.userSql
-    ? '(… your query …)'
-    : [...relation.types.values()].every((type) => type === 'VARCHAR')
-      ? `read_csv(${quoteLiteral(relation.label)}, all_varchar = true)`
-      : quoteLiteral(relation.label);
+  const from = relation.userSql ? '(… your query …)' : textual(relation);
   return `SELECT * REPLACE (${undo(`CAST(${id} AS VARCHAR)`)} AS ${id}) FROM ${from}`;
 }

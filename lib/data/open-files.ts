@@ -6,6 +6,7 @@ import type { FoundFile } from './files.js';
 import { CONVERTERS } from './formats/index.js';
 import { databaseTable } from './formats/database.js';
 import { openZip } from './formats/zip.js';
+import { advice } from './table-source.js';
 import type { FileFormat, FileOptions, TableSource } from './table-source.js';
 import { extensionOf } from './text-table.js';
 import { hasZstd, zstdText } from './zstd.js';
@@ -78,10 +79,17 @@ export async function openFiles(
         value: source.from,
         expected: 'the .parquet file itself (gunzip)',
       });
+    if (!firstBytes(files[0].path, 4).equals(Buffer.from('PAR1')))
+      throw new InnerloopError('INVALID_DATA', `${source.from} is called Parquet and is none`, {
+        field: where,
+        value: firstBytes(files[0].path, 40).toString('latin1'),
+        expected: `a Parquet file, or what it is: ${advice(field, { format: await formatByContents(session, files[0], where) })}`,
+      });
     return { format, files, options };
   }
   const text: FoundFile[] = [];
-  for (const file of files) text.push(format === 'npz' ? file : await inUtf8(session, file, options, field));
+  for (const file of files)
+    text.push(format === 'npz' ? file : await inUtf8(session, file, options, format === 'json', field));
   if (format === 'csv') return { format, files: text, options };
   if (format === 'json') {
     const start = (await head(session, text[0], 4096, where)).bytes.toString('utf8').trimStart();
@@ -109,10 +117,20 @@ async function unpacked(
   return { path, compression: 'none' };
 }
 
-async function inUtf8(session: DuckSession, file: FoundFile, options: FileOptions, field: string): Promise<FoundFile> {
+async function inUtf8(
+  session: DuckSession,
+  file: FoundFile,
+  options: FileOptions,
+  isJson: boolean,
+  field: string,
+): Promise<FoundFile> {
   const { bytes } = await head(session, file, 4, `${field}.from`);
   const encoding = options.encoding ?? markedEncoding(bytes);
-  if (encoding === undefined || /^utf-?8$/i.test(encoding)) return file;
+  if (encoding === undefined || /^utf-?8$/i.test(encoding)) {
+    // DuckDB takes a byte order mark before JSON for a part of it; decoding leaves it out.
+    const isMarked = isJson && bytes[0] === 0xef && bytes[1] === 0xbb;
+    return isMarked ? transcode(session, file, { encoding: 'utf-8', quote: '' }, field) : file;
+  }
   if (/^utf-?32/i.test(encoding))
     throw new InnerloopError('UNSUPPORTED', 'text in UTF-32', {
       field: `${field}.encoding`,

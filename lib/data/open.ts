@@ -76,7 +76,7 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
     session,
     source.interactions,
     [...features.filter(isInTable), ...part],
-    source.missingLabel === 'drop',
+    source,
   );
   const users = await readEntities(session, 'user', source.users, interactions, source.interactions.user, notes);
   const items = await readEntities(session, 'item', source.items, interactions, source.interactions.item, notes);
@@ -96,7 +96,7 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
   };
   const more = Object.entries(numbers).flatMap(([name, values]) => (values === undefined ? [] : [{ name, values }]));
   const casts = more
-    .map(({ name, values }) => `, r.${name}${values instanceof Float32Array ? '::FLOAT' : ''}`)
+    .map(({ name, values }) => `, coalesce(r.${name}, 'nan')${values instanceof Float32Array ? '::FLOAT' : ''}`)
     .join('');
   // The joins may reorder rows; every row carries its position and is written there. Rows without an id stay 0.
   await session.transfer(
@@ -106,7 +106,8 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
     'interactions',
   );
   const { time } = numbers;
-  if (time !== undefined && interactions.isExact) await orderTimes(session, time, notes);
+  if (time !== undefined && interactions.isExact)
+    await orderTimes(session, time, source.interactions.timeFormat === 'ns', notes);
   await session.run(
     'CREATE TEMP VIEW context AS SELECT rowid AS position, * FROM raw_interactions',
     'interactions.features',
@@ -149,19 +150,27 @@ function checkParts(parts: CategoricalColumn, column: string): void {
 }
 
 /** Times that doubles round are moved apart, so that the order of the file's digits stays. */
-async function orderTimes(session: DuckSession, time: Float64Array, notes: string[]): Promise<void> {
+async function orderTimes(
+  session: DuckSession,
+  time: Float64Array,
+  areNanoseconds: boolean,
+  notes: string[],
+): Promise<void> {
   const rank = new Int32Array(time.length);
   await session.transfer(
     `SELECT rowid::INTEGER, (dense_rank() OVER (ORDER BY time_exact, time) - 1)::INTEGER FROM raw_interactions`,
     [scatter(rank)],
     'interactions.time',
   );
-  const moved = keepOrder(time, rank);
+  // Missing times sort last; they stay missing.
+  const missing = Array.from(time.keys()).filter((row) => Number.isNaN(time[row]));
+  const moved = keepOrder(time, rank) - Number(missing.length > 0);
+  for (const row of missing) time[row] = Number.NaN;
   const what = 'times have more digits than a double holds';
   notes.push(
     moved === 0
       ? `interactions.time: ${what}; no two of them became one`
-      : `interactions.time: ${what}; ${moved} were moved up by the least that keeps their order. For nanoseconds since 1970, ${advice('interactions', { timeFormat: 'ns' })}`,
+      : `interactions.time: ${what}; ${moved} were moved up by the least that keeps their order${areNanoseconds ? '' : `. For nanoseconds since 1970, ${advice('interactions', { timeFormat: 'ns' })}`}`,
   );
 }
 

@@ -147,6 +147,9 @@ function isListOfObjects(types: ReadonlyMap<string, string>, steps: readonly str
 
 /** A mapped column that is inside a list: the path to write. */
 function checkNested(types: ReadonlyMap<string, string>, wanted: Wanted, field: string): void {
+  const own = wanted.columns.map(({ name }) => types.get(resolveName([...types.keys()], name) ?? ''));
+  if (own.length > 0 && own.every((type) => /^(STRUCT\("0" |MAP\()/.test(type ?? '')))
+    throw noObjects('columns, each an object of its rows', wanted.columns[0].name, field);
   for (const { name, field: option } of wanted.columns) {
     if (resolveName([...types.keys()], name) !== undefined) continue;
     for (const [column, type] of types) {
@@ -164,15 +167,19 @@ function checkNested(types: ReadonlyMap<string, string>, wanted: Wanted, field: 
         ? 'lists'
         : names.includes('columns') && names.includes('data')
           ? 'columns beside data'
-          : undefined;
-    if (shape !== undefined)
-      throw new InnerloopError('INVALID_DATA', `the JSON holds ${shape}, no objects with names`, {
-        field: `${field}.from`,
-        value: name,
-        expected: "an array of objects, or one a line; in Python DataFrame.to_json(…, orient='records', lines=True)",
-      });
+          : [...types.values()].every((type) => /^(STRUCT|MAP)\(|\[\]$/.test(type))
+            ? 'values by their keys'
+            : undefined;
+    if (shape !== undefined) throw noObjects(shape, name, field);
   }
 }
+
+const noObjects = (shape: string, name: string, field: string) =>
+  new InnerloopError('INVALID_DATA', `the JSON holds ${shape}, no objects with names`, {
+    field: `${field}.from`,
+    value: name,
+    expected: "an array of objects, or one a line; in Python DataFrame.to_json(…, orient='records', lines=True)",
+  });
 
 /** The path of the list of objects in a type that have the field `name`. */
 function pathOf(type: string, name: string, path: string): string | undefined {

@@ -7,10 +7,11 @@ import { cleaned } from './clean-lines.js';
 import { decompress, fileList, head, transcode } from './files.js';
 import type { FoundFile } from './files.js';
 import { encodingAdvice } from './encodings.js';
+import { historyAdvice } from './first-line.js';
 import { lineForm } from './line-form.js';
 import type { FoundFiles } from './open-files.js';
-import { advice, BLANKS } from './table-source.js';
-import { decideDialect, firstRecord, historyAdvice, leadingLines } from './text-table.js';
+import { advice, BLANKS, FILE_KEYS } from './table-source.js';
+import { decideDialect, firstRecord, leadingLines } from './text-table.js';
 import type { Dialect, Leading, Wanted } from './text-table.js';
 import { inferTypes, typedSelect } from './typed-columns.js';
 import type { ValueRules } from './values.js';
@@ -28,16 +29,16 @@ export async function textRelation(
   field: string,
   wanted: Wanted,
   rules: ValueRules,
-): Promise<{ sql: string; types: Map<string, string> }> {
+): Promise<{ sql: string; types: Map<string, string>; dialect: Dialect }> {
   const { sql, dialect } = await textTable(session, found, label, field, wanted);
   const types = new Map(dialect.names.map((name) => [name, 'VARCHAR']));
-  if (!wanted.typed) return { sql, types };
+  if (!wanted.typed) return { sql, types, dialect };
   // SQL expressions want numbers where the whole column holds numbers.
   const kept = new Set(wanted.columns.filter(({ as }) => as !== 'number').map(({ name }) => name));
   const names = dialect.names.filter((name) => !kept.has(name));
   const inferred = await inferTypes(session, sql, names, rules, `${field}.from`);
   for (const [name, type] of inferred) types.set(name, type);
-  return { sql: typedSelect(sql, types, rules), types };
+  return { sql: typedSelect(sql, types, rules), types, dialect };
 }
 
 /** `read_csv` of all columns as text. */
@@ -73,7 +74,7 @@ export async function textTable(
     throw new InnerloopError('INVALID_DATA', `${other.path} has another header than ${first.path}`, {
       field: where,
       value: same.line,
-      expected: `${show(line)} in every file of ${label}${skip === same.skip ? '' : ', and as many lines before it'}`,
+      expected: `${show(line)} in every file of ${label}${skip === same.skip ? '' : ', and as many lines before it'}; where columns of one name are the same, ${advice(field, { sql: `SELECT * FROM read_csv(${quoteLiteral(label)}, all_varchar = true, union_by_name = true)` })} in place of from`,
     });
   }
   const files: FoundFile[] = [];
@@ -98,7 +99,8 @@ export async function textTable(
   return { sql: readCsv(files, dialect, isParallel, skip), dialect };
 }
 
-function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: boolean, skip: number): string {
+function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: boolean, before: number): string {
+  const skip = before + Number(dialect.isShort);
   const columns = internalNames(dialect.names).map((name) => `${quoteLiteral(name)}: 'VARCHAR'`);
   const options = [
     'auto_detect = false',
@@ -106,7 +108,8 @@ function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: bool
     `delim = ${quoteLiteral(dialect.delimiter)}`,
     `quote = ${quoteLiteral(dialect.quote)}`,
     `escape = ${quoteLiteral(dialect.quote === '' ? '' : dialect.escape)}`,
-    `header = ${dialect.header}`,
+    // A header that has a name less than rows have fields is none to DuckDB: it is a line to skip.
+    `header = ${dialect.header && !dialect.isShort}`,
     `columns = {${columns.join(', ')}}`,
     `max_line_size = ${MAX_LINE}`,
     `buffer_size = ${2 * MAX_LINE}`,
@@ -148,7 +151,13 @@ async function firstLine(
 }
 
 /** What DuckDB says of lines that do not fit, with the lines to write. */
-export async function explainText(error: unknown, found: FoundFiles, label: string, field: string): Promise<unknown> {
+export async function explainText(
+  error: unknown,
+  found: FoundFiles,
+  dialect: Dialect,
+  label: string,
+  field: string,
+): Promise<unknown> {
   const message = error instanceof InnerloopError && error.cause instanceof Error ? error.cause.message : '';
   if (!/CSV Error|CSV Parser|not utf-8/i.test(message)) return error;
   const line = /CSV Error on Line: (\d+)/.exec(message)?.[1];
@@ -166,10 +175,15 @@ export async function explainText(error: unknown, found: FoundFiles, label: stri
   if (/not utf-8|Invalid unicode/i.test(message))
     return fail('bytes that are not UTF-8', await encodingAdvice(found.files, field));
   const counts = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message);
+  if (counts !== null && dialect.header && line === '2' && Number(counts[2]) === Number(counts[1]) + 1)
+    return fail(
+      `a field more than the ${counts[1]} names of the first line`,
+      `the same number in every line; where each row begins with its own name, as R writes tables, ${advice(field, { header: true, columns: [dialect.names.includes('row') ? 'row names' : 'row', ...dialect.names] })}`,
+    );
   if (counts !== null)
     return fail(
       `other numbers of fields than the ${counts[1]} of the first line`,
-      `the same number in every line; ${lineAdvice(original, field)}`,
+      `the same number in every line; ${lineAdvice(original, { found, dialect, label, field })}`,
     );
   if (/quote/i.test(message))
     return fail(
@@ -191,15 +205,27 @@ function quoteAdvice(line: string | undefined, field: string): string {
   return (line?.includes('\\"') === true ? [escaped, asText] : [asText, escaped]).join('; ');
 }
 
+interface Place {
+  found: FoundFiles;
+  dialect: Dialect;
+  label: string;
+  field: string;
+}
+
 /** What a line with too many or too few fields may be. */
-function lineAdvice(line: string | undefined, field: string): string {
+function lineAdvice(line: string | undefined, { found, dialect, label, field }: Place): string {
   const mark = /^\s*(#|%|\/\/|--)/.exec(line ?? '')?.[1];
   if (mark !== undefined) return `if it is a comment, ${advice(field, { comment: mark })}`;
-  if (/^\S+:?( \S+)+$/.test(line ?? ''))
+  if (dialect.delimiter === ' ' && /^\S+:?( \S+)+$/.test(line ?? ''))
     return `if each line is a user and the items after it, ${historyAdvice(field)}`;
   if (/\S {2,}\S/.test(line ?? ''))
     return `if blanks stand between the fields, ${advice(field, { delimiter: BLANKS })}`;
-  return line?.includes('\\"') === true
-    ? quoteAdvice(line, field)
-    : `where quotes are text, ${advice(field, { quote: '' })}`;
+  if (line?.includes('\\"') === true) return quoteAdvice(line, field);
+  if (dialect.quote === '' || line?.includes(dialect.quote) !== false)
+    return `where quotes are text, ${advice(field, { quote: '' })}`;
+  const isPlain = FILE_KEYS.every((key) => found.options[key] === undefined);
+  const sql = `SELECT * FROM read_csv(${quoteLiteral(label)}, all_varchar = true, delim = ${quoteLiteral(dialect.delimiter)}, header = ${dialect.header}, ignore_errors = true)`;
+  return isPlain
+    ? `to leave out all lines that have another, uncounted, ${advice(field, { sql })} in place of from`
+    : `the line mended`;
 }

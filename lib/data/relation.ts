@@ -51,8 +51,8 @@ export async function openRelation(
     return { ...base, sql, types: await describe(session, sql, where) };
   }
   if (found.format === 'json') return { ...base, ...(await jsonRelation(session, found, field, wanted)) };
-  const text = await textRelation(session, found, source.from, field, wanted, rules);
-  return { ...base, ...text, explain: (error) => explainText(error, found, source.from, field) };
+  const { dialect, ...text } = await textRelation(session, found, source.from, field, wanted, rules);
+  return { ...base, ...text, explain: (error) => explainText(error, found, dialect, source.from, field) };
 }
 
 export async function describe(session: DuckSession, sql: string, field: string): Promise<Map<string, string>> {
@@ -114,6 +114,12 @@ function nestedAdvice({ types, label, userSql, field }: Relation, name: string):
   const sql = `SELECT *, ${path} AS ${quoteIdentifier(name)} FROM ${quoteLiteral(label)}`;
   return `a column; for a field inside of ${show(outer)}, ${advice(field, { sql })} in place of from`;
 }
+
+/** The file of a relation as it stands in SQL, its ids as they are written. */
+export const textual = ({ label, types }: Relation): string =>
+  [...types.values()].every((type) => type === 'VARCHAR')
+    ? `read_csv(${quoteLiteral(label)}, all_varchar = true)`
+    : quoteLiteral(label);
 
 /** Where a row is, in words. */
 export const at = (relation: Relation, row: number): string =>

@@ -88,15 +88,16 @@ export const timeUnit = (time: number): TimeUnit | undefined =>
 /** Notes of times that are hardly what their numbers say. */
 export function remarkTimes({ time, notes }: Dataset): void {
   if (time === undefined) return;
-  let [first, last, isDate] = [Infinity, -Infinity, true];
+  let [first, last] = [Infinity, -Infinity];
+  let written = DATE_NUMBERS;
   for (const value of time) {
     if (value < first) first = value;
     if (value > last) last = value;
-    isDate &&= isDateNumber(value);
+    if (written.length > 0) written = written.filter(({ unit }) => isDateNumber(value, unit));
   }
-  if (isDate) {
+  if (written.length > 0) {
     notes.push(
-      `interactions.time: ${first} to ${last} look like dates written as numbers, and were read as numbers: differences between them are none of days; ${advice('interactions', { timeFormat: '%Y%m%d' })}`,
+      `interactions.time: ${first} to ${last} look like dates written as numbers, and were read as numbers: differences between them are none of days; ${advice('interactions', { timeFormat: written[0].pattern })}`,
     );
     return;
   }
@@ -107,8 +108,20 @@ export function remarkTimes({ time, notes }: Dataset): void {
     );
 }
 
-/** 20200131 */
-function isDateNumber(value: number): boolean {
-  const [year, month, day] = [Math.floor(value / 1e4), Math.floor(value / 100) % 100, value % 100];
-  return Number.isInteger(value) && year >= 1900 && year <= 2100 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+/** Dates in one number, with what a day is in it: 20200131, and the same with hours, minutes and seconds behind it. */
+const DATE_NUMBERS: readonly { pattern: string; unit: number }[] = [
+  { pattern: '%Y%m%d', unit: 1 },
+  { pattern: '%Y%m%d%H%M', unit: 1e4 },
+  { pattern: '%Y%m%d%H%M%S', unit: 1e6 },
+];
+
+function isDateNumber(value: number, unit: number): boolean {
+  const date = Math.floor(value / unit);
+  const [year, month, day] = [Math.floor(date / 1e4), Math.floor(date / 100) % 100, date % 100];
+  const clock = value % unit;
+  const [hour, rest] =
+    unit === 1e6 ? [Math.floor(clock / 1e4), clock % 1e4] : [Math.floor(clock / 100), (clock % 100) * 100];
+  const isClock = unit === 1 || (hour < 24 && Math.floor(rest / 100) < 60 && rest % 100 < 60);
+  const isDay = year >= 1900 && year <= 2100 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+  return Number.isInteger(value) && isDay && isClock;
 }

@@ -65,6 +65,8 @@ export interface DataRules {
   missingLabel?: 'error' | 'drop';
   /** A row without a user or item: `error`, or `drop` it. Default `error`. */
   missingId?: 'error' | 'drop';
+  /** A row without a time, where a column of times is mapped: `error`, or `drop` it. Default `error`. */
+  missingTime?: 'error' | 'drop';
   /**
    * Keep only users and items with at least so many interactions with each other (the k-core), after the rules above.
    * Default: all are kept.
@@ -86,13 +88,13 @@ export interface DataSource extends DataRules {
 
 export const DEFAULT_DUPLICATES: DuplicateRule = 'last';
 
-export const RULE_KEYS = ['duplicates', 'missingLabel', 'missingId', 'kCore', 'unseenItems'] as const;
+export const RULE_KEYS = ['duplicates', 'missingLabel', 'missingId', 'missingTime', 'kCore', 'unseenItems'] as const;
 
 export function checkRules(rules: Record<string, unknown>, field: string): void {
   if (rules['duplicates'] !== undefined) {
     checkOneOf(rules['duplicates'], `${field}duplicates`, ['last', 'first', 'mean', 'sum', 'error']);
   }
-  for (const name of ['missingLabel', 'missingId'] as const)
+  for (const name of ['missingLabel', 'missingId', 'missingTime'] as const)
     if (rules[name] !== undefined) checkOneOf(rules[name], `${field}${name}`, ['error', 'drop']);
   if (rules['unseenItems'] !== undefined) checkOneOf(rules['unseenItems'], `${field}unseenItems`, ['keep', 'drop']);
   const { kCore } = rules;

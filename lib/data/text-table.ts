@@ -1,5 +1,6 @@
 /** How a text table is laid out: decided from its first line and the columns that are mapped, never from a sample of its rows. */
 import { nearest, InnerloopError, show } from '../foundation/errors.js';
+import { checkText, otherFormat } from './first-line.js';
 import { advice } from './table-source.js';
 import type { FileOptions } from './table-source.js';
 
@@ -8,6 +9,8 @@ export interface Dialect {
   quote: string;
   escape: string;
   header: boolean;
+  /** Whether rows begin with a field more than the header has names, as the options say. */
+  isShort: boolean;
   /** The columns as the file or the options name them, in order; none is empty. */
   names: string[];
 }
@@ -66,10 +69,6 @@ export function leadingLines(text: string): Leading & { rest: string } {
   return { skip, delimiter: own?.[1], rest: rest.slice(own?.[0].length ?? 0) };
 }
 
-/** The lines for files of a user and its items in each line. */
-export const historyAdvice = (field: string): string =>
-  advice(field, { format: 'histories', user: 'user', item: 'item' });
-
 /** The first line that is not blank, to its end: a line break inside quotes is none. Undefined if `text` ends before it. */
 export function firstRecord(text: string, quote: string, complete: boolean): string | undefined {
   const start = /^(?:[ \t]*\r?\n)*/.exec(text)![0].length;
@@ -120,16 +119,22 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
   checkText(line, source);
   const header = options.header ?? options.columns === undefined;
   const split = (delimiter: string): string[] => splitRecord(line, delimiter, quote, escape);
-  const candidates = options.delimiter === undefined ? CANDIDATES : [options.delimiter];
-  const cells = candidates.map((delimiter) => ({ delimiter, fields: split(delimiter) }));
-  const fits = cells.filter(({ fields }) => fit(fields, header, options, wanted));
+  const cellsOf = (delimiters: readonly string[]) =>
+    delimiters.map((delimiter) => ({ delimiter, fields: split(delimiter) }));
+  const fitting = (cells: readonly { delimiter: string; fields: string[] }[]) =>
+    cells.filter(({ fields }) => fit(fields, header, options, wanted));
+  const cells = cellsOf(options.delimiter === undefined ? CANDIDATES : [options.delimiter]);
+  let fits = fitting(cells);
+  // Whatever else stands between all that is mapped separates it.
+  if (fits.length === 0 && options.delimiter === undefined) fits = fitting(cellsOf(otherMarks(line)));
   const chosen = choose(fits, label);
   if (chosen === undefined) throw undecided(cells, fits, source, wanted, header);
   const { delimiter, fields } = chosen;
   const names = (options.columns ?? (header ? fields : unnamed(fields.length, wanted))).map((name, k) =>
     name === '' ? `column${k}` : name,
   );
-  if (names.length !== fields.length)
+  const isShort = isShortHeader(fields, header, options);
+  if (names.length !== fields.length && !isShort)
     throw new InnerloopError(
       'INVALID_DATA',
       `the lines of ${label} have ${fields.length} fields, such as ${show(line)}`,
@@ -139,10 +144,16 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
         expected: `${fields.length} names`,
       },
     );
-  const dialect = { delimiter, quote, escape, header, names };
+  const dialect = { delimiter, quote, escape, header, isShort, names };
   if (options.header === undefined) checkHeader(line, fields, dialect, source, wanted);
   checkTwice(line, fields, dialect, source, wanted);
   return dialect;
+}
+
+/** Marks between words that are no usual delimiter, such as ^ or ||. */
+function otherMarks(line: string): string[] {
+  const marks = (line.match(/[^\p{L}\p{N}\s_."'-]+/gu) ?? []).filter((mark) => Buffer.byteLength(mark) <= 4);
+  return [...new Set(marks)].filter((mark) => !CANDIDATES.some((known) => known === mark));
 }
 
 /** Positions from 1; in SQL, where nothing is mapped, DuckDB's own names. */
@@ -154,11 +165,16 @@ function unnamed(count: number, { columns }: Wanted): string[] {
 }
 
 /** Whether a delimiter makes of the first line what is mapped. */
-function fit(fields: readonly string[], header: boolean, { columns }: FileOptions, wanted: Wanted): boolean {
-  if (columns !== undefined) return fields.length === columns.length;
+function fit(fields: readonly string[], header: boolean, options: FileOptions, wanted: Wanted): boolean {
+  const { columns } = options;
+  if (columns !== undefined) return fields.length === columns.length || isShortHeader(fields, header, options);
   const known = header ? fields : fields.map((_, k) => String(k + 1));
   return wanted.columns.every(({ name }) => resolveName(known, name) !== undefined);
 }
+
+/** R leaves out the name of the first column, which has the names of the rows. */
+const isShortHeader = (fields: readonly string[], header: boolean, { columns }: FileOptions): boolean =>
+  header && columns?.length === fields.length + 1 && fields.every((name, k) => name === columns[k + 1]);
 
 function choose<T extends { delimiter: string; fields: string[] }>(fits: readonly T[], label: string): T | undefined {
   const several = fits.filter(({ fields }) => fields.length > 1);
@@ -184,21 +200,6 @@ export function resolveName(names: readonly string[], name: string): string | un
 
 /** RecBole's atomic files name the type of every column. */
 export const ATOMIC = /^(.+):(token|token_seq|float|float_seq)$/;
-
-function checkText(line: string, { label, field, options }: TextSource): void {
-  if (/^\s*<(!doctype|html|\?xml|head|body|table)\b/i.test(line))
-    throw new InnerloopError('INVALID_DATA', `${label} is a web page or XML, not a table`, {
-      field: `${field}.from`,
-      value: line,
-      expected: 'the file itself: a download may need a sign-in, or the address of the raw file',
-    });
-  if (line.includes('\0') && options.encoding === undefined)
-    throw new InnerloopError('INVALID_DATA', `${label} has zero bytes in its first line: UTF-16, or no text at all`, {
-      field: `${field}.from`,
-      value: line,
-      expected: `text; for UTF-16 ${advice(field, { encoding: line.startsWith('\0') ? 'utf-16be' : 'utf-16le' })}`,
-    });
-}
 
 /** A first line that looks like a row is not taken for names, so that no row is lost. */
 function checkHeader(
@@ -334,7 +335,7 @@ function undecided(
         expected: `its delimiter, and a name for each column; with ${NAMES[delimiter] ?? show(delimiter)} it has ${fields.length} fields`,
       },
     );
-  const other = otherFormat(line, field);
+  const other = otherCase(cells, source, wanted, header) ?? otherFormat(line, field, wanted);
   const known = header ? fields : fields.map((_, k) => String(k + 1));
   const missing = wanted.columns.find(({ name }) => resolveName(known, name) === undefined) ?? wanted.columns[0];
   const near = nearest(missing.name, known);
@@ -353,15 +354,23 @@ function undecided(
   );
 }
 
-/** What a first line says that is neither a header nor a row of a table. */
-function otherFormat(line: string, field: string): string | undefined {
-  const mark = /^\s*(#|%|\/\/|--)/.exec(line)?.[1];
-  if (mark !== undefined)
-    return `the names of the columns first; if such lines are comments, ${advice(field, { comment: mark })}`;
-  if (/^[^:,;|\t]+:$/.test(line))
-    return `a header; if each line \`id:\` stands before the rows of that item, ${advice(field, { format: 'blocks', columns: ['user', 'rating', 'time'], user: 'user', item: 'block', label: 'rating', time: 'time' })} with a name for each field of such a row`;
-  if (/^[^\s:]+:?( [^\s:]+)+$/.test(line) && line.split(' ').every((part) => NUMBER.test(part.replace(/:$/, ''))))
-    return `a header; if each line is a user and the items after it, ${historyAdvice(field)}`;
+/** The lines for names that the header has in other letters alone, `UserID` for `userId`. */
+function otherCase(
+  cells: readonly { fields: string[] }[],
+  { field }: TextSource,
+  { columns }: Wanted,
+  header: boolean,
+): string | undefined {
+  const keyOf = (column: WantedColumn): string => column.field.slice(field.length + 1);
+  for (const { fields } of header ? cells : []) {
+    const found = columns.map(
+      ({ name }) => resolveName(fields, name) ?? fields.find((other) => other.toLowerCase() === name.toLowerCase()),
+    );
+    const changed = columns.flatMap((column, k) => (found[k] === column.name ? [] : [[column, found[k]] as const]));
+    if (found.includes(undefined) || !changed.every(([column]) => keyOf(column) in GENERIC)) continue;
+    const mapping = Object.fromEntries(changed.map(([column, name]) => [keyOf(column), name]));
+    return `one of ${fields.map(show).join(', ')}; ${advice(field, mapping)}`;
+  }
   return undefined;
 }
 

@@ -173,6 +173,10 @@ const CLOCKS = [
   ', %I:%M:%S %p',
   ':%H:%M:%S',
   '%H%M%S',
+  'T%H%M%S',
+  ' %H%M%S',
+  '_%H%M%S',
+  'T%H:%M',
 ];
 /** GMT and UTC are what a time without an offset is. */
 const ZONES = ['', ' %z', '%z', ' GMT', ' UTC'];
@@ -189,6 +193,7 @@ const WHOLE = [
   '%Y-%m-%dT%H:%M:%S.%fZ[UTC]',
   '%Y年%m月%d日',
   '%Y年%m月%d日 %H:%M:%S',
+  '%G-W%V-%u',
   '%Y-%m',
   '%Y/%m',
   '%m/%Y',
@@ -197,33 +202,96 @@ const WHOLE = [
   '%B %Y',
 ];
 
-/** The patterns that fit all texts of a column. `select` gives them, each once, as `value`. */
-async function fittingPatterns(session: DuckSession, select: string, field: string): Promise<string[]> {
-  await session.run(`CREATE OR REPLACE TEMP TABLE time_texts AS ${select}`, field);
-  const all = [
-    ...DATES.flatMap((date) => CLOCKS.flatMap((clock) => ZONES.map((zone) => date + clock + zone))),
-    ...WHOLE,
-  ];
-  const fits = async (patterns: readonly string[], from: string): Promise<string[]> => {
-    if (patterns.length === 0) return [];
-    const tests = patterns.map((pattern) => {
-      const parsed = `try_strptime(value, ${quoteLiteral(pattern)})`;
-      return `bool_and(coalesce(year(${parsed}) >= 1000, false))`;
-    });
-    const row = await session.row(`SELECT ${tests.join(', ')} FROM ${from}`, field);
-    return patterns.filter((_, k) => row[k] === true);
-  };
-  const few = await fits(all, '(FROM time_texts LIMIT 1)');
-  return fits(await fits(few, '(FROM time_texts LIMIT 1000)'), 'time_texts');
+const ALL = [...DATES.flatMap((date) => CLOCKS.flatMap((clock) => ZONES.map((zone) => date + clock + zone))), ...WHOLE];
+
+const isDate = (pattern: string): string =>
+  `coalesce(year(try_strptime(value, ${quoteLiteral(pattern)})) >= 1000, false)`;
+
+const AT_ONCE = 200;
+/** Those of the patterns that fit all texts of a table, of which there is at least one. */
+async function fits(session: DuckSession, patterns: readonly string[], from: string, field: string): Promise<string[]> {
+  const found: string[] = [];
+  // The time that DuckDB takes to plan a query grows faster than its expressions.
+  for (let start = 0; start < patterns.length; start += AT_ONCE) {
+    const some = patterns.slice(start, start + AT_ONCE);
+    const row = await session.row(
+      `SELECT ${some.map((each) => `bool_and(${isDate(each)})`).join(', ')} FROM ${from}`,
+      field,
+    );
+    found.push(...some.filter((_, k) => row[k] === true));
+  }
+  return found;
 }
 
-/** The lines to write for a column of times that are neither numbers nor ISO 8601. */
-export async function timeAdvice(session: DuckSession, select: string, table: string, field: string): Promise<string> {
-  const patterns = await fittingPatterns(session, select, field);
+/** Those of a few patterns that fit all texts of the table time_texts. */
+async function fittingPatterns(session: DuckSession, few: readonly string[], field: string): Promise<string[]> {
+  return fits(session, await fits(session, few, '(FROM time_texts LIMIT 1000)', field), 'time_texts', field);
+}
+
+/** So many texts that are no times are named at most: with more of them the pattern is a wrong one. */
+const MOST_STRANGERS = 20;
+
+/** The lines where all but a few texts are times: how those are written, and the others as missing. Undefined where more are none. */
+async function strangersAdvice(
+  session: DuckSession,
+  few: readonly string[],
+  rules: ValueRules,
+  table: string,
+  field: string,
+): Promise<string | undefined> {
+  const given = rules.timeFormat?.filter((pattern) => pattern.includes('%')) ?? [];
+  const iso = `(${isoTimestamp('value', 'TIMESTAMPTZ')} IS NOT NULL)`;
+  const number = 'isfinite(TRY_CAST(value AS DOUBLE))';
+  const best = async (): Promise<[string, object][]> => {
+    const [pattern = (await fits(session, ALL, '(FROM time_texts LIMIT 1 OFFSET 1)', field))[0]] = few;
+    return pattern === undefined ? [] : [[isDate(pattern), { timeFormat: pattern }]];
+  };
+  const ways: [string, object][] =
+    given.length > 0
+      ? [[given.map(isDate).join(' OR '), {}]]
+      : rules.timeFormat === undefined
+        ? [[iso, {}], [number, {}], ...(await best())]
+        : [[number, {}]];
+  for (const [test, options] of ways) {
+    const [good, bad] = await session.row(
+      `SELECT count(*) FILTER (${test})::DOUBLE, count(*) FILTER (NOT coalesce(${test}, false))::DOUBLE FROM time_texts`,
+      field,
+    );
+    if (Number(good) === 0 || Number(bad) > Number(good) || Number(bad) > MOST_STRANGERS) continue;
+    const [texts = []] = await session.columns(
+      `SELECT value FROM time_texts WHERE NOT coalesce(${test}, false) ORDER BY value`,
+      field,
+    );
+    const lines = advice(table, { ...options, nulls: [...rules.nulls, ...texts.map(String)] });
+    return `${texts.slice(0, 3).map(show).join(', ')}${texts.length > 3 ? ' …' : ''} ${texts.length === 1 ? 'is no time' : 'are no times'}; if the time is missing there, ${lines} and ${advice('the data', { missingTime: 'drop' })}`;
+  }
+  return undefined;
+}
+
+/**
+ * The lines to write for a column of times of which some are neither numbers nor ISO 8601, nor as `timeFormat` says.
+ * @param select gives its texts as `value`, each once
+ */
+export async function timeAdvice(
+  session: DuckSession,
+  select: string,
+  rules: ValueRules,
+  table: string,
+  field: string,
+): Promise<string> {
+  await session.run(`CREATE OR REPLACE TEMP TABLE time_texts AS ${select}`, field);
+  const what =
+    rules.timeFormat === undefined
+      ? 'a number or an ISO 8601 time'
+      : `a time as timeFormat says: ${rules.timeFormat.join(' or ')}`;
+  const few = await fits(session, ALL, '(FROM time_texts LIMIT 1)', field);
+  const patterns = await fittingPatterns(session, few, field);
   const lines = patterns.map((pattern) => advice(table, { timeFormat: pattern }));
-  if (lines.length === 1) return `a number or an ISO 8601 time; ${lines[0]}`;
+  if (lines.length === 1) return `${what}; ${lines[0]}`;
   if (lines.length > 1)
-    return `a number or an ISO 8601 time; the order of day and month is yours to say (%d is the day, %m the month): ${lines.join(', or ')}`;
+    return `${what}; the order of day and month is yours to say (%d is the day, %m the month): ${lines.join(', or ')}`;
+  const strangers = await strangersAdvice(session, few, rules, table, field);
+  if (strangers !== undefined) return `${what}; ${strangers}`;
   const texts = await session.columns(`SELECT value FROM time_texts LIMIT 3`, field);
-  return `a number or an ISO 8601 time, or its patterns for strptime, such as ${advice(table, { timeFormat: ['%d.%m.%Y %H:%M', '%Y-%m-%d'] })}; the column has ${texts.flat().map(show).join(', ')}`;
+  return `${what}, or patterns of strptime in timeFormat, the first that fits (%d day, %m month, %Y year, %H:%M:%S); the column has ${texts.flat().map(show).join(', ')}`;
 }

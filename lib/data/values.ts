@@ -84,7 +84,9 @@ export function numberExpression(
     throw new InnerloopError('INVALID_DATA', `a column of type ${type}`, { field, expected: 'a number' });
   const text = asText(expression, type);
   const { decimal = rules.decimal, unit, thousands, values } = form;
-  const bare = unit === undefined ? text : withoutUnit(trimmed(text), [unit].flat());
+  // A minus sign of its own, as typesetters write it.
+  const signed = `replace(${trimmed(text)}, '−', '-')`;
+  const bare = unit === undefined ? signed : withoutUnit(signed, [unit].flat());
   const written = digits(bare, decimal, thousands);
   // DuckDB takes 1_000 for a number.
   const plain =
@@ -116,13 +118,20 @@ export function quickNumber(expression: string, type: string, rules: ValueRules,
   return marked(`TRY_CAST(CASE WHEN contains(${expression}, '_') THEN NULL ELSE ${expression} END AS DOUBLE)`);
 }
 
-/** The number, or null where a marker says that it is missing: NaN, and markers that are numbers, however they are written. */
+/** The number, or null where a marker says that it is missing: NaN, and markers that are numbers or infinite, however they are written. */
 function present(number: string, { nulls }: ValueRules): string {
   const markers = new Set(
     nulls.map((text) => (text.trim() === '' ? Number.NaN : Number(text))).filter(Number.isFinite),
   );
   const named = [...markers].reduce((sql, marker) => `nullif(${sql}, ${marker}::DOUBLE)`, number);
-  return nulls.some((text) => /^-?nan$/i.test(text)) ? `nullif(${named}, 'nan'::DOUBLE)` : named;
+  const others = [
+    ['nan', /^-?nan$/i],
+    ['infinity', /^\+?inf(inity)?$/i],
+    ['-infinity', /^-inf(inity)?$/i],
+  ] as const;
+  return others
+    .filter(([, form]) => nulls.some((text) => form.test(text.trim())))
+    .reduce((sql, [value]) => `nullif(${sql}, '${value}'::DOUBLE)`, named);
 }
 
 function withoutUnit(text: string, units: readonly string[]): string {

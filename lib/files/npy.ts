@@ -16,27 +16,46 @@ import { fromHalf } from './halves.js';
 export interface NpyArray {
   /** `[]` is a scalar; a dimension may be 0. */
   shape: number[];
-  /** Row-major. float16 becomes float32, which holds all its values. */
+  /** Row-major. Narrower types become the next of these that holds all their values: float16 float32, booleans and small integers int32. */
   data: Float32Array | Float64Array | Int32Array | BigInt64Array;
 }
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 /** The limit of NumPy's own reader, in bytes. */
 const MAX_HEADER = 10_000;
-const DTYPES = new Map<
-  string,
-  typeof Float32Array | typeof Float64Array | typeof Int32Array | typeof BigInt64Array | typeof Uint16Array
->([
-  ['<f2', Uint16Array],
-  ['<f4', Float32Array],
-  ['<f8', Float64Array],
-  ['<i4', Int32Array],
-  ['<i8', BigInt64Array],
+interface ElementType {
+  type:
+    | typeof Float32Array
+    | typeof Float64Array
+    | typeof Int32Array
+    | typeof BigInt64Array
+    | typeof Uint32Array
+    | typeof Uint16Array
+    | typeof Int16Array
+    | typeof Uint8Array
+    | typeof Int8Array;
+  /** The array in a type that holds all of its values. */
+  widen?: (data: never) => NpyArray['data'];
+}
+
+const toIntegers = (data: ArrayLike<number>): Int32Array => Int32Array.from(data);
+const DTYPES: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
+  ['<f2', { type: Uint16Array, widen: (data: Uint16Array) => fromHalf(data) }],
+  ['<f4', { type: Float32Array }],
+  ['<f8', { type: Float64Array }],
+  ['<i4', { type: Int32Array }],
+  ['<i8', { type: BigInt64Array }],
+  ['|b1', { type: Uint8Array, widen: toIntegers }],
+  ['|u1', { type: Uint8Array, widen: toIntegers }],
+  ['|i1', { type: Int8Array, widen: toIntegers }],
+  ['<u2', { type: Uint16Array, widen: toIntegers }],
+  ['<i2', { type: Int16Array, widen: toIntegers }],
+  ['<u4', { type: Uint32Array, widen: (data: Uint32Array) => Float64Array.from(data) }],
 ]);
 const ENTRY = /\s*'(descr|fortran_order|shape)'\s*:\s*(?:'([^'\\]*)'|(True|False)|\(([\d, ]*)\))\s*(,|(?=\}))/y;
 
 /**
- * Reads a .npy file of float16, float32, float64, int32 or int64 in C order.
+ * Reads a .npy file of floating-point numbers, integers or booleans in C order, but for complex numbers and uint64.
  *
  * ```ts
  * const { shape, data } = await readNpy('text-embeddings.npy');
@@ -90,8 +109,9 @@ export function decodeNpy(bytes: Uint8Array, field: string): NpyArray {
     Buffer.from(view.buffer, view.byteOffset + prefix, length).toString('latin1'),
     fail,
   );
-  const type = DTYPES.get(descr);
-  if (type === undefined) throw unsupported('this element type', descr, `one of ${[...DTYPES.keys()].join(', ')}`);
+  const element = DTYPES.get(descr);
+  if (element === undefined) throw unsupported('this element type', descr, `one of ${[...DTYPES.keys()].join(', ')}`);
+  const { type, widen } = element;
   const shape = dimensions.map(Number);
   if (fortran && shape.length > 1)
     throw unsupported('an array in Fortran order', 'fortran_order: True', 'C order: numpy.ascontiguousarray');
@@ -109,7 +129,7 @@ export function decodeNpy(bytes: Uint8Array, field: string): NpyArray {
   // Not slice(): that of a Buffer does not copy.
   const { buffer, byteOffset } = body.byteOffset % type.BYTES_PER_ELEMENT === 0 ? body : new Uint8Array(body);
   const data = new type(buffer as ArrayBuffer, byteOffset, count);
-  return { shape, data: data instanceof Uint16Array ? fromHalf(data) : data };
+  return { shape, data: widen === undefined ? (data as NpyArray['data']) : widen(data as never) };
 }
 
 function parseHeader(text: string, fail: (what: string, value: unknown, expected: string) => InnerloopError) {

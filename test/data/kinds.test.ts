@@ -105,7 +105,9 @@ test('labels: advice for a unit never takes a sign or a fraction away', async ()
     ['1,a,$5\n1,b,$7.50\n', [5, 7.5]],
   ] as const)
     assert.deepEqual([...(await openPasted(ratings(`u,i,r\n${text}`), folder)).dataset.label], [...want], text);
-  for (const text of ['−1', '3½', '5-Mar', '(5)'])
+  // A minus sign of its own is one.
+  assert.deepEqual([...(await open(ratings('u,i,r\n1,a,2\n1,b,−1\n'))).label], [2, -1]);
+  for (const text of ['3½', '5-Mar', '(5)'])
     await rejects(open(ratings(`u,i,r\n1,a,2\n1,b,${text}\n`)), 'INVALID_DATA', /^(?!.*"unit")/);
 });
 

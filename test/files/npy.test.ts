@@ -47,6 +47,17 @@ test('what NumPy wrote: element types, versions, shapes', async () => {
   assert.deepEqual(decode('empty'), { shape: [0, 4], data: new Float32Array(0) });
 });
 
+test('booleans and small integers', async () => {
+  const of = (descr: string, data: ArrayBufferView & { length: number }) =>
+    decodeNpy(npy(descr, [data.length], new Uint8Array(data.buffer.slice(0) as ArrayBuffer)), descr).data;
+  assert.deepEqual(of('|b1', Uint8Array.of(1, 0, 1)), Int32Array.of(1, 0, 1));
+  assert.deepEqual(of('|u1', Uint8Array.of(200, 3)), Int32Array.of(200, 3));
+  assert.deepEqual(of('|i1', Int8Array.of(-7, 3)), Int32Array.of(-7, 3));
+  assert.deepEqual(of('<u2', Uint16Array.of(65535)), Int32Array.of(65535));
+  assert.deepEqual(of('<i2', Int16Array.of(-32768)), Int32Array.of(-32768));
+  assert.deepEqual(of('<u4', Uint32Array.of(4294967295)), Float64Array.of(4294967295));
+});
+
 test('every float16 is the number that its bits spell', async () => {
   const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
   const { data } = decodeNpy(npy('<f2', [65536], new Uint8Array(bits.buffer)), 'halves');
@@ -75,6 +86,7 @@ test('bytes that are not aligned are copied, aligned ones are not', async () => 
 test('other element types and orders are unsupported by name', async () => {
   throws(() => decode('fortran'), 'UNSUPPORTED', /Fortran/, /ascontiguousarray/);
   throws(() => decode('bigEndian'), 'UNSUPPORTED', />f4/, /<f4/);
+  throws(() => decodeNpy(npy('<u8', [1], new Uint8Array(8)), 'u8'), 'UNSUPPORTED', /<u8/, /<i8/);
   throws(() => decode('objects'), 'UNSUPPORTED', /\|O/);
   throws(() => decode('texts'), 'UNSUPPORTED', /<U2/);
   throws(() => decode('records'), 'INVALID_DATA', /header is malformed/);

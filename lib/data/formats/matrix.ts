@@ -29,9 +29,15 @@ export async function fromMatrixMarket(
             object !== 'matrix' ||
             layout !== 'coordinate' ||
             values === 'complex' ||
-            symmetry !== 'general'
+            !['general', 'symmetric'].includes(symmetry)
           )
-            throw badLine(file, line, number, field, '%%MatrixMarket matrix coordinate real|integer|pattern general');
+            throw badLine(
+              file,
+              line,
+              number,
+              field,
+              '%%MatrixMarket matrix coordinate real|integer|pattern general|symmetric; in Python scipy.io.mmwrite(…, scipy.sparse.coo_matrix(matrix))',
+            );
           continue;
         }
         if (line.startsWith('%') || line.trim() === '') continue;
@@ -42,7 +48,10 @@ export async function fromMatrixMarket(
         }
         if (cells.length !== (kind![3] === 'pattern' ? 2 : 3) || left-- === 0)
           throw badLine(file, line, number, field, 'row, column and value, as many as the second line says');
-        yield [cells[0], cells[1], cells[2] ?? '1'];
+        const [row, column, value = '1'] = cells;
+        yield [row, column, value];
+        // Of a symmetric matrix one half is in the file.
+        if (kind![4] === 'symmetric' && row !== column) yield [column, row, value];
       }
       if (left !== 0)
         throw new InnerloopError('INVALID_DATA', `${file.path} ends before its last entry`, {

@@ -7,24 +7,38 @@ import { badLine, linesOf, writeTable } from './lines.js';
 
 interface Row {
   label: string;
+  /** What follows `qid:` in files of rankings. */
+  query: string | null;
   entries: string[][];
 }
 
 const LIBSVM = 'a label, then index:value pairs';
 const LIBFFM = 'a label, then field:index:value triples';
 
-/** Columns `label`, `index1`, `value1`, `index2`, …: the k-th pair of a line, as lines of one user and one item have two. */
+/**
+ * Columns `label`, `index1`, `value1`, `index2`, …: the k-th pair of a line, as lines of one user and one item have two; `qid`
+ * where lines have one.
+ */
 export async function fromLibsvm(
   session: DuckSession,
   files: readonly FoundFile[],
   field: string,
 ): Promise<FoundFiles> {
   let width = 0;
-  for await (const { entries } of parse(files, 2, field, LIBSVM)) width = Math.max(width, entries.length);
-  const names = ['label', ...Array.from({ length: width }, (_, k) => [`index${k + 1}`, `value${k + 1}`]).flat()];
+  let isRanking = false;
+  for await (const { entries, query } of parse(files, 2, field, LIBSVM)) {
+    width = Math.max(width, entries.length);
+    isRanking ||= query !== null;
+  }
+  const ranked = (text: string | null) => (isRanking ? [text] : []);
+  const names = [
+    'label',
+    ...ranked('qid').map(String),
+    ...Array.from({ length: width }, (_, k) => [`index${k + 1}`, `value${k + 1}`]).flat(),
+  ];
   async function* rows() {
-    for await (const { label, entries } of parse(files, 2, field, LIBSVM))
-      yield [label, ...Array.from({ length: width }, (_, k) => entries[k] ?? [null, null]).flat()];
+    for await (const { label, query, entries } of parse(files, 2, field, LIBSVM))
+      yield [label, ...ranked(query), ...Array.from({ length: width }, (_, k) => entries[k] ?? [null, null]).flat()];
   }
   return writeTable(session, names, rows());
 }
@@ -47,7 +61,7 @@ export async function fromLibffm(
         throw new InnerloopError('UNSUPPORTED', `row ${number} has a field more than once`, {
           field: `${field}.from`,
           value: entries.map(([name]) => name),
-          expected: 'one index for each field',
+          expected: 'one index for each field; a field of many, such as genres, in a table of its own',
         });
       yield [label, ...names.flatMap((name) => own.get(name) ?? [null, null])];
     }
@@ -66,9 +80,10 @@ async function* parse(
       const text = line.replace(/#.*$/, '').trim();
       if (text === '') continue;
       const [label, ...rest] = text.split(/\s+/);
-      const entries = rest.map((entry) => entry.split(':'));
+      const query = /^qid:(.+)$/.exec(rest[0] ?? '')?.[1] ?? null;
+      const entries = (query === null ? rest : rest.slice(1)).map((entry) => entry.split(':'));
       if (label.includes(':') || entries.some((entry) => entry.length !== parts || entry.includes('')))
         throw badLine(file, line, number, field, expected);
-      yield { label, entries };
+      yield { label, query, entries };
     }
 }
