@@ -131,7 +131,7 @@ export class Service {
       const people = await Promise.all(whos.map((who) => engine.person(who, signal)));
       const { ids, unknown, place } = known(engine, body.items);
       const context = given(body.context, engine);
-      const scores = await engine.learner.predictMany(
+      const scores = await engine.predictMany(
         people.map(({ me }) => me),
         ids,
         { signal, ...context },
@@ -172,7 +172,7 @@ export class Service {
       const person = await engine.person(this.who(engine, body), signal);
       const asked = engine.excluded(body.user, person.seen, []);
       const columns = body.columns && itemColumns(engine.learner.servedCatalog(), body.columns, 'columns');
-      const found = await questionsFor(engine.learner, person, asked, body.count ?? 5, signal);
+      const found = await questionsFor(engine, person, asked, body.count ?? 5, signal);
       return {
         questions: found.map((each) => ({
           ...each,

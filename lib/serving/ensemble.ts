@@ -4,6 +4,7 @@ import type { FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { FeatureValues } from '../batch/given-features.js';
 import { Ensemble, meanOutputs } from '../learner/ensemble.js';
+import type { Uncertain } from '../learner/uncertainty.js';
 import { diversify, unitVectors } from './diversity.js';
 import type { ExplainOptions, Explanation } from './explain.js';
 import { itemVectorsOf } from './item-vectors.js';
@@ -65,10 +66,18 @@ export class PersonalEnsemble {
    *
    * @throws {InnerloopError} as of a personal model; UNSUPPORTED for `uncertainty`, which members do not share
    */
+  predict(
+    items: readonly (string | number)[],
+    options?: { signal?: AbortSignal; context?: GivenContext; uncertainty?: false },
+  ): Promise<Float64Array>;
+  predict(
+    items: readonly (string | number)[],
+    options: { signal?: AbortSignal; context?: GivenContext; uncertainty: true },
+  ): Promise<Uncertain>;
   async predict(
     items: readonly (string | number)[],
     options: { signal?: AbortSignal; context?: GivenContext; uncertainty?: boolean } = {},
-  ): Promise<Float64Array> {
+  ): Promise<Float64Array | Uncertain> {
     checkObject(options, 'options', ['signal', 'context', 'uncertainty']);
     const { signal, context, uncertainty } = options;
     if (uncertainty === true)

@@ -3,9 +3,13 @@ import { createHash } from 'node:crypto';
 import '../../learner/additions.js';
 import '../../serving/adapt.js';
 import type { FeatureValues } from '../../batch/given-features.js';
+import { Ensemble, membersOf } from '../../learner/ensemble.js';
 import type { Learner } from '../../learner/learner.js';
 import { MIN_SUPPORT } from '../../serving/options.js';
-import { loadLearner } from '../../serving/persist.js';
+import { loadPredictor } from '../../serving/ensemble-file.js';
+import { PersonalEnsemble } from '../../serving/ensemble.js';
+import type { PersonalModel } from '../../serving/personal-model.js';
+import type { Support } from '../../serving/support.js';
 import type { LoadOptions } from '../../serving/persist.js';
 import { runManifest } from '../../learner/manifest.js';
 import { invalid } from '../../foundation/check.js';
@@ -29,7 +33,10 @@ export interface EngineOptions extends Pick<LoadOptions, 'threads' | 'device'> {
 }
 
 export class Engine {
+  /** The model, or the first member of an ensemble: its catalog and its rules are those of all. */
   readonly learner: Learner;
+  /** What people are adapted to. */
+  readonly predictor: Learner | Ensemble;
   readonly state: State | undefined;
   readonly options: EngineOptions;
   readonly rules: RecordRules;
@@ -46,7 +53,9 @@ export class Engine {
   #leases = 0;
   #retired: (() => void) | undefined;
 
-  private constructor(learner: Learner, name: string, state: State | undefined, options: EngineOptions) {
+  private constructor(predictor: Learner | Ensemble, name: string, state: State | undefined, options: EngineOptions) {
+    const [learner] = membersOf(predictor);
+    this.predictor = predictor;
     this.learner = learner;
     this.name = name;
     this.state = state;
@@ -60,13 +69,15 @@ export class Engine {
   /** Loads a model with the items of the state, and answers once for nobody, so that the first visitor does not wait for caches. */
   static async load(path: string, state: State | undefined, options: EngineOptions): Promise<Engine> {
     const { threads, device } = options;
-    return Engine.of(await loadLearner(path, { threads, device }), state, options);
+    return Engine.of(await loadPredictor(path, { threads, device }), state, options);
   }
 
-  static async of(learner: Learner, state: State | undefined, options: EngineOptions): Promise<Engine> {
-    if (learner.catalog === undefined)
-      throw invalid('model', 'has no catalog', learner.algorithm.name, 'a model that was trained');
-    const engine = new Engine(learner, nameOf(learner), state, options);
+  static async of(predictor: Learner | Ensemble, state: State | undefined, options: EngineOptions): Promise<Engine> {
+    for (const learner of membersOf(predictor))
+      if (learner.catalog === undefined)
+        throw invalid('model', 'has no catalog', learner.algorithm.name, 'a model that was trained');
+    if (predictor instanceof Ensemble) checkAlike(predictor);
+    const engine = new Engine(predictor, nameOf(membersOf(predictor)), state, options);
     if (state !== undefined) await engine.putItems(await state.items());
     const { me } = await engine.person({ interactions: [] }, undefined);
     await me.recommend({ count: 1, context: engine.emptyContext });
@@ -92,7 +103,7 @@ export class Engine {
   async retire(): Promise<void> {
     if (this.#leases > 0) await new Promise<void>((done) => (this.#retired = done));
     this.people.clear();
-    this.learner.dispose();
+    this.predictor.dispose();
   }
 
   /** Items that are added, changed, hidden or shown again, from the next request on. */
@@ -102,7 +113,8 @@ export class Engine {
       const { keys } = this.learner.servedCatalog().items;
       // An item of the model whose features are not told keeps them: it is hidden, or gets an owner.
       const told = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
-      for (const table of itemTables(this.learner, told)) this.learner.addItems(table);
+      for (const learner of membersOf(this.predictor))
+        for (const table of itemTables(learner, told)) learner.addItems(table);
       if (told.length > 0) {
         this.#countAdded();
         // A person is adapted over one catalog.
@@ -117,12 +129,13 @@ export class Engine {
    * next training. It takes part as if it had just enough; its features are all that it is judged by.
    */
   #countAdded(): void {
-    const { learner } = this;
-    const { rows } = learner.servedCatalog().items;
-    if (learner.itemCounts === undefined || learner.itemCounts.length === rows) return;
-    const counts = new Int32Array(rows).fill(MIN_SUPPORT);
-    counts.set(learner.itemCounts);
-    learner.itemCounts = counts;
+    for (const learner of membersOf(this.predictor)) {
+      const { rows } = learner.servedCatalog().items;
+      if (learner.itemCounts === undefined || learner.itemCounts.length === rows) continue;
+      const counts = new Int32Array(rows).fill(MIN_SUPPORT);
+      counts.set(learner.itemCounts);
+      learner.itemCounts = counts;
+    }
   }
 
   #note({ id, owner, hidden }: ItemRecord): void {
@@ -146,6 +159,21 @@ export class Engine {
     return this.#hidden;
   }
 
+  /** Scores of the same items for several people: support sets, or personal models of this engine. */
+  async predictMany(
+    users: readonly (Support | PersonalModel | PersonalEnsemble)[],
+    items: readonly string[],
+    options: { context?: FeatureValues; signal?: AbortSignal },
+  ): Promise<Float64Array[]> {
+    const { predictor } = this;
+    if (!(predictor instanceof Ensemble))
+      return predictor.predictMany(users as readonly (Support | PersonalModel)[], items, options);
+    const supports = users.filter((user): user is Support => !(user instanceof PersonalEnsemble));
+    const adapted = (await predictor.adaptMany(supports, { signal: options.signal })).values();
+    const people = users.map((user) => (user instanceof PersonalEnsemble ? user : adapted.next().value!));
+    return Promise.all(people.map((me) => me.predict(items, options)));
+  }
+
   /** Somebody who is adapted to: held where the state alone says who it is. */
   person(who: Who, signal: AbortSignal | undefined): Promise<ServedPerson> {
     const { user, interactions, features } = who;
@@ -156,12 +184,29 @@ export class Engine {
   }
 }
 
-/** Eight hexadecimal digits of a digest over the run and all parameters: enough to tell models apart in a log. */
-function nameOf(learner: Learner): string {
-  const hash = createHash('sha256').update(JSON.stringify([runManifest(learner) ?? null, learner.epochs]));
-  learner.model.tensors.forEach((_, t) => {
-    const tensor = learner.model.ops.readTensor(learner.store, t);
-    hash.update(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength));
+/** Whoever is served tells what one member reads, and so all read the same. */
+function checkAlike({ members }: Ensemble): void {
+  const read = members.map(({ model }) =>
+    model.spec.inputs
+      .map(({ name }) => name)
+      .sort()
+      .join(', '),
+  );
+  read.forEach((names, k) => {
+    if (names !== read[0])
+      throw invalid(`model, member ${k}`, 'reads other inputs than the first member', names, read[0]);
   });
+}
+
+/** Eight hexadecimal digits of a digest over the run and all parameters: enough to tell models apart in a log. */
+function nameOf(learners: readonly Learner[]): string {
+  const hash = createHash('sha256');
+  for (const learner of learners) {
+    hash.update(JSON.stringify([runManifest(learner) ?? null, learner.epochs]));
+    learner.model.tensors.forEach((_, t) => {
+      const tensor = learner.model.ops.readTensor(learner.store, t);
+      hash.update(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength));
+    });
+  }
   return hash.digest('hex').slice(0, 8);
 }

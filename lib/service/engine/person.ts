@@ -1,6 +1,9 @@
 /** From who asks to a personal model: history of the state, what the request brings, features. */
 import type { FeatureValues } from '../../batch/given-features.js';
 import { lossOf } from '../../model/losses.js';
+import { membersOf } from '../../learner/ensemble.js';
+import { Learner } from '../../learner/learner.js';
+import { PersonalEnsemble } from '../../serving/ensemble.js';
 import { PersonalModel } from '../../serving/personal-model.js';
 import type { Support } from '../../serving/support.js';
 import { readsUsers } from '../../serving/support.js';
@@ -17,7 +20,7 @@ export interface Who {
 }
 
 export interface ServedPerson {
-  me: PersonalModel;
+  me: PersonalModel | PersonalEnsemble;
   support: Support;
   /** All items that the person interacted with. */
   seen: ReadonlySet<string>;
@@ -36,7 +39,7 @@ const FEW = 30;
 
 /** @internal Use `engine.person`. */
 export async function personOf(engine: Engine, who: Who, signal: AbortSignal | undefined): Promise<ServedPerson> {
-  const { learner, state, options } = engine;
+  const { learner, predictor, state, options } = engine;
   const { user } = who;
   const [kept, record] =
     user === undefined || state === undefined
@@ -58,13 +61,13 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
   const features =
     stored === undefined && who.features === undefined ? undefined : known(engine, { ...stored, ...who.features });
   const support = supportOf(engine, used, isHidden ? undefined : user, features);
-  const reads = readsUsers(learner);
+  const reads = membersOf(predictor).some(readsUsers);
   // To wake another thread takes longer than to solve for a few interactions.
   const isShort = learner.algorithm.solver === 'ridge' && support.items.length <= FEW;
   const me =
-    isShort && learner.model.device.kind === 'cpu'
+    isShort && predictor instanceof Learner && learner.model.device.kind === 'cpu'
       ? learner.adaptSync(support)
-      : await learner.adapt(support, { signal });
+      : await predictor.adapt(support, { signal });
   return {
     me,
     support,
@@ -116,6 +119,10 @@ function supportOf(
 
 /** About what a person takes. */
 export function bytesOfPerson({ me, seen }: ServedPerson): number {
-  const { adapted, certain, known: rows } = PersonalModel.personOf(me);
-  return (adapted?.byteLength ?? 0) + (certain?.byteLength ?? 0) + 64 * seen.size + 40 * rows.items.length;
+  let bytes = 64 * seen.size;
+  for (const each of me instanceof PersonalEnsemble ? me.members : [me]) {
+    const { adapted, certain, known: rows } = PersonalModel.personOf(each);
+    bytes += (adapted?.byteLength ?? 0) + (certain?.byteLength ?? 0) + 40 * rows.items.length;
+  }
+  return bytes;
 }

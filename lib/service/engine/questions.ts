@@ -3,6 +3,7 @@ import { lossOf } from '../../model/losses.js';
 import { topK } from '../../foundation/top-k.js';
 import type { Learner } from '../../learner/learner.js';
 import type { Support } from '../../serving/support.js';
+import type { Engine } from './engine.js';
 import type { ServedPerson } from './person.js';
 
 export interface Question {
@@ -24,12 +25,13 @@ const CANDIDATES = 150;
  * @param asked answered already
  */
 export async function questionsFor(
-  learner: Learner,
+  engine: Engine,
   { me, support: known }: Pick<ServedPerson, 'me' | 'support'>,
   asked: ReadonlySet<string>,
   count: number,
   signal: AbortSignal | undefined,
 ): Promise<Question[]> {
+  const { learner } = engine;
   const { items } = learner.servedCatalog();
   const counts = Float64Array.from({ length: items.rows }, (_, row) => {
     const isOpen = row > 0 && !asked.has(items.keys.values[row]);
@@ -52,7 +54,7 @@ export async function questionsFor(
   );
   const seen = { signal, ...(context !== undefined && { context: {} }) };
   const before = await me.predict(ids, seen);
-  const scores = await learner.predictMany(supports, ids, seen);
+  const scores = await engine.predictMany(supports, ids, seen);
   const movement = ids.map((_, i) => {
     let sum = 0;
     for (let a = 0; a < answers.length; a++)
