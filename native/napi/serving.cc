@@ -139,7 +139,7 @@ Napi::Value find_similar_items(const Napi::CallbackInfo& info) {
     if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
     const auto found = std::make_shared<std::vector<Ranked>>();
     return run_job(
-        info.Env(), threads, 2.0 * static_cast<double>(features->values.size()) <= kBriefWork, std::move(token),
+        info.Env(), threads, length_of(2.0 * static_cast<double>(features->values.size())), std::move(token),
         [features, row, count, threads, found](const Poll& poll) {
           *found = similar_items<T>(*features, row, count, threads, poll);
         },
