@@ -52,7 +52,10 @@ function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): n
       ? { user: ['-'], item: [id], itemFeatures: table }
       : { user: [id], item: ['-'], userFeatures: table };
   growCatalog(learner, datasetFromColumns({ ...one, label: [0] }), [side]);
-  return learner.servedCatalog()[side].rows - before;
+  const grown = learner.servedCatalog();
+  // Now, so that no request has to wait for it.
+  learner.bind(grown);
+  return grown[side].rows - before;
 }
 
 Learner.prototype.addItems = function (items) {

@@ -168,6 +168,19 @@ test('items and users that are added are served by their features, in the units 
     assert.ok((await me.recommend({ count: 50 })).some((one) => one.item === 'like i4'));
   }
   assert.throws(() => learner.addItems({ features: {} }), /items\.id: no ids/);
+  // What requests need of a new catalog is made with it.
+  const { ops } = learner.model as { ops: { createFrame: (...args: unknown[]) => unknown } };
+  const { createFrame } = ops;
+  let frames = 0;
+  ops.createFrame = (...args) => (frames++, createFrame(...args));
+  try {
+    learner.addItems({ id: ['one more'], features: {} });
+    const made = frames;
+    await learner.adapt({ items: ['one more', 'i1'], labels: [4, 2] });
+    assert.deepEqual([made, frames], [1, 1]);
+  } finally {
+    ops.createFrame = createFrame;
+  }
   // What no column takes would be dropped without a word.
   assert.throws(
     () => learner.addItems({ id: ['i9'], features: { prise: { kind: 'dense', values: [1] } } }),
