@@ -96,7 +96,13 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
   };
   const more = Object.entries(numbers).flatMap(([name, values]) => (values === undefined ? [] : [{ name, values }]));
   const casts = more
-    .map(({ name, values }) => `, coalesce(r.${name}, 'nan')${values instanceof Float32Array ? '::FLOAT' : ''}`)
+    .map(({ name, values }) =>
+      values instanceof Float32Array
+        ? `, r.${name}::FLOAT`
+        : source.missingTime === 'drop'
+          ? `, coalesce(r.${name}, 'nan')`
+          : `, r.${name}`,
+    )
     .join('');
   // The joins may reorder rows; every row carries its position and is written there. Rows without an id stay 0.
   await session.transfer(
