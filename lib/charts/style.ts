@@ -68,6 +68,6 @@ details{margin-top:12px}summary{cursor:pointer;color:var(--soft)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:14px;padding:14px 16px;font:.78rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .facts{columns:auto;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr));gap:0 24px}
 .facts dd{overflow-wrap:anywhere}
-@media (max-width:480px){figure text,figure .name,figure .row{font-size:13px}}
+@media (max-width:480px){figure text,figure .name,figure .row{font-size:13px}th,td{padding:4px 6px}td .soft{display:block}tbody th[scope=row]{white-space:normal;max-width:34vw;overflow-wrap:anywhere}}
 @media print{body{background:#fff}figure,.card,.table{break-inside:avoid}}
 `;

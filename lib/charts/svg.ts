@@ -55,13 +55,27 @@ export function widestText(text: string): number {
   return width;
 }
 
-/** Text cut to the room for it, in em; the whole of it is shown on hover. */
-export function clipped(text: string, room: number): string {
-  if (widestText(text) <= room) return escape(text);
-  const points = [...text];
-  let kept = points.length - 1;
-  while (kept > 1 && widestText(`${points.slice(0, kept).join('')}…`) > room) kept--;
-  return `${escape(points.slice(0, kept).join('').trimEnd())}…<title>${escape(text)}</title>`;
+/** A text in as many lines as its room asks for, in em: broken between words, and within one that is wider than a line. */
+export function broken(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (widestText(longer) <= room) {
+      line = longer;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = '';
+    for (const point of word) {
+      if (line !== '' && widestText(line + point) > room) {
+        lines.push(line);
+        line = '';
+      }
+      line += point;
+    }
+  }
+  return [...lines, line];
 }
 
 /** A figure of a page: title, SVG and legend. */

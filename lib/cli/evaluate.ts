@@ -3,11 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { MethodEvaluation } from '../evaluation/evaluate.js';
+import { pairedDifference } from '../evaluation/intervals.js';
+import type { Interval } from '../evaluation/intervals.js';
 import { renderText } from '../evaluation/result-table.js';
 import type { ResultTable } from '../evaluation/result-table.js';
+import { holm, wilcoxon } from '../evaluation/significance.js';
 import { membersOf } from '../learner/ensemble.js';
 import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
+import { learnerOf, QUANTILES } from '../report/read.js';
 import { loadPredictor } from '../serving/ensemble-file.js';
 import { splitAsTrained } from '../learner/split.js';
 import type { SplitOptions } from '../tasks/index.js';
@@ -129,15 +133,46 @@ export async function evaluateSets(
   return results;
 }
 
-/** Gives the results as JSON: means with intervals, without the values of single tasks. */
+/** Gives the results as JSON: means with intervals and quantiles over tasks, and differences to the learner, without the values of single tasks. */
 export function plain({ set, methods }: SetEvaluation): object {
+  const learner = methods.find(({ method }) => method === learnerOf(methods[0].method)) ?? methods[0];
+  const differences = differencesTo(learner, methods);
   return {
     set,
     methods: methods.map(({ method, metrics, groups, reliability }) => ({
       method,
-      metrics: Object.fromEntries(Object.entries(metrics).map(([name, { perTask: _, ...result }]) => [name, result])),
+      metrics: Object.fromEntries(
+        Object.entries(metrics).map(([name, { perTask, ...result }]) => [
+          name,
+          { ...result, quantiles: quantilesOf(perTask), ...differences.get(method)?.[name] },
+        ]),
+      ),
       ...(groups && { groups }),
       ...(reliability && { reliability }),
     })),
   };
+}
+
+/** Of the values of tasks that have one, the shares of `QUANTILES`. */
+function quantilesOf(perTask: Float64Array): number[] {
+  const values = perTask.filter((value) => Number.isFinite(value)).sort();
+  return values.length === 0 ? [] : QUANTILES.map((share) => values[Math.round(share * (values.length - 1))]);
+}
+
+type Difference = { difference: Interval & { p: number } };
+
+/** Each method minus the learner, task by task, with Wilcoxon's test corrected over the methods (Holm). */
+function differencesTo(
+  learner: MethodEvaluation,
+  methods: readonly MethodEvaluation[],
+): Map<string, Record<string, Difference>> {
+  const found = new Map<string, Record<string, Difference>>(methods.map(({ method }) => [method, {}]));
+  for (const [metric, base] of Object.entries(learner.metrics)) {
+    const others = methods.filter((one) => one !== learner && one.metrics[metric] !== undefined);
+    const adjusted = holm(others.map((one) => wilcoxon(one.metrics[metric], base).p));
+    others.forEach(({ method, metrics }, k) => {
+      found.get(method)![metric] = { difference: { ...pairedDifference(metrics[metric], base), p: adjusted[k] } };
+    });
+  }
+  return found;
 }

@@ -28,6 +28,22 @@ export function resultFigures({ set, methods }: StoredSet, own: string | undefin
   });
 }
 
+/** The first metric over users: the median, from the worst-served twentieth to the best. */
+export function distributionFigure({ set, methods }: StoredSet, own: string | undefined): Figure[] {
+  const [metric] = Object.keys(methods[0]?.metrics ?? {});
+  const rows = methods.flatMap(({ method, metrics: { [metric]: result } }): IntervalRow[] => {
+    const [low, , median, , high] = result?.quantiles ?? [];
+    return typeof median === 'number' && typeof low === 'number' && typeof high === 'number'
+      ? [{ name: method, mean: median, low, high, tone: toneOf(method, own) }]
+      : [];
+  });
+  if (rows.length === 0) return [];
+  const title = `${metric} over users`;
+  return [
+    { name: `${set}-${metric}-users`, drawing: drawIntervals({ title, unit: 'median, and nine users of ten', rows }) },
+  ];
+}
+
 function toneOf(method: string, own: string | undefined): Tone {
   if (own === undefined || (method !== own && !method.startsWith(`${own},`))) return 'plain';
   return method.includes('not adapted') ? 'second' : 'first';

@@ -37,9 +37,21 @@ export interface StoredInterval {
   high: number | null;
   tasks: number;
 }
+/** Of one metric of one method; what an older version left out is not shown. */
+export interface StoredMetric extends StoredInterval {
+  /** Of the tasks' values, at the shares of `QUANTILES`; empty where no task has one. */
+  quantiles?: (number | null)[];
+  /** The method minus the learner, task by task, with the p of Wilcoxon's test, corrected over the methods (Holm). */
+  difference?: StoredInterval & { p: number | null };
+}
+export const QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95] as const;
+
+/** The learner's name, of the name of one of its rows. */
+export const learnerOf = (method: string) => method.replace(/, not adapted.*$/, '');
+
 export interface StoredMethod {
   method: string;
-  metrics: Record<string, StoredInterval>;
+  metrics: Record<string, StoredMetric>;
   groups?: Record<
     string,
     {

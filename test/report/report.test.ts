@@ -111,7 +111,7 @@ test('the report of a real run: results, intervals, curves, configuration, figur
   const page = read(html);
   checkMarkup(page);
   assert.match(page, /^<!doctype html>[^]*name="viewport"[^]*prefers-color-scheme:dark/);
-  assert.match(page, /<h1>small &#60;run&#62;<\/h1>/);
+  assert.match(page, /<h1>Ridge on 610 users and 9,\d+ items: small &#60;run&#62;<\/h1>/);
   const evaluation = JSON.parse(read(join(runFolder, 'evaluation.json'))) as {
     sets: {
       set: string;
@@ -128,6 +128,29 @@ test('the report of a real run: results, intervals, curves, configuration, figur
         );
     }
   }
+  // The learner first, then the others from the best by the first metric down.
+  const [table] = page.split('Results on ')[1].split('</table>');
+  const named = [...table.matchAll(/<th scope="row">([^<]+)<\/th><td[^>]*>([\d.]+|–)/g)].map(([, name, mean]) => [
+    name,
+    mean,
+  ]);
+  assert.equal(named[0][0], 'ridge');
+  const others = named
+    .filter(([name, mean]) => !name.startsWith('ridge') && mean !== '–')
+    .map(([, mean]) => Number(mean));
+  assert.ok(others.length > 3);
+  assert.deepEqual(
+    others,
+    [...others].sort((a, b) => a - b),
+    'mae: lower is better',
+  );
+  assert.match(
+    page,
+    /Minus ridge, user by user[^]*title="p = 0\.\d{4} after Holm">[+−]0\.\d{3} <span class="soft">[+−]0\.\d{3} to /,
+  );
+  assert.match(page, /<b>mae over users<\/b>/);
+  const [facts, fold] = page.split('<summary>Digests</summary>');
+  assert.ok(!facts.includes('sha256:') && fold.includes('sha256:'));
   // One best a column, or several that are equal as printed.
   assert.ok((page.match(/<td class="best">/g) ?? []).length >= 3);
   assert.match(page, /Training loss[^]*Validation[^]*Gradient norm/);
@@ -139,7 +162,7 @@ test('the report of a real run: results, intervals, curves, configuration, figur
   assert.equal(figures.length, (page.match(/<figure>/g) ?? []).length);
   assert.deepEqual(
     figures.map((file) => basename(file)).filter((name) => /mae|training|few/.test(name)),
-    ['test-mae.svg', 'test-mae-groups.svg', 'training-loss.svg', 'fewshot-few-shots.svg'],
+    ['test-mae.svg', 'test-mae-users.svg', 'test-mae-groups.svg', 'training-loss.svg', 'fewshot-few-shots.svg'],
   );
   for (const file of figures) {
     const svg = read(file);
@@ -268,7 +291,8 @@ test('charts draw what they are given', async () => {
       { name: '<b>', mean: -1, low: null, high: null },
     ],
   });
-  assert.match(rows.content, /a very long name o?f?…<title>a very long name of a method indeed<\/title>/);
+  const words = [...rows.content.matchAll(/<text class="row"[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
+  assert.deepEqual(words, ['a very long name of', 'a method indeed', '&#60;b&#62;'], 'whole, in two lines');
   assert.match(rows.content, /&#60;b&#62;/);
   checkMarkup(standalone(rows));
 });
@@ -316,6 +340,16 @@ for (const [name, width, font] of [
         return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right && a.box.top < b.box.bottom - 2 && b.box.top < a.box.bottom - 2).map((b) => a.text + ' over ' + b.text));
       })`);
       assert.deepEqual(overlaps, []);
+      // A table of three columns fits a phone.
+      const columns = 'document.querySelector(".table thead tr").children.length';
+      assert.equal(await page.evaluate(columns), 4);
+      if (font === undefined)
+        assert.ok(
+          await page.evaluate(
+            '(() => { const box = document.querySelector(".table"); return box.scrollWidth <= box.clientWidth; })()',
+          ),
+          'three columns fit',
+        );
       // Wide tables scroll by themselves, and keep the method in sight.
       const left = await page.evaluate<number>(
         `(() => { const box = document.querySelector('.table'); box.scrollLeft = 1000; return box.querySelector('tbody th').getBoundingClientRect().left - box.getBoundingClientRect().left; })()`,
