@@ -1,5 +1,5 @@
 /** A comparison for people: one table of accuracy and costs, and the differences to the first method. */
-import { escapeMarkdown } from '../foundation/text.js';
+import { columnBlocks, escapeMarkdown, LINE, wrap } from '../foundation/text.js';
 import { invalid } from '../foundation/check.js';
 import type { RunTable, RunTableCell, RunTableRow } from './runs.js';
 
@@ -25,17 +25,27 @@ export function renderComparison(table: RunTable): string {
     .filter(({ rows }) => rows.length > 0)
     .map((block) => {
       const widths = widthsOf(block);
-      const line = (cells: readonly string[]) =>
-        cells
-          .map((text, c) => pad(text, widths[c], c > 0))
-          .join('  ')
-          .trimEnd();
-      const rows = block.rows.map(({ name, cells, note }) =>
-        cells === undefined ? `${pad(name, widths[0], false)}  ${note}` : line([name, ...cells]),
-      );
-      return [line(block.header), widths.map((width) => '-'.repeat(width)).join('  '), ...rows].join('\n');
+      const parts = columnBlocks(widths).map((columns, part) => {
+        const line = (cells: readonly string[]) =>
+          columns
+            .map((c) => pad(cells[c], widths[c], c > 0))
+            .join('  ')
+            .trimEnd();
+        // Why a method failed is said once.
+        const rows = block.rows.flatMap(({ name, cells, note }) =>
+          cells === undefined ? (part === 0 ? failedRow(name, note, widths[0]) : []) : line([name, ...cells]),
+        );
+        return [line(block.header), columns.map((c) => '-'.repeat(widths[c])).join('  '), ...rows].join('\n');
+      });
+      return parts.join('\n\n');
     });
-  return `${[...blocks, notes(table).join('\n')].join('\n\n')}\n`;
+  const sentences = notes(table).flatMap((text) => wrap(text, LINE));
+  return `${[...blocks, sentences.join('\n')].join('\n\n')}\n`;
+}
+
+function failedRow(name: string, note: string, width: number): string[] {
+  const [first, ...more] = wrap(note, Math.max(40, LINE - width - 2));
+  return [`${pad(name, width, false)}  ${first}`, ...more.map((text) => `${' '.repeat(width)}  ${text}`)];
 }
 
 /** The same as GitHub tables, the best in bold. */

@@ -1,4 +1,4 @@
-import { escapeMarkdown, wrap } from '../foundation/text.js';
+import { columnBlocks, escapeMarkdown, LINE, wrap } from '../foundation/text.js';
 import { checkArray, checkInteger, checkObject, invalid } from '../foundation/check.js';
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
@@ -86,20 +86,20 @@ function cellOf(result: Interval | undefined): TableCell | null {
 export function renderText(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => text + (best ? ' *' : '  '));
   const widths = columnWidths(lines);
-  const body = lines.map((line) =>
-    line
-      .map((text, c) => pad(text, widths[c], c > 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  body.splice(1, 0, widths.map((width) => '-'.repeat(width)).join('  '));
+  const blocks = columnBlocks(widths).map((columns) => {
+    const body = lines.map((line) =>
+      columns
+        .map((c) => pad(line[c], widths[c], c > 0))
+        .join('  ')
+        .trimEnd(),
+    );
+    return [body[0], columns.map((c) => '-'.repeat(widths[c])).join('  '), ...body.slice(1), ''];
+  });
   const best = directions(table);
   const note = `mean ± half the 95 % interval over tasks${best === '' ? '' : `; * best of the column (${best})`}`;
-  const notes = (table.notes ?? []).flatMap((text) => wrap(text, NOTE_WIDTH));
-  return [...(table.title === '' ? [] : [table.title, '']), ...body, '', note, ...notes].join('\n') + '\n';
+  const notes = [note, ...(table.notes ?? [])].flatMap((text) => wrap(text, LINE));
+  return [...(table.title === '' ? [] : [table.title, '']), ...blocks.flat(), ...notes].join('\n') + '\n';
 }
-
-const NOTE_WIDTH = 100;
 
 /** Gives the table in GitHub's Markdown, with the best in bold. */
 export function renderMarkdown(table: ResultTable, options: RenderOptions = {}): string {

@@ -316,7 +316,8 @@ test('a result table prints aligned, marks the best, and is JSON', async () => {
       'popularité            -           0.60 *',
       'c           0.70 ± 0.01 *            -',
       '',
-      'mean ± half the 95 % interval over tasks; * best of the column (lower is better: mae; higher is better: ndcg@3)',
+      'mean ± half the 95 % interval over tasks; * best of the column (lower is better: mae; higher is',
+      'better: ndcg@3)',
       '',
     ].join('\n'),
   );
