@@ -24,6 +24,7 @@ import { buildTasks, joinTasks, splitTasks } from '../tasks/index.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks/index.js';
 import type { Config } from './config.js';
 import { lossSpec } from './config-metrics.js';
+import { memberConfigs } from './ensemble.js';
 import { defaultCandidates } from '../evaluation/candidates.js';
 import type { Candidates } from '../evaluation/candidates.js';
 import { standardFor } from '../evaluation/standard.js';
@@ -66,8 +67,7 @@ export async function divide(
     dataset.weight = await named(/^weights/, 'rows.$&', async () =>
       rowWeights(dataset, { ...weights, rows: split.trainRows }),
     );
-  if (config.model.inputs.some(({ name }) => (ITEM_STATISTICS as readonly string[]).includes(name)))
-    addItemStatistics(dataset, split.trainRows);
+  addInputs(config, dataset, split.trainRows);
   const validationNames = chooseValidation(config, split);
   const validation =
     validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));
@@ -81,6 +81,12 @@ export async function divide(
     );
   }
   return { config, dataset, split, validationNames, validation };
+}
+
+/** Columns that the learner, or a member of the ensemble, reads and that no file has. */
+export function addInputs(config: Config, dataset: Dataset, rows: Int32Array): void {
+  const names = memberConfigs(config).flatMap(({ model }) => model.inputs.map(({ name }) => name));
+  if (names.some((name) => (ITEM_STATISTICS as readonly string[]).includes(name))) addItemStatistics(dataset, rows);
 }
 
 /** Options that exclude each other whatever the data holds. */

@@ -34,6 +34,7 @@ import { named } from './named.js';
 import { attempt, NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
 import type { Console } from './output.js';
 import {
+  addInputs,
   divide,
   fingerprint,
   newLearner,
@@ -205,6 +206,8 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
   await saveEnsemble(learner, path('model'));
   const prepared: Prepared = { ...trained[0].prepared, config };
+  // The first member may read less than others.
+  addInputs(config, prepared.dataset, prepared.split.trainRows);
   const rows = config.training.refit ? refitRows(prepared) : prepared.split.trainRows;
   const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), undefined, signal);
   const tables = evaluations.map(({ table }) => table);

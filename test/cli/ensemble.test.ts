@@ -67,6 +67,17 @@ async function sameScores(file: string, scores: Float64Array, support: { items: 
   return true;
 }
 
+test('a member may read statistics of items that the others do not', async () => {
+  const inputs = [{ name: 'item', dim: 4 }, { name: 'item.mean' }];
+  const reading = [{ algorithm: { name: 'ridge' } }, { algorithm: { name: 'ridge' }, model: { inputs } }];
+  const path = config((json) => Object.assign(json, { ensemble: reading, learners: [{ name: 'both' }], seeds: [1] }));
+  const out = output();
+  assert.match(ok('train', '-c', path, '-o', out).stdout, /ensemble of 2 ridge /);
+  const file = join(out, 'model.safetensors');
+  assert.match(ok('evaluate', '-c', path, '-m', file).stdout, /ensemble of 2 ridge /);
+  assert.match(ok('compare', '-c', path, '-o', output()).stdout, /^both( \(at chance\))? +\d/m);
+});
+
 test('compare trains an ensemble as one learner', async () => {
   const path = config((json) =>
     Object.assign(json, { learners: [{ name: 'MAML' }, { name: 'two', ensemble: MEMBERS }], seeds: [1, 2] }),
