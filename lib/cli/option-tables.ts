@@ -33,6 +33,7 @@ import {
   TASK_OPTIONS,
 } from '../tasks/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
+import { SERVE_OPTIONS } from '../service/options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
 import { TUNE_OPTIONS } from '../tune/options.js';
@@ -245,5 +246,11 @@ export const OPTION_FILES: readonly OptionFile[] = [
     title: 'Several processes: `joinProcesses`',
     imports: {},
     types: [{ name: 'JoinOptions', table: JOIN_OPTIONS, doc: 'Options of `joinProcesses`.' }],
+  },
+  {
+    path: 'lib/service/option-types.ts',
+    title: 'The service: `serve` of `innerloop/service`',
+    imports: {},
+    types: [{ name: 'ServeOptions', table: SERVE_OPTIONS, doc: 'Options of `serve`.' }],
   },
 ];

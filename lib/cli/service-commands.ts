@@ -1,6 +1,8 @@
 /** The commands of the service: serve, dump, restore. */
 import type { Command } from 'commander';
 import type { DeviceOption } from '../foundation/device.js';
+import type { OptionSpec } from '../foundation/options.js';
+import { SERVE_OPTIONS } from '../service/options.js';
 import { device, integer, MODEL, need } from './arguments.js';
 import type { CommandContext } from './experiments.js';
 import { openConsole } from './output.js';
@@ -27,6 +29,14 @@ interface ServeArguments {
 
 const STATE = 'innerloop.db';
 
+/** What an option of the service is, as a line of help. */
+function told(name: keyof typeof SERVE_OPTIONS): string {
+  const { doc, default: standard, defaultDoc }: OptionSpec = SERVE_OPTIONS[name];
+  const shown = defaultDoc ?? (typeof standard === 'string' ? standard : JSON.stringify(standard));
+  const text = `${doc.charAt(0).toLowerCase()}${doc.slice(1).replace(/\.$/, '')}`;
+  return shown === undefined ? text : `${text} (default: ${shown})`;
+}
+
 /** @param context whose signal ends a service in order */
 export function addServiceCommands(program: Command, { signal, onServing }: CommandContext): void {
   program
@@ -34,16 +44,16 @@ export function addServiceCommands(program: Command, { signal, onServing }: Comm
     .description('serve a saved model over HTTP: adapts to whoever asks, inside the request (/openapi.json says how)')
     .option(MODEL, 'model.safetensors of a training run; SIGHUP reads it again')
     .option('-s, --state <where>', `a file for SQLite, postgres://…, or none (default: ${STATE})`)
-    .option('--host <name>', 'address to listen on (default: 127.0.0.1; others need a token)')
-    .option('-p, --port <n>', 'port (default: 8080; 0: a free one)', integer(0))
+    .option('--host <name>', told('host'))
+    .option('-p, --port <n>', told('port'), integer(0))
     .option('--token <text>', 'that requests bring; better: INNERLOOP_TOKEN in the environment')
-    .option('--max-people <n>', 'personal models held at most (default: 100000)', integer(1))
-    .option('--max-memory <mb>', 'megabytes that they may take (default: a quarter of what is free)', integer(1))
-    .option('--max-history <n>', 'latest interactions of a person that are adapted to (default: 200)', integer(1))
-    .option('--max-requests <n>', 'requests at work at a time, before 429 (default: 256)', integer(1))
-    .option('--timeout <ms>', 'of a request (default: 10000)', integer(1))
-    .option('--retention <days>', 'after which interactions are deleted (default: never)', integer(1))
-    .option('--segment-by <column>', 'column of people by whose values popularity is counted in groups')
+    .option('--max-people <n>', told('maxPeople'), integer(1))
+    .option('--max-memory <mb>', told('maxMemory'), integer(1))
+    .option('--max-history <n>', told('maxHistory'), integer(1))
+    .option('--max-requests <n>', told('maxRequests'), integer(1))
+    .option('--timeout <ms>', told('timeout'), integer(1))
+    .option('--retention <days>', told('retention'), integer(1))
+    .option('--segment-by <column>', told('segmentBy'))
     .option('--experiments <file>', 'JSON: a list of { name, variants: [{ name, share, options }] }')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
     .option('--threads <n>', 'threads to use', integer(1))

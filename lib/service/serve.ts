@@ -1,50 +1,19 @@
 /** The whole of it: state, model, HTTP; started and ended in order. */
-import {
-  checkBoolean,
-  checkInteger,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkString,
-  invalid,
-} from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import { availableMemory } from '../foundation/memory.js';
-import type { DeviceOption } from '../foundation/device.js';
+import { resolveOptions } from '../foundation/options.js';
 import { readExperiments } from './experiments/experiments.js';
-import { APP_DEFAULTS, createApp } from './http/app.js';
-import type { App, AppOptions } from './http/app.js';
+import { createApp } from './http/app.js';
+import type { App } from './http/app.js';
 import { isLoopback } from './http/loopback.js';
 import { addPage } from './http/page.js';
+import type { ServeOptions } from './option-types.js';
+import { SERVE_OPTIONS } from './options.js';
 import { Service } from './service.js';
 import { checkComplete } from './state/dump.js';
 import { openState } from './state/state.js';
 
-export interface ServeOptions extends Partial<AppOptions> {
-  /** File that `saveLearner` wrote. */
-  model: string;
-  /** A file for SQLite, `postgres://…`, or `none`: then only requests that bring their interactions are answered. */
-  state: string;
-  /** Default `127.0.0.1`: others reach it only where a token is given. */
-  host?: string;
-  /** Default 8080; 0: a free one. */
-  port?: number;
-  threads?: number;
-  device?: DeviceOption;
-  /** Personal models held at most. Default 100,000. */
-  maxPeople?: number;
-  /** Megabytes that they may take. Default: a quarter of the memory that is free at the start. */
-  maxMemory?: number;
-  /** Latest interactions of a person that are adapted to. Default 200. */
-  maxHistory?: number;
-  /** Days after which interactions are deleted. Default: never. */
-  retention?: number;
-  /** Column of people that divides them into groups for popularity. */
-  segmentBy?: string;
-  /** A list of experiments: { name, variants: [{ name, share, options }], successFrom }. */
-  experiments?: unknown;
-  /** Also the page on which a visitor rates items and sees the list change, at `/`. Default false. */
-  page?: boolean;
-}
+export type { ServeOptions };
 
 export interface Running {
   readonly url: string;
@@ -54,26 +23,6 @@ export interface Running {
   close(): Promise<void>;
 }
 
-const SERVE_DEFAULTS = { host: '127.0.0.1', port: 8080, maxPeople: 100_000, maxHistory: 200 } as const;
-const NAMES = [
-  'model',
-  'state',
-  'host',
-  'port',
-  'token',
-  'threads',
-  'device',
-  'maxPeople',
-  'maxMemory',
-  'maxHistory',
-  'maxRequests',
-  'timeout',
-  'logLevel',
-  'retention',
-  'segmentBy',
-  'experiments',
-  'page',
-];
 const MB = 2 ** 20;
 
 /**
@@ -82,30 +31,14 @@ const MB = 2 ** 20;
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED naming a package that is missing; MODEL_FILE, MISSING_FILE, IO
  */
 export async function serve(options: ServeOptions): Promise<Running> {
-  checkObject(options, 'options', NAMES);
-  const { model, state: location, token } = options as ServeOptions;
-  const { host, port, maxPeople, maxHistory } = { ...SERVE_DEFAULTS, ...defined(options) } as typeof SERVE_DEFAULTS;
-  const { maxRequests, timeout, logLevel } = { ...APP_DEFAULTS, ...defined(options) } as AppOptions;
-  const { maxMemory = Math.floor(availableMemory() / 4 / MB), retention, segmentBy } = options as ServeOptions;
-  checkString(model, 'options.model');
-  checkString(location, 'options.state');
-  checkString(host, 'options.host');
-  checkInteger(port, 'options.port', 0, 65535);
-  checkInteger(maxPeople, 'options.maxPeople', 1);
-  checkNumber(maxMemory, 'options.maxMemory', 1);
-  checkInteger(maxHistory, 'options.maxHistory', 1, 10_000);
-  checkInteger(maxRequests, 'options.maxRequests', 1);
-  checkInteger(timeout, 'options.timeout', 1);
-  checkOneOf(logLevel, 'options.logLevel', ['silent', 'error', 'warn', 'info', 'debug']);
-  if (retention !== undefined) checkNumber(retention, 'options.retention', 0, undefined, true);
-  if (segmentBy !== undefined) checkString(segmentBy, 'options.segmentBy');
-  if (token !== undefined) checkString(token, 'options.token');
+  const settings = resolveOptions(options, 'options', SERVE_OPTIONS);
+  const { model, state: location, token, host, port, threads, device, maxPeople, maxHistory, page } = settings;
+  const { maxRequests, timeout, logLevel, retention, segmentBy } = settings;
+  const { maxMemory = Math.floor(availableMemory() / 4 / MB) } = settings;
   const name = host.includes(':') ? `[${host}]` : host;
   if (token === undefined && !isLoopback(name))
     throw invalid('options.host', 'reached from elsewhere needs a token', host, 'a token, or 127.0.0.1');
-  const { page = false } = options as ServeOptions;
-  checkBoolean(page, 'options.page');
-  const experiments = readExperiments(options.experiments ?? []);
+  const experiments = readExperiments(settings.experiments ?? []);
   const state = location === 'none' ? undefined : await openState(location);
   if (state === undefined && experiments.length > 0)
     throw invalid('options.experiments', 'need to be counted', location, 'a state');
@@ -113,7 +46,6 @@ export async function serve(options: ServeOptions): Promise<Running> {
   let app: App | undefined;
   try {
     if (state !== undefined) await checkComplete(state);
-    const { threads, device } = options as ServeOptions;
     service = await Service.start(
       {
         model,
@@ -146,8 +78,4 @@ export async function serve(options: ServeOptions): Promise<Running> {
     service,
     close: () => (closing ??= opened.close().then(() => served.close())),
   };
-}
-
-function defined<O extends object>(options: O): Partial<O> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<O>;
 }

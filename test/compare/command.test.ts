@@ -73,7 +73,7 @@ const files = (out: string) =>
 test('compare: one table of all learners and baselines, the diverged one too; the numbers are those of train', async () => {
   const { stdout, stderr } = ok('compare', '-c', configured, '-o', compared);
   assert.match(stdout, /^MAML( \(at chance\))? +\d\.\d{4} ± \d\.\d{4} /m);
-  assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, step 1, task u\d+:[^]*; seed 4:\s+DIVERGED/m);
+  assert.match(stdout, /^wild +failed: seed 3: DIVERGED epoch 1, step 1, task u\d+:[^]*;\s+seed\s+4:\s+DIVERGED/m);
   assert.match(stdout, /^popularity +- +\d\.\d{4}/m, 'a ranking has no mae');
   assert.match(stdout, /^minus MAML +mae/m);
   assert.match(stderr, /Ridge, closed form, seed 4: \d+\.\d s {2}epoch [123] {2}validation mae \d/);
@@ -253,7 +253,7 @@ test('a learner that cannot run is a row with its reason, and exit code 1; the o
   assert.equal(code, 1, stderr);
   assert.match(
     stdout,
-    /^lost +failed: seed 3: MISSING_COLUMN model\.inputs\[0\]\.name: no such\s+column; did you mean\s+item\?/m,
+    /^lost +failed: seed 3: MISSING_COLUMN\s+model\.inputs\[0\]\.name:\s+no\s+such\s+column;\s+did\s+you\s+mean\s+item\?/m,
   );
   assert.match(stdout, /^MAML( \(at chance\))? +\d\.\d{4}/m);
   assert.match(stdout, /^popularity +- +- /m, 'a ranking alone has no mae');

@@ -2,10 +2,12 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InnerloopError } from '../../foundation/errors.js';
+import type { Resolved } from '../../foundation/options.js';
 import { packageVersion } from '../../learner/manifest.js';
 import { NAMES, OPERATIONS } from '../api/operations.js';
 import type { Operation, OperationName } from '../api/operations.js';
 import { openApi } from '../api/openapi.js';
+import type { SERVE_OPTIONS } from '../options.js';
 import { missingPeer } from '../peers.js';
 import type { Service } from '../service.js';
 import { failureOf } from './errors.js';
@@ -14,17 +16,7 @@ import { isLoopback } from './loopback.js';
 import { Metrics } from './metrics.js';
 import { addTransfers } from './transfers.js';
 
-export interface AppOptions {
-  /** Needed where others than this machine can reach the service; undefined: none. */
-  token?: string | undefined;
-  /** Requests at work at a time; more are refused with 429. */
-  maxRequests: number;
-  /** Milliseconds after which a request is given up. */
-  timeout: number;
-  /** What is logged: `silent`, `warn`, `info` (every request). */
-  logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
-}
-export const APP_DEFAULTS = { maxRequests: 256, timeout: 10_000, logLevel: 'info' } as const;
+export type AppOptions = Pick<Resolved<typeof SERVE_OPTIONS>, 'token' | 'maxRequests' | 'timeout' | 'logLevel'>;
 
 /** Bytes of a body; imports are read as they come and have no limit. */
 const BODY = 8 * 2 ** 20;
