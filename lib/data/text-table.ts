@@ -1,6 +1,7 @@
 /** How a text table is laid out: decided from its first line and the columns that are mapped, never from a sample of its rows. */
 import { nearest, InnerloopError, show } from '../foundation/errors.js';
 import { checkText, otherFormat } from './first-line.js';
+import { GENERIC, headless, NUMBER } from './headless.js';
 import { advice } from './table-source.js';
 import type { FileOptions } from './table-source.js';
 
@@ -50,9 +51,6 @@ const BY_NAME: Readonly<Record<string, string>> = {
   item: '\t',
 };
 const NAMES: Readonly<Record<string, string>> = { '\t': 'tabs', ' ': 'blanks', '\x01': '\\u0001' };
-/** A number, a date or the like: what stands in rows, not in their header. */
-const NUMBER = /^[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?$/i;
-
 /** What stands before the first line of a table. */
 export interface Leading {
   /** Lines that hold nothing, and Excel's `sep=;`. */
@@ -274,36 +272,6 @@ function isWanted(names: readonly string[], name: string, wanted: Wanted): boole
   return wanted.columns.some((other) => resolveName(names, other.name)?.toLowerCase() === name.toLowerCase());
 }
 
-/** The options that were given, to be repeated in what is advised. */
-function told({ delimiter, encoding, quote }: FileOptions): Record<string, unknown> {
-  return Object.fromEntries(Object.entries({ delimiter, encoding, quote }).filter(([, value]) => value !== undefined));
-}
-
-/** What the columns of interactions are called where nothing says so. */
-const GENERIC: Readonly<Record<string, string>> = {
-  user: 'user',
-  item: 'item',
-  label: 'rating',
-  time: 'time',
-  id: 'id',
-};
-
-/** The lines for a file without a header, with names in the order in which such files mostly have them. */
-function headless(fields: readonly string[], delimiter: string, source: TextSource, wanted: Wanted): string {
-  const { field, options } = source;
-  const keyOf = (column: WantedColumn): string => column.field.slice(field.length + 1);
-  const main = wanted.columns.filter((column) => keyOf(column) in GENERIC);
-  // Names that are values of the first line name nothing: the advice maps others.
-  const isValue = wanted.columns.some(({ name }) => fields.includes(name) || NUMBER.test(name));
-  const named = isValue
-    ? main.map((column) => GENERIC[keyOf(column)])
-    : wanted.columns.map(({ name }) => name).filter((name, k, all) => all.indexOf(name) === k);
-  const names = main.length === 0 && named.length === 0 ? ['user', 'item', 'rating', 'time'] : named;
-  const columns = fields.map((_, k) => names[k] ?? `column${k + 1}`);
-  const mapping = isValue ? Object.fromEntries(main.map((column) => [keyOf(column), GENERIC[keyOf(column)]])) : {};
-  return `${advice(field, { ...told(options), delimiter, header: false, columns, ...mapping })} with the names in the file's order`;
-}
-
 function undecided(
   cells: readonly { delimiter: string; fields: string[] }[],
   fits: readonly { delimiter: string }[],
@@ -343,13 +311,16 @@ function undecided(
   const isRow = header && fields.some((cell) => NUMBER.test(cell));
   const lines = headless(fields, delimiter, source, wanted);
   const names = `one of ${known.map(show).join(', ')}`;
+  // One name that is mapped and there makes it a header.
+  const isHeader = wanted.columns.some(({ name }) => !NUMBER.test(name) && resolveName(fields, name) !== undefined);
   return new InnerloopError(
     'MISSING_COLUMN',
     `${label} has no column ${show(missing.name)}${hint}${isRow ? `; its first line looks like a row: ${show(line)}` : ''}`,
     {
       field: missing.field,
       value: missing.name,
-      expected: other ?? (!header ? names : isRow ? lines : `${names}; or, if the file has no header, ${lines}`),
+      expected:
+        other ?? (!header || isHeader ? names : isRow ? lines : `${names}; or, if the file has no header, ${lines}`),
     },
   );
 }
@@ -377,7 +348,10 @@ function otherCase(
 /** What splits a first line best that does not have all that is mapped. */
 function mostLikely<T extends { delimiter: string; fields: string[] }>(cells: readonly T[], wanted: Wanted): T {
   const found = ({ fields }: T) => wanted.columns.filter(({ name }) => resolveName(fields, name) !== undefined).length;
-  const score = (cell: T) => [found(cell), cell.delimiter === ' ' ? 1 : cell.fields.length];
+  // Two colons hold no other mark's place: lists inside fields do.
+  const size = ({ delimiter, fields }: T) =>
+    delimiter === ' ' ? 1 : fields.length + (delimiter === '::' && fields.length > 1 ? 0.5 : 0);
+  const score = (cell: T) => [found(cell), size(cell)];
   return cells.reduce((a, b) => {
     const [x, y] = [score(a), score(b)];
     return y[0] > x[0] || (y[0] === x[0] && y[1] > x[1]) ? b : a;

@@ -71,6 +71,14 @@ const CASES: Case[] = [
     0,
     ['2/1=5', '1/2=5', '3/3=1'],
   ],
+  [
+    'no header, and the time in the middle',
+    'y.dat',
+    '1,2014-04-07T10:51:09.277Z,214536502,0\n2,2014-04-07T10:54:09.868Z,214536500,0\n',
+    { user: 'session', item: 'item', time: 'time' },
+    1,
+    ['1/214536502=1@1396867869.277', '2/214536500=1@1396868049.868'],
+  ],
   ['stars', 'l1.tsv', labels('★★★★', '★★☆☆☆', '★★★½'), MAPPED, 1, ['u0/i0=4', 'u1/i1=2', 'u2/i2=3.5']],
   ['thumbs', 'l2.tsv', labels('👍', '👎'), MAPPED, 1, ['u0/i0=1', 'u1/i1=0']],
   ['digits of full width', 'l3.tsv', labels('４', '３'), MAPPED, 1, ['u0/i0=4', 'u1/i1=3']],
@@ -210,6 +218,30 @@ test('texts in a dense column: the line to write makes numbers of them', async (
   const { dataset } = await openPasted({ interactions: { from, ...MAPPED }, items: { ...comma, features } }, folder);
   const [p] = dataset.items.columns;
   assert.deepEqual(p.kind === 'dense' && [...p.data].slice(1), [1.5, 2.25, 3]);
+});
+
+test('a header that has one of the names is one, and lists inside fields do not separate them', async () => {
+  await rejects(
+    open({ interactions: { from: file('u,item1,item2\na,5,\n', 'pasted/wide.csv'), ...MAPPED } }),
+    'MISSING_COLUMN',
+    /^(?!.*"header": false)/,
+  );
+  const movies = file("x::Toy Story::Animation|Children's|Comedy\ny::Jumanji::Adventure\n", 'pasted/movies.dat');
+  const from = file('u,i,r\na,x,1\nb,y,2\n', 'pasted/movie-ratings.csv');
+  const features = [
+    { name: 'title', kind: 'categorical' as const },
+    { name: 'genres', kind: 'bag' as const },
+  ];
+  const items = { from: movies, id: 'i', features };
+  const { dataset } = await openPasted({ interactions: { from, ...MAPPED }, items }, folder);
+  const genres = dataset.items.columns[1];
+  assert.deepEqual(genres.kind === 'bag' && genres.vocabulary.values, [
+    '',
+    'Adventure',
+    'Animation',
+    "Children's",
+    'Comedy',
+  ]);
 });
 
 test('what is no table says what it is', async () => {
