@@ -11,6 +11,7 @@ import type { FileSource, GuessedFeature, Guess, Role } from './guess.js';
 import type { Console } from './output.js';
 import { flagsFor, inFlags, readingOf, roleFlag } from './reading-flags.js';
 import type { ReadingFlags } from './reading-flags.js';
+import { refuseWide } from './wide.js';
 
 /** Files, interactions first, and what is told of them. */
 export interface Asked {
@@ -48,7 +49,9 @@ export async function understand({ files, flags, yes }: Asked, console: Console)
     const { source, table } = await peekFile(peeking, ratings, files, flags, 'interactions');
     const told = roleFlag('label', flags);
     const label = typeof told === 'object' && told !== null ? (told as LabelSource) : undefined;
-    const roles = await confirmed(toldRoles(flags, label, table, table.columns), table, yes, console);
+    const guessed = toldRoles(flags, label, table, table.columns);
+    refuseWide(source, table, guessed);
+    const roles = await confirmed(guessed, table, yes, console);
     const entities: Entities[] = [];
     for (const file of others) {
       current = file;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'tap';
 import { readConfig } from '../../lib/cli/config.js';
 import { guessRoles, sourceOf } from '../../lib/cli/guess.js';
+import { openDataset } from '../../lib/index.js';
 import { openPeeking } from '../../lib/data/peek.js';
 import { commandIn } from '../fixtures/command.js';
 
@@ -197,4 +198,61 @@ test('a guess by values alone is not taken in silence; a configuration is not re
   assert.match(again.stderr, /odd\.json.*another file name/);
   assert.equal(fs.readFileSync(join(folder, 'odd.json'), 'utf8'), before);
   assert.equal(run('init', '--yes', 'nowhere.csv').code, 1);
+});
+
+test('a table of users by items is refused with the statement that makes it rows', async () => {
+  const stars = (user: number, item: number) =>
+    (user * 7 + item * 3) % 9 < 4 ? undefined : 1 + ((user + item * 5) % 5);
+  const users = Array.from({ length: 30 }, (_, u) => u);
+  const items = Array.from({ length: 12 }, (_, i) => i);
+  const given = users.flatMap((u) =>
+    items.flatMap((i) => (stars(u, i) === undefined ? [] : [[u, i, stars(u, i)!] as const])),
+  );
+  const write = (name: string, header: string, row: (user: number) => unknown[], after = '\n') =>
+    fs.writeFileSync(join(folder, name), `${header}${users.map((u) => row(u).join(',')).join('\n')}${after}`);
+  write('wide.csv', `user,${items.map((i) => `item${i}`).join(',')}\n`, (u) => [
+    `u${u}`,
+    ...items.map((i) => stars(u, i) ?? ''),
+  ]);
+  // As Jester's: no header, first how many were rated, 99 for none, ratings with fractions.
+  write('jester.csv', '', (u) => [
+    20 + (u % 9),
+    ...items.map((i) => (stars(u, i) === undefined ? 99 : (stars(u, i)! - 3.25).toFixed(2))),
+  ]);
+  for (const [name, nulls, userOf, itemOf, shift] of [
+    ['wide.csv', undefined, (u: number) => `u${u}`, (i: number) => `item${i}`, 0],
+    [
+      'jester.csv',
+      ['99'] as string[],
+      (u: number) => String(u + 1),
+      (i: number) => `column${String(i + 1).padStart(2, '0')}`,
+      3.25,
+    ],
+  ] as const) {
+    const { code, stderr } = run('init', '--yes', name, '-o', `${name}.json`);
+    assert.equal(code, 1, stderr);
+    const pasted = /"interactions": (\{.*?\}), and/.exec(stderr)?.[1];
+    assert.ok(pasted !== undefined, stderr);
+    const interactions = {
+      ...(JSON.parse(pasted) as { sql: string; user: string; item: string; label: string }),
+      nulls,
+    };
+    const dataset = await openDataset({ interactions, missingLabel: 'drop' }, { baseDirectory: folder });
+    const found = Array.from(
+      dataset.user,
+      (user, row) =>
+        `${dataset.users.keys.values[user]}/${dataset.items.keys.values[dataset.item[row]]}=${dataset.label[row] + shift}`,
+    );
+    const right = given.map(([u, i, label]) => `${userOf(u)}/${itemOf(i)}=${label}`);
+    assert.deepEqual(found.sort(), right.sort(), name);
+  }
+  // Ratings with as many features of their own are rows.
+  const features = Array.from({ length: 12 }, (_, k) => `f${k}`);
+  write('long.csv', `userId,movieId,rating,${features.join(',')}\n`, (u) => [
+    u % 6,
+    u,
+    1 + (u % 5),
+    ...features.map((_, k) => (u + k) % 5),
+  ]);
+  assert.match(ok('inspect', 'long.csv').stdout, /^30 interactions of 6 users/);
 });
