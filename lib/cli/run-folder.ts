@@ -55,6 +55,8 @@ export async function openFolder(output: string, start: Start, config: Config): 
     const more = hasModel ? '--resume --epochs N for more epochs' : '--resume to go on';
     throw invalid('output', `holds ${what}`, output, `${more}, --fresh to discard it, or another --output`);
   }
+  // The checkpoints of an ensemble are in the folders of its members.
+  if (start === 'resume' && config.ensemble !== undefined && !hasModel) await checkSameRun(output, config);
   if (start === 'resume' && (hasCheckpoint || hasModel)) {
     await checkSameRun(output, config);
     return { output, hasModel, hasCheckpoint, hasLearner: hasModel || (await holds('begun')) };

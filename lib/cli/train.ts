@@ -195,6 +195,11 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   const began = performance.now();
   const members = memberConfigs(config);
   await rehearse(config);
+  await openFolder(output, run.start, config);
+  const write = (name: keyof typeof FILES, text: string) =>
+    writeDurable(join(output, FILES[name]), [Buffer.from(text)]);
+  const told = { version: version(), seed: config.seed, config };
+  await write('manifest', `${JSON.stringify({ ...told, unfinished: true }, undefined, 2)}\n`);
   const trained: (TrainResult & { learner: Learner })[] = [];
   for (const [k, member] of members.entries()) {
     console.note(`member ${k + 1} of ${members.length}: ${member.algorithm.name}`);
@@ -211,7 +216,12 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   const rows = config.training.refit ? refitRows(prepared) : prepared.split.trainRows;
   const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), undefined, signal);
   const tables = evaluations.map(({ table }) => table);
-  const write = (name: keyof typeof FILES, text: string) => writeDurable(path(name), [Buffer.from(text)]);
+  const manifest = {
+    ...runOf(config, trained[0].learner, prepared.dataset),
+    model: { parameters: trained.reduce((sum, member) => sum + member.learner.model.size, 0) },
+    seconds: { total: seconds(began) },
+  };
+  await write('manifest', `${JSON.stringify(manifest, undefined, 2)}\n`);
   await write('evaluation', `${JSON.stringify({ sets: evaluations.map(plain) }, undefined, 2)}\n`);
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   for (const table of tables) console.result(renderText(table));

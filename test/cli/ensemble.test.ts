@@ -53,7 +53,18 @@ test('an ensemble is trained, goes on, is measured again and recommends', async 
   const table = stdout.slice(stdout.lastIndexOf('ensemble of ridge, maml '));
   assert.ok(ok('evaluate', '-c', path, '-m', file).stdout.includes(table.split('\n')[0]), 'the same numbers again');
   assert.match(ok('recommend', '-m', file, 'i1=5', 'i2=2').stdout, /Recommended:\n {2}\d\.\d\d/);
-  fails(2, /holds a finished run.*members.0/, 'train', '-c', path, '-o', out);
+  assert.match(ok('report', out).stdout, /report\.html/);
+  fails(2, /holds a finished run/, 'train', '-c', path, '-o', out);
+  fails(2, /seed: was \d/, 'train', '-c', path, '-o', out, '--resume', '--seed', '77');
+  // The folder of one learner is not that of an ensemble, nor the other way round.
+  const single = output();
+  ok('train', '-c', config(), '-o', single);
+  const kept = readFileSync(join(single, 'model.safetensors'));
+  for (const how of [[], ['--resume']]) {
+    fails(2, /ensemble|holds a finished run/, 'train', '-c', path, '-o', single, ...how);
+    fails(2, /ensemble|holds a finished run/, 'train', '-c', config(), '-o', out, ...how);
+  }
+  assert.ok(kept.equals(readFileSync(join(single, 'model.safetensors'))), 'left as it was');
   // The second member is missing, as after an interrupt.
   rmSync(join(out, 'members', '1'), { recursive: true });
   const before = readFileSync(file);
