@@ -14,7 +14,7 @@ const POSITIVE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-/** By the names of the baselines; those that have no options have nothing to search. @internal */
+/** By the names of the baselines; those that have no options have nothing to search. */
 export const OPTIONS_OF = {
   globalMean: {},
   itemMean: {
