@@ -1,5 +1,5 @@
 /** What an ensemble does for one user: every member adapts, and their predictions are averaged. */
-import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { checkArray, checkBoolean, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { FeatureValues } from '../batch/given-features.js';
@@ -79,9 +79,9 @@ export class PersonalEnsemble {
     options: { signal?: AbortSignal; context?: GivenContext; uncertainty?: boolean } = {},
   ): Promise<Float64Array | Uncertain> {
     checkObject(options, 'options', ['signal', 'context', 'uncertainty']);
-    const { signal, context, uncertainty } = options;
-    if (uncertainty === true)
-      throw unsupported('options.uncertainty', 'has no predictive variance', 'ridge or laplace alone');
+    const { signal, context, uncertainty = false } = options;
+    checkBoolean(uncertainty, 'options.uncertainty');
+    if (uncertainty) throw unsupported('options.uncertainty', 'has no predictive variance', 'ridge or laplace alone');
     return meanOutputs(await Promise.all(this.members.map((member) => member.predict(items, { signal, context }))));
   }
 
