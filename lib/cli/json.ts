@@ -144,3 +144,6 @@ class JsonReader {
     return invalid(this.name, `not JSON: ${place}: ${what}`, line.trim(), expected);
   }
 }
+
+/** A value as the text of a file. */
+export const toJson = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

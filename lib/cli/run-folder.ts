@@ -55,11 +55,11 @@ export async function openFolder(output: string, start: Start, config: Config): 
     const more = hasModel ? '--resume --epochs N for more epochs' : '--resume to go on';
     throw invalid('output', `holds ${what}`, output, `${more}, --fresh to discard it, or another --output`);
   }
-  // The checkpoints of an ensemble are in the folders of its members.
-  if (start === 'resume' && config.ensemble !== undefined && !hasModel) await checkSameRun(output, config);
-  if (start === 'resume' && (hasCheckpoint || hasModel)) {
-    await checkSameRun(output, config);
-    return { output, hasModel, hasCheckpoint, hasLearner: hasModel || (await holds('begun')) };
+  if (start === 'resume') {
+    const hasRun = hasCheckpoint || hasModel;
+    // The checkpoints of an ensemble are in the folders of its members.
+    if (hasRun || config.ensemble !== undefined) await checkSameRun(output, config);
+    if (hasRun) return { output, hasModel, hasCheckpoint, hasLearner: hasModel || (await holds('begun')) };
   }
   for (const name of [FILES.checkpoint, FILES.refitCheckpoint, FILES.laterCheckpoint, FILES.begun, FILES.metrics])
     await attempt(output, () => rm(join(output, name), { force: true }));

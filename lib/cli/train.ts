@@ -23,7 +23,7 @@ import { saveLearner } from '../serving/persist.js';
 import { decodeSafetensors } from '../files/safetensors.js';
 import { summary } from '../tasks/index.js';
 import { train } from '../training/train.js';
-import { STDIN } from './json.js';
+import { STDIN, toJson } from './json.js';
 import type { Config } from './config.js';
 import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
@@ -111,10 +111,7 @@ async function trainOne(run: TrainRun): Promise<TrainResult & { learner: Learner
   };
   // Whoever goes on with a run has read its files before they are written anew.
   await group?.allGather(new Uint8Array(0), 'the data');
-  await write(
-    'manifest',
-    `${JSON.stringify({ ...runOf(config, learner, dataset), unfinished: true }, undefined, 2)}\n`,
-  );
+  await write('manifest', toJson({ ...runOf(config, learner, dataset), unfinished: true }));
   const metrics = leads ? path('metrics') : undefined;
   const begins = later === undefined && !folder.hasLearner;
   await epochs(
@@ -160,8 +157,8 @@ async function trainOne(run: TrainRun): Promise<TrainResult & { learner: Learner
     best: { ...best, metric: validationMetric(config, split.sets['train']) },
     seconds: { open: openSeconds, train: trainSeconds, evaluate: seconds(evaluateStarted), total: seconds(began) },
   };
-  await write('manifest', `${JSON.stringify(manifest, undefined, 2)}\n`);
-  await write('evaluation', `${JSON.stringify({ sets: evaluations.map(plain), decoders }, undefined, 2)}\n`);
+  await write('manifest', toJson(manifest));
+  await write('evaluation', toJson({ sets: evaluations.map(plain), decoders }));
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   // That of the training stays: --resume with more epochs goes on from it. A run that went on with other data goes on from its model.
   if (leads)
@@ -198,8 +195,8 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   await openFolder(output, run.start, config);
   const write = (name: keyof typeof FILES, text: string) =>
     writeDurable(join(output, FILES[name]), [Buffer.from(text)]);
-  const told = { version: version(), seed: config.seed, config };
-  await write('manifest', `${JSON.stringify({ ...told, unfinished: true }, undefined, 2)}\n`);
+  const begun = { version: version(), seed: config.seed, config, unfinished: true };
+  await write('manifest', toJson(begun));
   const trained: (TrainResult & { learner: Learner })[] = [];
   for (const [k, member] of members.entries()) {
     console.note(`member ${k + 1} of ${members.length}: ${member.algorithm.name}`);
@@ -221,8 +218,8 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
     model: { parameters: trained.reduce((sum, member) => sum + member.learner.model.size, 0) },
     seconds: { total: seconds(began) },
   };
-  await write('manifest', `${JSON.stringify(manifest, undefined, 2)}\n`);
-  await write('evaluation', `${JSON.stringify({ sets: evaluations.map(plain) }, undefined, 2)}\n`);
+  await write('manifest', toJson(manifest));
+  await write('evaluation', toJson({ sets: evaluations.map(plain) }));
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   for (const table of tables) console.result(renderText(table));
   console.note(`ensemble and results: ${output} (${seconds(began).toFixed(1)} s)`);

@@ -10,6 +10,7 @@ import { packageVersion as version } from '../learner/manifest.js';
 import { runtime } from '../index.js';
 import type { Config } from './config.js';
 import { choosingMetric, contendersOf, seedsFrom, splitsFrom } from './contenders.js';
+import { toJson } from './json.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { refuseFolders, seconds } from './output.js';
 import type { Console } from './output.js';
@@ -78,7 +79,7 @@ export async function runTuning(options: TuneRunOptions): Promise<void> {
     await write(at('json'), `${JSON.stringify({ ...head, metric, budget, results }, undefined, 1)}\n`);
     await write(at('table'), table);
     await write(at('plot'), plotOf(searched, metric));
-    await write(at('tuned'), `${JSON.stringify(tunedConfig(raw, base, searched, output), undefined, 2)}\n`);
+    await write(at('tuned'), toJson(tunedConfig(raw, base, searched, output)));
     console.result(table);
     console.note(
       `table, plot, all trials, and the configuration with what was found: ${output} (${seconds(began).toFixed(1)} s)`,
