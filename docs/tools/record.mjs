@@ -40,6 +40,17 @@ if (comparison !== undefined) {
       rows: table.methods.map(({ method, cells }) => ({ method, cells: columns.map((c) => cell(cells[c])) })),
     };
   }
+  // What others published stands in rows of its own: under no set where the protocol has only one.
+  for (const { method, set = Object.keys(tables)[0], metric, value } of comparison.published ?? []) {
+    const { columns, rows } = tables[set];
+    const name = `${method}, published`;
+    const row = rows.find((one) => one.method === name) ?? { method: name, cells: columns.map(() => null) };
+    if (!rows.includes(row)) rows.push(row);
+    row.cells[columns.indexOf(metric)] = { mean: value };
+  }
+  extra.notes = comparison.notes ?? [];
+  extra.seeds = Math.max(...table.methods.map(({ seeds }) => seeds.filter((seed) => seed !== null).length));
+  if (comparison.missing?.length > 0) extra.missing = comparison.missing;
   extra.failures = table.methods.flatMap(({ method, failures }) => failures.map((failure) => `${method}: ${failure}`));
 }
 for (const { title, columns, rows } of scenario?.tables ?? [])

@@ -6,6 +6,8 @@
  *     …
  *     <!-- end -->
  *
+ * `shots` in place of `metrics` is one metric of the set at each number of known rows (`evaluation.shots`), and at all of them.
+ * `notes=none` leaves out what stands under a table that is one of several.
  * `rows` (default: all) and `metrics` (default: all) choose and order; `digits` is those after the point (default 3).
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -30,13 +32,17 @@ export function withTables(page, text) {
   });
 }
 
-function tableOf(page, file, { set, metrics, rows, digits = '3' }) {
+function tableOf(page, file, { set, metrics, shots, rows, notes, digits = '3' }) {
   const result = JSON.parse(readFileSync(join(root, file), 'utf8'));
   const names = Object.keys(result.tables);
-  const table = result.tables[set ?? names[0]];
+  const table = shots === undefined ? result.tables[set ?? names[0]] : byShots(result.tables, set ?? names[0], shots);
   if (table === undefined) throw new Error(`${page}: ${file} has no table ${set}, but ${names.join(', ')}`);
   const columns = metrics?.split(',') ?? table.columns;
   const wanted = rows?.split(',') ?? table.rows.map(({ method }) => method);
+  const runs =
+    result.seeds === undefined ? '' : `, learners over ${result.seeds} ${result.seeds === 1 ? 'seed' : 'seeds'}`;
+  const missing = result.missing === undefined ? [] : [`Still missing: ${result.missing.join('; ')}.`];
+  const below = [...(notes === 'none' ? [] : (result.notes ?? [])), ...missing].flatMap((note) => ['', note]);
   const lines = wanted.map((name) => {
     const row = table.rows.find(({ method }) => method === name);
     if (row === undefined) throw new Error(`${page}: ${file} has no row ${name}`);
@@ -49,8 +55,20 @@ function tableOf(page, file, { set, metrics, rows, digits = '3' }) {
     `| --- | ${columns.map(() => '---:').join(' | ')} |`,
     ...lines.map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
+    `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them${runs}. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
+    ...below,
   ].join('\n');
+}
+
+/** One metric of a set and of its cuts, side by side. */
+function byShots(tables, set, metric) {
+  const names = Object.keys(tables).filter((name) => name === set || name.startsWith(`${set}, `));
+  if (tables[set] === undefined) return undefined;
+  const at = (name, row) => tables[name].rows[row].cells[tables[name].columns.indexOf(metric)];
+  return {
+    columns: names.map((name) => (name === set ? `${metric}, all` : `${metric}, ${name.slice(set.length + 2)}`)),
+    rows: tables[set].rows.map(({ method }, row) => ({ method, cells: names.map((name) => at(name, row)) })),
+  };
 }
 
 function text(cell, digits) {

@@ -23,7 +23,7 @@ import { attempt, openProgress, refuseFolders, seconds } from './output.js';
 import type { Console, Progress } from './output.js';
 import { divide, fingerprint, measures, openData, reportedSets } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
-import { protocolNotes } from './protocols.js';
+import { protocolNotes, publishedOf } from './protocols.js';
 import type { ProtocolName } from './protocols.js';
 import { searchAll } from './search.js';
 import { packageVersion as version } from '../learner/manifest.js';
@@ -294,6 +294,7 @@ async function save(
     node: process.version,
     data: { rows, users, items },
     missing: jobs.filter((job) => !runs.has(job)).map(titleOf),
+    ...(protocol !== undefined && { published: publishedOf(protocol) }),
     ...table,
   });
   await writeText(join(output, FILES.table), renderComparisonMarkdown(table));

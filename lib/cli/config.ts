@@ -43,6 +43,13 @@ const evaluation = z.strictObject({
     .min(1)
     .optional()
     .describe('Sets of the split to report on. Default: all that neither train nor validate.'),
+  shots: z
+    .array(z.number().int().min(0))
+    .min(1)
+    .optional()
+    .describe(
+      'Report each set also with so many support rows, ascending: support sets are nested, query rows stay, and only tasks with as many support rows as the largest are in. Default: none.',
+    ),
   baselines: z
     .union([z.boolean(), z.array(z.enum(BASELINES)).min(1)])
     .default(true)

@@ -5,7 +5,7 @@ import type { Evaluation, MethodEvaluation } from '../evaluation/evaluate.js';
 import { fitMedianDecoder, medianDecoder } from '../evaluation/median-decode.js';
 import { queryLabels } from '../evaluation/metrics.js';
 import { resultTable } from '../evaluation/result-table.js';
-import { reportedSets } from './pipeline.js';
+import { reportedSets, wholeSet } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
 
 interface Stored {
@@ -56,7 +56,8 @@ export class Decoders {
 
 /** Validation tasks of the same kind where there are some: known items are another problem than unknown ones. */
 function calibrationTasks({ split, validation }: Prepared, set: string): TaskSet {
-  const twin = set === 'warm' ? 'validationUserCold' : `validation${set[0].toUpperCase()}${set.slice(1)}`;
+  const whole = wholeSet(set);
+  const twin = whole === 'warm' ? 'validationUserCold' : `validation${whole[0].toUpperCase()}${whole.slice(1)}`;
   return split.sets[twin] ?? validation!;
 }
 

@@ -20,7 +20,7 @@ import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import { OPTIMIZERS } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
-import { buildTasks, joinTasks, splitTasks } from '../tasks/index.js';
+import { buildTasks, joinTasks, nestedSupport, splitTasks } from '../tasks/index.js';
 import type { Split, SplitOptions, TaskOptions } from '../tasks/index.js';
 import type { Config } from './config.js';
 import { lossSpec } from './config-metrics.js';
@@ -69,6 +69,7 @@ export async function divide(
     );
   addInputs(config, dataset, split.trainRows);
   const validationNames = chooseValidation(config, split);
+  await addShots(config, split, validationNames);
   const validation =
     validationNames.length === 0 ? undefined : joinTasks(validationNames.map((name) => split.sets[name]));
   const { refit } = config.training;
@@ -81,6 +82,24 @@ export async function divide(
     );
   }
   return { config, dataset, split, validationNames, validation };
+}
+
+/** Between the name of a set and the number of support rows that its tasks are cut to. */
+const CUT_TO = ', ';
+const cutName = (set: string, count: number) => `${set}${CUT_TO}${count} ${count === 1 ? 'shot' : 'shots'}`;
+/** The set that `evaluation.shots` cut the support rows of, or the set itself. */
+export const wholeSet = (name: string): string => name.split(CUT_TO)[0];
+
+/** Each reported set again with fewer support rows, as further sets. */
+async function addShots(config: Config, split: Split, validationNames: string[]): Promise<void> {
+  const { shots } = config.evaluation;
+  if (shots === undefined) return;
+  for (const name of namesOfSets(config, split, validationNames)) {
+    const sets = await named(/^(sizes|nested)/, 'evaluation.shots', async () =>
+      nestedSupport(split.sets[name], shots, { seed: config.split.seed ?? config.seed }),
+    );
+    for (const [k, set] of sets.entries()) split.sets[cutName(name, shots[k])] = set;
+  }
 }
 
 /** Columns that the learner, or a member of the ensemble, reads and that no file has. */
@@ -201,18 +220,36 @@ function optimizerOf({ optimizer }: Config): Optimizer | undefined {
   return name === 'adam' ? OPTIMIZERS.adam(options) : OPTIMIZERS.sgd(options);
 }
 
-/** Names of the sets to report on: all that neither train nor validate, unless named there or in the configuration. */
+/** Names of the sets to report on: all that neither train nor validate, unless named there or in the configuration; each with its cuts. */
 export function reportedSets(
   { config, split, validationNames }: Prepared,
   names?: readonly string[],
   field = 'sets',
 ): string[] {
-  const named = names ?? config.evaluation.sets;
+  const { shots = [] } = config.evaluation;
+  return namesOfSets(config, split, validationNames, names, field).flatMap((name) => [
+    ...shots.map((count) => cutName(name, count)).filter((cut) => Object.hasOwn(split.sets, cut)),
+    name,
+  ]);
+}
+
+function namesOfSets(
+  { evaluation }: Config,
+  { sets }: Split,
+  validationNames: readonly string[],
+  names?: readonly string[],
+  field = 'sets',
+): string[] {
+  const named = names ?? evaluation.sets;
   if (named === undefined)
-    return Object.keys(split.sets).filter(
-      (name) => name !== 'train' && !validationNames.includes(name) && !name.startsWith('validation'),
+    return Object.keys(sets).filter(
+      (name) =>
+        name !== 'train' &&
+        !validationNames.includes(name) &&
+        !name.startsWith('validation') &&
+        wholeSet(name) === name,
     );
-  for (const name of named) checkSet(name, split.sets, names === undefined ? 'evaluation.sets' : field);
+  for (const name of named) checkSet(name, sets, names === undefined ? 'evaluation.sets' : field);
   return [...named];
 }
 

@@ -1,12 +1,13 @@
 /** Protocols by name: which tasks their rules make, exactly, and a comparison under each. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'tap';
 import { readComparison } from '../../lib/cli/learners.js';
-import { divide, openData } from '../../lib/cli/pipeline.js';
-import { PROTOCOLS } from '../../lib/cli/protocols.js';
+import { divide, openData, reportedSets } from '../../lib/cli/pipeline.js';
+import { PROTOCOLS, publishedOf } from '../../lib/cli/protocols.js';
 import type { ProtocolName } from '../../lib/cli/protocols.js';
 import type { RunTable } from '../../lib/compare/runs.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
@@ -18,6 +19,12 @@ const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-protocols-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 const { ok, run } = commandIn(folder);
 const { signal } = new AbortController();
+
+interface Recorded {
+  tables: Record<string, { columns: string[]; rows: { method: string; cells: ({ mean: number } | null)[] }[] }>;
+  notes: string[];
+  seeds: number;
+}
 
 /** Users by their number of ratings: at the bounds of the rules and around them. */
 const SIZES = [12, 13, 39, 40, 41, 100, 101, 200, 201, 30];
@@ -149,6 +156,27 @@ for (const name of Object.keys(PROTOCOLS) as ProtocolName[])
     for (const text of [`Protocol ${name}:`, 'Published', 'Differs: '])
       assert.ok(stdout.includes(text) && table.notes!.some((note) => note.startsWith(text)), text);
     assert.ok(fs.readFileSync(join(out, 'compare.md'), 'utf8').includes(`Protocol ${name}`));
+
+    // The file of results of a page has ours and theirs in one table.
+    const target = join(out, 'record.json');
+    const recorded = spawnSync(
+      process.execPath,
+      [join(packageRoot(), 'docs/tools/record.mjs'), target, out, 'command'],
+      {
+        cwd: packageRoot(),
+        encoding: 'utf8',
+      },
+    );
+    assert.equal(recorded.status, 0, recorded.stderr);
+    const { tables, notes, seeds } = JSON.parse(fs.readFileSync(target, 'utf8')) as Recorded;
+    assert.deepEqual(notes, table.notes);
+    assert.equal(seeds, 1);
+    for (const { method, set = 'test', metric, value } of publishedOf(name)) {
+      const { columns, rows } = tables[set];
+      assert.ok(rows.some((row) => row.method === 'MAML'));
+      const row = rows.find((one) => one.method === `${method}, published`)!;
+      assert.equal(row.cells[columns.indexOf(metric)]!.mean, value);
+    }
   });
 
 test('a protocol that is none, and a file that is wrong by itself, are refused', async () => {
@@ -158,4 +186,42 @@ test('a protocol that is none, and a file that is wrong by itself, are refused',
   const broken = run('compare', '-c', config({ split: { protocol: 'users' } }), '--protocol', 'coldnas');
   assert.equal(broken.code, 2);
   assert.match(broken.stderr, /split/);
+});
+
+test('shots: each reported set again with fewer known rows, the same tasks and query rows in all of them', async () => {
+  const path = config({ evaluation: { shots: [0, 1, 10], baselines: ['itemMean'] } });
+  const { base } = await readComparison(path);
+  const prepared = await divide(base, await openData(base, signal));
+  const names = ['test, 0 shots', 'test, 1 shot', 'test, 10 shots', 'test'];
+  assert.deepEqual(reportedSets(prepared), names);
+  const [none, one, ten, whole] = names.map((name) => prepared.split.sets[name]);
+  const enough = tasksOf(whole).filter(({ support }) => support >= 10);
+  assert.ok(enough.length > 0 && enough.length < whole.size, 'tasks with fewer rows are left out of the cuts alone');
+  for (const [set, support] of [
+    [none, 0],
+    [one, 1],
+    [ten, 10],
+  ] as const) {
+    assert.equal(set.size, enough.length);
+    assert.ok(tasksOf(set).every((task) => task.support === support && task.query === 5));
+    assert.deepEqual(set.queryRows, none.queryRows);
+  }
+  const out = join(folder, `run-${made++}`);
+  ok('compare', '-c', path, '-o', out);
+  const table = JSON.parse(fs.readFileSync(join(out, 'compare.json'), 'utf8')) as RunTable;
+  assert.deepEqual([...new Set(table.columns.map(({ set }) => set))], names);
+  const mean = table.methods.find(({ method }) => method === 'item mean')!;
+  const values = table.columns.flatMap(({ set, metric }, c) =>
+    metric === 'mae' && set !== 'test' ? [mean.cells[c]!.mean] : [],
+  );
+  assert.equal(new Set(values).size, 1, 'what does not adapt has one error at every number of shots');
+  const maml = table.methods.find(({ method }) => method === 'MAML')!;
+  const own = table.columns.flatMap(({ set, metric }, c) =>
+    metric === 'mae' && set !== 'test' ? [maml.cells[c]!.mean] : [],
+  );
+  assert.equal(new Set(own).size, 3);
+
+  const wrong = run('compare', '-c', config({ evaluation: { shots: [5, 1] } }));
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /evaluation\.shots\[1\]/);
 });
