@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addon } from '../lib/foundation/addon.js';
 import { CASES, FORM_STEPS, FORM_SUPPORTS } from './matrix.js';
+import { quoteModels, readAgainst, timeModels } from './model-timings.js';
+import type { ModelRow } from './model-timings.js';
 import type { Options } from './options.js';
 import { operationsOf } from './operations.js';
 import type { Folders } from './peers.js';
@@ -17,6 +19,7 @@ import { runProcess } from './trials.js';
 export interface Measured {
   kernel?: KernelMeasured;
   forms?: FormsRow[];
+  models?: ModelRow[];
   serving?: ServingResult & { rounds: ServingResult[] };
   wholeRun?: WholeRunResult;
 }
@@ -51,6 +54,7 @@ export async function measureOurselves(context: Context): Promise<Measured> {
   const measured: Measured = {};
   if (options.measurements.has('kernel')) measured.kernel = await kernel(context);
   if (options.measurements.has('forms')) measured.forms = await forms(context);
+  if (options.measurements.has('models')) measured.models = await models(context);
   if (options.measurements.has('serving')) measured.serving = await serving(context);
   if (options.measurements.has('ml-1m')) measured.wholeRun = await wholeRun(context);
   context.note('');
@@ -108,6 +112,14 @@ async function forms(context: Context): Promise<FormsRow[]> {
     const over = (key: 'direct' | 'gram') => median(rounds.map(({ rows }) => rows[i][key]));
     return { ...first, direct: over('direct'), gram: over('gram') };
   });
+}
+
+async function models({ options, folders, say, note }: Context): Promise<ModelRow[]> {
+  const { rounds, seconds } = options;
+  const against = options.against === undefined ? undefined : readAgainst(options.against);
+  const rows = await timeModels({ rounds, seconds, ...folders, against, say, note });
+  say(`${quoteModels(rows) ?? ''}\n`);
+  return rows;
 }
 
 async function serving(context: Context): Promise<ServingResult & { rounds: ServingResult[] }> {

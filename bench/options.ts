@@ -10,6 +10,8 @@ export interface Options {
   cases: Set<string>;
   contenders: Set<string>;
   measurements: Set<string>;
+  /** A built checkout or a result file that `models` is compared with. */
+  against: string | undefined;
   install: boolean;
   json: boolean;
 }
@@ -24,6 +26,7 @@ const HELP = `npm run bench -- [options]
   --only <names>       cases, contenders and measurements by name, separated by commas; a trailing * matches any rest
   --rounds <n>         turns of every contender
   --seconds <s>        timing of each trial
+  --against <path>     a built checkout, or a result file of this benchmark, to compare the measurement "models" with
   --install            install the Node.js peers into bench/node_modules first (about 310 MB)
   --json               the results as JSON on stdout, nothing else
   --help
@@ -48,7 +51,7 @@ export function parseOptions(args: readonly string[]): Options {
 }
 
 function parse(args: readonly string[]): Options {
-  const names = ['--quick', '--only', '--rounds', '--seconds', '--install', '--json', '--help'];
+  const names = ['--quick', '--only', '--rounds', '--seconds', '--against', '--install', '--json', '--help'];
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = args[i].split(/=(.*)/s) as [string, string?];
@@ -56,7 +59,7 @@ function parse(args: readonly string[]): Options {
       const near = nearest(name, names);
       throw new UsageError(`no such option ${name}${near === undefined ? '' : `; did you mean ${near}?`}`);
     }
-    const takesValue = name === '--only' || name === '--rounds' || name === '--seconds';
+    const takesValue = ['--only', '--rounds', '--seconds', '--against'].includes(name);
     if (!takesValue && inline !== undefined) throw new UsageError(`${name} takes no value`);
     const value = takesValue ? (inline ?? args[++i]) : '';
     if (value === undefined) throw new UsageError(`${name} needs a value`);
@@ -78,6 +81,7 @@ function parse(args: readonly string[]): Options {
   const options = {
     rounds: number('--rounds', quick ? QUICK.rounds : DEFAULT_ROUNDS, true),
     seconds: number('--seconds', quick ? QUICK.seconds : DEFAULT_SECONDS, false),
+    against: given.get('--against'),
     install: given.has('--install'),
     json: given.has('--json'),
   };

@@ -1,0 +1,71 @@
+/**
+ * The meta-gradient of one case of models.ts, through builds of ours that lie in the given folders: in turns within one process,
+ * so that a busy moment of the machine meets all of them. Each must give what float64 gives before it is timed.
+ */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as Library from '../../lib/index.js';
+import { MODEL_CASES, tasksOf } from '../models.js';
+import { difference, fingerprint } from '../protocol.js';
+import { alternate } from '../turns.js';
+import type { CallTime } from '../turns.js';
+
+export interface ModelsRequest {
+  /** Name of the case. */
+  case: string;
+  /** Checkouts that are built, ours first. */
+  roots: string[];
+  threads: number;
+  seconds: number;
+}
+export interface ModelsResult {
+  tasks: number;
+  /** One result for each root: of a call over all tasks. */
+  times: CallTime[];
+}
+
+/** Relative difference from float64 that single precision may have. */
+const TOLERANCE = 1e-3;
+
+const { case: name, roots, threads, seconds } = JSON.parse(process.argv[2]) as ModelsRequest;
+const found = MODEL_CASES.find((c) => c.name === name);
+if (found === undefined) throw new Error(`no case ${name}`);
+const wanted = found;
+const examples = tasksOf(wanted);
+
+async function prepare(root: string, precision: 'float32' | 'float64') {
+  const library = (await import(pathToFileURL(join(root, 'dist', 'lib', 'index.js')).href)) as typeof Library;
+  const factory = library[wanted.algorithm.name as 'maml'] as (options?: object) => Library.Algorithm;
+  const learner = library.createLearner({
+    model: library.defineModel(wanted.model, { precision, threads }),
+    algorithm: factory(wanted.algorithm.options),
+    seed: 1,
+  });
+  const { ops } = learner.model;
+  const batches = (wanted.oneByOne === true ? examples.map((task) => [task]) : [examples]).map(
+    (tasks) => library.packTasks(learner.model, tasks).native,
+  );
+  const gradient = (batch: (typeof batches)[number]) =>
+    ({ ...learner.call(batch), direction: 'metaGradient' }) as const;
+  return {
+    call: async () => {
+      // Gradients of tables as the rows that the batch reads, which is what training makes of them.
+      for (const batch of batches) await ops.metaGradient({ ...gradient(batch), sparse: true });
+    },
+    check: async () => {
+      const result = await ops.metaGradient(gradient(batches[0]));
+      return fingerprint(result.loss, result.gradient);
+    },
+  };
+}
+
+const want = await (await prepare(roots[0], 'float64')).check();
+const calls: (() => Promise<void>)[] = [];
+for (const root of roots) {
+  const { call, check } = await prepare(root, 'float32');
+  const wrong = difference(await check(), want, TOLERANCE);
+  if (wrong !== undefined) throw new Error(`the build in ${root} is wrong: ${wrong}`);
+  calls.push(call);
+}
+const result: ModelsResult = { tasks: wanted.tasks, times: await alternate(calls, seconds) };
+console.log(JSON.stringify(result));
