@@ -22,6 +22,8 @@ const folder = realpathSync(mkdtempSync(join(tmpdir(), 'innerloop-setup-')));
 after(() => rmSync(folder, { recursive: true, force: true }));
 let made = 0;
 
+const lockHash = (lock: string) => createHash('sha256').update(lock).digest('hex');
+
 /** A checkout in which everything is installed and compiled. */
 function checkout(): string {
   const root = join(folder, String(made++));
@@ -40,7 +42,7 @@ function checkout(): string {
   write('test/some.test.ts', '');
   cpSync(join(packageRoot(), 'lib', 'setup.mjs'), join(root, 'lib', 'setup.mjs'));
   write('node_modules/.package-lock.json', '');
-  write('node_modules/.innerloop-lock', createHash('sha256').update(lock).digest('hex'));
+  write('node_modules/.innerloop-lock', lockHash(lock));
   const log = (what: string) =>
     `const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(root, 'calls'))}, ${JSON.stringify(what)} + ' ' + process.argv.slice(2).join(' ') + (fs.existsSync('build') ? '' : ' afresh') + '\\n');\n`;
   for (const [name, program, text] of [
@@ -109,4 +111,18 @@ test('after the library alone was compiled, the tests are compiled too', async (
   writeFileSync(join(root, 'dist', '.compiled'), 'library');
   assert.deepEqual(setup(root), [`tsc -p ${root}`]);
   assert.equal(readFileSync(join(root, 'dist', '.compiled'), 'utf8'), 'all');
+});
+
+test('on a fresh clone the library compiles without checks, and what is changed afterwards with them', async () => {
+  const root = checkout();
+  rmSync(join(root, 'dist'), { recursive: true });
+  mkdirSync(join(root, 'dist', 'lib', 'cli'), { recursive: true });
+  writeFileSync(join(root, 'node_modules', '.innerloop-lock'), `${lockHash('{}')} library`);
+  assert.deepEqual(setup(root, ['--library']), [`tsc -p ${join(root, 'lib')} --noCheck --declaration false`]);
+  assert.equal(readFileSync(join(root, 'dist', '.compiled'), 'utf8'), 'library');
+  writeFileSync(join(root, 'dist', 'lib', 'cli', 'main.js'), '');
+  assert.deepEqual(setup(root, ['--library']), []);
+  const soon = new Date(Date.now() + 60_000);
+  utimesSync(join(root, 'lib', 'index.ts'), soon, soon);
+  assert.deepEqual(setup(root, ['--library']), [`tsc -p ${join(root, 'lib')}`]);
 });
