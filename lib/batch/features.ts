@@ -11,6 +11,7 @@ import type {
   DenseColumn,
   InputSpec,
   SequenceColumn,
+  TaskStatistics,
   Vocabulary,
 } from '../foundation/contract.js';
 import { createVocabulary } from '../data/vocabulary.js';
@@ -67,12 +68,17 @@ const ID_INPUTS = { user: SIDES.userId, item: SIDES.itemId } as const;
  * const inputs = describeInputs(dataset, [{ name: 'item', dim: 16 }, { name: 'genres', dim: 8 }], split.trainRows);
  * ```
  *
- * @param rows interactions that training may see
+ * @param rows interactions that training may see, or the statistics of tasks that are not in memory
  * @throws {InnerloopError} MISSING_COLUMN, INVALID_OPTION, UNKNOWN_OPTION
  */
-export function describeInputs(dataset: Dataset, choices: readonly InputChoice[], rows: Int32Array): InputSpec[] {
+export function describeInputs(
+  dataset: Dataset,
+  choices: readonly InputChoice[],
+  rows: Int32Array | TaskStatistics,
+): InputSpec[] {
   checkDataset(dataset, 'dataset');
-  checkRowsOf(dataset, rows, 'rows');
+  if (isStatistics(rows)) checkCounts(dataset, rows);
+  else checkRowsOf(dataset, rows, 'rows');
   checkArray(choices, 'inputs', 'input choices');
   return choices.map((choice: unknown, i) => {
     const field = `inputs[${i}]`;
@@ -126,12 +132,24 @@ function refuseMinCount(minCount: number | undefined, field: string, of: string)
     throw invalid(`${field}.minCount`, `means nothing of ${of}`, minCount, 'none: it is of ids of users and items');
 }
 
+const isStatistics = (rows: Int32Array | TaskStatistics): rows is TaskStatistics =>
+  typeof rows === 'object' && rows !== null && 'itemRows' in rows;
+
+function checkCounts({ users, items }: Dataset, { userRows, itemRows }: TaskStatistics): void {
+  if (userRows.length !== users.rows || itemRows.length !== items.rows)
+    throw invalid('rows', 'statistics of other tables', itemRows.length, `counts of ${items.rows} rows of items`);
+}
+
 /** The ids of users or items that occur in `rows` so often, after "unknown". */
-function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array, minCount = 1): string[] {
+function seenIds(dataset: Dataset, name: 'user' | 'item', rows: Int32Array | TaskStatistics, minCount = 1): string[] {
   const table = name === 'user' ? dataset.users : dataset.items;
-  const counts = new Int32Array(table.rows);
-  const ids = dataset[name];
-  for (const row of rows) counts[ids[row]]++;
+  let counts: Int32Array;
+  if (isStatistics(rows)) counts = name === 'user' ? rows.userRows : rows.itemRows;
+  else {
+    counts = new Int32Array(table.rows);
+    const ids = dataset[name];
+    for (const row of rows) counts[ids[row]]++;
+  }
   return table.keys.values.filter((_, id) => id === 0 || counts[id] >= minCount);
 }
 

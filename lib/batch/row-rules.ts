@@ -1,11 +1,12 @@
 /** What becomes of interactions on their way into the losses: labels are centred, positives get sampled negatives. */
 import { checkNumber, invalid } from '../foundation/check.js';
-import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
+import type { Dataset, LossSpec, TaskSet, TaskStatistics } from '../foundation/contract.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { fnv1a } from '../foundation/text-index.js';
+import { isOnScale } from '../tasks/task-source.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
 import type { RowOptions } from './option-types.js';
@@ -114,14 +115,36 @@ function rangeOf(label: Float32Array, lists: readonly Int32Array[]): { min: numb
   for (const rows of lists) {
     for (const row of rows) {
       const y = label[row];
-      // Labels are float32.
-      isScale &&= Math.abs(20 * y - Math.round(20 * y)) <= 1e-5 * Math.abs(y);
+      isScale &&= isOnScale(y);
       if (y < min) min = y;
       if (y > max) max = y;
     }
   }
+  return widened(min, max, isScale);
+}
+
+function widened(min: number, max: number, isScale: boolean): { min: number; max: number } {
   const slack = isScale ? 0 : max - min;
   return { min: min - slack, max: max + slack };
+}
+
+/** {@link fitRows} of tasks that are not in memory. @internal */
+export function rowsOfStatistics(
+  rules: RowRules,
+  loss: LossSpec['loss'],
+  { rows, labels, itemRows, itemLabels }: TaskStatistics,
+): RowState {
+  const seen =
+    LOSSES[loss].ranks && rules.negatives > 0 ? Uint8Array.from(itemRows, (count) => (count > 0 ? 1 : 0)) : undefined;
+  if (!LOSSES[loss].isCentred) return { mean: 0, itemBias: undefined, seen };
+  const mean = labels.sum / rows;
+  checkNumber(mean, 'labels');
+  const range = widened(labels.min, labels.max, labels.isScale);
+  if (rules.center === 'mean') return { mean, itemBias: undefined, seen, range };
+  const itemBias = itemLabels.map((sum, i) =>
+    itemRows[i] === 0 ? 0 : (sum - itemRows[i] * mean) / (itemRows[i] + rules.damping),
+  );
+  return { mean, itemBias, itemRows: Float64Array.from(itemRows), seen, range };
 }
 
 /** The state in the item rows of another dataset. @internal */

@@ -16,6 +16,8 @@ import type { HideIds } from './option-types.js';
 export type { HideIds };
 
 export interface BatchOptions {
+  /** What weights and random streams know the tasks of the set by. Default: their places in it. */
+  numbers?: Int32Array;
   /** How labels are centred and negatives drawn. */
   rows: RowContext;
   /** Number of the epoch, in training, where query rows get negatives too. */
@@ -63,12 +65,13 @@ export function packTaskSet(
   const writer = new RowWriter(model, bound, context, total);
   for (let k = from; k < to; k++) {
     const t = indices[k];
+    const number = options.numbers === undefined ? t : options.numbers[t];
     const support = supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]);
     const query = queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]);
-    const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, t);
+    const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, number);
     const showUser = stream === undefined || stream.uniform() >= (hide!.user ?? HIDE_OPTIONS.user.default);
     const showItem = stream === undefined || stream.uniform() >= (hide!.item ?? HIDE_OPTIONS.item.default);
-    writer.task(t, support, showUser, showItem, epoch);
+    writer.task(number, support, showUser, showItem, epoch);
     const inSupport = allRows === 'query' ? [] : allRows === 'support' ? [support, query] : [support];
     for (const rows of inSupport) writer.put(rows, allRows === 'support' ? [support, query] : [support]);
     begin[2 * (k - from) + 1] = writer.length;
@@ -77,7 +80,7 @@ export function packTaskSet(
     begin[2 * (k - from) + 2] = writer.length;
   }
   const weighted = options.weighByRows === true || options.weights !== undefined;
-  const weights = weighted ? shares(begin, options.weighByRows === true, options.weights, indices, from) : undefined;
+  const weights = weighted ? shares(begin, options, indices, from) : undefined;
   try {
     return model.ops.createBatch(model.native, bound.frame, { begin, ...writer.columns(), weights });
   } catch (error) {
@@ -224,14 +227,14 @@ export function queryCenters(
 /** Gives the weight of each task in the meta-loss, summing to 1: its number of query rows, or one, times its factor. */
 function shares(
   begin: Int32Array,
-  byRows: boolean,
-  weights: Float64Array | undefined,
+  { weighByRows, weights, numbers }: BatchOptions,
   indices: Int32Array,
   from: number,
 ): Float64Array {
   const parts = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
-    const rows = byRows ? begin[2 * k + 2] - begin[2 * k + 1] : 1;
-    return weights === undefined ? rows : rows * weights[indices[from + k]];
+    const rows = weighByRows === true ? begin[2 * k + 2] - begin[2 * k + 1] : 1;
+    const t = indices[from + k];
+    return weights === undefined ? rows : rows * weights[numbers === undefined ? t : numbers[t]];
   });
   const total = parts.reduce((a, b) => a + b, 0);
   return parts.map((part) => part / total);

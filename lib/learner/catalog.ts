@@ -44,16 +44,22 @@ function usual(column: Column): Column {
   return { ...column, data: Int32Array.of(best) };
 }
 
-/** How many interactions of the tasks each item row of a catalog has. @internal */
-export function itemCountsOf({ dataset, supportRows, queryRows }: TaskSet, catalog: Dataset): Int32Array {
-  const counts = new Int32Array(catalog.items.rows);
-  const { keys } = catalog.items;
-  const rowOf =
-    keys === dataset.items.keys
-      ? undefined
-      : dataset.items.keys.values.map((id, row) => (row === 0 ? 0 : keys.idOf(id)));
-  for (const rows of [supportRows, queryRows])
-    for (const row of rows) counts[rowOf === undefined ? dataset.item[row] : rowOf[dataset.item[row]]]++;
-  counts[0] = 0;
+/** How many interactions of the tasks each user or item row of their dataset has. @internal */
+export function rowCounts({ dataset, supportRows, queryRows }: TaskSet, side: 'user' | 'item'): Int32Array {
+  const counts = new Int32Array(side === 'user' ? dataset.users.rows : dataset.items.rows);
+  const ids = dataset[side];
+  for (const rows of [supportRows, queryRows]) for (const row of rows) counts[ids[row]]++;
   return counts;
+}
+
+/** Counts of the item rows of a dataset, by item row of a catalog. @internal */
+export function catalogCounts(counts: Int32Array, { items }: Dataset, catalog: Dataset): Int32Array {
+  const { keys } = catalog.items;
+  const found = new Int32Array(catalog.items.rows);
+  for (let row = 1; row < counts.length; row++) {
+    const to = keys === items.keys ? row : keys.idOf(items.keys.values[row]);
+    found[to] = found[to] + counts[row];
+  }
+  found[0] = 0;
+  return found;
 }

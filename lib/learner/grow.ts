@@ -8,7 +8,6 @@ import type {
   FeatureTable,
   FloatArray,
   InputSpec,
-  TaskSet,
   Vocabulary,
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -119,11 +118,12 @@ function joinedRaw(old: DenseColumn, now: DenseColumn): Pick<DenseColumn, 'scali
  * Gives rows of their own to the users and items that tasks bring, and to the values of their features: what the learner knows
  * already stays as it is, what is new starts as everything did.
  *
+ * @param counts interactions of the tasks, by user or item row of the dataset
  * @internal @throws {InnerloopError} UNSUPPORTED for an algorithm whose own parameters depend on the vocabularies
  */
-export function growModel(learner: Learner, tasks: TaskSet): void {
+export function growModel(learner: Learner, dataset: Dataset, counts: (side: 'user' | 'item') => Int32Array): void {
   const { model, catalog } = learner;
-  const inputs = model.spec.inputs.map((input) => grownInput(input, catalog!, tasks));
+  const inputs = model.spec.inputs.map((input) => grownInput(input, catalog!, dataset, counts));
   if (inputs.every((input, i) => input === model.spec.inputs[i])) return;
   const { precision, threads, device, spec } = model;
   const { algorithm, optimizer, seed, rowRules } = learner;
@@ -146,7 +146,12 @@ export function growModel(learner: Learner, tasks: TaskSet): void {
   learner.become(next);
 }
 
-function grownInput(input: InputSpec, catalog: Dataset, { dataset, supportRows, queryRows }: TaskSet): InputSpec {
+function grownInput(
+  input: InputSpec,
+  catalog: Dataset,
+  dataset: Dataset,
+  countsOf: (side: 'user' | 'item') => Int32Array,
+): InputSpec {
   if (input.kind === 'dense' || input.vocabulary === undefined) return input;
   const known = new Set(input.vocabulary);
   const more: string[] = [];
@@ -161,9 +166,8 @@ function grownInput(input: InputSpec, catalog: Dataset, { dataset, supportRows, 
     for (const text of column?.vocabulary.values.slice(1) ?? []) add(text);
   } else {
     const table = side === 'user' ? dataset.users : dataset.items;
-    const seen = new Uint8Array(table.rows);
-    for (const rows of [supportRows, queryRows]) for (const row of rows) seen[dataset[side][row]] = 1;
-    for (let row = 1; row < table.rows; row++) if (seen[row] === 1) add(table.keys.values[row]);
+    const counts = countsOf(side);
+    for (let row = 1; row < table.rows; row++) if (counts[row] > 0) add(table.keys.values[row]);
   }
   if (more.length === 0) return input;
   const vocabulary = [...input.vocabulary, ...more];

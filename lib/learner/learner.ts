@@ -13,7 +13,7 @@ import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
-import type { Dataset, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
+import type { Dataset, FeatureTable, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import type { ModelOptions } from '../foundation/option-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { modelOn, placed } from './device.js';
@@ -85,10 +85,10 @@ export class Learner {
   #optimizer: NativeOptimizer;
   /** The optimizer of the rates per parameter: plain Adam, clipped as that of the parameters. */
   #rateOptimizer: NativeOptimizer | undefined;
-  #bound = new WeakMap<Dataset, { catalog: Dataset | undefined; bound: BoundDataset }>();
+  #bound = new WeakMap<object, { users: FeatureTable; catalog: Dataset | undefined; bound: BoundDataset }>();
   #version = 0;
   #training = false;
-  readonly #contexts = new WeakMap<Dataset, { state: RowState; context: RowContext }>();
+  readonly #contexts = new WeakMap<FeatureTable, { state: RowState; context: RowContext }>();
 
   /** @internal */
   constructor(
@@ -227,12 +227,21 @@ export class Learner {
   /** @internal */
   bind(dataset: Dataset): BoundDataset {
     const { catalog } = this;
-    const known = this.#bound.get(dataset);
-    if (known !== undefined && known.catalog === catalog) return known.bound;
+    const { users } = dataset;
+    // Where no input reads the rows themselves, all datasets of the same tables are bound alike: tasks that are read bit by bit.
+    const key = this.#readsRows(dataset) ? dataset : dataset.items;
+    const known = this.#bound.get(key);
+    if (known !== undefined && known.catalog === catalog && known.users === users)
+      return known.bound.dataset === dataset ? known.bound : { ...known.bound, dataset };
     const own = catalog === undefined ? dataset : scaledAs(dataset, catalog);
     const bound = { ...bindDataset(this.model, own), dataset };
-    this.#bound.set(dataset, { catalog, bound });
+    this.#bound.set(key, { users, catalog, bound });
     return bound;
+  }
+
+  #readsRows({ context }: Dataset): boolean {
+    const { inputs } = this.model.spec;
+    return context.columns.some((column) => inputs.some(({ name }) => name === column.name));
   }
 
   /** Added to the model's outputs: the mean label of the training tasks under `mse`, else 0. */
@@ -246,11 +255,11 @@ export class Learner {
 
   /** @internal How the rows of a dataset go into batches. */
   rows(dataset: Dataset): RowContext {
-    const known = this.#contexts.get(dataset);
+    const known = this.#contexts.get(dataset.items);
     if (known?.state === this.rowState) return known.context;
     const state = this.catalog === undefined ? this.rowState : translateRows(this.rowState, this.catalog, dataset);
     const context = rowContext(this.rowRules, state, this.seed);
-    this.#contexts.set(dataset, { state: this.rowState, context });
+    this.#contexts.set(dataset.items, { state: this.rowState, context });
     return context;
   }
 

@@ -5,7 +5,16 @@ import type { Hash } from 'node:crypto';
 import { addon, packageVersion } from '../foundation/addon.js';
 import { deviceName } from '../foundation/device.js';
 import { show } from '../foundation/errors.js';
-import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
+import type {
+  Dataset,
+  InputSpec,
+  ModelSpec,
+  Precision,
+  TaskSet,
+  TaskShards,
+  TaskStatistics,
+  Vocabulary,
+} from '../foundation/contract.js';
 import type { Learner } from './learner.js';
 
 export { packageVersion } from '../foundation/addon.js';
@@ -81,14 +90,35 @@ function addTexts(hash: Hash, { values }: Pick<Vocabulary, 'values'>): void {
 
 const digest = (hash: Hash) => `sha256:${hash.digest('hex')}`;
 
-/** The manifest of a training run that starts here and now. @internal */
-export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], training: object): RunManifest {
+/** Tasks that are not in memory, as a manifest tells them apart. @internal */
+export interface ReadTasks {
+  tables: Dataset;
+  statistics: TaskStatistics;
+  shards?: TaskShards | undefined;
+}
+
+/**
+ * The manifest of a training run that starts here and now.
+ * @param trained the tasks that are trained on
+ * @param validation those that the epoch is chosen by
+ * @internal
+ */
+export function manifestOfRun(
+  learner: Learner,
+  trained: TaskSet | ReadTasks,
+  validation: TaskSet | undefined,
+  training: object,
+): RunManifest {
   const { model, algorithm, optimizer, seed } = learner;
   const tasks = createHash('sha256');
-  for (const set of taskSets) {
-    addArrays(tasks, set);
+  const isRead = 'statistics' in trained;
+  if (!isRead) addArrays(tasks, trained);
+  // The order of an epoch follows from how tasks are stored.
+  else tasks.update(trained.statistics.digest).update(JSON.stringify([...(trained.shards?.offsets ?? [])]));
+  if (validation !== undefined) {
+    addArrays(tasks, validation);
     // Validation tasks may be of another dataset than the training tasks.
-    if (set.dataset !== taskSets[0].dataset) tasks.update(fingerprintData(set.dataset).values);
+    if (isRead || validation.dataset !== trained.dataset) tasks.update(fingerprintData(validation.dataset).values);
   }
   const manifest: RunManifest = {
     version: packageVersion(),
@@ -99,7 +129,7 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
     optimizer,
     rows: learner.rowRules,
     training: shortened(training),
-    data: fingerprintData(taskSets[0].dataset),
+    data: isRead ? fingerprintOfRead(trained) : fingerprintData(trained.dataset),
     tasks: digest(tasks),
     isa: [addon().isa],
     device: [deviceName(model.device)],
@@ -108,6 +138,12 @@ export function manifestOfRun(learner: Learner, taskSets: readonly TaskSet[], tr
   };
   // The options are taken as a file gives them back, without functions of the algorithm.
   return JSON.parse(JSON.stringify(manifest)) as RunManifest;
+}
+
+function fingerprintOfRead({ tables, statistics }: ReadTasks): DataFingerprint {
+  const { values, ...sizes } = fingerprintData(tables);
+  const hash = createHash('sha256').update(values).update(statistics.digest);
+  return { ...sizes, rows: statistics.rows, values: digest(hash) };
 }
 
 function withoutTexts({ inputs, ...rest }: ModelSpec): object {

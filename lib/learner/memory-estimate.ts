@@ -2,7 +2,8 @@
 import { addon } from '../foundation/addon.js';
 import { checkInteger, checkObject, invalid } from '../foundation/check.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
-import type { TaskSet } from '../foundation/contract.js';
+import { isTaskSource, taskSource } from '../tasks/task-source.js';
+import type { Dataset, TaskSet, TaskSize, TaskSource } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes as size } from '../foundation/memory.js';
 import { Learner } from './learner.js';
@@ -15,7 +16,9 @@ export interface MemoryEstimate {
   snapshots: number;
   /** The columns of the data in the model's ids, as the native core holds them. */
   data: number;
-  /** Rows and gradients of the tasks of one outer step. */
+  /** Shards that are read, and those that are read ahead; 0 for tasks in memory. */
+  reading: number;
+  /** Rows and gradients of the tasks of one outer step, and rows of the next one. */
   batch: number;
   /** One task at work on every thread: activations of its rows at every inner step, and its adapted parameters. */
   tasks: number;
@@ -35,11 +38,12 @@ const SCRATCH_SLACK = 1.25;
  */
 export function estimateTraining(
   learner: Learner,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   options: { metaBatch?: number; snapshots?: number } = {},
 ): MemoryEstimate {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
-  checkAnyTaskSet(tasks, 'tasks');
+  if (!isTaskSource(tasks)) checkAnyTaskSet(tasks, 'tasks');
+  const source = isTaskSource(tasks) ? tasks : taskSource(tasks);
   checkObject(options, 'options', ['metaBatch', 'snapshots']);
   const { metaBatch = 32, snapshots = 2 } = options;
   checkInteger(metaBatch, 'options.metaBatch', 1);
@@ -54,10 +58,8 @@ export function estimateTraining(
   const moments = 2 * values * bytes + tables.reduce((sum, { shape }) => sum + 8 * shape[0], 0);
   const state = values * bytes + moments;
 
-  const sizes = Int32Array.from({ length: tasks.size }, (_, t) => rowsOf(tasks, t))
-    .sort()
-    .reverse();
-  const batchRows = sizes.subarray(0, metaBatch).reduce((a, b) => a + b, 0);
+  const sizes = Int32Array.from({ length: source.size }, (_, t) => rowsOf(source.sizeOf(t))).sort();
+  const batchRows = sizes.subarray(-metaBatch).reduce((a, b) => a + b, 0);
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
   // Rows by task, and their sums.
@@ -70,45 +72,42 @@ export function estimateTraining(
     optimizer: moments,
     // A new one is taken, or a file made of it, while the one before is still held.
     snapshots: 2 * snapshots * state,
-    data: dataBytes(learner, tasks),
-    batch: batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
-    tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, tasks.size) * largestTask(learner, tasks),
+    data: dataBytes(learner, source.tables),
+    reading: source.readingBytes ?? 0,
+    batch: 2 * batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
+    tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, source.size) * largestTask(learner, source),
   };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
 }
 
 const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-function rowsOf({ supportOffsets, queryOffsets }: TaskSet, t: number): number {
-  return supportOffsets[t + 1] - supportOffsets[t] + queryOffsets[t + 1] - queryOffsets[t];
-}
+const rowsOf = ({ support, query }: TaskSize): number => support + query;
 
 /** Bytes at work of the task with the most rows, or of that with the most support rows: the larger. */
-function largestTask(learner: Learner, tasks: TaskSet): number {
-  if (tasks.size === 0) return 0;
-  const { supportOffsets, queryOffsets } = tasks;
-  const perRow = learner.model.tensors.map(({ name, embedding }) => (embedding ? rowsRead(name, tasks) : undefined));
-  const bytesOf = (t: number) => {
-    const support = supportOffsets[t + 1] - supportOffsets[t];
-    const query = queryOffsets[t + 1] - queryOffsets[t];
+function largestTask(learner: Learner, source: TaskSource): number {
+  if (source.size === 0) return 0;
+  const { tables } = source;
+  const perRow = learner.model.tensors.map(({ name, embedding }) => (embedding ? rowsRead(name, tables) : undefined));
+  const bytesOf = ({ support, query }: TaskSize) => {
     const rows = Float64Array.from(learner.model.tensors, ({ shape }, i) => {
       const read = perRow[i];
       return read === undefined ? 0 : Math.min(shape[0], Math.ceil((read.once ? 1 : support + query) * read.ids));
     });
     return learner.taskBytes(support, query, rows);
   };
-  const mostOf = (size: (t: number) => number) => {
-    let most = 0;
-    for (let t = 1; t < tasks.size; t++) if (size(t) > size(most)) most = t;
-    return most;
-  };
-  const all = mostOf((t) => rowsOf(tasks, t));
-  const support = mostOf((t) => supportOffsets[t + 1] - supportOffsets[t]);
-  return Math.max(bytesOf(all), bytesOf(support));
+  let all = source.sizeOf(0);
+  let longest = all;
+  for (let t = 1; t < source.size; t++) {
+    const size = source.sizeOf(t);
+    if (rowsOf(size) > rowsOf(all)) all = size;
+    if (size.support > longest.support) longest = size;
+  }
+  return Math.max(bytesOf(all), bytesOf(longest));
 }
 
 /** How many rows of a table, which is named `….<input>.weight`, a row of a task reads, or once the whole task. */
-function rowsRead(tensor: string, { dataset }: TaskSet): { once: boolean; ids: number } {
+function rowsRead(tensor: string, dataset: Dataset): { once: boolean; ids: number } {
   for (const table of [dataset.users, dataset.items, dataset.context]) {
     const column = table.columns.find(({ name }) => tensor.endsWith(`.${name}.weight`));
     if (column === undefined) continue;
@@ -119,7 +118,7 @@ function rowsRead(tensor: string, { dataset }: TaskSet): { once: boolean; ids: n
 }
 
 /** Twice: in JavaScript while they are translated, and in the core. */
-function dataBytes({ model }: Learner, { dataset }: TaskSet): number {
+function dataBytes({ model }: Learner, dataset: Dataset): number {
   let bytes = 4 * (dataset.users.rows + dataset.items.rows);
   for (const table of [dataset.users, dataset.items, dataset.context]) {
     for (const column of table.columns) {

@@ -18,8 +18,10 @@ export type {
   UserSplit,
 } from './option-types.js';
 export { redrawQuery } from './redraw.js';
+export { sampleTasks } from './sample.js';
 export { splitTasks } from './split.js';
 export type { GrownSplit, RestoredSplit, StoredSplit } from './stored-split.js';
 export type { SetsOf, Split } from './split.js';
 export { subsetTasks, summary } from './subset.js';
+export { taskSource } from './task-source.js';
 export type { Spread, TaskSummary } from './subset.js';

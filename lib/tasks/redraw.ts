@@ -25,9 +25,29 @@ export function redrawQuery(tasks: TaskSet, seed: number, epoch: number, support
   checkInteger(epoch, 'epoch', 0);
   if (tasks.prescribed === true)
     throw invalid('tasks', 'have their support and query prescribed', tasks.keys, 'tasks whose query is drawn');
-  const stream = random(seed, 'redraw', epoch);
   const sizes = supportSize && resolveOptions(supportSize, 'supportSize', SUPPORT_SIZE);
-  const offsets = sizes && drawSizes(tasks, sizes, stream);
+  return redrawSome(
+    tasks,
+    Int32Array.from({ length: tasks.size }, (_, t) => t),
+    random(seed, 'redraw', epoch),
+    sizes,
+  );
+}
+
+/**
+ * {@link redrawQuery} of some tasks of a set: each is drawn as it would be among the others.
+ *
+ * @param numbers of the tasks in their set
+ * @param stream of the epoch
+ * @internal
+ */
+export function redrawSome(
+  tasks: TaskSet,
+  numbers: Int32Array,
+  stream: Random,
+  sizes: Required<SupportSize> | undefined,
+): TaskSet {
+  const offsets = sizes && drawSizes(tasks, numbers, sizes, stream);
   const redrawn = {
     ...tasks,
     ...offsets,
@@ -43,13 +63,14 @@ export function redrawQuery(tasks: TaskSet, seed: number, epoch: number, support
     rows.set(support);
     rows.set(tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]), support.length);
     rows.sort();
-    fillTask(redrawn, t, rows, stream.child('task', t));
+    fillTask(redrawn, t, rows, stream.child('task', numbers[t]));
   }
   return redrawn;
 }
 
 function drawSizes(
   tasks: TaskSet,
+  numbers: Int32Array,
   { min, fraction }: Required<SupportSize>,
   stream: Random,
 ): Pick<TaskSet, 'supportOffsets' | 'queryOffsets'> {
@@ -59,7 +80,7 @@ function drawSizes(
     const rows = sizeOf(tasks, t);
     const most = Math.min(rows - 1, Math.max(min, Math.floor(fraction * rows)));
     const least = Math.min(min, most);
-    const support = harmonic(least, most, stream.child('size', t).uniform());
+    const support = harmonic(least, most, stream.child('size', numbers[t]).uniform());
     supportOffsets[t + 1] = supportOffsets[t] + support;
     queryOffsets[t + 1] = queryOffsets[t] + rows - support;
   }

@@ -10,14 +10,14 @@ import type { Learner } from '../learner/learner.js';
 import { captureState, restoreState, stateFrom, stateTensors } from '../learner/state.js';
 import type { LearnerState } from '../learner/state.js';
 import { differenceOf, identityOf, manifestOfRun, setRunManifest } from '../learner/manifest.js';
-import type { DataFingerprint, RunManifest } from '../learner/manifest.js';
+import type { DataFingerprint, ReadTasks, RunManifest } from '../learner/manifest.js';
 import { decodeSealed, encodeSealed } from '../files/sealed.js';
 
 const VERSION = '3';
 /** What to do about a checkpoint of version 0.1. */
 const REMEDY = 'to be finished with innerloop 0.1, or deleted to start anew';
 const TASK_LOSSES = 'sampling.taskLosses';
-const PARTIAL = { order: 'epoch.order', losses: 'epoch.losses' } as const;
+const ORDER = 'epoch.order';
 
 export interface TrainState {
   /** Epochs done before this training. */
@@ -38,10 +38,10 @@ export interface TrainState {
 export interface PartialEpoch {
   /** Outer steps done. */
   step: number;
-  /** The tasks drawn. */
-  order: Int32Array;
-  /** Of the draws done. */
-  losses: Float64Array;
+  /** The tasks drawn; undefined where the seed and the epoch say which. */
+  order: Int32Array | undefined;
+  /** Sum of the losses of the draws done. */
+  losses: number;
   /** Sum of the gradients' norms. */
   norms: number;
 }
@@ -83,11 +83,11 @@ export class Checkpoint {
   static async open(
     { path: given, group }: Keeping,
     learner: Learner,
-    tasks: TaskSet,
+    tasks: TaskSet | ReadTasks,
     validation: TaskSet | undefined,
     settings: object,
   ): Promise<Checkpoint> {
-    const manifest = manifestOfRun(learner, validation === undefined ? [tasks] : [tasks, validation], settings);
+    const manifest = manifestOfRun(learner, tasks, validation, settings);
     if (group !== undefined) await requireSameRun(group, manifest, given);
     const path = group === undefined || group.rank === 0 ? given : undefined;
     const lock = path === undefined ? undefined : await lockFile(path);
@@ -105,12 +105,16 @@ export class Checkpoint {
     return checkpoint;
   }
 
-  /** Checks the epoch under way, if the checkpoint was saved within one. @throws {InnerloopError} if this training does not reach it */
-  checkUnderWay(tasks: number, steps: number, lastEpoch: number): void {
+  /**
+   * Checks the epoch under way, if the checkpoint was saved within one.
+   * @param drawn tasks whose order is kept, if any
+   * @throws {InnerloopError} if this training does not reach it
+   */
+  checkUnderWay(drawn: number | undefined, steps: number, lastEpoch: number): void {
     const { partial, epoch } = this.state;
     if (partial === undefined) return;
     const field = this.#path ?? 'checkpoint';
-    if (partial.order.length !== tasks || partial.step >= steps)
+    if (partial.order?.length !== drawn || partial.step >= steps)
       throw new InnerloopError('MODEL_FILE', 'the record of the epoch is damaged', { field, value: partial.step });
     if (epoch >= lastEpoch)
       throw invalid(
@@ -136,10 +140,7 @@ export class Checkpoint {
       ...stateTensors(captureState(this.#learner), 'state.'),
       ...(bestState && stateTensors(bestState, 'best.')),
       ...(taskLosses && { [TASK_LOSSES]: { shape: [taskLosses.length], data: taskLosses } }),
-      ...(partial && {
-        [PARTIAL.order]: { shape: [partial.order.length], data: partial.order },
-        [PARTIAL.losses]: { shape: [partial.losses.length], data: partial.losses },
-      }),
+      ...(partial?.order && { [ORDER]: { shape: [partial.order.length], data: partial.order } }),
     };
     const run = {
       start,
@@ -147,7 +148,7 @@ export class Checkpoint {
       best: best ?? null,
       bestEpoch,
       stopped,
-      ...(partial && { step: partial.step, norms: partial.norms }),
+      ...(partial && { step: partial.step, losses: partial.losses, norms: partial.norms }),
     };
     await writeDurable(
       this.#path,
@@ -176,14 +177,14 @@ export class Checkpoint {
     }
     const { precision } = this.#learner.model;
     const current = lastState(tensors, precision, path);
-    const { step, norms, ...run } = parseRun(metadata['run'], path);
+    const { step, losses, norms, ...run } = parseRun(metadata['run'], path);
     for (const kind of ['isa', 'device'] as const) {
       const now = this.#manifest[kind];
       now.unshift(...machinesOf(kind, metadata['manifest'], path).filter((name) => name !== now[0]));
     }
     restoreState(this.#learner, current, path);
     const taskLosses = tensors[TASK_LOSSES]?.data as Float64Array | undefined;
-    const partial = step === 0 ? undefined : { step, norms, ...partialOf(tensors, path) };
+    const partial = step === 0 ? undefined : { step, losses, norms, order: orderOf(tensors, path) };
     Object.assign(this.state, run, { bestState: stateFrom(tensors, 'best.', precision, path), taskLosses, partial });
   }
 }
@@ -253,31 +254,31 @@ async function requireSameRun(group: ProcessGroup, manifest: RunManifest, path: 
   });
 }
 
-function partialOf(tensors: Record<string, NamedArray>, field: string): Pick<PartialEpoch, 'order' | 'losses'> {
-  const [order, losses] = [tensors[PARTIAL.order]?.data, tensors[PARTIAL.losses]?.data];
-  const isOfTasks = order instanceof Int32Array && losses instanceof Float64Array && order.length === losses.length;
-  if (isOfTasks && order.every((task) => task >= 0 && task < order.length)) return { order, losses };
+function orderOf(tensors: Record<string, NamedArray>, field: string): Int32Array | undefined {
+  const order = tensors[ORDER]?.data;
+  if (order === undefined) return undefined;
+  if (order instanceof Int32Array && order.every((task) => task >= 0 && task < order.length)) return order;
   throw new InnerloopError('MODEL_FILE', 'the record of the epoch is damaged', { field });
 }
 
 function parseRun(
   text: string | undefined,
   field: string,
-): Omit<TrainState, 'bestState'> & Pick<PartialEpoch, 'step' | 'norms'> {
+): Omit<TrainState, 'bestState'> & Omit<PartialEpoch, 'order'> {
   let run: Record<string, unknown> = {};
   try {
     run = JSON.parse(text ?? '') as Record<string, unknown>;
   } catch {
     // An unreadable text is refused below, as an incomplete one is.
   }
-  const { start = 0, epoch, best, bestEpoch, stopped, step = 0, norms = 0 } = run ?? {};
+  const { start = 0, epoch, best, bestEpoch, stopped, step = 0, losses = 0, norms = 0 } = run ?? {};
   // In this order they were counted; another order would train for as long as the numbers differ.
   const areCounted = [0, start, epoch, MOST_EPOCHS].every(
     (n, i, all) => Number.isSafeInteger(n) && (i === 0 || (n as number) >= (all[i - 1] as number)),
   );
   const isBest =
     Number.isSafeInteger(bestEpoch) && (bestEpoch as number) >= 0 && (bestEpoch as number) <= (epoch as number);
-  const isPartial = Number.isSafeInteger(step) && (step as number) >= 0 && Number.isFinite(norms);
+  const isPartial = Number.isSafeInteger(step) && (step as number) >= 0 && [losses, norms].every(Number.isFinite);
   if (!areCounted || !isBest || !isPartial || typeof stopped !== 'boolean') {
     throw new InnerloopError('MODEL_FILE', 'the record of the run is damaged', { field, value: text });
   }
@@ -288,6 +289,7 @@ function parseRun(
     bestEpoch: bestEpoch as number,
     stopped,
     step: step as number,
+    losses: losses as number,
     norms: norms as number,
   };
 }

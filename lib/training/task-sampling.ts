@@ -1,11 +1,13 @@
 /** Which tasks an epoch trains on, and how much each counts. */
 import { isTyped } from '../foundation/typed-arrays.js';
 import { invalid } from '../foundation/check.js';
-import type { TaskSet } from '../foundation/contract.js';
+import type { TaskSet, TaskShards, TaskSource } from '../foundation/contract.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
+import type { Random } from '../foundation/random.js';
 import { taskGroups } from '../tasks/key.js';
+import { isTaskSource, taskSource } from '../tasks/task-source.js';
 import type { TaskSampling } from './option-types.js';
 
 export type { TaskSampling };
@@ -50,7 +52,7 @@ export class TaskSampler {
   readonly #loss: { power: number; decay: number; floor: number } | undefined;
 
   /** @param losses the state of an interrupted training */
-  constructor(tasks: TaskSet, sampling: TaskSampling, seed: number, field: string, losses?: Float64Array) {
+  constructor(tasks: TaskSet | TaskSource, sampling: TaskSampling, seed: number, field: string, losses?: Float64Array) {
     this.#size = tasks.size;
     this.#seed = seed;
     const options: Exclude<TaskSampling, string> | { by: 'uniform' } =
@@ -58,8 +60,10 @@ export class TaskSampler {
     if (options.by === 'size') {
       const { power = SAMPLING_OPTIONS.size.power.default } = options;
       this.#weights = sizesOf(tasks).map((size) => size ** power);
-    } else if (options.by === 'stratified') this.#weights = strataShares(tasks, options.column, `${field}.column`);
-    else if (options.by === 'loss') {
+    } else if (options.by === 'stratified') {
+      if (isTaskSource(tasks)) throw invalid(field, 'needs tasks in memory', sampling, 'uniform, size or loss');
+      this.#weights = strataShares(tasks, options.column, `${field}.column`);
+    } else if (options.by === 'loss') {
       const { by: _, ...given } = options;
       this.#loss = resolveOptions(given, field, SAMPLING_OPTIONS.loss);
       this.losses = losses?.length === tasks.size ? losses : new Float64Array(tasks.size).fill(Number.NaN);
@@ -101,6 +105,81 @@ export class TaskSampler {
   }
 }
 
+/** The tasks of an epoch, in the order of training. @internal */
+export interface EpochOrder {
+  /** The draws from one place of the epoch to another, in ascending turns. */
+  slice(from: number, to: number): Int32Array;
+  /** What is trained on after all that `slice` has had to look at; empty where nothing has to be read before. */
+  ahead(): Int32Array;
+}
+
+/** @internal */
+export const orderOf = (drawn: Int32Array): EpochOrder => ({
+  slice: (from, to) => drawn.subarray(from, to),
+  ahead: () => new Int32Array(0),
+});
+
+/**
+ * Every task once: shards in random order, and the tasks of so many shards in random order. Two windows are held, never all tasks.
+ * A function of (seed, epoch, shards).
+ *
+ * @internal
+ */
+export class ShardOrder implements EpochOrder {
+  readonly #shards: TaskShards;
+  readonly #order: Int32Array;
+  readonly #stream: Random;
+  /** Draws before each window. */
+  readonly #starts: number[] = [0];
+  /** The newest windows, by number. */
+  readonly #held = new Map<number, Int32Array>();
+  /** The last window that was trained on. */
+  #current = 0;
+
+  constructor(shards: TaskShards, seed: number, epoch: number) {
+    const { offsets, window } = shards;
+    this.#shards = shards;
+    this.#stream = random(seed, 'train.windows', epoch);
+    this.#order = this.#stream.child('shards').shuffle(Int32Array.from({ length: offsets.length - 1 }, (_, s) => s));
+    for (let s = 0; s < this.#order.length; s += window) {
+      const own = this.#order.subarray(s, s + window);
+      this.#starts.push(own.reduce((sum, shard) => sum + offsets[shard + 1] - offsets[shard], this.#starts.at(-1)!));
+    }
+  }
+
+  slice(from: number, to: number): Int32Array {
+    const drawn = new Int32Array(to - from);
+    let w = 0;
+    for (let at = from; at < to;) {
+      while (this.#starts[w + 1] <= at) w++;
+      const start = this.#starts[w];
+      this.#current = w;
+      const part = this.#window(w).subarray(at - start, to - start);
+      drawn.set(part, at - from);
+      at += part.length;
+    }
+    return drawn;
+  }
+
+  ahead(): Int32Array {
+    const next = this.#current + 1;
+    return next + 1 < this.#starts.length ? this.#window(next) : new Int32Array(0);
+  }
+
+  #window(w: number): Int32Array {
+    const known = this.#held.get(w);
+    if (known !== undefined) return known;
+    const { offsets, window } = this.#shards;
+    const tasks = new Int32Array(this.#starts[w + 1] - this.#starts[w]);
+    let next = 0;
+    for (const shard of this.#order.subarray(w * window, (w + 1) * window))
+      for (let t = offsets[shard]; t < offsets[shard + 1]; t++) tasks[next++] = t;
+    for (const old of this.#held.keys()) if (old < w - 1) this.#held.delete(old);
+    this.#held.set(w, this.#stream.child('tasks', w).shuffle(tasks));
+    return tasks;
+  }
+}
+
 /** Draws `picked.length` tasks, task t ⌊n·p_t⌋ or ⌈n·p_t⌉ times and n·p_t times in the mean: systematic sampling. @param start in [0, 1) */
 function systematic(picked: Int32Array, weights: Float64Array, start: number): void {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -114,11 +193,12 @@ function systematic(picked: Int32Array, weights: Float64Array, start: number): v
   }
 }
 
-function sizesOf({ size, supportOffsets, queryOffsets }: TaskSet): Float64Array {
-  return Float64Array.from(
-    { length: size },
-    (_, t) => supportOffsets[t + 1] - supportOffsets[t] + queryOffsets[t + 1] - queryOffsets[t],
-  );
+function sizesOf(tasks: TaskSet | TaskSource): Float64Array {
+  const source = isTaskSource(tasks) ? tasks : taskSource(tasks);
+  return Float64Array.from({ length: source.size }, (_, t) => {
+    const { support, query } = source.sizeOf(t);
+    return support + query;
+  });
 }
 
 function strataShares(tasks: TaskSet, column: string, field: string): Float64Array {
@@ -129,7 +209,11 @@ function strataShares(tasks: TaskSet, column: string, field: string): Float64Arr
 }
 
 /** One positive number a task. @internal */
-export function checkTaskWeights(weights: unknown, tasks: TaskSet, field: string): asserts weights is Float64Array {
+export function checkTaskWeights(
+  weights: unknown,
+  tasks: { size: number },
+  field: string,
+): asserts weights is Float64Array {
   if (!isTyped(weights, 'Float64Array') || weights.length !== tasks.size) {
     throw invalid(field, 'not one weight a task', weights, `Float64Array(${tasks.size})`);
   }

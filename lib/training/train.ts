@@ -1,27 +1,24 @@
 import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
-import { checkLabels, checkWeights } from './check-labels.js';
 import { Checkpoint } from './checkpoint.js';
-import { itemCountsOf } from '../learner/catalog.js';
 import { growCatalog, growModel } from '../learner/grow.js';
-import { DataGuard } from './data-guard.js';
-import type { TaskSet } from '../foundation/contract.js';
+import { EpochBatches } from './epoch-batches.js';
+import type { TaskSet, TaskSource } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
-import { meanInterval } from '../evaluation/intervals.js';
 import { parseMetric } from '../evaluation/metrics.js';
 import { lossOf } from '../model/losses.js';
 import { Learner } from '../learner/learner.js';
 import { defaultCandidates } from '../evaluation/candidates.js';
 import { isAmong, measureMethod } from '../evaluation/measure.js';
-import { keepSplit } from '../learner/split.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { checkVaried, standardFor } from '../evaluation/standard.js';
-import { fitRows, translateRows } from '../batch/row-rules.js';
+import { translateRows } from '../batch/row-rules.js';
 import { checkTaskSet } from '../tasks/check.js';
-import { packTaskSet } from '../batch/task-batch.js';
-import { checkTaskWeights, TaskSampler } from './task-sampling.js';
-import { redrawQuery } from '../tasks/index.js';
+import { sampleTasks } from '../tasks/sample.js';
+import { checkTasks, isTaskSource } from '../tasks/task-source.js';
+import { checkTaskWeights } from './task-sampling.js';
+import { itemCounts, trainingData } from './training-data.js';
 import type { TrainOptions } from './option-types.js';
 import { TRAIN_OPTIONS } from './options.js';
 
@@ -45,6 +42,9 @@ export interface EpochReport {
   best: boolean;
 }
 
+/** Tasks that the noise of ridge is estimated from, at most: more of them change its second digit no more. */
+const NOISE_TASKS = 16_384;
+
 /** Which rows beside its own a task's support or query set takes. */
 const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
 
@@ -61,13 +61,14 @@ const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query'
  * for await (const { epoch, loss } of train(learner, tasks, { epochs: 20 })) console.log(epoch, loss);
  * ```
  *
+ * @param tasks in memory, or a source that they are read from as they are needed, such as `openShards` returns
  * @throws {InnerloopError} INVALID_OPTION (another training of this learner runs …), UNKNOWN_OPTION; INVALID_DATA for data that
  * was changed meanwhile, and for a validation metric that no task defines; DIVERGED naming the task; ABORTED (the checkpoint stays);
  * MODEL_FILE or IO for the checkpoint; UNSUPPORTED where the run cannot fit in memory
  */
 export async function* train(
   learner: Learner,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   options: TrainOptions = {},
 ): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
@@ -83,7 +84,7 @@ type Settings = ReturnType<typeof resolve>;
 
 async function* trainAlone(
   learner: Learner,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   options: TrainOptions,
   settings: Settings,
 ): AsyncGenerator<EpochReport, void, undefined> {
@@ -95,76 +96,87 @@ async function* trainAlone(
   const snapshots =
     Number(options.checkpoint !== undefined) + Number(validation !== undefined && settings.keep === 'best');
   requireMemory(estimateTraining(learner, tasks, { metaBatch, snapshots }).total, 'train');
-  const data = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
+  const data = await trainingData(tasks, validation, seed, sampling, signal);
+  const { source, tables } = data;
   // A learner that was trained before meets new users and items: they get rows, and it can serve them afterwards.
   const isLater = learner.catalog !== undefined;
-  growCatalog(learner, tasks.dataset, ['users', 'items', 'context']);
-  if (isLater) growModel(learner, tasks);
-  const { model } = learner;
-  keepSplit(learner, tasks);
-  const bound = learner.bind(tasks.dataset);
+  growCatalog(learner, tables, ['users', 'items', 'context']);
+  if (isLater) growModel(learner, tables, data.counts);
+  data.keepSplit(learner);
+  learner.bind(tables);
   if (validation !== undefined) learner.bind(validation.dataset);
-  learner.rowState = translateRows(
-    fitRows(learner.rowRules, model.spec.head.loss, tasks),
-    tasks.dataset,
-    learner.catalog!,
-  );
-  learner.itemCounts = itemCountsOf(tasks, learner.catalog!);
+  learner.rowState = translateRows(data.fitRows(learner), tables, learner.catalog!);
+  learner.itemCounts = itemCounts(data, learner.catalog!);
   learner.changed();
-  checkLabels(learner, tasks);
-  checkWeights(tasks);
+  data.check(learner);
 
   const among = group ?? learner.group;
-  const checkpoint = await Checkpoint.open({ path: options.checkpoint, group: among }, learner, tasks, validation, {
-    epochs,
-    metaBatch,
-    weigh,
-    redraw,
-    hide: hide ?? {},
-    metric: validation === undefined ? '' : metricName,
-    keep: settings.keep,
-    patience: settings.patience ?? 0,
-    ...(sampling !== 'uniform' && { sampling }),
-    ...(weights && { weights: Array.from(weights) }),
-    ...(supportSize && { supportSize }),
-  });
+  const checkpoint = await Checkpoint.open(
+    { path: options.checkpoint, group: among },
+    learner,
+    data.identity,
+    validation,
+    {
+      epochs,
+      metaBatch,
+      weigh,
+      redraw,
+      hide: hide ?? {},
+      metric: validation === undefined ? '' : metricName,
+      keep: settings.keep,
+      patience: settings.patience ?? 0,
+      ...(sampling !== 'uniform' && { sampling }),
+      ...(weights && { weights: Array.from(weights) }),
+      ...(supportSize && { supportSize }),
+      ...(source.shards && { window: source.shards.window }),
+    },
+  );
   const groupBefore = learner.group;
   learner.group = among;
   try {
     const { state } = checkpoint;
-    const sampler = new TaskSampler(tasks, sampling, seed, 'train.sampling', state.taskLosses);
+    const sampler = data.sampler(state.taskLosses);
     state.taskLosses = sampler.losses;
-    const steps = Math.ceil(tasks.size / metaBatch);
+    const steps = Math.ceil(source.size / metaBatch);
     const last = state.start + epochs;
-    checkpoint.checkUnderWay(tasks.size, steps, last);
+    checkpoint.checkUnderWay(sampler.kept, steps, last);
     for (let epoch = state.epoch + 1; epoch <= last && !state.stopped; epoch++) {
       const started = performance.now();
-      data.check();
+      data.checkUnchanged();
       // An epoch that was interrupted goes on where it was saved.
       const partial = (state.partial ??= {
         step: 0,
         order: sampler.draw(epoch),
-        losses: new Float64Array(tasks.size),
+        losses: 0,
         norms: 0,
       });
-      const { step: first, order, losses } = partial;
-      const epochTasks = redraw ? redrawQuery(tasks, seed, epoch, supportSize) : tasks;
-      for (let s = first; s < steps; s++) {
-        const from = s * metaBatch;
-        const to = Math.min(tasks.size, from + metaBatch);
-        const batch = packTaskSet(model, bound, epochTasks, order, from, to, {
-          rows: learner.rows(tasks.dataset),
-          epoch,
+      const { step: first } = partial;
+      const batches = new EpochBatches(learner, {
+        source,
+        order: sampler.order(partial.order, epoch),
+        seed,
+        epoch,
+        metaBatch,
+        redraw,
+        supportSize,
+        batch: {
           weighByRows: weigh === 'rows',
           weights,
           allRows: ROWS_OF[learner.algorithm.direction],
           hide: hide === undefined ? undefined : { ...hide, seed, epoch },
-        });
+        },
+      });
+      let next = batches.prepare(first);
+      for (let s = first; s < steps; s++) {
+        const { native, tasks: numbers, keys } = (await next)!;
         const progress = (epoch - 1 - state.start + s / steps) / epochs;
-        const nameTask = (task: number) => `epoch ${epoch}, step ${s + 1}, task ${tasks.keys[order[from + task]]}`;
-        const step = await learner.step(batch, progress, signal, nameTask, epoch, state.start);
-        losses.set(step.taskLosses, from);
-        sampler.update(order.subarray(from, to), step.taskLosses);
+        const nameTask = (task: number) => `epoch ${epoch}, step ${s + 1}, task ${keys[task]}`;
+        const underWay = learner.step(native, progress, signal, nameTask, epoch, state.start);
+        // The next tasks are read and packed while the core computes.
+        next = batches.prepare(s + 1);
+        const step = await underWay;
+        for (const loss of step.taskLosses) partial.losses += loss;
+        sampler.update(numbers, step.taskLosses);
         partial.norms += step.gradientNorm;
         if (checkpointSteps !== undefined && (s + 1) % checkpointSteps === 0 && s + 1 < steps) {
           partial.step = s + 1;
@@ -192,9 +204,9 @@ async function* trainAlone(
       yield {
         epoch,
         epochs: last,
-        loss: meanInterval(losses).mean,
+        loss: partial.losses / source.size,
         gradientNorm: partial.norms / steps,
-        tasksPerSecond: (tasks.size - first * metaBatch) / trained,
+        tasksPerSecond: (source.size - first * metaBatch) / trained,
         seconds: (performance.now() - started) / 1000,
         validation: value,
         best: improved,
@@ -202,7 +214,8 @@ async function* trainAlone(
     }
     learner.epochs = state.epoch;
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
-    if (learner.algorithm.solver === 'ridge') await learner.estimateNoise(tasks, signal);
+    if (learner.algorithm.solver === 'ridge')
+      await learner.estimateNoise(await sampleTasks(tasks, { count: NOISE_TASKS, seed }), signal);
   } finally {
     learner.group = groupBefore;
     await checkpoint.close();
@@ -235,10 +248,10 @@ async function validate(
   return Object.values(await measureMethod(tasks, loss.score(head), scores, score, options))[0].mean;
 }
 
-function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
+function resolve(learner: Learner, tasks: TaskSet | TaskSource, options: TrainOptions) {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   const field = 'train';
-  checkTaskSet(tasks, 'tasks');
+  checkTasks(tasks, 'tasks');
   const given = resolveOptions(options, field, TRAIN_OPTIONS);
   const { weights, validation, patience } = given;
   const redraw = options.redraw ?? (given.redraw && tasks.prescribed !== true);
@@ -248,8 +261,12 @@ function resolve(learner: Learner, tasks: TaskSet, options: TrainOptions) {
     throw invalid(`${field}.supportSize`, 'needs tasks that are drawn anew', options.supportSize, 'train.redraw true');
   const { head } = learner.model.spec;
   if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
-  const { candidates = defaultCandidates(validation ?? tasks) } = given;
-  const { metric = standardFor(head, validation ?? tasks, candidates).validation } = given;
+  // Without validation tasks nothing is measured, and nothing depends on what would be.
+  const measured = validation ?? (isTaskSource(tasks) ? undefined : tasks);
+  const { candidates = measured === undefined ? 'query' : defaultCandidates(measured) } = given;
+  const {
+    metric = measured === undefined ? lossOf(head).validation : standardFor(head, measured, candidates).validation,
+  } = given;
   if (weights !== undefined) checkTaskWeights(weights, tasks, `${field}.weights`);
   checkMetric(head, metric, `${field}.metric`);
   // A list of recommendations from the whole catalog is not measured after every epoch.

@@ -1,0 +1,53 @@
+/** Some tasks of many, in memory: what is measured where not all can be. */
+import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
+import type { TaskSet, TaskSource } from '../foundation/contract.js';
+import { random } from '../foundation/random.js';
+import type { Random } from '../foundation/random.js';
+import { checkTasks, isTaskSource, readTasks } from './task-source.js';
+import { subsetTasks } from './subset.js';
+
+/**
+ * So many tasks drawn at random, as a task set; all of them, in their order, where there are no more. Of tasks in shards the draw
+ * is from as many whole shards as a window has, drawn at random too, so that not all of them are read.
+ *
+ * ```ts
+ * const { table } = await evaluate(learner, await sampleTasks(sets.test, { count: 10_000 }));
+ * ```
+ *
+ * @throws {InnerloopError} INVALID_OPTION, EMPTY_DATA; what reading the source throws
+ */
+export async function sampleTasks(
+  tasks: TaskSet | TaskSource,
+  options: { count: number; seed?: number },
+): Promise<TaskSet> {
+  checkTasks(tasks, 'tasks');
+  checkObject(options, 'options', ['count', 'seed']);
+  const { count, seed = 0 } = options;
+  checkInteger(count, 'options.count', 1);
+  checkSeed(seed, 'options.seed');
+  const read = async (some: Int32Array) =>
+    isTaskSource(tasks) ? readTasks(tasks, some, 'tasks') : subsetTasks(tasks, some);
+  if (count >= tasks.size && !isTaskSource(tasks)) return tasks;
+  const stream = random(seed, 'tasks.sample');
+  const among = isTaskSource(tasks) ? shardTasks(tasks, count, stream) : all(tasks.size);
+  const drawn = Math.min(count, among.length);
+  return read(
+    stream
+      .sample(among, drawn)
+      .subarray(among.length - drawn)
+      .sort(),
+  );
+}
+
+const all = (length: number) => Int32Array.from({ length }, (_, t) => t);
+
+/** The tasks of shards drawn at random: of a window of them, or of as many as hold the count. */
+function shardTasks({ size, shards }: TaskSource, count: number, stream: Random): Int32Array {
+  if (shards === undefined) return all(size);
+  const { offsets, window } = shards;
+  const order = stream.child('shards').shuffle(all(offsets.length - 1));
+  const picked: number[] = [];
+  for (let s = 0; s < order.length && (s < window || picked.length < count); s++)
+    for (let t = offsets[order[s]]; t < offsets[order[s] + 1]; t++) picked.push(t);
+  return Int32Array.from(picked).sort();
+}
