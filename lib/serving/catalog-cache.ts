@@ -126,8 +126,11 @@ export class CatalogCache {
     return this.#learner.model.ops.readItemFeatures(await this.features(one), rows);
   }
 
-  /** Rows of items by id, ascending. A list that is given again is compared with what it was, not looked up. */
-  among(ids: readonly (string | number)[]): Int32Array {
+  /**
+   * Rows of items by id, ascending. A list that is given again is compared with what it was, not looked up.
+   * @param unknown what becomes of ids that the catalog lacks
+   */
+  among(ids: readonly (string | number)[], unknown: 'skip' | 'error'): Int32Array {
     const { values } = this.#catalog.items.keys;
     const known = this.#among.get(ids);
     if (known?.rows.length === ids.length) {
@@ -135,8 +138,9 @@ export class CatalogCache {
       while (same < ids.length && values[known.rows[same]] === ids[same]) same++;
       if (same === ids.length) return known.sorted;
     }
-    const rows = itemRows(this.#catalog, ids, 'options.among');
-    const sorted = ascending(rows);
+    const rows = itemRows(this.#catalog, ids, 'options.among', unknown === 'skip' ? [] : undefined);
+    // Row 0 is no item.
+    const sorted = ascending(rows.includes(0) ? rows.filter((row) => row > 0) : rows);
     this.#among.set(ids, { rows, sorted });
     return sorted;
   }

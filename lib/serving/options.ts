@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkNumber,
   checkObject,
+  checkOneOf,
   checkPlain,
   checkSignal,
   invalid,
@@ -18,6 +19,8 @@ export interface RecommendOptions {
   count?: number;
   /** Only these items, by id. Default: the whole catalog. */
   among?: readonly (string | number)[];
+  /** What becomes of ids in `among` that the catalog lacks: refused, or left out of the list. Default `error`. */
+  unknown?: 'skip' | 'error';
   /** Not these, by id; ids that the catalog lacks are no matter. */
   exclude?: readonly (string | number)[];
   /** Leave out the items of the support set. Default true. */
@@ -63,6 +66,7 @@ const NAMES = [
   'count',
   'among',
   'exclude',
+  'unknown',
   'excludeSupport',
   'filter',
   'boost',
@@ -80,6 +84,7 @@ export function checkRecommend(options: RecommendOptions) {
   checkObject(options, 'options', NAMES);
   const { count = 10, among, exclude = [], excludeSupport = true, filter, boost } = options as RecommendOptions;
   const {
+    unknown = 'error',
     diversity = 0,
     clip = false,
     minSupport,
@@ -91,6 +96,7 @@ export function checkRecommend(options: RecommendOptions) {
   checkInteger(count, 'options.count', 1);
   checkBoolean(excludeSupport, 'options.excludeSupport');
   if (among !== undefined) checkArray(among, 'options.among', 'item ids');
+  checkOneOf(unknown, 'options.unknown', ['skip', 'error']);
   checkArray(exclude, 'options.exclude', 'item ids');
   for (const [name, terms] of Object.entries({ filter, boost }))
     if (terms !== undefined && typeof terms !== 'function') checkPlain(terms, `options.${name}`);
@@ -110,6 +116,7 @@ export function checkRecommend(options: RecommendOptions) {
   return {
     count,
     among,
+    unknown,
     exclude,
     excludeSupport,
     filter,

@@ -94,10 +94,10 @@ function described(
 
 /** @internal What a list is chosen from, for all people of a learner. */
 export function candidatesOf({ learner, catalog }: Person, settings: RecommendSettings, minSupport: number) {
-  const { filter, boost, count, diversity } = settings;
+  const { filter, boost, count, diversity, unknown } = settings;
   const cache = CatalogCache.of(learner, catalog);
   const pool = cache.pool({ filter, boost, minSupport });
-  const among = settings.among && within(pool, cache.among(settings.among));
+  const among = settings.among && within(pool, cache.among(settings.among, unknown));
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
   return { cache, pool, among, wanted, excluded: itemRows(catalog, settings.exclude, 'options.exclude', []) };
 }

@@ -362,8 +362,10 @@ export function itemRow(catalog: Dataset, id: string | number, field: string): n
   return row;
 }
 
-const unknownItem = (id: unknown, field: string) =>
-  invalid(field, 'no such item in the catalog', id, 'an item id of the training data');
+const unknownItem = (id: unknown, field: string) => {
+  const remedy = field.startsWith('options.among') ? "; options.unknown: 'skip' leaves out what the catalog lacks" : '';
+  return invalid(field, 'no such item in the catalog', id, `an item id of the training data${remedy}`);
+};
 
 /** Of shorter lists it is quicker to look all up than to see whether they are in catalog order. */
 const LONG = 64;

@@ -76,6 +76,14 @@ for (const [name, served, support] of KINDS) {
       await me.recommend({ among, exclude: [4, 'unheard of'], count: 3 }),
       asList(ranked.filter((i) => [5, 600, 699].includes(i))),
     );
+    const stale = { among: [...among, 'unheard of'], count: 3, exclude: [4] };
+    await refuses(me.recommend(stale), 'INVALID_OPTION', 'options.among[6]');
+    assert.deepEqual(
+      await me.recommend({ ...stale, unknown: 'skip' }),
+      asList(ranked.filter((i) => [5, 600, 699].includes(i))),
+    );
+    await refuses(me.recommend(stale), 'INVALID_OPTION', 'options.among[6]');
+    assert.deepEqual(await me.recommend({ among: ['unheard of'], unknown: 'skip' }), []);
     const [both] = await learner.recommendMany([me], { count: 7, minSupport: 0 });
     assert.deepEqual(both, await me.recommend({ count: 7, minSupport: 0 }));
   });
