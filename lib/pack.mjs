@@ -108,6 +108,7 @@ function refuseIncomplete() {
     'dist/cli/LICENSES.txt',
     'lib/cli/config.schema.json',
     'lib/service/demo.html',
+    'data/demo.json',
     'data/ml-latest-small.json',
     'data/ml-latest-small/ratings.csv',
     'data/ml-latest-small/movies.csv',

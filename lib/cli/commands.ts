@@ -189,7 +189,10 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
     .command('demo')
     .description('train on the bundled MovieLens data, compare with baselines, recommend for you')
     .argument('[ratings...]', 'item=rating, such as 1=5 or "Toy Story=5"')
-    .option('-o, --output <folder>', 'folder for the model and the results (default: runs/demo)')
+    .option(
+      '-o, --output <folder>',
+      'folder for the model and the results (default: runs/demo; with --web runs/ml-latest-small)',
+    )
     .option('--web', 'a page where you rate films and see the list change, in place of a list')
     .option('-p, --port <n>', 'of the page (default: 8080; 0: a free one)', integer(0))
     .option('--threads <n>', 'threads to use', integer(1))

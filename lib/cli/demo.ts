@@ -26,7 +26,7 @@ export async function runDemo(run: {
 }): Promise<void> {
   const { console, signal, threads } = run;
   readRatings(run.ratings); // before training, what can be said before
-  const path = join(packageRoot(), 'data', 'ml-latest-small.json');
+  const path = join(packageRoot(), 'data', 'demo.json');
   const config = await readConfig(path);
   if (threads !== undefined) config.threads = threads;
   console.note('Meta-training on MovieLens latest-small: every user is a task, new users are held out.');

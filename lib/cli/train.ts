@@ -75,7 +75,8 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
   return run.config.ensemble === undefined ? trainOne(run) : trainEnsemble(run);
 }
 
-async function trainOne(run: TrainRun): Promise<TrainResult & { learner: Learner }> {
+/** @param shared the data, where it has been opened and described before */
+async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainResult & { learner: Learner }> {
   const { config, output, start, signal, group } = run;
   const leads = group === undefined || group.rank === 0;
   const console = leads ? run.console : SILENT;
@@ -87,13 +88,15 @@ async function trainOne(run: TrainRun): Promise<TrainResult & { learner: Learner
     return openFolder(output, start, config);
   });
 
-  const opened = await openData(config, signal);
+  const opened = shared === undefined ? await openData(config, signal) : { ...shared };
   const later = folder.hasLearner ? await laterRun(opened, folder, config) : undefined;
   const prepared = await divide(later?.config ?? config, later?.split.dataset ?? opened, later?.split);
   const { dataset, split, validation } = prepared;
   const openSeconds = seconds(began);
-  console.note(describeDataset(dataset).text);
-  for (const note of split.notes) console.note(visible(note));
+  if (shared === undefined) {
+    console.note(describeDataset(dataset).text);
+    for (const note of split.notes) console.note(visible(note));
+  }
   const tasks = trainingTasks(prepared, split.trainRows);
   console.note(describeTasks('train', tasks));
 
@@ -197,11 +200,13 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
     writeDurable(join(output, FILES[name]), [Buffer.from(text)]);
   const begun = { version: version(), seed: config.seed, config, unfinished: true };
   await write('manifest', toJson(begun));
+  const shared = await openData(config, signal);
+  console.note(describeDataset(shared).text);
   const trained: (TrainResult & { learner: Learner })[] = [];
   for (const [k, member] of members.entries()) {
     console.note(`member ${k + 1} of ${members.length}: ${member.algorithm.name}`);
     const own = { ...member, evaluation: { ...member.evaluation, baselines: false as const, calibration: false } };
-    trained.push(await trainOne({ ...run, config: own, output: join(output, 'members', String(k)) }));
+    trained.push(await trainOne({ ...run, config: own, output: join(output, 'members', String(k)) }, shared));
   }
   if (config.evaluation.calibration) console.note('of an ensemble no medians are decoded');
   const learner = createEnsemble(trained.map((member) => member.learner));
@@ -210,6 +215,7 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   const prepared: Prepared = { ...trained[0].prepared, config };
   // The first member may read less than others.
   addInputs(config, prepared.dataset, prepared.split.trainRows);
+  for (const note of prepared.split.notes) console.note(visible(note));
   const rows = config.training.refit ? refitRows(prepared) : prepared.split.trainRows;
   const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), undefined, signal);
   const tables = evaluations.map(({ table }) => table);

@@ -238,14 +238,20 @@ test('refit: validation users join, test users never; the decoders are those fit
   );
 });
 
-test('the published schema is the one of the code, and the bundled configuration fits it', async () => {
+test('the published schema is the one of the code, and the bundled configurations fit it', async () => {
   assert.equal(
     fs.readFileSync(join(root, 'lib', 'cli', 'config.schema.json'), 'utf8'),
     jsonSchema(),
     'npm run schema writes it',
   );
-  const bundled = await readConfig(join(root, 'data', 'ml-latest-small.json'));
-  assert.equal(bundled.output, join(root, 'runs', 'demo'));
+  for (const [name, members] of [
+    ['ml-latest-small', undefined],
+    ['demo', 2],
+  ] as const) {
+    const bundled = await readConfig(join(root, 'data', `${name}.json`));
+    assert.equal(bundled.output, join(root, 'runs', name));
+    assert.equal(bundled.ensemble?.length, members);
+  }
 });
 
 test('--version, help and a start that is quick', async () => {
