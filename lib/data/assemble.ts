@@ -7,7 +7,7 @@ import { keepCore, withoutUnused } from './k-core.js';
 import { DEFAULT_DUPLICATES } from './source.js';
 import type { DataRules } from './source.js';
 
-/** Interactions in file order, before the rules of {@link DataRules}. A missing label or time is NaN; a missing user or item 0. */
+/** Interactions in file order, before {@link DataRules} apply. A missing label or time is NaN, a missing user or item has id 0. */
 export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
 
 /**
@@ -19,7 +19,7 @@ export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: b
   const { hasLabel = true } = rules;
   const values = {
     label: raw.label.slice(),
-    // Counts are told where there are any: in a column, or by summing rows.
+    // There are counts only if a column of them is mapped, or if the rule `sum` counts repeated rows below.
     count: raw.count?.slice(),
     weight: raw.weight?.slice(),
   };
@@ -36,7 +36,7 @@ export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: b
   drop('have no user or no item', (i) => raw.user[i] === 0 || raw.item[i] === 0);
   drop('have no time', (i) => Number.isNaN(raw.time?.[i]));
   drop('have no label', (i) => Number.isNaN(raw.label[i]));
-  // Where all labels are 1, nothing is lost by keeping how often.
+  // Without a label column every label is 1, so summing repeated rows into a count loses no information.
   const rule = rules.duplicates ?? (hasLabel ? DEFAULT_DUPLICATES : 'sum');
   if (rule === 'sum') values.count ??= new Float32Array(rows).fill(1);
   const duplicates = mergeDuplicates(raw, values, keep, rule, hasLabel);
@@ -86,7 +86,7 @@ export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: b
   return rules.kCore === undefined ? dataset : withoutUnused(dataset);
 }
 
-/** The entries that are there. */
+/** The object without its undefined entries. */
 function optional<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

@@ -9,7 +9,10 @@ import { createVocabulary, sortTexts } from './vocabulary.js';
 
 type Text = string | number | null | undefined;
 
-/** A feature in memory; entry r belongs to row r of its table. `null`, `undefined`, NaN, `''` and `nulls` are missing; blanks around texts are cut off. */
+/**
+ * A feature in memory; entry r belongs to row r of its table. `null`, `undefined`, NaN, `''` and the texts in `nulls` are missing
+ * values; blanks around texts are trimmed.
+ */
 export type ColumnFeature =
   | { kind: 'categorical'; values: ArrayLike<Text>; minCount?: number }
   | { kind: 'bag'; values: ArrayLike<ArrayLike<Text> | null | undefined>; minCount?: number }
@@ -20,13 +23,15 @@ export type ColumnFeature =
        * such as `readNpy` returns.
        */
       values: ArrayLike<number | null | undefined> | ArrayLike<ArrayLike<number> | null | undefined> | Tensor;
-      /** Whose features the entries are, each once; those of ids that no table has are left out. Default: the table's `id`. */
+      /**
+       * The id that each entry belongs to, each id once; entries whose id is in no table are left out. Default: the table's `id`.
+       */
       ids?: ArrayLike<string | number>;
       /** Shift and scale to mean 0 and variance 1 over the values present. Default: true, without `normalize`. */
       standardize?: boolean;
       /** First scale every row to length 1. Default false. */
       normalize?: boolean;
-      /** Make a second column, `<name>.present`: 1 where the feature is there, 0 where it is missing. Default false. */
+      /** Add a second column, `<name>.present`: 1 where the feature has a value, 0 where it is missing. Default false. */
       present?: boolean;
     };
 
@@ -39,8 +44,12 @@ export function checkLength(values: unknown, field: string, rows: number | undef
 }
 
 /**
- * @param positions the row of the dataset's table that each entry of a feature becomes; undefined where each has `ids`
- * @param keys of the table; undefined for interactions, which have none
+ * Checks features in memory and turns them into columns.
+ * @param positions the row of the dataset's table that each entry of a feature becomes; undefined if every feature has `ids`
+ * @param keys the vocabulary of the table's ids; undefined for interactions, which have no ids
+ * @param rows rows of the dataset's table, the `reserved` ones at its start included
+ * @param reserved 1 if row 0 stands for "missing or unknown", 0 for interactions
+ * @param nulls texts that stand for a missing value
  */
 export function featureColumns(
   features: unknown,
@@ -70,7 +79,7 @@ export function featureColumns(
     const { ids } = feature;
     if (ids !== undefined && keys === undefined)
       throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
-    // Id 0 is no entity: entries of ids that no table has stay out.
+    // Row 0 stands for "unknown" and takes no features: entries whose id is in no table get position -1 and are left out.
     const own =
       ids === undefined
         ? positions!
@@ -79,7 +88,7 @@ export function featureColumns(
   });
 }
 
-/** The ids of features that all bring their own, each once. */
+/** All ids of features that each have `ids` of their own, without duplicates. */
 export function ownIds(features: unknown, field: string, nulls: readonly string[]): string[] {
   const all = new Set<string>();
   for (const [name, feature] of entriesOf(features, field)) {
@@ -161,7 +170,7 @@ function discrete(
   );
 }
 
-/** An object may state any length: a long one must have its last entry. */
+/** Whether a value can be read as a list. An object may claim any `length`, so a long one must also have its last entry. */
 function isList(value: object): value is ArrayLike<unknown> {
   const { length } = value as { length?: unknown };
   return (

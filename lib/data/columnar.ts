@@ -16,37 +16,45 @@ import { createVocabulary, sortTexts } from './vocabulary.js';
 
 export type { ColumnFeature } from './columnar-features.js';
 
+/** The features of users or items in memory. */
 export interface EntityColumns {
-  /** The ids of all features' entries that have no `ids` of their own; left out if every feature has. */
+  /** The id of each entry, for features without `ids` of their own; left out if every feature has `ids`. */
   id?: ArrayLike<string | number>;
-  /** By feature name. */
+  /** The features by name. */
   features: Record<string, ColumnFeature>;
 }
 
 /** Interactions already in memory: entry i of every array is interaction i. */
 export interface ColumnSource extends DataRules {
-  /** Blanks around ids are cut off; `null`, NaN, an empty text and `nulls` are missing, as `missingId` says. */
+  /**
+   * User ids. Blanks around ids are trimmed; `null`, NaN, an empty text and the texts in `nulls` are missing ids, which `missingId`
+   * decides about.
+   */
   user: ArrayLike<string | number | null>;
+  /** Item ids, read in the same way. */
   item: ArrayLike<string | number | null>;
-  /** Default: every interaction is a positive one, of label 1. `null` and NaN are missing. */
+  /** Labels. Default: every interaction is a positive one with label 1. `null` and NaN are missing. */
   label?: ArrayLike<number | null>;
+  /** Times as numbers in any one unit. */
   time?: ArrayLike<number>;
   /** How often each interaction took place. Default: once. */
   count?: ArrayLike<number>;
   /** The part of a prescribed split that each interaction is in. */
   part?: ArrayLike<string>;
-  /** Texts that stand for a missing id or value of a feature, beside the empty one. Default: {@link DEFAULT_NULLS}. */
+  /** Texts that stand for a missing id or feature value, besides the empty text. Default: {@link DEFAULT_NULLS}. */
   nulls?: string[];
   /** Weight ≥ 0 of each interaction in the losses. */
   weight?: ArrayLike<number>;
+  /** Features of the users. */
   userFeatures?: EntityColumns;
+  /** Features of the items. */
   itemFeatures?: EntityColumns;
   /** Features of the interaction itself, by name; `sequence` is the user's history (see `withHistory`). */
   features?: Record<string, ColumnFeature | ({ kind: 'sequence' } & Omit<HistoryOptions, 'name'>)>;
 }
 
 /**
- * The dataset of columns in memory, by the rules of {@link openDataset} and without DuckDB.
+ * Makes a dataset from columns in memory, by the same rules as {@link openDataset} and without DuckDB.
  *
  * ```ts
  * datasetFromColumns({ user: ['ann', 'ann', 'bob'], item: [10, 11, 10], label: [4, 5, 3] });
@@ -84,7 +92,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
   for (const [name, column] of Object.entries({ label, time, count, weight, part }))
     if (column !== undefined) checkLength(column, name, rows);
   if (source['unseenItems'] === 'drop' && part === undefined)
-    throw invalid('unseenItems', 'nothing says what training sees', 'drop', 'part: a column');
+    throw invalid('unseenItems', 'no column says which rows are for training', 'drop', 'part: a column');
   const isDropped = source['missingId'] === 'drop';
   const notes: string[] = [];
   const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes, nulls, isDropped);
@@ -141,7 +149,7 @@ function entityTable(
       value: ids[missing],
       expected: "a non-empty text or a number, or missingId: 'drop'; nulls: [] if it is an id",
     });
-  // Id 0 is no entity.
+  // Id 0, the empty text, stands for a missing id.
   const texts = given.map((text) => text ?? '');
   const present = given.filter((text) => text !== undefined);
   if (entities === undefined) {

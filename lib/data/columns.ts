@@ -17,11 +17,11 @@ import { createVocabulary } from './vocabulary.js';
 const FLOAT32_MAX = 3.4028234663852886e38;
 
 /**
- * A dense column from raw values, NaN where missing, and its column of presence where that is asked for. A row is scaled to
- * length 1 (`normalize`), then each component is shifted and scaled to mean 0 and variance 1 (population) over the values
- * present (`standardize`); a missing value becomes 0. Sums run in row order, so the result is the same in every run.
- * @param raw rows × size; overwritten, and kept in the column's scaling or, where it is float32, its data
- * @param reserved rows at the start that stand for no entity, left out of the note on missing values
+ * Makes a dense column from raw values (NaN where missing) and, if `present` is set, the column that says where values are present.
+ * Each row is scaled to length 1 (`normalize`); then each component is shifted and scaled to mean 0 and population variance 1 over
+ * the values present (`standardize`); a missing value becomes 0. Sums run in row order, so the result is the same in every run.
+ * @param raw [rows, size]; overwritten, and then used as the column's unscaled values or, if it is float32, as its data
+ * @param reserved rows at the start that stand for no entity; the note on missing values does not count them
  */
 export function denseColumns(
   name: string,
@@ -62,14 +62,14 @@ export function denseColumns(
   return options.present ? [column, { kind: 'dense', name: presentName(name), size: 1, data: complete }] : [column];
 }
 
-/** In half the bytes where that loses nothing, as with years and prices in whole numbers. */
+/** The values as float32, in half the bytes, if that changes none of them, as with years and prices in whole numbers. */
 function compact(raw: Float64Array | Float32Array): Float64Array | Float32Array {
   if (raw instanceof Float32Array || raw.some((value) => !Number.isNaN(value) && Math.fround(value) !== value))
     return raw;
   return Float32Array.from(raw);
 }
 
-/** Mean and inverse standard deviation of each column over its values present. */
+/** Mean and inverse population standard deviation of each component over its present values, `present[c]` of them. */
 function moments(
   raw: Float64Array | Float32Array,
   size: number,
@@ -87,7 +87,7 @@ function moments(
   return { mean, scale: squares.map((sum, c) => (sum > 0 ? 1 / Math.sqrt(sum / present[c]) : 1)) };
 }
 
-/** Row-major numbers, one row an entity. */
+/** A row-major matrix [rows, size] with one row for each entity. */
 export interface Matrix {
   rows: number;
   size: number;
@@ -95,8 +95,8 @@ export interface Matrix {
 }
 
 /**
- * The dense columns of a matrix. Rows of the table that no row of the matrix belongs to have the feature missing.
- * @param positions the row of the dataset's table that each row of the matrix belongs to; −1: to none
+ * Makes the dense columns of a matrix. The feature is missing in rows of the table that no row of the matrix belongs to.
+ * @param positions the row of the dataset's table that each row of the matrix belongs to; −1 if it belongs to none
  */
 export function placeMatrix(
   name: string,
@@ -116,10 +116,10 @@ export function placeMatrix(
     });
   }
   const raw = new Float32Array(rows * size).fill(Number.NaN);
-  let strangers = 0;
+  let unmatched = 0;
   for (let r = 0; r < count; r++) {
     const position = positions[r];
-    if (position < 0) strangers++;
+    if (position < 0) unmatched++;
     for (let c = 0; c < size; c++) {
       const value = data[r * size + c];
       if (!(Math.abs(value) <= FLOAT32_MAX)) {
@@ -132,8 +132,8 @@ export function placeMatrix(
       if (position >= 0) raw[position * size + c] = value;
     }
   }
-  if (strangers > 0)
-    notes.push(`${field} (${name}): ${strangers} of ${count} rows belong to ids of no table and were left out`);
+  if (unmatched > 0)
+    notes.push(`${field} (${name}): ${unmatched} of ${count} rows belong to ids of no table and were left out`);
   return denseColumns(name, size, raw, options, field, reserved, notes);
 }
 
@@ -151,7 +151,7 @@ export function bagFromOwners(
   return { kind: 'bag', name, vocabulary, offsets, data };
 }
 
-/** The column at `kept` rows only, in that order. */
+/** The column of the rows `kept` only, in that order. */
 export function gatherColumn(column: Column, kept: Int32Array): Column {
   if (column.kind === 'bag' || column.kind === 'sequence') {
     const offsets = new Int32Array(kept.length + 1);
@@ -183,7 +183,7 @@ export function gather<T extends Int32Array | Float32Array | Float64Array>(value
   return result;
 }
 
-/** The feature table of interactions: no keys, no reserved row. */
+/** The feature table of interactions, which has neither ids nor a reserved row 0. */
 export function contextTable(columns: Column[], rows: number): FeatureTable {
   return { rows, keys: createVocabulary(['']), columns };
 }

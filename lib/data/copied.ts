@@ -1,4 +1,4 @@
-/** What a copied table is held against: values that have to be there, numbers that have to be numbers, ids that are ids. */
+/** Checks of a table that was copied into DuckDB: required values are present, numbers are finite, ids are single values. */
 import { InnerloopError } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
@@ -10,31 +10,34 @@ import { rounding, roundedCondition } from './remarks.js';
 import { advice, DEFAULT_NULLS } from './table-source.js';
 import { trimmed } from './values.js';
 
-/** A source copied into DuckDB: one row per row of the source, `rowid` is the row's position in it. */
+/** A source copied into DuckDB, row by row: `rowid` is the row's position in the source. */
 export interface RawTable {
   name: string;
   rows: number;
   features: FeatureExpression[];
 }
-/** One that was read through a relation, which messages quote from. */
+/** A copied table together with the relation that it was read from, which error messages quote. */
 export interface CopiedTable extends RawTable {
   relation: Relation;
 }
-/** An id is one text or number; what holds several values would become a text that no one wrote. */
+/**
+ * Refuses a column of lists or objects as ids: DuckDB would turn each into a text that is not in the source. Notes where ids come
+ * from floating-point numbers, whose texts end in `.0`.
+ */
 export function checkId(relation: Relation, name: string, type: string, field: string, notes: string[]): void {
   checkSingle(relation, name, type, field, 'ids');
   if (/^(DOUBLE|FLOAT)$/.test(type))
     notes.push(
-      `${field}: column ${JSON.stringify(name)} holds ${type} numbers, so ids are texts such as 1.0; whole numbers that became so because some are missing are whole again by CAST(… AS BIGINT) in sql`,
+      `${field}: column ${JSON.stringify(name)} holds ${type} numbers, so ids are texts such as 1.0; if they are whole numbers that were stored as ${type} because some are missing, write CAST(… AS BIGINT) in sql`,
     );
 }
 
-/** Refuses lists and objects where one value belongs, with the query that takes it out of them. */
+/** Refuses a column of lists or objects where single values are needed; the error has the query that extracts them. */
 export function checkSingle(relation: Relation, name: string, type: string, field: string, what: string): void {
   if (!/^(STRUCT|MAP|UNION)\b|\[\d*\]$/.test(type)) return;
   const column = quoteIdentifier(name);
   const from = relation.userSql ? '(… your query …)' : quoteLiteral(relation.label);
-  // The first field, and that of an object in it: MongoDB writes {"$date": {"$numberLong": "…"}}.
+  // The advice takes the first field of an object, at every level: MongoDB writes {"$date": {"$numberLong": "…"}}.
   let path = column;
   for (let inner = type; ;) {
     const [, key, rest] = /^STRUCT\("?([^" ]+)"? ([^]*)\)$/.exec(inner) ?? [];
@@ -50,6 +53,7 @@ export function checkSingle(relation: Relation, name: string, type: string, fiel
   });
 }
 
+/** Throws for the first row of `table` without a value in `column`, quoting column `source` of the file. */
 export async function checkPresent(
   session: DuckSession,
   table: CopiedTable,
@@ -72,7 +76,7 @@ export async function checkPresent(
   });
 }
 
-/** Says so where float32 makes other numbers of those of a column. */
+/** Adds a note if float32 changes whole numbers of a column. */
 export async function noteRounded(
   session: DuckSession,
   table: CopiedTable,
@@ -89,6 +93,7 @@ export async function noteRounded(
   session.notes.push(rounding(field, Number(count), original));
 }
 
+/** The value of `expression` in row `row` of the source, as text. */
 async function originalOf(
   session: DuckSession,
   relation: Relation,
@@ -103,7 +108,7 @@ async function originalOf(
   return original;
 }
 
-/** Throws for the first row where `condition` holds, quoting what the source has there. */
+/** Throws for the first row of the copy where `condition` holds, quoting the value that the source has there. */
 export async function checkNumbers(
   session: DuckSession,
   table: CopiedTable,
@@ -133,7 +138,7 @@ export async function checkNumbers(
   });
 }
 
-/** What the texts of a dense column are probably, with the line that makes numbers of them. */
+/** Common forms of texts in a dense column, each with the options that turn them into numbers. */
 const DENSE_FORMS: readonly { form: RegExp; what: string; lines: (column: string) => Record<string, unknown> }[] = [
   {
     form: /^(true|false|yes|no|t|f|y|n)$/i,
@@ -161,6 +166,7 @@ const DENSE_FORMS: readonly { form: RegExp; what: string; lines: (column: string
   },
 ];
 
+/** What is expected of dense feature `k`, with the options to write if all texts in it have one known form. */
 async function denseAdvice(
   session: DuckSession,
   { name: table, relation }: CopiedTable,
@@ -170,7 +176,7 @@ async function denseAdvice(
   const what = 'a finite number, or kind: categorical';
   if (sql !== undefined) return what;
   const text = trimmed(`CAST(${columnOf(relation, column, field).sql} AS VARCHAR)`);
-  // Positions of rows in the copy are those in the source.
+  // Row n of the copy is row n of the source, so the source's texts are found by row number.
   const [found = []] = await session.columns(
     `SELECT DISTINCT value FROM (SELECT ${text} AS value, row_number() OVER () - 1 AS place FROM ${relation.sql}) s JOIN ${table} t ON t.rowid = s.place WHERE isinf(t.f${k}) LIMIT 1000`,
     field,
@@ -187,7 +193,10 @@ async function denseAdvice(
   return `${what}; ${form.what}: write in this feature: \`${lines}\``;
 }
 
-/** A few texts in a column of numbers are missing values, with a note; where they are the rule, the column is none of numbers. */
+/**
+ * Texts in a dense column that also has numbers: if fewer than half are texts, they become missing values and a note says so; else
+ * the column is refused, because it is not one of numbers. The copy marks a text by infinity.
+ */
 export async function checkDense(session: DuckSession, table: CopiedTable): Promise<void> {
   for (const [k, { feature, isList, isTextual, source }] of table.features.entries()) {
     if (feature.kind !== 'dense' || isList) continue;

@@ -1,44 +1,49 @@
-/** What a dataset holds, in numbers and in lines for people. */
+/** Describes a dataset: counts, ranges and missing values, as numbers and as lines of text. */
 import { checkDataset } from '../foundation/check-data.js';
 import type { Column, Dataset, FeatureTable } from '../foundation/contract.js';
 import { visible, wrap } from '../foundation/text.js';
 import { labelCounts, timeUnit, unratedLabel } from './remarks.js';
 import type { TimeUnit } from './remarks.js';
 
-/** A feature, and what it reaches. */
+/** A feature, and how complete it is. */
 export interface DescribedFeature {
+  /** The table that the feature is in. */
   of: 'user' | 'item' | 'interaction';
   name: string;
   kind: Column['kind'];
-  /** Values of the vocabulary, or numbers a row. */
+  /** Values in the vocabulary; for a dense feature, numbers in each row. */
   size: number;
-  /** Users, items or interactions of which it is missing; undefined where that was not kept. */
+  /** How many users, items or interactions lack it; undefined if the dataset does not record that. */
   missing: number | undefined;
 }
 
-/** What was understood of data; see `describeDataset`. */
+/** The contents of a dataset in numbers; see `describeDataset`. */
 export interface DatasetDescription {
   interactions: number;
+  /** Users with at least one interaction. */
   users: number;
+  /** Items with at least one interaction. */
   items: number;
-  /** Users and items that are in a feature table and in no interaction. */
+  /** How many users and items are in a feature table but in no interaction. */
   idle: { users: number; items: number };
-  /** Interactions a user and an item: the fewest, the median, the most, of those that have any. */
+  /** Interactions of each user that has any: the fewest, the median and the most. */
   perUser: Spread;
+  /** Interactions of each item that has any: the fewest, the median and the most. */
   perItem: Spread;
+  /** The first and the last time, and the unit since 1970 that both are probably in; undefined without times. */
   time: { first: number; last: number; unit: TimeUnit | undefined } | undefined;
-  /** How often each label is there; of more than 20 different ones, in ten ranges of equal width. */
+  /** How often each label occurs; if there are more than 20 different labels, counts over ten ranges of equal width. */
   labels: { from: number; to: number; count: number }[];
   /** The label that may stand for "not rated". */
   unrated: number | undefined;
-  /** Share of interactions whose user or item a table of features named; undefined where there was no table. */
+  /** Share of interactions whose user or item has a row in the feature table; undefined if there is no table. */
   found: { users: number | undefined; items: number | undefined };
   features: DescribedFeature[];
   /** How many interactions each part of a prescribed split has. */
   parts: Record<string, number> | undefined;
-  /** What reading it did: rows dropped, duplicates merged, values missing. */
+  /** What was changed while reading: rows dropped, duplicates merged, values missing. */
   notes: string[];
-  /** All of it in lines of at most 100 characters. */
+  /** The whole description in lines of at most 100 characters. */
   text: string;
 }
 interface Spread {
@@ -52,14 +57,14 @@ const MOST_LABELS = 20;
 const RANGES = 10;
 
 /**
- * What was understood of the data: how much there is, from when, what the labels are, which features are missing, and what the
+ * Describes what was read: the number of interactions, their period, the labels, how often features are missing, and what the
  * rules left out.
  *
  * ```ts
  * console.log(describeDataset(await openDataset(source)).text);
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION for what is no dataset
+ * @throws {InnerloopError} INVALID_OPTION if `dataset` is not a dataset
  */
 export function describeDataset(dataset: Dataset): DatasetDescription {
   checkDataset(dataset, 'dataset');
@@ -165,7 +170,7 @@ function countsOf(ids: Int32Array, names: readonly string[]): Record<string, num
 
 // ------------------------------------------------------------------------------------------------------------- lines
 
-/** Shares of one list have as many decimals as the smallest of them needs. */
+/** Shares as percentages, all with as many decimals as the smallest of them needs. */
 function percents(shares: readonly number[]): string[] {
   const least = Math.min(...shares.filter((share) => share > 0));
   const decimals = least >= 0.001 || least === Infinity ? 1 : 3;
@@ -181,11 +186,11 @@ function linesOf(of: Omit<DatasetDescription, 'text'>): string[] {
     `${interactions} interactions of ${users} users with ${items} items${pairs === 0 ? '' : `, ${percent(interactions / pairs)} of all pairs`}`,
     ...entry(
       'per user',
-      `${perUser.least} to ${perUser.most}, ${perUser.median} at the median${idle.users > 0 ? `; ${idle.users} users more have none` : ''}`,
+      `${perUser.least} to ${perUser.most}, ${perUser.median} at the median${idle.users > 0 ? `; ${idle.users} more users have none` : ''}`,
     ),
     ...entry(
       'per item',
-      `${perItem.least} to ${perItem.most}, ${perItem.median} at the median${idle.items > 0 ? `; ${idle.items} items more have none` : ''}`,
+      `${perItem.least} to ${perItem.most}, ${perItem.median} at the median${idle.items > 0 ? `; ${idle.items} more items have none` : ''}`,
     ),
     ...(time === undefined ? [] : entry('time', timeText(time))),
     ...labelLines(of),
@@ -210,7 +215,7 @@ function linesOf(of: Omit<DatasetDescription, 'text'>): string[] {
 
 const INDENT = 13;
 
-/** A line with its name before it, wrapped; a word that is longer than a line is cut into lines. */
+/** A text in wrapped lines, the first with `name` before it; a word that is longer than a line is cut. */
 function entry(name: string, text: string): string[] {
   const width = WIDTH - INDENT;
   const cut = wrap(text, width).flatMap((line) => Array.from(chunks([...line], width), (part) => part.join('')));

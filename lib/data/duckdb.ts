@@ -9,11 +9,11 @@ type Bindings = typeof import('@duckdb/node-bindings');
 
 export const DUCKDB_INSTALL = 'npm install @duckdb/node-api';
 
-/** Writes the values of one chunk: `bytes` holds `positions.length` values, value k belongs at row `positions[k]`. */
+/** Receives one column in chunks: `bytes` holds `positions.length` values, of which value k belongs to row `positions[k]`. */
 export type Sink = {
-  /** Bytes per row; for an ARRAY column that of the whole array. */
+  /** Bytes per row; for an ARRAY column, the bytes of the whole array. */
   width: number;
-  /** True for an ARRAY column: its values lie in the child vector. */
+  /** True for an ARRAY column, whose values lie in DuckDB's child vector. */
   array?: boolean;
   write(positions: Int32Array, bytes: Uint8Array): void;
 };
@@ -32,15 +32,15 @@ export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Paths are found before they are read, so a bracket in a file's name is a bracket. */
+/** Escapes a path for DuckDB's readers. Globs were expanded before, so a bracket in a file's name is part of the name. */
 export function escapeGlob(path: string): string {
   return path.replace(/[*?[]/g, (character) => `[${character}]`);
 }
 
-/** A private in-memory DuckDB: every statement goes through here, so that no raw DuckDB error gets out. */
+/** A private in-memory DuckDB. Every statement goes through it, so that DuckDB's errors reach callers as `InnerloopError`s only. */
 export class DuckSession {
   readonly options: SessionOptions;
-  /** What the reading did that its user should know: the dataset's notes. */
+  /** Notes on what was changed or dropped while reading; they become the dataset's notes. */
   readonly notes: string[] = [];
   #folder: string | undefined;
   #files = 0;
@@ -70,9 +70,9 @@ export class DuckSession {
       const config: Record<string, string> = options.threads === undefined ? {} : { threads: String(options.threads) };
       const instance = await api.DuckDBInstance.create(':memory:', config);
       const session = new DuckSession(options, instance, await instance.connect(), bindings);
-      // Row numbers are taken from the order of insertion, which must be that of the file.
+      // Row numbers follow the order of insertion, so that order must be the file's.
       await session.run('SET preserve_insertion_order = true', 'source');
-      // A time without an offset is one of UTC, wherever it is read.
+      // A time without an offset is read as UTC, whatever time zone this machine is set to.
       await session.run("SET TimeZone = 'UTC'", 'source');
       if (options.baseDirectory !== process.cwd()) {
         await session.run(`SET file_search_path = ${quoteLiteral(options.baseDirectory)}`, 'source');
@@ -100,7 +100,7 @@ export class DuckSession {
     await this.#guard(field, () => this.#connection.run(sql, values));
   }
 
-  /** Runs with one thread, so that rows come in the same order in every run whatever the query does. */
+  /** Runs a statement on one thread, so that its rows come in the same order in every run, whatever the query does. */
   async runInOrder(sql: string, field: string): Promise<void> {
     await this.run('SET threads = 1', field);
     try {
@@ -113,7 +113,7 @@ export class DuckSession {
     }
   }
 
-  /** A small result, by column. */
+  /** The result of a query that fits in memory, as a list for each column. */
   async columns(sql: string, field: string): Promise<unknown[][]> {
     return this.#guard(field, async () => (await this.#connection.runAndReadAll(sql)).getColumnsJS());
   }
@@ -124,8 +124,8 @@ export class DuckSession {
   }
 
   /**
-   * Streams a result into typed arrays, 2,048 rows at a time and without a JavaScript object per row. The first column
-   * of the result is the position (INTEGER) of the row; every further column goes to one sink. No column may be null.
+   * Streams a result into typed arrays in chunks of 2,048 rows, without a JavaScript object per row. The first column of the
+   * result is the row's position (INTEGER); each further column goes to one sink. No value may be null.
    */
   async transfer(sql: string, sinks: readonly Sink[], field: string): Promise<void> {
     const bindings = this.#bindings;
@@ -158,6 +158,7 @@ export class DuckSession {
   }
 }
 
+/** The bytes at an offset that a typed array of `width` bytes an element can start at; copied only if theirs is not. */
 function aligned(bytes: Uint8Array, width: number): Uint8Array {
   return bytes.byteOffset % width === 0 ? bytes : bytes.slice();
 }
@@ -194,7 +195,7 @@ export function scatterRows(target: Float64Array, size: number): Sink {
 async function loadDuckDB(): Promise<{ api: typeof import('@duckdb/node-api'); bindings: Bindings }> {
   try {
     const api = await import('@duckdb/node-api');
-    // The raw vectors are reached through the bindings that node-api itself uses, wherever its installer put them.
+    // node-api does not expose raw vectors: its own bindings do, and they are resolved from where it was installed.
     const require = createRequire(import.meta.url);
     const bindings = createRequire(require.resolve('@duckdb/node-api'))('@duckdb/node-bindings') as Bindings;
     return { api, bindings };
@@ -207,7 +208,10 @@ async function loadDuckDB(): Promise<{ api: typeof import('@duckdb/node-api'); b
   }
 }
 
-/** DuckDB's errors are `Kind Error: message`, then a blank line and an excerpt of the statement, which is ours. */
+/**
+ * Turns an error of DuckDB into an `InnerloopError`. DuckDB writes `Kind Error: message`, then a blank line and an excerpt of the
+ * statement; the excerpt is left out, because the statement was written by this library and not by its user.
+ */
 function translate(error: unknown, field: string, signal: AbortSignal | undefined): InnerloopError {
   if (error instanceof InnerloopError) return error;
   if (signal?.aborted === true)

@@ -1,10 +1,10 @@
-/** One user and one item more than once. */
+/** Merges or drops repeated interactions of the same user and item. */
 import { InnerloopError } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
 import type { RawInteractions } from './assemble.js';
 import type { DuplicateRule } from './source.js';
 
-/** Values of the rows that merging changes. */
+/** The columns whose values merging may change. */
 export interface MergedValues {
   label: Float32Array;
   count: Float32Array | undefined;
@@ -67,7 +67,7 @@ export function mergeDuplicates(
   return cleared;
 }
 
-/** The columns that a rule combines; the others are those of the row that is kept. */
+/** The columns that a rule combines over repeated rows; every other column keeps the value of the row that is kept. */
 function mergedColumns({ label, count, weight }: MergedValues, rule: DuplicateRule, hasLabel: boolean): Float32Array[] {
   if (rule === 'mean') return [label];
   if (rule !== 'sum') return [];

@@ -1,19 +1,19 @@
-/** Which encoding a text that is not UTF-8 is probably in: by what its bytes are as letters of each. */
+/** Guesses the encoding of a text that is not UTF-8: each candidate decodes it, and the most plausible letters win. */
 import { show } from '../foundation/errors.js';
 import { decoderOf, firstContents } from './files.js';
 import type { FirstContents, FoundFile } from './files.js';
 import { advice } from './table-source.js';
 
-/** In the order in which they are preferred where letters do not tell: the first is what every file is valid in. */
+/** The candidates; of equal scores the earlier wins. Every sequence of bytes is valid latin-1, so there is always one. */
 const ENCODINGS = ['latin-1', 'gbk', 'windows-1251', 'shift_jis', 'euc-kr', 'big5', 'koi8-r', 'windows-1250'] as const;
-/** So much of a file is looked at; the whole of it is decoded when it is read. */
+/** How many bytes of a file the guess looks at; the whole file is decoded only when it is read. */
 const MOST_BYTES = 16 << 20;
 
-/** What stands in words of the west, by how they are written there: 0.3 for letters of few languages. */
+/** The letters and punctuation beyond ASCII that are usual in western and in central European texts. */
 const WESTERN = /[àâäáãåçéèêëíîïìñóôöòõøœúùûüßæÀÁÂÄÃÅÇÉÈÊËÍÎÏÑÓÔÖÕØÚÙÛÜÆ’‘“”–—…€£°«»¿¡©®™ªº·•]/u;
 const EASTERN = /[ąćęłńóśźżáčďéěíňřšťúůýžőűăâîșțşţäöüĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽŐŰßáéíóú’“”„–…]/u;
 
-/** How likely a text is that was decoded so, from -1 to 1 for each character that is not ASCII. */
+/** How plausible a decoded text is: the mean of `weigh` over its characters beyond ASCII; -1 if there are none. */
 function likelihood(text: string, encoding: (typeof ENCODINGS)[number]): number {
   let [sum, count] = [0, 0];
   const characters = [...text];
@@ -24,20 +24,21 @@ function likelihood(text: string, encoding: (typeof ENCODINGS)[number]): number 
     sum += weigh(c, before, after, encoding);
   });
   if (count === 0) return -1;
-  // A third of the letters of Russian words or more are vowels.
+  // At least a third of the letters in Russian words are vowels; a text with fewer than a quarter was decoded wrongly.
   const isCyrillic = encoding === 'windows-1251' || encoding === 'koi8-r';
   const vowels = text.match(/[аеёиоуыэюя]/giu)?.length ?? 0;
   return sum / count - (isCyrillic && vowels < count / 4 ? 0.7 : 0);
 }
 
+/** How plausible character `c` is between its neighbours, from -2 (a control or private-use character) to 1. */
 function weigh(c: string, before: string, after: string, encoding: (typeof ENCODINGS)[number]): number {
   if (/[\x80-\x9f\ue000-\uf8ff]/.test(c)) return -2;
   const isLatin = (other: string) => /[A-Za-z]/.test(other);
   const isForeign = (other: string) => other >= '\x80' && /\p{L}/u.test(other);
   if (encoding === 'latin-1' || encoding === 'windows-1250') {
-    // Words of these languages have few such letters beside each other.
+    // Words of these languages rarely have three letters beyond ASCII in a row.
     if (isForeign(c) && isForeign(before) && isForeign(after)) return -1;
-    // A capital behind a small letter is none.
+    // A capital letter right after a small one does not occur inside a word.
     if (/\p{Lu}/u.test(c) && /\p{Ll}/u.test(before)) return -1;
     const usual = encoding === 'latin-1' ? WESTERN : EASTERN;
     return usual.test(c) ? (encoding === 'latin-1' ? 0.9 : 0.8) : /\p{L}/u.test(c) ? 0.2 : -0.5;
@@ -48,17 +49,17 @@ function weigh(c: string, before: string, after: string, encoding: (typeof ENCOD
     if (/\p{Lu}/u.test(c) && /\p{Ll}/u.test(before)) return -1;
     return /[а-яё]/u.test(before) || /[а-яё]/u.test(after) ? 1 : 0.3;
   }
-  // A word of letters with one of these signs inside is none.
+  // An East Asian character between Latin letters is a sign of wrong decoding.
   if (isLatin(before) || isLatin(after)) return -0.7;
   if (encoding === 'shift_jis')
     return /[\u3040-\u30ff]/.test(c) ? 1 : /[\uff61-\uff9f]/.test(c) ? -0.8 : /\p{Script=Han}/u.test(c) ? 0.5 : 0;
   if (encoding === 'euc-kr') return /[\uac00-\ud7a3]/.test(c) ? 1 : -0.3;
-  // The signs that are in use have the first bytes in these encodings.
+  // GBK and Big5 share most byte values; in GBK the characters in daily use are those of GB 2312's first level.
   if (!/\p{Script=Han}/u.test(c)) return /[，。、；：？！（）《》“”]/u.test(c) ? 0.5 : -0.3;
   return encoding === 'gbk' ? (isFrequent(c) ? 0.95 : 0.1) : 0.6;
 }
 
-/** Of GB 2312's first level: the signs that nearly all of a text is made of are sorted by sound there, from 啊 on. */
+/** The first level of GB 2312: 3,755 characters, sorted by pronunciation from 啊 on, which make up nearly all of a Chinese text. */
 let frequent: ReadonlySet<string> | undefined;
 const isFrequent = (c: string): boolean => (frequent ??= firstLevel()).has(c);
 function firstLevel(): ReadonlySet<string> {
@@ -69,31 +70,31 @@ function firstLevel(): ReadonlySet<string> {
 
 interface Guess {
   encoding: string;
-  /** A line of the file, read so. */
+  /** A line of the file, decoded in this encoding. */
   example: string;
   score: number;
 }
 
-/** The encodings that a text may be in, the likeliest first. */
+/** The encodings in which a text is valid, the most plausible first. */
 export function guessEncodings(bytes: Uint8Array, isWhole: boolean): Guess[] {
   const lines = foreignLines(bytes);
   const guesses: Guess[] = [];
   for (const encoding of ENCODINGS) {
     try {
       const decoder = decoderOf({ encoding }, 'files');
-      // A character may be cut at the end of a part.
+      // If the bytes are only the beginning of the file, they may end within a character.
       decoder.decode(bytes, { stream: !isWhole });
-      // Node.js 20 reads windows-1252 as ISO 8859-1 where it is not told that more may come.
+      // Without `stream`, Node.js 20 decodes windows-1252 as ISO 8859-1.
       const text = decoderOf({ encoding }, 'files').decode(lines, { stream: true });
       guesses.push({ encoding, example: text.split('\n')[0].trim(), score: likelihood(text, encoding) });
     } catch {
-      // Bytes that the encoding does not have.
+      // The bytes are not valid in this encoding, so it is not a candidate.
     }
   }
   return guesses.sort((a, b) => b.score - a.score);
 }
 
-/** The lines with bytes above 127, up to some thousand, each with its line feed. */
+/** The lines with bytes above 127, at most 2,000 of them, each with its line feed. */
 function foreignLines(bytes: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let from = 0; from < bytes.length && parts.length < 2000;) {
@@ -105,12 +106,12 @@ function foreignLines(bytes: Uint8Array): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** What to write for files that are not UTF-8, with a line read so. */
+/** The options to write for files that are not UTF-8, with a line decoded in the encoding advised. */
 export async function encodingAdvice(files: readonly FoundFile[], field: string): Promise<string> {
   const { path, bytes, complete } = await firstForeign(files, field);
   const all = bytes.length === 0 ? [] : guessEncodings(bytes, complete);
   const [best = { encoding: 'latin-1', example: '', score: 0 }, ...others] = all;
-  // What is nearly as likely is said too.
+  // The second guess is named too if it is nearly as plausible and decodes the line differently.
   const near = others
     .filter(({ score, example }) => score > Math.max(0, best.score - 0.25) && example !== best.example)
     .slice(0, 1);
@@ -121,7 +122,7 @@ export async function encodingAdvice(files: readonly FoundFile[], field: string)
   return `UTF-8, or the encoding of ${show(path)}; ${shown.join(', or ')}`;
 }
 
-/** The first of the files whose first bytes are not UTF-8, or the first of all where that shows in none. */
+/** The first file whose beginning is not UTF-8; the first of all files if every beginning is. */
 async function firstForeign(files: readonly FoundFile[], field: string): Promise<FoundFile & FirstContents> {
   let first: (FoundFile & FirstContents) | undefined;
   for (const file of files) {
@@ -134,7 +135,7 @@ async function firstForeign(files: readonly FoundFile[], field: string): Promise
 
 function isUtf8({ bytes, complete }: FirstContents): boolean {
   try {
-    // A character may be cut at the end of a part.
+    // If the bytes are only the beginning of the file, they may end within a character.
     decoderOf({}, 'files').decode(bytes, { stream: !complete });
     return true;
   } catch {
@@ -142,7 +143,7 @@ function isUtf8({ bytes, complete }: FirstContents): boolean {
   }
 }
 
-/** The beginning of a file; no bytes where it cannot be decompressed here. */
+/** The beginning of a file; no bytes if this Node.js cannot decompress it. */
 async function contentsOrNothing(file: FoundFile, field: string): Promise<FirstContents> {
   try {
     return await firstContents(file, MOST_BYTES, field);

@@ -19,7 +19,7 @@ export interface FeatureSpec {
    * `categorical`: one text (numbers are read as text), 0 = missing or rarer than `minCount`.
    * `bag`: a list of texts: a list column, or text split at `separator`.
    * `dense`: a number, a list column of `size` numbers, or the rows of a matrix in a file.
-   * `sequence`: of interactions: the items that the user had, oldest first (see `withHistory`).
+   * `sequence`: for interactions only: the user's earlier items, oldest first (see `withHistory`).
    */
   kind: 'categorical' | 'bag' | 'dense' | 'sequence';
   /** Column of the table. Default: `name`. */
@@ -27,8 +27,8 @@ export interface FeatureSpec {
   /** SQL expression over the table's columns, in place of `column`. Mapped id, categorical and bag columns are text. */
   sql?: string;
   /**
-   * Between the entries of a bag held in text; white space around entries is dropped. Lists in brackets, as JSON and Python
-   * write them, are read as such. Default `|`.
+   * What separates the entries of a bag that is written as text; white space around entries is trimmed. Lists in brackets, as JSON
+   * and Python write them, are read as lists. Default `|`.
    */
   separator?: string;
   /** Texts that occur fewer times in the table become category 0. Default 1. */
@@ -38,28 +38,28 @@ export interface FeatureSpec {
   /** Dense: first scale every row to length 1. Default false. */
   normalize?: boolean;
   /**
-   * Dense: make a second column, `<name>.present`: 1 where the feature is there and 0 where it is missing, so that a model
-   * can tell a missing one from the mean. Default false.
+   * Dense: add a second column, `<name>.present`, 1 where the feature has a value and 0 where it is missing, so that a model can
+   * tell a missing value from the mean. Default false.
    */
   present?: boolean;
   /** Dense lists: numbers per row. Default: the length of the first list. */
   size?: number;
   /** Dense: a matrix [rows, size] in a `.npy` or `.safetensors` file, in place of `column` and `sql`. */
   file?: string;
-  /** The tensor of a `.safetensors` file. Default: its only one of two dimensions. */
+  /** The name of the tensor in a `.safetensors` file. Default: its only two-dimensional tensor. */
   tensor?: string;
-  /** Whose features the rows of `file` are. Default: row r belongs to row r of the table. */
+  /** The id that each row of `file` belongs to. Default: row r belongs to row r of the table. */
   ids?: IdSource;
   /** Sequences: all items strictly before the interaction, or those of the task's support set. Default `before`. */
   of?: 'before' | 'support';
-  /** Sequences: at most so many items, the most recent ones. Default 20. */
+  /** Sequences: keep at most this many items, the most recent ones. Default 20. */
   maxLength?: number;
   /** Sequences: leave out interactions with a smaller label. Default: none are left out. */
   minLabel?: number;
 }
 
 /**
- * One id for each row of a matrix: a file (`.txt`: one a line; `.json`: a list of texts or numbers; `.npy`: integers), the
+ * One id for each row of a matrix: a file (`.txt`: one id on each line; `.json`: a list of texts or numbers; `.npy`: integers), a
  * column of a table, or another tensor of the same `.safetensors` file.
  */
 export type IdSource = string | (TableSource & { column: string }) | { tensor: string };
@@ -73,7 +73,7 @@ export interface ResolvedFeature extends DenseOptions {
   kind: FeatureSpec['kind'];
   column: string;
   sql: string | undefined;
-  /** Undefined where none was asked for. */
+  /** Undefined if the option was left out. */
   separator: string | undefined;
   minCount: number;
   size: number | undefined;
@@ -83,17 +83,18 @@ export interface ResolvedFeature extends DenseOptions {
   of: 'before' | 'support';
   maxLength: number;
   minLabel: number | undefined;
-  /** Path of the option, for messages. */
+  /** Path of the option, for error messages. */
   field: string;
 }
 
+/** The options of a dense feature with their defaults filled in; see {@link FeatureSpec}. */
 export interface DenseOptions {
   standardize: boolean;
   normalize: boolean;
   present: boolean;
 }
 
-/** Which options a kind of feature has. */
+/** The options that each kind of feature accepts. */
 const DENSE_KEYS = ['standardize', 'normalize', 'present', 'size', 'file', 'tensor', 'ids'] as const;
 const KEYS = {
   categorical: ['column', 'sql', 'minCount'],
@@ -185,7 +186,7 @@ function resolveFeature(feature: unknown, path: string, side: string): ResolvedF
   };
 }
 
-/** The options of a dense feature that do not depend on where its numbers come from. */
+/** Checks the options of a dense feature that do not depend on where its numbers come from, and fills in their defaults. */
 export function denseOptions({ standardize, normalize, present }: Record<string, unknown>, path: string): DenseOptions {
   if (standardize !== undefined) checkBoolean(standardize, `${path}.standardize`);
   if (normalize !== undefined) checkBoolean(normalize, `${path}.normalize`);
@@ -193,7 +194,7 @@ export function denseOptions({ standardize, normalize, present }: Record<string,
   return { standardize: standardize ?? normalize !== true, normalize: normalize ?? false, present: present ?? false };
 }
 
-/** The name of the column that tells where a dense feature is missing. */
+/** The name of the column that says where a dense feature has a value. */
 export function presentName(name: string): string {
   return `${name}.present`;
 }
@@ -202,7 +203,7 @@ function checkFile({ file, tensor, ids }: Record<string, unknown>, path: string,
   if (file === undefined) {
     for (const [key, value] of Object.entries({ tensor, ids })) {
       if (value !== undefined)
-        throw invalid(`${path}.${key}`, 'says nothing without a file', value, 'file: a .npy or .safetensors file');
+        throw invalid(`${path}.${key}`, 'has no effect without a file', value, 'file: a .npy or .safetensors file');
     }
     return;
   }

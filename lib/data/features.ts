@@ -17,14 +17,15 @@ export interface FeatureExpression {
   /** The column or expression it is made from, for messages. */
   source: string;
   isList: boolean;
-  /** Whether the source has texts, which the expression makes numbers or lists of. */
+  /** Whether the source has texts, which the expression converts to numbers or lists. */
   isTextual: boolean;
-  /** Between the entries of lists in text, where the file itself says what it is. */
+  /** What separates the entries of lists written as text, if the file itself states it. */
   separator?: string | undefined;
-  /** What stands for a missing entry of a list. */
+  /** Texts that stand for a missing entry of a list. */
   nulls: readonly string[];
 }
 
+/** Checks a feature against its relation's columns and makes the SQL expression that computes it. */
 export async function featureExpression(
   session: DuckSession,
   relation: Relation,
@@ -69,13 +70,13 @@ export async function featureExpression(
       expected: 'size: 1, or a list column',
     });
   }
-  // A list of numbers in brackets is one in JSON, in Python and in DuckDB.
+  // JSON, Python and DuckDB all write a list of numbers in brackets, so DuckDB can cast such a text to a list.
   if (isText(type) && (await isBracketed(session, relation, asText(source, type), field)))
     return { ...base, expression: `CAST(${textExpression(source, type, rules)} AS DOUBLE[])`, isList: true };
   return { ...base, expression: numberExpression(source, type, field, rules), isList: false };
 }
 
-/** Whether the first value that is there is in brackets: all others are held against it when they are cast. */
+/** Whether the first present value is in brackets. The others need no check here: the cast fails for one that is not. */
 async function isBracketed(session: DuckSession, relation: Relation, text: string, field: string): Promise<boolean> {
   const present = presentText(text, relation.rules);
   const [first] = await reading(relation, () =>
@@ -88,9 +89,9 @@ async function isBracketed(session: DuckSession, relation: Relation, text: strin
 }
 
 /**
- * Reads the features of a table that has a column `position`: the row of the dataset's table that each row becomes. The
- * columns come by name of their feature.
- * @param rows rows of the dataset's table; those that no position names have every feature missing
+ * Reads the features of a DuckDB table into columns, by feature name. The table's column `position` says which row of the dataset's
+ * table each of its rows becomes.
+ * @param rows rows of the dataset's table; every feature is missing in a row that no position names
  * @param reserved rows at the start that stand for no entity
  */
 export async function readFeatures(
@@ -214,8 +215,8 @@ async function readDense(
 }
 
 /**
- * Creates the table `name` (value VARCHAR, id INTEGER from 1) of the distinct texts that `select` gives in its column
- * `value`, in vocabulary order, and returns the texts with the empty one in front.
+ * Creates the table `name` (value VARCHAR, id INTEGER from 1) of the distinct texts in the column `value` of `select`, in
+ * vocabulary order, without those that occur fewer than `minCount` times. Returns the texts with the empty text, id 0, in front.
  */
 export async function createDictionary(
   session: DuckSession,

@@ -1,4 +1,4 @@
-/** The files of a source: found, and brought into a form that DuckDB reads without guessing. */
+/** Finds the files of a source, decompresses them, and converts them to UTF-8, so that DuckDB reads them without guessing. */
 import { createReadStream, createWriteStream, existsSync, openSync, readSync, closeSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Transform } from 'node:stream';
@@ -13,12 +13,13 @@ import { createZstdDecompress, zstdLines, zstdRemedy } from './zstd.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
-/** A file, and what its first bytes say of it. */
+/** A file, and the compression that its first bytes show. */
 export interface FoundFile {
   path: string;
   compression: Compression;
 }
 
+/** The absolute paths of the files that a path or glob names, in path order. */
 export async function findFiles(session: DuckSession, path: string, field: string): Promise<string[]> {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) {
     throw new InnerloopError('UNSUPPORTED', 'remote files are not read directly', {
@@ -56,12 +57,12 @@ export async function findFiles(session: DuckSession, path: string, field: strin
   return files.map(String);
 }
 
-/** `[…]` of files for DuckDB's readers. */
+/** A list of files, `[…]`, as DuckDB's readers take it. */
 export function fileList(files: readonly string[]): string {
   return `[${files.map((file) => quoteLiteral(escapeGlob(file))).join(', ')}]`;
 }
 
-/** The first bytes of a file as they lie there. */
+/** The first bytes of a file as they are on disk, still compressed if the file is. */
 export function firstBytes(path: string, count: number): Buffer {
   const bytes = Buffer.alloc(count);
   const descriptor = openSync(path, 'r');
@@ -78,28 +79,28 @@ export function compressionOf(path: string): Compression {
   return a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd ? 'zstd' : 'none';
 }
 
-/** What the file holds, decompressed. */
+/** The decompressed contents of a file as a stream. */
 export async function contents({ path, compression }: FoundFile, field: string): Promise<Readable> {
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   if (compression === 'none') return raw;
   const through = compression === 'gzip' ? createGunzip({ chunkSize: 1 << 18 }) : createZstdDecompress?.();
   if (through !== undefined) return raw.pipe(through.on('close', () => raw.destroy()));
   raw.destroy();
-  throw new InnerloopError('UNSUPPORTED', 'this Node.js cannot take zstd files apart', {
+  throw new InnerloopError('UNSUPPORTED', 'this Node.js cannot decompress zstd files', {
     field,
     value: path,
     expected: zstdRemedy(path),
   });
 }
 
-/** The beginning of what a file holds. */
+/** The beginning of a file's decompressed contents. */
 export interface FirstContents {
   bytes: Buffer;
-  /** Whether the file holds no more. */
+  /** Whether `bytes` is the whole of the contents. */
   complete: boolean;
 }
 
-/** The first `count` bytes that the file holds, decompressed by Node.js. */
+/** The first `count` bytes of a file's contents, decompressed by Node.js. */
 export async function firstContents(file: FoundFile, count: number, field: string): Promise<FirstContents> {
   const parts: Buffer[] = [];
   let length = 0;
@@ -112,7 +113,7 @@ export async function firstContents(file: FoundFile, count: number, field: strin
   return { bytes: Buffer.concat(parts).subarray(0, count), complete: length < count };
 }
 
-/** The first `count` bytes that the file holds, decompressed; of a zstd file its first lines, by DuckDB. */
+/** The first `count` bytes of a file's contents, decompressed; for a zstd file its first 100 lines, which DuckDB reads. */
 export async function head(
   session: DuckSession,
   file: FoundFile,
@@ -147,10 +148,10 @@ export function markedEncoding(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** A decoder that refuses what the encoding does not have. */
+/** A decoder for the encoding that the options name. It throws at bytes that are not valid in the encoding. */
 export function decoderOf(options: FileOptions, field: string): InstanceType<typeof TextDecoder> {
   const name = options.encoding ?? 'utf-8';
-  // The names of Python and of databases that the Encoding Standard does not list.
+  // Python and databases use names that the Encoding Standard does not list, such as latin-1 and cp1252.
   const alias = /^latin-?_?1$/i.test(name)
     ? 'latin1'
     : name.replace(/^cp-?(125\d|866|874)$/i, 'windows-$1').replace(/^(utf)_?(8|16)/i, '$1-$2');
@@ -167,7 +168,7 @@ export function decoderOf(options: FileOptions, field: string): InstanceType<typ
   }
 }
 
-/** Writes the file's text in UTF-8 with line feeds between lines, but for those inside quotes, and returns the new path. */
+/** Writes a copy of the file in UTF-8 in which every line ends in a line feed; line breaks inside quotes stay as they are. */
 export async function transcode(
   session: DuckSession,
   file: FoundFile,
@@ -216,7 +217,7 @@ function badBytes(path: string, encoding: string, end: number, field: string): I
   );
 }
 
-/** Makes `\r\n` and `\r` outside quotes `\n`. */
+/** Replaces `\r\n` and `\r` outside quotes by `\n`. */
 function oneLineEnd(quote: string): Transform {
   let quoted = false;
   let afterReturn = false;
@@ -240,7 +241,7 @@ function oneLineEnd(quote: string): Transform {
   });
 }
 
-/** Writes what a compressed file holds beside the session's other temporary files. */
+/** Writes a decompressed copy of a file to a temporary file of the session. */
 export async function decompress(session: DuckSession, file: FoundFile, field: string): Promise<FoundFile> {
   const path = session.temporaryFile('txt');
   await pipeline(await contents(file, field), createWriteStream(path));

@@ -1,15 +1,19 @@
-/** What the first line of a text says that is neither a header nor a row of a table: the format to name, or that it is no data. */
+/** Recognises first lines of other formats than text tables, and of files that hold no data, and says what to write. */
 import { InnerloopError } from '../foundation/errors.js';
 import { advice } from './table-source.js';
 import type { TextSource, Wanted } from './text-table.js';
 
-/** The mapping of what is mapped to the columns that a format has; nothing where the names are its own already. */
+/** The name of the format's column for each mapped option, such as `user`; empty if the mapped names are right already. */
 type Columns = Readonly<Record<string, string>>;
 
 interface Form {
   is: (line: string) => boolean;
+  /** The beginning of what the error says is expected. */
   what: string;
-  /** @param mapped the option of each column that is mapped, such as `user`, by its name */
+  /**
+   * The options to write for this format.
+   * @param mapped the option that each mapped column name belongs to, such as `user` for the name `userId`
+   */
   lines: (line: string, mapped: ReadonlyMap<string, string>) => Record<string, unknown>;
 }
 
@@ -74,17 +78,17 @@ const FORMS: readonly Form[] = [
   },
   {
     is: (line) => /^@relation\b/i.test(line),
-    what: "a table; of Weka's ARFF, whose own lines begin with @",
+    what: "a table; if this is Weka's ARFF, in which other lines begin with @",
     lines: (_, mapped) => ({ comment: '@', delimiter: ',', header: false, columns: [...mapped.keys()] }),
   },
   {
     is: (line) => RULE.test(line),
-    what: 'the names of the columns first; if a table is drawn in signs',
+    what: 'the names of the columns in the first line; if the table is drawn with + and |',
     lines: () => ({ comment: '+', delimiter: '|' }),
   },
 ];
 
-/** The lines for a format that a first line speaks of. */
+/** What to write if the first line belongs to a format of `FORMS`, or is a comment; undefined if it does not. */
 export function otherFormat(line: string, field: string, { columns }: Wanted): string | undefined {
   const mapped = new Map(columns.map(({ name, field: option }) => [name, option.slice(field.length + 1)]));
   const form = FORMS.find(({ is }) => is(line));
@@ -95,10 +99,10 @@ export function otherFormat(line: string, field: string, { columns }: Wanted): s
   const mark = /^\s*(#|%|\/\/|--)/.exec(line)?.[1];
   return mark === undefined
     ? undefined
-    : `the names of the columns first; if such lines are comments, ${advice(field, { comment: mark })}`;
+    : `the names of the columns in the first line; if such lines are comments, ${advice(field, { comment: mark })}`;
 }
 
-/** What is mapped, by the names that a format has; nothing where all of it is named so. */
+/** The mapped options with the column names of the format; empty if every mapped name is one of the format's already. */
 function remapped(mapped: ReadonlyMap<string, string>, columns: Columns, own: RegExp): Columns {
   if ([...mapped.keys()].every((name) => own.test(name))) return {};
   const options = new Set(mapped.values());
@@ -107,10 +111,10 @@ function remapped(mapped: ReadonlyMap<string, string>, columns: Columns, own: Re
 
 const HISTORIES = { format: 'histories', user: 'user', item: 'item' } as const;
 
-/** The lines for files of a user and its items in each line. */
+/** The options to write for files with a user and their items on each line. */
 export const historyAdvice = (field: string): string => advice(field, HISTORIES);
 
-/** @throws {InnerloopError} INVALID_DATA for what is no table at all */
+/** @throws {InnerloopError} INVALID_DATA for a web page, an SQL dump, or text that is not UTF-8 */
 export function checkText(line: string, { label, field, options }: TextSource): void {
   const fail = (what: string, expected: string) =>
     new InnerloopError('INVALID_DATA', `${label} ${what}`, { field: `${field}.from`, value: line, expected });

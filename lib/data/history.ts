@@ -1,4 +1,4 @@
-/** What a user did before: the items of earlier interactions as a feature of each interaction. */
+/** Histories: the items of a user's earlier interactions as a feature of each interaction. */
 import { checkDataset } from '../foundation/check-data.js';
 import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { Dataset, SequenceColumn } from '../foundation/contract.js';
@@ -13,34 +13,34 @@ export interface HistoryOptions {
   name?: string;
   /** All items strictly before the interaction, or those of its task's support set. Default `before`. */
   of?: 'before' | 'support';
-  /** At most so many items, the most recent ones. Default 20. */
+  /** Keep at most this many items, the most recent ones. Default 20. */
   maxLength?: number;
   /** Leave out interactions with a smaller label. Default: none are left out. */
   minLabel?: number;
 }
 
 /**
- * The dataset with a sequence column in its context: for interaction r of user u at time t,
+ * Returns the dataset with a sequence column in its context. For interaction r of user u at time t it holds
  *
  *     h(r) = the items of u's interactions at times < t (with label ≥ minLabel), oldest first, the last `maxLength` of them
  *
- * Strictly earlier only: interactions of one time do not see each other. Those of different items at one time keep the
- * file's order in later histories. An item that the model does not know is id 0 there, so the order stays whole.
+ * Only strictly earlier interactions count: those at the same time do not see each other, and keep the file's order in later
+ * histories. An item that the model does not know has id 0 and keeps its place in the sequence.
  *
- * `before` knows nothing of support and query: it is what the past was. With tasks of order `time` that no epoch redraws
- * (`redraw: false`) a query row's history holds the support and the query rows before it, as when a user is followed from
- * one interaction to the next. With random queries a support row may come after a query row and see its item, and with
- * `minLabel` learn something of its label: there, use
+ * `of: 'before'` does not depend on the split into support and query. With tasks of order `time` that are not redrawn every epoch
+ * (`redraw: false`), a query row's history holds the support and query rows before it, as when a user is followed from one
+ * interaction to the next. With random queries, a support row may come after a query row: its history then contains that row's
+ * item, and with `minLabel` reveals something of that row's label. In that case use `of: 'support'`:
  *
- *     support:  h(r) = the items of the task's support rows, oldest first; of a support row those at times < t only
+ *     h(r) = the items of the task's support rows, oldest first; for a support row, only those at times < t
  *
- * which holds what the task may know and nothing else. A personal model's history is its support set, in the order given.
+ * which holds only what the task may know. A personal model's history is its support set, in the order given.
  *
  * ```ts
  * const dataset = withHistory(await openDataset(source), { maxLength: 50 });
  * ```
  *
- * One counting sort by user and a sort by time within users that need one: O(n log n), and at most n · maxLength ids.
+ * It takes a counting sort by user and a sort by time within the users that need one: O(n log n) time, at most n · maxLength ids.
  *
  * @throws {InnerloopError} INVALID_OPTION (no time, a name that is taken …), UNKNOWN_OPTION, UNSUPPORTED (over 2³¹ − 1 ids)
  */
@@ -80,7 +80,7 @@ function itemsBefore(
   minLabel: number | undefined,
 ) {
   const groups = groupRows(user, users.rows, undefined);
-  // Kept items of all users one after the other, each user's in time order: a history is a window of this list.
+  // `kept` holds the kept items of all users one after the other, each user's in time order; a history is a window of it.
   const kept = new Int32Array(size);
   const windowEnd = new Int32Array(size);
   const offsets = new Int32Array(size + 1);

@@ -2,7 +2,7 @@ import { InnerloopError } from '../foundation/errors.js';
 import { DEFAULT_NULLS } from './table-source.js';
 import { trimText } from './values.js';
 
-/** Ids as text, without blanks around it: non-empty texts, finite numbers that are exact, or big integers. */
+/** Ids as trimmed texts. An id is a non-empty text, a big integer, or a finite number; an integer must be a safe one. */
 export function idTexts(ids: ArrayLike<unknown>, field: string, nulls: readonly string[] = DEFAULT_NULLS): string[] {
   return presentIdTexts(ids, field, nulls).map((id, row) => {
     if (id !== undefined) return id;
@@ -10,7 +10,7 @@ export function idTexts(ids: ArrayLike<unknown>, field: string, nulls: readonly 
   });
 }
 
-/** The same, undefined where the id is missing: null, NaN, an empty text, or one of `nulls`. */
+/** Ids as trimmed texts; undefined where an id is missing: null, NaN, an empty text, or one of `nulls`. */
 export function presentIdTexts(
   ids: ArrayLike<unknown>,
   field: string,
@@ -38,7 +38,7 @@ function notAnId(value: unknown, row: number, field: string): InnerloopError {
   });
 }
 
-/** The same, each id once: of the rows of a table or a matrix. */
+/** Ids as trimmed texts, for the rows of a table or matrix; throws if an id is missing or there twice. */
 export function uniqueIdTexts(ids: ArrayLike<unknown>, field: string, nulls?: readonly string[]): string[] {
   const texts = idTexts(ids, field, nulls);
   const seen = new Map<string, number>();

@@ -1,4 +1,4 @@
-/** Interactions and features from files, SQL and columns. */
+/** Reads interactions and features from files, SQL or columns in memory into a dataset. */
 export { datasetFromColumns } from './columnar.js';
 export type { ColumnSource } from './columnar.js';
 export { describeDataset } from './describe.js';

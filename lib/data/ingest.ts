@@ -29,13 +29,14 @@ import {
 import type { NumberForm } from './values.js';
 
 export interface CopiedInteractions extends CopiedTable {
-  /** Whether `time_exact` orders times that doubles cannot tell apart. */
+  /** Whether the copy has a column `time_exact`, which orders times that doubles cannot tell apart. */
   isExact: boolean;
 }
 
 /**
- * Copies the interactions: `user`, `item` (VARCHAR as it is written, or the source's integer type), `label`, `time`, `count`,
- * `weight` (DOUBLE), `f0` … (features). Checks every value but the ids, which are checked where each is looked at once.
+ * Copies the interactions into DuckDB: `user`, `item` (VARCHAR as written, or the source's integer type), `label`, `time`, `count`,
+ * `weight` (DOUBLE), and `f0`, `f1`, … for the features. Checks every value except the ids, which are checked later, once for each
+ * distinct id.
  */
 export async function ingestInteractions(
   session: DuckSession,
@@ -51,8 +52,8 @@ export async function ingestInteractions(
   const key = (name: string, field: string): string => {
     const { sql, type } = columnOf(relation, name, field);
     checkId(relation, name, type, field, session.notes);
-    // Integers stay integers until the distinct ones are turned to text: hashing a million numbers takes a third of the
-    // time of hashing their digits.
+    // Integers stay integers until the distinct ones become text: hashing numbers takes a third of the time of hashing
+    // their digits.
     return isInteger(type) ? sql : asText(sql, type);
   };
   const user = key(source.user, 'interactions.user');
@@ -92,7 +93,7 @@ export async function ingestInteractions(
       table = await copy(session, 'interactions', relation, expressions, selected(form, false, false));
     }
     if (missingLabel !== 'drop') await checkPresent(session, table, 'label', label.column, 'interactions.label');
-    // A label has to be finite in the core's float32 too.
+    // A label must also be finite as float32, which the core computes with.
     await checkNumbers(session, table, 'NOT (abs(label) <= 3.4028234663852886e38)', label.column, 'interactions.label');
     await noteRounded(session, table, 'label', label.column, 'interactions.label');
   }
@@ -192,7 +193,7 @@ export async function ingestEntities(
   return table;
 }
 
-/** The feature table of entities that only files of features name: `id` (VARCHAR, each once). */
+/** Creates the table of the ids that files of features bring along: `id` (VARCHAR, each once). */
 export async function ingestIds(
   session: DuckSession,
   lists: readonly (readonly string[])[],
@@ -225,7 +226,7 @@ async function openTime(session: DuckSession, relation: Relation, name: string):
   return timeExpression(sql, type, field, relation.rules, first as string | undefined);
 }
 
-/** Checks the times, and tells whether doubles may not tell all of them apart. */
+/** Checks the times; true if some of them may differ by less than doubles can hold. */
 async function checkTimes(
   session: DuckSession,
   table: CopiedTable,
@@ -252,13 +253,14 @@ async function checkTimes(
   return fine === true;
 }
 
-/** Whether some numbers are missing or none: what the quick expressions cannot tell apart. */
+/** Whether some values are missing or not numbers. The quick expressions do not tell the two apart, so the exact ones must run. */
 async function hasGaps(session: DuckSession, table: CopiedTable, columns: readonly string[]): Promise<boolean> {
   const test = columns.map((name) => `${name} IS NULL OR isnan(${name})`).join(' OR ');
   const [found] = await session.row(`SELECT coalesce(bool_or(${test}), false) FROM ${table.name}`, 'interactions');
   return found === true;
 }
 
+/** Copies columns and features of a relation into the DuckDB table `raw_<name>`. */
 async function copy(
   session: DuckSession,
   name: string,

@@ -1,4 +1,4 @@
-/** What training rows say of an item, as columns of the items that models read as inputs. */
+/** Statistics of each item's training rows, as columns that models read as inputs. */
 import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
 import type { Dataset } from '../foundation/contract.js';
 import { denseColumns } from './columns.js';
@@ -7,9 +7,10 @@ import { denseColumns } from './columns.js';
 export const ITEM_STATISTICS = ['item.popularity', 'item.mean', 'item.spread'] as const;
 
 /**
- * Adds three standardised columns to the items of a dataset, for inputs of these names: `item.popularity`, ln(1 + n) of the n rows of
- * an item; `item.mean`, the mean of their labels; `item.spread`, their standard deviation (over n, of two rows or more). What an
- * item has no rows for is missing: it is read as the mean of all items. Columns of these names are replaced.
+ * Adds three standardised columns to the items of a dataset, to be named as inputs. For an item with n rows, `item.popularity` is
+ * ln(1 + n), `item.mean` the mean of the labels, and `item.spread` their population standard deviation. The mean is missing for an
+ * item without rows and the spread for one with fewer than two; a missing value is read as the mean over all items. Existing
+ * columns of these names are replaced.
  *
  * ```ts
  * const split = splitTasks(dataset, options);
@@ -17,7 +18,7 @@ export const ITEM_STATISTICS = ['item.popularity', 'item.mean', 'item.spread'] a
  * const inputs = describeInputs(dataset, [{ name: 'item', dim: 8 }, { name: 'item.popularity' }], split.trainRows);
  * ```
  *
- * @param rows interactions that training may see: those of test users would tell what is asked
+ * @param rows interactions that training may see; rows of test users would leak the labels to be predicted
  * @throws {InnerloopError} INVALID_OPTION
  */
 export function addItemStatistics(dataset: Dataset, rows: Int32Array): void {
@@ -35,7 +36,7 @@ export function addItemStatistics(dataset: Dataset, rows: Int32Array): void {
     counts.map((n, i) => (n === 0 ? NaN : sums[i] / n)),
     counts.map((n, i) => (n < 2 ? NaN : Math.sqrt(squares[i] / n))),
   ];
-  // Row 0 is no item.
+  // Row 0 stands for no item.
   for (const column of values) column[0] = NaN;
   const options = { normalize: false, standardize: true, present: false };
   const added = ITEM_STATISTICS.flatMap((name, k) => denseColumns(name, 1, values[k], options, name, 1, []));

@@ -1,11 +1,11 @@
-/** The k-core: users and items that have enough interactions with each other (Seidman, "Network structure and minimum degree", 1983). */
+/** The k-core: users and items with enough interactions (Seidman, "Network structure and minimum degree", 1983). */
 import type { Dataset, FeatureTable } from '../foundation/contract.js';
 import type { RawInteractions } from './assemble.js';
 import { gatherColumn } from './columns.js';
 import type { DataRules } from './source.js';
 import { createVocabulary } from './vocabulary.js';
 
-/** Clears `keep` for interactions of users and items with too few, until none is left that has. */
+/** Clears `keep` for interactions of users or items with too few interactions, until every user and item left has enough. */
 export function keepCore(
   { user, item, users, items }: RawInteractions,
   keep: Uint8Array,
@@ -40,7 +40,7 @@ export function keepCore(
     );
 }
 
-/** The dataset without users and items that have no interaction: what is not in the core is not in the catalogue. */
+/** The dataset without users and items that have no interaction, so that only items of the core can be recommended. */
 export function withoutUnused(dataset: Dataset): Dataset {
   const users = used(dataset.users, dataset.user);
   const items = used(dataset.items, dataset.item);

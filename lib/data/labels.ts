@@ -1,4 +1,4 @@
-/** Labels that are texts: true and false are read, everything else is answered with the lines to write. */
+/** Labels that are texts: true and false become 1 and 0; for any other text an error says which options to write. */
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
 import type { CopiedTable } from './copied.js';
@@ -51,8 +51,8 @@ const NO = [
 const NUMBER = String.raw`[-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)`;
 
 /**
- * How the labels of a copied table are to be read where some are no numbers: undefined where all are.
- * @throws {InnerloopError} INVALID_DATA with the first such row, and the lines to write
+ * The form in which a copied table's labels must be read again: undefined if all are numbers, else the form of true and false.
+ * @throws {InnerloopError} INVALID_DATA with the first row whose label is not a finite number, and the options to write
  */
 export async function labelForm(
   session: DuckSession,
@@ -68,7 +68,7 @@ export async function labelForm(
   );
   if (typeof row !== 'number') return undefined;
   const text = trimmed(asText(sql, type));
-  // Positions of rows in the copy are those in the source.
+  // Row n of the copy is row n of the source, so the source's texts are found by row number.
   const numbered = `(SELECT ${text} AS value, row_number() OVER () - 1 AS place FROM ${table.relation.sql})`;
   const [texts = [], counts = []] = await session.columns(
     `SELECT value, count(*)::DOUBLE FROM ${numbered} s JOIN ${table.name} t ON t.rowid = s.place WHERE isinf(t.label) GROUP BY value ORDER BY count(*) DESC, value LIMIT 1001`,
@@ -118,7 +118,7 @@ function suggest(
     return write({ unit: share.trim() });
   const units = values.map((value) => new RegExp(`^(?:(\\D*?)\\s*${NUMBER}|${NUMBER}\\s*(\\D*))$`).exec(value));
   const names = [...new Set(units.map((unit) => (unit?.[1] ?? unit?.[2] ?? '').trim()).filter((name) => name !== ''))];
-  // Fractions, signs and parts of dates belong to the number.
+  // A unit is made of letters, currency signs or symbols; other marks, as in fractions and dates, belong to the value.
   const isUnit = (name: string): boolean => /^[\p{L}\p{Sc}\p{So}%. ]+$/u.test(name);
   if (units.every((unit) => unit !== null) && names.length > 0 && names.length <= 5 && names.every(isUnit))
     return write({
@@ -136,7 +136,7 @@ function suggest(
   return asMissing(values, counts, field);
 }
 
-/** The number of a text that shows one: stars, and digits in other signs than those of ASCII. */
+/** The number that a text shows in stars or in digits beyond ASCII; undefined if it shows none. */
 function shownNumber(value: string): number | undefined {
   const stars = /^([★⭐✭])\ufe0f?(?:\1\ufe0f?)*(½?)[☆✩]*$/u.exec(value);
   if (stars !== null) return (value.match(/[★⭐✭]/gu) ?? []).length + (stars[2] === '' ? 0 : 0.5);
@@ -144,9 +144,9 @@ function shownNumber(value: string): number | undefined {
   return value === '' || !Number.isFinite(plain) ? undefined : plain;
 }
 
-/** The lines to leave out rows with labels that are no numbers. */
+/** The options to write to leave out rows whose labels are not finite numbers. */
 function asMissing(values: readonly string[], counts: readonly number[], field: string): string {
   const rare = values.slice(0, 5);
   const many = counts.length > 1000 ? 'over 1,000 texts' : `${values.length} ${values.length === 1 ? 'text' : 'texts'}`;
-  return `${many} are none; if they stand for a missing label, ${advice(field, { nulls: [...DEFAULT_NULLS, ...rare] })} and ${advice('the data', { missingLabel: 'drop' })}`;
+  return `${many} ${counts.length === 1 ? 'is not a finite number; if it stands' : 'are not finite numbers; if they stand'} for a missing label, ${advice(field, { nulls: [...DEFAULT_NULLS, ...rare] })} and ${advice('the data', { missingLabel: 'drop' })}`;
 }

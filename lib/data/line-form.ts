@@ -1,4 +1,4 @@
-/** What the whole of a text file says of its lines: how they end, and whether quotes open and close. */
+/** Scans a whole text file for how its lines end and whether every quote that opens is closed. */
 import { InnerloopError, show } from '../foundation/errors.js';
 import { contents } from './files.js';
 import type { FoundFile } from './files.js';
@@ -6,7 +6,7 @@ import { advice } from './table-source.js';
 import type { Dialect } from './text-table.js';
 
 export interface LineForm {
-  /** Some line breaks lie inside quotes: the parts of the file cannot be read side by side. */
+  /** Some line breaks lie inside quotes, so the file cannot be split and read in parallel. */
   breaksInQuotes: boolean;
   /** Lines end in more than one way. */
   mixedEnds: boolean;
@@ -21,10 +21,10 @@ const HASH = 35;
 const NONE = -1;
 
 /**
- * Reads the whole file once. Parts without quotes and carriage returns, as most are, cost no more than searches for a byte. A
- * quote opens a field only where the field begins, so that `5" disc` is text.
+ * Reads the whole file once. A chunk without quotes and carriage returns, which most are, costs only a few searches for a byte. A
+ * quote opens a field only where the field begins, so that the quote in `5" disc` is text.
  *
- * @throws {InnerloopError} INVALID_DATA where a quote is never closed: the rest of the file would be one field
+ * @throws {InnerloopError} INVALID_DATA if a quote is never closed, which would make the rest of the file one field
  */
 export async function lineForm(file: FoundFile, dialect: Dialect, field: string): Promise<LineForm> {
   const codeOf = (text: string): number => (text === '' ? NONE : Buffer.from(text).at(-1)!);

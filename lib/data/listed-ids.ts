@@ -1,18 +1,19 @@
-/** Ids that look like lists of ids in one cell: they are read as they stand, and said. */
+/** Ids that look like lists of ids in one cell: each is read as one id, and a note says how to split them. */
 import { show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
 import { advice, FILE_KEYS } from './table-source.js';
 import type { TableSource } from './table-source.js';
 
-/** What separates the ids of a list. */
+/** The separators that lists of ids are looked for with. */
 const SEPARATORS = ['|', ';', ',', ' '] as const;
 const BRACKETS = /^\s*[[({].*[\])}]\s*$/s;
 
 /**
- * A note where most of the ids look like several. Words have blanks between them too: between blanks every part has to have a
- * digit, unless hardly a user has more than one row, as where each line is a user and all of its items.
+ * Adds a note if at least half of the ids look like lists. A blank may also separate the words of a title: so every part between
+ * blanks must have a digit, unless most users have a single row, as in files in which each line is a user and all of their items.
  *
- * @param ids each once @param isOneRow whether users have one row each, by and large
+ * @param ids the distinct ids
+ * @param isOneRow whether most users have a single row
  */
 export function remarkListedIds(
   name: 'user' | 'item',
@@ -27,7 +28,7 @@ export function remarkListedIds(
   const list = found.isBracketed
     ? `regexp_extract_all(${id}, '[^][(){}'' ,"]+')`
     : `string_split(${id}, ${quoteLiteral(found.separator)})`;
-  // What says how the file is read says nothing about SQL over it.
+  // The options that say how a file is read do not apply to SQL over it, so the advice can name the file only without them.
   const isPlain = source.from !== undefined && FILE_KEYS.every((key) => source[key] === undefined);
   const remedy = isPlain
     ? `${advice('interactions', { sql: `SELECT * REPLACE (unnest(${list}) AS ${id}) FROM ${quoteLiteral(source.from)}` })} in place of from`

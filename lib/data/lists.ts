@@ -1,4 +1,4 @@
-/** Bags held in text: what all of a column's values say about how their entries are written. */
+/** Splits bags that are written as text, in the way that all values of the column bear out. */
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
@@ -7,17 +7,17 @@ import type { FeatureExpression } from './features.js';
 import { literalText, parseLiteral } from './formats/python.js';
 import type { Literal } from './formats/python.js';
 
-/** Separators that are looked for where the one that was asked for is in no value. */
+/** Separators to suggest if no value contains the one that was asked for. */
 const OTHERS = ['\n', '; ', ';', ', ', ',', ' | ', '|', ' / ', '/', '\t', '::', ' - ', '&', ' '];
 
-/** What gives a column of texts as lists. */
+/** The SQL that turns a column of texts into lists. */
 export interface ListSelect {
   /** An expression of type VARCHAR[]. */
   expression: string;
   from: string;
 }
 
-/** The lists of a column of texts of `table`. */
+/** Makes the SQL that turns column `value` of `table` into lists, and notes what was read and what may be meant. */
 export async function splitLists(
   session: DuckSession,
   table: string,
@@ -29,7 +29,7 @@ export async function splitLists(
   const separator = feature.separator ?? own ?? DEFAULT_SEPARATOR;
   const split = `string_split(${value}, ${quoteLiteral(separator)})`;
   const plain = { expression: split, from: table };
-  // Also in quotes of its own, as tables are written that were text twice.
+  // A list may also be in quotes, as in tables that were quoted twice.
   const bracketed = `regexp_full_match(${value}, '"?(set|frozenset)?[\\[({].*[\\])}]"?', 's')`;
   const [texts, lists, separated] = (
     await session.row(
@@ -68,7 +68,7 @@ export async function splitLists(
   return plain;
 }
 
-/** A table `list_text`, `list_entries` of the values in brackets; undefined if they are none of Python or JSON. */
+/** Creates a table of the values in brackets (`list_text`) and their entries (`list_entries`); undefined if any is not a list. */
 async function parseLists(
   session: DuckSession,
   table: string,
@@ -85,17 +85,21 @@ async function parseLists(
   for (const text of texts as string[]) {
     const literal = parseList(text);
     const list = literal instanceof Map && literal.size === 0 ? [] : Array.isArray(literal) ? literal : undefined;
-    // Round brackets around words are words in brackets.
+    // Brackets around text that is not a list, such as `(live)`, are part of the text.
     if (list === undefined) return undefined;
     entries[text] = [];
     for (const entry of list) {
       const found = entryText(entry);
       if (found === undefined)
-        throw new InnerloopError('INVALID_DATA', 'a list whose entries are neither texts nor numbers nor have a name', {
-          field,
-          value: text,
-          expected: 'lists of texts; of objects, those with a name, or features[…].sql that makes a list of texts',
-        });
+        throw new InnerloopError(
+          'INVALID_DATA',
+          'a list whose entries are neither texts nor numbers nor objects with a name',
+          {
+            field,
+            value: text,
+            expected: 'lists of texts; of objects, those with a name, or features[…].sql that makes a list of texts',
+          },
+        );
       key = found.key ?? key;
       if (found.text !== null) entries[text].push(found.text);
     }
@@ -109,7 +113,7 @@ async function parseLists(
   return { table: name, key };
 }
 
-/** A list as Python and JSON write it, also as a set, in quotes, by NumPy without commas, and by PostgreSQL without quotes. */
+/** Parses a list of Python or JSON, also as a set, in quotes, without commas (NumPy), or in braces without quotes (PostgreSQL). */
 function parseList(text: string): Literal | undefined {
   const bare = text
     .replace(/^"([^]*)"$/, (_, inner: string) => inner.replaceAll('""', '"'))
@@ -123,7 +127,7 @@ function parseList(text: string): Literal | undefined {
   ).filter((entry) => entry !== '');
 }
 
-/** The text of one entry: itself, or the name that an object has. */
+/** The text of one entry: the entry itself, or for an object the value of its first key that holds a name, and that key. */
 function entryText(entry: Literal): { text: string | null; key?: string } | undefined {
   const text = literalText(entry);
   if (text !== undefined) return { text };

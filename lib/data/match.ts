@@ -1,4 +1,4 @@
-/** Ids of the interactions that only look different in the table of users or items: 3.0 and 3, 0001 and 1, ABC and abc. */
+/** Finds ids that the interactions and the table of users or items spell differently: 3.0 and 3, 0001 and 1, ABC and abc. */
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
@@ -6,7 +6,7 @@ import { textual } from './relation.js';
 import type { Relation } from './relation.js';
 import { advice } from './table-source.js';
 
-/** What writers do to ids, and how it is undone. The patterns need no backslash, so that they can be pasted anywhere. */
+/** Ways in which programs change ids when they write them, and the SQL that undoes each. */
 const FORMS = [
   {
     undo: (id: string) => `regexp_replace(${id}, '[.]0+$', '')`,
@@ -19,7 +19,7 @@ const FORMS = [
   { undo: (id: string) => `lower(${id})`, isChanged: (id: string) => `${id} <> lower(${id})` },
 ] as const;
 
-/** Says how many ids are in the table in another spelling alone. Nothing is taken to be the same: 007 and 7 may be two. */
+/** Notes how many ids are in the table only in another spelling. They are not merged: 007 and 7 may be two ids. */
 async function remarkSpellings(
   session: DuckSession,
   name: 'user' | 'item',
@@ -34,12 +34,12 @@ async function remarkSpellings(
     );
     if (Number(count) > 0)
       notes.push(
-        `${Number(count)} ${name}s of the interactions are in the ${name} table in another spelling alone, such as ${show(value)} there as ${show(id)}: their features are missing`,
+        `${Number(count)} ${name}s of the interactions are in the ${name} table only in another spelling, such as ${show(value)} there as ${show(id)}: their features are missing`,
       );
   }
 }
 
-/** @throws {InnerloopError} INVALID_DATA if no id of the interactions is in the table, and one of these forms is why */
+/** @throws {InnerloopError} INVALID_DATA if no id of the interactions is in the table, and some would be in another spelling */
 export async function checkMatch(
   session: DuckSession,
   name: 'user' | 'item',

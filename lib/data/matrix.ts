@@ -12,7 +12,7 @@ import { textExpression } from './values.js';
 
 const isSafetensors = (path: string): boolean => extname(path).toLowerCase() === '.safetensors';
 
-/** The matrix of a feature's file. Its numbers are checked when they are placed. */
+/** Reads the matrix of a feature's file. Its numbers are checked later, when `placeMatrix` copies them. */
 export async function readMatrix(
   baseDirectory: string,
   { file, tensor, size, field }: ResolvedFeature,
@@ -33,7 +33,7 @@ export async function readMatrix(
   return { rows: shape[0], size: shape[1], data };
 }
 
-/** The ids of a matrix's rows, as text. */
+/** The ids of a matrix's rows as texts, in the order of the rows. */
 export async function readIds(
   session: DuckSession,
   { file, field }: ResolvedFeature,
@@ -102,7 +102,7 @@ async function readBytes(baseDirectory: string, path: string, field: string): Pr
   try {
     return await readWhole(resolve(baseDirectory, path));
   } catch (error) {
-    // The option is the field of every other error about a source, so it is here.
+    // The error is thrown again with the option as its field, like every other error about a source.
     if (!(error instanceof InnerloopError)) throw error;
     throw new InnerloopError(error.code, `cannot read ${resolve(baseDirectory, path)}`, {
       field,

@@ -1,4 +1,4 @@
-/** What kind of files a source has, and the files in a form that DuckDB reads. */
+/** Finds out the format of a source's files and brings them into a form that DuckDB reads. */
 import { InnerloopError } from '../foundation/errors.js';
 import type { DuckSession } from './duckdb.js';
 import { compressionOf, findFiles, firstBytes, head, markedEncoding, transcode } from './files.js';
@@ -11,19 +11,19 @@ import type { FileFormat, FileOptions, TableSource } from './table-source.js';
 import { extensionOf } from './text-table.js';
 import { hasZstd, zstdText } from './zstd.js';
 
-/** Files that are text tables, JSON or Parquet, with the options that still apply to them. */
+/** Files of text tables, JSON or Parquet, with the options that still apply to them. */
 export interface FoundFiles {
   format: 'csv' | 'json' | 'parquet';
   files: FoundFile[];
   options: FileOptions;
 }
-/** A table of a database. */
+/** A table of a database, which `sql` selects from. */
 export interface FoundTable {
   format: 'table';
   sql: string;
 }
 
-/** Formats by the end of a file's name. All others are text tables, unless their first bytes say otherwise. */
+/** Formats by file extension. Other files are text tables, unless their first bytes say otherwise. */
 const BY_NAME: Readonly<Record<string, FileFormat>> = {
   parquet: 'parquet',
   pq: 'parquet',
@@ -71,7 +71,7 @@ export async function openFiles(
   }
   const format = known ?? (await formatByContents(session, files[0], where));
   if (format === 'sqlite' || format === 'xlsx') return databaseTable(session, format, files[0].path, options, field);
-  if (format === 'postgres') throw new Error('a database is no file');
+  if (format === 'postgres') throw new Error('PostgreSQL has no files');
   if (format === 'parquet') {
     if (files.some(({ compression }) => compression !== 'none'))
       throw new InnerloopError('UNSUPPORTED', 'a Parquet file is compressed inside, not as a whole', {
@@ -80,7 +80,7 @@ export async function openFiles(
         expected: 'the .parquet file itself (gunzip)',
       });
     if (!firstBytes(files[0].path, 4).equals(Buffer.from('PAR1')))
-      throw new InnerloopError('INVALID_DATA', `${source.from} is called Parquet and is none`, {
+      throw new InnerloopError('INVALID_DATA', `${source.from} is named as a Parquet file and is not one`, {
         field: where,
         value: firstBytes(files[0].path, 40).toString('latin1'),
         expected: `a Parquet file, or what it is: ${advice(field, { format: await formatByContents(session, files[0], where) })}`,
@@ -93,7 +93,7 @@ export async function openFiles(
   if (format === 'csv') return { format, files: text, options };
   if (format === 'json') {
     const start = (await head(session, text[0], 4096, where)).bytes.toString('utf8').trimStart();
-    // Neither quotes of this kind nor a `u` before them exist in JSON.
+    // JSON has neither single quotes nor a `u` before a quote; Python has both.
     if (!/^\[?\s*\{\s*u?'/.test(start)) return { format, files: text, options };
     session.notes.push(`${where}: ${source.from} holds Python dictionaries, not JSON, and was read as such`);
     return CONVERTERS.python(session, text, options, field);
@@ -105,7 +105,7 @@ function isZip(path: string): boolean {
   return firstBytes(path, 4).equals(Buffer.from('PK\x03\x04', 'latin1'));
 }
 
-/** A zstd file that this Node.js cannot take apart, by DuckDB; one of another encoding than UTF-8 it cannot either. */
+/** A zstd file that this Node.js cannot decompress, decompressed by DuckDB if it is UTF-8; any other file as it is. */
 async function unpacked(
   session: DuckSession,
   file: FoundFile,
@@ -117,6 +117,7 @@ async function unpacked(
   return { path, compression: 'none' };
 }
 
+/** The file itself if it is UTF-8, else a copy of it in UTF-8. */
 async function inUtf8(
   session: DuckSession,
   file: FoundFile,
@@ -127,7 +128,7 @@ async function inUtf8(
   const { bytes } = await head(session, file, 4, `${field}.from`);
   const encoding = options.encoding ?? markedEncoding(bytes);
   if (encoding === undefined || /^utf-?8$/i.test(encoding)) {
-    // DuckDB takes a byte order mark before JSON for a part of it; decoding leaves it out.
+    // DuckDB reads a byte order mark as a part of the JSON; decoding the file removes it.
     const isMarked = isJson && bytes[0] === 0xef && bytes[1] === 0xbb;
     return isMarked ? transcode(session, file, { encoding: 'utf-8', quote: '' }, field) : file;
   }
@@ -167,6 +168,7 @@ async function formatByContents(session: DuckSession, file: FoundFile, field: st
   return /^\s*(\{\s*["'}]|\[\s*[{\]])/.test(start.replace(/^\xef\xbb\xbf/, '')) ? 'json' : 'csv';
 }
 
+/** Binary formats that are not read: the bytes that they begin with, their name, and what to give in their place. */
 const BINARY: readonly [string, string, string][] = [
   ['BZh', 'bzip2', 'the file decompressed (bunzip2)'],
   ['7z\xbc\xaf', '7-Zip', 'the files that it holds'],

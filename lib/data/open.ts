@@ -28,7 +28,7 @@ import { createVocabulary } from './vocabulary.js';
 export interface OpenOptions {
   /** Folder that relative paths start from, in `from` and in SQL. Default: the process's working directory. */
   baseDirectory?: string;
-  /** DuckDB's threads. Default: all cores. The dataset does not depend on it. */
+  /** Threads that DuckDB may use; the dataset does not depend on it. Default: all cores. */
   threads?: number;
   /** Stops the reading; the promise rejects with code ABORTED. */
   signal?: AbortSignal;
@@ -37,10 +37,10 @@ export interface OpenOptions {
 /**
  * Reads interactions, and optionally features of users and items, through DuckDB into typed columns.
  *
- * Ids are text (leading zeros survive). Vocabularies are in one order: by value if all texts are integers, else by code
- * point; id 0 is "missing or unknown". Users and items of either table are kept: those without features have all of
- * them missing, those without interactions can still be recommended. Interactions keep the order of the file. The same
- * source gives the same bytes in every run.
+ * Ids are texts, so leading zeros are kept. Vocabularies are sorted by value if all texts are integers, else by code point; id 0
+ * stands for "missing or unknown". Users and items of the interactions and of the feature tables are all kept: a user or item that
+ * is in no feature table has all features missing, and an item without interactions can still be recommended. Interactions keep the
+ * order of the file. The same source gives the same bytes in every run.
  *
  * ```ts
  * const dataset = await openDataset({
@@ -104,7 +104,7 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
           : `, r.${name}`,
     )
     .join('');
-  // The joins may reorder rows; every row carries its position and is written there. Rows without an id stay 0.
+  // The joins may reorder rows, so every row carries its position and is written there. Rows without an id keep id 0.
   await session.transfer(
     `SELECT r.rowid::INTEGER, u.id, i.id, coalesce(r.label, 'nan')::FLOAT${casts}
      FROM raw_interactions r JOIN user_ids u ON u.key = r.user JOIN item_ids i ON i.key = r.item`,
@@ -130,14 +130,14 @@ async function read(session: DuckSession, source: DataSource): Promise<Dataset> 
   const dataset = assemble(raw, { ...source, hasLabel: mapped !== undefined }, notes);
   if (mapped !== undefined) remarkLabels(dataset, interactions.relation.rules.nulls);
   if (timeFormat === undefined) remarkTimes(dataset);
-  // Users with more than a row each have one for each item.
+  // If most users have a single row, a cell of the item column may hold all of a user's items.
   const isOneRow = rows < 1.5 * (users.rows - 1);
   for (const [name, { keys }] of [['user', users] as const, ['item', items] as const])
     remarkListedIds(name, keys.values.slice(1), isOneRow, source.interactions, notes);
   return withHistories(dataset, features);
 }
 
-/** The name of the column of parts among the features, which no feature can have. */
+/** The internal name under which the column of parts is read as a feature; the leading NUL keeps it apart from other names. */
 const PART = '\0part';
 
 function partFeature(column: string): ResolvedFeature {
@@ -155,7 +155,7 @@ function checkParts(parts: CategoricalColumn, column: string): void {
   });
 }
 
-/** Times that doubles round are moved apart, so that the order of the file's digits stays. */
+/** Moves times apart that doubles round to the same value, so that the order of the file's digits is kept. */
 async function orderTimes(
   session: DuckSession,
   time: Float64Array,
@@ -175,7 +175,7 @@ async function orderTimes(
   const what = 'times have more digits than a double holds';
   notes.push(
     moved === 0
-      ? `interactions.time: ${what}; no two of them became one`
+      ? `interactions.time: ${what}; no two of them became equal`
       : `interactions.time: ${what}; ${moved} were moved up by the least that keeps their order${areNanoseconds ? '' : `. For nanoseconds since 1970, ${advice('interactions', { timeFormat: 'ns' })}`}`,
   );
 }
@@ -214,7 +214,7 @@ function withHistories(dataset: Dataset, features: readonly ResolvedFeature[]): 
 const isInFile = ({ file }: ResolvedFeature): boolean => file !== undefined;
 const isInTable = (feature: ResolvedFeature): boolean => !isInFile(feature) && feature.kind !== 'sequence';
 
-/** The columns of all features, in the order in which they were asked for. */
+/** The columns of all features, in the order in which the source names the features. */
 function ordered(features: readonly ResolvedFeature[], columns: ReadonlyMap<string, Column[]>): Column[] {
   return features.flatMap(({ name }) => columns.get(name) ?? []);
 }
@@ -243,7 +243,7 @@ async function readEntities(
 
   const dictionary = `${name}_dictionary`;
   const keysTable = `${name}_keys`;
-  // Each spelling is looked at once: blanks around it are cut off, and markers of missing values are none.
+  // Each distinct spelling is read once: blanks around it are trimmed, and texts that stand for a missing value become null.
   const text = presentText('CAST(key AS VARCHAR)', relation.rules);
   await session.run(
     `CREATE TEMP TABLE ${keysTable} AS SELECT key, ${text} AS value FROM (SELECT DISTINCT ${name} AS key FROM raw_interactions)`,
@@ -290,7 +290,7 @@ async function readEntities(
     return positions;
   };
   for (const feature of features.filter(isInFile)) {
-    // Id 0 is no entity: features of ids that no table has stay out.
+    // Row 0 stands for "unknown" and takes no features: rows whose id is in no table get position -1 and are left out.
     const byId = () => Promise.resolve(Int32Array.from(ids.get(feature)!, (id) => keys.idOf(id) || -1));
     columns.set(feature.name, await readFile(session, feature, ids.has(feature) ? byId : inOrder, rows, 1, notes));
   }
@@ -299,7 +299,10 @@ async function readEntities(
   return { rows, keys, columns: ordered(features, columns), named };
 }
 
-/** @param positions the row of the dataset's table that each row of the file becomes */
+/**
+ * Reads a feature from its matrix file.
+ * @param positions gives the row of the dataset's table that each row of the file becomes
+ */
 async function readFile(
   session: DuckSession,
   feature: ResolvedFeature,

@@ -1,13 +1,13 @@
-/** What the parts of a prescribed split are called, and what each name means. */
+/** Interprets the names of the parts of a prescribed split. */
 import type { CategoricalColumn } from '../foundation/contract.js';
 import { InnerloopError, show } from '../foundation/errors.js';
 
 export type SetName = 'train' | 'validation' | 'test';
 export type Role = 'support' | 'query';
 export interface Part {
-  /** The set of tasks that its rows are in; undefined where the column says support and query alone. */
+  /** The set of tasks that its rows are in; undefined if the column names only support and query. */
   set: SetName | undefined;
-  /** Undefined where the column says train and test alone. */
+  /** Whether its rows are support or query rows of their tasks; undefined if the column names only sets. */
   role: Role | undefined;
 }
 
@@ -31,8 +31,8 @@ function partOf(name: string): Part | undefined {
 }
 
 /**
- * What each id of a column of parts means; id 0 is no part.
- * @throws {InnerloopError} INVALID_DATA for names that say nothing, and for a column of which some names say a set and some a role
+ * The part that each id of a column of parts stands for; id 0 stands for no part.
+ * @throws {InnerloopError} INVALID_DATA for unknown names, and if only some of the names state a set, or only some a role
  */
 export function partsOf({ vocabulary }: Pick<CategoricalColumn, 'vocabulary'>): Part[] {
   const names = vocabulary.values.slice(1);
@@ -42,7 +42,7 @@ export function partsOf({ vocabulary }: Pick<CategoricalColumn, 'vocabulary'>): 
     new InnerloopError('INVALID_DATA', what, { field: 'interactions.part', value: names, expected });
   const parts = names.map((name) => {
     const part = partOf(name);
-    if (part === undefined) throw fail(`the part ${show(name)} is of no known name`);
+    if (part === undefined) throw fail(`the part ${show(name)} has no known name`);
     return part;
   });
   for (const key of ['set', 'role'] as const) {

@@ -1,4 +1,4 @@
-/** What tables hold, column by column, before anything is mapped: over all their rows, never over a sample. */
+/** Profiles the columns of tables before any is mapped, over all rows and never over a sample. */
 import { resolve } from 'node:path';
 import { DuckSession, quoteIdentifier, quoteLiteral } from './duckdb.js';
 import { openRelation, reading } from './relation.js';
@@ -10,22 +10,24 @@ export interface PeekedColumn {
   /** Rows with a value. */
   present: number;
   distinct: number;
-  /** Whether every value is a number; an integer; a date or a time. */
+  /** Whether every value is a number. */
   isNumber: boolean;
+  /** Whether every value is an integer. */
   isInteger: boolean;
+  /** Whether every value is a date or time, and not every one a number. */
   isTime: boolean;
-  /** Of numbers. */
+  /** The smallest and the largest number among the values. */
   min: number | null;
   max: number | null;
-  /** Values that hold the separators of lists. */
+  /** How many values contain each of the separators of lists. */
   separated: Readonly<Record<(typeof SEPARATORS)[number], number>>;
-  /** Values in brackets. */
+  /** How many values are in brackets. */
   bracketed: number;
-  /** Characters of a value, on average. */
+  /** The mean number of characters in a value. */
   length: number;
-  /** Values that are the column's own name. */
+  /** How many values equal the column's own name. */
   likeName: number;
-  /** The first values. */
+  /** The first three values. */
   examples: string[];
 }
 export interface PeekedTable {
@@ -37,11 +39,11 @@ export interface PeekedTable {
 
 const SEPARATORS = ['|', ';', ','] as const;
 
-/** Tables that are open beside each other. @internal */
+/** A session that profiles several tables and compares their columns. @internal */
 export interface Peeking {
-  /** @param field of the option that names the table, for messages */
+  /** @param field path of the option that names the table, for error messages */
   peek(source: TableSource, field: string): Promise<PeekedTable>;
-  /** The share of the values of one column, each counted once, that another one has. */
+  /** The share of the distinct values of one column that are also in another. */
   overlap(of: PeekedTable, column: string, other: PeekedTable, otherColumn: string): Promise<number>;
   close(): void;
 }

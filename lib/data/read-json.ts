@@ -1,4 +1,4 @@
-/** JSON: an array of objects, or one object a line. What is mapped to ids, labels and times keeps its spelling. */
+/** Reads JSON: an array of objects, or one object a line. Values mapped to ids, labels and times keep their spelling. */
 import { createWriteStream, statSync } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,9 +12,9 @@ import { advice } from './table-source.js';
 import { resolveName } from './text-table.js';
 import type { Wanted } from './text-table.js';
 
-/** What DuckDB takes some texts for, and would write back in another form. */
+/** Types that DuckDB infers for some texts and would write back in another spelling. */
 const RESPELT = /\b(DATE|TIME|TIMESTAMP|TIMESTAMP_S|TIMESTAMP_MS|TIMESTAMP_NS|UUID)( WITH TIME ZONE)?(?=[,)[]|$)/g;
-/** Types in which a number may be written in other digits than in the file. */
+/** Types that DuckDB may write in other digits than the file has. */
 const REWRITTEN = /^(DOUBLE|FLOAT|HUGEINT|UHUGEINT|DECIMAL.*|JSON)$/;
 
 interface Json {
@@ -22,7 +22,10 @@ interface Json {
   types: Map<string, string>;
 }
 
-/** @param inSql whether a query of the user's own selects from it, so that not all that is wanted has to be there */
+/**
+ * Makes the SQL that reads JSON files, with the type of each column.
+ * @param inSql whether the user's SQL selects from it, so that columns in `wanted` may be missing
+ */
 export async function jsonRelation(
   session: DuckSession,
   found: FoundFiles,
@@ -36,7 +39,7 @@ export async function jsonRelation(
     if ((await head(session, file, 1 << 16, where)).bytes.toString('utf8').trim() === '')
       throw new InnerloopError('EMPTY_DATA', `${file.path} is empty`, { field: where, expected: 'at least one row' });
   let json = await readJson(session, files, found.options.path, wanted, field);
-  // A number that is an id: the file is written anew with all numbers in quotes, so that DuckDB keeps their digits.
+  // If a number is an id, the file is rewritten with all numbers in quotes, so that DuckDB keeps their digits.
   const isRewritten = wanted.columns.some(({ name, as }) => {
     const column = as === 'number' ? undefined : resolveName([...json.types.keys()], name);
     return column !== undefined && REWRITTEN.test(json.types.get(column)!);
@@ -51,7 +54,7 @@ export async function jsonRelation(
   return json;
 }
 
-/** @param typed types that columns are to keep although their numbers are in quotes now */
+/** @param typed types of the columns before their numbers were put in quotes, which they are to keep */
 async function readJson(
   session: DuckSession,
   files: readonly FoundFile[],
@@ -65,7 +68,7 @@ async function readJson(
   const largest = Math.max(...files.map((file) => statSync(file.path).size));
   const options =
     path === undefined ? '' : `, maximum_object_size = ${Math.min(Math.max(largest + 1, 1 << 24), 2 ** 31)}`;
-  // A column's type is taken from all rows, not from the first ones: a late text must not be a cast error.
+  // A column's type is inferred from all rows: from the first ones alone, a text in a later row would be a cast error.
   const types = await describe(session, `read_json(${list}, sample_size = -1${options})`, where);
   const names = new Map(wanted.columns.map(({ name, as }) => [resolveName([...types.keys()], name), as]));
   for (const [name, type] of types) {
@@ -82,7 +85,7 @@ async function readJson(
   return { sql: table, types };
 }
 
-/** One row for each entry of the list at `path`, with the columns beside the list. */
+/** Makes one row for each entry of the list at `path`, with the columns beside the list repeated in each. */
 async function unnested(
   session: DuckSession,
   table: string,
@@ -110,7 +113,7 @@ async function unnested(
       cause,
     });
   }
-  // A list of texts or numbers has no names of its own: its entries are the column that the list was.
+  // The entries of a list of texts or numbers have no names: they become the column that the list was.
   if (!isListOfObjects(types, steps)) {
     const name = steps.at(-1)!;
     const entry = quoteIdentifier(outer.includes(name) ? path : name);
@@ -123,7 +126,7 @@ async function unnested(
       ]),
     };
   }
-  // An entry's name that a column beside the list has too comes with the list's before it.
+  // A field of an entry that has the name of a column beside the list gets the list's name as a prefix.
   const own = (name: string): string => (outer.includes(name) ? `${steps.at(-1)!}.${name}` : name);
   const picked = [...inner.keys()].map((name) => `entry.${quoteIdentifier(name)} AS ${quoteIdentifier(own(name))}`);
   const sql = `(SELECT ${[...outer.map(quoteIdentifier), ...picked].join(', ')} FROM (SELECT ${[...outer.map(quoteIdentifier), `unnest(${list}) AS entry`].join(', ')} FROM ${table}))`;
@@ -145,7 +148,7 @@ function isListOfObjects(types: ReadonlyMap<string, string>, steps: readonly str
   return /^STRUCT\([^]*\)\[\]$/.test(type);
 }
 
-/** A mapped column that is inside a list: the path to write. */
+/** Refuses a mapped column that is inside a list, with the path to write, and JSON that is not made of objects. */
 function checkNested(types: ReadonlyMap<string, string>, wanted: Wanted, field: string): void {
   const own = wanted.columns.map(({ name }) => types.get(resolveName([...types.keys()], name) ?? ''));
   if (own.length > 0 && own.every((type) => /^(STRUCT\("0" |MAP\()/.test(type ?? '')))
@@ -175,13 +178,13 @@ function checkNested(types: ReadonlyMap<string, string>, wanted: Wanted, field: 
 }
 
 const noObjects = (shape: string, name: string, field: string) =>
-  new InnerloopError('INVALID_DATA', `the JSON holds ${shape}, no objects with names`, {
+  new InnerloopError('INVALID_DATA', `the JSON holds ${shape}, not objects with named fields`, {
     field: `${field}.from`,
     value: name,
     expected: "an array of objects, or one a line; in Python DataFrame.to_json(…, orient='records', lines=True)",
   });
 
-/** The path of the list of objects in a type that have the field `name`. */
+/** The path of a list of objects with a field `name` inside a type; undefined if there is none. */
 function pathOf(type: string, name: string, path: string): string | undefined {
   const quoted = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const isField = new RegExp(`(^|[(,] ?)"?${quoted}"? `, 'i');
@@ -216,7 +219,7 @@ function fieldsOf(text: string): [string, string][] {
   return fields;
 }
 
-/** The file with every number in quotes. */
+/** Writes a copy of the file with every number in quotes. */
 async function quoteNumbers(session: DuckSession, file: FoundFile, field: string): Promise<FoundFile> {
   const path = session.temporaryFile('json');
   let inText = false;

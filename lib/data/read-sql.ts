@@ -1,7 +1,7 @@
 /**
- * SQL of the user's own over files. DuckDB would guess layout and types of a text file from a sample; so the files that a
- * query reads are found in its syntax tree and put under views that read them as `from` does, with types that the whole file
- * bears out. Columns that become ids are text, unless all of them are integers as DuckDB writes them.
+ * Runs the user's SQL over files. DuckDB would guess layout and types of a text file from a sample. So the files that a query reads
+ * are found in its syntax tree and replaced by views that read them as `from` does, with types that hold for the whole file.
+ * Columns that become ids are text, unless all their values are integers that DuckDB writes exactly as the file does.
  */
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
@@ -35,11 +35,11 @@ export async function sqlRelation(
   const statement = source.trim().replace(/;\s*$/, '');
   const ids = wanted.columns.filter(({ as }) => as === 'text').map(({ name }) => name);
   const { text, calls } = await readCalls(session, statement, ids, field, rules);
-  // The line breaks let a statement end in a comment.
+  // A statement may end in a line comment: the line break after it keeps the bracket out of the comment.
   const sql = `(\n${text}\n)`;
   const [names = [], types = []] = await session.columns(`DESCRIBE SELECT * FROM ${sql}`, where);
   const described = new Map(names.map((name, i) => [String(name), String(types[i])]));
-  // A call with options of DuckDB's own may have had its integers guessed: 007 would be 7.
+  // In a call with options that only DuckDB has, DuckDB may have guessed integers: 007 would have become 7.
   const stated = ['all_varchar', 'columns', 'types', 'dtypes', 'column_types'];
   const isGuessed = calls.some(
     ({ isFunction, isPlain, names: given }) => isFunction && !isPlain && !stated.some((key) => given.includes(key)),
@@ -73,7 +73,7 @@ const asTextCall = ({ path, isJson }: FileCall): string =>
     ? `SELECT … FROM read_json(${quoteLiteral(path)}, columns = {…: 'VARCHAR'})`
     : `SELECT … FROM read_csv(${quoteLiteral(path)}, all_varchar = true)`;
 
-/** Puts a view under every text file of the statement; calls of readers are replaced by the view's name. */
+/** Creates a view for every text file that the statement reads, and replaces calls of readers by the view's name. */
 async function readCalls(
   session: DuckSession,
   statement: string,
@@ -86,7 +86,7 @@ async function readCalls(
   const tree = JSON.parse(String(serialized)) as { error: boolean };
   if (tree.error) {
     const mentioned = /read_(csv|json|ndjson)\w*\s*\(|'[^']*\.(csv|tsv|json|ndjson|jsonl)(\.gz)?'/i.exec(statement);
-    // Bad syntax is DuckDB's to explain.
+    // A statement without text files needs no view; if its syntax is wrong, DuckDB explains it when it runs.
     if (mentioned === null) return { text: statement, calls: [] };
     await session.columns(`DESCRIBE SELECT * FROM (\n${statement}\n)`, where);
     throw new InnerloopError(
@@ -102,7 +102,7 @@ async function readCalls(
   const calls = filesOf(tree);
   const texts = sourcesOf(tree, ids);
   let bytes = Buffer.from(statement);
-  // From the end on, so that the places before stay where they are.
+  // Calls are replaced from the end on, so that the positions of earlier calls stay valid.
   for (const call of [...calls].sort((a, b) => b.location - a.location)) {
     const span = call.isFunction ? callOf(bytes, call.location) : undefined;
     if (call.isFunction && (!call.isPlain || span === undefined)) {
@@ -118,7 +118,7 @@ async function readCalls(
   return { text: bytes.toString(), calls };
 }
 
-/** A call with options of DuckDB's own keeps them, and guesses what is left from all rows. */
+/** Makes a call that keeps options of DuckDB infer types from all rows instead of a sample. */
 function wholeSample(bytes: Buffer, call: FileCall, span: [number, number] | undefined): Buffer<ArrayBuffer> {
   if (span === undefined || call.names.includes('sample_size') || call.names.includes('auto_detect'))
     return Buffer.from(bytes);
@@ -129,6 +129,7 @@ function wholeSample(bytes: Buffer, call: FileCall, span: [number, number] | und
   ]);
 }
 
+/** The SQL that reads one text file of a query, with columns in `texts` as text unless they hold integers. */
 async function fileSelect(
   session: DuckSession,
   call: FileCall,

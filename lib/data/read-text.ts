@@ -1,4 +1,4 @@
-/** Text tables: one layout, decided from the first line and what is mapped, and held against every line. */
+/** Reads text tables. The layout is decided from the first line and the mapped columns, and every line must follow it. */
 import { statSync } from 'node:fs';
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from './duckdb.js';
@@ -17,9 +17,9 @@ import { inferTypes, typedSelect } from './typed-columns.js';
 import type { ValueRules } from './values.js';
 import { checkZstd } from './zstd.js';
 
-/** Lines may be as long as this; DuckDB's own limit is 2 MB. */
+/** The longest line in bytes; DuckDB's default is 2 MB. */
 const MAX_LINE = 16 << 20;
-/** Compressed files up to this size are written out, so that the form of their lines is known before they are read. */
+/** Compressed files of up to this many bytes are decompressed once to a temporary file, because they are read twice. */
 const SMALL = 64 << 20;
 
 export async function textRelation(
@@ -33,7 +33,7 @@ export async function textRelation(
   const { sql, dialect } = await textTable(session, found, label, field, wanted);
   const types = new Map(dialect.names.map((name) => [name, 'VARCHAR']));
   if (!wanted.typed) return { sql, types, dialect };
-  // SQL expressions want numbers where the whole column holds numbers.
+  // SQL expressions need a column as numbers if all of its values are numbers.
   const kept = new Set(wanted.columns.filter(({ as }) => as !== 'number').map(({ name }) => name));
   const names = dialect.names.filter((name) => !kept.has(name));
   const inferred = await inferTypes(session, sql, names, rules, `${field}.from`);
@@ -41,7 +41,7 @@ export async function textRelation(
   return { sql: typedSelect(sql, types, rules), types, dialect };
 }
 
-/** `read_csv` of all columns as text. */
+/** The SQL that reads all columns of the files as text, and the layout of their lines. */
 export async function textTable(
   session: DuckSession,
   found: FoundFiles,
@@ -108,7 +108,7 @@ function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: bool
     `delim = ${quoteLiteral(dialect.delimiter)}`,
     `quote = ${quoteLiteral(dialect.quote)}`,
     `escape = ${quoteLiteral(dialect.quote === '' ? '' : dialect.escape)}`,
-    // A header that has a name less than rows have fields is none to DuckDB: it is a line to skip.
+    // DuckDB cannot use a header with one name fewer than rows have fields, so that line is skipped.
     `header = ${dialect.header && !dialect.isShort}`,
     `columns = {${columns.join(', ')}}`,
     `max_line_size = ${MAX_LINE}`,
@@ -123,7 +123,7 @@ function readCsv(files: readonly FoundFile[], dialect: Dialect, isParallel: bool
   return `(SELECT ${selected.join(', ')} FROM ${table})`;
 }
 
-/** DuckDB does not tell `ID` from `id`: names that differ in case only get a number. Mapped ones never do. */
+/** Column names that DuckDB, which ignores case, tells apart: a repeated name gets a number. Mapped names never repeat. */
 export function internalNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
   return names.map((name) => {
@@ -134,6 +134,7 @@ export function internalNames(names: readonly string[]): string[] {
   });
 }
 
+/** The first line of a file that is not blank, and what stands before it; undefined if there is none. */
 async function firstLine(
   session: DuckSession,
   file: FoundFile,
@@ -142,7 +143,7 @@ async function firstLine(
 ): Promise<(Leading & { line: string }) | undefined> {
   for (let count = 1 << 16; ; count *= 16) {
     const { bytes, complete } = await head(session, file, count, field);
-    // Bytes that are not UTF-8 come out as marks here; reading the rows names them.
+    // Bytes that are not UTF-8 become replacement characters here; the error comes when the rows are read.
     const text = new TextDecoder().decode(bytes);
     const leading = leadingLines(text);
     const line = firstRecord(leading.rest, quote, complete || count > MAX_LINE);
@@ -150,7 +151,7 @@ async function firstLine(
   }
 }
 
-/** What DuckDB says of lines that do not fit, with the lines to write. */
+/** Turns DuckDB's error about a line that does not follow the layout into one that says which options to write. */
 export async function explainText(
   error: unknown,
   found: FoundFiles,
@@ -198,7 +199,7 @@ export async function explainText(
   );
 }
 
-/** What quotes that are not those of RFC 4180 may be, the likelier one first. */
+/** The options to write for quotes that do not follow RFC 4180, the likelier ones first. */
 function quoteAdvice(line: string | undefined, field: string): string {
   const asText = `where quotes are text, ${advice(field, { quote: '' })}`;
   const escaped = `where a backslash stands before quotes inside quotes, ${advice(field, { escape: '\\' })}`;
@@ -212,7 +213,7 @@ interface Place {
   field: string;
 }
 
-/** What a line with too many or too few fields may be. */
+/** What to write for a line with too many or too few fields, by what the line looks like. */
 function lineAdvice(line: string | undefined, { found, dialect, label, field }: Place): string {
   const mark = /^\s*(#|%|\/\/|--)/.exec(line ?? '')?.[1];
   if (mark !== undefined) return `if it is a comment, ${advice(field, { comment: mark })}`;
@@ -226,6 +227,6 @@ function lineAdvice(line: string | undefined, { found, dialect, label, field }: 
   const isPlain = FILE_KEYS.every((key) => found.options[key] === undefined);
   const sql = `SELECT * FROM read_csv(${quoteLiteral(label)}, all_varchar = true, delim = ${quoteLiteral(dialect.delimiter)}, header = ${dialect.header}, ignore_errors = true)`;
   return isPlain
-    ? `to leave out all lines that have another, uncounted, ${advice(field, { sql })} in place of from`
-    : `the line mended`;
+    ? `to skip all such lines without a count of them, ${advice(field, { sql })} in place of from`
+    : `the line corrected`;
 }

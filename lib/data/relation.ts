@@ -13,25 +13,25 @@ import type { Wanted } from './text-table.js';
 import { valueRules } from './values.js';
 import type { ValueRules } from './values.js';
 
-/** A table source that DuckDB can select from. */
+/** A table source as something that DuckDB can select from. */
 export interface Relation {
-  /** What stands after FROM. */
+  /** The SQL that stands after FROM. */
   sql: string;
   /** DuckDB type of each column, in the table's order. Columns of text files are VARCHAR. */
   types: ReadonlyMap<string, string>;
-  /** For messages: the path, or `SQL`. */
+  /** The path, or `SQL`, for error messages. */
   label: string;
-  /** Path of the option, for messages. */
+  /** Path of the option, for error messages. */
   field: string;
-  /** SQL of the user's own: run on one thread so that rows keep one order. */
+  /** Whether the user wrote the SQL, which then runs on one thread so that its rows come in the same order in every run. */
   userSql: boolean;
   /** How its texts become values. */
   rules: ValueRules;
-  /** Names the reason of an error that came up while its rows were read. */
+  /** Turns an error that occurred while its rows were read into one that names the reason. */
   explain?: (error: unknown) => Promise<unknown>;
 }
 
-/** Finds the files or checks the SQL of a source, and describes its columns. Nothing is taken from a sample of the rows. */
+/** Finds the files or checks the SQL of a source, and describes its columns, none of them from a sample of the rows. */
 export async function openRelation(
   session: DuckSession,
   source: TableSource,
@@ -55,12 +55,13 @@ export async function openRelation(
   return { ...base, ...text, explain: (error) => explainText(error, found, dialect, source.from, field) };
 }
 
+/** The names and DuckDB types of the columns that SQL selects. */
 export async function describe(session: DuckSession, sql: string, field: string): Promise<Map<string, string>> {
   const [names = [], types = []] = await session.columns(`DESCRIBE SELECT * FROM ${sql}`, field);
   return new Map(names.map((name, i) => [String(name), String(types[i])]));
 }
 
-/** Runs what reads the rows of a relation. */
+/** Runs an action that reads the rows of a relation, and explains its errors. */
 export async function reading<T>(relation: Relation, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -81,14 +82,15 @@ export async function describeExpression(
 }
 
 export interface ResolvedColumn {
-  /** Quoted. */
+  /** The quoted name. */
   sql: string;
+  /** DuckDB type. */
   type: string;
-  /** Between the entries of a list, where the column's name says that it holds lists (RecBole). */
+  /** What separates the entries of a list, if the column's name states that it holds lists, as in RecBole's files. */
   separator: string | undefined;
 }
 
-/** The column of a name, if the relation has it. */
+/** The column that a mapped name means; throws MISSING_COLUMN if there is none. */
 export function columnOf(relation: Relation, name: string, field: string): ResolvedColumn {
   const names = [...relation.types.keys()];
   const found = resolveName(names, name);
@@ -105,7 +107,7 @@ export function columnOf(relation: Relation, name: string, field: string): Resol
   return { sql: quoteIdentifier(found), type: relation.types.get(found)!, separator: isSequence ? ' ' : undefined };
 }
 
-/** The query that makes a column of a field inside another one, such as `user.id`. */
+/** The query to write if the name is a field inside a column, such as `user.id`. */
 function nestedAdvice({ types, label, userSql, field }: Relation, name: string): string | undefined {
   const [outer, ...inner] = name.split('.');
   const type = types.get(outer);
@@ -115,12 +117,12 @@ function nestedAdvice({ types, label, userSql, field }: Relation, name: string):
   return `a column; for a field inside of ${show(outer)}, ${advice(field, { sql })} in place of from`;
 }
 
-/** The file of a relation as it stands in SQL, its ids as they are written. */
+/** The file of a relation as SQL to advise, in which ids stay as they are written. */
 export const textual = ({ label, types }: Relation): string =>
   [...types.values()].every((type) => type === 'VARCHAR')
     ? `read_csv(${quoteLiteral(label)}, all_varchar = true)`
     : quoteLiteral(label);
 
-/** Where a row is, in words. */
+/** The place of a row, for error messages. */
 export const at = (relation: Relation, row: number): string =>
   `row ${row + 1} of ${relation.label} (rows count from 1, without the header)`;

@@ -1,13 +1,13 @@
-/** What labels and times look like that their numbers do not say: not yet rated, all the same, dates written as numbers. */
+/** Notes on labels and times that may not mean what their numbers say: not rated, all equal, dates written as numbers. */
 import type { Dataset } from '../foundation/contract.js';
 import { advice } from './table-source.js';
 
-/** So many different labels are counted one by one; ratings have fewer. */
+/** Labels are counted one by one up to this many different values; ratings have far fewer. */
 const MOST_VALUES = 1000;
 
-/** How often each label is there, by label; undefined where there are too many to tell. */
+/** How often each label occurs, in ascending order of the labels; undefined if there are too many different ones. */
 export function labelCounts({ label }: Pick<Dataset, 'label'>): Map<number, number> | undefined {
-  // A hash table of typed arrays: a Map would take a second for twenty million rows.
+  // A hash table in typed arrays is used because a Map would take a second for twenty million rows.
   const slots = 4096;
   const values = new Float32Array(slots);
   const counts = new Float64Array(slots);
@@ -27,23 +27,26 @@ export function labelCounts({ label }: Pick<Dataset, 'label'>): Map<number, numb
   return new Map(found.sort(([x], [y]) => x - y));
 }
 
-/** The label that may stand for "not rated": -1 beside others that are not negative, 0 beside ratings that begin above it. */
+/** The label that may stand for "not rated": -1 if all others are at least 0, or 0 if the ratings start at 1 or above. */
 export function unratedLabel(counts: ReadonlyMap<number, number>): number | undefined {
   const [first, second, third] = counts.keys();
   if (first === undefined || second === undefined) return undefined;
   if (first === -1 && second >= 0 && (second !== 1 || third !== undefined)) return -1;
-  // 0, 1, 2 … and 0.5 steps from 0 on count from nothing; 0 beside ratings from 1 on up to 5 or 10 does so seldom.
+  // With labels such as 0, 1, 2 or in steps of 0.5 from 0 on, 0 is a value; beside ratings up to 5 or 10 it seldom is.
   return first === 0 && second >= 1 && third !== undefined && Math.max(...counts.keys()) >= 4 ? 0 : undefined;
 }
 
-/** Notes of labels that may mean something else than their number. @param nulls the markers of missing values */
+/**
+ * Adds a note if labels may mean something else than their number.
+ * @param nulls texts that stand for a missing value
+ */
 export function remarkLabels(dataset: Dataset, nulls: readonly string[]): void {
   const counts = labelCounts(dataset);
   if (counts === undefined) return;
   const { size, notes } = dataset;
   if (counts.size === 1 && size > 1) {
     notes.push(
-      `all ${size} labels are ${[...counts.keys()][0]}: they say that something happened and not how much; held-out items are ranked in the whole catalogue`,
+      `all ${size} labels are ${[...counts.keys()][0]}: they say that an interaction took place and not how much it was liked; held-out items are ranked among all items`,
     );
     return;
   }
@@ -56,23 +59,23 @@ export function remarkLabels(dataset: Dataset, nulls: readonly string[]): void {
 }
 
 /**
- * The note of numbers that float32, which holds seven digits, makes others: whole numbers that are another one there, and those that
- * doubles do not tell apart from their neighbours. Fractions are rounded too, by less than labels are measured with.
+ * The note on whole numbers that float32, which holds seven digits, changes, and on those so large that doubles do not tell them
+ * from their neighbours. Fractions are rounded without a note, because labels are not measured to seven digits.
  *
- * @param value one of them, as the source has it
+ * @param value one of these numbers, as the source has it
  */
 export function rounding(field: string, count: number, value: unknown): string {
   const read = Math.fround(Number(value));
   return `${field}: ${count} ${count === 1 ? 'number has' : 'numbers have'} more digits than float32 holds and ${count === 1 ? 'was' : 'were'} rounded, such as ${String(value)} to ${read}; where the last digits matter, subtract a constant or divide in sql`;
 }
-/** Whether float32 makes another number of a whole one, in JavaScript. */
+/** Whether a number is a whole one that float32 changes, or that is above the integers that doubles hold exactly. */
 export const isRounded = (value: number): boolean =>
   Number.isInteger(value) && (Math.fround(value) !== value || Math.abs(value) > Number.MAX_SAFE_INTEGER);
-/** The same as a condition in SQL, of a DOUBLE. */
+/** The condition of {@link isRounded} in SQL, for a column of type DOUBLE. */
 export const roundedCondition = (name: string): string =>
   `(${name} = trunc(${name}) AND (${name}::FLOAT <> ${name} OR abs(${name}) > ${Number.MAX_SAFE_INTEGER}))`;
 
-/** From where on a number of units since 1970 is a time after 1973, and a thousand times that. */
+/** The range of numbers that are probably times in each unit since 1970; in seconds, 1e8 is in 1973 and 1e11 in the year 5138. */
 const UNITS = [
   { unit: 's', from: 1e8, to: 1e11 },
   { unit: 'ms', from: 1e11, to: 1e14 },
@@ -85,7 +88,7 @@ export type TimeUnit = (typeof UNITS)[number]['unit'];
 export const timeUnit = (time: number): TimeUnit | undefined =>
   UNITS.find(({ from, to }) => time >= from && time < to)?.unit;
 
-/** Notes of times that are hardly what their numbers say. */
+/** Adds a note if times look like dates written as numbers, or like a mixture of units. */
 export function remarkTimes({ time, notes }: Dataset): void {
   if (time === undefined) return;
   let [first, last] = [Infinity, -Infinity];
@@ -97,7 +100,7 @@ export function remarkTimes({ time, notes }: Dataset): void {
   }
   if (written.length > 0) {
     notes.push(
-      `interactions.time: ${first} to ${last} look like dates written as numbers, and were read as numbers: differences between them are none of days; ${advice('interactions', { timeFormat: written[0].pattern })}`,
+      `interactions.time: ${first} to ${last} look like dates written as numbers, and were read as numbers, so their differences are not durations; ${advice('interactions', { timeFormat: written[0].pattern })}`,
     );
     return;
   }
@@ -108,7 +111,7 @@ export function remarkTimes({ time, notes }: Dataset): void {
     );
 }
 
-/** Dates in one number, with what a day is in it: 20200131, and the same with hours, minutes and seconds behind it. */
+/** Dates written as one number, such as 20200131, also followed by hours, minutes and seconds; `unit` is the value of one day. */
 const DATE_NUMBERS: readonly { pattern: string; unit: number }[] = [
   { pattern: '%Y%m%d', unit: 1 },
   { pattern: '%Y%m%d%H%M', unit: 1e4 },

@@ -1,8 +1,11 @@
-/** Dense features in the moments that a learner was trained with, whatever those of a later table are. */
+/** Scales dense features with the moments (mean and deviation) that a learner was trained with, not with a later table's own. */
 import type { Column, Dataset, DenseColumn, DenseScaling, FeatureTable, FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 
-/** Shifts and scales numbers, `size` a row; NaN, a missing one, becomes 0, the mean. @param into may be `raw` itself */
+/**
+ * Shifts and scales numbers [rows, size]; NaN, which stands for a missing value, becomes 0, the mean.
+ * @param into receives the result; may be `raw` itself
+ */
 export function applyMoments(
   raw: FloatArray,
   size: number,
@@ -15,7 +18,7 @@ export function applyMoments(
   }
 }
 
-/** The numbers of a column in the units of the source, by place in its data; NaN where one is missing and that is known. */
+/** The number at each position of a column's data, in the units of the source; NaN where it is known to be missing. */
 export function rawNumbers({ size, data, scaling }: DenseColumn): (place: number) => number {
   const raw = scaling?.raw;
   if (raw !== undefined) return (place) => raw[place];
@@ -24,7 +27,7 @@ export function rawNumbers({ size, data, scaling }: DenseColumn): (place: number
   return (place) => data[place] / moments.scale[place % size] + moments.mean[place % size];
 }
 
-/** Scales every row to length 1 over its values present; a row of zeros stays one. */
+/** Scales every row to Euclidean length 1 over its present values; a row of zeros stays as it is. */
 export function normalizeRows(raw: FloatArray, size: number): void {
   for (let start = 0; start < raw.length; start += size) {
     let squares = 0;
@@ -40,9 +43,10 @@ export type Tables = Pick<Dataset, 'users' | 'items' | 'context'>;
 const SIDES = ['users', 'items', 'context'] as const;
 
 /**
- * A dataset whose dense columns have the moments of those of the same names in `reference`; itself where they have them already.
+ * The dataset with its dense columns scaled by the moments of the columns of the same names in `reference`; `dataset` itself if
+ * they are scaled so already.
  *
- * @throws {InnerloopError} INVALID_DATA for a column that was normalised on one side only, or whose numbers are not kept
+ * @throws {InnerloopError} INVALID_DATA if a column is normalised in one of the two only, or if its unscaled numbers were not kept
  */
 export function scaledAs(dataset: Dataset, reference: Tables): Dataset {
   const tables = SIDES.map((side): FeatureTable => {
@@ -58,7 +62,7 @@ export function scaledAs(dataset: Dataset, reference: Tables): Dataset {
 function scaledColumn(column: Column, { columns }: FeatureTable, side: string): Column {
   if (column.kind !== 'dense') return column;
   const as = columns.find(({ name }) => name === column.name);
-  // A column that was not read by this library is what it is, and so is one of a file that says nothing of its moments.
+  // A column is left as it is if its moments are unknown: it was not read by this library, or comes from a file without them.
   if (as?.kind !== 'dense' || as.size !== column.size || as.scaling === undefined || column.scaling === undefined)
     return column;
   const { size, scaling, data } = column;

@@ -7,23 +7,24 @@ import type { TableSource } from './table-source.js';
 export type { FeatureSpec, IdSource } from './feature-spec.js';
 export type { FileFormat, FileOptions, TableSource, ValueOptions } from './table-source.js';
 
+/** Where interactions come from and which columns hold what. */
 export type InteractionSource = TableSource & {
   /** Column that holds the user id, read as text. */
   user: string;
   /** Column that holds the item id, read as text. */
   item: string;
   /**
-   * Column that holds the rating, or 0/1, or any number; true and false are 1 and 0. With an object, how its texts become
-   * numbers. Without it every interaction is a positive one, of label 1: purchases, clicks, plays.
+   * Column that holds the rating, or 0/1, or any number; true and false become 1 and 0. An object also says how texts become
+   * numbers. If left out, every interaction is a positive one with label 1, as for purchases, clicks and plays.
    */
   label?: string | LabelSource;
-  /** Column that holds a number, a TIMESTAMP or a DATE; the last two become Unix seconds. */
+  /** Column that holds the time: a number, a TIMESTAMP or a DATE; the last two become Unix seconds. */
   time?: string;
   /** Column that holds how often the interaction took place: `dataset.count`. Default: once. */
   count?: string;
   /** Column that holds the weight ≥ 0 of the interaction in losses: `dataset.weight`. */
   weight?: string;
-  /** Column that says which part of a prescribed split a row is in, such as `train` and `test`: `dataset.part`. */
+  /** Column that names the part of a prescribed split that a row is in, such as `train` or `test`: `dataset.part`. */
   part?: string;
   /** Features of the interaction itself: `dataset.context`. */
   features?: FeatureSpec[];
@@ -32,17 +33,17 @@ export type InteractionSource = TableSource & {
 /** A column of labels in text, and how it becomes numbers. */
 export interface LabelSource {
   column: string;
-  /** The number that each text stands for, such as `{ yes: 1, no: 0 }`; upper and lower case are the same. Other texts are read as numbers. */
+  /** The number that each text stands for, such as `{ yes: 1, no: 0 }`, without regard to case. Other texts are read as numbers. */
   values?: Record<string, number>;
-  /** What stands before or after the number, such as `stars` or `%`; blanks around it are cut off. */
+  /** Text before or after the number, such as `stars` or `%`; blanks around it are trimmed. */
   unit?: string | string[];
-  /** The decimal mark. Default: that of the table, `.`. */
+  /** The decimal mark. Default: the table's `decimal`, which is `.` by default. */
   decimal?: '.' | ',';
-  /** What separates groups of three digits, such as `,`. Default: nothing does. */
+  /** What separates groups of three digits, such as `,`. Default: nothing. */
   thousands?: string;
 }
 
-/** A table of users or items, or none: then all features are files with `ids`, and the ids of the files are the table. */
+/** The features of users or items: a table, or, without one, files that each have `ids`, whose ids then make up the table. */
 export type EntitySource =
   | (TableSource & {
       /** Column that holds the user or item id, read as text. */
@@ -51,29 +52,31 @@ export type EntitySource =
     })
   | { from?: undefined; sql?: undefined; id?: undefined; features: FeatureSpec[] };
 
-/** Which of several interactions of one user with one item is kept. */
+/** Which of several interactions of the same user and item is kept; see {@link DataRules}. */
 export type DuplicateRule = 'last' | 'first' | 'mean' | 'sum' | 'error';
 
+/** How rows with missing values, repeated rows, and rare users and items are treated. */
 export interface DataRules {
   /**
-   * One user and one item more than once: keep the `last` or `first` (by time if mapped, ties and else by file order),
-   * keep the last with the `mean` of the labels, or with the `sum` of the labels (of 1 without a label column), counts and
-   * weights, or `error`. Default `last`.
+   * What to do if a user and an item occur together more than once. `last` and `first` keep the last or first row, by time if a
+   * time is mapped, and by file order otherwise and at equal times; `mean` keeps the last row with the mean of the labels; `sum`
+   * keeps it with the sums of labels, counts and weights (without a label column, of counts and weights only); `error` throws.
+   * Default: `last`; without a label column `sum`.
    */
   duplicates?: DuplicateRule;
-  /** A row without a label: `error`, or `drop` it. Default `error`. */
+  /** What to do with a row without a label: throw an `error`, or `drop` the row. Default `error`. */
   missingLabel?: 'error' | 'drop';
-  /** A row without a user or item: `error`, or `drop` it. Default `error`. */
+  /** What to do with a row without a user or item: throw an `error`, or `drop` the row. Default `error`. */
   missingId?: 'error' | 'drop';
-  /** A row without a time, where a column of times is mapped: `error`, or `drop` it. Default `error`. */
+  /** What to do with a row without a time, if a time is mapped: throw an `error`, or `drop` the row. Default `error`. */
   missingTime?: 'error' | 'drop';
   /**
-   * Keep only users and items with at least so many interactions with each other (the k-core), after the rules above.
-   * Default: all are kept.
+   * Keep only users and items that have at least this many interactions with the users and items kept (the k-core). It applies
+   * after all other rules. Default: all are kept.
    */
   kCore?: number | { user?: number; item?: number };
   /**
-   * With `part`: rows outside its training part whose item the training part does not have: `keep` or `drop` them.
+   * With `part`: whether to `keep` or `drop` rows outside the training part whose item does not occur in the training part.
    * Default `keep`.
    */
   unseenItems?: 'keep' | 'drop';
@@ -125,7 +128,7 @@ export function checkSource(source: unknown): asserts source is DataSource {
   for (const name of columns)
     if (interactions[name] !== undefined) checkString(interactions[name], `interactions.${name}`);
   if (source['unseenItems'] === 'drop' && interactions['part'] === undefined)
-    throw invalid('unseenItems', 'nothing says what training sees', 'drop', 'interactions.part: a column');
+    throw invalid('unseenItems', 'no column says which rows are for training', 'drop', 'interactions.part: a column');
   const sequence = resolved.find(({ kind }) => kind === 'sequence');
   if (sequence !== undefined && interactions['time'] === undefined) {
     throw invalid(

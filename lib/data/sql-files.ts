@@ -1,19 +1,19 @@
-/** The text files that a SELECT reads, and the columns that its results are made of, from DuckDB's syntax tree. */
+/** Finds in DuckDB's syntax tree of a SELECT the text files that it reads and the columns that its results are made of. */
 import type { FileOptions } from './table-source.js';
 
 export interface FileCall {
   path: string;
   isJson: boolean;
-  /** `read_csv(…)` and the like; else the bare name of a file. */
+  /** Whether it is a call such as `read_csv(…)`; otherwise the file's bare name stands after FROM. */
   isFunction: boolean;
-  /** Where it begins in the statement, in bytes. */
+  /** The byte at which it begins in the statement. */
   location: number;
-  /** Whether all of its options have a counterpart here. */
+  /** Whether each of its parameters has a counterpart in `FileOptions`. */
   isPlain: boolean;
-  /** Whether the query wants every column as text. */
+  /** Whether the call asks for every column as text (`all_varchar = true`). */
   isText: boolean;
   options: FileOptions;
-  /** The named parameters of the call. */
+  /** The names of the call's named parameters. */
   names: string[];
 }
 
@@ -21,7 +21,7 @@ type Node = Record<string, unknown>;
 
 const READER = /^read_(csv|csv_auto|json|json_auto|ndjson|ndjson_auto)$/i;
 const TEXT_FILE = /\.(csv|tsv|psv|txt|json|ndjson|jsonl)(\.gz|\.zst)?$/i;
-/** The names of read_csv's parameters for the options here. */
+/** The option that each parameter of `read_csv` corresponds to. */
 const PARAMETERS: Readonly<Record<string, keyof FileOptions>> = {
   delim: 'delimiter',
   sep: 'delimiter',
@@ -104,7 +104,7 @@ function functionCall(call: Node): FileCall | undefined {
   };
 }
 
-/** `name = value`, or `name := value`. */
+/** A named parameter, `name = value` or `name := value`; undefined for a positional one. */
 function parameterOf(node: Node): [string, unknown] | undefined {
   if (node['type'] === 'COMPARE_EQUAL') {
     const left = node['left'] as Node;
@@ -115,12 +115,13 @@ function parameterOf(node: Node): [string, unknown] | undefined {
   return typeof alias !== 'string' || alias === '' ? undefined : [alias.toLowerCase(), constantOf(node)];
 }
 
+/** The value of a constant text, boolean or list of texts; undefined for any other expression. */
 function constantOf(node: Node): unknown {
   if (node['type'] === 'VALUE_CONSTANT') {
     const value = node['value'] as Node;
     return value['is_null'] === true ? undefined : value['value'];
   }
-  // true and false are casts of 't' and 'f'.
+  // The syntax tree has true and false as casts of 't' and 'f'.
   if (node['type'] === 'OPERATOR_CAST') {
     const value = constantOf(node['child'] as Node);
     return value === 't' || value === 'true' ? true : value === 'f' || value === 'false' ? false : undefined;
@@ -132,11 +133,11 @@ function constantOf(node: Node): unknown {
   return undefined;
 }
 
-/** Functions whose result holds their arguments as they are written, or a part of them. */
+/** Functions whose result contains the text of their arguments, or a part of it. */
 const KEEPS =
   /^(\|\||concat|concat_ws|ifnull|nullif|l?trim|rtrim|lower|upper|substr|substring|left|right|replace|regexp_replace|regexp_extract|split_part|lpad|rpad|format|printf|any_value|first|last|min|max|mode|arg_min|arg_max|list|array_agg|string_agg|list_value|unnest|string_split|str_split|regexp_split_to_array)$/i;
 
-/** The parts of an expression that its value is made of: not what it compares, nor what it counts or computes with. */
+/** The parts of an expression whose text may be in its value; what it only compares, counts or computes with is left out. */
 function* parts(value: unknown): Generator<Node> {
   if (Array.isArray(value)) for (const entry of value) yield* parts(entry);
   else if (typeof value === 'object' && value !== null) {
@@ -148,7 +149,7 @@ function* parts(value: unknown): Generator<Node> {
   }
 }
 
-/** The columns of files that the named results may be made of: themselves, and what stands before AS in any step to them. */
+/** The file columns that the named results may be made of: the names themselves, and those before AS at any step to them. */
 export function sourcesOf(tree: unknown, results: readonly string[]): Set<string> {
   const found = new Set(results);
   const aliased = [...nodes(tree)].filter(
@@ -165,7 +166,7 @@ export function sourcesOf(tree: unknown, results: readonly string[]): Set<string
   return found;
 }
 
-/** From where to where the call that begins at `start` goes, in bytes. */
+/** The first byte of the call that begins at `start`, and the byte after its closing bracket. */
 export function callOf(statement: Buffer, start: number): [number, number] | undefined {
   const text = statement.toString('latin1');
   const name = /^\s*("[^"]*"|\w+)\s*\(/.exec(text.slice(start));

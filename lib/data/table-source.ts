@@ -1,6 +1,6 @@
 import { checkArray, checkBoolean, checkOneOf, checkString, invalid } from '../foundation/check.js';
 
-/** How a file is laid out. `csv` is any table of text lines, whatever separates its fields. */
+/** The formats of files. `csv` is any table of text lines, whatever separates its fields. */
 export const FORMATS = [
   'csv',
   'json',
@@ -20,39 +20,40 @@ export const FORMATS = [
 /** Formats that are read; see `format` of `FileOptions`. */
 export type FileFormat = (typeof FORMATS)[number];
 
-/** How a file is read. What is left out is taken from the whole file, or the reading stops and says what to write. */
+/** How a file is read. Options that are left out follow from the file; where they do not, an error says what to write. */
 export interface FileOptions {
   /**
-   * Default: by the file's name, else by its first bytes.
+   * The format of the file. Default: by the file's name, else by its first bytes.
    *
    * - `csv`: a text table; `json`: an array of objects, or one object a line; `python`: one Python dictionary a line
-   * - `libsvm`: `label index:value …`, columns `label`, `index1`, `value1`, …; `libffm`: `label field:index:value …`,
-   *   columns `label` and one for each field, named by it
-   * - `blocks`: lines `id:`, each followed by the rows of that id (Netflix); the ids are the column `block`
-   * - `histories`: lines of a user and the items after it, `user item item …` or `user: item item …`: columns `user`, `item`
-   * - `impressions`: MIND's behaviors.tsv, one row for each item shown: `impression`, `user`, `time`, `item`, `clicked`
-   * - `matrixMarket`, `npz`: a sparse matrix, columns `row`, `column`, `value`
-   * - `sqlite`, `postgres`, `xlsx`: through DuckDB's extension of that name, where it is installed; `path` is the table
+   * - `libsvm`: `label index:value …`, with columns `label`, `index1`, `value1`, …; `libffm`: `label field:index:value …`,
+   *   with columns `label` and one for each field, named after it
+   * - `blocks`: lines `id:`, each followed by the rows of that id (Netflix); the ids become the column `block`
+   * - `histories`: lines `user item item …` or `user: item item …`; columns `user`, `item`
+   * - `impressions`: MIND's behaviors.tsv, with one row for each item shown; columns `impression`, `user`, `time`, `history`,
+   *   `item`, `clicked`
+   * - `matrixMarket`, `npz`: a sparse matrix; columns `row`, `column`, `value`
+   * - `sqlite`, `postgres`, `xlsx`: read by a DuckDB extension, which must be installed; `path` names the table, `sheet` the sheet
    */
   format?: FileFormat;
   /**
-   * Between the fields of a text table, one to four characters; or `\\s+` for any run of blanks and tabs. Default: the one that
-   * makes the mapped columns of the first line, or what a first line `sep=;` says.
+   * What separates the fields of a text table: one to four characters, or `\\s+` for any run of blanks and tabs. Default: the
+   * delimiter that splits the first line into the mapped columns, or the one that a first line such as `sep=;` states.
    */
   delimiter?: string;
-  /** What lines begin with that are none of the table, such as `#`. Default: there are none. */
+  /** The text that comment lines begin with, such as `#`. Default: there are no comment lines. */
   comment?: string;
-  /** Whether the first line of a text table holds names. Default true; false where `columns` are given. */
+  /** Whether the first line of a text table holds the column names. Default: true; false if `columns` are given. */
   header?: boolean;
-  /** Names of the columns, in the file's order, in place of its own. Without a header their default is `1`, `2`, … */
+  /** Names of the columns, in the file's order, in place of its own. Default without a header: `1`, `2`, … */
   columns?: string[];
-  /** Of a text file: any name that the platform's TextDecoder knows, also `latin-1`. Default: UTF-8, or what a byte order mark says. */
+  /** Encoding of a text file: any name that TextDecoder knows, or `latin-1`. Default: that of a byte order mark, else UTF-8. */
   encoding?: string;
-  /** Around fields that hold delimiters or line breaks; `''` where quotes are text. Default `"`. */
+  /** The quote around fields that hold delimiters or line breaks; `''` if quotes are text. Default `"`. */
   quote?: string;
-  /** What makes a quote inside quotes text. Default: the quote itself, doubled. */
+  /** The character that makes a quote inside quotes text. Default: the quote itself, doubled. */
   escape?: string;
-  /** Inside the file: the path to a list in JSON (`data.ratings`), the file in a zip archive, the table of a database. */
+  /** A place inside the file: the path of a list in JSON (`data.ratings`), a file in a zip archive, or a table of a database. */
   path?: string;
   /** The sheet of a workbook. Default: the first. */
   sheet?: string;
@@ -60,14 +61,14 @@ export interface FileOptions {
 
 /** How texts become ids, numbers and times. */
 export interface ValueOptions {
-  /** Texts that stand for a missing value, beside the empty one. Default: {@link DEFAULT_NULLS}. */
+  /** Texts that stand for a missing value, besides the empty text. Default: {@link DEFAULT_NULLS}. */
   nulls?: string[];
   /** The decimal mark of numbers in text. Default `.`. */
   decimal?: '.' | ',';
   /**
-   * How times are written: patterns of DuckDB's strptime such as `%d.%m.%Y %H:%M`, the first that fits; or the unit of
-   * numbers, `s`, `ms`, `us` or `ns` since 1970. Both become Unix seconds. Default: ISO 8601 becomes Unix seconds, numbers
-   * stay as they are.
+   * How times are written: patterns of DuckDB's strptime such as `%d.%m.%Y %H:%M`, of which the first that fits is used; or, for
+   * numbers, the unit since 1970, `s`, `ms`, `us` or `ns`. Both become Unix seconds. Default: ISO 8601 becomes Unix seconds, and
+   * numbers stay as they are.
    */
   timeFormat?: string | string[];
 }
@@ -75,15 +76,15 @@ export interface ValueOptions {
 /**
  * Where a table comes from.
  *
- * - `from`: a path or glob (`*`, `?`, `[…]`, `**`) of files, any of them also as `.gz`, text also as `.zst`, or in a `.zip`.
- *   The files of a glob are read in path order.
- * - `sql`: a SELECT that DuckDB can run, on one thread, so that its row order is the same in every run.
+ * - `from`: a path or glob (`*`, `?`, `[…]`, `**`) of files. A file may be compressed as `.gz`, a text file also as `.zst`, or be
+ *   in a `.zip`. The files of a glob are read in path order.
+ * - `sql`: a SELECT of DuckDB. It runs on one thread, so that its rows come in the same order in every run.
  */
 export type TableSource = ({ from: string; sql?: undefined } | { sql: string; from?: undefined }) &
   FileOptions &
   ValueOptions;
 
-/** Texts that writers of tables use where a value is missing (those of pandas, R and SQL), compared after blanks are cut off. */
+/** Texts that pandas, R and SQL databases write for a missing value; they are compared after blanks are trimmed. */
 export const DEFAULT_NULLS: readonly string[] = [
   'NULL',
   'null',
@@ -103,7 +104,7 @@ export const DEFAULT_NULLS: readonly string[] = [
 ];
 /** The delimiter that stands for any run of blanks and tabs. */
 export const BLANKS = '\\s+';
-/** The unit of numbers that are times, as so many per second. */
+/** The units of times that are numbers, in units per second. */
 export const TIME_UNITS: Readonly<Record<string, number>> = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 };
 
 export const FILE_KEYS = [
@@ -122,7 +123,7 @@ const VALUE_KEYS = ['nulls', 'decimal', 'timeFormat'] as const satisfies readonl
 /** The options of every table source. */
 export const TABLE_KEYS: readonly string[] = ['from', 'sql', ...FILE_KEYS, ...VALUE_KEYS];
 
-/** Checks that a table source has exactly one of `from` and `sql`, and its options. */
+/** Checks that a table source has exactly one of `from` and `sql`, and checks its options. */
 export function checkFrom(table: Record<string, unknown>, field: string): void {
   if ((table['from'] === undefined) === (table['sql'] === undefined)) {
     throw invalid(field, 'needs exactly one of from and sql', table, '{ from: path } or { sql: SELECT }');
@@ -144,7 +145,7 @@ function checkFileOptions(table: Record<string, unknown>, field: string): void {
     if (table[key] !== undefined && table['sql'] !== undefined)
       throw invalid(
         `${field}.${key}`,
-        'says nothing about sql',
+        'does not apply to sql',
         table[key],
         'options of from, or of read_csv in the SQL',
       );
@@ -173,7 +174,7 @@ export function checkTexts(value: unknown, field: string): asserts value is stri
   if (other !== undefined) throw invalid(field, 'not a text', other, 'an array of texts');
 }
 
-/** What an error advises to write: options as they stand in JavaScript and in JSON alike, to be put into the object `field`. */
+/** The advice of an error message: options to put into the object `field`, in a form that is valid in JavaScript and JSON. */
 export function advice(field: string, options: Record<string, unknown>): string {
   const lines = Object.entries(options).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   return `write in ${field}: \`${lines.join(', ')}\``;

@@ -1,4 +1,4 @@
-/** How a text table is laid out: decided from its first line and the columns that are mapped, never from a sample of its rows. */
+/** Decides the layout of a text table from its first line and the mapped columns, never from a sample of its rows. */
 import { nearest, InnerloopError, show } from '../foundation/errors.js';
 import { checkText, otherFormat } from './first-line.js';
 import { GENERIC, headless, NUMBER } from './headless.js';
@@ -10,32 +10,32 @@ export interface Dialect {
   quote: string;
   escape: string;
   header: boolean;
-  /** Whether rows begin with a field more than the header has names, as the options say. */
+  /** Whether rows begin with one field more than the header has names, as the option `columns` says. */
   isShort: boolean;
   /** The columns as the file or the options name them, in order; none is empty. */
   names: string[];
 }
 
-/** What the source asks of a table. */
+/** The columns that a source needs from a table. */
 export interface Wanted {
-  /** Every column that is mapped, in the order user, item, label, … */
+  /** The mapped columns, in the order user, item, label, … */
   columns: readonly WantedColumn[];
-  /** Whether SQL expressions may name any other column. */
+  /** Whether there are SQL expressions, which may name any column and need numbers as numbers. */
   typed: boolean;
 }
 
 export interface WantedColumn {
   name: string;
-  /** The option that names it. */
+  /** Path of the option that names it. */
   field: string;
-  /** `text`: kept as it is written; `number` and `time`: a name that is a number gives a table without a header away. */
+  /** `text` is kept as it is written. If a `number` or `time` column has a number as its name, the table has no header. */
   as: 'text' | 'number' | 'time';
 }
 
 export interface TextSource {
-  /** For messages: the path as it was given. */
+  /** The path as it was given, for error messages. */
   label: string;
-  /** The option that the table is for: `interactions`, `users` … */
+  /** The option that the table is for, such as `interactions` or `users`. */
   field: string;
   options: FileOptions;
 }
@@ -51,11 +51,11 @@ const BY_NAME: Readonly<Record<string, string>> = {
   item: '\t',
 };
 const NAMES: Readonly<Record<string, string>> = { '\t': 'tabs', ' ': 'blanks', '\x01': '\\u0001' };
-/** What stands before the first line of a table. */
+/** The lines before a table. */
 export interface Leading {
-  /** Lines that hold nothing, and Excel's `sep=;`. */
+  /** The number of lines to skip: blank ones, and Excel's `sep=;`. */
   skip: number;
-  /** What `sep=` says. */
+  /** The delimiter that `sep=` states. */
   delimiter: string | undefined;
 }
 
@@ -67,7 +67,7 @@ export function leadingLines(text: string): Leading & { rest: string } {
   return { skip, delimiter: own?.[1], rest: rest.slice(own?.[0].length ?? 0) };
 }
 
-/** The first line that is not blank, to its end: a line break inside quotes is none. Undefined if `text` ends before it. */
+/** The first line that is not blank; a line break inside quotes does not end it. Undefined if `text` may not hold all of it. */
 export function firstRecord(text: string, quote: string, complete: boolean): string | undefined {
   const start = /^(?:[ \t]*\r?\n)*/.exec(text)![0].length;
   let quoted = false;
@@ -80,7 +80,7 @@ export function firstRecord(text: string, quote: string, complete: boolean): str
   return undefined;
 }
 
-/** The fields of one line, as RFC 4180 reads them; blanks around them are cut off. */
+/** The fields of one line, split as in RFC 4180, with blanks around them trimmed. */
 export function splitRecord(line: string, delimiter: string, quote: string, escape: string): string[] {
   if (quote === '') return line.split(delimiter).map((field) => field.trim());
   const fields: string[] = [];
@@ -107,8 +107,8 @@ export function splitRecord(line: string, delimiter: string, quote: string, esca
 }
 
 /**
- * The dialect of a table from its first line. Every other line is held against it when the rows are read.
- * @throws {InnerloopError} with the lines to write where the first line does not decide
+ * Decides the layout of a table from its first line. Every other line is checked against it when the rows are read.
+ * @throws {InnerloopError} with the options to write, if the first line does not decide the layout
  */
 export function decideDialect(line: string, source: TextSource, wanted: Wanted): Dialect {
   const { options, label, field } = source;
@@ -123,7 +123,7 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
     cells.filter(({ fields }) => fit(fields, header, options, wanted));
   const cells = cellsOf(options.delimiter === undefined ? CANDIDATES : [options.delimiter]);
   let fits = fitting(cells);
-  // Whatever else stands between all that is mapped separates it.
+  // If no usual delimiter gives all mapped columns, any other mark in the line is tried.
   if (fits.length === 0 && options.delimiter === undefined) fits = fitting(cellsOf(otherMarks(line)));
   const chosen = choose(fits, label);
   if (chosen === undefined) throw undecided(cells, fits, source, wanted, header);
@@ -148,13 +148,13 @@ export function decideDialect(line: string, source: TextSource, wanted: Wanted):
   return dialect;
 }
 
-/** Marks between words that are no usual delimiter, such as ^ or ||. */
+/** Marks in a line that are not among the usual delimiters, such as ^ or ||. */
 function otherMarks(line: string): string[] {
   const marks = (line.match(/[^\p{L}\p{N}\s_."'-]+/gu) ?? []).filter((mark) => Buffer.byteLength(mark) <= 4);
   return [...new Set(marks)].filter((mark) => !CANDIDATES.some((known) => known === mark));
 }
 
-/** Positions from 1; in SQL, where nothing is mapped, DuckDB's own names. */
+/** Names of columns without a header: positions from 1; in SQL, where no column is mapped, the names that DuckDB gives. */
 function unnamed(count: number, { columns }: Wanted): string[] {
   const width = String(count - 1).length;
   return Array.from({ length: count }, (_, k) =>
@@ -162,7 +162,7 @@ function unnamed(count: number, { columns }: Wanted): string[] {
   );
 }
 
-/** Whether a delimiter makes of the first line what is mapped. */
+/** Whether the fields that a delimiter makes of the first line include all mapped columns. */
 function fit(fields: readonly string[], header: boolean, options: FileOptions, wanted: Wanted): boolean {
   const { columns } = options;
   if (columns !== undefined) return fields.length === columns.length || isShortHeader(fields, header, options);
@@ -170,15 +170,16 @@ function fit(fields: readonly string[], header: boolean, options: FileOptions, w
   return wanted.columns.every(({ name }) => resolveName(known, name) !== undefined);
 }
 
-/** R leaves out the name of the first column, which has the names of the rows. */
+/** Whether the header has one name fewer than `columns`: R writes no name for the first column, which holds the row names. */
 const isShortHeader = (fields: readonly string[], header: boolean, { columns }: FileOptions): boolean =>
   header && columns?.length === fields.length + 1 && fields.every((name, k) => name === columns[k + 1]);
 
+/** The delimiter to use of those that fit: any other before a blank, and of several the one of the file's extension. */
 function choose<T extends { delimiter: string; fields: string[] }>(fits: readonly T[], label: string): T | undefined {
   const several = fits.filter(({ fields }) => fields.length > 1);
   const clear = several.filter(({ delimiter }) => delimiter !== ' ');
   const pool = clear.length > 0 ? clear : several;
-  // One column, whatever separates.
+  // The line has a single column with every delimiter, so any of them will do.
   if (pool.length === 0) return fits[0];
   return pool.length === 1 ? pool[0] : pool.find(({ delimiter }) => delimiter === BY_NAME[extensionOf(label)]);
 }
@@ -187,7 +188,7 @@ export function extensionOf(path: string): string {
   return /\.([a-z0-9]+)(?:\.(?:gz|zst|zip))?$/i.exec(path)?.[1].toLowerCase() ?? '';
 }
 
-/** The column that a mapped name means: itself, or without the type that RecBole writes behind it. */
+/** The column that a mapped name means: the column of that name, or the one of that name with RecBole's type after it. */
 export function resolveName(names: readonly string[], name: string): string | undefined {
   if (names.includes(name)) return name;
   const trimmed = name.trim();
@@ -196,10 +197,10 @@ export function resolveName(names: readonly string[], name: string): string | un
   return typed.length === 1 ? typed[0] : undefined;
 }
 
-/** RecBole's atomic files name the type of every column. */
+/** Matches a column of RecBole's atomic files, whose names end in the column's type, such as `user_id:token`. */
 export const ATOMIC = /^(.+):(token|token_seq|float|float_seq)$/;
 
-/** A first line that looks like a row is not taken for names, so that no row is lost. */
+/** Refuses a first line that looks like a row where a header is expected, so that no row is lost, and the reverse. */
 function checkHeader(
   line: string,
   fields: readonly string[],
@@ -209,7 +210,7 @@ function checkHeader(
 ): void {
   const { label, field } = source;
   if (!header) {
-    // Names were given for a file that brings them along: its first line would become a row.
+    // Names were given for a file that has a header, whose first line would become a row.
     const same = names.filter((name, k) => fields[k].toLowerCase() === name.toLowerCase());
     if (same.length === 0) return;
     throw new InnerloopError('INVALID_DATA', `the first line of ${label} looks like names: ${show(line)}`, {
@@ -218,7 +219,7 @@ function checkHeader(
       expected: `a header or none; ${advice(field, { header: true })}, or \`"header": false\` if it is a row`,
     });
   }
-  // Where nothing is mapped (a file in SQL), no name may be a number.
+  // For a file in SQL no column is mapped; then none of its names may be a number.
   const named: readonly Pick<WantedColumn, 'name' | 'as'>[] =
     wanted.columns.length > 0 ? wanted.columns : fields.map((name) => ({ name, as: 'number' }));
   const numbers = named.filter(({ name }) => NUMBER.test(name));
@@ -234,6 +235,7 @@ function checkHeader(
   );
 }
 
+/** Refuses two columns of one name (ignoring case) if one of them is mapped, or may be named in SQL. */
 function checkTwice(
   line: string,
   fields: readonly string[],
@@ -251,7 +253,7 @@ function checkTwice(
     const before = lower.slice(0, k).filter((other) => other === lower[k]).length;
     return before === 0 ? name : `${name}_${before + 1}`;
   });
-  // Two options that name one column may each have meant another of those that share the name.
+  // If several options name the repeated column, each may mean a different one of the columns that share the name.
   const shared = wanted.columns.filter(({ name }) => name.toLowerCase() === twice.toLowerCase());
   const places = unique.filter((_, k) => lower[k] === twice.toLowerCase());
   const mapping = Object.fromEntries(
@@ -272,6 +274,7 @@ function isWanted(names: readonly string[], name: string, wanted: Wanted): boole
   return wanted.columns.some((other) => resolveName(names, other.name)?.toLowerCase() === name.toLowerCase());
 }
 
+/** The error for a first line that no delimiter, or more than one, splits into the mapped columns. */
 function undecided(
   cells: readonly { delimiter: string; fields: string[] }[],
   fits: readonly { delimiter: string }[],
@@ -311,7 +314,7 @@ function undecided(
   const isRow = header && fields.some((cell) => NUMBER.test(cell));
   const lines = headless(fields, delimiter, source, wanted);
   const names = `one of ${known.map(show).join(', ')}`;
-  // One name that is mapped and there makes it a header.
+  // If at least one mapped name is in the first line, that line is a header.
   const isHeader = wanted.columns.some(({ name }) => !NUMBER.test(name) && resolveName(fields, name) !== undefined);
   return new InnerloopError(
     'MISSING_COLUMN',
@@ -325,7 +328,7 @@ function undecided(
   );
 }
 
-/** The lines for names that the header has in other letters alone, `UserID` for `userId`. */
+/** The options to write if the header has the mapped names in another case only, such as `UserID` for `userId`. */
 function otherCase(
   cells: readonly { fields: string[] }[],
   { field }: TextSource,
@@ -345,10 +348,10 @@ function otherCase(
   return undefined;
 }
 
-/** What splits a first line best that does not have all that is mapped. */
+/** The likeliest delimiter of a first line that lacks mapped columns: it gives the most of them, and then the most fields. */
 function mostLikely<T extends { delimiter: string; fields: string[] }>(cells: readonly T[], wanted: Wanted): T {
   const found = ({ fields }: T) => wanted.columns.filter(({ name }) => resolveName(fields, name) !== undefined).length;
-  // Two colons hold no other mark's place: lists inside fields do.
+  // The mark `::` wins a tie, because it hardly occurs except as a delimiter; other marks may also separate lists inside fields.
   const size = ({ delimiter, fields }: T) =>
     delimiter === ' ' ? 1 : fields.length + (delimiter === '::' && fields.length > 1 ? 0.5 : 0);
   const score = (cell: T) => [found(cell), size(cell)];

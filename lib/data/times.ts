@@ -1,4 +1,4 @@
-/** How a column becomes times: numbers as they are, dates as Unix seconds, both in the order in which they are written. */
+/** Reads a column of times as doubles: numbers as they are, dates as Unix seconds, in an order that rounding does not change. */
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
@@ -6,31 +6,32 @@ import { advice, TIME_UNITS } from './table-source.js';
 import { asText, BAD, isMissing, isNull, isNumeric, isText, numberExpression, quickNumber, trimmed } from './values.js';
 import type { ValueRules } from './values.js';
 
-/** Above this, integers have no double of their own. */
+/** From this size on, doubles do not hold every integer. */
 const EXACT_LIMIT = 2 ** 53;
 
-/** The expressions of a time. */
+/** The SQL expressions for a column of times. */
 export interface TimeExpression {
-  /** DOUBLE: null where the time is missing, infinite where it is none. */
+  /** The time as a DOUBLE: null where it is missing, infinite where the value is not a time. */
   number: string;
-  /** A number without rounding that orders the times, where doubles may not be able to tell them apart. */
+  /** The time as an exact number, which orders times that doubles cannot tell apart. */
   exact: string;
-  /** A condition under which a row's double may have lost what orders it. */
+  /** A condition that holds for rows whose time may have more digits than a double; undefined if `limit` alone decides. */
   fine: string | undefined;
-  /** From this size on a double may have lost it. */
+  /** The absolute value from which on a double may have lost digits. */
   limit: number;
-  /** The number where no value is missing or bad, as `quickNumber` has it. */
+  /** A faster form of `number` for columns without missing or bad values, as made by `quickNumber`. */
   quick: string | undefined;
 }
 
 const TEMPORAL = /^(DATE|TIMESTAMP.*)$/;
-/** Year first, four digits of it: no other order is written so. Offsets count; without one a time is of UTC. */
+/** Casts a text only if it begins with a four-digit year, after which month and day have a fixed order. The default zone is UTC. */
 const isoTimestamp = (text: string, type: string): string =>
   `TRY_CAST(CASE WHEN substr(${text}, 5, 1) IN ('-', '/') THEN ${text} END AS ${type})`;
 
 /**
- * @param first the first value of the column that is not missing: it says whether texts are to be numbers or dates. All
- * others are held against that.
+ * Makes the SQL expressions that turn a column into times.
+ * @param first the first value of the column that is not missing. It decides whether texts are read as numbers or dates; a value of
+ * the other kind is an error.
  */
 export function timeExpression(
   expression: string,
@@ -63,7 +64,7 @@ export function timeExpression(
   if (rules.timeFormat !== undefined && scale === undefined) {
     const patterns = rules.timeFormat;
     const parsed = `try_strptime(${text}, [${patterns.map(quoteLiteral).join(', ')}])`;
-    // %Y takes "20" for the year 20.
+    // With %Y, strptime reads "20" as the year 20.
     const year = patterns.some((pattern) => pattern.includes('%Y'));
     const dated = year ? `CASE WHEN year(${parsed}) >= 1000 THEN ${parsed} END` : parsed;
     const exact = patterns.some((pattern) => pattern.includes('%n')) ? `epoch_ns(${dated})` : `epoch_us(${dated})`;
@@ -73,7 +74,7 @@ export function timeExpression(
     const stamp = isoTimestamp(text, 'TIMESTAMPTZ');
     const nanoseconds = `CAST(epoch_ns(${isoTimestamp(text, 'TIMESTAMP_NS')}) AS HUGEINT)`;
     const exact = `coalesce(${nanoseconds}, CAST(epoch_us(${stamp}) AS HUGEINT) * 1000)`;
-    // More than six digits behind the second, or six and an offset.
+    // The seconds have more than six decimals, or six and an offset.
     const fine = `(strpos(${text}, '.') > 0 AND len(${text}) - strpos(${text}, '.') > 7)`;
     return { ...dateExpression(stamp, exact, asText(expression, type), rules), fine };
   }
@@ -100,8 +101,8 @@ function dateExpression(parsed: string, exact: string, text: string, rules: Valu
 }
 
 /**
- * Makes the doubles strictly increasing in the exact times that they stand for: `rank[i]` is the place of entry i among the
- * distinct exact times, from 0. A double is moved up by as few units in its last place as that takes.
+ * Makes doubles strictly increasing in the exact times that they stand for: `rank[i]` is the place of entry i among the distinct
+ * exact times, from 0. A double is moved up by the fewest units in its last place. Returns how many distinct times were moved.
  */
 export function keepOrder(time: Float64Array, rank: Int32Array): number {
   const distinct = new Float64Array(rank.reduce((a, b) => Math.max(a, b), -1) + 1);
@@ -178,7 +179,7 @@ const CLOCKS = [
   '_%H%M%S',
   'T%H:%M',
 ];
-/** GMT and UTC are what a time without an offset is. */
+/** Endings for the time zone; GMT and UTC need no offset, because a time without one is UTC. */
 const ZONES = ['', ' %z', '%z', ' GMT', ' UTC'];
 const WHOLE = [
   '%a %b %d %H:%M:%S %z %Y',
@@ -208,10 +209,10 @@ const isDate = (pattern: string): string =>
   `coalesce(year(try_strptime(value, ${quoteLiteral(pattern)})) >= 1000, false)`;
 
 const AT_ONCE = 200;
-/** Those of the patterns that fit all texts of a table, of which there is at least one. */
+/** The patterns that fit all texts of a table, which has at least one text. */
 async function fits(session: DuckSession, patterns: readonly string[], from: string, field: string): Promise<string[]> {
   const found: string[] = [];
-  // The time that DuckDB takes to plan a query grows faster than its expressions.
+  // DuckDB's planning time grows faster than the number of expressions in a query, so the patterns are tested in batches.
   for (let start = 0; start < patterns.length; start += AT_ONCE) {
     const some = patterns.slice(start, start + AT_ONCE);
     const row = await session.row(
@@ -223,16 +224,19 @@ async function fits(session: DuckSession, patterns: readonly string[], from: str
   return found;
 }
 
-/** Those of a few patterns that fit all texts of the table time_texts. */
+/** The patterns of a few that fit all texts of the table `time_texts`, tested on 1,000 texts first. */
 async function fittingPatterns(session: DuckSession, few: readonly string[], field: string): Promise<string[]> {
   return fits(session, await fits(session, few, '(FROM time_texts LIMIT 1000)', field), 'time_texts', field);
 }
 
-/** So many texts that are no times are named at most: with more of them the pattern is a wrong one. */
-const MOST_STRANGERS = 20;
+/** If more distinct texts than this are not times, the pattern is considered wrong and the texts are not named. */
+const MOST_NON_TIMES = 20;
 
-/** The lines where all but a few texts are times: how those are written, and the others as missing. Undefined where more are none. */
-async function strangersAdvice(
+/**
+ * The options to write if all but a few texts are times: their pattern, and the few texts as missing values. Undefined if too many
+ * texts are not times.
+ */
+async function nonTimesAdvice(
   session: DuckSession,
   few: readonly string[],
   rules: ValueRules,
@@ -257,7 +261,7 @@ async function strangersAdvice(
       `SELECT count(*) FILTER (${test})::DOUBLE, count(*) FILTER (NOT coalesce(${test}, false))::DOUBLE FROM time_texts`,
       field,
     );
-    if (Number(good) === 0 || Number(bad) > Number(good) || Number(bad) > MOST_STRANGERS) continue;
+    if (Number(good) === 0 || Number(bad) > Number(good) || Number(bad) > MOST_NON_TIMES) continue;
     const [texts = []] = await session.columns(
       `SELECT value FROM time_texts WHERE NOT coalesce(${test}, false) ORDER BY value`,
       field,
@@ -269,8 +273,8 @@ async function strangersAdvice(
 }
 
 /**
- * The lines to write for a column of times of which some are neither numbers nor ISO 8601, nor as `timeFormat` says.
- * @param select gives its texts as `value`, each once
+ * What is expected of a column in which some texts are not times, with the options to write if a pattern fits all or most of them.
+ * @param select SQL that selects the distinct texts as `value`
  */
 export async function timeAdvice(
   session: DuckSession,
@@ -289,9 +293,9 @@ export async function timeAdvice(
   const lines = patterns.map((pattern) => advice(table, { timeFormat: pattern }));
   if (lines.length === 1) return `${what}; ${lines[0]}`;
   if (lines.length > 1)
-    return `${what}; the order of day and month is yours to say (%d is the day, %m the month): ${lines.join(', or ')}`;
-  const strangers = await strangersAdvice(session, few, rules, table, field);
-  if (strangers !== undefined) return `${what}; ${strangers}`;
+    return `${what}; the column does not tell the order of day and month (%d is the day, %m the month): ${lines.join(', or ')}`;
+  const nonTimes = await nonTimesAdvice(session, few, rules, table, field);
+  if (nonTimes !== undefined) return `${what}; ${nonTimes}`;
   const texts = await session.columns(`SELECT value FROM time_texts LIMIT 3`, field);
-  return `${what}, or patterns of strptime in timeFormat, the first that fits (%d day, %m month, %Y year, %H:%M:%S); the column has ${texts.flat().map(show).join(', ')}`;
+  return `${what}, or patterns of strptime in timeFormat (%d day, %m month, %Y year, %H:%M:%S); the column has ${texts.flat().map(show).join(', ')}`;
 }

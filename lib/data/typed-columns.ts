@@ -1,10 +1,10 @@
-/** Types of text columns for SQL expressions: a column has one only if every text of it is written as that type writes it. */
+/** Infers types of text columns for SQL expressions: a column has a type only if every text in it is written in its form. */
 import { quoteIdentifier } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 import { isMissing, trimmed } from './values.js';
 import type { ValueRules } from './values.js';
 
-/** From the narrowest to the widest, with the condition that a text has to meet. */
+/** The types, of which the first that fits is used, each with the condition that every text must meet. */
 const TYPES: readonly { type: string; fits: (text: string) => string }[] = [
   { type: 'BIGINT', fits: (text) => `regexp_full_match(${text}, '0|-?[1-9][0-9]{0,17}')` },
   {
@@ -24,7 +24,7 @@ const TYPES: readonly { type: string; fits: (text: string) => string }[] = [
   },
 ];
 
-/** The type of each column, from all of its texts; those that no type fits are not in the map. */
+/** The type of each column, inferred from all of its texts; columns that no type fits are not in the map. */
 export async function inferTypes(
   session: DuckSession,
   relation: string,
@@ -47,7 +47,7 @@ export async function inferTypes(
   return found;
 }
 
-/** The relation with its columns cast to `types`; missing values of those that are no text are null. */
+/** The SQL of the relation with its columns cast to `types`; missing values become null in columns that are not text. */
 export function typedSelect(relation: string, types: ReadonlyMap<string, string>, rules: ValueRules): string {
   const columns = Array.from(types, ([name, type]) => {
     const column = quoteIdentifier(name);

@@ -1,9 +1,10 @@
-/** How texts become numbers and missing values, as SQL. Ids, labels, times and features share one list of what is missing. */
+/** Makes the SQL that turns texts into numbers and missing values, by the same rules for ids, labels, times and features. */
 import { InnerloopError } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import { DEFAULT_NULLS } from './table-source.js';
 import type { ValueOptions } from './table-source.js';
 
+/** {@link ValueOptions} with their defaults filled in. */
 export interface ValueRules {
   nulls: readonly string[];
   decimal: '.' | ',';
@@ -18,22 +19,23 @@ export function valueRules({ nulls, decimal, timeFormat }: ValueOptions): ValueR
   };
 }
 
-/** What is cut off around ids, numbers and times: white space, as String.trim sees it, and marks of no width. */
+/** The characters that are trimmed around ids, numbers and times: those of String.trim, and the zero-width space. */
 const BLANKS =
   ' \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u3000\ufeff';
 
 const AROUND = new RegExp(`^[${BLANKS}]+|[${BLANKS}]+$`, 'g');
-/** The same of a text in memory. */
+/** Trims a text in memory. */
 export const trimText = (text: string): string => text.replace(AROUND, '');
 
+/** Trims a text in SQL. */
 export const trimmed = (text: string): string => `trim(${text}, ${quoteLiteral(BLANKS)})`;
 
-/** A condition: the text is missing. `text` is an expression of type VARCHAR. */
+/** The SQL condition that a text is missing. `text` is an expression of type VARCHAR. */
 export function isMissing(text: string, { nulls }: Pick<ValueRules, 'nulls'>): string {
   return `(${text} IS NULL OR ${trimmed(text)} IN (${['', ...nulls].map(quoteLiteral).join(', ')}))`;
 }
 
-/** The text without blanks around it; null where it is missing. */
+/** The trimmed text in SQL; null where it is missing. */
 export function presentText(text: string, rules: ValueRules): string {
   return `CASE WHEN ${isMissing(text, rules)} THEN NULL ELSE ${trimmed(text)} END`;
 }
@@ -48,20 +50,20 @@ export const isNumeric = (type: string): boolean => isInteger(type) || NUMERIC.t
 export const isText = (type: string): boolean => type === 'VARCHAR' || type === 'JSON' || type.startsWith('ENUM');
 export const isNull = (type: string): boolean => type.replaceAll('"', '') === 'NULL';
 
-/** An expression of type VARCHAR for one of any type. */
+/** Converts an expression of any type to VARCHAR. */
 export function asText(expression: string, type: string): string {
   return type === 'JSON' ? `json_extract_string(${expression}, '$')` : `CAST(${expression} AS VARCHAR)`;
 }
 
-/** The text of a category; null where the value is missing. */
+/** The text of a category or id; null where the value is missing. */
 export function textExpression(expression: string, type: string, rules: ValueRules): string {
   return isInteger(type) ? asText(expression, type) : presentText(asText(expression, type), rules);
 }
 
-/** Text in the place of a number becomes infinity, which no column may hold: a missing value is null, never this. */
+/** Marks text where a number is needed. No column may hold infinity, so it is never a value; a missing value is null. */
 export const BAD = "'infinity'::DOUBLE";
 
-/** How the texts of a column of numbers are written. */
+/** How the texts of a column of numbers are written; see `LabelSource`. */
 export interface NumberForm {
   values?: Readonly<Record<string, number>>;
   unit?: string | readonly string[];
@@ -69,7 +71,7 @@ export interface NumberForm {
   thousands?: string;
 }
 
-/** An expression of type DOUBLE for one of `type`; null where the value is missing, infinite where it is not a number. */
+/** Converts an expression of `type` to DOUBLE; null where the value is missing, infinite where it is not a number. */
 export function numberExpression(
   expression: string,
   type: string,
@@ -78,17 +80,17 @@ export function numberExpression(
   form: NumberForm = {},
 ): string {
   if (isNull(type)) return 'NULL::DOUBLE';
-  // NaN is how several writers spell a missing number.
+  // Some programs write NaN for a missing number, so numbers are compared with the markers of missing values too.
   if (isNumeric(type) && form.values === undefined) return present(`CAST(${expression} AS DOUBLE)`, rules);
   if (!isText(type) && !isNumeric(type))
     throw new InnerloopError('INVALID_DATA', `a column of type ${type}`, { field, expected: 'a number' });
   const text = asText(expression, type);
   const { decimal = rules.decimal, unit, thousands, values } = form;
-  // A minus sign of its own, as typesetters write it.
+  // The typographic minus sign U+2212 is read as a hyphen-minus.
   const signed = `replace(${trimmed(text)}, '−', '-')`;
   const bare = unit === undefined ? signed : withoutUnit(signed, [unit].flat());
   const written = digits(bare, decimal, thousands);
-  // DuckDB takes 1_000 for a number.
+  // DuckDB reads 1_000 as a number, so texts with an underscore are kept from it.
   const plain =
     thousands === '_'
       ? `TRY_CAST(${written} AS DOUBLE)`
@@ -105,12 +107,12 @@ export function numberExpression(
 }
 
 /**
- * The same where no value is missing or bad, at a third of the cost; null or NaN where that has to be looked at. Undefined
- * where there is nothing to be saved.
+ * A form of {@link numberExpression} at a third of the cost, for columns without missing or bad values: where it gives null or NaN,
+ * the full form is needed to tell the two apart. Undefined if the full form is needed anyway.
  */
 export function quickNumber(expression: string, type: string, rules: ValueRules, form: NumberForm): string | undefined {
   const isPlain = form.values === undefined && form.unit === undefined && form.thousands === undefined;
-  // Missing numbers are looked at anyway, by the caller; NaN is told from them then.
+  // The marker NaN is left out: the caller treats NaN like null and then uses the full form.
   const marked = (number: string) =>
     present(number, { ...rules, nulls: rules.nulls.filter((text) => !/nan/i.test(text)) });
   if (isPlain && isNumeric(type)) return marked(`CAST(${expression} AS DOUBLE)`);
@@ -118,7 +120,7 @@ export function quickNumber(expression: string, type: string, rules: ValueRules,
   return marked(`TRY_CAST(CASE WHEN contains(${expression}, '_') THEN NULL ELSE ${expression} END AS DOUBLE)`);
 }
 
-/** The number, or null where a marker says that it is missing: NaN, and markers that are numbers or infinite, however they are written. */
+/** The number, or null if it equals a marker of missing values: NaN, an infinity, or a number in whatever spelling. */
 function present(number: string, { nulls }: ValueRules): string {
   const markers = new Set(
     nulls.map((text) => (text.trim() === '' ? Number.NaN : Number(text))).filter(Number.isFinite),
@@ -134,6 +136,7 @@ function present(number: string, { nulls }: ValueRules): string {
     .reduce((sql, [value]) => `nullif(${sql}, '${value}'::DOUBLE)`, named);
 }
 
+/** The text without the first of the units that it begins or ends with, longer units first. */
 function withoutUnit(text: string, units: readonly string[]): string {
   const cases = [...units]
     .map((unit) => unit.trim())
@@ -146,7 +149,7 @@ function withoutUnit(text: string, units: readonly string[]): string {
   return `CASE ${cases.join(' ')} ELSE ${text} END`;
 }
 
-/** The text as DuckDB reads a number; null where its marks are not in their places. */
+/** The text as DuckDB reads a number; null if a decimal mark or group separator is in a wrong place. */
 function digits(text: string, decimal: '.' | ',', thousands: string | undefined): string {
   if (decimal === '.' && thousands === undefined) return text;
   const escaped = (mark: string) => mark.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

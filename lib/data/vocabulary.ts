@@ -2,8 +2,8 @@ import type { Vocabulary } from '../foundation/contract.js';
 import { TextIndex } from '../foundation/text-index.js';
 
 /**
- * Makes a vocabulary of `values`, whose first entry is the empty string. The index of texts is built at the first look-up:
- * training never asks for it. What serves asks once before its first request ({@link indexed}).
+ * Makes a vocabulary of `values`, whose first entry is the empty string. The index of texts is built at the first look-up, because
+ * training needs none; a server builds it before its first request with {@link indexed}.
  */
 export function createVocabulary(values: readonly string[]): Vocabulary {
   let index: TextIndex | undefined;
@@ -14,7 +14,7 @@ export function createVocabulary(values: readonly string[]): Vocabulary {
   };
 }
 
-/** The ids of many texts, 0 for those that the vocabulary has not. */
+/** The ids of many texts; 0 for a text that is not in the vocabulary. */
 export function idsIn(vocabulary: Vocabulary, texts: readonly string[]): Int32Array {
   return vocabulary.idsOf?.(texts) ?? Int32Array.from(texts, (text) => vocabulary.idOf(text));
 }
@@ -27,13 +27,15 @@ export function indexed(vocabulary: Vocabulary): Vocabulary {
 
 const INTEGER = /^-?[0-9]{1,37}$/;
 
-/** The deterministic order of every vocabulary: by value if all texts are integers of at most 37 digits
- * (what DuckDB can order as numbers), else by code point. Sorts in place. */
+/**
+ * Sorts texts in place into the order of every vocabulary: by value if all are integers of at most 37 digits, which DuckDB can
+ * order as numbers, else by code point.
+ */
 export function sortTexts(texts: string[]): string[] {
   return texts.every((text) => INTEGER.test(text)) ? texts.sort(compareIntegers) : texts.sort(compareCodePoints);
 }
 
-/** By value; texts of equal value (`7`, `07`) by code point. */
+/** Compares integers by value, and texts of equal value (`7`, `07`) by code point. */
 function compareIntegers(a: string, b: string): number {
   const aSign = signOf(a);
   const bSign = signOf(b);
@@ -49,7 +51,7 @@ function signOf(digits: string): number {
   return digits.startsWith('-') ? -1 : 1;
 }
 
-/** UTF-8 byte order, which is DuckDB's; JavaScript's `<` compares UTF-16 units and differs above U+FFFF. */
+/** Compares in the order of UTF-8 bytes, which is DuckDB's; JavaScript's `<` compares UTF-16 units and differs above U+FFFF. */
 function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {

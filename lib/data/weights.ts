@@ -1,4 +1,4 @@
-/** Weights of interactions in the losses: what is recent and what popularity did not bring about counts more. */
+/** Weights of interactions in the losses: recency, inverse propensity, confidence, and a column of the data. */
 import { isTyped } from '../foundation/typed-arrays.js';
 import { checkDataset } from '../foundation/check-data.js';
 import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
@@ -8,37 +8,37 @@ import { rawNumbers } from './scaling.js';
 
 /** Options of `rowWeights`. */
 export interface RowWeightOptions {
-  /** Interactions halve in weight with every `halfLife`, in the unit of the time column (Unix seconds for dates). */
+  /** Exponential forgetting: weights halve with every `halfLife` of age, in the unit of the time column (seconds for dates). */
   recency?: {
     halfLife: number;
-    /** The time from which age counts back: what is later weighs as much as what is of then. Default: the latest of `rows`. */
+    /** The time at which the age is 0; later interactions have age 0 too. Default: the latest time of `rows`. */
     at?: number;
   };
   /** Inverse propensity: interactions that were likely to be observed count less. */
   propensity?: PopularityPropensity | { column: string };
-  /** A dense column of one number: how much an interaction counts, ≥ 0 and as it is in the data, of the interactions, items or users. */
+  /** Name of a dense column of size 1 of the interactions, items or users, whose values ≥ 0 multiply the weights. */
   column?: string;
-  /** How often an interaction took place (`dataset.count`) says how certain it is that it was meant: such rows count more. */
+  /** Confidence: an interaction that took place often (`dataset.count`) more certainly shows a preference, and counts more. */
   confidence?: CountConfidence;
-  /** No weight above so many times their mean; those above are cut to it. Default: no limit. */
+  /** The largest weight, as a multiple of the mean weight; larger ones are reduced to it. Default: no limit. */
   clip?: number;
-  /** The interactions that training may see: popularity, latest time, mean and clip come from these only. Default: all. */
+  /** The interactions that training may see: popularity, latest time, mean and clip are computed from these only. Default: all. */
   rows?: Int32Array;
 }
 
 /** How counts become weights. */
 export interface CountConfidence {
-  /** Default 1. */
+  /** The factor α ≥ 0. Default 1. */
   alpha?: number;
-  /** `linear`: 1 + α n for a count n; `log`: 1 + α ln(1 + n), which few very frequent rows do not rule. Default `log`. */
+  /** `linear`: 1 + α n for a count n; `log`: 1 + α ln(1 + n), so that a few very frequent rows do not dominate. Default `log`. */
   scale?: 'linear' | 'log';
 }
 
-/** How probable it is that an interaction was observed, by how popular its item is. */
+/** The probability that an interaction was observed, estimated from the popularity of its item or user. */
 export interface PopularityPropensity {
-  /** Whose popularity. Default `item`. */
+  /** Whose popularity is used. Default `item`. */
   of?: 'item' | 'user';
-  /** p = (n / max n)^power for n interactions; 0 is no correction. Default 0.5. */
+  /** The exponent in p = (n / max n)^power for n interactions; 0 means no correction. Default 0.5. */
   power?: number;
 }
 
@@ -51,22 +51,22 @@ export interface PopularityPropensity {
  * a mean over observed interactions an estimate of the mean over all (Schnabel et al., "Recommendations as treatments:
  * debiasing learning and evaluation", ICML 2016), with a propensity p from a column of yours, or estimated from popularity as
  * p_i = (n_i / max n)^power (Saito et al., "Unbiased recommender learning from missing-not-at-random implicit feedback",
- * WSDM 2020, with power 0.5). Its variance is bought off by clipping (Bottou et al., "Counterfactual reasoning and learning
- * systems", JMLR 14, 2013), which brings bias back.
+ * WSDM 2020, with power 0.5). Clipping reduces its variance and reintroduces some bias (Bottou et al., "Counterfactual reasoning
+ * and learning systems", JMLR 14, 2013).
  *
- * The third is the confidence of a positive row (label above 0; 1 of others): c = 1 + α n or 1 + α ln(1 + n) for a count n (Hu,
- * Koren & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008). Every loss takes it: under `bpr` and
- * `listwise` it is the weight of a positive with the negatives drawn for it.
+ * The third is the confidence of a positive row, one with a label above 0: c = 1 + α n or 1 + α ln(1 + n) for a count n (Hu, Koren
+ * & Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008); for other rows c = 1. Every loss uses it: under
+ * `bpr` and `listwise` it is the weight of a positive together with the negatives drawn for it.
  *
- * The fourth is a column of yours. Columns are dense, of size 1, of the interactions, the items or the users; they are read in the
- * units of the source, whether the model has them standardised or not. A propensity is in (0, 1], a weight of yours ≥ 0.
+ * The fourth, v, is the option `column`. Columns are dense, of size 1, of the interactions, the items or the users; they are read
+ * in the units of the source, even if the model has them standardised. A propensity must be in (0, 1], a weight from a column ≥ 0.
  *
  * ```ts
  * const weights = rowWeights(dataset, { recency: { halfLife: 180 * 86_400 }, propensity: { power: 0.5 }, clip: 10, rows: split.trainRows });
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN; INVALID_DATA for a propensity or weight that is none,
- * with its interaction
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN; INVALID_DATA for a propensity or weight that is missing
+ * or out of range, with its interaction
  */
 export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32Array {
   checkObject(options, 'weights', ['recency', 'propensity', 'column', 'confidence', 'clip', 'rows']);
@@ -115,7 +115,7 @@ function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, 
     throw invalid('weights.recency', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
   let latest = -Infinity;
   for (const row of rows) latest = Math.max(latest, time[row]);
-  // A later `at` would scale all weights alike.
+  // An `at` after the latest time would only scale all weights alike, so the latest time is used.
   const now = Math.min(at ?? latest, latest);
   for (let i = 0; i < weights.length; i++) weights[i] *= 2 ** -(Math.max(0, now - time[i]) / halfLife);
 }
@@ -149,7 +149,7 @@ function divideByPopularity(
   const count = new Float64Array(of === 'item' ? dataset.items.rows : dataset.users.rows);
   for (const row of rows) count[ids[row]]++;
   const most = count.reduce((a, b) => Math.max(a, b), 1);
-  // What training has never seen counts as seen once.
+  // An item or user without training interactions counts as having one.
   for (let i = 0; i < weights.length; i++) weights[i] *= (most / Math.max(1, count[ids[i]])) ** power;
 }
 
@@ -178,7 +178,7 @@ const notThere = (i: number, what: string, name: unknown, field: string, value: 
     expected,
   });
 
-/** The number of each interaction in a column of one number, in the units of the source; NaN where it is missing. */
+/** Passes each interaction's value in a dense column of size 1 to `take`, in the units of the source; NaN where it is missing. */
 function eachNumber(dataset: Dataset, name: unknown, field: string, take: (value: number, i: number) => void): void {
   checkString(name, field);
   const sides = [

@@ -1,6 +1,6 @@
 /**
- * zstd files, which Node.js takes apart from 22.15 on and DuckDB only as text: whether one is whole (DuckDB reads one that was cut off
- * as far as it goes, without a word), and its lines in a file of their own.
+ * Reads zstd files. Node.js decompresses them from 22.15 on, DuckDB only as text. DuckDB reads a file that was cut off as far as it
+ * goes without an error, so completeness is checked here.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Transform } from 'node:stream';
@@ -9,7 +9,7 @@ import { InnerloopError, show } from '../foundation/errors.js';
 import { escapeGlob, quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
 
-/** Undefined where this Node.js has none. */
+/** Node's zstd decompressor; undefined before Node.js 22.15. */
 export const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
 export const hasZstd = createZstdDecompress !== undefined;
 
@@ -17,17 +17,21 @@ export const hasZstd = createZstdDecompress !== undefined;
 export const zstdRemedy = (path: string): string =>
   `the file decompressed (zstd -d ${show(path)}), or Node.js from 22.15 on`;
 
-/** Whole lines of a zstd file as rows of one column, whatever stands in them. */
+/** The SQL that reads each line of a zstd file as one text, whatever it contains. */
 export const zstdLines = (file: string): string =>
   `read_csv(${quoteLiteral(escapeGlob(file))}, auto_detect = false, compression = 'zstd', delim = '\x01', quote = '', escape = '', header = false, columns = {'line': 'VARCHAR'}, max_line_size = 16000000)`;
 
 const FRAME = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
-/** Of what the frame header descriptor's two upper bits say. */
+/** Bytes of the frame content size, by the two upper bits of the frame header descriptor. */
 const SIZE_BYTES = [0, 2, 4, 8];
+/** Bytes of the dictionary id, by the two lower bits. */
 const DICTIONARY_BYTES = [0, 1, 2, 4];
 
-/** Follows the sizes of frames and blocks (RFC 8878, 3.1) to the end. @throws {InnerloopError} INVALID_DATA */
+/**
+ * Checks that a zstd file is complete, by following the sizes of its frames and blocks (RFC 8878, 3.1) to the end.
+ * @throws {InnerloopError} INVALID_DATA
+ */
 export function checkZstd(path: string, field: string): void {
   const descriptor = openSync(path, 'r');
   const { size } = fstatSync(descriptor);
@@ -63,7 +67,7 @@ export function checkZstd(path: string, field: string): void {
       for (let isLast = false; !isLast;) {
         const block = read(3).readUIntLE(0, 3);
         isLast = (block & 1) === 1;
-        // A block of one repeated byte holds that byte alone.
+        // An RLE block stores a single byte, however long the block is.
         at += ((block >> 1) & 3) === 1 ? 1 : block >> 3;
         if (at > size) throw cut();
       }
@@ -75,9 +79,9 @@ export function checkZstd(path: string, field: string): void {
 }
 
 /**
- * Writes the lines of a zstd file, by DuckDB, so that they are looked at as those of any other file.
+ * Writes the lines of a zstd file to a temporary file with DuckDB, so that it can be scanned like any other text file.
  *
- * @throws {InnerloopError} INVALID_DATA where they end in more than one way or are not UTF-8
+ * @throws {InnerloopError} INVALID_DATA if its lines end in more than one way, or are not UTF-8
  */
 export async function zstdText(session: DuckSession, path: string, field: string): Promise<string> {
   checkZstd(path, field);

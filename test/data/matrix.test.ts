@@ -323,7 +323,7 @@ test('bad files, ids and values are refused by name', async () => {
   await rejects(feature({ column: 'x' }), 'INVALID_OPTION', /both column and file/);
   await rejects(feature({ kind: 'bag' }), 'INVALID_OPTION', /does not apply to a bag/);
   await rejects(feature({ normalise: true }), 'UNKNOWN_OPTION', /did you mean normalize\?/);
-  await rejects(feature({ file: undefined }), 'INVALID_OPTION', /says nothing without a file/);
+  await rejects(feature({ file: undefined }), 'INVALID_OPTION', /has no effect without a file/);
   await rejects(feature({ ids: undefined }), 'INVALID_OPTION', /needs a table of items/);
   await rejects(
     open(ratings(RATINGS, { features: [{ name: 't', kind: 'dense', file: 'ok.npy', ids: 'ok.txt' }] })),

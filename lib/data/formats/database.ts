@@ -1,4 +1,4 @@
-/** Tables of SQLite, PostgreSQL and workbooks, through DuckDB's extensions. */
+/** Reads tables of SQLite, PostgreSQL and Excel workbooks through DuckDB's extensions. */
 import { InnerloopError, show } from '../../foundation/errors.js';
 import { quoteIdentifier, quoteLiteral } from '../duckdb.js';
 import type { DuckSession } from '../duckdb.js';
@@ -8,7 +8,10 @@ import { advice } from '../table-source.js';
 
 const EXTENSIONS = { sqlite: 'sqlite', postgres: 'postgres', xlsx: 'excel' } as const;
 
-/** The extension is loaded from where DuckDB installs it, and never fetched: reading a file asks no server. */
+/**
+ * Loads DuckDB's extension and returns the SQL that reads the table. An extension that is not installed is not downloaded: reading
+ * a local file must not use the network.
+ */
 export async function databaseTable(
   session: DuckSession,
   kind: keyof typeof EXTENSIONS,
@@ -35,7 +38,7 @@ export async function databaseTable(
       sql: `read_xlsx(${quoteLiteral(source)}, all_varchar = true, header = ${options.header ?? true}${sheet})`,
     };
   }
-  // SQLite's columns hold whatever was put there: they are read as text, and converted as the texts of files are.
+  // A column of SQLite may hold values of any type: all are read as text and converted by the rules for texts in files.
   if (kind === 'sqlite') await session.run('SET GLOBAL sqlite_all_varchar = true', where);
   if (options.path === undefined)
     throw new InnerloopError('INVALID_OPTION', 'which table of the database?', {
@@ -53,9 +56,9 @@ export async function databaseTable(
   };
 }
 
-/** A word of a shell's command line. */
+/** A text quoted as one word of a shell's command line. */
 const word = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-/** Errors are logged: what connects to a database must not be among their words. */
+/** The connection string without its password: error messages are logged, and must not contain it. */
 const withoutPassword = (source: string): string =>
   source.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1@').replace(/(password\s*=\s*)('[^']*'|\S+)/gi, '$1…');
 

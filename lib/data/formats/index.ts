@@ -1,4 +1,4 @@
-/** Formats that DuckDB does not read, each turned into a text table or JSON. A format more is a file here and a line below. */
+/** Converts formats that DuckDB does not read into text tables or JSON. To add a format, add a file here and a line below. */
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';

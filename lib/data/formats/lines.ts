@@ -1,4 +1,4 @@
-/** Lines of a file in, rows of a table out: what the formats that DuckDB does not read are made of. */
+/** Reads files line by line and writes tables row by row, for the converters of formats that DuckDB does not read. */
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -33,7 +33,7 @@ export async function* linesOf(file: FoundFile, field: string): AsyncGenerator<[
   if (rest !== '') yield [rest, ++number];
 }
 
-/** A new text table of rows, each a list of texts; null is missing. */
+/** Writes rows of cells to a new text table; a cell that is null is missing. */
 export async function writeTable(
   session: DuckSession,
   names: readonly string[],
@@ -61,7 +61,7 @@ async function* batches<T>(first: T, rows: AsyncIterable<T>, line: (row: T) => s
   yield text;
 }
 
-/** A new file of texts, one a line. */
+/** Writes each text on a line of its own to a new file. */
 export function writeLines(session: DuckSession, texts: AsyncIterable<string>): Promise<FoundFile> {
   async function* lines() {
     for await (const text of texts) if (text !== '') yield `${text}\n`;
@@ -69,7 +69,7 @@ export function writeLines(session: DuckSession, texts: AsyncIterable<string>): 
   return writeText(session, lines(), 'ndjson');
 }
 
-/** A new file of the texts, one after the other. */
+/** Writes the texts one after the other to a new file. */
 export async function writeText(
   session: DuckSession,
   texts: AsyncIterable<string>,
@@ -80,7 +80,7 @@ export async function writeText(
   return { path, compression: 'none' };
 }
 
-/** A line that its format does not allow. */
+/** The error for a line that its format does not allow. */
 export function badLine(
   file: FoundFile,
   line: string,
@@ -88,7 +88,7 @@ export function badLine(
   field: string,
   expected: string,
 ): InnerloopError {
-  return new InnerloopError('INVALID_DATA', `line ${number} of ${file.path} is none of this format`, {
+  return new InnerloopError('INVALID_DATA', `line ${number} of ${file.path} does not follow this format`, {
     field: `${field}.from`,
     value: line,
     expected,

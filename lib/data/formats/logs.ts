@@ -1,4 +1,4 @@
-/** Files whose lines are not one row each: blocks of an id (Netflix), and logs of what was shown (MIND). */
+/** Converts files in which a line is not one row: blocks of rows under an id (Netflix), histories, and impression logs (MIND). */
 import { InnerloopError } from '../../foundation/errors.js';
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
@@ -7,7 +7,7 @@ import { advice, BLANKS } from '../table-source.js';
 import type { FileOptions } from '../table-source.js';
 import { badLine, linesOf, writeTable } from './lines.js';
 
-/** Lines `id:`, each with the rows of that id under it. */
+/** Converts blocks: a line `id:`, followed by the rows of that id. */
 export async function fromBlocks(
   session: DuckSession,
   files: readonly FoundFile[],
@@ -54,7 +54,7 @@ export async function fromBlocks(
   return writeTable(session, ['block', ...names], checked());
 }
 
-/** Lines `user item item …`, the user perhaps with a colon behind it. One row for each item; a user without items has none. */
+/** Converts lines `user item item …` or `user: item item …` into one row for each item; a user without items gets no row. */
 export async function fromHistories(
   session: DuckSession,
   files: readonly FoundFile[],
@@ -78,7 +78,7 @@ export async function fromHistories(
   return writeTable(session, ['user', 'item'], rows());
 }
 
-/** MIND's behaviors.tsv: impression, user, time, history, and `item-clicked` of all items shown. One row for each of these. */
+/** Converts MIND's behaviors.tsv (impression, user, time, history, items shown) into one row for each item. */
 export async function fromImpressions(
   session: DuckSession,
   files: readonly FoundFile[],

@@ -1,4 +1,4 @@
-/** Sparse matrices of users and items: MatrixMarket, and the archives of scipy.sparse.save_npz. */
+/** Converts sparse matrices of users and items: MatrixMarket files, and archives of scipy.sparse.save_npz. */
 import { readFile } from 'node:fs/promises';
 import { InnerloopError, show } from '../../foundation/errors.js';
 import { decodeNpy } from '../../files/npy.js';
@@ -10,7 +10,7 @@ import { zipEntries } from './zip.js';
 
 const NAMES = ['row', 'column', 'value'];
 
-/** Rows and columns are numbered as in the file: from 1. */
+/** Converts a MatrixMarket file. Rows and columns are numbered from 1, as in the file. */
 export async function fromMatrixMarket(
   session: DuckSession,
   files: readonly FoundFile[],
@@ -50,7 +50,7 @@ export async function fromMatrixMarket(
           throw badLine(file, line, number, field, 'row, column and value, as many as the second line says');
         const [row, column, value = '1'] = cells;
         yield [row, column, value];
-        // Of a symmetric matrix one half is in the file.
+        // The file of a symmetric matrix holds one half of it.
         if (kind![4] === 'symmetric' && row !== column) yield [column, row, value];
       }
       if (left !== 0)
@@ -64,7 +64,7 @@ export async function fromMatrixMarket(
   return writeTable(session, NAMES, rows());
 }
 
-/** Rows and columns are numbered as in scipy: from 0. */
+/** Converts an archive of scipy. Rows and columns are numbered from 0, as in scipy. */
 export async function fromNpz(session: DuckSession, files: readonly FoundFile[], field: string): Promise<FoundFiles> {
   async function* rows() {
     for (const { path } of files) {
@@ -104,7 +104,7 @@ export async function fromNpz(session: DuckSession, files: readonly FoundFile[],
   return writeTable(session, NAMES, rows());
 }
 
-/** The array of one text that scipy writes beside the others, in bytes or in code points. */
+/** The format's name, which scipy writes as an array of one text, in bytes or in code points; csr if there is no such array. */
 function formatOf(bytes: Uint8Array | undefined): string {
   return bytes === undefined
     ? 'csr'

@@ -1,11 +1,11 @@
-/** Literals of Python, as `print` writes them: dictionaries, lists, tuples, sets, texts, numbers, True, False and None. */
+/** Parses Python literals, as `print` writes them: dictionaries, lists, tuples, sets, texts, numbers, True, False and None. */
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';
 import type { FileOptions } from '../table-source.js';
 import { badLine, linesOf, writeLines } from './lines.js';
 
-/** A number keeps its spelling. */
+/** A parsed literal. A number is kept as it is written, so that an id such as 007 stays itself. */
 export type Literal = string | boolean | null | { number: string } | Literal[] | Map<string, Literal>;
 
 const NUMBER = /[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?/y;
@@ -22,7 +22,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\n': '',
 };
 
-/** The value of a literal of Python or JSON; undefined if `text` is none. */
+/** The value of a Python or JSON literal; undefined if `text` is not one. */
 export function parseLiteral(text: string): Literal | undefined {
   let at = 0;
   const blanks = (): void => {
@@ -111,7 +111,7 @@ export function parseLiteral(text: string): Literal | undefined {
   return at === text.length ? value : undefined;
 }
 
-/** A scalar as text; null where it is missing, undefined where it is none. */
+/** A scalar as text; null for None, undefined for a list or dictionary. */
 export function literalText(value: Literal): string | null | undefined {
   if (value === null || typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
@@ -122,11 +122,11 @@ function toJson(value: Literal): string {
   if (value instanceof Map)
     return `{${Array.from(value, ([key, own]) => `${JSON.stringify(key)}:${toJson(own)}`).join(',')}}`;
   if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
-  // A number is written as text, so that nothing respells it.
+  // A number is written as a JSON text, so that its digits stay as they are.
   return typeof value === 'object' && value !== null ? JSON.stringify(value.number) : JSON.stringify(value);
 }
 
-/** One dictionary a line becomes one JSON object a line. */
+/** Converts files with a Python dictionary on each line, or a list of them, into files with a JSON object on each line. */
 export async function fromPython(
   session: DuckSession,
   files: readonly FoundFile[],

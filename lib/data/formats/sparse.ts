@@ -1,4 +1,4 @@
-/** Sparse rows: LibSVM and its kind with fields (LibFFM). */
+/** Converts sparse rows: LibSVM, and LibFFM, which adds a field to each entry. */
 import { InnerloopError } from '../../foundation/errors.js';
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
@@ -7,7 +7,7 @@ import { badLine, linesOf, writeTable } from './lines.js';
 
 interface Row {
   label: string;
-  /** What follows `qid:` in files of rankings. */
+  /** The query id, which follows `qid:` in files of rankings. */
   query: string | null;
   entries: string[][];
 }
@@ -16,8 +16,8 @@ const LIBSVM = 'a label, then index:value pairs';
 const LIBFFM = 'a label, then field:index:value triples';
 
 /**
- * Columns `label`, `index1`, `value1`, `index2`, …: the k-th pair of a line, as lines of one user and one item have two; `qid`
- * where lines have one.
+ * Converts LibSVM into columns `label`, `index1`, `value1`, `index2`, …, where `index<k>` and `value<k>` are a line's k-th pair (a
+ * line with a user and an item has two), and `qid` if any line has one.
  */
 export async function fromLibsvm(
   session: DuckSession,
@@ -43,7 +43,10 @@ export async function fromLibsvm(
   return writeTable(session, names, rows());
 }
 
-/** Columns `label` and one for each field, named by it, with the index; `<field>:value` with the value. A field is in a line once. */
+/**
+ * Converts LibFFM into a column `label` and two columns for each field: one with the field's name, which holds the index, and
+ * `<field>:value`. A line may name a field only once.
+ */
 export async function fromLibffm(
   session: DuckSession,
   files: readonly FoundFile[],

@@ -1,4 +1,4 @@
-/** Zip archives: their directory, and one file of them. */
+/** Reads zip archives: the list of their files, and single files. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { inflateRawSync } from 'node:zlib';
 import { InnerloopError, show, suggesting } from '../../foundation/errors.js';
@@ -37,7 +37,7 @@ export function zipEntries(bytes: Buffer, field: string): Map<string, () => Buff
         const content = method === 0 ? raw : inflateRawSync(raw);
         if (content.length === size) return content;
       } catch {
-        // Said below.
+        // Damaged data is reported below, together with a wrong length.
       }
       throw broken();
     });
@@ -45,7 +45,7 @@ export function zipEntries(bytes: Buffer, field: string): Map<string, () => Buff
   return entries;
 }
 
-/** Unpacks the one file of an archive that holds data, or the one that `wanted` names. */
+/** Unpacks the only file of an archive, or the file that `wanted` names. */
 export async function openZip(
   session: DuckSession,
   path: string,
@@ -53,7 +53,7 @@ export async function openZip(
   field: string,
 ): Promise<{ path: string; name: string; isOnly: boolean }> {
   const entries = zipEntries(await readFile(path), `${field}.from`);
-  // macOS packs a shadow of every file.
+  // macOS adds a metadata file for every file.
   const names = [...entries.keys()].filter((name) => !/(^|\/)(__MACOSX\/|\._|\.DS_Store$)/.test(name));
   const isOnly = names.length === 1;
   const name = isOnly && !names.includes(wanted ?? '') ? names[0] : wanted;
