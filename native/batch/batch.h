@@ -1,6 +1,7 @@
 // A meta-batch: ragged rows of tasks over a frame of columns, and its index: per task, the distinct embedding rows it
 // touches ("local" rows), so that a task works on small gathered blocks and its gradient is sparse rows.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -101,6 +102,18 @@ struct RowIds {
     const std::int32_t row = side[r];
     if (!offsets) return {ids + row, 1};
     return {ids + offsets[row], static_cast<std::size_t>(offsets[row + 1] - offsets[row])};
+  }
+  // Calls f(first row, rows, their ids) for blocks of the first n rows of a categorical input, which have one id each.
+  template <class F>
+  void each_block(Index n, const F& f) const {
+    if (begin) return f(Index{0}, n, ids + begin[0]);
+    constexpr Index kBlock = 64;
+    std::int32_t block[kBlock];
+    for (Index r = 0; r < n; r += kBlock) {
+      const Index count = std::min(kBlock, n - r);
+      for (Index i = 0; i < count; ++i) block[i] = ids[side[r + i]];
+      f(r, count, block);
+    }
   }
 };
 

@@ -94,6 +94,8 @@ void sub_product_into(Index n, const T* x, const T* y, T* z) {
 }
 
 #include "activations.inl"
+#include "recurrent.inl"
+#include "rows.inl"
 
 // ---------------------------------------------------------------------------------------------- outer update and peak
 
@@ -159,6 +161,19 @@ constexpr Kernels<T> make_table(const char* name) {
       .negative_product = negative_product<T>,
       .sub_product_into = sub_product_into<T>,
       .dot = dot<T>,
+      .gather_rows = gather_rows<T>,
+      .scatter_rows = scatter_rows<T>,
+      .row_dots = row_dots<T>,
+      .scale_rows = scale_rows<T>,
+      .weighted_sum = weighted_sum<T>,
+      .spread_pairs = spread_pairs<T>,
+      .cholesky_block = cholesky_block<T>,
+      .gru_candidate = gru_candidate<T>,
+      .gru_state = gru_state<T>,
+      .gru_adjoint = gru_adjoint<T>,
+      .gru_tangent = gru_tangent<T>,
+      .gru_tangent_adjoint = gru_tangent_adjoint<T>,
+      .gru_carry = gru_carry<T>,
       .activation_forward = activation_forward<T>,
       .activation_backward = activation_backward<T>,
       .activation_tangent_forward = activation_backward<T>,  // ta = tz f'(z) is the same map as dz = da f'(z)

@@ -60,6 +60,34 @@ struct Kernels {
   void (*sub_product_into)(Index n, const T* x, const T* y, T* z);
   T (*dot)(Index n, const T* x, const T* y);
 
+  // Rows of a table [·, n] by their numbers: to[r] = table[at[r]], the rows of `to` ld apart; and back, one after the
+  // other, table[at[r]] += from[r].
+  void (*gather_rows)(Index rows, Index n, const T* table, const std::int32_t* at, T* to, Index ld);
+  void (*scatter_rows)(Index rows, Index n, const T* from, Index ld, const std::int32_t* at, T* table);
+  // Row by row of [rows, n]: z[r] (+)= <a_r, b_r>   and   y_r (+)= s[r] x_r.
+  void (*row_dots)(Index rows, Index n, const T* a, const T* b, bool accumulate, T* z);
+  void (*scale_rows)(Index rows, Index n, const T* s, const T* x, bool accumulate, T* y);
+
+  // The pairs of a factorization's features, `count` of them with values a and vectors [n]: s (+)= sum of a_j v_j over
+  // those whose v_j is not null; returns the sum of a_j^2 <v_j, u_j>. With values x it is spread to the features by
+  // y_j += a x_j (s - x_j v_j) + b x_j (t - x_j w_j) where y_j is not null; t may be null, and each w_j: zero.
+  T (*weighted_sum)(Index n, Index count, const T* const* v, const T* const* u, const T* a, bool accumulate, T* s);
+  void (*spread_pairs)(Index n, Index count, const T* x, T a, const T* s, const T* const* v, T b, const T* t,
+                       const T* const* w, T* const* y);
+
+  // Factorises a symmetric positive definite M = L L^T of few rows, ld apart: L takes the place of the lower triangle,
+  // the upper one is neither read nor written. False if M is not positive definite, or not finite. scratch is of
+  // d * (d + 15) elements.
+  bool (*cholesky_block)(Index d, T* m, Index ld, T* scratch);
+
+  // See recurrent.inl.
+  void (*gru_candidate)(Index H, T* g);
+  void (*gru_state)(Index H, const T* before, T* g);
+  void (*gru_adjoint)(Index H, const T* g, const T* before, T* d);
+  void (*gru_tangent)(Index H, const T* g, const T* before, const T* t_before, T* t);
+  void (*gru_tangent_adjoint)(Index H, const T* g, const T* before, const T* t, const T* t_before, const T* d, T* td);
+  void (*gru_carry)(Index H, const T* g, const T* next, const T* t, const T* plain, T* dh);
+
   // The four functions of an activation a = f(z):
   //   a = f(z);  dz = da f'(z);  ta = tz f'(z);  tdz = tda f'(z) + da f''(z) tz   (tz may be null: zero).
   void (*activation_forward)(Activation f, Index n, const T* z, T* a);

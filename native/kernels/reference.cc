@@ -106,6 +106,67 @@ T dot(Index n, const T* x, const T* y) {
 }
 
 template <class T>
+void gather_rows(Index rows, Index n, const T* table, const std::int32_t* at, T* to, Index ld) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index i = 0; i < n; ++i) to[r * ld + i] = table[at[r] * n + i];
+}
+
+template <class T>
+void scatter_rows(Index rows, Index n, const T* from, Index ld, const std::int32_t* at, T* table) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index i = 0; i < n; ++i) table[at[r] * n + i] += from[r * ld + i];
+}
+
+template <class T>
+void row_dots(Index rows, Index n, const T* a, const T* b, bool accumulate, T* z) {
+  for (Index r = 0; r < rows; ++r) z[r] = (accumulate ? z[r] : T(0)) + dot(n, a + r * n, b + r * n);
+}
+
+template <class T>
+void scale_rows(Index rows, Index n, const T* s, const T* x, bool accumulate, T* y) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index i = 0; i < n; ++i) y[r * n + i] = (accumulate ? y[r * n + i] : T(0)) + s[r] * x[r * n + i];
+}
+
+template <class T>
+T weighted_sum(Index n, Index count, const T* const* v, const T* const* u, const T* a, bool accumulate, T* s) {
+  T products = 0;
+  if (!accumulate) std::fill_n(s, n, T(0));
+  for (Index j = 0; j < count; ++j) {
+    if (!v[j]) continue;
+    axpy(n, a[j], v[j], s);
+    products += a[j] * a[j] * dot(n, v[j], u[j]);
+  }
+  return products;
+}
+
+template <class T>
+void spread_pairs(Index n, Index count, const T* x, T a, const T* s, const T* const* v, T b, const T* t,
+                  const T* const* w, T* const* y) {
+  for (Index j = 0; j < count; ++j) {
+    if (!y[j]) continue;
+    for (Index i = 0; i < n; ++i) {
+      y[j][i] += a * x[j] * (s[i] - x[j] * v[j][i]);
+      if (t) y[j][i] += b * x[j] * (t[i] - (w[j] ? x[j] * w[j][i] : T(0)));
+    }
+  }
+}
+
+template <class T>
+bool cholesky_block(Index d, T* m, Index ld, T*) {
+  for (Index i = 0; i < d; ++i) {
+    T* row = m + i * ld;
+    for (Index j = 0; j < i; ++j) row[j] = (row[j] - dot(j, row, m + j * ld)) / m[j * ld + j];
+    row[i] -= dot(i, row, row);
+    if (!(row[i] > 0) || !std::isfinite(row[i])) return false;
+    row[i] = std::sqrt(row[i]);
+  }
+  return true;
+}
+
+#include "recurrent.inl"
+
+template <class T>
 T logistic(T z) {
   return z >= 0 ? 1 / (1 + std::exp(-z)) : std::exp(z) / (1 + std::exp(z));
 }
@@ -215,6 +276,19 @@ const Kernels<T>& reference_kernels() {
       .negative_product = negative_product<T>,
       .sub_product_into = sub_product_into<T>,
       .dot = dot<T>,
+      .gather_rows = gather_rows<T>,
+      .scatter_rows = scatter_rows<T>,
+      .row_dots = row_dots<T>,
+      .scale_rows = scale_rows<T>,
+      .weighted_sum = weighted_sum<T>,
+      .spread_pairs = spread_pairs<T>,
+      .cholesky_block = cholesky_block<T>,
+      .gru_candidate = gru_candidate<T>,
+      .gru_state = gru_state<T>,
+      .gru_adjoint = gru_adjoint<T>,
+      .gru_tangent = gru_tangent<T>,
+      .gru_tangent_adjoint = gru_tangent_adjoint<T>,
+      .gru_carry = gru_carry<T>,
       .activation_forward = activation_forward<T>,
       .activation_backward = activation_backward<T>,
       .activation_tangent_forward = activation_tangent_forward<T>,

@@ -21,7 +21,7 @@ struct Dot final : Layer<T> {
 
   void forward(const Pass<T>& p) const override {
     const T *a = p.x[this->in[0]], *b = p.x[this->in[1]];
-    for (Index r = 0; r < p.n; ++r) p.x[this->out][r] = p.kernels->dot(width, a + r * width, b + r * width);
+    p.kernels->row_dots(p.n, width, a, b, false, p.x[this->out]);
   }
 
   // da = dz b;  db = dz a
@@ -30,8 +30,7 @@ struct Dot final : Layer<T> {
     for (int side = 0; side < 2; ++side) {
       T* da = p.dx[this->in[side]];
       const T* b = p.x[this->in[1 - side]];
-      if (!da) continue;
-      for (Index r = 0; r < p.n; ++r) p.kernels->scale(width, dz[r], b + r * width, da + r * width);
+      if (da) p.kernels->scale_rows(p.n, width, dz, b, false, da);
     }
   }
 
@@ -41,8 +40,7 @@ struct Dot final : Layer<T> {
     std::fill_n(tz, p.n, T(0));
     for (int side = 0; side < 2; ++side) {
       const T *ta = p.tx[this->in[side]], *b = p.x[this->in[1 - side]];
-      if (!ta) continue;
-      for (Index r = 0; r < p.n; ++r) tz[r] += p.kernels->dot(width, ta + r * width, b + r * width);
+      if (ta) p.kernels->row_dots(p.n, width, ta, b, true, tz);
     }
   }
 
@@ -53,10 +51,8 @@ struct Dot final : Layer<T> {
       T* tda = p.tdx[this->in[side]];
       const T *b = p.x[this->in[1 - side]], *tb = p.tx[this->in[1 - side]];
       if (!tda) continue;
-      for (Index r = 0; r < p.n; ++r) {
-        p.kernels->scale(width, tdz[r], b + r * width, tda + r * width);
-        if (tb) p.kernels->axpy(width, dz[r], tb + r * width, tda + r * width);
-      }
+      p.kernels->scale_rows(p.n, width, tdz, b, false, tda);
+      if (tb) p.kernels->scale_rows(p.n, width, dz, tb, true, tda);
     }
   }
 
@@ -138,12 +134,12 @@ struct Sum final : Layer<T> {
  private:
   void add(const Pass<T>& p, T* const* x, const T* b) const {
     T* z = x[this->out];
-    for (Index r = 0; r < p.n; ++r) {
-      if (b)
-        std::copy_n(b, width, z + r * width);
-      else
-        std::fill_n(z + r * width, width, T(0));
-    }
+    if (!b)
+      std::fill_n(z, p.n * width, T(0));
+    else if (width == 1)
+      std::fill_n(z, p.n, *b);
+    else
+      for (Index r = 0; r < p.n; ++r) std::copy_n(b, width, z + r * width);
     for (const int slot : this->in)
       if (x[slot]) p.kernels->axpy(p.n * width, T(1), x[slot], z);
   }

@@ -40,19 +40,46 @@ struct FeatureColumns {
   // Calls f(tensor, offset of the feature's row in it, value) for every feature of row r whose value is not 0.
   template <class T, class F>
   void each(const Pass<T>& p, Index r, const F& f) const {
-    for (const Column& column : columns) {
-      if (column.kind == InputKind::dense) {
-        const T* x = p.rows.dense(column.input, r);
-        for (Index i = 0; i < column.size; ++i)
-          if (x[i] != T(0)) f(column.tensor, i * width, x[i]);
-        continue;
-      }
-      const auto ids = p.rows.ids(column.input, r);
-      const T x = column.kind != InputKind::categorical && column.pooling == Pooling::mean
-                      ? T(1) / static_cast<T>(ids.size())
-                      : T(1);
-      for (const std::int32_t id : ids) f(column.tensor, id * width, x);
+    for (const Column& column : columns) each_of(p, column, r, f);
+  }
+  template <class T, class F>
+  void each_of(const Pass<T>& p, const Column& column, Index r, const F& f) const {
+    if (column.kind == InputKind::dense) {
+      const T* x = p.rows.dense(column.input, r);
+      for (Index i = 0; i < column.size; ++i)
+        if (x[i] != T(0)) f(column.tensor, i * width, x[i]);
+      return;
     }
+    const auto ids = p.rows.ids(column.input, r);
+    const T x = column.kind != InputKind::categorical && column.pooling == Pooling::mean
+                    ? T(1) / static_cast<T>(ids.size())
+                    : T(1);
+    for (const std::int32_t id : ids) f(column.tensor, id * width, x);
+  }
+
+  // Some features of a row: their values, and the places of their rows in tensors.
+  template <class T>
+  struct Block {
+    static constexpr Index kMost = 32;
+    Index count = 0;
+    T x[kMost];
+    int tensor[kMost];
+    Index at[kMost];
+    // Gives where the features' rows lie in tensors, null in one that is.
+    template <class P>
+    void find(P* const* tensors, P** rows) const {
+      for (Index j = 0; j < count; ++j) rows[j] = tensors[tensor[j]] ? tensors[tensor[j]] + at[j] : nullptr;
+    }
+  };
+  // Calls f(block) for the features of row r, as many at once as a block holds: once at least.
+  template <class T, class F>
+  void each_block(const Pass<T>& p, Index r, const F& f) const {
+    Block<T> block;
+    each(p, r, [&](int t, Index at, T x) {
+      if (block.count == Block<T>::kMost) f(block), block.count = 0;
+      block.x[block.count] = x, block.tensor[block.count] = t, block.at[block.count++] = at;
+    });
+    f(block);
   }
 
   std::vector<Column> columns;
@@ -76,25 +103,44 @@ struct Terms final : Layer<T> {
   FeatureColumns features;
 
  private:
+  // By columns, so that each table and its ids are looked up once; a row's terms are added in the same order.
   void sum(const Pass<T>& p, const T* const* w, T* z) const {
-    for (Index r = 0; r < p.n; ++r) {
-      T total = 0;
-      features.each(p, r, [&](int t, Index at, T x) { total += w[t] ? x * w[t][at] : T(0); });
-      z[r] = total;
+    std::fill_n(z, p.n, T(0));
+    for (const auto& column : features.columns) {
+      const T* from = w[column.tensor];
+      if (!from) continue;
+      if (column.kind == InputKind::categorical)
+        p.rows.ids(column.input).each_block(p.n, [&](Index first, Index count, const std::int32_t* ids) {
+          for (Index i = 0; i < count; ++i) z[first + i] += from[ids[i]];
+        });
+      else
+        for (Index r = 0; r < p.n; ++r)
+          features.each_of(p, column, r, [&](int, Index at, T x) { z[r] += x * from[at]; });
     }
   }
   void spread(const Pass<T>& p, const T* dz, T* const* grad) const {
-    for (Index r = 0; r < p.n; ++r)
-      features.each(p, r, [&](int t, Index at, T x) {
-        if (grad[t]) grad[t][at] += x * dz[r];
-      });
+    for (const auto& column : features.columns) {
+      T* to = grad[column.tensor];
+      if (!to) continue;
+      if (column.kind == InputKind::categorical)
+        p.rows.ids(column.input).each_block(p.n, [&](Index first, Index count, const std::int32_t* ids) {
+          for (Index i = 0; i < count; ++i) to[ids[i]] += dz[first + i];
+        });
+      else
+        for (Index r = 0; r < p.n; ++r)
+          features.each_of(p, column, r, [&](int, Index at, T x) { to[at] += x * dz[r]; });
+    }
   }
 };
 
 // z = Σ_{i<j} x_i x_j ⟨v_i, v_j⟩ = ½ (‖s‖² − Σ_i x_i² ‖v_i‖²),  s = Σ_i x_i v_i.
+//
+// The work slot keeps s, and as its tangent ts.
 template <class T>
 struct Pairs final : Layer<T> {
-  explicit Pairs(FeatureColumns columns) : features(std::move(columns)) { this->scratch = 2 * features.width; }
+  using Block = FeatureColumns::Block<T>;
+
+  explicit Pairs(FeatureColumns columns) : features(std::move(columns)) { this->work = features.width; }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require(width_out(model, spec) == 1 && !spec.tensors.empty() && has_tensor(spec, 0),
             "the pairs of a factorization are one number");
@@ -106,69 +152,62 @@ struct Pairs final : Layer<T> {
   void forward(const Pass<T>& p) const override {
     const Index k = features.width;
     for (Index r = 0; r < p.n; ++r) {
-      T squares = 0;
-      gather(p, r, p.theta, p.scratch);
-      features.each(
-          p, r, [&](int t, Index at, T x) { squares += x * x * p.kernels->dot(k, p.theta[t] + at, p.theta[t] + at); });
-      p.x[this->out][r] = (p.kernels->dot(k, p.scratch, p.scratch) - squares) / 2;
+      T* const s = p.x[this->work_slot] + r * k;
+      const T squares = sums(p, r, p.theta, s);
+      p.x[this->out][r] = (p.kernels->dot(k, s, s) - squares) / 2;
     }
   }
 
   // dv_i = dz x_i (s − x_i v_i)
   void backward(const Pass<T>& p) const override {
     const Index k = features.width;
-    for (Index r = 0; r < p.n; ++r) {
-      gather(p, r, p.theta, p.scratch);
-      features.each(p, r, [&](int t, Index at, T x) {
-        if (p.grad[t]) add(p, k, p.dx[this->out][r] * x, p.scratch, x, p.theta[t] + at, p.grad[t] + at);
+    const T* v[Block::kMost];
+    T* to[Block::kMost];
+    for (Index r = 0; r < p.n; ++r)
+      features.each_block(p, r, [&](const Block& block) {
+        block.find(p.theta, v), block.find(p.grad, to);
+        p.kernels->spread_pairs(k, block.count, block.x, p.dx[this->out][r], p.x[this->work_slot] + r * k, v, T(0),
+                                nullptr, nullptr, to);
       });
-    }
   }
 
   // tz = ⟨s, ts⟩ − Σ_i x_i² ⟨v_i, tv_i⟩
   void tangent_forward(const Pass<T>& p) const override {
     const Index k = features.width;
-    T *s = p.scratch, *ts = p.scratch + k;
     for (Index r = 0; r < p.n; ++r) {
-      gather(p, r, p.theta, s);
-      gather(p, r, p.direction, ts);
-      T squares = 0;
-      features.each(p, r, [&](int t, Index at, T x) {
-        if (p.direction[t]) squares += x * x * p.kernels->dot(k, p.theta[t] + at, p.direction[t] + at);
-      });
-      p.tx[this->out][r] = p.kernels->dot(k, s, ts) - squares;
+      T* const ts = p.tx[this->work_slot] + r * k;
+      const T squares = sums(p, r, p.direction, ts);
+      p.tx[this->out][r] = p.kernels->dot(k, p.x[this->work_slot] + r * k, ts) - squares;
     }
   }
 
   // tdv_i = tdz x_i (s − x_i v_i) + dz x_i (ts − x_i tv_i)
   void tangent_backward(const Pass<T>& p) const override {
     const Index k = features.width;
-    T *s = p.scratch, *ts = p.scratch + k;
-    for (Index r = 0; r < p.n; ++r) {
-      gather(p, r, p.theta, s);
-      gather(p, r, p.direction, ts);
-      features.each(p, r, [&](int t, Index at, T x) {
-        if (!p.hv[t]) return;
-        add(p, k, p.tdx[this->out][r] * x, s, x, p.theta[t] + at, p.hv[t] + at);
-        add(p, k, p.dx[this->out][r] * x, ts, x, p.direction[t] ? p.direction[t] + at : nullptr, p.hv[t] + at);
+    const T *v[Block::kMost], *tv[Block::kMost];
+    T* to[Block::kMost];
+    for (Index r = 0; r < p.n; ++r)
+      features.each_block(p, r, [&](const Block& block) {
+        block.find(p.theta, v), block.find(p.direction, tv), block.find(p.hv, to);
+        p.kernels->spread_pairs(k, block.count, block.x, p.tdx[this->out][r], p.x[this->work_slot] + r * k, v,
+                                p.dx[this->out][r], p.tx[this->work_slot] + r * k, tv, to);
       });
-    }
   }
 
   FeatureColumns features;
 
  private:
-  // s = Σ_i x_i v_i of row r.
-  void gather(const Pass<T>& p, Index r, const T* const* v, T* s) const {
-    std::fill_n(s, features.width, T(0));
-    features.each(p, r, [&](int t, Index at, T x) {
-      if (v[t]) p.kernels->axpy(features.width, x, v[t] + at, s);
+  // s = Σ_i x_i u_i of row r, where u is a null entry = zero; gives Σ_i x_i² ⟨u_i, v_i⟩ with the parameters v.
+  T sums(const Pass<T>& p, Index r, const T* const* u, T* s) const {
+    const T *from[Block::kMost], *v[Block::kMost];
+    T squares = 0;
+    bool accumulate = false;
+    features.each_block(p, r, [&](const Block& block) {
+      block.find(u, from), block.find(p.theta, v);
+      squares += p.kernels->weighted_sum(features.width, block.count, from, v, block.x, accumulate, s);
+      accumulate = true;
     });
-  }
-  // y += a (s − x v)
-  static void add(const Pass<T>& p, Index k, T a, const T* s, T x, const T* v, T* y) {
-    p.kernels->axpy(k, a, s, y);
-    if (v) p.kernels->axpy(k, -a * x, v, y);
+    return squares;
   }
 };
 

@@ -15,8 +15,9 @@ namespace innerloop {
 // r, z, n. Options: the input, the longest sequence.
 //
 // Rows are aligned at their ends, so that all of them have their last state at the same step; a row that has not begun
-// has state 0. What a step leaves is a block [n, I + 5H] of the work slot: x | r z n | m | h. In the work slot's
-// adjoint the same places hold the adjoints of x | the gates' arguments | m | h'.
+// has state 0. What a step leaves is a block [n, I + 5H] of the work slot: x | r z m n | h. In the work slot's adjoint
+// the same places hold the adjoints of x | the arguments of r and z, m, the argument of n | h'. What needs no state is
+// done for all steps in one product.
 template <class T>
 struct Gru final : Layer<T> {
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
@@ -35,26 +36,28 @@ struct Gru final : Layer<T> {
     layer->W = I + 5 * H;
     require(layer->longest * layer->W < (Index{1} << 24), "a recurrent layer's steps take too much memory");
     layer->work = layer->longest * layer->W;
-    layer->scratch = 3 * H * std::max(I, H);
+    layer->scratch = 6 * H * std::max(I, H) + H;
     return layer;
   }
 
   void forward(const Pass<T>& p) const override {
     const Index n = p.n, steps = length(p);
-    const auto* k = p.kernels;
     T* const work = p.x[this->work_slot];
+    gather(p, steps, p.theta[table], work);
+    const Side<T> side{.x = work, .w = p.theta[w_ih]};
+    from_inputs(p, n * steps, &side, 1, p.theta[b_ih], p.theta[b_hh], work);
+    const T* const zeros = no_state(p);
     for (Index t = 0; t < steps; ++t) {
       T* block = work + t * n * W;
       const T* before = t > 0 ? block - n * W + state() : nullptr;
-      gather(p, t, steps, p.theta[table], block);
-      k->gemm_nn(n, 3 * H, I, block, W, p.theta[w_ih], 3 * H, p.theta[b_ih], false, block + gates(), W);
-      from_state(p, before, p.theta[w_hh], p.theta[b_hh], block);
-      for (Index r = 0; r < n; ++r) {
-        if (active(p, r, t, steps))
-          activate(p, before ? before + r * W : nullptr, block + r * W);
-        else
-          std::fill_n(block + r * W, W, T(0));
-      }
+      const Side<T> states{.x = before, .w = p.theta[w_hh]};
+      if (before) from_states(p, &states, 1, block);
+      each_row(p, t, steps, block, [&](Index r, T* row) {
+        p.kernels->activation_forward(Activation::sigmoid, 2 * H, row, row);
+        p.kernels->gru_candidate(H, row);
+        p.kernels->activation_forward(Activation::tanh, H, row + 3 * H, row + 3 * H);
+        p.kernels->gru_state(H, before ? before + r * W : zeros, row);
+      });
     }
     last(n, steps, work, p.x[this->out]);
   }
@@ -63,40 +66,43 @@ struct Gru final : Layer<T> {
     const Index n = p.n, steps = length(p);
     const T* const work = p.x[this->work_slot];
     T* const adjoint = p.dx[this->work_slot];
-    each_step_back(p, steps, adjoint, p.dx[this->out], [&](Index t, T* d) {
-      const T* x = work + t * n * W;
-      for (Index r = 0; r < n; ++r) {
-        T* row = d + r * W;
-        if (active(p, r, t, steps))
-          adjoint_of(x + r * W, t > 0 ? x + r * W - n * W + state() : nullptr, row);
-        else
-          std::fill_n(row, W, T(0));
-      }
+    const T* const zeros = no_state(p);
+    const Back<T> back{.d = adjoint, .w = transposed(p, p.theta[w_hh], H, p.scratch)};
+    each_step_back(p, steps, adjoint, p.dx[this->out], &back, 1, [&](Index t, T* block) {
+      each_row(p, t, steps, block, [&](Index r, T* row) {
+        const T* x = work + (t * n + r) * W;
+        p.kernels->gru_adjoint(H, x + I, t > 0 ? x - n * W + state() : zeros, row);
+      });
     });
-    for (Index t = 0; t < steps; ++t) products(p, t, steps, work, adjoint, p.theta, p.grad, false);
+    const Values<T> values{.x = work, .d = adjoint, .w = p.theta[w_ih]};
+    gradients(p, steps, &values, 1, adjoint, p.grad);
   }
 
   void tangent_forward(const Pass<T>& p) const override {
     const Index n = p.n, steps = length(p);
-    const auto* k = p.kernels;
     const T* const work = p.x[this->work_slot];
     T* const tangent = p.tx[this->work_slot];
-    const T *vi = p.direction[w_ih], *vh = p.direction[w_hh], *vbi = p.direction[b_ih], *vbh = p.direction[b_hh];
+    const T *vi = p.direction[w_ih], *vh = p.direction[w_hh];
+    Side<T> sides[2];
+    int count = 0;
+    if (p.direction[table]) {
+      gather(p, steps, p.direction[table], tangent);
+      sides[count++] = {.x = tangent, .w = p.theta[w_ih]};
+    }
+    if (vi) sides[count++] = {.x = work, .w = vi};
+    from_inputs(p, n * steps, sides, count, p.direction[b_ih], p.direction[b_hh], tangent);
+    const T* const zeros = no_state(p);
     for (Index t = 0; t < steps; ++t) {
       const T* x = work + t * n * W;
       T* tx = tangent + t * n * W;
       const T *h = t > 0 ? x - n * W + state() : nullptr, *th = t > 0 ? tx - n * W + state() : nullptr;
-      gather(p, t, steps, p.direction[table], tx);
-      k->gemm_nn(n, 3 * H, I, tx, W, p.theta[w_ih], 3 * H, vbi, false, tx + gates(), W);
-      if (vi) k->gemm_nn(n, 3 * H, I, x, W, vi, 3 * H, nullptr, true, tx + gates(), W);
-      from_state(p, th, p.theta[w_hh], vbh, tx);
-      if (h && vh) state_products(p, h, vh, tx);
-      for (Index r = 0; r < n; ++r) {
-        if (active(p, r, t, steps))
-          tangent_of(x + r * W, h ? h + r * W : nullptr, th ? th + r * W : nullptr, tx + r * W);
-        else
-          std::fill_n(tx + r * W, W, T(0));
+      if (h) {
+        const Side<T> states[2] = {{.x = th, .w = p.theta[w_hh]}, {.x = h, .w = vh}};
+        from_states(p, states, vh ? 2 : 1, tx);
       }
+      each_row(p, t, steps, tx, [&](Index r, T* row) {
+        p.kernels->gru_tangent(H, x + r * W + I, h ? h + r * W : zeros, th ? th + r * W : zeros, row);
+      });
     }
     last(n, steps, tangent, p.tx[this->out]);
   }
@@ -105,27 +111,24 @@ struct Gru final : Layer<T> {
     const Index n = p.n, steps = length(p);
     const T *const work = p.x[this->work_slot], *const adjoint = p.dx[this->work_slot],
                    *const tangent = p.tx[this->work_slot];
-    T* const back = p.tdx[this->work_slot];
+    T* const td = p.tdx[this->work_slot];
+    const T *vi = p.direction[w_ih], *vh = p.direction[w_hh];
+    const T* const zeros = no_state(p);
+    const Back<T> backs[2] = {{.d = td, .w = transposed(p, p.theta[w_hh], H, p.scratch)},
+                              {.d = adjoint, .w = vh ? transposed(p, vh, H, p.scratch + 3 * H * H) : nullptr}};
     each_step_back(
-        p, steps, back, p.tdx[this->out],
-        [&](Index t, T* td) {
-          const Index at = t * n * W;
-          for (Index r = 0; r < n; ++r) {
-            T* row = td + r * W;
-            if (!active(p, r, t, steps)) {
-              std::fill_n(row, W, T(0));
-              continue;
-            }
-            const Index i = at + r * W, before = i - n * W + state();
-            tangent_adjoint_of(work + i, t > 0 ? work + before : nullptr, tangent + i,
-                               t > 0 ? tangent + before : nullptr, adjoint + i, row);
-          }
+        p, steps, td, p.tdx[this->out], backs, vh ? 2 : 1,
+        [&](Index t, T* block) {
+          each_row(p, t, steps, block, [&](Index r, T* row) {
+            const Index at = (t * n + r) * W + I, before = at - I - n * W + state();
+            p.kernels->gru_tangent_adjoint(H, work + at, t > 0 ? work + before : zeros, tangent + at,
+                                           t > 0 ? tangent + before : zeros, adjoint + at, row);
+          });
         },
         adjoint);
-    for (Index t = 0; t < steps; ++t) {
-      products(p, t, steps, work, back, p.theta, p.hv, false);
-      products(p, t, steps, tangent, adjoint, p.direction, p.hv, true);
-    }
+    const Values<T> values[2] = {{.x = work, .d = td, .w = p.theta[w_ih]},
+                                 {.x = tangent, .d = adjoint, .w = vi, .no_inputs = p.direction[table] == nullptr}};
+    gradients(p, steps, values, 2, td, p.hv);
   }
 
   std::size_t input = 0;
@@ -133,33 +136,72 @@ struct Gru final : Layer<T> {
   int table = -1, w_ih = -1, w_hh = -1, b_ih = -1, b_hh = -1;
 
  private:
-  // Places within a row of a block.
-  Index gates() const { return I; }
-  Index hidden() const { return I + 3 * H; }
-  Index state() const { return I + 4 * H; }
+  // A factor of a product: values and weights, adjoints and transposed weights.
+  template <class S>
+  struct Side {
+    const S *x, *w;
+  };
+  template <class S>
+  struct Back {
+    const S *d, *w;
+  };
+  // The sides of a gradient: values, or their tangents, with adjoints of the other kind, and the weights that the
+  // latter are passed on through, null for zero. Where no_inputs, the values of the inputs are zero and not there.
+  template <class S>
+  struct Values {
+    const S *x, *d, *w;
+    bool no_inputs = false;
+  };
 
-  Index length_of(const Pass<T>& p, Index r) const {
-    return std::min<Index>(longest, static_cast<Index>(p.rows.ids(input, r).size()));
+  // Places within a row of a block: I r z m n, and the state.
+  Index state() const { return I + 4 * H; }
+  Index candidate() const { return I + 3 * H; }
+
+  Index length_of(const RowIds& ids, Index r) const {
+    return std::min<Index>(longest, static_cast<Index>(ids(r).size()));
   }
   Index length(const Pass<T>& p) const {
+    const RowIds ids = p.rows.ids(input);
     Index steps = 0;
-    for (Index r = 0; r < p.n; ++r) steps = std::max(steps, length_of(p, r));
+    for (Index r = 0; r < p.n; ++r) steps = std::max(steps, length_of(ids, r));
     return steps;
   }
-  bool active(const Pass<T>& p, Index r, Index t, Index steps) const { return t >= steps - length_of(p, r); }
-  // The id of row r at step t.
-  std::int32_t id(const Pass<T>& p, Index r, Index t, Index steps) const {
-    const auto ids = p.rows.ids(input, r);
-    return ids[ids.size() - static_cast<std::size_t>(steps - t)];
+  // What stands for the state before the first one.
+  const T* no_state(const Pass<T>& p) const {
+    T* const zeros = p.scratch + 6 * H * std::max(I, H);
+    std::fill_n(zeros, H, T(0));
+    return zeros;
   }
 
-  void gather(const Pass<T>& p, Index t, Index steps, const T* rows, T* block) const {
+  // Calls f(row, its values from r on) for the rows that have begun at step t, and clears the others of the block.
+  template <class F>
+  void each_row(const Pass<T>& p, Index t, Index steps, T* block, const F& f) const {
+    const RowIds ids = p.rows.ids(input);
     for (Index r = 0; r < p.n; ++r) {
-      if (rows && active(p, r, t, steps))
-        std::copy_n(rows + id(p, r, t, steps) * I, I, block + r * W);
+      if (t >= steps - length_of(ids, r))
+        f(r, block + r * W + I);
       else
-        std::fill_n(block + r * W, I, T(0));
+        std::fill_n(block + r * W, W, T(0));
     }
+  }
+
+  // Calls f(row, its ids, how many, where the first of them stands in a slot's blocks) for every row: the next one
+  // stands n · W further.
+  template <class F>
+  void each_sequence(const Pass<T>& p, Index steps, const F& f) const {
+    const RowIds ids_of = p.rows.ids(input);
+    for (Index r = 0; r < p.n; ++r) {
+      const auto ids = ids_of(r);
+      const Index count = length_of(ids_of, r);
+      f(r, ids.data() + (static_cast<Index>(ids.size()) - count), count, ((steps - count) * p.n + r) * W);
+    }
+  }
+
+  void gather(const Pass<T>& p, Index steps, const T* rows, T* blocks) const {
+    each_sequence(p, steps, [&](Index r, const std::int32_t* ids, Index count, Index at) {
+      for (Index t = 0; t < steps - count; ++t) std::fill_n(blocks + (t * p.n + r) * W, I, T(0));
+      p.kernels->gather_rows(count, I, rows, ids, blocks + at, p.n * W);
+    });
   }
 
   void last(Index n, Index steps, const T* work, T* out) const {
@@ -171,145 +213,112 @@ struct Gru final : Layer<T> {
     }
   }
 
-  // Adds W_hh h + b_hh, of which either may be missing, to the arguments of r and z, and sets m to its part of it.
-  void from_state(const Pass<T>& p, const T* h, const T* w, const T* b, T* block) const {
-    for (Index r = 0; r < p.n; ++r) {
-      T* row = block + r * W;
-      if (b) {
-        p.kernels->axpy(2 * H, T(1), b, row + gates());
-        std::copy_n(b + 2 * H, H, row + hidden());
-      } else {
-        std::fill_n(row + hidden(), H, T(0));
-      }
+  // What the inputs of all steps, `rows` of them, give the arguments of r, z and n, with the biases, which may be null;
+  // m begins as its bias.
+  void from_inputs(const Pass<T>& p, Index rows, const Side<T>* sides, int count, const T* bi, const T* bh,
+                   T* to) const {
+    T* const both = p.scratch;  // of r and z
+    std::fill_n(both, 2 * H, T(0));
+    if (bi) p.kernels->axpy(2 * H, T(1), bi, both);
+    if (bh) p.kernels->axpy(2 * H, T(1), bh, both);
+    Factors<T> f[2], g[2];
+    for (int i = 0; i < count; ++i) {
+      f[i] = {.A = sides[i].x, .row_stride = W, .k_stride = 1, .B = sides[i].w, .ldb = 3 * H, .K = I};
+      g[i] = f[i], g[i].B += 2 * H;
     }
-    if (h) state_products(p, h, w, block);
+    p.kernels->gemm(rows, 2 * H, f, count, both, nullptr, to + I, W);
+    p.kernels->gemm(rows, H, g, count, bi ? bi + 2 * H : nullptr, nullptr, to + candidate(), W);
+    p.kernels->gemm(rows, H, g, 0, bh ? bh + 2 * H : nullptr, nullptr, to + I + 2 * H, W);
   }
-  void state_products(const Pass<T>& p, const T* h, const T* w, T* block) const {
-    p.kernels->gemm_nn(p.n, 2 * H, H, h, W, w, 3 * H, nullptr, true, block + gates(), W);
-    p.kernels->gemm_nn(p.n, H, H, h, W, w + 2 * H, 3 * H, nullptr, true, block + hidden(), W);
-  }
-
-  // The gates and the new state of one row from the gates' arguments.
-  void activate(const Pass<T>& p, const T* before, T* row) const {
-    T *g = row + gates(), *m = row + hidden(), *h = row + state();
-    p.kernels->activation_forward(Activation::sigmoid, 2 * H, g, g);
-    for (Index i = 0; i < H; ++i) g[2 * H + i] += g[i] * m[i];
-    p.kernels->activation_forward(Activation::tanh, H, g + 2 * H, g + 2 * H);
-    for (Index i = 0; i < H; ++i) h[i] = (1 - g[H + i]) * g[2 * H + i] + g[H + i] * (before ? before[i] : T(0));
+  // Adds what the states before a step give to the arguments of r and z and to m.
+  void from_states(const Pass<T>& p, const Side<T>* sides, int count, T* block) const {
+    Factors<T> f[2];
+    for (int i = 0; i < count; ++i)
+      f[i] = {.A = sides[i].x, .row_stride = W, .k_stride = 1, .B = sides[i].w, .ldb = 3 * H, .K = H};
+    p.kernels->gemm(p.n, 3 * H, f, count, nullptr, block + I, block + I, W);
   }
 
-  // From the adjoint of h', which lies in its place, computes those of the gates' arguments and of m.
-  void adjoint_of(const T* row, const T* before, T* d) const {
-    const T *g = row + gates(), *m = row + hidden(), *dh = d + state();
-    T *dg = d + gates(), *dm = d + hidden();
-    for (Index i = 0; i < H; ++i) {
-      const T r = g[i], z = g[H + i], n = g[2 * H + i], h = before ? before[i] : T(0);
-      const T an = dh[i] * (1 - z) * (1 - n * n);
-      dg[2 * H + i] = an;
-      dm[i] = an * r;
-      dg[i] = an * m[i] * r * (1 - r);
-      dg[H + i] = dh[i] * (h - n) * z * (1 - z);
-    }
+  // Wᵀ [3H, rows] of W [rows, 3H].
+  const T* transposed(const Pass<T>& p, const T* w, Index rows, T* to) const {
+    p.kernels->transpose(rows, 3 * H, w, 3 * H, to, rows);
+    return to;
   }
 
-  // From the tangents of the gates' arguments, which lie in their places, computes those of the gates, m and h'.
-  void tangent_of(const T* row, const T* before, const T* t_before, T* t) const {
-    const T *g = row + gates(), *m = row + hidden();
-    T *tg = t + gates(), *tm = t + hidden(), *th = t + state();
-    for (Index i = 0; i < H; ++i) {
-      const T r = g[i], z = g[H + i], n = g[2 * H + i], h = before ? before[i] : T(0);
-      tg[i] *= r * (1 - r);
-      tg[H + i] *= z * (1 - z);
-      tg[2 * H + i] = (1 - n * n) * (tg[2 * H + i] + tg[i] * m[i] + r * tm[i]);
-      th[i] = (1 - z) * tg[2 * H + i] + tg[H + i] * (h - n) + z * (t_before ? t_before[i] : T(0));
-    }
-  }
-
-  void tangent_adjoint_of(const T* row, const T* before, const T* t, const T* t_before, const T* d, T* td) const {
-    const T *g = row + gates(), *m = row + hidden(), *tg = t + gates(), *tm = t + hidden(), *dh = d + state(),
-            *dg = d + gates();
-    const T* tdh = td + state();
-    T *tdg = td + gates(), *tdm = td + hidden();
-    for (Index i = 0; i < H; ++i) {
-      const T r = g[i], z = g[H + i], n = g[2 * H + i], h = before ? before[i] : T(0);
-      const T tr = tg[i], tz = tg[H + i], tn = tg[2 * H + i], th = t_before ? t_before[i] : T(0);
-      const T an = dg[2 * H + i], dn = dh[i] * (1 - z), tdn = tdh[i] * (1 - z) - dh[i] * tz;
-      const T tan = tdn * (1 - n * n) - 2 * dn * n * tn;
-      const T dr = an * m[i], tdr = tan * m[i] + an * tm[i];
-      const T dz = dh[i] * (h - n), tdz = tdh[i] * (h - n) + dh[i] * (th - tn);
-      tdg[2 * H + i] = tan;
-      tdm[i] = tan * r + an * tr;
-      tdg[i] = tdr * r * (1 - r) + dr * (1 - 2 * r) * tr;
-      tdg[H + i] = tdz * z * (1 - z) + dz * (1 - 2 * z) * tz;
-    }
-  }
-
-  // Calls step(t, block) from the last step to the first, with the adjoint of h' in its place: what the next step sent,
-  // and at the end the slot's adjoint. With `plain` (the adjoints themselves) d holds their directional derivatives,
-  // and so does what a step sends on.
+  // Calls step(t, block) from the last step to the first, with the adjoint of h' in its place: what the next step sent
+  // through `backs`, and at the end the slot's adjoint. With `plain` (the adjoints themselves) d holds their
+  // directional derivatives, and so does what a step sends on.
   template <class F>
-  void each_step_back(const Pass<T>& p, Index steps, T* d, const T* dout, const F& step,
-                      const T* plain = nullptr) const {
-    const Index n = p.n;
-    const auto* k = p.kernels;
+  void each_step_back(const Pass<T>& p, Index steps, T* d, const T* dout, const Back<T>* backs, int count,
+                      const F& step, const T* plain = nullptr) const {
+    const Index n = p.n, size = n * W;
     for (Index t = steps - 1; t >= 0; --t) {
-      T* block = d + t * n * W;
-      const T* next = block + n * W;
+      T* block = d + t * size;
       if (t == steps - 1) {
         for (Index r = 0; r < n; ++r) std::copy_n(dout + r * H, H, block + r * W + state());
       } else {
-        // dh = dh' ∘ z + [da_r, da_z, dm] W_hh
-        const T* x = p.x[this->work_slot] + (t + 1) * n * W;
-        const T* tx = plain ? p.tx[this->work_slot] + (t + 1) * n * W : nullptr;
-        const T* d_next = plain ? plain + (t + 1) * n * W : nullptr;
+        // dh = dh' ∘ z + [da_r, da_z, dm] W_hhᵀ
+        const Index next = (t + 1) * size;
+        const T* x = p.x[this->work_slot] + next;
+        const T* tx = plain ? p.tx[this->work_slot] + next : nullptr;
         for (Index r = 0; r < n; ++r) {
-          const Index at = r * W;
-          T* dh = block + at + state();
-          for (Index i = 0; i < H; ++i) {
-            dh[i] = next[at + state() + i] * x[at + gates() + H + i];
-            if (plain) dh[i] += d_next[at + state() + i] * tx[at + gates() + H + i];
-          }
+          const Index at = r * W + I;
+          p.kernels->gru_carry(H, x + at, d + next + at, tx ? tx + at : nullptr, plain ? plain + next + at : nullptr,
+                               block + r * W + state());
         }
-        through_states(k, n, next, p.theta[w_hh], block, p.scratch);
-        if (plain && p.direction[w_hh]) through_states(k, n, d_next, p.direction[w_hh], block, p.scratch);
+        Factors<T> f[2];
+        for (int i = 0; i < count; ++i)
+          f[i] = {.A = backs[i].d + next + I, .row_stride = W, .k_stride = 1, .B = backs[i].w, .ldb = H, .K = 3 * H};
+        p.kernels->gemm(n, H, f, count, nullptr, block + state(), block + state(), W);
       }
       step(t, block);
     }
   }
 
-  // dh += [da_r, da_z] W[:, r z] + dm W[:, n]
-  void through_states(const Kernels<T>* k, Index n, const T* from, const T* w, T* to, T* scratch) const {
-    k->gemm_nt(n, H, 2 * H, from + gates(), W, w, 3 * H, true, to + state(), W, scratch);
-    k->gemm_nt(n, H, H, from + hidden(), W, w + 2 * H, 3 * H, true, to + state(), W, scratch);
-  }
-
-  // Gradients of a step: dW_ih += xᵀ da, dW_hh += hᵀ [da_r, da_z, dm], biases, and dx W_ihᵀ into the table's rows.
-  // `values` and `w` are of one side, plain or tangent, and `adjoints` of the other. The biases see no values, so the
-  // second of two calls leaves them alone.
-  void products(const Pass<T>& p, Index t, Index steps, const T* values, const T* adjoints, const T* const* w,
-                T* const* grad, bool second) const {
-    const Index n = p.n;
+  // Gradients over all steps: dW_ih += xᵀ [da_r, da_z, da_n], dW_hh += hᵀ [da_r, da_z, dm], the biases, which see no
+  // values and so only the first adjoints, and dx = da W_ihᵀ, which goes into its place in `blocks` and from there into
+  // the table's rows.
+  void gradients(const Pass<T>& p, Index steps, const Values<T>* values, int count, T* blocks, T* const* grad) const {
+    const Index n = p.n, rows = steps * n, size = n * W;
+    if (rows == 0) return;
     const auto* k = p.kernels;
-    const T *x = values + t * n * W, *d = adjoints + t * n * W;
-    const T* h = t > 0 ? x - n * W + state() : nullptr;
-    if (grad[w_ih]) k->gemm_tn(I, 3 * H, n, x, W, d + gates(), W, true, grad[w_ih], 3 * H);
-    if (grad[w_hh] && h) {
-      k->gemm_tn(H, 2 * H, n, h, W, d + gates(), W, true, grad[w_hh], 3 * H);
-      k->gemm_tn(H, H, n, h, W, d + hidden(), W, true, grad[w_hh] + 2 * H, 3 * H);
+    const auto add = [&](Index from_x, Index width, Index from_d, Index columns, bool shifted, T* to) {
+      Factors<T> f[2];
+      int used = 0;
+      for (int i = 0; i < count; ++i)
+        if (shifted || !values[i].no_inputs)
+          f[used++] = {.A = values[i].x + from_x,
+                       .row_stride = 1,
+                       .k_stride = W,
+                       .B = values[i].d + (shifted ? size : 0) + from_d,
+                       .ldb = W,
+                       .K = shifted ? rows - n : rows};
+      k->gemm(width, columns, f, used, nullptr, to, to, 3 * H);
+    };
+    if (grad[w_ih]) {
+      add(0, I, I, 2 * H, false, grad[w_ih]);
+      add(0, I, candidate(), H, false, grad[w_ih] + 2 * H);
     }
-    if (!second) {
-      if (grad[b_ih]) k->column_sums(n, 3 * H, d + gates(), W, grad[b_ih]);
-      if (grad[b_hh]) {
-        k->column_sums(n, 2 * H, d + gates(), W, grad[b_hh]);
-        k->column_sums(n, H, d + hidden(), W, grad[b_hh] + 2 * H);
-      }
+    if (grad[w_hh]) add(state(), H, I, 3 * H, true, grad[w_hh]);
+    const T* d = values[0].d;
+    if (grad[b_ih]) {
+      k->column_sums(rows, 2 * H, d + I, W, grad[b_ih]);
+      k->column_sums(rows, H, d + candidate(), W, grad[b_ih] + 2 * H);
     }
-    if (!grad[table] || !w[w_ih]) return;
-    for (Index r = 0; r < n; ++r) {
-      if (!active(p, r, t, steps)) continue;
-      T* to = grad[table] + id(p, r, t, steps) * I;
-      for (Index i = 0; i < I; ++i) to[i] += k->dot(3 * H, d + r * W + gates(), w[w_ih] + i * 3 * H);
+    if (grad[b_hh]) k->column_sums(rows, 3 * H, d + I, W, grad[b_hh]);
+    if (!grad[table]) return;
+    Factors<T> f[4];
+    int used = 0;
+    for (int i = 0; i < count; ++i) {
+      if (!values[i].w) continue;
+      const T* w = transposed(p, values[i].w, I, p.scratch + i * 3 * H * I);
+      f[used++] = {.A = values[i].d + I, .row_stride = W, .k_stride = 1, .B = w, .ldb = I, .K = 2 * H};
+      f[used++] = {
+          .A = values[i].d + candidate(), .row_stride = W, .k_stride = 1, .B = w + 2 * H * I, .ldb = I, .K = H};
     }
+    k->gemm(rows, I, f, used, nullptr, nullptr, blocks, W);
+    each_sequence(p, steps, [&](Index, const std::int32_t* ids, Index length, Index at) {
+      k->scatter_rows(length, I, blocks + at, size, ids, grad[table]);
+    });
   }
 };
 

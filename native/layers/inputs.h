@@ -88,6 +88,12 @@ struct Inputs final : Layer<T> {
         continue;
       }
       const RowIds ids_of = p.rows.ids(column.input);
+      if (column.kind == InputKind::categorical) {
+        ids_of.each_block(n, [&](Index first, Index count, const std::int32_t* ids) {
+          p.kernels->gather_rows(count, w, table, ids, to + first * width, width);
+        });
+        continue;
+      }
       for (Index r = 0; r < n; ++r, to += width) {
         const auto ids = ids_of(r);
         if (ids.empty())
@@ -108,6 +114,12 @@ struct Inputs final : Layer<T> {
       T* table = column.tensor >= 0 ? tables[column.tensor] : nullptr;
       if (!table) continue;
       const RowIds ids_of = p.rows.ids(column.input);
+      if (column.kind == InputKind::categorical) {
+        ids_of.each_block(rows(p, column), [&](Index first, Index count, const std::int32_t* ids) {
+          p.kernels->scatter_rows(count, column.width, dx + first * width + column.begin, width, ids, table);
+        });
+        continue;
+      }
       for (Index r = 0; r < rows(p, column); ++r) {
         const auto ids = ids_of(r);
         const T weight = pool_weight(column, ids.size());

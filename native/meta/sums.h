@@ -54,8 +54,8 @@ struct TableSums {
           const Index dim = plan.model.dim(static_cast<int>(t));
           into.rows[t] = &in.rows;
           into.blocks[t].assign(in.rows.size() * dim, T(0));
-          for (std::size_t u = 0; u < in.unique.size(); ++u)
-            plan.kernels.axpy(dim, T(1), storage[t].data() + u * dim, into.blocks[t].data() + in.unique_batch[u] * dim);
+          plan.kernels.scatter_rows(static_cast<Index>(in.unique.size()), dim, storage[t].data(), dim,
+                                    in.unique_batch.data(), into.blocks[t].data());
         });
   }
   std::vector<Aligned<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]

@@ -99,7 +99,8 @@ struct GrowingFactor {
     std::vector<double> inner(static_cast<std::size_t>(d * d), 0.0), factor(inner);
     for (Index i = 0; i < d; ++i) inner[i * d + i] = 1;
     add_products(row.kernels, dual.rows, d, dual.G.data(), dual.G.data(), inner.data(), row.task.poll);
-    if (!cholesky(row.kernels, inner.data(), d, row.task.poll))
+    std::vector<double> scratch(static_cast<std::size_t>(cholesky_scratch(d)));
+    if (!cholesky(row.kernels, inner.data(), d, scratch.data(), row.task.poll))
       throw Diverged(row.task.number, "the posterior precision of the last layer is not finite and positive");
     for (Index i = 0; i < d; ++i) {
       double* to = factor.data() + i * d;

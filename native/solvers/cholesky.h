@@ -1,5 +1,5 @@
 // Factors a symmetric positive definite matrix M = L Lᵀ [d, d], rows contiguous. L takes the place of the lower
-// triangle; the upper one is neither read nor written.
+// triangle; of the upper one nothing is read.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -47,16 +47,57 @@ void row_products(const Kernels<double>& kernels, Index rows, Index d, const dou
   }
 }
 
-// Factorises in place; false if M is not positive definite (or not finite). `poll` may throw to stop.
-inline bool cholesky(const Kernels<double>& kernels, double* m, Index d, const std::function<void()>& poll) {
-  Index work = 0;
+// Sets `inverse` [d, d] to L⁻¹ of L, whose rows are ld apart: row by row, (e_i − Σ_{k<i} L_ik L⁻¹_k) / L_ii. `row` is
+// of d elements.
+inline void invert_lower(const Kernels<double>& kernels, const double* l, Index ld, Index d, double* inverse,
+                         double* row) {
+  std::fill_n(inverse, d * d, 0.0);
   for (Index i = 0; i < d; ++i) {
-    if ((work += i * i / 2) >= kSlowWorkPerPoll) poll(), work = 0;
-    double* row = m + i * d;
-    for (Index j = 0; j < i; ++j) row[j] = (row[j] - kernels.dot(j, row, m + j * d)) / m[j * d + j];
-    row[i] -= kernels.dot(i, row, row);
-    if (!(row[i] > 0) || !std::isfinite(row[i])) return false;
-    row[i] = std::sqrt(row[i]);
+    const double scale = 1 / l[i * ld + i];
+    kernels.scale(i, -scale, l + i * ld, row);
+    if (i > 0) kernels.gemm_nn(1, i, i, row, d, inverse, d, nullptr, false, inverse + i * d, d);
+    inverse[i * d + i] = scale;
+  }
+}
+
+// Elements of the scratch that a factorisation takes.
+constexpr Index kCholeskyBlock = 48, kCholeskyRows = 64;
+inline Index cholesky_scratch(Index d) {
+  const Index b = std::min(d, kCholeskyBlock), block = b * (b + 15);
+  return d <= kCholeskyBlock ? block : block + b * b + b * std::max(d, kCholeskyRows + b);
+}
+
+// Factorises in place; false if M is not positive definite (or not finite). `poll` may throw to stop.
+//
+// By blocks of columns J, of which L_J is the block on the diagonal: what earlier columns explain is subtracted from J
+// and all rows below, L_J is found, and the rows below are multiplied by L_J⁻ᵀ. Elements above the diagonal of L_J are
+// written.
+inline bool cholesky(const Kernels<double>& kernels, double* m, Index d, double* scratch,
+                     const std::function<void()>& poll) {
+  const Index b = std::min(d, kCholeskyBlock);
+  double *const inverse = scratch + b * (b + 15), *const wide = inverse + b * b;
+  for (Index j = 0; j < d; j += kCholeskyBlock) {
+    const Index width = std::min(kCholeskyBlock, d - j), below = j + width;
+    if (j > 0) {
+      // −L[J, before]ᵀ
+      kernels.transpose(width, j, m + j * d, d, wide, width);
+      kernels.scale(j * width, -1, wide, wide);
+      const Index at_once = std::max<Index>(kCholeskyRows, kWorkPerPoll / (j * width));
+      for (Index r = j; r < d; r += at_once) {
+        poll();
+        kernels.gemm_nn(std::min(at_once, d - r), width, j, m + r * d, d, wide, width, nullptr, true, m + r * d + j, d);
+      }
+    }
+    double* const corner = m + j * d + j;
+    if (!kernels.cholesky_block(width, corner, d, scratch)) return false;
+    if (below == d) return true;
+    invert_lower(kernels, corner, d, width, inverse, wide);
+    double* const product = wide + width * width;
+    for (Index r = below; r < d; r += kCholeskyRows) {
+      const Index rows = std::min(kCholeskyRows, d - r);
+      kernels.gemm_nt(rows, width, width, m + r * d + j, d, inverse, width, false, product, width, wide);
+      for (Index i = 0; i < rows; ++i) std::copy_n(product + i * width, width, m + (r + i) * d + j);
+    }
   }
   return true;
 }

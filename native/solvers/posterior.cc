@@ -75,12 +75,12 @@ Posterior<T>::Posterior(Task<T>& task)
 
 template <class T>
 void Posterior<T>::outputs(const double* w, double* o) const {
-  for (Index s = 0; s < S; ++s) passed_row(), o[s] = kernels.dot(d, A + s * d, w);
+  each_rows([&](Index s, Index rows) { kernels.gemm_nn(rows, 1, d, A + s * d, d, w, 1, nullptr, false, o + s, 1); });
 }
 
 template <class T>
 void Posterior<T>::add_transposed(const double* e, double* x) const {
-  for (Index s = 0; s < S; ++s) passed_row(), kernels.axpy(d, e[s], A + s * d, x);
+  each_rows([&](Index s, Index rows) { kernels.gemm_tn(d, 1, rows, A + s * d, d, e + s, 1, true, x, 1); });
 }
 
 template <class T>
@@ -133,7 +133,8 @@ void Posterior<T>::factorise_dual(const double* s) {
   const auto whole = [this](Index) { return d; };
   row_products(kernels, S, d, G, whole, k, take_once(state.scratch, kScratchRows * d), task.poll);
   for (Index r = 0; r < S; ++r) k[r * S + r] += 1;
-  if (!cholesky(kernels, k, S, task.poll)) throw Diverged(task.number, kNotPositive);
+  if (!cholesky(kernels, k, S, take_once(state.work, cholesky_scratch(S)), task.poll))
+    throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
@@ -154,7 +155,8 @@ void Posterior<T>::factorise_primal(const double* s) {
     B = scaled;
   }
   add_products(kernels, S, d, B, A, m, task.poll);
-  if (!cholesky(kernels, m, d, task.poll)) throw Diverged(task.number, kNotPositive);
+  if (!cholesky(kernels, m, d, take_once(state.work, cholesky_scratch(d)), task.poll))
+    throw Diverged(task.number, kNotPositive);
 }
 
 template <class T>
@@ -162,9 +164,11 @@ void Posterior<T>::solve(double* x) const {
   if (!is_dual()) return innerloop::solve(kernels, state.cholesky, d, x);
   double* u = take(S);
   prior.solve(kernels, d, x);
-  for (Index r = 0; r < S; ++r) passed_row(), u[r] = kernels.dot(d, state.G + r * d, x);
+  each_rows(
+      [&](Index r, Index rows) { kernels.gemm_nn(rows, 1, d, state.G + r * d, d, x, 1, nullptr, false, u + r, 1); });
   innerloop::solve(kernels, state.cholesky, S, u);
-  for (Index r = 0; r < S; ++r) passed_row(), kernels.axpy(d, -u[r], state.G + r * d, x);
+  kernels.scale(S, -1, u, u);
+  each_rows([&](Index r, Index rows) { kernels.gemm_tn(d, 1, rows, state.G + r * d, d, u + r, 1, true, x, 1); });
   prior.solve_transposed(kernels, d, x);
 }
 

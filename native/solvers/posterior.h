@@ -16,6 +16,8 @@
 //
 // All of it is computed in double, whatever the scalar of the model, because the systems are small.
 #pragma once
+#include <algorithm>
+
 #include "../task/reverse.h"
 #include "solver.h"
 
@@ -27,6 +29,7 @@ struct PosteriorState : SolverState {
   double* G = nullptr;           // dual: [S, d]
   double* whitened = nullptr;    // dual, where Λ is full: A L⁻ᵀ [S, d]
   double* scratch = nullptr;     // of row_products
+  double* work = nullptr;        // of cholesky
   double* scaled = nullptr;      // primal, where rows have weights: diag(s) A [S, d]
   const double* mode = nullptr;  // the adapted last layer [d]
 };
@@ -72,6 +75,15 @@ struct Posterior {
     if (--rows_to_poll > 0) return;
     rows_to_poll = rows_per_poll;
     task.poll();
+  }
+
+  // Calls f(first, rows) for all rows of A, as many at once as may pass between two polls.
+  template <class F>
+  void each_rows(const F& f) const {
+    for (Index s = 0; s < S; s += rows_per_poll) {
+      if (s > 0) task.poll();
+      f(s, std::min(rows_per_poll, S - s));
+    }
   }
 
   Task<T>& task;

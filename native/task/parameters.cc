@@ -53,7 +53,7 @@ T* TaskParameters<T>::gather(const T* storage, int tensor) const {
   const Index rows = block_rows(tensor), dim = plan.model.dim(tensor);
   const std::int32_t* unique = table_rows(tensor);
   T* block = arena.take<T>(rows * dim);
-  for (Index r = 0; r < rows; ++r) std::copy_n(storage + info.offset + unique[r] * dim, dim, block + r * dim);
+  plan.kernels.gather_rows(rows, dim, storage + info.offset, unique, block, dim);
   return block;
 }
 

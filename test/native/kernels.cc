@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../../native/kernels/kernels.h"
+#include "../../native/solvers/cholesky.h"
 
 using namespace innerloop;
 
@@ -155,6 +156,76 @@ struct Check {
     }
   }
 
+  // Kernels over rows of n numbers.
+  void rows(Index n) {
+    where = std::to_string(n);
+    constexpr Index R = 7, cardinality = 5, ld = 45;
+    const std::int32_t at[R] = {3, 0, 4, 3, 3, 1, 0};
+    const auto table = noise(cardinality * n), wide = noise(R * ld), x = noise(R * n), y = noise(R * n), s = noise(R);
+    const auto both = [&](const char* what, const std::vector<T>& start, auto f) {
+      std::vector<T> p = start, q = start;
+      f(a, p), f(r, q);
+      same(p, q, static_cast<double>(n), what, std::sqrt(static_cast<double>(n)));
+    };
+    both("gather_rows", wide,
+         [&](const Kernels<T>& k, std::vector<T>& to) { k.gather_rows(R, n, table.data(), at, to.data(), ld); });
+    both("scatter_rows", table,
+         [&](const Kernels<T>& k, std::vector<T>& to) { k.scatter_rows(R, n, wide.data(), ld, at, to.data()); });
+    for (const bool accumulate : {false, true}) {
+      both("row_dots", s, [&](const Kernels<T>& k, std::vector<T>& to) {
+        k.row_dots(R, n, x.data(), y.data(), accumulate, to.data());
+      });
+      both("scale_rows", y, [&](const Kernels<T>& k, std::vector<T>& to) {
+        k.scale_rows(R, n, s.data(), x.data(), accumulate, to.data());
+      });
+      // The last feature of three has no vector, the first no derivative.
+      both("weighted_sum", x, [&](const Kernels<T>& k, std::vector<T>& to) {
+        const T *v[3] = {y.data(), y.data() + 2 * n, nullptr}, *u[3] = {table.data(), table.data() + n, table.data()};
+        to.push_back(k.weighted_sum(n, 3, v, u, s.data(), accumulate, to.data()));
+      });
+      both("spread_pairs", y, [&](const Kernels<T>& k, std::vector<T>& to) {
+        const T *v[3] = {x.data(), x.data() + n, x.data() + 2 * n}, *w[3] = {table.data(), nullptr, table.data() + n};
+        T* const into[3] = {nullptr, to.data(), to.data() + n};
+        k.spread_pairs(n, 3, s.data(), T(0.3), x.data() + 3 * n, v, T(-0.7), accumulate ? x.data() + 4 * n : nullptr, w,
+                       into);
+      });
+    }
+    // A Aᵀ + 1, in rows further apart than it is wide.
+    const auto A = noise(n * n);
+    std::vector<T> m(n * (n + 3), T(7)), scratch(n * (n + 15));
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j <= i; ++j) m[i * (n + 3) + j] = r.dot(n, &A[i * n], &A[j * n]) + (i == j ? T(1) : T(0));
+    both("cholesky_block", m, [&](const Kernels<T>& k, std::vector<T>& to) {
+      to.push_back(k.cholesky_block(n, to.data(), n + 3, scratch.data()) ? T(1) : T(0));
+    });
+    m[(n - 1) * (n + 4)] = T(-1);
+    both("cholesky_block of what is not positive", {T(0)}, [&](const Kernels<T>& k, std::vector<T>& to) {
+      std::vector<T> copy = m;
+      to[0] = k.cholesky_block(n, copy.data(), n + 3, scratch.data()) ? T(1) : T(0);
+    });
+    recurrent(n);
+  }
+
+  void recurrent(Index H) {
+    const auto g = noise(5 * H), t = noise(5 * H), d = noise(5 * H), start = noise(5 * H), before = noise(H),
+               t_before = noise(H);
+    const auto both = [&](const char* what, auto f) {
+      std::vector<T> p = start, q = start;
+      f(a, p.data()), f(r, q.data());
+      same(p, q, 8, what, 8);
+    };
+    both("gru_candidate", [&](const Kernels<T>& k, T* to) { k.gru_candidate(H, to); });
+    both("gru_state", [&](const Kernels<T>& k, T* to) { k.gru_state(H, before.data(), to); });
+    both("gru_adjoint", [&](const Kernels<T>& k, T* to) { k.gru_adjoint(H, g.data(), before.data(), to); });
+    both("gru_tangent",
+         [&](const Kernels<T>& k, T* to) { k.gru_tangent(H, g.data(), before.data(), t_before.data(), to); });
+    both("gru_tangent_adjoint", [&](const Kernels<T>& k, T* to) {
+      k.gru_tangent_adjoint(H, g.data(), before.data(), t.data(), t_before.data(), d.data(), to);
+    });
+    for (const T* tangent : {t.data(), static_cast<const T*>(nullptr)})
+      both("gru_carry", [&](const Kernels<T>& k, T* to) { k.gru_carry(H, g.data(), d.data(), tangent, t.data(), to); });
+  }
+
   void all() {
     for (const Index M : {1, 2, 5, 6, 7, 13})
       for (const Index N : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 33, 48, 63, 64, 65, 70})
@@ -162,9 +233,33 @@ struct Check {
     // Sums so long that one of them may be small beside what it went through on the way.
     for (const Index M : {1, 5, 13})
       for (const Index N : {1, 4, 7, 20, 33}) products(M, N, 150, std::sqrt(150.0));
-    for (Index n = 1; n <= 40; ++n) flat(n);
+    for (Index n = 1; n <= 40; ++n) flat(n), rows(n);
   }
 };
+
+// The factor of matrices of several blocks, times its transpose, is the matrix.
+void factors(const Kernels<double>& kernels) {
+  Check<double> with{kernels, reference_kernels<double>()};
+  for (const Index d : {1, 47, 48, 49, 96, 97, 160, 230}) {
+    where = std::to_string(d);
+    const auto A = with.noise(d * d);
+    std::vector<double> m(d * d), wanted, made, scratch(cholesky_scratch(d));
+    for (Index i = 0; i < d; ++i)
+      for (Index j = 0; j < d; ++j) m[i * d + j] = with.r.dot(d, &A[i * d], &A[j * d]) + (i == j ? 1 : 0);
+    std::vector<double> l = m;
+    if (!cholesky(kernels, l.data(), d, scratch.data(), [] {}))
+      std::printf("%s: not positive\n", where.c_str()), std::exit(1);
+    for (Index i = 0; i < d; ++i)
+      for (Index j = 0; j <= i; ++j) {
+        wanted.push_back(m[i * d + j]);
+        made.push_back(with.r.dot(j + 1, &l[i * d], &l[j * d]));
+      }
+    with.same(made, wanted, static_cast<double>(d), "cholesky");
+    m[d * d - 1] = -1;
+    if (cholesky(kernels, m.data(), d, scratch.data(), [] {}))
+      std::printf("%s: positive\n", where.c_str()), std::exit(1);
+  }
+}
 
 template <class T>
 void check(const Kernels<T>& kernels, const char* scalar) {
@@ -180,6 +275,7 @@ int main() {
     if (isa == "reference") continue;
     check(kernels_of<float>(isa), "float32");
     check(kernels_of<double>(isa), "float64");
+    factors(kernels_of<double>(isa));
   }
   return checks > 0 ? 0 : 1;
 }
