@@ -9,6 +9,7 @@ import { InnerloopError } from '../foundation/errors.js';
  * the task's user.
  */
 export interface Baseline {
+  /** Its name in tables. */
   name: string;
   /** `trivial`: what any method must beat; `classic`: what a practitioner would use instead. */
   kind: 'trivial' | 'classic';

@@ -21,6 +21,7 @@ const MOST_ROWS = 2 ** 31 - 1;
 
 /** Tasks packed for the native core: ragged columns, no padding. Immutable; use it for any number of calls. */
 export class TaskBatch {
+  /** The model that the tasks were packed for. */
   readonly model: Model;
   /** Number of tasks. */
   readonly size: number;

@@ -85,6 +85,12 @@ export const OPTION_FILES: readonly OptionFile[] = [
         union: 'InputSpec',
         tag: 'kind',
         of: INPUT_OPTIONS,
+        docs: {
+          dense: 'An input of `size` numbers a row.',
+          categorical: 'An input of one id a row, which is embedded.',
+          bag: 'An input of any number of ids a row, whose embeddings are pooled.',
+          sequence: 'An input of ids in order, oldest first, whose embeddings are pooled or read by a `gru`.',
+        },
         nameOf: (kind) => `${capital(kind)}Input`,
         doc: 'An input of a model; `describeInputs` makes them from columns.',
       },

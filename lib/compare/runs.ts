@@ -9,6 +9,7 @@ import type { ResultTable } from '../evaluation/result-table.js';
 
 /** One run of one method, as plain JSON: of a learner with one seed, or of a baseline. */
 export interface MethodRun {
+  /** The method's name, the same for all of its seeds. */
   method: string;
   /** `chance`: one value for every row, which a learner has to be better than. */
   kind: 'learner' | 'baseline' | 'chance';
@@ -38,15 +39,20 @@ export interface MethodRun {
 
 /** A mean over tasks with its interval. */
 export interface RunTableCell {
+  /** Mean over the tasks. */
   mean: number;
-  /** Ends of the 95 % bootstrap interval over tasks; null with fewer than two. */
+  /** Lower end of the 95 % bootstrap interval over tasks; null with fewer than two. */
   low: number | null;
+  /** Upper end of the interval; null with fewer than two tasks. */
   high: number | null;
+  /** Tasks on which the metric is defined. */
   tasks: number;
 }
 /** A method of a comparison. */
 export interface RunTableRow {
+  /** The method's name. */
   method: string;
+  /** What the method is: a learner, a baseline, or one of a learner's controls. */
   kind: MethodRun['kind'];
   /** Runs that gave a result. */
   seeds: (number | null)[];
@@ -66,10 +72,13 @@ export interface RunTableRow {
   splitDeviations: (number | null)[];
   /** Mean over the seeds of the validation metric. */
   validation: number | null;
-  /** Median, largest, median over the runs. */
+  /** Median seconds of training over the runs; null for what is not trained. */
   trainSeconds: number | null;
+  /** Largest memory of a run's process, in bytes. */
   peakBytes: number | null;
+  /** Median microseconds that adapting to one task takes. */
   adaptMicroseconds: number | null;
+  /** Numbers that the model learns. */
   parameters: number | null;
 }
 
@@ -81,7 +90,9 @@ export interface RunTable {
   validationMetric: string | null;
   /** The learner with the best mean on the validation tasks. */
   chosen: string | null;
+  /** The metrics, each on one set of tasks, and which way is better. */
   columns: { set: string; metric: string; better: ResultTable['columns'][number]['better'] }[];
+  /** The methods, a row each. */
   methods: RunTableRow[];
   /** What has to be known to read it, a sentence each: what held-out items were ranked among. */
   notes?: readonly string[];

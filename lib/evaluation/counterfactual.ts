@@ -14,6 +14,7 @@ import type { RankedLists } from './lists.js';
  * entry a row.
  */
 export interface LoggedRows {
+  /** What came of the choice in each row. */
   reward: Float64Array;
   /** p_i > 0: what the logging policy did with probability 0 cannot be valued. */
   propensity: Float64Array;
@@ -43,6 +44,7 @@ export interface CounterfactualEstimate {
   effectiveRows: number;
   /** Mean weight: near 1 if propensities and policy fit each other. */
   meanWeight: number;
+  /** The largest importance weight: a few large ones make the estimate unreliable. */
   largestWeight: number;
   /** Share of rows whose weight was cut. */
   clipped: number;

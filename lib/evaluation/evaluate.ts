@@ -35,9 +35,11 @@ export type { EvaluateOptions };
 
 /** Results of one method. */
 export interface MethodEvaluation {
+  /** The method's name. */
   method: string;
   /** Predicted rating, probability or ranking score of every query row, in task order. */
   scores: Float64Array;
+  /** Its metrics by name, task by task and in the mean. */
   metrics: Record<string, MetricResult>;
   /** Differences between groups by metric, where groups were asked for. */
   groups?: Record<string, GroupComparison>;
@@ -49,6 +51,7 @@ export interface MethodEvaluation {
 export interface Evaluation {
   /** The learner before and after adaptation, then the baselines. */
   methods: MethodEvaluation[];
+  /** The means with their intervals, to print or to render. */
   table: ResultTable;
 }
 

@@ -7,12 +7,16 @@ import { bootstrapEnds, bootstrapMeans, defined, endsOf, meanOf, resampling } fr
 import type { ResampleOptions } from './bootstrap.js';
 import type { Interval, PerTask } from './intervals.js';
 
+/** The mean of a metric over the tasks of one group, with its interval. */
 export interface GroupInterval extends Interval {
+  /** The group's name. */
   group: string;
 }
+/** The distance between the groups with the highest and the lowest mean, with its interval. */
 export interface Gap extends Interval {
-  /** The groups with the highest and the lowest mean; `mean` is the distance between them. */
+  /** The group with the highest mean; `mean` is its distance from the lowest. */
   highest: string;
+  /** The group with the lowest mean. */
   lowest: string;
   /** Share of random regroupings of the tasks with as wide a gap: of "no group differs", whichever pair stands out. */
   p: number;
@@ -24,6 +28,7 @@ export interface GroupComparison {
   /** Undefined unless two groups have `minimum` tasks. */
   gap: Gap | undefined;
 }
+/** Options of `compareGroups`. */
 export interface GroupOptions extends ResampleOptions {
   /** Groups with fewer tasks are shown without an interval, and are no part of the gap. At least 10, the default. */
   minimum?: number;

@@ -3,9 +3,11 @@ import { invalid } from '../foundation/check.js';
 
 /** A mean over tasks with its 95 % confidence interval. */
 export interface Interval {
+  /** The mean. */
   mean: number;
-  /** Ends of the interval; NaN with fewer than two tasks, where the spread between tasks is unknown. */
+  /** Lower end of the interval; NaN with fewer than two tasks, where the spread between tasks is unknown. */
   low: number;
+  /** Upper end of the interval; NaN as well. */
   high: number;
   /** Number of tasks the mean is over; with none `mean` is NaN. */
   tasks: number;

@@ -8,6 +8,7 @@ import { ROWS_A_CALL, withRoom } from './candidate-rows.js';
 
 /** The best items of the catalog for each task. */
 export interface RankedLists {
+  /** The tasks that the lists are of. */
   tasks: TaskSet;
   /** Items asked for; a list is shorter where a task has fewer candidates. */
   count: number;
@@ -15,6 +16,7 @@ export interface RankedLists {
   offsets: Int32Array;
   /** Rows of `tasks.dataset.items`. */
   items: Int32Array;
+  /** The score of each candidate, in the order of the candidates. */
   scores: Float64Array;
   /** Rows of the items that could be recommended. */
   candidates: Int32Array;
@@ -26,6 +28,7 @@ export interface RankOptions {
   count?: number;
   /** Rows of the items that may be recommended. Default: the whole catalog. */
   among?: Int32Array;
+  /** Stops between tasks. */
   signal?: AbortSignal;
 }
 

@@ -31,6 +31,7 @@ export interface RowMetric {
 export interface CustomMetric {
   /** Stands in tables and results; none of the library's metrics has it. */
   name: string;
+  /** Which way is better. */
   better: 'lower' | 'higher';
   /** What `compute` needs a score to be. */
   score: ScoreKind;

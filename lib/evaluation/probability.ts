@@ -3,6 +3,7 @@ import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/ch
 
 /** Rows whose predicted probabilities are alike: what was predicted, and what happened. */
 export interface ReliabilityBin {
+  /** Predictions that fall into the bin. */
   rows: number;
   /** Mean predicted probability. */
   predicted: number;

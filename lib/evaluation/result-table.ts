@@ -18,7 +18,9 @@ export interface TableColumn {
 }
 /** Methods by metrics. Plain JSON: no NaN, no typed arrays; a metric a method does not have is null. */
 export interface ResultTable {
+  /** The table's title. */
   title: string;
+  /** The columns, in order. */
   columns: TableColumn[];
   /** `cells[c]` belongs to `columns[c]`. */
   rows: { method: string; cells: (TableCell | null)[] }[];

@@ -14,6 +14,7 @@ import { normalTail } from './normal.js';
 
 const TEST_RESAMPLES = 10_000;
 
+/** The mean difference with its bootstrap interval, and the p-value of the test. */
 export interface BootstrapTest extends Interval {
   /** P(|d̄* − d̄| ≥ |d̄|) over resamples: the bootstrap distribution moved to where both methods are equal. */
   p: number;
@@ -41,8 +42,11 @@ const ROUNDING = 1e-12;
 
 /** What `randomizationTest` returns. */
 export interface RandomizationTest {
+  /** Mean difference over the tasks. */
   mean: number;
+  /** The p-value, two-sided. */
   p: number;
+  /** Tasks on which both methods are defined. */
   tasks: number;
   /** Whether all 2ⁿ sign patterns were counted, or a sample of them. */
   exact: boolean;
@@ -83,9 +87,11 @@ export function randomizationTest(a: PerTask, b: PerTask, options: ResampleOptio
 export interface WilcoxonTest {
   /** The smaller of the rank sums of positive and negative differences. */
   statistic: number;
+  /** The p-value, two-sided. */
   p: number;
   /** Differences that are not 0. */
   tasks: number;
+  /** Whether the p-value counts all sign patterns, or is the normal approximation. */
   exact: boolean;
 }
 /** Above this many the normal approximation is good to a few per cent of p. */
@@ -156,23 +162,31 @@ export function holm(p: ArrayLike<number>): Float64Array {
 
 /** A method's values by metric, as `evaluate` and `evaluateScores` return them. */
 export interface ComparedMethod {
+  /** The method's name. */
   method: string;
+  /** Values of each metric, task by task. */
   metrics: Record<string, PerTask>;
 }
 /** Two methods, task by task, on one metric. */
 export interface Comparison {
+  /** The metric. */
   metric: string;
+  /** The method. */
   method: string;
+  /** The method that it is compared with. */
   against: string;
   /** Mean of method − against, with the t interval of `pairedDifference`. */
   difference: Interval;
-  /** The p-value of the test, and `adjusted` by Holm's method over all comparisons made with this metric. */
+  /** The p-value of each test. */
   p: TestValues;
+  /** The same p-values after Holm's correction over all comparisons of this metric. */
   adjusted: TestValues;
 }
+/** A p-value for each of the three paired tests. */
 export type TestValues = Record<'bootstrap' | 'randomization' | 'wilcoxon', number>;
 const TESTS = ['bootstrap', 'randomization', 'wilcoxon'] as const;
 
+/** Options of `compareMethods`. */
 export interface CompareOptions extends ResampleOptions {
   /** Default: every metric of the method compared against. */
   metrics?: readonly string[];

@@ -29,7 +29,9 @@ export type FloatArray = Float32Array | Float64Array;
 
 /** A dense row-major array. */
 export interface Tensor {
+  /** Sizes of the dimensions, the slowest first. */
   shape: number[];
+  /** The numbers, row by row; as many as the product of the shape. */
   data: FloatArray;
 }
 
@@ -38,8 +40,11 @@ export type Parameters = Record<string, Tensor>;
 
 /** Some rows of a table: `data` is [rows, dim]; of the others there is nothing to say. A row comes once. */
 export interface TensorRows {
+  /** Shape of the whole table, [all rows, dim]. */
   shape: number[];
+  /** Numbers of the rows that are given. */
   rows: Int32Array;
+  /** Their numbers, [given rows, dim]. */
   data: FloatArray;
 }
 
@@ -83,7 +88,9 @@ export type HeadSpec = LossSpec & {
 export interface ModelSpec {
   /** Concatenated in this order. */
   inputs: InputSpec[];
+  /** The layers between the inputs and the outputs. */
   body: BodySpec;
+  /** The loss, and with it what the outputs mean. */
   head: HeadSpec;
   /** Classes of the labels under the head `episode`. Default: up to the largest label of a batch. */
   episode?: { classes: number };
@@ -95,10 +102,12 @@ export interface ModelSpec {
 export type InputValues = ArrayLike<number> | ArrayLike<ArrayLike<number>>;
 /** Values of the inputs, by name, a row each. */
 export interface Rows {
+  /** Values of each input by its name, one entry a row. */
   inputs: Record<string, InputValues>;
 }
 /** Rows with what is to be predicted of them. */
 export interface LabelledRows extends Rows {
+  /** What is to be predicted of each row, as the loss takes it. */
   labels: ArrayLike<number>;
   /** Labels of auxiliary heads by their names, NaN where a row has none. */
   also?: Record<string, ArrayLike<number>>;
@@ -107,7 +116,9 @@ export interface LabelledRows extends Rows {
 }
 /** A task as plain rows: what is known, and what is asked. */
 export interface TaskExample {
+  /** The rows that the task adapts to. */
   support: LabelledRows;
+  /** The rows that the adapted model is measured on. */
   query: LabelledRows;
 }
 
@@ -184,7 +195,9 @@ export interface Vocabulary {
 /** A column of numbers, `size` a row. */
 export interface DenseColumn {
   kind: 'dense';
+  /** The feature's name. */
   name: string;
+  /** Numbers a row. */
   size: number;
   /** rows × size; a missing value is 0 after standardisation (the mean), never NaN. */
   data: Float32Array;
@@ -206,7 +219,9 @@ export interface DenseScaling {
 /** A column of one id a row. */
 export interface CategoricalColumn {
   kind: 'categorical';
+  /** The feature's name. */
   name: string;
+  /** The texts that ids stand for. */
   vocabulary: Vocabulary;
   /** One id for each row. */
   data: Int32Array;
@@ -214,16 +229,21 @@ export interface CategoricalColumn {
 /** A column of any number of ids a row. */
 export interface BagColumn {
   kind: 'bag';
+  /** The feature's name. */
   name: string;
+  /** The texts that ids stand for. */
   vocabulary: Vocabulary;
   /** rows + 1; row r holds `data[offsets[r]] … data[offsets[r + 1] − 1]`. Missing list = empty bag. */
   offsets: Int32Array;
+  /** The ids of all rows, one row after the other. */
   data: Int32Array;
 }
 /** A column of interactions that gives, for each row, items that its user had, oldest first. */
 export interface SequenceColumn {
   kind: 'sequence';
+  /** The feature's name. */
   name: string;
+  /** The ids of items. */
   vocabulary: Vocabulary;
   /** No row has more ids; of a longer history the most recent ones. */
   maxLength: number;
@@ -236,6 +256,7 @@ export interface SequenceColumn {
   of: 'before' | 'support';
   /** rows + 1; row r holds `data[offsets[r]] … data[offsets[r + 1] − 1]`. No history = no ids. */
   offsets: Int32Array;
+  /** The ids of all rows, one row after the other. */
   data: Int32Array;
 }
 /** A column of a table, by kind. */
@@ -243,8 +264,11 @@ export type Column = DenseColumn | CategoricalColumn | BagColumn | SequenceColum
 
 /** A feature table. Row 0 stands for an unknown entity: every feature missing. Row i is the entity `keys.values[i]`. */
 export interface FeatureTable {
+  /** Rows of the table, the reserved row 0 included. */
   rows: number;
+  /** The ids that rows stand for. */
   keys: Vocabulary;
+  /** The features. */
   columns: Column[];
   /** 1 for each entity that a table of features named; undefined where there was none. */
   named?: Uint8Array;
@@ -252,9 +276,13 @@ export interface FeatureTable {
 
 /** Interactions in columns. `user[i]`, `item[i]` are rows of `users`, `items`; never 0 here, every id is known. */
 export interface Dataset {
+  /** Number of interactions. */
   size: number;
+  /** The row of `users` of each interaction. */
   user: Int32Array;
+  /** The row of `items` of each interaction. */
   item: Int32Array;
+  /** The label of each interaction. */
   label: Float32Array;
   /** Any increasing number (Unix seconds, file position); undefined if no time column was mapped. */
   time: Float64Array | undefined;
@@ -264,7 +292,9 @@ export interface Dataset {
   count?: Float32Array;
   /** The part of a prescribed split that each interaction is in, such as `train` and `test`. */
   part?: CategoricalColumn;
+  /** The users and their features. */
   users: FeatureTable;
+  /** The items and their features. */
   items: FeatureTable;
   /** Per-interaction features; `rows === size`, `keys` is empty and no row is reserved. */
   context: FeatureTable;
@@ -277,6 +307,7 @@ export interface Dataset {
  * query; all are interaction indices.
  */
 export interface TaskSet {
+  /** The interactions that the row lists point into. */
   dataset: Dataset;
   /** Number of tasks. */
   size: number;
@@ -284,9 +315,13 @@ export interface TaskSet {
   keys: string[];
   /** User row of each task (0 if tasks are not users). */
   users: Int32Array;
+  /** size + 1 offsets into `supportRows`. */
   supportOffsets: Int32Array;
+  /** Interactions of the support sets, one task after the other. */
   supportRows: Int32Array;
+  /** size + 1 offsets into `queryRows`. */
   queryOffsets: Int32Array;
+  /** Interactions of the query sets, one task after the other. */
   queryRows: Int32Array;
   /** Support and query are as the data says, so that no epoch draws them anew. */
   prescribed?: boolean;
@@ -294,7 +329,9 @@ export interface TaskSet {
 
 /** How many rows a task has. */
 export interface TaskSize {
+  /** Support rows. */
   support: number;
+  /** Query rows. */
   query: number;
 }
 
@@ -304,6 +341,7 @@ export interface TaskSource {
   readonly size: number;
   /** Users and items with their ids and features. Interactions come with the tasks that are read. */
   readonly tables: Dataset;
+  /** How many rows a task has, known without reading it. */
   sizeOf(task: number): TaskSize;
   /**
    * Reads tasks by their numbers, in the order given: a task set whose dataset has the columns of at least their interactions and
@@ -332,11 +370,15 @@ export interface TaskShards {
 
 /** What is known of all support and query rows of some tasks. */
 export interface TaskStatistics {
+  /** Number of tasks. */
   readonly tasks: number;
+  /** Number of support and query rows of all tasks. */
   readonly rows: number;
-  /** The task with the most rows, and that with the most support rows. */
+  /** The task with the most rows. */
   readonly largest: TaskSize;
+  /** The task with the most support rows. */
   readonly largestSupport: TaskSize;
+  /** What the labels of all rows are. */
   readonly labels: {
     readonly sum: number;
     readonly min: number;
@@ -348,9 +390,11 @@ export interface TaskStatistics {
   };
   /** Whether some row has a weight above 0; undefined where rows have no weights. */
   readonly weighted?: boolean;
-  /** Rows of each user row and of each item row of the tables, and the sum of each item's labels. */
+  /** Rows of each user row of the tables. */
   readonly userRows: Int32Array;
+  /** Rows of each item row of the tables. */
   readonly itemRows: Int32Array;
+  /** Sum of the labels of each item row. */
   readonly itemLabels: Float64Array;
   /** A hash of all that is read: ids, labels, times and weights, and which rows are support. */
   readonly digest: string;

@@ -30,16 +30,21 @@ export interface ErrorDetails {
   value?: unknown;
   /** What was expected instead. */
   expected?: string;
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
 /** The only error this package throws on purpose. `message` names the field, the value and what was expected. */
 export class InnerloopError extends Error {
+  /** What kind of error it is; see the page of error codes. */
   readonly code: ErrorCode;
   /** What is wrong, without field, value and what was expected. */
   readonly what: string;
+  /** Path of the option or value that is wrong. */
   readonly field: string | undefined;
+  /** What was given. */
   readonly value: unknown;
+  /** What would have been right. */
   readonly expected: string | undefined;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {

@@ -1,5 +1,6 @@
 /** Written from the tables of options by `npm run options`: change those, not this file. */
 
+/** An input of `size` numbers a row. */
 export interface DenseInput {
   kind: 'dense';
   /** Names the input in rows, and its embedding among the parameters. */
@@ -10,6 +11,7 @@ export interface DenseInput {
   dim?: number;
 }
 
+/** An input of one id a row, which is embedded. */
 export interface CategoricalInput {
   kind: 'categorical';
   /** Names the input in rows, and its embedding among the parameters. */
@@ -27,6 +29,7 @@ export interface CategoricalInput {
   vocabulary?: readonly string[];
 }
 
+/** An input of any number of ids a row, whose embeddings are pooled. */
 export interface BagInput {
   kind: 'bag';
   /** Names the input in rows, and its embedding among the parameters. */
@@ -46,6 +49,7 @@ export interface BagInput {
   vocabulary?: readonly string[];
 }
 
+/** An input of ids in order, oldest first, whose embeddings are pooled or read by a `gru`. */
 export interface SequenceInput {
   kind: 'sequence';
   /** Names the input in rows, and its embedding among the parameters. */

@@ -1,6 +1,7 @@
 /** Several processes that train one learner together; lib/distributed makes them. */
 import { invalid } from './check.js';
 
+/** Several processes that train one learner together, as `joinProcesses` returns them. */
 export interface ProcessGroup {
   /** Of this process, from 0. */
   readonly rank: number;

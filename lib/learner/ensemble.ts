@@ -15,6 +15,7 @@ const AVERAGED = ['mse', 'bce'] as const;
  * `bce`. Made by {@link createEnsemble}; `adapt` gives a personal model of all of them in one call.
  */
 export class Ensemble {
+  /** The learners whose predictions are averaged. */
   readonly members: readonly Learner[];
 
   /** @internal */

@@ -34,7 +34,9 @@ import type { Uncertain } from './uncertainty.js';
 
 /** What `createLearner` takes. */
 export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
+  /** The model, as `defineModel` returns it. */
   model: Model;
+  /** How the learner adapts to a task, such as `maml()` or `ridge()`. */
   algorithm: Algorithm;
   /** Outer optimizer. Default `adam()`. */
   optimizer?: Optimizer;
@@ -52,8 +54,11 @@ export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
  */
 export class Learner {
   #model: Model;
+  /** How the learner adapts to a task. */
   readonly algorithm: Algorithm;
+  /** The outer optimizer. */
   readonly optimizer: Optimizer;
+  /** Seed of the initial parameters and of everything random in training. */
   readonly seed: number;
   /** How labels are centred and negatives drawn. */
   readonly rowRules: RowRules;
@@ -122,6 +127,7 @@ export class Learner {
     }
   }
 
+  /** The model, with the parameters that the algorithm adds to it. */
   get model(): Model {
     return this.#model;
   }

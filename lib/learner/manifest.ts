@@ -21,8 +21,11 @@ export { packageVersion } from '../foundation/addon.js';
 
 /** Sizes of a dataset and a hash over every value in it: ids, labels, times, features and vocabularies. */
 export interface DataFingerprint {
+  /** Number of interactions. */
   rows: number;
+  /** Number of users. */
   users: number;
+  /** Number of items. */
   items: number;
   /** `sha256:` and 64 hexadecimal digits. */
   values: string;
@@ -32,16 +35,21 @@ export interface DataFingerprint {
 export interface RunManifest {
   /** The version of this package. */
   version: string;
+  /** Seed of the learner. */
   seed: number;
+  /** Precision of the parameters. */
   precision: Precision;
   /** Vocabularies are replaced by their hashes. */
   model: object;
+  /** The algorithm with all of its options. */
   algorithm: object;
+  /** The outer optimizer with all of its options. */
   optimizer: object;
   /** How labels become what the model learns. */
   rows: object;
   /** The options of `train` that matter for the result. */
   training: object;
+  /** Sizes and hash of the data. */
   data: DataFingerprint;
   /** Hash of the support and query rows of the training tasks, and of the validation tasks. */
   tasks: string;
@@ -49,7 +57,9 @@ export interface RunManifest {
   isa: string[];
   /** `cpu`, or the name of the GPU; as the instruction sets. */
   device: string[];
+  /** Version of Node.js. */
   node: string;
+  /** Operating system and processor architecture. */
   platform: string;
 }
 

@@ -22,6 +22,7 @@ export interface MemoryEstimate {
   batch: number;
   /** One task at work on every thread: activations of its rows at every inner step, and its adapted parameters. */
   tasks: number;
+  /** Bytes in all. */
   total: number;
 }
 

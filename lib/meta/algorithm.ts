@@ -16,19 +16,27 @@ export type RateKind = 'fixed' | 'perParameter' | 'perStep';
 
 /** A schedule over the first epochs of training. */
 export interface Annealing {
+  /** How many epochs the schedule lasts. */
   epochs: number;
 }
 
 /** How a learner adapts to a task and how its parameters are meta-learned; made by a factory of algorithms/. */
 export interface Algorithm {
+  /** The name by which a saved learner finds its factory. */
   readonly name: string;
   /** The options with their defaults: plain data, from which a saved learner is made again. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Inner gradient steps K. */
   readonly steps: number;
+  /** Inner learning rate α, the initial one where rates are learned. */
   readonly learningRate: number;
+  /** The parameters that adapt, by name or pattern such as `mlp.*`; the others are shared by all tasks. */
   readonly adapt: 'all' | readonly string[];
+  /** 2: the exact meta-gradient; 1: the first-order approximation, without the second derivatives. */
   readonly order: 1 | 2;
+  /** Whether inner rates are fixed or learned. */
   readonly rates: RateKind;
+  /** Added to the support count, L_S = Σ loss / (n + shrinkage), so that tasks with few rows move less. */
   readonly shrinkage: number;
   /** What the outer step follows. Reptile's inner loop runs over all rows of a training task, query rows included. */
   readonly direction: 'meta-gradient' | 'reptile' | 'joint';
@@ -36,6 +44,7 @@ export interface Algorithm {
   readonly solver: NameOf<'SolverKind'>;
   /** What a step follows; undefined: the gradient. */
   readonly update?: NativeUpdate;
+  /** Weight λ of the pull back to the shared parameters in the inner loss; undefined: none. */
   readonly proximal?: number;
   /** Epochs over which the meta-loss goes from the mean over all steps to the last step alone. */
   readonly multiStepEpochs?: number;

@@ -16,6 +16,7 @@ const METHODS = ['prototypical', 'matching'] as const;
 
 /** Options of `episodeGradient`. */
 export interface EpisodeOptions extends CallOptions {
+  /** Which loss the embeddings of a task have. */
   method: (typeof METHODS)[number];
 }
 

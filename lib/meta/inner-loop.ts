@@ -29,6 +29,7 @@ export interface CallOptions {
 }
 /** How tables of embeddings come back: `dense` (default), in full; `sparse`, the rows that the batch reads. */
 export interface TableOptions {
+  /** `sparse`: of embedding tables only the rows that the batch read. Default `dense`. */
   tables?: 'dense' | 'sparse';
 }
 

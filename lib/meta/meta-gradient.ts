@@ -8,6 +8,7 @@ import type { CallOptions, TableOptions } from './inner-loop.js';
 import type { Model } from '../model/model.js';
 import type { ResidentParameters } from '../model/resident.js';
 
+/** Options of `metaGradient`. */
 export interface MetaGradientOptions extends CallOptions, TableOptions {
   /** `meta-gradient` (default), or `reptile`: the mean over tasks of θ_0 − θ_K. */
   direction?: 'meta-gradient' | 'reptile';
@@ -82,6 +83,7 @@ export async function metaGradient(
 export interface HessianVectorProduct<G = Parameters> {
   /** Mean loss over the rows. */
   loss: number;
+  /** ∂loss/∂parameter for every parameter of the model. */
   gradient: G;
   /** H v, in the shapes of the parameters. */
   product: G;

@@ -65,17 +65,27 @@ export type OptimizerOptions = Pick<AdamOptions, keyof AdamOptions & keyof SgdOp
 
 /** The outer optimizer: plain data, made by `adam` or `sgd`. */
 export interface Optimizer {
+  /** Which optimizer it is. */
   readonly name: 'adam' | 'sgd';
+  /** Outer learning rate, before the schedule. */
   readonly learningRate: number;
+  /** How the learning rate changes over the steps of a training. */
   readonly schedule: 'constant' | 'linear' | 'cosine';
+  /** Decoupled weight decay, for all parameters or by name. */
   readonly weightDecay: number | Readonly<Record<string, number>>;
+  /** Weight of an L2 penalty in the loss, for all parameters or by name. */
   readonly l2: number | Readonly<Record<string, number>>;
   /** 0 is no limit. */
   readonly maxNorm: number | Readonly<Record<string, number>>;
+  /** The norm that a gradient is cut to; undefined: no limit. */
   readonly clipNorm: number | undefined;
+  /** Decay of Adam's first moment. */
   readonly beta1: number;
+  /** Decay of Adam's second moment. */
   readonly beta2: number;
+  /** What Adam adds to the root of the second moment. */
   readonly epsilon: number;
+  /** Momentum of SGD. */
   readonly momentum: number;
 }
 

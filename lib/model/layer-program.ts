@@ -11,10 +11,13 @@ export type Initial =
 
 /** A parameter of a model, by name and shape. */
 export interface TensorSpec {
+  /** The parameter's name. */
   readonly name: string;
+  /** Sizes of the dimensions. */
   readonly shape: readonly number[];
   /** A table with a row for each id of an input: its gradients are sparse rows. */
   readonly embedding: boolean;
+  /** What it starts from. */
   readonly initial: Initial;
 }
 

@@ -46,11 +46,15 @@ export type ExtraTensor = Omit<TensorSpec, 'embedding'> & {
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
 export class Model {
+  /** What the model was defined by. */
   readonly spec: ModelSpec;
+  /** Precision of parameters and computation. */
   readonly precision: Precision;
+  /** Threads that a call may use; results do not depend on it. */
   readonly threads: number;
   /** Where calls run. */
   readonly device: ResolvedDevice;
+  /** The parameters, in order. */
   readonly tensors: readonly TensorSpec[];
   /** Numbers per row of output: 1, or the classes of a softmax, then those of auxiliary heads. */
   readonly outputs: number;

@@ -10,6 +10,7 @@ import type { Model } from './model.js';
 
 /** Made by `residentParameters`; the functions on plain parameters take it in their place. */
 export class ResidentParameters {
+  /** The model that the parameters are of. */
   readonly model: Model;
   #store: NativeStore | undefined;
 

@@ -14,15 +14,18 @@ import type { AlignmentOptions } from './option-types.js';
 
 /** How the gradients of groups of tasks point, pair by pair. */
 export interface Alignment {
+  /** The groups and how many tasks each has. */
   groups: { name: string; tasks: number }[];
   /**
    * `cosine[g][h]`: of the meta-gradient of one random half of group g with that of the other half of group h, the mean of both
    * ways. The diagonal shows what sampling alone takes off a cosine of 1, since halves are of one size everywhere.
    */
   cosine: number[][];
-  /** Means of the diagonal and of the rest. */
+  /** Mean of the diagonal. */
   within: number;
+  /** Mean of all that is not on the diagonal. */
   between: number;
+  /** The cosines as a table. */
   table: ResultTable;
 }
 

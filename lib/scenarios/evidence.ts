@@ -14,6 +14,7 @@ import type { EvidenceOptions } from './option-types.js';
 
 /** An item to ask a new user about, and why. */
 export interface EvidenceCandidate {
+  /** The item's id. */
   item: string;
   /** popularity × norm, each as a share of its largest. */
   score: number;

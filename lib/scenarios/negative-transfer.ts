@@ -19,7 +19,9 @@ import type { Scenario } from './scenario.js';
  * n support rows, λ(n) = n / (n + c), as a posterior mean weighs n observations against a prior worth c.
  */
 export interface Shrinkage {
+  /** The support rows that the outputs before adaptation are worth. */
   c: number;
+  /** λ(n) for n support rows. */
   readonly weight: (rows: number) => number;
 }
 

@@ -13,27 +13,39 @@ import type { Adaptation } from './outputs.js';
 
 /** A line of a chart; `low` and `high` are the ends of 95 % intervals, null where there is none. */
 export interface Series {
+  /** The method or group that the line is of. */
   name: string;
+  /** Values on the x-axis. */
   x: number[];
+  /** Values on the y-axis; null where there is none. */
   y: (number | null)[];
+  /** Lower ends of the 95 % intervals; null where there is none. */
   low: (number | null)[];
+  /** Upper ends of the 95 % intervals; null where there is none. */
   high: (number | null)[];
 }
 /** Lines over one axis, as a scenario returns them. */
 export interface Chart {
+  /** The chart's title. */
   title: string;
   /** Names that the values 0, 1 … of x stand for, where they do. */
   names?: string[];
-  /** Names of the axes. */
+  /** Name of the x-axis. */
   x: string;
+  /** Name of the y-axis. */
   y: string;
+  /** The lines. */
   series: Series[];
 }
 /** Plain JSON: no NaN, no typed arrays. */
 export interface Scenario {
+  /** The scenario's name. */
   name: string;
+  /** The results as tables. */
   tables: ResultTable[];
+  /** The results as charts. */
   charts: Chart[];
+  /** What has to be known to read the results, a sentence each. */
   notes: string[];
 }
 

@@ -18,6 +18,7 @@ import type { Model } from '../model/model.js';
 
 /** A support row, and how much it moved a score. */
 export interface Explanation {
+  /** The item that the score is of. */
   item: string;
   /** The label that the user gave it. */
   label: number;
@@ -33,6 +34,7 @@ export interface ExplainOptions {
   method?: 'gradient' | 'leaveOneOut';
   /** Features of the interaction that is explained. Needed where the model reads any. */
   context?: FeatureValues;
+  /** Stops between computations. */
   signal?: AbortSignal;
 }
 

@@ -11,11 +11,14 @@ export type TextCondition =
  * nowhere.
  */
 export interface NumberCondition {
+  /** The least number that passes. Default: no limit. */
   min?: number;
+  /** The largest number that passes. Default: no limit. */
   max?: number;
 }
 /** An item's columns by name: a text, texts, a number or numbers, in the units of the source; `item` is its id. */
 export interface ItemRecord {
+  /** The item's id. */
   item: string;
   [column: string]: string | readonly string[] | number | readonly number[] | undefined;
 }

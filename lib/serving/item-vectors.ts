@@ -43,6 +43,7 @@ function embeddingsOf(learner: Learner, catalog: Dataset, rows: Int32Array): Flo
 
 /** An item like another, and how much. */
 export interface SimilarItem {
+  /** The item's id. */
   item: string;
   /** Cosine of the angle between the vectors of the two items, −1 to 1. */
   similarity: number;
@@ -56,6 +57,7 @@ export interface SimilarOptions {
   count?: number;
   /** Columns of the items to return beside the ids: titles, say. */
   columns?: readonly string[];
+  /** Stops the search. */
   signal?: AbortSignal;
 }
 

@@ -51,6 +51,7 @@ export interface RecommendOptions {
   columns?: readonly string[];
   /** Features of the interactions that are recommended, one object for all. Needed where the model reads any. */
   context?: FeatureValues;
+  /** Stops the ranking. */
   signal?: AbortSignal;
 }
 

@@ -14,6 +14,7 @@ export interface PersonalModelJson {
   version: 1;
   /** Names the learner's parameters: one that is other, or was trained further, refuses it. */
   learner: string;
+  /** What the model was adapted to. */
   support: Support;
   /** The adapted parameters, base64. */
   adapted: string;

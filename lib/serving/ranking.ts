@@ -20,6 +20,7 @@ import { contextOf, itemRows, packSupport } from './support.js';
 
 /** An item of a list. */
 export interface Recommendation {
+  /** The item's id. */
   item: string;
   /** The predicted rating, or the score that items are ranked by; a boost is not part of it. */
   score: number;

@@ -14,6 +14,7 @@ import { TaskSetBuilder } from './task-set-builder.js';
 
 /** A task set, and what the rules left out of it. */
 export interface BuiltTasks extends TaskSet {
+  /** What has to be known: users that were left out, and why. */
   notes: string[];
 }
 

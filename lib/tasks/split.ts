@@ -31,6 +31,7 @@ export interface Split<Sets = Record<string, TaskSet>> {
    * few or too many for a task. `train` is `trainRows`; `warm` has its query rows.
    */
   rows: Record<string, Int32Array>;
+  /** What has to be known: users and rows that were left out, and why. */
   notes: string[];
 }
 

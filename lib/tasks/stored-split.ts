@@ -15,7 +15,9 @@ import type { Membership, Origin, Split } from './split.js';
 
 /** A split as it is kept with a learner. */
 export interface StoredSplit {
+  /** The options that the split was made by. */
   readonly options: SplitOptions;
+  /** Which users, items and rows are in which set. */
   readonly membership: Membership;
   /** The users by row of the data that was divided, the unknown one first. */
   readonly users: {

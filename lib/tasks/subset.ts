@@ -45,13 +45,16 @@ function subsetRows(
 
 /** Smallest, middle and largest of some counts. */
 export interface Spread {
+  /** The smallest. */
   min: number;
   /** The middle one; of an even number of tasks the mean of the middle two. */
   median: number;
+  /** The largest. */
   max: number;
 }
 /** How many tasks and rows a set has. */
 export interface TaskSummary {
+  /** Number of tasks. */
   tasks: number;
   /** Support and query rows of all tasks. */
   rows: number;

@@ -27,8 +27,11 @@ import { train } from './train.js';
 
 /** What `fit` returns. */
 export interface Fit {
+  /** The data that was read. */
   dataset: Dataset;
+  /** The tasks to train, validate and test with. */
   split: Split;
+  /** The trained learner. */
   learner: Learner;
   /** Of the test users, whom training never met: before and after adaptation, beside the baselines. */
   evaluation: Evaluation;

@@ -7,6 +7,7 @@ import { Learner } from '../learner/learner.js';
 export interface TrainStepOptions {
   /** Share of the training done, 0 ≤ progress < 1: what a schedule of the optimizer goes by. Default 0. */
   progress?: number;
+  /** Stops the step. */
   signal?: AbortSignal;
 }
 

@@ -34,7 +34,9 @@ export interface EpochReport {
   loss: number;
   /** Mean norm of the meta-gradient before clipping. */
   gradientNorm: number;
+  /** Tasks that training went through a second. */
   tasksPerSecond: number;
+  /** Seconds that the epoch took. */
   seconds: number;
   /** The metric on the validation tasks after adaptation. */
   validation?: number;

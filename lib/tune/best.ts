@@ -5,11 +5,15 @@ import type { Trial } from './tune.js';
 
 /** A setting of the last round, and its mean over the seeds and splits. */
 export interface Found {
+  /** Number of the setting; 0 is `start`. */
   index: number;
+  /** Its values by name. */
   setting: Trial['setting'];
+  /** Mean of the validation metric over seeds and splits. */
   value: number;
   /** Standard deviation over seeds and splits; null with one. */
   deviation: number | null;
+  /** Runs that the mean is over. */
   runs: number;
 }
 

@@ -6,11 +6,13 @@ import type { Setting } from './space.js';
 
 /** What one measurement is to train. */
 export interface TuneRun {
+  /** Seed of the learner. */
   seed: number;
   /** Seed of the split into training and validation tasks. */
   split: number;
   /** Share of the whole training, such as of its epochs. */
   share: number;
+  /** Aborted when the search ends before its time. */
   signal: AbortSignal;
 }
 

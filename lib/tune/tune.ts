@@ -14,16 +14,21 @@ import { TuneState } from './state.js';
 export interface Trial {
   /** Number of the setting; 0 is `start`. */
   index: number;
+  /** Its values by name. */
   setting: Setting;
   /** Round of the search, from 0; those that go on to the next are trained for longer. */
   rung: number;
   /** Of the training that the round gives. */
   share: number;
+  /** Seed of the learner. */
   seed: number;
+  /** Seed of the split. */
   split: number;
   /** The metric on the validation tasks; null where the run failed. */
   value: number | null;
+  /** Why the run failed, if it did. */
   failed?: { code: string; message: string };
+  /** Seconds that the run took. */
   seconds: number;
 }
 

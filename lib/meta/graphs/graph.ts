@@ -36,6 +36,7 @@ interface Operand {
  * with it.
  */
 export class TaskGraph {
+  /** The model whose outputs the graph begins with. */
   readonly model: Model;
   /** Whether this is what training differentiates: it may read the labels of query rows, and noise is drawn in it. */
   readonly training: boolean;
@@ -128,6 +129,7 @@ export class TaskGraph {
     return this.#add('oneHot', part, classes, [this.labels(part)], [classes]);
   }
 
+  /** A matrix that holds one number everywhere. */
   constant(value: number, rows: Dim = 1, columns: Dim = 1): Node {
     return this.#add('constant', rows, columns, [], [value, dim(rows), dim(columns)]);
   }
@@ -190,9 +192,11 @@ export class TaskGraph {
   #unary(name: NameOf<'Unary'>, x: Node, epsilon = 0): Node {
     return this.#add('unary', x.rows, x.columns, [x], [codes('Unary')[name], epsilon]);
   }
+  /** An activation, element by element. */
   activate(x: Node, activation: Activation): Node {
     return activation === 'identity' ? x : this.#unary(activation, x);
   }
+  /** eˣ, element by element. */
   exp(x: Node): Node {
     return this.#unary('exp', x);
   }
@@ -200,6 +204,7 @@ export class TaskGraph {
   log(x: Node, epsilon = 0): Node {
     return this.#unary('log', x, epsilon);
   }
+  /** 1 / x, element by element. */
   reciprocal(x: Node): Node {
     return this.#unary('reciprocal', x);
   }
@@ -211,9 +216,11 @@ export class TaskGraph {
   add(a: Node, b: Node): Node {
     return this.#add('add', a.rows, a.columns, [a, b]);
   }
+  /** a − b. */
   subtract(a: Node, b: Node): Node {
     return this.#add('subtract', a.rows, a.columns, [a, b]);
   }
+  /** a · b, element by element. */
   multiply(a: Node, b: Node): Node {
     return this.#add('multiply', a.rows, a.columns, [a, b]);
   }
@@ -261,6 +268,7 @@ export class TaskGraph {
       all,
     );
   }
+  /** Columns `first` … `first + count − 1` of a matrix. */
   columns(x: Node, first: number, count: number): Node {
     return this.#add('columns', x.rows, count, [x], [first, count]);
   }
