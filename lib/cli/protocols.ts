@@ -64,11 +64,18 @@ export const PROTOCOLS = {
         ...(given['seed'] !== undefined && { seed: given['seed'] }),
       };
       const { calibration: __, ...measured } = part(config, 'evaluation');
+      const split: Record<string, unknown> = {
+        ...(given['protocol'] === 'partitions' ? own : drawn),
+        tasks: MELU_TASKS,
+      };
       return {
         ...config,
-        split: { ...(given['protocol'] === 'partitions' ? own : drawn), tasks: MELU_TASKS },
+        split,
         trainTasks: MELU_TASKS,
-        training: { validation: 'validationUserCold', ...part(config, 'training') },
+        training: {
+          ...(split['validation'] !== undefined && { validation: 'validationUserCold' }),
+          ...part(config, 'training'),
+        },
         evaluation: { ...measured, sets: ['userCold', 'itemCold', 'bothCold'], metrics: ['mae', 'ndcg@1', 'ndcg@3'] },
       };
     },
@@ -94,7 +101,7 @@ export const PROTOCOLS = {
     ],
     source: 'Lee, Im, Jang, Cho & Chung, KDD 2019, table 2',
     differs: [
-      'a part of the existing users and items is held out to choose the epoch by; MeLU trains on all of them, for a fixed number of epochs',
+      "where the configuration's split has validation, a part of the existing users and items is held out; MeLU trains on all of them, for a fixed number of epochs",
       'which ten rows are asked was never published: they are drawn with our seed',
       "where the configuration's split is not one of partitions, a fifth of users and of items is new, drawn at random",
     ],

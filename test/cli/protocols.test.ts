@@ -129,6 +129,13 @@ test('melu: tasks of 13 to 100 rows in each partition, ten of which are asked; t
   }
   assert.deepEqual(own.trainTasks, { min: 13, max: 100, query: 10 });
 });
+
+test('melu: a split of partitions without validation is trained on whole', async () => {
+  const half = { protocol: 'partitions', newUsers: { fraction: 0.2 }, newItems: { fraction: 0.2 } };
+  const { split, validationNames } = await divided('melu', config({ split: { ...half, tasks: { min: 8, query: 5 } } }));
+  assert.deepEqual(Object.keys(split.sets), ['train', 'userCold', 'itemCold', 'bothCold']);
+  assert.deepEqual(validationNames, []);
+});
 const usersIn = (rows: Int32Array, { user }: { user: Int32Array }) => Array.from(rows, (row) => user[row]);
 
 const shared = join(packageRoot(), '..', 'shared', 'data', 'ml-1m');
