@@ -1,4 +1,4 @@
-/** `innerloop/service`: a model over HTTP, with its state. What it needs beside the library is installed by who uses it. */
+/** `innerloop/service`: serves a model and its state over HTTP. Packages that only the service needs are installed separately. */
 export { serve } from './serve.js';
 export type { Running, ServeOptions } from './serve.js';
 export { createClient, ServiceError } from './api/client.js';

@@ -1,7 +1,7 @@
-/** Packages that only the service needs: none of them is a dependency of the library, and a missing one is named with its command. */
+/** Packages that only the service needs. The library does not depend on them; an error says how to install a missing one. */
 import { InnerloopError } from '../foundation/errors.js';
 
-/** What is installed for each. The command line names the versions that were tested. */
+/** The packages with their purposes and the commands that install them, which name the major versions that were tested. */
 export const PEERS = {
   fastify: { install: 'npm install fastify@5', purpose: 'the HTTP service' },
   pg: { install: 'npm install pg@8', purpose: 'state in PostgreSQL' },
@@ -11,6 +11,7 @@ export const PEERS = {
   },
 } as const;
 
+/** The error for a package that could not be loaded. */
 export function missingPeer(name: keyof typeof PEERS, cause: unknown): InnerloopError {
   const { install, purpose } = PEERS[name];
   const reason = cause instanceof Error ? ` (${cause.message.split('\n')[0]})` : '';

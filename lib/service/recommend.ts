@@ -1,4 +1,4 @@
-/** A list for somebody: by the model where anything is known of the person, else by what is next in the chain. */
+/** Makes a list for a person: by the model if it knows something about the person, else by the first fallback with a result. */
 import { randomUUID } from 'node:crypto';
 import type { FeatureValues } from '../batch/given-features.js';
 import type { Column } from '../foundation/contract.js';
@@ -55,7 +55,7 @@ async function recommendTo(
     for (const experiment of service.options.experiments) {
       const variant = variantOf(experiment, who.user);
       variants[experiment.name] = variant.name;
-      // What the request says itself stands above the variant.
+      // Options of the request override those of the variant.
       options = { ...(variant.options as Options), ...options };
     }
   const person = await engine.person(who, signal);
@@ -92,7 +92,7 @@ async function recommendTo(
   };
 }
 
-/** What may make the list, the first choice first. */
+/** The sources to try for the list, in order. */
 function sourceOf(
   { count, hasFeatures, segment }: ServedPerson,
   { fallback = [...FALLBACKS], explore }: Options,
@@ -101,12 +101,12 @@ function sourceOf(
   const chain = fallback.filter(
     (each) => (each !== 'features' || hasFeatures) && (each !== 'group' || segment !== undefined),
   );
-  // A draw of the posterior is another list for everybody: what popularity would hide.
+  // Exploration draws a different list for each person, so the prior comes before popularity, which is the same for all.
   if (explore !== undefined && explore !== false && !hasFeatures) return ['prior', ...chain];
   return chain.length > 0 ? [...chain] : ['prior'];
 }
 
-/** The first source that has anything to say; the last one's list where none has. */
+/** The list of the first source that has any items; if none has, the empty list of the last source. */
 async function firstOf(sources: readonly Source[], listOf: (source: Source) => Promise<Item[]>) {
   let last: { source: Source; items: Item[] } = { source: sources[0], items: [] };
   for (const source of sources) {
@@ -127,7 +127,7 @@ async function listBy(
 ): Promise<Item[]> {
   const { count = 10 } = options;
   const { keys } = engine.learner.servedCatalog().items;
-  // Items that a model does not know are in no list of it.
+  // A model cannot rank items that it does not know, so they are left out.
   const among = options.among?.filter((id) => keys.idOf(id) > 0);
   if (source === 'group' || source === 'popular') {
     const segment = source === 'group' ? person.segment : undefined;
@@ -144,7 +144,7 @@ async function listBy(
     count,
     among,
     exclude: [...exclude],
-    // Seen items are excluded above, which a request may wish otherwise.
+    // Seen items are in `exclude` already, unless the request set `excludeSeen` to false.
     excludeSupport: false,
     filter,
     boost,
@@ -158,6 +158,7 @@ async function listBy(
   return described(list, person, options, context, signal);
 }
 
+/** The items of a list with standard deviations and reasons, if the request asks for them. */
 async function described(
   list: { item: string; score: number; columns?: object }[],
   { me, count }: ServedPerson,

@@ -1,21 +1,22 @@
 /**
- * What was recommended, written behind the answers: a list does not wait for the disk. A crash may lose those of the last moment;
- * interactions are never written so.
+ * Records what was recommended, after the answer was sent, so that a list does not wait for the disk. A crash may lose the records
+ * of the last moment; interactions are always written before they are acknowledged.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Statement } from './state/database.js';
 import { putRecommendation } from './state/state.js';
 import type { RecommendationRecord, State } from './state/state.js';
 
-/** Milliseconds between writes, and records that may wait; beyond that new ones are not kept, and counted. */
+/** Milliseconds between two writes. */
 const EVERY = 200;
+/** The most records that may wait to be written; further ones are dropped and counted. */
 const MOST = 20_000;
 
 export class Recorder {
   readonly #state: State;
   #waiting = new Map<string, { record: RecommendationRecord; more: readonly Statement[] }>();
   #writing = new Map<string, { record: RecommendationRecord; more: readonly Statement[] }>();
-  /** Who has records that are not written yet. */
+  /** The people whose records are not all written yet. */
   #people = new Set<string | null>();
   #running: Promise<void> | undefined;
   dropped = 0;
@@ -34,7 +35,7 @@ export class Recorder {
     this.#running ??= this.#run();
   }
 
-  /** Before interactions of these people are written: what they answer must be there. */
+  /** Writes the waiting records of these people, so that interactions that answer a recommendation find it in the database. */
   async before(people: Iterable<string>): Promise<void> {
     for (const person of people) if (this.#people.has(person)) return this.flush();
   }
@@ -43,12 +44,12 @@ export class Recorder {
     return (this.#waiting.get(id) ?? this.#writing.get(id))?.record ?? (await this.#state.recommendation(id));
   }
 
-  /** Everything of a person that is not written yet is forgotten. */
+  /** Discards a person's records that are not written yet. */
   forget(person: string): void {
     for (const [id, { record }] of this.#waiting) if (record.user === person) this.#waiting.delete(id);
   }
 
-  /** When all is written. */
+  /** Writes all waiting records. */
   async flush(): Promise<void> {
     while (this.#waiting.size > 0 || this.#writing.size > 0) await this.#write();
   }

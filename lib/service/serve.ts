@@ -1,4 +1,4 @@
-/** The whole of it: state, model, HTTP; started and ended in order. */
+/** Starts state, model and HTTP server in this order, and ends them in the reverse order. */
 import { invalid } from '../foundation/check.js';
 import { availableMemory } from '../foundation/memory.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -15,20 +15,21 @@ import { openState } from './state/state.js';
 
 export type { ServeOptions };
 
+/** A running service. */
 export interface Running {
   readonly url: string;
   readonly app: App;
   readonly service: Service;
-  /** Answers what has come, takes nothing more, writes what waits, and ends. */
+  /** Accepts no more requests, answers those that have arrived, writes what still waits, and ends the service. */
   close(): Promise<void>;
 }
 
 const MB = 2 ** 20;
 
 /**
- * Serves a model over HTTP. Needs the package fastify, and for its state SQLite (`node:sqlite` or better-sqlite3) or pg.
+ * Serves a model over HTTP. It needs the package fastify, and for the state SQLite (`node:sqlite` or better-sqlite3) or pg.
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED naming a package that is missing; MODEL_FILE, MISSING_FILE, IO
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; UNSUPPORTED, which names a missing package; MODEL_FILE, MISSING_FILE, IO
  */
 export async function serve(options: ServeOptions): Promise<Running> {
   const settings = resolveOptions(options, 'options', SERVE_OPTIONS);
@@ -37,11 +38,16 @@ export async function serve(options: ServeOptions): Promise<Running> {
   const { maxMemory = Math.floor(availableMemory() / 4 / MB) } = settings;
   const name = host.includes(':') ? `[${host}]` : host;
   if (token === undefined && !isLoopback(name))
-    throw invalid('options.host', 'reached from elsewhere needs a token', host, 'a token, or 127.0.0.1');
+    throw invalid(
+      'options.host',
+      'an address that other machines can reach needs a token',
+      host,
+      'a token, or 127.0.0.1',
+    );
   const experiments = readExperiments(settings.experiments ?? []);
   const state = location === 'none' ? undefined : await openState(location);
   if (state === undefined && experiments.length > 0)
-    throw invalid('options.experiments', 'need to be counted', location, 'a state');
+    throw invalid('options.experiments', 'experiments need a state to count outcomes in', location, 'a state');
   let service: Service | undefined;
   let app: App | undefined;
   try {

@@ -1,4 +1,4 @@
-/** What the service does, apart from HTTP: each operation takes a checked body and gives an answer. */
+/** The operations of the service without HTTP: each takes a checked request body and returns an answer. */
 import { InnerloopError } from '../foundation/errors.js';
 import { invalid } from '../foundation/check.js';
 import type { FeatureValues } from '../batch/given-features.js';
@@ -27,15 +27,16 @@ import { insertInteraction } from './state/state.js';
 import type { State } from './state/state.js';
 
 export interface ServiceOptions extends EngineOptions {
-  /** File of the model, which `reload` reads again. */
+  /** Path of the model file, which `reload` reads again. */
   model: string;
   experiments: readonly Experiment[];
-  /** Interactions and recommendations older than so many days are deleted; undefined: never. */
+  /** Interactions and recommendations that are older than this many days are deleted; undefined: never. */
   retentionDays: number | undefined;
 }
 
+/** Milliseconds of a day. */
 const DAY = 24 * 3600 * 1000;
-/** How often what is too old is looked for. */
+/** Milliseconds between two deletions of records that are too old. */
 const SWEEP = 3600 * 1000;
 
 export class Service {
@@ -64,12 +65,12 @@ export class Service {
     this.#sweep = setInterval(sweep, SWEEP).unref();
   }
 
-  /** Takes over the state, which is closed with the service. */
+  /** Loads the model and starts the service, which closes the state when it is closed itself. */
   static async start(options: ServiceOptions, state: State | undefined): Promise<Service> {
     return new Service(await Engine.load(options.model, state, options), state, options);
   }
 
-  /** The model as it is now; requests use `engine.lease`. */
+  /** The current model. Requests use it through `engine.lease`, so that a reload does not dispose of it meanwhile. */
   get engine(): Engine {
     return this.#engine;
   }
@@ -79,7 +80,7 @@ export class Service {
     return { ok: true, model: name, loaded: this.#loaded.toISOString(), people: people.held.people };
   }
 
-  /** Puts a newly read model in the place of the old one, which answers until then and for those who have asked it. */
+  /** Reads the model file again and replaces the model. Requests that started before are answered by the old model. */
   reload(): Promise<AnswerOf<'reload'>> {
     return (this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined)));
   }
@@ -88,7 +89,7 @@ export class Service {
     const old = this.#engine;
     const next = await Engine.load(this.options.model, this.state, this.options);
     this.#engine = next;
-    // Items that came while the file was read.
+    // Items may have been added while the file was read.
     if (this.state !== undefined) await next.putItems(await this.state.items());
     this.#loaded = new Date();
     void old.retire();
@@ -97,7 +98,7 @@ export class Service {
 
   // ------------------------------------------------------------------------------------------------------ lists
 
-  /** What a request says of somebody, checked. @internal */
+  /** The person that a request describes, with interactions and features checked. @internal */
   who(engine: Engine, body: Pick<PredictBody, 'user' | 'interactions' | 'features'>, field = ''): Who {
     const { user, interactions, features } = body;
     const at = (name: string) => (field === '' ? name : `${field}.${name}`);
@@ -227,7 +228,7 @@ export class Service {
     return { ok: true };
   }
 
-  /** Items that an import has changed are looked up again. */
+  /** Makes the engine read what an import has changed. */
   async refresh(kind: 'interactions' | 'users' | 'items'): Promise<void> {
     const { state } = this.#kept();
     if (kind === 'items') await this.#engine.putItems(await state.items());
@@ -262,7 +263,7 @@ export class Service {
   async forget(id: string): Promise<AnswerOf<'forget'>> {
     const { state, recorder } = this.#kept();
     recorder.forget(id);
-    // What is on its way to the database is there before it is deleted.
+    // Records that are on their way to the database are written first, so that the deletion finds them.
     await recorder.flush();
     const interactions = await state.forget(idOf(id, 'id'));
     this.#engine.people.forget(id);
@@ -284,7 +285,7 @@ export class Service {
         variants: (await resultsOf(state, experiment)).map(({ comparison, ...rest }) => ({
           ...rest,
           ...(comparison && {
-            // JSON has no infinity.
+            // JSON cannot represent infinity, so an unbounded interval ends in null.
             comparison: { ...comparison, high: Number.isFinite(comparison.high) ? comparison.high : null },
           }),
         })),
@@ -293,6 +294,7 @@ export class Service {
     return { experiments };
   }
 
+  /** The state and the recorder; throws UNSUPPORTED if the service runs without a state. */
   #kept(): { state: State; recorder: Recorder } {
     const { state, recorder } = this;
     if (state === undefined || recorder === undefined)
@@ -303,7 +305,7 @@ export class Service {
     return { state, recorder };
   }
 
-  /** After the last request: what waits is written. */
+  /** Writes what still waits, and closes state and model; to be called after the last request. */
   async close(): Promise<void> {
     clearInterval(this.#sweep);
     await this.recorder?.flush();
@@ -312,34 +314,34 @@ export class Service {
   }
 }
 
-/** @internal */
+/** The context option of a call: that of the request, or an empty one if the model reads any. @internal */
 export function given(context: FeatureValues | undefined, engine: Engine): { context?: FeatureValues } {
-  const told = context ?? engine.emptyContext;
-  return told === undefined ? {} : { context: told };
+  const features = context ?? engine.emptyContext;
+  return features === undefined ? {} : { context: features };
 }
 
-/** @internal */
+/** Explanations in the form of answers. @internal */
 export function reasons(why: readonly Explanation[]): AnswerOf<'explain'>['why'] {
   return why.map(({ item, label, influence }) => ({ item, value: label, influence }));
 }
 
-/** A thing that is not there, as HTTP says it with 404. */
+/** The error for an id that does not exist, which HTTP answers with status 404. */
 function notFound(what: string, id: string): InnerloopError {
-  return Object.assign(invalid(what, 'not found', id, `the id of a ${what} that is there`), { status: 404 });
+  return Object.assign(invalid(what, 'not found', id, `the id of an existing ${what}`), { status: 404 });
 }
 
-/** @internal */
+/** Throws "not found" for an item that the model does not know. @internal */
 export function checkItem({ learner }: Engine, id: string): void {
   if (learner.servedCatalog().items.keys.idOf(id) === 0) throw notFound('item', id);
 }
 
-/** @internal */
+/** An item's values in the given columns, by column name. @internal */
 export function valuesOf({ learner }: Engine, id: string, columns: readonly Column[]): Record<string, unknown> {
   const row = learner.servedCatalog().items.keys.idOf(id);
   return Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)]));
 }
 
-/** Items that the model knows, and where their scores belong among all that were asked for: the others have none. */
+/** Divides items into known and unknown ones. `place` spreads the scores of the known over all items; unknown ones get null. */
 function known({ learner }: Engine, items: readonly string[]) {
   const { keys } = learner.servedCatalog().items;
   const ids = items.filter((id) => keys.idOf(id) > 0);

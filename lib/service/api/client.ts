@@ -1,10 +1,11 @@
-/** A client for Node.js and browsers, whose functions and types are those of the operations. */
+/** A typed client of the service for Node.js and browsers, with one function for each operation. */
 import { OPERATIONS } from './operations.js';
 import type { AnswerOf, BodyOf, HasId, Operation, OperationName } from './operations.js';
 
 export interface ClientOptions {
-  /** Such as `http://127.0.0.1:8080`. */
+  /** Address of the service, such as `http://127.0.0.1:8080`. */
   url: string;
+  /** The token that the service was started with, if any. */
   token?: string;
 }
 
@@ -15,11 +16,11 @@ type Arguments<N extends OperationName> = [
 ];
 export type Client = { [N in OperationName]: (...args: Arguments<N>) => Promise<AnswerOf<N>> };
 
-/** What the service answers in place of a result. */
+/** An error that the service answered with. */
 export class ServiceError extends Error {
   readonly status: number;
   readonly code: string;
-  /** What of the request it is about. */
+  /** The field of the request that the error is about. */
   readonly field: string | undefined;
 
   constructor(status: number, { code, message, field }: { code: string; message: string; field?: string }) {
@@ -32,11 +33,15 @@ export class ServiceError extends Error {
 }
 
 /**
+ * Makes a client of a running service. Each function takes the operation's id and body, if it has them, and returns the answer.
+ *
  * ```ts
  * const client = createClient({ url: 'http://127.0.0.1:8080' });
  * await client.interact({ interactions: [{ user: 'ann', item: '260', value: 5 }] });
  * const { items } = await client.recommend({ user: 'ann', count: 10 });
  * ```
+ *
+ * A call rejects with a {@link ServiceError} if the service answers with an error.
  */
 export function createClient({ url, token }: ClientOptions): Client {
   const base = url.replace(/\/$/, '');

@@ -1,17 +1,18 @@
-/** The OpenAPI 3.1 document, whose schemas are those that requests are checked by. */
+/** Makes the OpenAPI 3.1 document from the schemas that requests are checked against. */
 import { NAMES, OPERATIONS } from './operations.js';
 import type { Operation } from './operations.js';
 import { KINDS } from '../state/transfer.js';
 import { failure, importReport } from './schemas.js';
 
 const json = (schema: object) => ({ 'application/json': { schema } });
+/** The description of each status of failure. */
 const FAILURES = {
-  400: 'What is wrong with the request.',
-  401: 'Without the token.',
-  403: 'By another name than localhost, where the service has no token.',
-  404: 'Not there.',
-  429: 'Too many requests at a time: later.',
-  503: 'Not done within the time-out, or the service ends: later.',
+  400: 'The request is wrong; the error names the field.',
+  401: 'The request has no token, or a wrong one.',
+  403: 'The service has no token and was addressed by another name than localhost.',
+  404: 'There is nothing with this id.',
+  429: 'Too many requests are running; try again later.',
+  503: 'The request was not finished within the time-out, or the service is ending; try again later.',
 };
 type Failing = keyof typeof FAILURES;
 
@@ -22,7 +23,7 @@ function answers(content: object, failing: readonly Failing[]): object {
   };
 }
 
-/** How a route may fail. */
+/** The statuses with which a route may fail. @param takesAnything whether it has a body or parameters */
 function failing(
   { isOpen, isPublic, isFindable }: Pick<Operation, 'isOpen' | 'isPublic' | 'isFindable'>,
   takesAnything: boolean,
@@ -58,13 +59,17 @@ function pathItem(name: string, operation: Operation, hasToken: boolean): object
     ...(body !== undefined && { requestBody: { required: true, content: json(body) } }),
     responses: {
       ...answers(json(answer), failing(operation, body !== undefined || parameters.length > 0, hasToken)),
-      ...(name === 'ready' && { 503: { description: 'The service ends.', content: json(answer) } }),
+      ...(name === 'ready' && { 503: { description: 'The service is ending.', content: json(answer) } }),
     },
     ...(hasToken && isPublic === true && { security: [] }),
   };
 }
 
-/** @param isKept whether the service keeps state @param hasToken whether requests need one */
+/**
+ * Makes the OpenAPI document.
+ * @param isKept whether the service keeps a state
+ * @param hasToken whether requests need a token
+ */
 export function openApi(version: string, isKept: boolean, hasToken: boolean): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const name of NAMES) {
@@ -83,20 +88,21 @@ export function openApi(version: string, isKept: boolean, hasToken: boolean): ob
     paths['/import/{kind}'] = {
       post: {
         operationId: 'import',
-        summary: 'Reads JSON Lines: all of them, or with errors=skip those that are right. Nothing is half-loaded.',
+        summary:
+          'Imports JSON Lines in one transaction. A wrong row stops the import; with errors=skip it is left out.',
         tags: ['data'],
         parameters: [kind, { name: 'errors', in: 'query', schema: { type: 'string', enum: ['stop', 'skip'] } }],
         requestBody: { required: true, content: lines },
         responses: {
           ...answers(json(importReport), failing({}, true, hasToken)),
-          422: { description: 'A row is wrong, and nothing was loaded.', content: json(importReport) },
+          422: { description: 'Some rows are wrong, and nothing was loaded.', content: json(importReport) },
         },
       },
     };
     paths['/export/{kind}'] = {
       get: {
         operationId: 'export',
-        summary: 'All rows as JSON Lines, which an import reads.',
+        summary: 'Exports all rows as JSON Lines, which an import can read.',
         tags: ['data'],
         parameters: [kind],
         responses: answers(lines, failing({ isOpen: true }, true, hasToken)),

@@ -1,35 +1,39 @@
-/** Every operation of the service: its address, what it takes and what it answers. Routes, OpenAPI and the client follow from this. */
+/** All operations of the service with their paths, bodies and answers, from which routes, OpenAPI document and client are made. */
 import type { Infer, Schema } from './schema.js';
 import * as schemas from './schemas.js';
 
+/** One operation of the service. */
 export interface Operation {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** With `{name}` for each parameter. */
+  /** Path of the URL, with `{name}` for each parameter. */
   path: string;
   summary: string;
+  /** JSON Schema of the request body; operations without one take no body. */
   body?: Schema;
-  /** Texts by name. */
+  /** Schemas of the query parameters by name; each is a text. */
   query?: Readonly<Record<string, Schema>>;
+  /** JSON Schema of the answer. */
   answer: Schema;
-  /** Only where the service keeps state. */
+  /** Whether the operation exists only if the service keeps a state. */
   needsState?: true;
-  /** Answers 404 where what it names is not there. */
+  /** Whether it answers 404 for an id that does not exist. */
   isFindable?: true;
-  /** Neither limited nor timed: of the operator. */
+  /** Whether it is exempt from the limit of concurrent requests and from the time-out. */
   isOpen?: true;
-  /** Answered without the token too. */
+  /** Whether it is answered without the token. */
   isPublic?: true;
-  /** Of the operator, not of those who ask for lists. */
+  /** The group in the OpenAPI document; `operation` is for those who run the service. */
   tag: 'recommendations' | 'data' | 'operation';
 }
 
+/** A count from 1 to 9999 as a query parameter. */
 const digits = { type: 'string', pattern: '^[1-9]\\d{0,3}$' } as const;
 
 export const OPERATIONS = {
   recommend: {
     method: 'POST',
     path: '/recommendations',
-    summary: 'Adapts to somebody and ranks the catalog, in one call.',
+    summary: 'Adapts the model to a person and ranks the catalog, in one call.',
     body: schemas.recommendBody,
     answer: schemas.recommendation,
     tag: 'recommendations',
@@ -37,7 +41,7 @@ export const OPERATIONS = {
   recommendMany: {
     method: 'POST',
     path: '/recommendations/batch',
-    summary: 'The same for many people.',
+    summary: 'Ranks the catalog for each of many people.',
     body: schemas.recommendManyBody,
     answer: schemas.recommendations,
     tag: 'recommendations',
@@ -45,7 +49,7 @@ export const OPERATIONS = {
   givenRecommendation: {
     method: 'GET',
     path: '/recommendations/{id}',
-    summary: 'What was recommended under an id.',
+    summary: 'Returns a recommendation that was given before, by its id.',
     answer: schemas.given,
     isFindable: true,
     needsState: true,
@@ -54,7 +58,7 @@ export const OPERATIONS = {
   predict: {
     method: 'POST',
     path: '/predictions',
-    summary: 'Scores of items for somebody.',
+    summary: 'Returns scores of items for a person.',
     body: schemas.predictBody,
     answer: schemas.prediction,
     tag: 'recommendations',
@@ -62,7 +66,7 @@ export const OPERATIONS = {
   predictMany: {
     method: 'POST',
     path: '/predictions/batch',
-    summary: 'The same for many people.',
+    summary: 'Returns scores of items for each of many people.',
     body: schemas.predictManyBody,
     answer: schemas.predictions,
     tag: 'recommendations',
@@ -70,7 +74,7 @@ export const OPERATIONS = {
   explain: {
     method: 'POST',
     path: '/explanations',
-    summary: "Which interactions moved an item's score, and by how much.",
+    summary: "Returns which interactions influence an item's score, and by how much.",
     body: schemas.explainBody,
     answer: schemas.explanation,
     isFindable: true,
@@ -79,7 +83,7 @@ export const OPERATIONS = {
   similar: {
     method: 'GET',
     path: '/items/{id}/similar',
-    summary: 'Items whose vectors are nearest.',
+    summary: 'Returns the items whose vectors are nearest to that of an item.',
     query: { count: digits },
     answer: schemas.similarItems,
     isFindable: true,
@@ -88,7 +92,7 @@ export const OPERATIONS = {
   questions: {
     method: 'POST',
     path: '/questions',
-    summary: 'Items to ask somebody about first: whose answers would move the list most.',
+    summary: "Returns items to ask a new person about: those whose answers would change the person's scores most.",
     body: schemas.questionsBody,
     answer: schemas.questions,
     tag: 'recommendations',
@@ -96,7 +100,7 @@ export const OPERATIONS = {
   interact: {
     method: 'POST',
     path: '/interactions',
-    summary: 'Adds interactions. When it answers, they are on the disk and in the next list.',
+    summary: 'Adds interactions. When it answers, they are on disk, and the next list takes them into account.',
     body: schemas.interactBody,
     answer: schemas.interacted,
     needsState: true,
@@ -105,7 +109,7 @@ export const OPERATIONS = {
   item: {
     method: 'GET',
     path: '/items/{id}',
-    summary: 'An item.',
+    summary: 'Returns an item.',
     answer: schemas.item,
     isFindable: true,
     tag: 'data',
@@ -113,7 +117,7 @@ export const OPERATIONS = {
   putItem: {
     method: 'PUT',
     path: '/items/{id}',
-    summary: 'Adds an item, changes it, hides it or shows it again, from the next list on.',
+    summary: 'Adds or changes an item, hides it or shows it again, from the next list on.',
     body: schemas.itemBody,
     answer: schemas.done,
     needsState: true,
@@ -122,7 +126,7 @@ export const OPERATIONS = {
   user: {
     method: 'GET',
     path: '/users/{id}',
-    summary: 'All that is kept of a person.',
+    summary: 'Returns everything that the state holds about a person.',
     answer: schemas.user,
     needsState: true,
     tag: 'data',
@@ -130,7 +134,7 @@ export const OPERATIONS = {
   putUser: {
     method: 'PUT',
     path: '/users/{id}',
-    summary: 'Features of a person, or hides it.',
+    summary: 'Sets the features of a person, hides the person or shows them again.',
     body: schemas.userBody,
     answer: schemas.done,
     needsState: true,
@@ -139,7 +143,7 @@ export const OPERATIONS = {
   forget: {
     method: 'DELETE',
     path: '/users/{id}',
-    summary: 'Deletes all that is kept of a person.',
+    summary: 'Deletes everything that the state holds about a person.',
     answer: schemas.forgotten,
     needsState: true,
     tag: 'data',
@@ -147,7 +151,7 @@ export const OPERATIONS = {
   experiments: {
     method: 'GET',
     path: '/experiments',
-    summary: 'What came of the experiments, by a test that may be looked at at any time.',
+    summary: 'Returns the results of the experiments, by a sequential test that is valid at any time.',
     answer: schemas.experiments,
     needsState: true,
     tag: 'operation',
@@ -155,7 +159,7 @@ export const OPERATIONS = {
   reload: {
     method: 'POST',
     path: '/model/reload',
-    summary: 'Reads the model file again; requests go on meanwhile.',
+    summary: 'Reads the model file again, while requests go on.',
     answer: schemas.reloaded,
     isOpen: true,
     tag: 'operation',
@@ -163,7 +167,7 @@ export const OPERATIONS = {
   health: {
     method: 'GET',
     path: '/health',
-    summary: 'Whether the process answers, and with which model.',
+    summary: 'Says that the process is alive, and which model it serves.',
     answer: schemas.health,
     isOpen: true,
     isPublic: true,
@@ -172,7 +176,7 @@ export const OPERATIONS = {
   ready: {
     method: 'GET',
     path: '/ready',
-    summary: 'Whether it should be sent requests: 503 while it ends.',
+    summary: 'Says whether the service accepts requests; it answers 503 while it is ending.',
     answer: schemas.health,
     isOpen: true,
     isPublic: true,

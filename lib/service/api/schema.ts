@@ -1,4 +1,4 @@
-/** JSON Schemas as constants, and the types of what they let through: one source for checks, OpenAPI and the typed client. */
+/** JSON Schemas as constants, with types inferred from them, so that checks, OpenAPI document and client have one source. */
 
 export type Schema =
   | {
@@ -21,7 +21,7 @@ export type Schema =
     }
   | { anyOf: readonly Schema[]; description?: string };
 
-/** What a schema lets through. */
+/** The type of the values that a schema accepts. */
 export type Infer<S> = S extends { anyOf: readonly (infer Each)[] }
   ? Infer<Each>
   : S extends { enum: readonly (infer Value)[] }
@@ -53,7 +53,7 @@ export interface ObjectSchema<P, R extends readonly string[]> {
   additionalProperties: false;
 }
 
-/** An object with these properties and no others. @param required of them; default: none */
+/** The schema of an object with these properties and no others. @param required names of the required ones; default: none */
 export function object<const P extends Record<string, Schema>>(properties: P): ObjectSchema<P, readonly []>;
 export function object<const P extends Record<string, Schema>, const R extends readonly (keyof P & string)[]>(
   properties: P,

@@ -1,15 +1,15 @@
-/** Bodies and answers of the service's operations. */
+/** The schemas of the bodies and answers of the service's operations. */
 import { described, list, object } from './schema.js';
 import type { Infer } from './schema.js';
 
-/** The most that one request may ask for or bring. */
+/** The largest sizes of lists and ids in a request. */
 export const LIMITS = {
   items: 1000,
   interactions: 1000,
   batch: 1000,
   exclude: 10_000,
   count: 1000,
-  /** Characters of an id, which is a key of every table. */
+  /** Characters of an id, which databases index. */
   id: 512,
 } as const;
 
@@ -26,17 +26,14 @@ const features = described(
       anyOf: [text, number, nothing, list(numberOrText, 10_000)],
     },
   },
-  'Values by column: a text or number, a list of them, null for a value that is missing.',
+  'Values by column: a text, a number, or a list of them; null for a missing value.',
 );
-const time = described(
-  { anyOf: [number, text] },
-  'Milliseconds since 1970, or a date as ISO 8601 writes it. Default: now.',
-);
+const time = described({ anyOf: [number, text] }, 'Milliseconds since 1970, or a date in ISO 8601. Default: now.');
 
 const own = {
   item: id,
-  value: described(number, 'A rating, or 1 and 0. Default: 1 where the model is of clicks.'),
-  weight: described({ type: 'number', minimum: 0 }, 'In the adaptation. Default: 1.'),
+  value: described(number, 'A rating, or 1 or 0. Default: 1, unless the model predicts ratings.'),
+  weight: described({ type: 'number', minimum: 0 }, 'Weight of the interaction in the adaptation. Default: 1.'),
   context: features,
 } as const;
 export const interaction = object(
@@ -44,20 +41,23 @@ export const interaction = object(
     user: id,
     ...own,
     time,
-    event: described(id, "The sender's name of the interaction: the same one counts once."),
-    recommendationId: described(id, 'The recommendation that this answers.'),
+    event: described(id, "The sender's id of the interaction. Interactions with the same id are stored once."),
+    recommendationId: described(id, 'Id of the recommendation that the interaction answers.'),
   },
   ['user', 'item'],
 );
 
-/** Who is asked for. */
+/** The person that a request is about. */
 const who = {
-  user: described(id, 'With the interactions and features that the state has.'),
+  user: described(id, 'Id of the person, whose interactions and features in the state are used.'),
   interactions: described(
     list(object(own, ['item']), LIMITS.interactions),
-    'Of this request alone, after those of the state: a session without an account needs nothing else.',
+    'Interactions to use for this request only, after those of the state. A session without an account needs nothing else.',
   ),
-  features: described(features, 'Of the person, in place of those that are known.'),
+  features: described(
+    features,
+    'Features of the person for this request, which replace those of the same names in the state.',
+  ),
 } as const;
 
 const condition = {
@@ -71,33 +71,33 @@ const condition = {
 export const FALLBACKS = ['features', 'group', 'popular', 'prior'] as const;
 const options = {
   count: { type: 'integer', minimum: 1, maximum: LIMITS.count },
-  among: described(list(id, LIMITS.exclude), 'Only these items.'),
-  exclude: described(list(id, LIMITS.exclude), 'Not these items.'),
-  excludeSeen: described(flag, 'Leave out what the person interacted with. Default: true.'),
+  among: described(list(id, LIMITS.exclude), 'Rank only these items.'),
+  exclude: described(list(id, LIMITS.exclude), 'Leave out these items.'),
+  excludeSeen: described(flag, 'Leave out items that the person interacted with. Default: true.'),
   filter: described(
     { type: 'object', additionalProperties: condition },
-    'Only items whose columns satisfy this: a text, one of several, { any, all, none }, or { min, max } of a number.',
+    'Conditions by column that items must satisfy: a text, one of a list, { any, all, none }, or { min, max } for numbers.',
   ),
   boost: described(
     { type: 'object', additionalProperties: { type: 'object', additionalProperties: number } },
-    'Added to the rank of items, by column and value.',
+    'Numbers to add to the scores by which items are ranked, by column and value.',
   ),
   diversity: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
   explore: described(
     { anyOf: [flag, object({ seed: { type: 'integer', minimum: 0 } }, ['seed'])] },
-    'Rank by a draw from the posterior (ridge, laplace).',
+    'Rank by a draw from the posterior (solvers ridge and laplace).',
   ),
-  minSupport: described({ type: 'integer', minimum: 0 }, 'Training interactions that an item must have.'),
+  minSupport: described({ type: 'integer', minimum: 0 }, 'The fewest training interactions that an item must have.'),
   columns: described(list(text, 100), 'Columns of the items to return.'),
-  context: described(features, 'Features of the interactions that are recommended, where the model reads any.'),
+  context: described(features, 'Features of the interactions that are predicted, if the model reads any.'),
   fallback: described(
     list({ type: 'string', enum: FALLBACKS }, FALLBACKS.length),
-    "For people without interactions, the first that can say something: the model by their features, what is popular in their group, what is popular, the model's prior.",
+    "For people without interactions, the sources to try in order: the model with the person's features, popularity in their group, popularity among all, the model's prior.",
   ),
-  uncertainty: described(flag, 'Return a standard deviation of each score (ridge, laplace).'),
+  uncertainty: described(flag, 'Return the standard deviation of each score (solvers ridge and laplace).'),
   explain: described(
     { type: 'integer', minimum: 0, maximum: 20 },
-    'Interactions to name for each item as its reasons. Default: 0.',
+    'The number of interactions to return with each item as its reasons. Default: 0.',
   ),
 } as const;
 
@@ -109,10 +109,10 @@ export const recommendation = object(
   {
     recommendationId: id,
     model: text,
-    source: described({ type: 'string', enum: SOURCES }, 'What the list is made by.'),
+    source: described({ type: 'string', enum: SOURCES }, 'The source that made the list.'),
     variants: described(
       { type: 'object', additionalProperties: text },
-      'Of each experiment, the variant of the person.',
+      "The person's variant in each experiment, by experiment.",
     ),
     items: list(
       object(
@@ -128,7 +128,7 @@ export const recommendation = object(
       LIMITS.count,
     ),
     notes: list(text, 1000),
-    milliseconds: described(number, 'What adapting and ranking took in the service.'),
+    milliseconds: described(number, 'Time that adapting and ranking took in the service.'),
   },
   ['recommendationId', 'model', 'source', 'variants', 'items', 'notes', 'milliseconds'],
 );
@@ -182,7 +182,7 @@ export const questions = object(
       ]),
       100,
     ),
-    answers: described(list(number, 2), 'The answers that were thought of.'),
+    answers: described(list(number, 2), 'The possible answers that were considered.'),
   },
   ['questions', 'answers'],
 );
@@ -190,23 +190,34 @@ export const questions = object(
 export const interactBody = object({ interactions: list(interaction, LIMITS.interactions, 1) }, ['interactions']);
 export const interacted = object(
   {
-    added: described({ type: 'integer' }, 'Those that were there already, by their event, are not counted.'),
-    unknownItems: described(list(id, LIMITS.interactions), 'Kept, and used once the model knows them.'),
+    added: described(
+      { type: 'integer' },
+      'The number of new interactions; repeated ones, by their event, are not counted.',
+    ),
+    unknownItems: described(
+      list(id, LIMITS.interactions),
+      'Items that the model does not know. Their interactions are stored, and used when a model knows the items.',
+    ),
   },
   ['added', 'unknownItems'],
 );
 
 const itemFields = {
   features,
-  owner: described({ anyOf: [id, nothing] }, 'Who offers it, and is not recommended it.'),
+  owner: described({ anyOf: [id, nothing] }, 'Id of the person who offers the item, to whom it is not recommended.'),
   hidden: flag,
 } as const;
 export const itemBody = object(itemFields);
 export const item = object(
-  { id, ...itemFields, columns: { type: 'object' }, interactions: described({ type: 'integer' }, 'Of the training.') },
+  {
+    id,
+    ...itemFields,
+    columns: { type: 'object' },
+    interactions: described({ type: 'integer' }, 'Interactions of the item in the training data.'),
+  },
   ['id', 'hidden', 'columns'],
 );
-const userFields = { features, hidden: described(flag, 'Served as somebody of whom nothing is known.') } as const;
+const userFields = { features, hidden: described(flag, 'Whether the person is served as an unknown one.') } as const;
 export const userBody = object(userFields);
 export const user = object({ id, ...userFields, interactions: list(interaction, 20_000) }, [
   'id',

@@ -1,4 +1,4 @@
-/** One model that serves: its catalog with what was added to it, and the people who are adapted to. A reload makes another. */
+/** A loaded model with its catalog, the items added to it, and the personal models it holds. A reload makes a new engine. */
 import { createHash } from 'node:crypto';
 import '../../learner/additions.js';
 import '../../serving/adapt.js';
@@ -23,29 +23,30 @@ import { Popularity } from './popularity.js';
 import { itemTables, readsContext, rulesOf } from './rules.js';
 
 export interface EngineOptions extends Pick<LoadOptions, 'threads' | 'device'> {
-  /** People whose models are held at most. */
+  /** The most personal models that are held. */
   maxPeople: number;
-  /** Bytes that they may take. */
+  /** The most bytes that they may take. */
   maxBytes: number;
-  /** Interactions of a person that the model adapts to, the latest ones. */
+  /** How many of a person's latest interactions the model adapts to. */
   maxHistory: number;
+  /** Feature of people whose value is the group in which popularity is counted. */
   segmentBy: string | undefined;
 }
 
 export class Engine {
-  /** The model, or the first member of an ensemble: its catalog and its rules are those of all. */
+  /** The model, or the first member of an ensemble, whose catalog and rules hold for all members. */
   readonly learner: Learner;
-  /** What people are adapted to. */
+  /** The learner or ensemble that adapts to people. */
   readonly predictor: Learner | Ensemble;
   readonly state: State | undefined;
   readonly options: EngineOptions;
   readonly rules: RecordRules;
   readonly people: People<ServedPerson>;
   readonly popularity: Popularity;
-  /** Names the model in answers. */
+  /** The name of the model in answers. */
   readonly name: string;
   readonly gate = new Gate();
-  /** Rows of the catalog that training knew: items after them were added. */
+  /** Rows of the item catalog after training; items in later rows were added while serving. */
   readonly trainedRows: number;
   readonly #hidden = new Set<string>();
   readonly #owned = new Map<string, Set<string>>();
@@ -66,7 +67,7 @@ export class Engine {
     this.trainedRows = learner.servedCatalog().items.rows;
   }
 
-  /** Loads a model with the items of the state, and answers once for nobody, so that the first visitor does not wait for caches. */
+  /** Loads a model and the state's items, and makes a first list, so that the caches are filled before the first request. */
   static async load(path: string, state: State | undefined, options: EngineOptions): Promise<Engine> {
     const { threads, device } = options;
     return Engine.of(await loadPredictor(path, { threads, device }), state, options);
@@ -84,12 +85,12 @@ export class Engine {
     return engine;
   }
 
-  /** An empty context where the model reads any, whose features are then the usual ones. */
+  /** An empty context if the model reads features of interactions, which then take their default values; else undefined. */
   get emptyContext(): FeatureValues | undefined {
     return readsContext(this.learner) ? {} : undefined;
   }
 
-  /** Uses the engine while it is not given up: one that was replaced goes on until its last request is answered. */
+  /** Runs `work` with the engine. An engine that was replaced is not disposed of before its last request is answered. */
   async lease<X>(work: (engine: Engine) => Promise<X>): Promise<X> {
     this.#leases++;
     try {
@@ -99,25 +100,25 @@ export class Engine {
     }
   }
 
-  /** Frees the model once nobody uses it. */
+  /** Disposes of the model once no request uses it. */
   async retire(): Promise<void> {
     if (this.#leases > 0) await new Promise<void>((done) => (this.#retired = done));
     this.people.clear();
     this.predictor.dispose();
   }
 
-  /** Items that are added, changed, hidden or shown again, from the next request on. */
+  /** Adds, changes, hides or shows items; it takes effect from the next request on. */
   async putItems(items: readonly ItemRecord[]): Promise<void> {
     if (items.length === 0) return;
     await this.gate.write(() => {
       const { keys } = this.learner.servedCatalog().items;
-      // An item of the model whose features are not told keeps them: it is hidden, or gets an owner.
-      const told = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
+      // A known item without features in its record keeps the model's own: only its owner or visibility changes.
+      const changed = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
       for (const learner of membersOf(this.predictor))
-        for (const table of itemTables(learner, told)) learner.addItems(table);
-      if (told.length > 0) {
+        for (const table of itemTables(learner, changed)) learner.addItems(table);
+      if (changed.length > 0) {
         this.#countAdded();
-        // A person is adapted over one catalog.
+        // Personal models belong to the catalog that they were adapted over, so they are discarded.
         this.people.clear();
       }
       for (const item of items) this.#note(item);
@@ -125,8 +126,8 @@ export class Engine {
   }
 
   /**
-   * A list leaves items with few training interactions to the end, and one that was added has none: it would stay unseen until the
-   * next training. It takes part as if it had just enough; its features are all that it is judged by.
+   * Gives added items the smallest count of training interactions with which items are ranked normally. Items with fewer come last
+   * in a list, so an added item, which has none, would stay unseen until the next training. Its features alone decide its score.
    */
   #countAdded(): void {
     for (const learner of membersOf(this.predictor)) {
@@ -138,6 +139,7 @@ export class Engine {
     }
   }
 
+  /** Records who owns an item and whether it is hidden. */
   #note({ id, owner, hidden }: ItemRecord): void {
     if (hidden) this.#hidden.add(id);
     else this.#hidden.delete(id);
@@ -149,7 +151,7 @@ export class Engine {
     this.#owned.set(owner, (this.#owned.get(owner) ?? new Set()).add(id));
   }
 
-  /** Items that a list must not have: hidden ones, those of the person itself, those that it knows. */
+  /** Items that a list must not contain: hidden items, items that the person owns, and those in `seen` and `more`. */
   excluded(user: string | undefined, seen: Iterable<string>, more: Iterable<string>): Set<string> {
     const own = user === undefined ? [] : (this.#owned.get(user) ?? []);
     return new Set([...this.#hidden, ...own, ...seen, ...more]);
@@ -159,7 +161,7 @@ export class Engine {
     return this.#hidden;
   }
 
-  /** Scores of the same items for several people: support sets, or personal models of this engine. */
+  /** Scores of the same items for several people, given as support sets or as personal models of this engine. */
   async predictMany(
     users: readonly (Support | PersonalModel | PersonalEnsemble)[],
     items: readonly string[],
@@ -174,17 +176,17 @@ export class Engine {
     return Promise.all(people.map((me) => me.predict(items, options)));
   }
 
-  /** Somebody who is adapted to: held where the state alone says who it is. */
+  /** The personal model of a request. It is held for later requests if the request names only a user of the state. */
   person(who: Who, signal: AbortSignal | undefined): Promise<ServedPerson> {
     const { user, interactions, features } = who;
     const isPlain =
       user !== undefined && interactions === undefined && features === undefined && this.state !== undefined;
-    // Who is held is not made under the signal of one request, which others wait for too.
+    // Other requests may wait for a held person too, so the signal of one request must not abort it.
     return isPlain ? this.people.get(user, () => personOf(this, who, undefined)) : personOf(this, who, signal);
   }
 }
 
-/** Whoever is served tells what one member reads, and so all read the same. */
+/** Checks that all members of an ensemble read the same inputs, because a request brings the same values for all of them. */
 function checkAlike({ members }: Ensemble): void {
   const read = members.map(({ model }) =>
     model.spec.inputs
@@ -198,7 +200,7 @@ function checkAlike({ members }: Ensemble): void {
   });
 }
 
-/** Eight hexadecimal digits of a digest over the run and all parameters: enough to tell models apart in a log. */
+/** The first eight hexadecimal digits of a digest of the run and all parameters, which tell models apart in a log. */
 function nameOf(learners: readonly Learner[]): string {
   const hash = createHash('sha256');
   for (const learner of learners) {

@@ -1,4 +1,4 @@
-/** Many readers or one writer: requests read the catalog together, and whoever changes it has it alone. */
+/** A fair readers-writer lock: requests read the catalog concurrently, and a change of it runs alone. */
 
 export class Gate {
   #readers = 0;
@@ -6,7 +6,7 @@ export class Gate {
   readonly #waiting: { isWriter: boolean; go: () => void }[] = [];
 
   async read<X>(work: () => Promise<X>): Promise<X> {
-    // Behind a writer that waits, so that a stream of readers does not keep it out.
+    // A reader waits behind a waiting writer, so that a stream of readers does not starve the writer.
     if (this.#isWriting || this.#waiting.length > 0) await this.#turn(false);
     else this.#readers++;
     try {
@@ -32,7 +32,7 @@ export class Gate {
     return new Promise((go) => this.#waiting.push({ isWriter, go }));
   }
 
-  /** Lets the next ones in, who are counted before they run. */
+  /** Lets the next waiting ones in; they are counted here, before they run. */
   #next(): void {
     while (this.#waiting.length > 0 && !this.#isWriting) {
       const [{ isWriter, go }] = this.#waiting;

@@ -1,11 +1,11 @@
-/** Personal models that are held, the least recently asked for given up first: by number and by memory. */
+/** A cache of personal models, limited by number and by memory; the least recently used are evicted first. */
 
 interface Entry<P> {
   person: Promise<P>;
   bytes: number;
 }
 
-/** Counted for an entry until its own size is known, and for its places in the tables. */
+/** Bytes counted for each entry besides its model: its places in the tables. */
 const OVERHEAD = 512;
 
 export class People<P> {
@@ -26,7 +26,7 @@ export class People<P> {
     return { people: this.#entries.size, bytes: this.#bytes, evicted: this.#evicted };
   }
 
-  /** The person, made where it is not held: once, however many ask at the same time. */
+  /** The person of an id. If it is not held, `make` is called, once for all requests that wait for it. */
   get(id: string, make: () => Promise<P>): Promise<P> {
     const held = this.#entries.get(id);
     if (held !== undefined) {
@@ -39,7 +39,7 @@ export class People<P> {
     this.#bytes += OVERHEAD;
     entry.person.then(
       (person) => {
-        // Forgotten meanwhile, since something changed: whoever waits has what was true when it asked.
+        // The entry was removed meanwhile because something changed: waiting requests get this person, but it is not held.
         if (this.#entries.get(id) !== entry) return;
         const bytes = OVERHEAD + this.#bytesOf(person);
         this.#bytes += bytes - entry.bytes;

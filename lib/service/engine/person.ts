@@ -1,4 +1,4 @@
-/** From who asks to a personal model: history of the state, what the request brings, features. */
+/** Makes the personal model of a request from the state's history, the request's interactions, and features. */
 import type { FeatureValues } from '../../batch/given-features.js';
 import { lossOf } from '../../model/losses.js';
 import { membersOf } from '../../learner/ensemble.js';
@@ -11,10 +11,10 @@ import type { Interaction } from '../state/state.js';
 import type { Engine } from './engine.js';
 import { readsContext } from './rules.js';
 
-/** What a request says of somebody. */
+/** The person that a request describes. */
 export interface Who {
   user?: string | undefined;
-  /** Of this request alone: a session without an account, or what is not in the state yet. */
+  /** Interactions that are used for this request only: those of a session without an account, or not in the state yet. */
   interactions?: readonly Pick<Interaction, 'item' | 'value' | 'weight' | 'context'>[] | undefined;
   features?: FeatureValues | undefined;
 }
@@ -24,17 +24,18 @@ export interface ServedPerson {
   support: Support;
   /** All items that the person interacted with. */
   seen: ReadonlySet<string>;
+  /** The person's group for popularity. */
   segment: string | undefined;
-  /** Interactions that the model adapted to. */
+  /** The number of interactions that the model adapted to. */
   count: number;
-  /** Whether anything is known that the model reads of people. */
+  /** Whether the model reads user features and has some of this person. */
   hasFeatures: boolean;
 }
 
-/** Interactions that are read of the longest history; older ones are neither learned from nor excluded. */
+/** The most interactions of a history that are read; older ones are neither learned from nor excluded from lists. */
 const LONGEST = 20_000;
 
-/** Interactions that are adapted to on the thread of the requests: a tenth of a millisecond. */
+/** Up to this many interactions, ridge adapts on the main thread, in a tenth of a millisecond. */
 const FEW = 30;
 
 /** @internal Use `engine.person`. */
@@ -45,13 +46,13 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
     user === undefined || state === undefined
       ? [[], undefined]
       : await Promise.all([state.history(user, LONGEST), state.person(user)]);
-  // Somebody who is hidden is served like anybody of whom nothing is known, except that seen items stay away.
+  // A hidden person is served like an unknown one, except that seen items stay excluded.
   const isHidden = record?.hidden === true;
   const all = [...kept, ...(who.interactions ?? [])];
   const seen = new Set(all.map(({ item }) => item));
   const latest = new Map<string, (typeof all)[number]>();
   for (const each of isHidden ? (who.interactions ?? []) : all) {
-    // Of one item the last interaction counts.
+    // Only the last interaction with an item counts.
     latest.delete(each.item);
     latest.set(each.item, each);
   }
@@ -62,7 +63,7 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
     stored === undefined && who.features === undefined ? undefined : known(engine, { ...stored, ...who.features });
   const support = supportOf(engine, used, isHidden ? undefined : user, features);
   const reads = membersOf(predictor).some(readsUsers);
-  // To wake another thread takes longer than to solve for a few interactions.
+  // For a few interactions, waking another thread takes longer than solving.
   const isShort = learner.algorithm.solver === 'ridge' && support.items.length <= FEW;
   const me =
     isShort && predictor instanceof Learner && learner.model.device.kind === 'cpu'
@@ -82,8 +83,8 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
 }
 
 /**
- * The features that the model has columns of: a group for popularity need not be one, and a model that was trained since may have
- * others.
+ * The features that the model has columns for. Others are left out: the group for popularity need not be a column, and the model
+ * may have been trained with other columns since the features were stored.
  */
 function known({ learner }: Engine, features: FeatureValues): FeatureValues {
   const names = new Set(learner.servedCatalog().users.columns.map(({ name }) => name));
@@ -101,14 +102,14 @@ function supportOf(
   user: string | undefined,
   features: FeatureValues | undefined,
 ): Support {
-  // A loss that only ranks learns nothing from dislikes alone; they are excluded all the same.
+  // A ranking loss learns nothing from dislikes alone, so the model does not adapt to them; lists still exclude their items.
   const isRanking = lossOf(learner.model.spec.head).ranks === true;
   const rows = isRanking && !used.some(({ value }) => value === 1) ? [] : used;
   const hasWeights = rows.some(({ weight }) => weight !== 1);
   return {
     items: rows.map(({ item }) => item),
     labels: rows.map(({ value }) => value),
-    // Values were checked when they came; a model that was trained since may have another range.
+    // Values were checked when they arrived, but a model that was trained since may have another label range.
     outside: 'clip',
     ...(hasWeights && { weights: rows.map(({ weight }) => weight) }),
     ...(user !== undefined && { user }),
@@ -117,7 +118,7 @@ function supportOf(
   };
 }
 
-/** About what a person takes. */
+/** Approximate bytes of memory that a person takes. */
 export function bytesOfPerson({ me, seen }: ServedPerson): number {
   let bytes = 64 * seen.size;
   for (const each of me instanceof PersonalEnsemble ? me.members : [me]) {

@@ -1,14 +1,14 @@
-/** What people of a group, or all people, choose most: for those of whom nothing is known. */
+/** Ranks items by popularity, among all people or in a group, for people without interactions. */
 import type { Learner } from '../../learner/learner.js';
 import { filterMask } from '../../serving/item-terms.js';
 import type { ItemFilter } from '../../serving/item-terms.js';
 import type { State } from '../state/state.js';
 
-/** A list is counted anew after so long, in milliseconds. */
+/** Milliseconds after which a list is counted again. */
 const FRESH = 60_000;
-/** Groups of which a list is kept. */
+/** The most lists that are kept, one for each group. */
 const GROUPS = 1000;
-/** Entries of a group's list. */
+/** The most entries of a group's list. */
 const LENGTH = 1000;
 
 interface Ranked {
@@ -26,7 +26,10 @@ export class Popularity {
     this.#state = state;
   }
 
-  /** The most popular items. @param segment of this group; undefined: of all, with what training counted */
+  /**
+   * The most popular items with their numbers of interactions.
+   * @param segment the group; undefined for all people, whose counts include those of the training data
+   */
   async top(
     segment: string | undefined,
     count: number,

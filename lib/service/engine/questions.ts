@@ -1,4 +1,4 @@
-/** What to ask somebody about first: items that many know, and whose answer would move that person's list most. */
+/** Chooses items to ask a person about: well-known items whose answers would change the person's scores most. */
 import { lossOf } from '../../model/losses.js';
 import { topK } from '../../foundation/top-k.js';
 import type { Learner } from '../../learner/learner.js';
@@ -8,21 +8,23 @@ import type { ServedPerson } from './person.js';
 
 export interface Question {
   item: string;
-  /** popularity × movement, each as a share of its largest. */
+  /** The product of popularity and movement, each divided by its largest value. */
   score: number;
+  /** Training interactions of the item, divided by those of the most popular candidate. */
   popularity: number;
-  /** How far the scores of well-known items move, on average over the answers. */
+  /** The mean change of the candidates' scores over the possible answers. */
   movement: number;
 }
 
-/** Items that may be asked about, the best known ones, and those whose scores are looked at. */
+/** The number of candidates: the most popular items, which may be asked about and whose change of scores is measured. */
 const CANDIDATES = 150;
 
 /**
- * For each candidate i and each extreme answer y the person is adapted to what is known of it and (i, y); the movement is the mean
- * of |s(j) − s₀(j)| over the candidates j and the answers. Every answer counts the same: how likely it is, is not known before.
+ * For each candidate i and each extreme answer y, the model adapts to the person's known interactions and (i, y). The movement of i
+ * is the mean of |s(j) − s₀(j)| over the candidates j and the answers, s₀ being the scores before. All answers have the same
+ * weight, because their probabilities are not known.
  *
- * @param asked answered already
+ * @param asked items that must not be asked about
  */
 export async function questionsFor(
   engine: Engine,
@@ -66,20 +68,25 @@ export async function questionsFor(
     const largest = Math.max(...values);
     return values.map((value) => (largest > 0 ? value / largest : 1));
   };
-  const [known_, moved] = [share(popularity), share(movement)];
+  const [popularityShare, movementShare] = [share(popularity), share(movement)];
   return ids
-    .map((item, i) => ({ item, score: known_[i] * moved[i], popularity: known_[i], movement: movement[i] }))
+    .map((item, i) => ({
+      item,
+      score: popularityShare[i] * movementShare[i],
+      popularity: popularityShare[i],
+      movement: movement[i],
+    }))
     .sort((a, b) => b.score - a.score)
     .slice(0, count);
 }
 
-/** The answers that are furthest apart. */
+/** The two labels that are furthest apart, as the answers to consider; only 1 for a ranking loss. */
 export function answersOf(learner: Learner): number[] {
   const { head } = learner.model.spec;
   const { range } = learner.rowState;
   if (head.loss === 'mse')
     return range === undefined ? [learner.labelOffset - 1, learner.labelOffset + 1] : [range.min, range.max];
-  // A loss that only ranks learns nothing from a dislike alone.
+  // A ranking loss learns nothing from a dislike alone.
   if (lossOf(head).ranks === true) return [1];
   return head.loss === 'softmax' ? [0, head.classes - 1] : [0, 1];
 }

@@ -1,4 +1,4 @@
-/** What a model can take: values, features of people, items and interactions, checked before they are kept. */
+/** Checks values and features of people, items and interactions against the model before they are stored. */
 import { contextNames, checkGiven, givenColumns } from '../../batch/given-features.js';
 import type { FeatureValues } from '../../batch/given-features.js';
 import { SIDES } from '../../batch/features.js';
@@ -19,13 +19,13 @@ export function rulesOf(learner: Learner, segmentBy: string | undefined): Record
   const given = (side: typeof SIDES.users | typeof SIDES.interactions) => (features: FeatureValues, field: string) => {
     const bound = learner.bind(learner.servedCatalog());
     checkGiven(bound, side, features, field);
-    // Packs them as a request will, for what it says of the values; nothing of it is kept.
+    // Packs them as a request will do, only so that wrong values are found now; the result is discarded.
     givenColumns(learner.model, bound, side, [features], 0, 0, () => field);
   };
   const checkUser = given(SIDES.users);
   return {
     segmentBy,
-    // One value is what every interaction has where a click is all there is.
+    // With losses other than mse, label 1 is a click or purchase, which is what an interaction without a value means.
     defaultValue: loss.fits(1, head) && head.loss !== 'mse' ? 1 : undefined,
     checkValue(value, field) {
       if (!isLabel(value, loss, head)) throw invalid(field, `not a label for ${head.loss}`, value, loss.labels(head));
@@ -35,7 +35,7 @@ export function rulesOf(learner: Learner, segmentBy: string | undefined): Record
     checkContext: given(SIDES.interactions),
     checkPerson(features, field) {
       const { columns } = learner.servedCatalog().users;
-      // A group for popularity need not be a column of the model.
+      // The group for popularity need not be a column that the model knows.
       if (segmentBy === undefined || columns.some(({ name }) => name === segmentBy)) return checkUser(features, field);
       const { [segmentBy]: _, ...read } = features;
       checkUser(read, field);
@@ -57,7 +57,7 @@ export function readsContext(learner: Learner): boolean {
   return contextNames(learner.bind(learner.servedCatalog())).length > 0;
 }
 
-/** The columns that an item may be told of: those that tell whether another one is there follow from that one. */
+/** The item columns that requests may set: all but `<name>.present`, which follows from column `<name>`. */
 function writableColumns(learner: Learner): Column[] {
   const { columns } = learner.servedCatalog().items;
   return columns.filter(({ name }) => presenceOf(name, columns) === undefined);
@@ -86,8 +86,8 @@ function checkItemValue(column: Column, value: unknown, field: string): void {
 }
 
 /**
- * Items as tables of columns, one table for each set of features that are told: what an item that is known is not told of, it
- * keeps.
+ * Items as tables of columns, one table for each set of feature names that records have. A known item keeps its values in the
+ * columns that its record does not name.
  */
 export function itemTables(learner: Learner, items: readonly ItemRecord[]): EntityColumns[] {
   const groups = new Map<string, ItemRecord[]>();
@@ -98,8 +98,8 @@ export function itemTables(learner: Learner, items: readonly ItemRecord[]): Enti
   const columns = writableColumns(learner);
   const { columns: all } = learner.servedCatalog().items;
   return [...groups.values()].map((group) => {
-    const told = columns.filter(({ name }) => name in group[0].features);
-    const features = told.map((column): [string, ColumnFeature] => {
+    const named = columns.filter(({ name }) => name in group[0].features);
+    const features = named.map((column): [string, ColumnFeature] => {
       const values = group.map(({ features: own }) => own[column.name] ?? null);
       if (column.kind !== 'dense') return [column.name, { kind: column.kind, values } as ColumnFeature];
       const present = all.some(({ name }) => name === `${column.name}.present`);

@@ -1,4 +1,4 @@
-/** Filters and boosts of a request: a value that no item has is no mistake of a request, but matches nothing. */
+/** Filters and boosts of a request. A value that no item has is not an error: it matches nothing, and a note says so. */
 import { checkObject } from '../../foundation/check.js';
 import type { Column, Dataset } from '../../foundation/contract.js';
 import type { ItemBoost, ItemFilter, NumberCondition, TextCondition } from '../../serving/item-terms.js';
@@ -8,12 +8,12 @@ type Conditions = Record<string, TextCondition | NumberCondition>;
 export interface Terms {
   filter: ItemFilter | undefined;
   boost: ItemBoost | undefined;
-  /** No item can satisfy the filter. */
+  /** Whether no item can satisfy the filter. */
   isEmpty: boolean;
   notes: string[];
 }
 
-/** The terms with the values that items have. */
+/** The filter and boosts of a request, without values that no item has. */
 export function knownTerms(
   { items }: Dataset,
   given: { filter?: Conditions; boost?: Record<string, Record<string, number>> },

@@ -1,4 +1,4 @@
-/** Experiments: who is in which variant, what a variant changes, and what came of it. */
+/** A/B experiments: the assignment of people to variants, the options that a variant changes, and the results. */
 import { createHash } from 'node:crypto';
 import { checkArray, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { Statement } from '../state/database.js';
@@ -8,33 +8,35 @@ import type { SequentialResult } from './sequential.js';
 
 export interface Variant {
   name: string;
-  /** Of the people of the experiment. */
+  /** The share of all people who are in this variant, in (0, 1]. */
   share: number;
-  /** Options of recommendations, in place of the service's defaults; what a request says itself stands above them. */
+  /** Options of recommendations that replace the service's defaults; options of a request override them. */
   options: Readonly<Record<string, unknown>>;
 }
 export interface Experiment {
   name: string;
-  /** The first one is what the others are compared with. */
+  /** The variants; the first is the control that the others are compared with. */
   variants: readonly Variant[];
-  /** An interaction from this value on is a conversion. Default: any. */
+  /** The smallest value of an interaction that counts as a conversion; undefined: every interaction does. */
   successFrom: number | undefined;
 }
 
 export interface VariantResult {
   variant: string;
-  /** People who got a recommendation, and those of them with a conversion after it. */
+  /** People who were given a recommendation. */
   people: number;
+  /** Those of them with a conversion after it. */
   converted: number;
+  /** converted / people; 0 without people. */
   rate: number;
-  /** Against the first variant; undefined for that one. */
+  /** The comparison with the first variant; undefined for the first itself. */
   comparison: SequentialResult | undefined;
 }
 
-/** What a variant may change. */
+/** The options that a variant may set. */
 const VARIANT_OPTIONS = ['diversity', 'explore', 'minSupport', 'boost', 'fallback'] as const;
 
-/** @throws {InnerloopError} naming what of a list of experiments is wrong */
+/** Checks a list of experiments. @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, with the field that is wrong */
 export function readExperiments(given: unknown): Experiment[] {
   checkArray(given, 'experiments', 'experiments');
   const experiments = given.map((each, e): Experiment => {
@@ -71,7 +73,7 @@ function unique(named: readonly { name: string }[], field: string): void {
   });
 }
 
-/** The variant of a person: the same at every time, in every process, and of each experiment independent of the others. */
+/** The variant of a person, from a hash: the same at any time and in any process, and independent between experiments. */
 export function variantOf({ name, variants }: Experiment, person: string): Variant {
   const digest = createHash('sha256')
     .update(JSON.stringify([name, person]))
@@ -84,7 +86,7 @@ export function variantOf({ name, variants }: Experiment, person: string): Varia
   return variants[variants.length - 1];
 }
 
-/** That a person was given a list of a variant: the first time counts. */
+/** The statement that records the first time a person was given a list of a variant. */
 export function exposure(experiment: string, person: string, variant: string, time: number): Statement {
   return {
     sql: 'INSERT INTO outcomes (experiment, person, variant, exposed) VALUES (?, ?, ?, ?) ON CONFLICT (experiment, person) DO NOTHING',
@@ -92,7 +94,7 @@ export function exposure(experiment: string, person: string, variant: string, ti
   };
 }
 
-/** That people who were given a list converted, the first time. */
+/** The statements that record a person's first conversion after a list was given. */
 export function conversions(experiments: readonly Experiment[], interactions: readonly Interaction[]): Statement[] {
   return experiments.flatMap(({ name, successFrom }) =>
     interactions
@@ -104,7 +106,7 @@ export function conversions(experiments: readonly Experiment[], interactions: re
   );
 }
 
-/** What came of an experiment so far. */
+/** The results of an experiment so far. */
 export async function resultsOf(state: State, { name, variants }: Experiment): Promise<VariantResult[]> {
   const rows = await state.database.all(
     'SELECT variant, COUNT(*) AS people, COUNT(converted) AS converted FROM outcomes WHERE experiment = ? GROUP BY variant',
@@ -125,7 +127,7 @@ export async function resultsOf(state: State, { name, variants }: Experiment): P
       comparison:
         v === 0
           ? undefined
-          : // Several variants share the error: each is compared at a part of it.
+          : // Bonferroni correction: several comparisons share the error probability of 0.05.
             sequentialTest(
               of(control.name).converted,
               converted,

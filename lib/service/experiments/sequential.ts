@@ -1,36 +1,39 @@
 /**
- * A test that may be looked at after every event. Of the people of two variants who convert, each belongs to variant B with
- * probability π, the share of B among both, if the variant changes nothing: people are divided by a hash that knows nothing of them.
- * The likelihood of the labels under a Beta(a, b) mixture of other probabilities, over that under π,
+ * A sequential test, whose result may be read after every event. If a variant changes nothing, each person who converts belongs to
+ * variant B with probability π, the share of B among both variants, because a hash that is independent of behaviour divides people.
+ * The likelihood of the assignments under a Beta(a, b) mixture of other probabilities, divided by that under π,
  *
  *     E_n = B(a + k, b + n − k) / B(a, b) / (π^k (1 − π)^(n − k)),       k of n converted people in B,
  *
  * is a martingale of mean 1 when π is true (Robbins 1970; Johari, Pekelis & Walsh 2015, mSPRT), so that E_n ≥ 1/α ever happens with
- * probability at most α (Ville 1939), whenever and however often one looks. A person counts once, at the first conversion: later
- * ones are not independent of it. The probabilities θ that E_n(θ) < 1/α leaves are a confidence sequence for the share of B among
- * those who convert, and with it for the ratio of the two conversion rates, θ/(1 − θ) · (1 − π)/π.
+ * probability at most α (Ville 1939), whenever and however often the result is read. A person counts only once, at the first
+ * conversion, because later ones are not independent of it. The set of θ with E_n(θ) < 1/α is a confidence sequence for the share
+ * of B among those who convert, and thereby for the ratio of the two conversion rates, θ/(1 − θ) · (1 − π)/π.
  */
 import { checkFraction, checkInteger, invalid } from '../../foundation/check.js';
 
 export interface SequentialResult {
-  /** E_n. Above 1/α the variants differ. */
+  /** E_n. The variants differ significantly from 1/α on. */
   evidence: number;
-  /** min(1, 1 / E_n): valid at any one time of looking. Over all of them the smallest one seen is valid too. */
+  /** The p-value min(1, 1 / E_n), valid at any time; the smallest seen over time is valid too. */
   p: number;
   /** Conversion rate of B over that of A. */
   ratio: number;
-  /** Always-valid interval of the ratio, at level 1 − α. */
+  /** Bounds of the always-valid confidence interval of the ratio, at level 1 − α. */
   low: number;
   high: number;
   isSignificant: boolean;
 }
 
-/** Weight of the mixture: as much as so many people, half-way between not looking and being sure of small differences. */
+/** a + b of the mixture's Beta prior, in people. Smaller values detect large differences earlier, larger values small ones. */
 const CONCENTRATION = 100;
 
 /**
- * @param a converted people of variant A @param b of variant B
- * @param share of B among the people of both
+ * Tests whether two variants have the same conversion rate.
+ * @param a converted people of variant A
+ * @param b converted people of variant B
+ * @param share share of B among the people of both variants
+ * @param alpha probability of a false detection
  */
 export function sequentialTest(a: number, b: number, share = 0.5, alpha = 0.05): SequentialResult {
   checkInteger(a, 'a', 0);
@@ -44,7 +47,7 @@ export function sequentialTest(a: number, b: number, share = 0.5, alpha = 0.05):
   const peak = n === 0 ? share : b / n;
   const odds = (1 - share) / share;
   const ratioOf = (theta: number) => (theta === 1 ? Infinity : (theta / (1 - theta)) * odds);
-  // Outside of the interval the evidence against θ is above the threshold, and it grows with the distance from the peak.
+  // The evidence against θ grows with the distance from the peak, so bisection finds where it crosses the threshold.
   const edge = (from: number, to: number) => {
     let [inside, outside] = [from, to];
     for (let i = 0; i < 60; i++) {
@@ -64,7 +67,7 @@ export function sequentialTest(a: number, b: number, share = 0.5, alpha = 0.05):
   };
 }
 
-/** Beta parameters of A and B: centred on the hypothesis. */
+/** The Beta parameters for A and B, with the mean at the null hypothesis. */
 function prior(share: number): [a: number, b: number] {
   return [CONCENTRATION * (1 - share), CONCENTRATION * share];
 }
@@ -83,7 +86,7 @@ function logBeta(x: number, y: number): number {
   return logGamma(x) + logGamma(y) - logGamma(x + y);
 }
 
-/** Stirling's series, exact to 1e-14 above 10; smaller arguments are brought there by Γ(x) = Γ(x + 1) / x. */
+/** ln Γ(x) by Stirling's series, accurate to 1e-14 above 10; smaller arguments are raised by Γ(x) = Γ(x + 1) / x. */
 export function logGamma(x: number): number {
   if (!(x > 0)) throw invalid('x', 'not positive', x, 'a number above 0');
   let shift = 0;

@@ -1,4 +1,4 @@
-/** The operations over HTTP: checks, limits, time-outs, and who may ask. */
+/** The HTTP server: routes of the operations, access, limits and time-outs. */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InnerloopError } from '../../foundation/errors.js';
@@ -18,13 +18,13 @@ import { addTransfers } from './transfers.js';
 
 export type AppOptions = Pick<Resolved<typeof SERVE_OPTIONS>, 'token' | 'maxRequests' | 'timeout' | 'logLevel'>;
 
-/** Bytes of a body; imports are read as they come and have no limit. */
+/** The most bytes of a request body; imports are streams and have no limit. */
 const BODY = 8 * 2 ** 20;
 
 export interface App {
   readonly fastify: FastifyInstance;
   readonly metrics: Metrics;
-  /** From now on `/ready` says that it should be sent no more. */
+  /** Makes `/ready` answer 503 from now on, so that a load balancer sends no more requests. */
   drain(): void;
   close(): Promise<void>;
 }
@@ -32,9 +32,9 @@ export interface App {
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: string;
-    /** Of the operator: neither limited nor timed. */
+    /** Whether the route is exempt from the limit of concurrent requests and from the time-out, as routes for operators are. */
     isOpen?: boolean | undefined;
-    /** Answered without the token too. */
+    /** Whether the route is answered without the token. */
     isPublic?: boolean | undefined;
   }
 }
@@ -48,7 +48,7 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   let isDraining = false;
   const fastify = Fastify({
     bodyLimit: BODY,
-    // Headers and body of a request; the work on it has a time-out of its own.
+    // This limits the time to receive headers and body; the work on a request has its own time-out.
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
     forceCloseConnections: 'idle',
@@ -59,12 +59,12 @@ export async function createApp(service: Service, options: AppOptions): Promise<
         : {
             level: logLevel,
             serializers: {
-              // The address names people: the log has the route.
+              // URLs contain ids of people, so the log has the route only.
               req: (request: FastifyRequest) => ({ method: request.method, route: request.routeOptions?.url }),
             },
           },
   });
-  // A form of another site can send text, but no JSON without asking first.
+  // A form of another site could send text/plain without a CORS preflight request, but not JSON.
   fastify.removeContentTypeParser('text/plain');
   guard(fastify, token);
   limit(fastify, metrics, maxRequests);
@@ -126,7 +126,7 @@ function addRoute(
   });
 }
 
-/** Work that is given up after some time, and answered then even where it cannot be stopped. */
+/** Runs work with a time-out. At the time-out the request fails at once, even if the work cannot be stopped. */
 async function within<X>(timeout: number | undefined, work: (signal: AbortSignal) => Promise<X> | X): Promise<X> {
   const controller = new AbortController();
   if (timeout === undefined) return work(controller.signal);
@@ -134,7 +134,7 @@ async function within<X>(timeout: number | undefined, work: (signal: AbortSignal
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       controller.abort();
-      reject(new InnerloopError('ABORTED', `not done within ${timeout} ms`));
+      reject(new InnerloopError('ABORTED', `not finished within ${timeout} ms`));
     }, timeout);
   });
   try {
@@ -144,29 +144,32 @@ async function within<X>(timeout: number | undefined, work: (signal: AbortSignal
   }
 }
 
-/** Who may ask: whoever has the token; without one only this machine, by a name of its own. */
+/** Lets in requests with the token; if the service has none, only requests that address this machine as localhost. */
 function guard(fastify: FastifyInstance, token: string | undefined): void {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const wanted = token === undefined ? undefined : digest(`Bearer ${token}`);
   fastify.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     if (wanted !== undefined) {
       if (request.routeOptions.config.isPublic === true) return;
-      // Compared by digests, in a time that tells nothing of the token.
+      // Comparing digests in constant time reveals nothing about the token.
       if (timingSafeEqual(digest(request.headers.authorization ?? ''), wanted)) return;
-      return reply
-        .code(401)
-        .send({ error: { code: 'UNAUTHORIZED', message: 'authorization: Bearer with the token of the service' } });
+      return reply.code(401).send({
+        error: {
+          code: 'UNAUTHORIZED',
+          message: 'the header authorization must be Bearer and the token of the service',
+        },
+      });
     }
-    // A page of another site could otherwise reach it under a name that it lets point here.
+    // This prevents DNS rebinding: a page of another site could reach the service under a name that resolves to this machine.
     const host = (request.headers.host ?? 'localhost').replace(/:\d+$/, '');
     if (isLoopback(host)) return;
-    return reply
-      .code(403)
-      .send({ error: { code: 'FORBIDDEN', message: 'only as localhost, where the service has no token' } });
+    return reply.code(403).send({
+      error: { code: 'FORBIDDEN', message: 'a service without a token answers only under the name localhost' },
+    });
   });
 }
 
-/** Requests at work are counted, and refused beyond a number: a queue would only make all of them late. */
+/** Counts running requests and refuses further ones beyond the limit, because a queue would only make all of them late. */
 function limit(fastify: FastifyInstance, metrics: Metrics, maxRequests: number): void {
   const started = new WeakMap<FastifyRequest, number>();
   fastify.addHook('onRequest', async (request, reply) => {
@@ -176,7 +179,7 @@ function limit(fastify: FastifyInstance, metrics: Metrics, maxRequests: number):
       return reply
         .code(429)
         .header('retry-after', '1')
-        .send({ error: { code: 'BUSY', message: `${maxRequests} requests are at work: try again` } });
+        .send({ error: { code: 'BUSY', message: `${maxRequests} requests are running: try again later` } });
     }
     metrics.inFlight++;
     started.set(request, performance.now());
@@ -189,6 +192,6 @@ function limit(fastify: FastifyInstance, metrics: Metrics, maxRequests: number):
     metrics.request(request.routeOptions.config.operation ?? 'other', status, (performance.now() - since) / 1000);
   };
   fastify.addHook('onResponse', async (request, reply) => end(request, reply.statusCode));
-  // Whoever goes away before the answer takes no place for ever.
+  // A client that disconnects before the answer must not occupy a place for ever.
   fastify.addHook('onRequestAbort', async (request) => end(request, 499));
 }

@@ -1,10 +1,13 @@
-/** Errors as HTTP says them. */
+/** Turns errors into HTTP statuses and bodies. */
 import type { ErrorCode } from '../../foundation/errors.js';
 import { InnerloopError } from '../../foundation/errors.js';
 
-/** What is no fault of the request: try again. */
+/** Statuses of errors after which the same request may succeed later. */
 const LATER: Partial<Record<ErrorCode, number>> = { ABORTED: 503, BUSY: 429 };
+/** Errors that the request caused; they are answered with status 400. */
 const THEIRS = new Set<ErrorCode>(['INVALID_OPTION', 'UNKNOWN_OPTION', 'INVALID_DATA', 'EMPTY_DATA', 'UNSUPPORTED']);
+
+const FAILED = 'the service failed; its log has the details under this request id';
 
 export interface Failure {
   status: number;
@@ -17,13 +20,16 @@ interface FastifyFault extends Error {
   validation?: { instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }[];
 }
 
-/** @param requestId by which the log tells what an answer does not */
+/**
+ * The answer to a failed request. It tells nothing about errors inside the service.
+ * @param requestId under which the log has the full error
+ */
 export function failureOf(error: unknown, requestId: string): Failure {
   if (error instanceof InnerloopError) {
     const { code, message, expected } = error;
     const field = error.field?.replace(/^(options|support)\./, '');
     const status = 'status' in error ? Number(error.status) : (LATER[code] ?? (THEIRS.has(code) ? 400 : 500));
-    if (status === 500) return { status, error: { code, message: 'the service failed; its log has more', requestId } };
+    if (status === 500) return { status, error: { code, message: FAILED, requestId } };
     return { status, error: { code, message, ...(field && { field }), ...(expected && { expected }) } };
   }
   const fault = error as FastifyFault;
@@ -39,5 +45,5 @@ export function failureOf(error: unknown, requestId: string): Failure {
   }
   if (fault.statusCode !== undefined && fault.statusCode < 500)
     return { status: fault.statusCode, error: { code: fault.code ?? 'HTTP', message: fault.message } };
-  return { status: 500, error: { code: 'INTERNAL', message: 'the service failed; its log has more', requestId } };
+  return { status: 500, error: { code: 'INTERNAL', message: FAILED, requestId } };
 }

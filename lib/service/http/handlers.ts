@@ -1,4 +1,4 @@
-/** What each operation calls. */
+/** The handler of each operation. */
 import type { AnswerOf, BodyOf, OperationName } from '../api/operations.js';
 import { recommend, recommendMany } from '../recommend.js';
 import type { Service } from '../service.js';
@@ -13,7 +13,7 @@ interface Call {
 }
 type Handlers = { [N in OperationName]: (service: Service, call: Call) => Promise<AnswerOf<N>> | AnswerOf<N> };
 
-/** The body was checked by the schema that its type is made from. */
+/** The body of a call, which was checked against the schema that its type is inferred from. */
 const of = <N extends OperationName>(_: N, { body }: Call) => body as BodyOf<N>;
 
 export const handlers: Handlers = {

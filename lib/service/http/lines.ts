@@ -1,6 +1,7 @@
-/** Lines of a stream, none of them longer than can be meant. */
+/** Reads the lines of a stream, and refuses lines that are too long to be rows. */
 import { InnerloopError } from '../../foundation/errors.js';
 
+/** The most characters of a line. */
 const LONGEST = 2 ** 20;
 
 export async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string> {

@@ -1,4 +1,4 @@
-/** Names by which only this machine reaches itself. @param host as in a URL: an address of IPv6 in brackets, without a port */
+/** Whether a host names this machine's loopback interface. @param host as in a URL without the port, an IPv6 address in brackets */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(host);
 }

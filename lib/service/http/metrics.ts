@@ -1,15 +1,15 @@
-/** Counts and times in the text format of Prometheus. */
+/** Metrics of the service in the text format of Prometheus. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Service } from '../service.js';
 
-/** Upper edges in seconds. */
+/** Upper bounds of the histogram's buckets, in seconds. */
 const EDGES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5] as const;
 
-/** Counters of what operations do, with their help. */
+/** Counters of the operations, with their help texts. */
 const COUNTERS = {
-  refused_total: 'Requests refused, since as many as may be were at work.',
-  lists_total: 'Lists by what made them.',
-  interactions_total: 'Interactions added, without those that were there already.',
+  refused_total: 'Requests refused because the limit of concurrent requests was reached.',
+  lists_total: 'Recommendation lists by source.',
+  interactions_total: 'Interactions added, without repeated ones.',
   interactions_answering_total: 'Interactions sent as answers to a recommendation.',
   imported_rows_total: 'Rows that imports loaded, by kind.',
 } as const;
@@ -18,7 +18,7 @@ type Counter = keyof typeof COUNTERS;
 export class Metrics {
   readonly #requests = new Map<string, number>();
   readonly #times = new Map<string, { buckets: number[]; sum: number; count: number }>();
-  /** Of each counter the values by its labels. */
+  /** The values of each counter by its labels. */
   readonly #counts = new Map<Counter, Map<string, number>>();
   readonly #delay = monitorEventLoopDelay({ resolution: 10 });
   inFlight = 0;
@@ -36,7 +36,7 @@ export class Metrics {
     time.count++;
   }
 
-  /** @param labels as Prometheus writes them */
+  /** Increases a counter. @param labels in the syntax of Prometheus, such as `source="history"` */
   count(name: Counter, labels = '', by = 1): void {
     let values = this.#counts.get(name);
     if (values === undefined) this.#counts.set(name, (values = new Map<string, number>()));
@@ -64,20 +64,20 @@ export class Metrics {
     }
     for (const [name, values] of this.#counts) metric(name, 'counter', COUNTERS[name], [...values]);
     const memory = process.memoryUsage();
-    metric('requests_in_flight', 'gauge', 'Requests that are not answered yet.', [['', this.inFlight]]);
+    metric('requests_in_flight', 'gauge', 'Requests that are being worked on.', [['', this.inFlight]]);
     metric('people_held', 'gauge', 'Personal models in memory.', [['', people]]);
-    metric('people_bytes', 'gauge', 'Bytes of them.', [['', bytes]]);
-    metric('people_evicted_total', 'counter', 'Personal models given up for others.', [['', evicted]]);
-    metric('model_info', 'gauge', 'The model that serves.', [[`model="${engine.name}"`, 1]]);
-    metric('resident_bytes', 'gauge', 'Memory of the process.', [['', memory.rss]]);
-    metric('external_bytes', 'gauge', 'Memory of it outside of the heap.', [['', memory.external]]);
-    metric('event_loop_delay_seconds', 'gauge', 'Lateness of turns of the event loop since the last look.', [
+    metric('people_bytes', 'gauge', 'Bytes of memory that personal models take.', [['', bytes]]);
+    metric('people_evicted_total', 'counter', 'Personal models evicted to make room for others.', [['', evicted]]);
+    metric('model_info', 'gauge', 'The model that the service uses.', [[`model="${engine.name}"`, 1]]);
+    metric('resident_bytes', 'gauge', 'Resident memory of the process.', [['', memory.rss]]);
+    metric('external_bytes', 'gauge', 'Memory of the process outside the JavaScript heap.', [['', memory.external]]);
+    metric('event_loop_delay_seconds', 'gauge', 'Delay of the event loop since the last scrape.', [
       ['quantile="0.5"', this.#delay.percentile(50) / 1e9],
       ['quantile="0.99"', this.#delay.percentile(99) / 1e9],
     ]);
     this.#delay.reset();
     if (state !== undefined)
-      metric('writes_waiting', 'gauge', 'Writes to the database that wait.', [['', state.writer.waiting]]);
+      metric('writes_waiting', 'gauge', 'Writes that wait for the database.', [['', state.writer.waiting]]);
     if (recorder !== undefined)
       metric('recommendations_dropped_total', 'counter', 'Recommendations that were not recorded.', [
         ['', recorder.dropped],

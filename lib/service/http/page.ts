@@ -1,4 +1,4 @@
-/** The page of the demo: one file, which asks nobody but this service. */
+/** The demo page: a single HTML file that sends requests to this service only. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -6,9 +6,11 @@ import { packageRoot } from '../../foundation/addon.js';
 import { valueOf } from '../../serving/item-terms.js';
 import type { Service } from '../service.js';
 
-/** Items with fewer training interactions are not offered: hardly anybody knows them. A small catalog offers all that it has. */
+/** Items with fewer training interactions are not offered for rating, because hardly anybody knows them. */
 const KNOWN = 20;
+/** If fewer items than this have enough training interactions, all items are offered. */
 const SMALL = 100;
+/** The item column that titles are taken from. */
 const TITLE = 'title';
 
 export async function addPage(fastify: FastifyInstance, service: Service): Promise<void> {
@@ -25,7 +27,7 @@ export async function addPage(fastify: FastifyInstance, service: Service): Promi
   fastify.get('/demo/items.json', () => itemsOf(service));
 }
 
-/** Titles of well-known items, from how many interactions on they are, and the lowest and highest rating. */
+/** Ids and titles of well-known items, the number of interactions that makes an item one, and the lowest and highest rating. */
 function itemsOf({ engine: { learner } }: Service): {
   items: [string, string][];
   minSupport: number;

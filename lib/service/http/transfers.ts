@@ -9,7 +9,7 @@ import { linesOf } from './lines.js';
 import type { Metrics } from './metrics.js';
 
 export function addTransfers(fastify: FastifyInstance, service: Service, state: State, metrics: Metrics): void {
-  // Of imports alone: elsewhere a stream is no body.
+  // The parser for streams is registered in a scope of its own, because only imports accept a stream as body.
   void fastify.register(async (own) => {
     own.removeAllContentTypeParsers();
     own.addContentTypeParser('application/x-ndjson', { bodyLimit: Number.MAX_SAFE_INTEGER }, (_, payload, done) =>
@@ -31,7 +31,7 @@ export function addTransfers(fastify: FastifyInstance, service: Service, state: 
       );
       if (report.loaded > 0) await service.refresh(kind);
       metrics.count('imported_rows_total', `kind="${kind}"`, report.loaded);
-      // Nothing was loaded: a client that looks at the status alone notices.
+      // If nothing was loaded, the status says so too, for clients that look at nothing else.
       return reply.code(errors === 'stop' && report.refused > 0 ? 422 : 200).send(report);
     });
   });

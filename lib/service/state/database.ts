@@ -1,22 +1,22 @@
-/** What the service asks of a database: statements in one transaction, and rows. */
+/** The interface of a database that the state is kept in. */
 
-/** Times are milliseconds since 1970 as integers; booleans are 0 and 1; objects are JSON texts. */
+/** A value of a column. Times are milliseconds since 1970 as integers, booleans 0 and 1, objects JSON texts. */
 export type Value = string | number | null;
 export type Row = Record<string, Value>;
 
 export interface Statement {
-  /** With `?` for each parameter, in order, and no other question mark. */
+  /** The SQL, with `?` for each parameter in order and no other question mark. */
   sql: string;
   params: readonly Value[];
 }
 
 export interface Database {
   readonly kind: 'sqlite' | 'postgres';
-  /** Rows of one query. */
+  /** Runs one query and returns its rows. */
   all(sql: string, params?: readonly Value[]): Promise<Row[]>;
   /**
-   * Runs statements, all or none of them. When the promise is fulfilled they are on the disk.
-   * @returns rows of each statement that has any
+   * Runs statements in one transaction. When the promise is fulfilled, the changes are on disk.
+   * @returns the rows of each statement, in order; an empty list for a statement without rows
    */
   transaction(statements: readonly Statement[]): Promise<Row[][]>;
   close(): Promise<void>;

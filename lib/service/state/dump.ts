@@ -1,6 +1,6 @@
 /**
- * A whole state as JSON Lines, for another database or another release: the format names its version, which is not that of the
- * tables, so that an upgrade never means importing again.
+ * Dumps and restores a whole state as JSON Lines, to move it to another database or release. The format has a version of its own,
+ * apart from that of the tables, so that later releases can still read it.
  */
 import { InnerloopError } from '../../foundation/errors.js';
 import type { Statement, Value } from './database.js';
@@ -10,7 +10,7 @@ import { rowsOf } from './transfer.js';
 const FORMAT = 'innerloop-state';
 const VERSION = 1;
 
-/** Columns of each table in a dump of version 1, which later releases go on reading. */
+/** The columns of each table in a dump of version 1, which later releases must still read. */
 const TABLES = {
   people: ['id', 'features', 'segment', 'hidden'],
   items: ['id', 'features', 'owner', 'hidden'],
@@ -22,7 +22,7 @@ type Table = keyof typeof TABLES;
 const NAMES = Object.keys(TABLES) as Table[];
 const CHUNK = 500;
 
-/** Lines without their ends; the last one counts the others, so that a dump that was cut off is not taken for a whole one. */
+/** The lines of a dump, without line ends. The last line has the number of rows, so that a truncated dump is recognised. */
 export async function* dumpLines(state: State): AsyncGenerator<string> {
   yield JSON.stringify({ format: FORMAT, version: VERSION });
   let rows = 0;
@@ -36,9 +36,9 @@ export async function* dumpLines(state: State): AsyncGenerator<string> {
 }
 
 /**
- * Fills an empty state. Whatever goes wrong, it is empty again afterwards; after a crash it says that it is incomplete.
- * @returns how many rows
- * @throws {InnerloopError} INVALID_DATA for lines that are no dump, or a part of one
+ * Restores a dump into an empty state. After an error the state is empty again; after a crash it is marked as incomplete.
+ * @returns how many rows were restored
+ * @throws {InnerloopError} INVALID_DATA if the lines are not a dump, or only a part of one
  */
 export async function restoreLines(state: State, lines: AsyncIterable<string>): Promise<number> {
   const { database } = state;
@@ -63,7 +63,7 @@ export async function restoreLines(state: State, lines: AsyncIterable<string>): 
   }
 }
 
-/** @throws {InnerloopError} INVALID_DATA where a restoration was cut off */
+/** Checks that no restoration of the state was interrupted. @throws {InnerloopError} INVALID_DATA */
 export async function checkComplete(state: State): Promise<void> {
   const rows = await state.database.all("SELECT value FROM meta WHERE name = 'restoring'");
   if (rows.length > 0)
@@ -91,7 +91,7 @@ async function fill(state: State, lines: AsyncIterable<string>): Promise<number>
     if (isWhole) throw wrong('a line after the last one');
     if (!Array.isArray(value)) {
       if ((value as { end?: unknown; rows?: unknown }).rows !== rows)
-        throw wrong(`counts other rows than the ${rows} there are`);
+        throw wrong(`the last line states another number of rows than the ${rows} before it`);
       isWhole = true;
       continue;
     }
@@ -119,7 +119,7 @@ function parse(text: string, wrong: (what: string) => InnerloopError): object {
     const value = JSON.parse(text) as unknown;
     if (typeof value === 'object' && value !== null) return value;
   } catch {
-    // Said below.
+    // The error for invalid JSON is thrown below.
   }
   throw wrong('not JSON');
 }

@@ -1,4 +1,4 @@
-/** PostgreSQL by a connection string, through the optional peer `pg`. */
+/** Opens a PostgreSQL database by its connection string, through the optional peer `pg`. */
 import { InnerloopError } from '../../foundation/errors.js';
 import { missingPeer } from '../peers.js';
 import type { Database, Row, Statement, Value } from './database.js';
@@ -21,19 +21,19 @@ interface Driver {
   };
 }
 
-/** Connections held at most; a service of one process needs few. */
+/** The most connections that are held; a service is one process and needs few. */
 const CONNECTIONS = 8;
 
 export async function openPostgres(url: string): Promise<Database> {
   const driver = await load();
   const { types } = driver;
-  // Counts and times are below 2^53: numbers, not the texts that pg makes of 64-bit integers.
+  // pg returns 64-bit integers as texts. Counts and times are below 2^53, so they are converted to numbers.
   const own = {
     getTypeParser: (oid: number, format?: string) =>
       oid === types.builtins.INT8 && format !== 'binary' ? Number : types.getTypeParser(oid, format),
   };
   const pool = new driver.Pool({ connectionString: url, max: CONNECTIONS, types: own, connectionTimeoutMillis: 5000 });
-  // An idle connection that the server ends is opened again when it is needed.
+  // If the server closes an idle connection, the pool opens a new one when it needs it, so the error is ignored.
   pool.on('error', () => undefined);
   const database: Database = {
     kind: 'postgres',
@@ -51,7 +51,7 @@ export async function openPostgres(url: string): Promise<Database> {
 }
 
 async function load(): Promise<Driver> {
-  // By a name that the compiler does not follow: its types are no dependency either.
+  // The name is a variable so that the compiler does not look for the package, whose types are not installed.
   const name: string = 'pg';
   try {
     const loaded = (await import(name)) as Driver & { default?: Driver };
@@ -78,7 +78,7 @@ async function transaction(pool: Pool, statements: readonly Statement[]): Promis
   }
 }
 
-/** Messages of the driver hold no connection string: a password gets into no log. */
+/** Passes on the driver's message only, which does not contain the connection string, so that no password is logged. */
 async function guarded<X>(action: () => Promise<X>): Promise<X> {
   try {
     return await action();
@@ -89,7 +89,7 @@ async function guarded<X>(action: () => Promise<X>): Promise<X> {
 
 const texts = new Map<string, string>();
 
-/** `?` as `$1`, `$2`, … */
+/** The statement with `$1`, `$2`, … in place of the parameters `?`. */
 function numbered(sql: string): string {
   let text = texts.get(sql);
   if (text === undefined) {

@@ -1,19 +1,19 @@
-/** Records as they come from outside, checked: bodies of requests and lines of imports alike. */
+/** Checks records from outside, in request bodies and in lines of imports. */
 import { checkBoolean, checkInteger, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
 import { LIMITS } from '../api/schemas.js';
 import type { Interaction, ItemRecord, PersonRecord } from './state.js';
 
-/** What a model has to say about a record; it throws for what it cannot take. */
+/** The checks of records that depend on the model; each throws for values that the model cannot use. */
 export interface RecordRules {
-  /** The value where none is given; undefined: one has to be given. */
+  /** The value of an interaction without one; undefined if a value must be given. */
   defaultValue: number | undefined;
   checkValue(value: number, field: string): void;
   checkContext(context: FeatureValues, field: string): void;
-  /** The column of `segmentBy` may be one that the model does not have. */
+  /** The feature `segmentBy` need not be a column that the model has. */
   checkPerson(features: FeatureValues, field: string): void;
   checkItem(features: FeatureValues, field: string): void;
-  /** The column of people whose values are groups for popularity. */
+  /** The feature of people whose value is the group in which popularity is counted. */
   segmentBy: string | undefined;
 }
 
@@ -27,7 +27,7 @@ export function idOf(value: unknown, field: string): string {
 
 const INTERACTION = ['user', 'item', 'value', 'weight', 'time', 'event', 'context', 'recommendationId'];
 
-/** @param now the time of an interaction that has none */
+/** Checks an interaction and fills in its defaults. @param now the time of an interaction without one */
 export function readInteraction(given: unknown, field: string, rules: RecordRules, now: number): Interaction {
   checkObject(given, field, INTERACTION);
   const { value = rules.defaultValue, weight = 1, time = now, event = null, context = null } = given;
@@ -49,7 +49,7 @@ export function readInteraction(given: unknown, field: string, rules: RecordRule
   };
 }
 
-/** Milliseconds since 1970, or a date as ISO 8601 writes it. */
+/** Reads milliseconds since 1970 or a date in ISO 8601 as milliseconds. */
 function timeOf(value: unknown, field: string): number {
   const time = typeof value === 'string' ? Date.parse(value) : value;
   if (typeof value === 'string' && Number.isNaN(time))
@@ -61,14 +61,14 @@ function timeOf(value: unknown, field: string): number {
 export function readPerson(given: unknown, field: string, rules: RecordRules): PersonRecord {
   checkObject(given, field, ['id', 'features', 'hidden']);
   const { features = {}, hidden = false } = given;
-  const told = featuresOf(features, `${field}.features`);
+  const values = featuresOf(features, `${field}.features`);
   checkBoolean(hidden, `${field}.hidden`);
   const { segmentBy } = rules;
-  rules.checkPerson(told, `${field}.features`);
-  const segment = segmentBy === undefined ? undefined : told[segmentBy];
+  rules.checkPerson(values, `${field}.features`);
+  const segment = segmentBy === undefined ? undefined : values[segmentBy];
   return {
     id: idOf(given['id'], `${field}.id`),
-    features: told,
+    features: values,
     segment: segment === undefined || segment === null || typeof segment === 'object' ? null : String(segment),
     hidden,
   };

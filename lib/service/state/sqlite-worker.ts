@@ -1,14 +1,14 @@
-/** The thread of SQLite: takes statements, answers rows. */
+/** The thread that runs SQLite: it receives statements and answers with rows. */
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Row, Statement, Value } from './database.js';
 import type { SqliteReply, SqliteRequest } from './sqlite.js';
 
-/** What `node:sqlite` and better-sqlite3 have in common. */
+/** The part of a prepared statement that `node:sqlite` and better-sqlite3 have in common. */
 interface Prepared {
   all(...params: Value[]): Row[];
   run(...params: Value[]): unknown;
-  /** better-sqlite3 alone: whether the statement gives rows; `all` of one that gives none is refused there. */
+  /** Only in better-sqlite3: whether the statement returns rows. Its `all` throws for a statement that returns none. */
   reader?: boolean;
 }
 interface Connection {
@@ -17,7 +17,7 @@ interface Connection {
   close(): void;
 }
 
-/** Statements of the service are few; those of an import differ by their number of rows. */
+/** The most prepared statements that are kept. The service has few; those of imports differ by their number of rows. */
 const MOST_PREPARED = 200;
 
 const port = parentPort!;
@@ -37,7 +37,7 @@ function connect(): Connection {
     return new Sqlite(path);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
-    // Its native part is loaded with the first database, so that a part that was not built shows here as well.
+    // better-sqlite3 loads its native part with the first database, so a missing native part fails here too.
     const isMissing = code === 'MODULE_NOT_FOUND' || code === 'ERR_DLOPEN_FAILED' || message.includes('bindings file');
     throw isMissing ? new MissingPeer(message) : error;
   }
@@ -45,11 +45,11 @@ function connect(): Connection {
 
 function open(): Connection {
   const connection = connect();
-  // With a write-ahead log readers do not wait for writers; FULL: a commit is on the disk before it is acknowledged.
+  // With a write-ahead log, readers do not wait for writers. FULL flushes a commit to disk before it is acknowledged.
   connection.exec('PRAGMA journal_mode = WAL');
   connection.exec('PRAGMA synchronous = FULL');
   connection.exec('PRAGMA busy_timeout = 5000');
-  // What is deleted is overwritten: a person who asks to be forgotten is not left in free pages.
+  // Deleted content is overwritten, so that the data of a person who was deleted do not remain in free pages.
   connection.exec('PRAGMA secure_delete = ON');
   return connection;
 }

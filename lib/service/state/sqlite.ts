@@ -1,27 +1,27 @@
 /**
- * SQLite in a thread of its own: a commit waits for the disk, and the event loop does not wait with it. Node.js from 22.13 has SQLite
- * itself (`node:sqlite`); before that the optional peer better-sqlite3 is used, which has the same functions. Neither is a server to
- * look after, and both write the same file.
+ * Runs SQLite in a thread of its own, because a commit waits for the disk and must not block the event loop. Node.js from 22.13 on
+ * has SQLite built in (`node:sqlite`); before, the optional peer better-sqlite3 is used, which has the same functions. Both write
+ * the same file format.
  */
 import { Worker } from 'node:worker_threads';
 import { InnerloopError } from '../../foundation/errors.js';
 import { missingPeer } from '../peers.js';
 import type { Database, Row, Statement } from './database.js';
 
-/** What the thread is sent. @internal */
+/** A message to the thread. @internal */
 export interface SqliteRequest {
   id: number;
   kind: 'all' | 'transaction' | 'close';
   statements: readonly Statement[];
 }
-/** What it answers; `id` 0: that it is open, or why not. @internal */
+/** An answer of the thread; the one with `id` 0 says that the database is open, or why not. @internal */
 export interface SqliteReply {
   id: number;
   rows?: Row[][];
   error?: { message: string; isMissingPeer?: boolean };
 }
 
-/** @param path of the file; it is made where there is none */
+/** Opens the database in a file, which is created if it does not exist. */
 export async function openSqlite(path: string): Promise<Database> {
   const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: { path } });
   const waiting = new Map<number, { resolve: (rows: Row[][]) => void; reject: (error: Error) => void }>();
@@ -52,7 +52,7 @@ export async function openSqlite(path: string): Promise<Database> {
     await worker.terminate();
     throw error;
   }
-  // A process that forgets to close the state ends all the same.
+  // The idle thread must not keep the process alive if the state is not closed.
   worker.unref();
   const send = (kind: SqliteRequest['kind'], statements: readonly Statement[]) =>
     new Promise<Row[][]>((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What the service keeps: interactions, people, items, what was recommended to whom. All of it in one database, nothing else. */
+/** The state of the service: interactions, people, items, and recommendations that were given, all in one database. */
 import { invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
 import type { Database, Row, Statement, Value } from './database.js';
@@ -7,45 +7,53 @@ import { openSqlite } from './sqlite.js';
 import { prepareTables } from './tables.js';
 import { Writer } from './writer.js';
 
+/** An interaction as it is stored. */
 export interface Interaction {
   user: string;
   item: string;
-  /** The label: a rating, or 1 and 0 for a click, a purchase, a dislike. */
+  /** The label: a rating, or 1 for a click or purchase and 0 for a dislike. */
   value: number;
+  /** Weight ≥ 0 in the adaptation. */
   weight: number;
   /** Milliseconds since 1970. */
   time: number;
-  /** The sender's name of it: the same one counts once. */
+  /** The sender's id of the interaction; interactions with the same id are stored once. */
   event: string | null;
+  /** Features of the interaction. */
   context: FeatureValues | null;
-  /** The recommendation that it answers. */
+  /** Id of the recommendation that it answers. */
   recommendation: string | null;
 }
 export interface PersonRecord {
   id: string;
   features: FeatureValues;
-  /** Group for popularity. */
+  /** The group in which popularity is counted. */
   segment: string | null;
+  /** Whether the person is served as an unknown one. */
   hidden: boolean;
 }
 export interface ItemRecord {
   id: string;
   features: FeatureValues;
-  /** Who offers it, and is not recommended it. */
+  /** Id of the person who offers the item, to whom it is not recommended. */
   owner: string | null;
+  /** Whether no list contains the item. */
   hidden: boolean;
 }
 export interface RecommendationRecord {
   id: string;
   user: string | null;
+  /** Milliseconds since 1970. */
   time: number;
+  /** The recommended items, the best first. */
   items: readonly string[];
+  /** The source that made the list, such as `history` or `popular`. */
   source: string;
-  /** Of each experiment, the variant. */
+  /** The person's variant in each experiment, by experiment. */
   variants: Readonly<Record<string, string>>;
 }
 
-/** Opens `sqlite:PATH`, a path, or `postgres://…`; tables are made where there are none. */
+/** Opens the state at `sqlite:PATH`, a path, or `postgres://…`, and creates its tables if there are none. */
 export async function openState(location: string): Promise<State> {
   if (location === '') throw invalid('state', 'missing', location, 'a file, or postgres://user@host/database');
   const isPostgres = /^postgres(ql)?:\/\//.test(location);
@@ -68,13 +76,13 @@ export class State {
     this.writer = new Writer(database);
   }
 
-  /** On the disk when fulfilled. @returns how many were new */
+  /** Adds interactions; when the promise is fulfilled, they are on disk. @returns how many were new */
   async add(interactions: readonly Interaction[]): Promise<number> {
     const rows = await this.writer.write(interactions.map(insertInteraction));
     return rows.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** The latest interactions of a person, the oldest of them first. */
+  /** The latest `most` interactions of a person, in the order in which they were added. */
   async history(person: string, most: number): Promise<Interaction[]> {
     const rows = await this.database.all(
       'SELECT event, person, item, value, weight, time, context, recommendation FROM interactions WHERE person = ? ORDER BY seq DESC LIMIT ?',
@@ -91,7 +99,7 @@ export class State {
     await this.writer.write([putPerson(person)]);
   }
 
-  /** Everything about a person is deleted, by one transaction. @returns how many interactions there were */
+  /** Deletes everything about a person in one transaction. @returns how many interactions were deleted */
   async forget(person: string): Promise<number> {
     const from = ['interactions', 'people', 'recommendations', 'outcomes'];
     const rows = await this.writer.write([
@@ -104,7 +112,11 @@ export class State {
     return Number(rows[0][0]['n']);
   }
 
-  /** Deletes what is older. @param before milliseconds since 1970 @returns how many interactions */
+  /**
+   * Deletes interactions and recommendations of earlier times.
+   * @param before milliseconds since 1970
+   * @returns how many interactions were deleted
+   */
   async forgetBefore(before: number): Promise<number> {
     const rows = await this.writer.write([
       { sql: 'SELECT COUNT(*) AS n FROM interactions WHERE time < ?', params: [before] },
@@ -114,7 +126,7 @@ export class State {
     return Number(rows[0][0]['n']);
   }
 
-  /** Items that were added, changed or hidden. @param ids of them; default: all */
+  /** The records of items that were added, changed or hidden. @param ids the items to look for; default: all */
   async items(ids?: readonly string[]): Promise<ItemRecord[]> {
     const where = ids === undefined ? '' : `WHERE id IN (${ids.map(() => '?').join(', ')})`;
     const rows = await this.database.all(`SELECT id, features, owner, hidden FROM items ${where} ORDER BY id`, ids);
@@ -124,7 +136,10 @@ export class State {
     await this.writer.write(items.map(putItem));
   }
 
-  /** How often each item was interacted with, the most frequent first. @param segment only by people of this group */
+  /**
+   * The `most` items with most interactions and their counts, the most frequent first. People who are hidden do not count.
+   * @param segment counts only the interactions of people in this group
+   */
   async popular(segment: string | undefined, most: number): Promise<{ item: string; count: number }[]> {
     const [from, params]: [string, Value[]] =
       segment === undefined
@@ -151,12 +166,12 @@ export class State {
   }
 }
 
-// ------------------------------------------------------------------------------------------ rows and back
+// ------------------------------------------------------------------------------------------ records and rows
 
 const json = (value: object | null): string | null => (value === null ? null : JSON.stringify(value));
 const parsed = <T>(value: Value): T => JSON.parse(String(value)) as T;
 
-/** What an insertion does about a row that is there already. @internal */
+/** The clause that says what an insertion does if the row exists already. @internal */
 export const ON_CONFLICT = {
   interactions: 'ON CONFLICT (event) DO NOTHING',
   people:

@@ -1,22 +1,22 @@
-/** The tables of the state, and how those of an earlier version become those of this one. */
+/** Creates the tables of the state and migrates those of earlier versions. */
 import { InnerloopError } from '../../foundation/errors.js';
 import type { Database } from './database.js';
 
 /**
- * Each entry brings the tables from the version of its place to the next; a new state goes through all of them. An entry that was
- * released is never changed.
+ * Entry k migrates the tables from version k to version k + 1; a new state runs all entries. An entry that was released is never
+ * changed.
  */
 const MIGRATIONS: readonly ((kind: Database['kind']) => readonly string[])[] = [
   (kind) => {
     const serial = kind === 'sqlite' ? 'INTEGER PRIMARY KEY AUTOINCREMENT' : 'BIGSERIAL PRIMARY KEY';
     const real = kind === 'sqlite' ? 'REAL' : 'DOUBLE PRECISION';
     return [
-      // `event`: the sender's own name of the interaction, by which one that is sent twice counts once.
+      // `event` is the sender's id of the interaction; an interaction that is sent twice is stored once.
       `CREATE TABLE interactions (seq ${serial}, event TEXT UNIQUE, person TEXT NOT NULL, item TEXT NOT NULL, value ${real} NOT NULL,
         weight ${real} NOT NULL, time BIGINT NOT NULL, context TEXT, recommendation TEXT)`,
       'CREATE INDEX interactions_person ON interactions (person, seq)',
       'CREATE INDEX interactions_time ON interactions (time)',
-      // `segment`: the value of the column by which popularity is counted in groups.
+      // `segment` is the group in which popularity is counted.
       'CREATE TABLE people (id TEXT PRIMARY KEY, features TEXT NOT NULL, segment TEXT, hidden INTEGER NOT NULL)',
       'CREATE TABLE items (id TEXT PRIMARY KEY, features TEXT NOT NULL, owner TEXT, hidden INTEGER NOT NULL)',
       `CREATE TABLE recommendations (id TEXT PRIMARY KEY, person TEXT, time BIGINT NOT NULL, items TEXT NOT NULL, source TEXT NOT NULL,
@@ -25,7 +25,7 @@ const MIGRATIONS: readonly ((kind: Database['kind']) => readonly string[])[] = [
       'CREATE INDEX recommendations_time ON recommendations (time)',
       `CREATE TABLE outcomes (experiment TEXT NOT NULL, person TEXT NOT NULL, variant TEXT NOT NULL, exposed BIGINT NOT NULL,
         converted BIGINT, PRIMARY KEY (experiment, person))`,
-      // Where an import waits until all of its rows were read: `batch` names the import, `line` the place in its file.
+      // The staged tables hold the rows of an import until all were read: `batch` names the import, `line` is the line of its file.
       `CREATE TABLE staged_interactions (batch TEXT NOT NULL, line BIGINT NOT NULL, event TEXT, person TEXT NOT NULL, item TEXT NOT NULL,
         value ${real} NOT NULL, weight ${real} NOT NULL, time BIGINT NOT NULL, context TEXT, recommendation TEXT)`,
       `CREATE TABLE staged_people (batch TEXT NOT NULL, line BIGINT NOT NULL, id TEXT NOT NULL, features TEXT NOT NULL, segment TEXT,
@@ -43,7 +43,7 @@ const MIGRATIONS: readonly ((kind: Database['kind']) => readonly string[])[] = [
 /** The version that this release writes. */
 const SCHEMA = MIGRATIONS.length;
 
-/** Makes or updates the tables. @throws {InnerloopError} UNSUPPORTED for a state that a later release has written */
+/** Creates or migrates the tables. @throws {InnerloopError} UNSUPPORTED for a state that a later release has written */
 export async function prepareTables(database: Database): Promise<void> {
   await database.transaction([
     { sql: 'CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)', params: [] },

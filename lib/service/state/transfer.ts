@@ -1,6 +1,6 @@
 /**
- * State as JSON Lines, in and out. An import is read to its end before anything of it counts: its rows wait in tables of their own,
- * and one transaction takes all of them, or none. What is wrong is reported row by row.
+ * Imports and exports the state as JSON Lines. An import is read to its end before it takes effect: its rows wait in staging
+ * tables, and one transaction takes over all of them or none. Errors are reported row by row.
  */
 import { randomUUID } from 'node:crypto';
 import { InnerloopError } from '../../foundation/errors.js';
@@ -13,11 +13,11 @@ import type { State } from './state.js';
 export const KINDS = ['interactions', 'users', 'items'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Rows that are written to the database at a time. */
+/** Rows that are written to the staging table at a time. */
 const CHUNK = 200;
-/** Errors that a report lists; it counts all of them. */
+/** The most errors that a report lists; it counts all of them. */
 const LISTED = 100;
-/** An import that a crash left behind is swept after this. */
+/** Milliseconds after which the staged rows of an import that a crash left behind are deleted. */
 const STALE = 24 * 3600 * 1000;
 
 interface Table {
@@ -39,22 +39,19 @@ const TABLES: Record<Kind, Table> = {
   },
 };
 
+/** The result of an import. */
 export interface ImportReport {
-  /** Lines that held something. */
+  /** Lines that were not blank. */
   rows: number;
-  /** Rows that count from now on; those that were there already, by their `event`, are not among them. */
+  /** Rows that were loaded; interactions that the state already had, by their `event`, are not counted. */
   loaded: number;
-  /** Rows that were refused. */
+  /** Rows that were refused because they are wrong. */
   refused: number;
-  /** The first of them. */
+  /** The first 100 refused rows, each with its line, counted from 1, and the reason. */
   errors: { line: number; message: string }[];
 }
 
-/**
- * Reads JSON Lines.
- *
- * @param errors `stop`: one wrong row, and nothing is loaded; `skip`: the others are
- */
+/** Imports JSON Lines. If a row is wrong, nothing is loaded with `errors: 'stop'`, and all other rows are with `skip`. */
 export async function importLines(
   state: State,
   kind: Kind,
@@ -92,7 +89,7 @@ export async function importLines(
         report.refused++;
         if (report.errors.length < LISTED) report.errors.push({ line, message: error.message });
       }
-      // Once a row is wrong the rest is read for its errors alone.
+      // After the first wrong row, the rest is read only to report its errors.
       if (onError === 'stop' && report.refused > 0) waiting = [];
       if (waiting.length >= CHUNK) await stage();
     }
@@ -105,7 +102,7 @@ export async function importLines(
   }
 
   async function take(): Promise<number> {
-    // Of an id that comes twice the last line counts: a statement may not touch a row twice.
+    // If an id occurs twice, only its last line is taken: one statement must not update a row twice.
     const last =
       kind === 'interactions'
         ? ''
@@ -122,6 +119,7 @@ export async function importLines(
   }
 }
 
+/** Deletes staged rows that a crash left behind. */
 async function sweep(state: State, staged: string, now: number): Promise<void> {
   const rows = await state.database.all(`SELECT DISTINCT batch FROM ${staged}`);
   for (const { batch } of rows)
@@ -138,7 +136,7 @@ function rowOf(kind: Kind, text: string, rules: RecordRules, now: number): reado
     : putItem(readItem(given, 'row', rules)).params;
 }
 
-/** All rows as lines that {@link importLines} reads, without their ends. */
+/** All rows as lines that {@link importLines} reads, without line ends. */
 export async function* exportLines(state: State, kind: Kind): AsyncGenerator<string> {
   for await (const row of rowsOf(state, TABLES[kind].name)) yield JSON.stringify(recordOf(kind, row));
 }
@@ -153,7 +151,7 @@ function recordOf(kind: Kind, row: Row): object {
   return { ...interaction, recommendationId: recommendation };
 }
 
-/** Rows of a table by its key, some at a time: what is added meanwhile may be among them. @internal */
+/** The rows of a table in the order of its key, read in pages; rows that are added meanwhile may be among them. @internal */
 export async function* rowsOf(state: State, table: string): AsyncGenerator<Row> {
   const keys = table === 'interactions' ? ['seq'] : table === 'outcomes' ? ['experiment', 'person'] : ['id'];
   let after: Value[] | undefined;

@@ -1,6 +1,6 @@
 /**
- * Writes that come at the same time share a transaction: the disk is waited for once. Whoever writes is answered when that
- * transaction is on the disk, and fails alone when a statement of its own is what fails.
+ * Groups writes that arrive at the same time into one transaction, so that they wait for the disk only once. A write is answered
+ * when the transaction is on disk. If a statement fails, only the write that it belongs to fails.
  */
 import { InnerloopError } from '../../foundation/errors.js';
 import type { Database, Row, Statement } from './database.js';
@@ -11,9 +11,9 @@ interface Write {
   reject: (error: unknown) => void;
 }
 
-/** Statements of one transaction, about. */
+/** A transaction takes no further write once it has this many statements. */
 const AT_ONCE = 1000;
-/** Writes that may wait; more are refused, since a database that is behind falls further behind. */
+/** The most writes that may wait; more are refused, because a database that is too slow would only fall further behind. */
 const MOST_WAITING = 10_000;
 
 export class Writer {
@@ -25,17 +25,18 @@ export class Writer {
     this.#database = database;
   }
 
+  /** The number of writes that wait. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** @returns rows of each statement, once they are on the disk */
+  /** Writes statements. @returns the rows of each statement, once the changes are on disk */
   write(statements: readonly Statement[]): Promise<Row[][]> {
     if (this.#waiting.length >= MOST_WAITING)
       return Promise.reject(
         new InnerloopError('IO', 'the database does not keep up with the writes', {
           field: 'state',
-          value: `${MOST_WAITING} of them wait`,
+          value: `${MOST_WAITING} writes wait`,
         }),
       );
     return new Promise((resolve, reject) => {
@@ -44,13 +45,13 @@ export class Writer {
     });
   }
 
-  /** When all that was written so far has been answered. */
+  /** Waits until all writes so far have been answered. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
 
   async #run(): Promise<void> {
-    // What is written in this turn of the event loop comes along.
+    // Writes that are made in the same turn of the event loop join the first transaction.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group: Write[] = [];
@@ -72,7 +73,7 @@ export class Writer {
       let next = 0;
       for (const { statements, resolve } of group) resolve(rows.slice(next, (next += statements.length)));
     } catch (error) {
-      // Nothing of it was written. Whose fault it was shows when each goes alone.
+      // The transaction was rolled back. Committing each write alone shows which of them fails.
       if (group.length === 1) return group[0].reject(error);
       for (const write of group) await this.#commit([write]);
     }
