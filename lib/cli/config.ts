@@ -56,6 +56,12 @@ const evaluation = z.strictObject({
     .describe(
       'Methods to stand beside: those that suit the labels, none, or these. Of ratings all but itemKnn and ease; where every label is the same, popularity, itemKnn and ease.',
     ),
+  baselineRows: z
+    .enum(['all', 'tasks'])
+    .optional()
+    .describe(
+      'What baselines are fitted on: all rows that may be trained on, or those of the training tasks alone, which is what learners see where trainTasks leaves users out. Default all.',
+    ),
   baselineOptions: z.strictObject(zodShape(FIT_OF)).optional().describe('How baselines are fitted, by their names.'),
   groups: evaluateShape.groups,
   features: evaluateShape.features,

@@ -253,15 +253,18 @@ function namesOfSets(
   return [...named];
 }
 
-export async function baselinesOf(
-  { config, dataset }: Prepared,
-  rows: Int32Array,
-  signal: AbortSignal,
-): Promise<Baseline[]> {
-  const { baselines, baselineOptions } = config.evaluation;
+/** @param rows that may be trained on */
+export async function baselinesOf(prepared: Prepared, rows: Int32Array, signal: AbortSignal): Promise<Baseline[]> {
+  const { baselines, baselineOptions, baselineRows } = prepared.config.evaluation;
   if (baselines === false) return [];
-  return fitBaselines(dataset, rows, { ...baselineOptions, ...(baselines !== true && { include: baselines }), signal });
+  const fitted = baselineRows === 'tasks' ? rowsOf(trainingTasks(prepared, rows)) : rows;
+  const options = { ...baselineOptions, ...(baselines !== true && { include: baselines }), signal };
+  return fitBaselines(prepared.dataset, fitted, options);
 }
+
+/** The rows of tasks, ascending, each once. */
+const rowsOf = ({ supportRows, queryRows }: TaskSet): Int32Array =>
+  Int32Array.from(new Set([...supportRows, ...queryRows])).sort();
 
 interface Measures {
   metrics: string[];

@@ -42,7 +42,7 @@ function ofUsers(
     split: { protocol: 'users', validation, test, tasks, ...(seed !== undefined && { seed }) },
     trainTasks: tasks,
     training,
-    evaluation: { ...measured, ...evaluation },
+    evaluation: { ...measured, ...evaluation, baselineRows: 'tasks' },
   };
 }
 
@@ -76,7 +76,12 @@ export const PROTOCOLS = {
           ...(split['validation'] !== undefined && { validation: 'validationUserCold' }),
           ...part(config, 'training'),
         },
-        evaluation: { ...measured, sets: ['userCold', 'itemCold', 'bothCold'], metrics: ['mae', 'ndcg@1', 'ndcg@3'] },
+        evaluation: {
+          ...measured,
+          sets: ['userCold', 'itemCold', 'bothCold'],
+          metrics: ['mae', 'ndcg@1', 'ndcg@3'],
+          baselineRows: 'tasks',
+        },
       };
     },
     published: [

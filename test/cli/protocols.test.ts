@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'tap';
 import { readComparison } from '../../lib/cli/learners.js';
-import { divide, openData, reportedSets } from '../../lib/cli/pipeline.js';
+import { baselinesOf, divide, openData, reportedSets } from '../../lib/cli/pipeline.js';
 import { PROTOCOLS, publishedOf } from '../../lib/cli/protocols.js';
 import type { ProtocolName } from '../../lib/cli/protocols.js';
 import type { RunTable } from '../../lib/compare/runs.js';
@@ -104,6 +104,26 @@ for (const [name, shares, [min, max], divide_] of [
     if (name === 'tanp') assert.ok(dataset.label.every((label) => label === 1));
   });
 }
+
+test('baselines of a protocol are fitted on the rows of its training tasks, as learners are', async () => {
+  const prepared = await divided('coldnas', config({ evaluation: { baselines: ['globalMean'] } }));
+  const { dataset, split } = prepared;
+  const rows = [...split.sets['train'].supportRows, ...split.sets['train'].queryRows];
+  assert.ok(rows.length < split.trainRows.length, 'users with fewer or more rows are no tasks');
+  const mean = (of: Iterable<number>) => {
+    const labels = Array.from(of, (row) => dataset.label[row]);
+    return labels.reduce((sum, label) => sum + label, 0) / labels.length;
+  };
+  const [baseline] = await baselinesOf(prepared, split.trainRows, signal);
+  assert.ok(Math.abs(baseline.predict(split.sets['test'])[0] - mean(rows)) < 1e-12);
+  const { evaluation } = prepared.config;
+  const all = {
+    ...prepared,
+    config: { ...prepared.config, evaluation: { ...evaluation, baselineRows: 'all' as const } },
+  };
+  const [whole] = await baselinesOf(all, split.trainRows, signal);
+  assert.ok(Math.abs(whole.predict(split.sets['test'])[0] - mean(split.trainRows)) < 1e-12);
+});
 
 test('melu: tasks of 13 to 100 rows in each partition, ten of which are asked; training tasks alike', async () => {
   const { split, dataset, config: own } = await divided('melu');
