@@ -4,8 +4,7 @@
  *
  *     node dist/bench/ingest.js [--rows 20e6] [--old ../before] [--rounds 1] [--formats csv,parquet]
  *
- * Users and items are skewed: user ⌊U u³⌋ and item ⌊I v³⌋ of uniform u and v. The last lines are the ratios of processor seconds,
- * new to old; any above 1.2 is exit code 1.
+ * The last lines are the ratios of processor seconds, new to old; any above 1.2 is exit code 1.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -15,10 +14,9 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { packageRoot } from '../lib/foundation/addon.js';
 import { InnerloopError } from '../lib/foundation/errors.js';
+import { FORMATS, generateInteractions } from './generate-interactions.js';
 
 const LIMIT = 1.2;
-const FORMATS = ['csv', 'parquet'] as const;
-type Format = (typeof FORMATS)[number];
 
 interface Cost {
   size: number;
@@ -67,7 +65,7 @@ async function compare(): Promise<void> {
   try {
     for (const format of formats) {
       const path = join(folder, `rows.${format}`);
-      await generate(rows, path, format);
+      await generateInteractions(rows, path, format);
       console.log(`${format}: ${rows} rows, ${(statSync(path).size / 2 ** 20).toFixed(0)} MiB`);
       for (let round = 0; round < rounds; round++)
         // The order turns, so that what the machine does meanwhile falls on both.
@@ -99,20 +97,4 @@ async function compare(): Promise<void> {
     );
     if (ratio > LIMIT) process.exitCode = 1;
   }
-}
-
-async function generate(rows: number, path: string, format: Format): Promise<void> {
-  const { DuckDBInstance } = await import('@duckdb/node-api');
-  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-  const connection = await instance.connect();
-  const [users, items] = [Math.ceil(rows / 100), Math.ceil(rows / 1000)];
-  // hash() rather than random(): the same file in every run.
-  const uniform = (salt: number): string => `(hash(i * 4 + ${salt}) / 18446744073709551616.0)`;
-  await connection.run(
-    `COPY (SELECT floor(${users} * pow(${uniform(0)}, 3))::INTEGER + 1 AS "user", floor(${items} * pow(${uniform(1)}, 3))::INTEGER + 1 AS item,
-       (hash(i * 4 + 2) % 10 + 1)::INTEGER / 2 AS rating, 1100000000 + (hash(i * 4 + 3) % 400000000)::BIGINT AS time
-       FROM range(${rows}) t(i)) TO '${path.replaceAll("'", "''")}' (FORMAT ${format}${format === 'csv' ? ', HEADER' : ''})`,
-  );
-  connection.closeSync();
-  instance.closeSync();
 }

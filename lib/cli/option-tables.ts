@@ -24,8 +24,10 @@ import {
 } from '../scenarios/options.js';
 import {
   NESTED_OPTIONS,
+  OPEN_SHARDS_OPTIONS,
   QUERY_SIZE,
   SELECTOR,
+  SHARD_OPTIONS,
   SPLIT_OPTIONS,
   SPLIT_PROTOCOLS,
   SUPPORT_SIZE,
@@ -133,6 +135,8 @@ export const OPTION_FILES: readonly OptionFile[] = [
         doc: 'How the data becomes training, validation and test tasks.',
       },
       { name: 'NestedOptions', table: NESTED_OPTIONS, doc: 'Options of `nestedSupport`.' },
+      { name: 'ShardOptions', table: SHARD_OPTIONS, doc: 'Options of `writeShards`.' },
+      { name: 'OpenShardsOptions', table: OPEN_SHARDS_OPTIONS, doc: 'Options of `openShards`.' },
     ],
   },
   {

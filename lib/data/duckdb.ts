@@ -22,7 +22,12 @@ export interface SessionOptions {
   baseDirectory: string;
   threads: number | undefined;
   signal: AbortSignal | undefined;
+  /** Bytes that DuckDB may hold before it writes to `temporary`, a folder. Default: most of the machine's memory. */
+  memory?: { bytes: number; temporary: string };
 }
+
+/** Numbers of a column of a result. */
+type NumberType = typeof Int32Array | typeof Float32Array | typeof Float64Array;
 
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -67,7 +72,11 @@ export class DuckSession {
   static async open(options: SessionOptions): Promise<DuckSession> {
     const { api, bindings } = await loadDuckDB();
     try {
-      const config: Record<string, string> = options.threads === undefined ? {} : { threads: String(options.threads) };
+      const { threads, memory } = options;
+      const config: Record<string, string> = {
+        ...(threads !== undefined && { threads: String(threads) }),
+        ...(memory !== undefined && { memory_limit: `${memory.bytes}B`, temp_directory: memory.temporary }),
+      };
       const instance = await api.DuckDBInstance.create(':memory:', config);
       const session = new DuckSession(options, instance, await instance.connect(), bindings);
       // Row numbers follow the order of insertion, so that order must be the file's.
@@ -145,6 +154,30 @@ export class DuckSession {
         }
       }
     });
+  }
+
+  /**
+   * A result in its order, 2,048 rows at a time: the numbers of each column, which hold until the next ones are asked for. No
+   * column may be null.
+   */
+  async *chunks(
+    sql: string,
+    types: readonly NumberType[],
+    field: string,
+  ): AsyncGenerator<(Int32Array | Float32Array | Float64Array)[], void, undefined> {
+    const bindings = this.#bindings;
+    const result = await this.#guard(field, () => this.#connection.stream(sql));
+    for (;;) {
+      const chunk = await this.#guard(field, () => result.fetchChunk());
+      const rows = chunk?.rowCount ?? 0;
+      if (chunk === null || rows === 0) return;
+      yield types.map((type, k) => {
+        const width = type.BYTES_PER_ELEMENT;
+        const vector = bindings.data_chunk_get_vector(chunk.chunk, k);
+        const { buffer, byteOffset } = aligned(bindings.vector_get_data(vector, rows * width), width);
+        return new type(buffer as ArrayBuffer, byteOffset, rows);
+      });
+    }
   }
 
   async #guard<T>(field: string, action: () => Promise<T>): Promise<T> {

@@ -54,7 +54,8 @@ export interface OpenOptions {
  */
 export async function openDataset(source: DataSource, options: OpenOptions = {}): Promise<Dataset> {
   checkSource(source);
-  checkOptions(options);
+  checkObject(options, 'options', ['baseDirectory', 'threads', 'signal']);
+  checkOpenOptions(options);
   const session = await DuckSession.open({
     baseDirectory: resolve(options.baseDirectory ?? '.'),
     threads: options.threads,
@@ -181,7 +182,7 @@ async function orderTimes(
 }
 
 /** Throws for the first interaction without an id. */
-async function checkIds(
+export async function checkIds(
   session: DuckSession,
   name: 'user' | 'item',
   { relation }: CopiedInteractions,
@@ -220,7 +221,7 @@ function ordered(features: readonly ResolvedFeature[], columns: ReadonlyMap<stri
 }
 
 /** Creates `<name>_ids` (key of the interactions, row), and the feature table in the vocabulary's order. */
-async function readEntities(
+export async function readEntities(
   session: DuckSession,
   name: 'user' | 'item',
   source: EntitySource | undefined,
@@ -315,11 +316,10 @@ async function readFile(
   return placeMatrix(feature.name, matrix, await positions(), rows, feature, feature.field, reserved, notes);
 }
 
-function checkOptions(options: unknown): void {
-  checkObject(options, 'options', ['baseDirectory', 'threads', 'signal']);
-  if (options['baseDirectory'] !== undefined) checkString(options['baseDirectory'], 'options.baseDirectory');
-  if (options['threads'] !== undefined) checkInteger(options['threads'], 'options.threads', 1, 1024);
-  const { signal } = options;
+export function checkOpenOptions(options: object): void {
+  const { baseDirectory, threads, signal } = options as Record<keyof OpenOptions, unknown>;
+  if (baseDirectory !== undefined) checkString(baseDirectory, 'options.baseDirectory');
+  if (threads !== undefined) checkInteger(threads, 'options.threads', 1, 1024);
   checkSignal(signal, 'options.signal');
   if (signal?.aborted === true)
     throw new InnerloopError('ABORTED', 'reading the data was aborted', {

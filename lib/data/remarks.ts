@@ -3,7 +3,7 @@ import type { Dataset } from '../foundation/contract.js';
 import { advice } from './table-source.js';
 
 /** Labels are counted one by one up to this many different values; ratings have far fewer. */
-const MOST_VALUES = 1000;
+export const MOST_VALUES = 1000;
 
 /** How often each label occurs, in ascending order of the labels; undefined if there are too many different ones. */
 export function labelCounts({ label }: Pick<Dataset, 'label'>): Map<number, number> | undefined {
@@ -42,8 +42,15 @@ export function unratedLabel(counts: ReadonlyMap<number, number>): number | unde
  */
 export function remarkLabels(dataset: Dataset, nulls: readonly string[]): void {
   const counts = labelCounts(dataset);
-  if (counts === undefined) return;
-  const { size, notes } = dataset;
+  if (counts !== undefined) remarkCounts(counts, dataset, nulls);
+}
+
+/** The same of labels that were counted. */
+export function remarkCounts(
+  counts: ReadonlyMap<number, number>,
+  { size, notes }: Pick<Dataset, 'size' | 'notes'>,
+  nulls: readonly string[],
+): void {
   if (counts.size === 1 && size > 1) {
     notes.push(
       `all ${size} labels are ${[...counts.keys()][0]}: they say that an interaction took place and not how much it was liked; held-out items are ranked among all items`,
@@ -89,7 +96,7 @@ export const timeUnit = (time: number): TimeUnit | undefined =>
   UNITS.find(({ from, to }) => time >= from && time < to)?.unit;
 
 /** Adds a note if times look like dates written as numbers, or like a mixture of units. */
-export function remarkTimes({ time, notes }: Dataset): void {
+export function remarkTimes({ time, notes }: Pick<Dataset, 'time' | 'notes'>): void {
   if (time === undefined) return;
   let [first, last] = [Infinity, -Infinity];
   let written = DATE_NUMBERS;

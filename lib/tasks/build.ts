@@ -42,7 +42,9 @@ export function buildTasks(dataset: Dataset, options: TaskOptions): BuiltTasks {
 export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: string): BuiltTasks {
   const grouping = groupByKey(dataset, options.by, options.rows);
   const { order, offsets, names, plural } = grouping;
-  const { kept, notes } = selectOwners(grouping, options);
+  const { kept, ...left } = selectOwners(grouping, options);
+  const notes: string[] = [];
+  noteLeft({ ...left, kept: kept.length }, options, plural, notes);
   if (kept.length === 0) {
     const limit = options.max === Number.POSITIVE_INFINITY ? 'or more' : `to ${options.max}`;
     const expected = `${plural} with ${Math.max(options.min, smallest(options))} ${limit} rows (min is ${options.min})`;
@@ -53,7 +55,7 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
     const rows = order.subarray(offsets[owner], offsets[owner + 1]);
     return options.order === 'time' ? sortByTime(rows, dataset.time!) : rows;
   };
-  const streamOf = (owner: number) => (options.order === 'time' ? undefined : random(options.seed, 'tasks', owner));
+  const streamOf = (owner: number) => streamFor(options, owner);
   const { query } = options;
   if (query === 'part') {
     const { tasks, skipped } = partTasks(dataset, options, kept, names, rowsOf, streamOf);
@@ -70,6 +72,35 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
     return { ...tasks.build(dataset), notes };
   }
 
+  return { ...taskOfEach(dataset, options, grouping, kept, query), notes };
+}
+
+/** The draw of a task; undefined where its rows are taken by time. */
+const streamFor = ({ order, seed }: ResolvedTaskOptions, owner: number): Random | undefined =>
+  order === 'time' ? undefined : random(seed, 'tasks', owner);
+
+/** Users of a part of the data, by what became of them. */
+export type UsersLeft = Record<'kept' | 'few' | 'many', number>;
+
+/** {@link divide} of the users that are in a part of the data with all of their rows: the tasks that they would be in the whole. */
+export function divideUsers(
+  dataset: Dataset,
+  options: ResolvedTaskOptions & { query: number | { fraction: number } | 'rest' },
+): { tasks: TaskSet; left: UsersLeft } {
+  const grouping = groupByKey(dataset, 'user', options.rows);
+  const { kept, few, many } = selectOwners(grouping, options);
+  const tasks = taskOfEach(dataset, options, grouping, kept, options.query);
+  return { tasks, left: { kept: kept.length, few, many } };
+}
+
+/** One task an owner, with the sizes that the options say. */
+function taskOfEach(
+  dataset: Dataset,
+  options: ResolvedTaskOptions,
+  { order, offsets, names }: Grouping,
+  kept: Int32Array,
+  query: number | { fraction: number } | 'rest',
+): TaskSet {
   const supportOffsets = new Int32Array(kept.length + 1);
   const queryOffsets = new Int32Array(kept.length + 1);
   for (let t = 0; t < kept.length; t++) {
@@ -79,18 +110,21 @@ export function divide(dataset: Dataset, options: ResolvedTaskOptions, name: str
     queryOffsets[t + 1] = queryOffsets[t] + queries;
     supportOffsets[t + 1] = supportOffsets[t] + Math.min(options.support, size - queries);
   }
-  const tasks: BuiltTasks = {
+  const tasks: TaskSet = {
     dataset,
     size: kept.length,
     keys: Array.from(kept, (owner) => names[owner]),
-    users: isUser ? kept : new Int32Array(kept.length),
+    users: options.by === 'user' ? kept : new Int32Array(kept.length),
     supportOffsets,
     supportRows: new Int32Array(supportOffsets[kept.length]),
     queryOffsets,
     queryRows: new Int32Array(queryOffsets[kept.length]),
-    notes,
   };
-  for (let t = 0; t < kept.length; t++) fillTask(tasks, t, rowsOf(kept[t]), streamOf(kept[t]));
+  for (let t = 0; t < kept.length; t++) {
+    const rows = order.subarray(offsets[kept[t]], offsets[kept[t] + 1]);
+    const own = options.order === 'time' ? sortByTime(rows, dataset.time!) : rows;
+    fillTask(tasks, t, own, streamFor(options, kept[t]));
+  }
   return tasks;
 }
 
@@ -184,9 +218,9 @@ function smallest({ query, leastSupport }: ResolvedTaskOptions): number {
 }
 
 function selectOwners(
-  { offsets, plural }: Grouping,
+  { offsets }: Grouping,
   options: ResolvedTaskOptions,
-): { kept: Int32Array; notes: string[] } {
+): { kept: Int32Array; few: number; many: number } {
   const least = Math.max(options.min, smallest(options));
   const kept: number[] = [];
   let few = 0;
@@ -198,11 +232,20 @@ function selectOwners(
     else if (size > options.max) many++;
     else kept.push(owner);
   }
-  const notes: string[] = [];
-  const total = kept.length + few + many;
+  return { kept: Int32Array.from(kept), few, many };
+}
+
+/** Says who was left out. */
+export function noteLeft(
+  { kept, few, many }: UsersLeft,
+  options: ResolvedTaskOptions,
+  plural: string,
+  notes: string[],
+): void {
+  const total = kept + few + many;
+  const least = Math.max(options.min, smallest(options));
   if (few > 0) notes.push(`${few} of ${total} ${plural} left out: fewer than ${least} rows`);
   if (many > 0) notes.push(`${many} of ${total} ${plural} left out: more than ${options.max} rows`);
-  return { kept: Int32Array.from(kept), notes };
 }
 
 const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];

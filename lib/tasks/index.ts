@@ -6,10 +6,12 @@ export type { TaskGroups, TaskKey } from './key.js';
 export { nestedSupport } from './nested.js';
 export type {
   NestedOptions,
+  OpenShardsOptions,
   PartitionSplit,
   PartSplit,
   QuerySize,
   Selector,
+  ShardOptions,
   SplitOptions,
   SupportSize,
   TaskOptions,
@@ -19,6 +21,10 @@ export type {
 } from './option-types.js';
 export { redrawQuery } from './redraw.js';
 export { sampleTasks } from './sample.js';
+export { openShards } from './shards/open.js';
+export type { ShardedTasks, Shards } from './shards/open.js';
+export { writeShards } from './shards/write.js';
+export type { ShardSummary } from './shards/write.js';
 export { splitTasks } from './split.js';
 export type { GrownSplit, RestoredSplit, StoredSplit } from './stored-split.js';
 export type { SetsOf, Split } from './split.js';

@@ -194,3 +194,31 @@ export interface NestedOptions {
   /** Seed of the draw. Default: 0. */
   seed?: number;
 }
+
+/** Options of `writeShards`. */
+export interface ShardOptions {
+  /** How users become training, validation and test tasks, as in splitTasks. */
+  split: UserSplit;
+  /** Interactions of a shard; as many more as its last task has. Default: 1048576. */
+  rows?: number;
+  /** Bytes that DuckDB may hold while it sorts; it writes the rest to temporary. Default: 1073741824. */
+  memory?: number;
+  /** Folder for what DuckDB writes meanwhile. Default: the folder of the shards. */
+  temporary?: string;
+  /** Whether shards that the folder has are written over. Default: false. */
+  overwrite?: boolean;
+  /** Folder that relative paths of the source start from. Default: the process’s working directory. */
+  baseDirectory?: string;
+  /** DuckDB’s threads; the shards do not depend on it. Default: all cores. */
+  threads?: number;
+  /** Ends the writing with ABORTED. */
+  signal?: AbortSignal;
+  /** Called with the share of the interactions that is written, once they are sorted. */
+  onProgress?: (progress: number) => void;
+}
+
+/** Options of `openShards`. */
+export interface OpenShardsOptions {
+  /** Shards whose tasks an epoch shuffles together. Twice as many are held. Default: 8. */
+  window?: number;
+}

@@ -1,8 +1,9 @@
 /** Options of tasks and of splits, as tables. */
 import { checkFraction, checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import { given } from '../foundation/options.js';
+import { checkSignal } from '../foundation/check.js';
+import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
-import type { Selector } from './option-types.js';
+import type { Selector, UserSplit } from './option-types.js';
 
 /** @internal */
 export const DEFAULT_SEED = 0;
@@ -305,4 +306,56 @@ export const NESTED_OPTIONS = {
     doc: 'Which support rows come first: drawn at random, the first ones of the support, as a new user gives them, or the last ones, the most recent. First and last go by time in tasks built with order time, else by row.',
   },
   seed: { kind: 'integer', min: 0, default: DEFAULT_SEED, doc: 'Seed of the draw.' },
+} as const satisfies OptionTable;
+
+/** Options of `writeShards`. @internal */
+export const SHARD_OPTIONS = {
+  split: {
+    ...given<UserSplit>('UserSplit'),
+    check: checkedLater,
+    required: true,
+    doc: 'How users become training, validation and test tasks, as in splitTasks.',
+  },
+  rows: {
+    kind: 'integer',
+    min: 1,
+    max: 2 ** 28,
+    default: 2 ** 20,
+    doc: 'Interactions of a shard; as many more as its last task has.',
+  },
+  memory: {
+    kind: 'integer',
+    min: 2 ** 26,
+    default: 2 ** 30,
+    doc: 'Bytes that DuckDB may hold while it sorts; it writes the rest to temporary.',
+  },
+  temporary: { kind: 'text', defaultDoc: 'the folder of the shards', doc: 'Folder for what DuckDB writes meanwhile.' },
+  overwrite: { kind: 'boolean', default: false, doc: 'Whether shards that the folder has are written over.' },
+  baseDirectory: {
+    kind: 'text',
+    defaultDoc: 'the process’s working directory',
+    doc: 'Folder that relative paths of the source start from.',
+  },
+  threads: {
+    kind: 'integer',
+    min: 1,
+    max: 1024,
+    defaultDoc: 'all cores',
+    doc: 'DuckDB’s threads; the shards do not depend on it.',
+  },
+  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the writing with ABORTED.' },
+  onProgress: {
+    ...given<(progress: number) => void>('(progress: number) => void'),
+    doc: 'Called with the share of the interactions that is written, once they are sorted.',
+  },
+} as const satisfies OptionTable;
+
+/** Options of `openShards`. @internal */
+export const OPEN_SHARDS_OPTIONS = {
+  window: {
+    kind: 'integer',
+    min: 1,
+    default: 8,
+    doc: 'Shards whose tasks an epoch shuffles together. Twice as many are held.',
+  },
 } as const satisfies OptionTable;

@@ -148,7 +148,8 @@ function setOfRows(
   return set;
 }
 
-function splitUsers(
+/** @internal @param candidates 1 for each user row that is divided; default: those with interactions */
+export function splitUsers(
   dataset: Dataset,
   { validation = 0, test = 0, seed = DEFAULT_SEED }: UserSplit | PartSplit,
   candidates = present(dataset.user, dataset.users.rows),

@@ -2,7 +2,7 @@
  * A split as a learner keeps it: who is in which set, and which rows there were, so that a table that has grown since is divided
  * as it was then. Users and rows are kept as hashes: 17 bytes a user, whatever the ids are, and none of a row.
  */
-import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../foundation/contract.js';
+import type { Column, Dataset, FeatureTable, TaskSet, TaskSource, Vocabulary } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { gather, gatherColumn } from '../data/columns.js';
 import { scaledAs } from '../data/scaling.js';
@@ -39,9 +39,13 @@ function hashOf(text: string, offset: number): number {
   return mix(hash, text.length) | 0;
 }
 
+const hashesOf = ({ values }: Vocabulary) => Int32Array.from(values, (text) => hashOf(text, OFFSETS[0]));
+
 /** A function that takes a row of a dataset into the digest of its user. */
-function digestOfRow({ item, items, label, time }: Dataset): (digest: number, row: number) => number {
-  const names = Int32Array.from(items.keys.values, (text) => hashOf(text, OFFSETS[0]));
+function digestOfRow(
+  { item, items, label, time }: Dataset,
+  names: Int32Array = hashesOf(items.keys),
+): (digest: number, row: number) => number {
   const labels = new Int32Array(label.buffer, label.byteOffset, label.length);
   const times = time && new Int32Array(time.buffer, time.byteOffset, 2 * time.length);
   return (digest, row) => {
@@ -53,18 +57,45 @@ function digestOfRow({ item, items, label, time }: Dataset): (digest: number, ro
 
 /** @internal */
 export function storeSplit({ dataset, options, membership }: Origin): StoredSplit {
-  const { users, user } = dataset;
-  const hash = new Int32Array(2 * users.rows);
-  users.keys.values.forEach((text, u) => OFFSETS.forEach((offset, k) => (hash[2 * u + k] = hashOf(text, offset))));
-  const rows = new Int32Array(users.rows);
-  const digest = new Int32Array(users.rows);
-  const take = digestOfRow(dataset);
-  for (let row = 0; row < dataset.size; row++) {
-    rows[user[row]]++;
-    digest[user[row]] = take(digest[user[row]], row);
-  }
-  return { options, membership, users: { hash, rows, digest } };
+  const people = new PeopleDigest(dataset.users.keys, dataset.items.keys);
+  people.add(dataset);
+  return { options, membership, users: people.build() };
 }
+
+/** Takes the users of a stored split from datasets on the same tables, each with all rows of its users. @internal */
+export class PeopleDigest {
+  readonly #users: StoredSplit['users'];
+  readonly #items: Int32Array;
+
+  constructor({ values }: Vocabulary, items: Vocabulary) {
+    const hash = new Int32Array(2 * values.length);
+    values.forEach((text, u) => OFFSETS.forEach((offset, k) => (hash[2 * u + k] = hashOf(text, offset))));
+    this.#users = { hash, rows: new Int32Array(values.length), digest: new Int32Array(values.length) };
+    this.#items = hashesOf(items);
+  }
+
+  add(dataset: Dataset): void {
+    const { rows, digest } = this.#users;
+    const { user } = dataset;
+    const take = digestOfRow(dataset, this.#items);
+    for (let row = 0; row < dataset.size; row++) {
+      rows[user[row]]++;
+      digest[user[row]] = take(digest[user[row]], row);
+    }
+  }
+
+  build(): StoredSplit['users'] {
+    return this.#users;
+  }
+}
+
+const splitsOfSources = new WeakMap<TaskSource, StoredSplit>();
+
+/** Keeps with a source of tasks how its data was divided. @internal */
+export const setSplitOf = (source: TaskSource, split: StoredSplit) => void splitsOfSources.set(source, split);
+
+/** How the data of a source was divided, where that is known. @internal */
+export const splitOf = (source: TaskSource): StoredSplit | undefined => splitsOfSources.get(source);
 
 /** A split of today's data by what was stored of an earlier one. */
 export interface RestoredSplit extends Split {

@@ -7,6 +7,7 @@ import { catalogCounts, rowCounts } from '../learner/catalog.js';
 import type { Learner } from '../learner/learner.js';
 import type { ReadTasks } from '../learner/manifest.js';
 import { keepSplit } from '../learner/split.js';
+import { splitOf } from '../tasks/stored-split.js';
 import { isTaskSource, statisticsOf, taskSource } from '../tasks/task-source.js';
 import { checkLabels, checkLabelsOf, checkWeights, checkWeightsOf } from './check-labels.js';
 import { DataGuard } from './data-guard.js';
@@ -90,7 +91,10 @@ async function dataOfSource(
       checkWeightsOf(statistics);
     },
     checkUnchanged: () => guard.check(),
-    keepSplit: () => undefined,
+    keepSplit(learner) {
+      const { keys } = learner.catalog!.items;
+      if (learner.split === undefined && keys === tables.items.keys) learner.split = splitOf(source);
+    },
     sampler: (losses) =>
       shards === undefined
         ? drawnBy(new TaskSampler(source, sampling, seed, 'train.sampling', losses), source.size)

@@ -1,4 +1,4 @@
-/** The catalog in a model file: feature tables and their ids as tensors, the rest as metadata. */
+/** The catalog in a file of ours: feature tables and their ids as tensors, the rest as metadata. */
 import type {
   BagColumn,
   CategoricalColumn,
@@ -9,7 +9,7 @@ import type {
   SequenceColumn,
   Vocabulary,
 } from '../foundation/contract.js';
-import { createVocabulary, indexed } from '../data/vocabulary.js';
+import { createVocabulary, indexed } from './vocabulary.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
 import type { TextEncoding } from '../files/texts.js';
 import type { NamedArray } from '../files/safetensors.js';
