@@ -1,12 +1,13 @@
-// The thin layer under all device code: a block of lanes that work together and meet at barriers.
+// The layer that all device code is written on: a block of lanes (GPU threads) that share loops and meet at barriers.
 //
 // Code for a block is a sequence of loops, block.each(n, f), over independent items: on the GPU the lanes share the
-// items and wait for each other at the end, on the CPU one thread takes them one after another. What a lane writes
-// inside a loop no other lane may read before the loop ends; everything between loops is the same in every lane. The
-// CPU can take the items backwards, where code that breaks this rule gives other results: the tests do.
+// items and wait for each other at the end, on the CPU one thread takes them one after another. A value that a lane
+// writes inside a loop must not be read by another lane before the loop ends; code between loops does the same in
+// every lane. The CPU can also take the items in reverse order, as the tests do: code that breaks this rule then gives
+// other results.
 //
-// Every sum is made by one lane in a fixed order, and no order depends on how many lanes there are: the same device
-// gives the same bits.
+// Every sum is made by one lane in a fixed order that does not depend on the number of lanes, so the same device gives
+// the same bits.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -28,13 +29,14 @@ namespace innerloop::device {
 
 using Index = std::int64_t;
 
-// Lanes of every block: a compromise between the small products of a task, which fill no more, and the tall ones.
+// Lanes of every block: a compromise between the small products of tasks, which cannot keep more lanes busy, and the
+// tall products over all rows.
 constexpr int kLanes = 256;
 
 #if defined(__CUDACC__)
 
 struct Block {
-  Index index, count;  // of this block, of all
+  Index index, count;  // number of this block, and how many blocks there are
   char* shared;
   std::size_t shared_bytes;
 
@@ -43,7 +45,7 @@ struct Block {
     for (Index i = threadIdx.x; i < n; i += kLanes) f(i);
     __syncthreads();
   }
-  // f(lane) once in every lane.
+  // Calls f(lane) once in every lane.
   template <class F>
   __device__ void lanes(const F& f) const {
     f(static_cast<int>(threadIdx.x));
@@ -56,7 +58,7 @@ struct Block {
   }
 };
 
-// N values of every lane's own that outlive a loop.
+// N private values of every lane, which keep their values from one loop to the next.
 template <class T, int N>
 struct Private {
   __device__ T* of(int) { return values; }
@@ -103,8 +105,8 @@ struct Private {
 
 #endif
 
-// Memory of one block: the first things taken lie in shared memory as long as they fit, the others in a slab of the
-// device's. Taken from nothing, it only measures.
+// Allocates the memory of one block: from shared memory as long as it lasts, then from a slab of global memory. With
+// null pointers and no shared memory, it only measures how much is needed.
 struct Space {
   char* shared;
   std::size_t shared_bytes;

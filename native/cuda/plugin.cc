@@ -1,5 +1,5 @@
-// The exported table of functions: every call checks the precision, holds the device, and turns what is thrown into a
-// code.
+// The exported table of functions. Every call selects the scalar by precision, locks the device, and turns exceptions
+// into failure codes.
 #include <cstdio>
 
 #include "host/operations.h"
@@ -29,7 +29,7 @@ int32_t guarded(innerloop_failure* failure, const F& body) {
   }
 }
 
-// f(T()) with the scalar of a model.
+// Calls f(T()) with the scalar type of a precision in bytes.
 template <class F>
 void with_scalar(int precision, const F& f) {
   if (precision == 4) return f(float());
@@ -37,14 +37,15 @@ void with_scalar(int precision, const F& f) {
   refuse("this precision");
 }
 
-// What was given up while a call ran: who gives up, an event loop say, does not wait for the call.
-class GivenUp {
+// Objects that are to be destroyed but were released while a call ran. The releasing thread, which may be the event
+// loop, does not wait for the call; the next one that holds the device destroys them.
+class PendingReleases {
  public:
   void add(std::function<void()> destroy) {
     const std::lock_guard lock(mutex_);
     all_.push_back(std::move(destroy));
   }
-  // By who holds the device.
+  // Destroys all of them; the caller must hold the device.
   void clear() {
     std::vector<std::function<void()>> now;
     {
@@ -53,8 +54,8 @@ class GivenUp {
     }
     for (const auto& destroy : now) destroy();
   }
-  static GivenUp& one() {
-    static GivenUp* const it = new GivenUp();
+  static PendingReleases& one() {
+    static PendingReleases* const it = new PendingReleases();
     return *it;
   }
 
@@ -67,18 +68,18 @@ template <class F>
 int32_t called(innerloop_failure* failure, int precision, const F& f) {
   return guarded(failure, [&] {
     const std::lock_guard lock(runtime().mutex);
-    GivenUp::one().clear();
+    PendingReleases::one().clear();
     with_scalar(precision, f);
   });
 }
 
-// In the order in which it was given up, now or before the next call.
+// Destroys an object now or before the next call; objects are destroyed in the order in which they were released.
 template <class X>
 void release(X* object) {
   if (!object) return;
-  GivenUp::one().add([object] { delete object; });
+  PendingReleases::one().add([object] { delete object; });
   const std::unique_lock lock(runtime().mutex, std::try_to_lock);
-  if (lock) GivenUp::one().clear();
+  if (lock) PendingReleases::one().clear();
 }
 
 int32_t probe(innerloop_device_info* info, innerloop_failure* failure) {
@@ -117,7 +118,7 @@ int32_t check(const innerloop_model* model, const innerloop_loop* loop, innerloo
   return guarded(failure, [&] { check_loop(static_cast<const Model&>(*model), *loop); });
 }
 
-// f(operations of the scalar, store, batch)
+// Checks the loop, if there is one, and calls f(operations, store, batch) with the types of the store's scalar.
 template <class F>
 int32_t operate(innerloop_store* store, innerloop_batch* batch, const innerloop_loop* loop, innerloop_failure* failure,
                 const F& f) {
@@ -189,7 +190,7 @@ int32_t innerloop_device_interface(uint32_t version, const innerloop_device** de
     return INNERLOOP_OK;
   }
   return put(failure, Failure(INNERLOOP_INTERFACE,
-                              "the plugin speaks version " + std::to_string(INNERLOOP_INTERFACE_VERSION) +
-                                  " of the interface, version " + std::to_string(version) + " was asked for",
+                              "the plugin has version " + std::to_string(INNERLOOP_INTERFACE_VERSION) +
+                                  " of the interface, version " + std::to_string(version) + " was requested",
                               static_cast<int>(version), INNERLOOP_INTERFACE_VERSION));
 }

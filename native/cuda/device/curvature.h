@@ -1,5 +1,5 @@
-// The product of a vector with the Hessian of one task's query loss, in all parameters (Pearlmutter 1994): the check
-// of everything that meta-gradients are made of. All layers run as those of the suffix.
+// The product of a vector with the Hessian of one task's query loss in all parameters (Pearlmutter 1994). Tests use it
+// to check the tangents that second-order meta-gradients are made of. All layers are in the suffix.
 #pragma once
 #include "task.h"
 
@@ -7,12 +7,12 @@ namespace innerloop::device {
 
 template <class T>
 struct ProductCall {
-  TaskCall<T> task;  // no steps; every tensor fast
+  TaskCall<T> task;  // without steps, and with every tensor fast
   const T* vector;   // in the arena's layout
   double* loss;
   T *gradient, *product;  // [dense_size]
   T *const *gradient_blocks, *const *product_blocks;
-  T* work;  // 3 fast + 4 Q suffix_width elements
+  T* work;  // 3 fast + 4 Q suffix_width elements, where `fast` is the size of the task's flat vectors
 };
 
 struct HessianProduct {
@@ -30,7 +30,7 @@ struct HessianProduct {
     block.each(task.fast, [&](Index i) { h[i] = 0; });
     task.each_fast([&](int, Index at, Index place, Index) { v[at] = c.vector[place]; });
     Pass<T> p = task.query_pass(0);
-    p.theta = nullptr;  // the shared values
+    p.theta = nullptr;  // the shared parameters
     p.x = h + task.fast, p.dx = p.x + width, p.tx = p.dx + width, p.tdx = p.tx + width;
     p.v = v;
     p.grad = g;

@@ -1,5 +1,5 @@
-// Activations and losses with their derivatives, element by element and row by row: the formulas of
-// native/kernels/activations.inl and native/model/losses.h.
+// Activations and losses with their derivatives, by the formulas of native/kernels/activations.inl and
+// native/model/losses.h.
 #pragma once
 #include "program.h"
 
@@ -35,7 +35,7 @@ IL_DEVICE T activate(Activation f, T z) {
   }
 }
 
-// f'(z) and f''(z), a = f(z). At relu's kink both are 0.
+// f'(z) and f''(z), given a = f(z). At z = 0 both are 0 for relu.
 template <class T>
 IL_DEVICE T first_derivative(Activation f, T z, T a) {
   switch (f) {
@@ -65,18 +65,19 @@ IL_DEVICE T second_derivative(Activation f, T z, T a) {
   }
 }
 
-// The rows of one part of a task under the loss.
+// The support or query rows of a task with what the loss needs of them.
 template <class T>
 struct Labelled {
   LossKind kind;
   Index n, outputs;
   const T* labels;       // [n]
   const T* row_weights;  // [n] or null
-  double count;          // Σ weights of the rows (ranking: of the groups) that count
+  double count;          // Σ weights of the rows, or for ranking losses of the groups, that count
 
   IL_DEVICE bool ranks() const { return kind == LossKind::bpr || kind == LossKind::listwise; }
   IL_DEVICE T weight(Index i) const { return row_weights ? row_weights[i] : T(1); }
-  // Rows of the group that row i opens; 0 if it opens none. Without ranking every row is a group.
+  // Rows of the group that begins with row i; 0 if none does. For ranking losses, a group is a positive row and the
+  // negative rows after it; for other losses, every row is a group.
   IL_DEVICE Index group(Index i) const {
     if (!ranks()) return 1;
     if (!(labels[i] > T(0.5))) return 0;
@@ -135,7 +136,7 @@ IL_DEVICE double loss_of_row(const Labelled<T>& rows, const T* o, double y, Inde
   }
 }
 
-// *loss = Σ weighted losses / count; terms: [n]. Added up by one lane, in order.
+// *loss = Σ weighted losses / count. terms: [n], which one lane adds up in order.
 template <class T>
 IL_DEVICE IL_NOINLINE void loss_value(const Block& block, const Labelled<T>& rows, const T* o, double* terms,
                                       double* loss) {
@@ -196,7 +197,7 @@ IL_DEVICE IL_NOINLINE void loss_backward(const Block& block, const Labelled<T>& 
   });
 }
 
-// td = the directional derivative of loss_backward along `to`.
+// td = the directional derivative of loss_backward along the tangent `to` of the outputs.
 template <class T>
 IL_DEVICE IL_NOINLINE void loss_tangent(const Block& block, const Labelled<T>& rows, const T* o, const T* to, T scale,
                                         T* td) {

@@ -1,4 +1,4 @@
-// Tasks by gradient steps, one block at a time with a task, and the way back (design.md, section 2):
+// Tasks that adapt by gradient steps, each in one block, and the backward pass through the steps:
 //
 //   θ_{k+1} = θ_k − α ∘ g_k,  g_k = ∇_θ L_S(θ_k, φ)
 //   v = ∇_θ L_Q(θ_K, φ),  u = ∇_φ L_Q(θ_K, φ)
@@ -14,7 +14,7 @@ struct InnerLoop {
       : task(block, call, number), block(block), call(call), program(call.program), m(task.m) {}
 
   IL_DEVICE void run() const {
-    if (task.gram && task.stepped) Gram<T>(task).multiply_rows();
+    if (task.gram && task.adapts) Gram<T>(task).multiply_rows();
     for (int k = 0; k < call.steps; ++k) step(k);
     if (call.mode == Mode::adapt) return give_adapted();
     const Pass<T> query = task.query_pass(call.steps);
@@ -32,16 +32,16 @@ struct InnerLoop {
   }
 
  private:
-  // θ_{k+1} from θ_k, and what the way back needs of it.
+  // Computes θ_{k+1} from θ_k, and keeps what the backward pass needs.
   IL_DEVICE void step(int k) const {
     const T* from = task.theta(k);
     T* to = task.theta(k + 1);
-    if (!task.stepped) {
+    if (!task.adapts) {
       if (call.keep) block.each(task.fast, [&](Index i) { to[i] = from[i]; });
       return;
     }
     Pass<T> p = task.support_pass(k);
-    // Each tensor is read by one layer, so its gradient may go where the tensor itself lies.
+    // Each tensor is read by one layer, so its gradient may overwrite the tensor.
     p.grad = call.folded ? to : task.gradient(k);
     p.from = call.folded ? from : nullptr;
     if (task.gram) Gram<T>(task).support_forward(k, p.x_of(task.gram->out));
@@ -64,7 +64,7 @@ struct InnerLoop {
 
   IL_DEVICE void meta_gradient(Pass<T> query) const {
     const int out = program.output;
-    const bool exact = call.order == 2 && task.stepped;
+    const bool exact = call.order == 2 && task.adapts;
     clear();
     query.boundary = Boundary::set;
     query.grad = m.v;
@@ -76,14 +76,14 @@ struct InnerLoop {
     if (task.gram) Gram<T>(task).query_backward(P);
     if (task.gram && exact) Gram<T>(task).begin_products(P);
     for (int k = call.steps - 1; k >= 0; --k) {
-      if (call.rate_kind != RateKind::scalar && task.stepped) rate_gradient(k);
+      if (call.rate_kind != RateKind::scalar && task.adapts) rate_gradient(k);
       if (exact) curvature(k);
     }
     if (task.gram && exact) Gram<T>(task).finish(P);
     give_gradient();
   }
 
-  // What the way back adds to.
+  // Clears the arrays that the backward pass adds to.
   IL_DEVICE void clear() const {
     block.each(task.fast, [&](Index i) { m.v[i] = 0; });
     for (int s = 0; s < program.slot_count; ++s) {
@@ -108,10 +108,10 @@ struct InnerLoop {
     return blocks[t] + program.rows.inputs[info.input].unique_begin[task.task] * info.width;
   }
 
-  // (v, u) += H_S(θ_k, φ)(d, 0), with the sign of d.
+  // (v, u) += H_S(θ_k, φ)(d, 0), where d has the minus sign of the formula above.
   IL_DEVICE void curvature(int k) const {
     const int out = program.output;
-    T* d = m.v;  // folded: −α is a factor of the loss
+    T* d = m.v;  // if folded, −α is a factor of the loss, so the direction is v itself
     if (!call.folded) {
       d = m.d;
       task.each_fast([&](int t, Index at, Index place, Index) { d[at] = -rate(t, k, place) * m.v[at]; });
@@ -203,7 +203,7 @@ struct InnerLoop {
   const TaskMemory<T>& m;
 };
 
-// Blocks share the tasks: block b has b, b + count, … and adds up their gradients in that order.
+// Tasks are divided among blocks: block b has tasks b, b + count, … and adds up their gradients in that order.
 struct Tasks {
   template <class T>
   struct Arguments {

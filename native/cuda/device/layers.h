@@ -1,5 +1,6 @@
-// The four functions of every layer for one block. Each tensor is read by one layer and each slot by at most one, so
-// gradients and adjoints are set, not added to, unless the sink or the pass says otherwise.
+// The four functions of every layer for one block: forward, backward, and their tangents. Each tensor is read by one
+// layer and each slot by at most one, so gradients and adjoints are set, not added to, unless the sink or the pass says
+// otherwise.
 #pragma once
 #include "pass.h"
 
@@ -12,7 +13,8 @@ IL_DEVICE T pool_weight(const ColumnInfo& column, Index ids) {
   return column.kind == InputKind::bag && !column.sums ? T(1) / static_cast<T>(ids) : T(1);
 }
 
-// x[r] = [dense | E[id] | pool E[ids]]. `direction`: of the tables alone, so dense inputs give 0.
+// x[r] = [dense | E[id] | pool E[ids]]. With `direction` it computes the tangent: the direction's rows of the tables,
+// and 0 for dense inputs.
 template <class T>
 IL_DEVICE void inputs_forward(const Block& block, const Pass<T>& p, const LayerInfo& layer, bool direction, T* to) {
   const int width = p.slot(layer.out).width;
@@ -43,7 +45,7 @@ IL_DEVICE void inputs_forward(const Block& block, const Pass<T>& p, const LayerI
   }
 }
 
-// Gradients of the tables' task-local rows: each is the sum over the rows that hold it.
+// Gradients of the distinct table rows of a task: each is the sum over the batch rows that hold it.
 template <class T>
 IL_DEVICE void inputs_backward(const Block& block, const Pass<T>& p, const LayerInfo& layer, const T* dx) {
   const int width = p.slot(layer.out).width;
@@ -70,10 +72,10 @@ IL_DEVICE void inputs_backward(const Block& block, const Pass<T>& p, const Layer
 
 // ------------------------------------------------------------------------------------------------ linear
 
-// Elements of scratch for a layer [I, O] over n rows.
+// Elements of scratch that a layer [I, O] needs over n rows: for Wᵀ with padded rows, or for the parts of `dots`.
 IL_BOTH inline Index linear_scratch(Index I, Index O, Index n) {
-  const Index turned = (I + 1) * O, parts = n * 17;
-  return turned > parts ? turned : parts;
+  const Index transposed = (I + 1) * O, parts = n * 17;
+  return transposed > parts ? transposed : parts;
 }
 
 // z = x W + b with W [I, O]
@@ -114,7 +116,7 @@ IL_DEVICE void times_transposed(const Block& block, const Pass<T>& p, Index I, I
           static_cast<const T*>(add ? dx : nullptr), dx, I);
 }
 
-// dW = xᵀ dz + yᵀ dy, y may be null;  db = Σ dz
+// dW = xᵀ dz + yᵀ dy, where y may be null;  db = Σ dz
 template <class T>
 IL_DEVICE void linear_gradient(const Block& block, const Pass<T>& p, const LayerInfo& layer, Index I, Index O,
                                const T* x, const T* dz, const T* y, const T* dy) {
@@ -140,7 +142,7 @@ IL_DEVICE void linear_backward(const Block& block, const Pass<T>& p, const Layer
   linear_gradient<T>(block, p, layer, I, O, p.x_of(in), dz, nullptr, nullptr);
 }
 
-// tdx = tdz Wᵀ + dz vWᵀ;  tdW = xᵀ tdz + txᵀ dz. The direction may lie where the gradient goes.
+// tdx = tdz Wᵀ + dz vWᵀ;  tdW = xᵀ tdz + txᵀ dz. The gradient may overwrite the direction, which is read before.
 template <class T>
 IL_DEVICE void linear_tangent_backward(const Block& block, const Pass<T>& p, const LayerInfo& layer) {
   const int in = layer.in[0];
@@ -155,7 +157,7 @@ IL_DEVICE void linear_tangent_backward(const Block& block, const Pass<T>& p, con
 
 // ------------------------------------------------------------------------------------------------ dropout
 
-// splitmix64 (Steele, Lea & Flood 2014), and the masks of native/layers/dropout.h.
+// splitmix64 (Steele, Lea & Flood 2014), which the masks are drawn with as in native/layers/dropout.h.
 IL_DEVICE inline std::uint64_t mix(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15ull;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -180,9 +182,10 @@ IL_DEVICE void masked(const Block& block, const Pass<T>& p, const LayerInfo& lay
   });
 }
 
-// ------------------------------------------------------------------------------------------------ what joins slots
+// ------------------------------------------------------------------------------------------------ layers of several
+// slots
 
-// z = Σ slots + b, or, where there is no slot at hand, that of the rest.
+// Forward of sum (z = Σ slots + b), concat, dot and product, or their tangents; a slot without a tangent counts as 0.
 template <class T>
 IL_DEVICE void join(const Block& block, const Pass<T>& p, const LayerInfo& layer, bool tangent) {
   const int width = p.slot(layer.out).width;
@@ -229,7 +232,7 @@ IL_DEVICE void join(const Block& block, const Pass<T>& p, const LayerInfo& layer
   }
 }
 
-// What goes back to the slots that a layer joined, and to its bias.
+// Backward of the same layers: the adjoints of their slots and the gradient of the bias, or the tangents of both.
 template <class T>
 IL_DEVICE void part(const Block& block, const Pass<T>& p, const LayerInfo& layer, bool tangent) {
   const int width = p.slot(layer.out).width;
@@ -270,7 +273,7 @@ IL_DEVICE void part(const Block& block, const Pass<T>& p, const LayerInfo& layer
 
 // ------------------------------------------------------------------------------------------------ the four functions
 
-// Calls, not copies in every place that runs layers: they are large, and what they loop over is larger.
+// These are not inlined: they are large, and a call costs little beside the loops in them.
 
 template <class T>
 IL_DEVICE IL_NOINLINE void forward(const Block& block, const Pass<T>& p, const LayerInfo& layer) {

@@ -1,27 +1,27 @@
-// The outer step (native/meta/outer_update.h): dense tensors densely, tables by the rows that the batch touched.
-// Whether the step is taken is decided on the device, so that nothing waits for the host in between.
+// The outer step (native/meta/outer_update.h): dense tensors as a whole, tables in the rows that the batch touched. The
+// device decides whether the step is taken, so that it does not wait for the host in between.
 #pragma once
 #include "rows.h"
 
 namespace innerloop::device {
 
-// What a call comes to.
+// The results of a call, and whether its step may be taken.
 struct Verdict {
-  double loss, norm, rate_norm;
-  Index bad_task;  // first task with a loss that is not finite, −1: none
-  int finite;      // the gradients
-  int in_range;    // the steps
-  double scale, rate_scale;
+  double loss, norm, rate_norm;  // norms of the gradients of parameters and of rates, before clipping
+  Index bad_task;                // first task whose loss is not finite; −1 if there is none
+  int finite;                    // whether the gradients are finite
+  int in_range;                  // whether the steps fit the scalar type
+  double scale, rate_scale;      // factors on the gradients by clipping
 };
 
 template <class T>
 struct OuterTensor {
   Index offset, size, width;
   int table;
-  Index rows;               // distinct rows of the batch
-  const std::int32_t* row;  // their numbers
-  const T* block;           // gradients
-  Index* touched;           // by table row
+  Index rows;               // of a table: how many distinct rows the batch has,
+  const std::int32_t* row;  // their numbers,
+  const T* block;           // and their gradients [rows, width]
+  Index* touched;           // by table row: the number of the last step that updated it
   T shrink;                 // learning rate × weight decay
   double l2, max_norm;
 };
@@ -34,8 +34,8 @@ struct OuterCall {
   T *values, *first, *second;
   int adam;
   double momentum, beta1, beta2;
-  T rate, epsilon, step, correction;  // step and correction: see kernels.h
-  Index number;                       // of this step, from 1
+  T rate, epsilon, step, correction;  // see native/kernels/kernels.h for step and correction
+  Index number;                       // number of this step, from 1
   const Verdict* verdict;
   int is_rates;
   double learning_rate, clip_norm;
@@ -45,12 +45,12 @@ template <class T>
 struct SquaresCall {
   const OuterCall<T>* outer;
   Index dense_size;
-  double* parts;  // one a block
+  double* parts;  // [blocks]
 };
 
 constexpr Index kSquaresOfBlock = 4096;
 
-// Σ g² of a stretch of the gradient: of the dense tensors, then of each table's rows.
+// Each block computes Σ g² of a stretch of the gradient; the stretches cover the dense tensors, then each table's rows.
 struct Squares {
   template <class T>
   IL_DEVICE static void run(const Block& block, const SquaresCall<T>& c) {
@@ -82,16 +82,16 @@ struct Squares {
 template <class T>
 struct VerdictCall {
   const double* task_losses;
-  const double* weights;  // of tasks, or null
+  const double* weights;  // [tasks], or null
   Index tasks;
   const double *parts, *rate_parts;
   Index count, rate_count;
   const OuterCall<T>*outer, *rate_outer;  // null: no step
-  double most;                            // the largest number of the scalar
+  double most;                            // the largest finite number of the scalar type
   Verdict* verdict;
 };
 
-// One block; its sums are over lanes' stretches, in order.
+// Computes the verdict in a single block. Each lane sums a stretch of the terms, then one lane sums the lanes in order.
 struct Judge {
   template <class T>
   IL_DEVICE static void run(const Block& block, const VerdictCall<T>& c) {
@@ -133,7 +133,7 @@ struct Judge {
   }
 
  private:
-  // A finite gradient is not enough: its square is kept as a moment, and the step itself must fit the numbers.
+  // A finite gradient is not enough: its square, which Adam keeps as a moment, and the step must also be in range.
   template <class T>
   IL_DEVICE static void judge(const OuterCall<T>* outer, double norm, double most, double& scale, int& in_range) {
     if (!outer) return;
@@ -145,7 +145,7 @@ struct Judge {
 
 IL_DEVICE inline bool taken(const Verdict& v) { return v.bad_task < 0 && v.finite && v.in_range; }
 
-// One parameter whose row was last updated `missed` steps before the one before this.
+// Updates one parameter. `missed` is the number of steps since the last update of its row, without this one.
 template <class T>
 IL_DEVICE void update(const OuterCall<T>& c, const OuterTensor<T>& tensor, Index at, T g, double missed) {
   const T scale = static_cast<T>(c.is_rates ? c.verdict->rate_scale : c.verdict->scale);
@@ -172,7 +172,7 @@ IL_DEVICE void update(const OuterCall<T>& c, const OuterTensor<T>& tensor, Index
   c.values[at] = p - (c.step * m / (sqrt(v) * c.correction + c.epsilon) + tensor.shrink * p);
 }
 
-// Blocks first over the dense tensors, kElementsOfBlock at a time each, then over the rows of tables, kOuterRows.
+// A block updates kElementsOfBlock elements of a dense tensor, or kOuterRows rows of a table.
 constexpr Index kOuterRows = 8;
 
 IL_BOTH inline Index outer_blocks(int table, Index size, Index rows) {

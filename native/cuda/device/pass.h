@@ -1,28 +1,28 @@
-// One pass of a block over rows: where layers find the values, adjoints and tangents of slots, and parameters.
+// One pass of a block over rows: it says where layers find parameters, and values, adjoints and tangents of slots.
 //
-// Notation of native/layers/layer.h: x a value, dx the gradient of the loss with respect to it, tx its derivative along
-// the direction v of the fast parameters, tdx that of dx.
+// The notation is that of native/layers/layer.h: x is a value, dx the gradient of the loss with respect to it, tx the
+// derivative of x along the direction v of the fast parameters, and tdx that of dx.
 #pragma once
 #include "elementary.h"
 #include "product.h"
 
 namespace innerloop::device {
 
-enum class Boundary : int { none, set, add };  // what becomes of the adjoints of prefix slots
+enum class Boundary : int { none, set, add };  // whether adjoints of prefix slots are dropped, set, or added to
 
 template <class T>
 struct Pass {
   const Program<T>* program;
-  const Index* table_at;  // by tensor: fast tables of this task in the flat vectors
-  Index task, first, n;   // rows [first, first + n) of the batch
-  int part;               // of the task: 0 support, 1 query
-  T *x, *dx, *tx, *tdx;   // suffix slots, see SlotInfo::at
+  const Index* table_at;  // by tensor: the place of a fast table in the task's flat vectors
+  Index task, first, n;   // the pass is over rows [first, first + n) of the batch
+  int part;               // 0 for support rows of the task, 1 for query rows
+  T *x, *dx, *tx, *tdx;   // memory of the suffix slots, see SlotInfo::at
   Boundary boundary;
-  const T *theta, *v;  // flat fast parameters, and a direction
-  const T* from;       // gradient = from + …; null: 0
-  T* grad;             // flat
-  T* slow;             // += gradients of slow dense tensors, by acc_at; null: not wanted
-  T* const* blocks;    // += those of slow tables, by tensor; null: not wanted
+  const T *theta, *v;  // flat vectors of the fast parameters and of a direction; theta null: the shared parameters
+  const T* from;       // grad = from + the gradient; null: 0
+  T* grad;             // flat vector of the gradient of the fast parameters
+  T* slow;             // gradients of other dense tensors are added here at acc_at; null: they are not needed
+  T* const* blocks;    // gradients of other tables are added here, by tensor; null: they are not needed
   T* scratch;
 
   IL_DEVICE const SlotInfo<T>& slot(int s) const { return program->slots[s]; }
@@ -36,7 +36,7 @@ struct Pass {
     if (info.moves) return dx + n * info.at;
     return boundary == Boundary::none || !info.dx ? nullptr : info.dx + first * info.width;
   }
-  // Null: zero.
+  // Null if the tangent is zero.
   IL_DEVICE T* tx_of(int s) const { return slot(s).moves ? tx + n * slot(s).at : nullptr; }
   IL_DEVICE T* tdx_of(int s) const {
     const SlotInfo<T>& info = slot(s);
@@ -44,7 +44,7 @@ struct Pass {
     if (info.moves) return tdx + n * info.at;
     return info.dx ? info.dx + first * info.width : nullptr;
   }
-  // Whether what a layer passes on to a slot is added to what is there.
+  // Whether a layer adds to the adjoint of a slot instead of setting it.
   IL_DEVICE bool adds(int s) const { return !slot(s).moves && boundary == Boundary::add; }
 
   IL_DEVICE Index flat(int t) const {
@@ -58,7 +58,7 @@ struct Pass {
   IL_DEVICE const T* direction(int t) const { return program->tensors[t].fast ? v + flat(t) : nullptr; }
 };
 
-// Where the gradient of a tensor goes: to = from + gradient.
+// The place of the gradient of a tensor: to = from + gradient; `to` null: it is not needed.
 template <class T>
 struct Sink {
   T* to;

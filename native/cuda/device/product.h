@@ -1,10 +1,10 @@
-// Matrix products of one block on operands that lie where its lanes can read them: shared memory or the cache.
+// Matrix products of one block on operands in shared memory or, through the cache, in global memory.
 #pragma once
 #include "../block.h"
 
 namespace innerloop::device {
 
-// A product A B over k, with A(i, l) at a[i · ra + l · ka] and B(l, j) at b[l · kb + j · cb].
+// The operands of a product A B over k, with A(i, l) at a[i · ra + l · ka] and B(l, j) at b[l · kb + j · cb].
 template <class T>
 struct Factors {
   const T* a;
@@ -14,8 +14,8 @@ struct Factors {
   Index k;
 };
 
-// A lane computes TM × TN elements of C. Its columns lie NT apart, so that neighbouring lanes read neighbouring
-// elements of B and share those of A.
+// Each lane computes TM × TN elements of C. Its columns are NT apart, so that neighbouring lanes read neighbouring
+// elements of B and the same elements of A.
 template <class T, int TM, int TN>
 IL_DEVICE void product_tiles(const Block& block, Index M, Index N, const Factors<T>* f, int count, const T* bias,
                              const T* init, T* C, Index ldc) {
@@ -47,8 +47,8 @@ IL_DEVICE void product_tiles(const Block& block, Index M, Index N, const Factors
   });
 }
 
-// C [M, N] = init (or bias, or 0) + the sum of the products. init has C's layout and may be C. The order of an
-// element's sum does not depend on the tiles.
+// C [M, N] = init (or bias, or 0) + the sum of `count` products. init has C's layout and may be C. The order of the sum
+// of an element does not depend on the tile size.
 template <class T>
 IL_DEVICE IL_NOINLINE void product(const Block& block, Index M, Index N, const Factors<T>* f, int count, const T* bias,
                                    const T* init, T* C, Index ldc) {
@@ -66,16 +66,18 @@ IL_DEVICE void product(const Block& block, Index M, Index N, const Factors<T>& f
   product(block, M, N, &f, 1, bias, init, C, ldc);
 }
 
-// to [N, M] with rows M + 1 apart, so that lanes that read a column of `to` hit different banks.
+// to [N, M] = fromᵀ, with rows M + 1 apart so that lanes that read a column of `to` access different memory banks.
 template <class T>
 IL_DEVICE void transpose(const Block& block, Index M, Index N, const T* from, T* to) {
   block.each(M * N, [&](Index i) { to[i % N * (M + 1) + i / N] = from[i]; });
 }
 
-// Lanes that share the sum of one element where there are few elements: first parts, then their sum in order.
+// Where there are few elements, this many lanes share the sum of one: each adds up a part, then one adds the parts in
+// order.
 constexpr int kParts = 16;
 
-// z[n] = bias + Σ_l x[r · ld + l] w[l] (+ Σ_l y[r · ld + l] u[l]): one column. scratch: n · (kParts + 1).
+// z[r] = bias + Σ_l x[r · ld + l] w[l] (+ Σ_l y[r · ld + l] u[l]) for r < n; w or u may be null. scratch has
+// n · (kParts + 1) elements.
 template <class T>
 IL_DEVICE void dots(const Block& block, Index n, Index k, Index ld, const T* x, const T* w, const T* y, const T* u,
                     const T* bias, T* z, T* scratch) {

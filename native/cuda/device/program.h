@@ -1,5 +1,5 @@
-// A call as device code reads it: the layers of a model, the rows of a batch and where everything lies. Plain data
-// with device pointers, made by host/plan.cc for every call.
+// A call as device code reads it: the layers of the model, the rows of the batch, and the places of all arrays. It is
+// plain data with device pointers, which host/plan.cc makes for every call.
 #pragma once
 #include "../block.h"
 
@@ -20,57 +20,58 @@ enum class LossKind : int { mse = 0, bce = 1, softmax = 2, bpr = 3, listwise = 4
 enum class InputKind : int { dense = 0, categorical = 1, bag = 2 };
 enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
 
-constexpr int kMostIn = 8;  // slots that one layer reads
+constexpr int kMostIn = 8;  // the most slots that one layer may read
 
 struct LayerInfo {
   LayerKind kind;
   int out;
   int in[kMostIn];
   int in_count;
-  int weight, bias;           // tensors, −1: none
-  int columns, column_count;  // inputs
+  int weight, bias;           // numbers of tensors, −1 for none
+  int columns, column_count;  // of an inputs layer: its first column, and how many it has
   Activation activation;
-  double keep;           // dropout
-  std::uint64_t number;  // dropout
+  double keep;           // of a dropout layer: the probability that a value is kept
+  std::uint64_t number;  // of a dropout layer: its number, which its masks depend on
 };
 
-// What an `inputs` layer concatenates.
+// One of the columns that an `inputs` layer concatenates.
 struct ColumnInfo {
   InputKind kind;
   int input, tensor;
   int begin, width;
-  int sums;  // of a bag's embeddings; else their mean
+  int sums;  // of a bag: 1 if its embeddings are summed, 0 if they are averaged
 };
 
 template <class T>
 struct SlotInfo {
   int width;
-  int learns;  // whether a parameter lies below
-  int moves;   // whether a fast parameter does: a slot of the suffix, which every task computes for itself
-  Index at;    // of a suffix slot: slot s of n rows lies at n · at in a pass's memory
-  T *x, *dx;   // of a prefix slot: [rows of the batch, width], dx null where not wanted
+  int learns;  // whether its values depend on a parameter
+  int moves;  // whether they depend on a fast parameter: then it is in the suffix, which every task computes for itself
+  Index at;   // of a suffix slot: in a pass over n rows it begins at element n · at of the pass's memory
+  T *x, *dx;  // of a prefix slot: [rows of the batch, width]; dx is null if it is not needed
 };
 
 struct TensorInfo {
   Index offset, size;  // in the parameter arena
-  int width, input;    // of a table; input −1: dense
-  int fast;
-  int suffix;     // read by a layer of the suffix: a table's rows are then a task's own block
-  Index fast_at;  // of a fast dense tensor in a task's flat vectors; tables follow the dense ones
-  Index acc_at;   // in the accumulators of a block, −1: its gradient goes another way
+  int width, input;    // of a table: its width and input; input is −1 for a dense tensor
+  int fast;            // whether it adapts
+  int suffix;  // whether a layer of the suffix reads it: then each task has a block of the gradients of its table rows
+  Index fast_at;  // of a fast dense tensor: its place in a task's flat vectors, in which tables follow the dense ones
+  Index acc_at;   // its place in the accumulators of a block; −1 if its gradient is computed elsewhere
 };
 
-// The ids of an input, or the rows of a dense one.
+// The ids of a categorical or bag input, or the rows of a dense one.
 template <class T>
 struct InputRows {
-  const T* dense;             // [rows of the column, width]
-  const std::int32_t* side;   // by batch row
-  const Index* entry_begin;   // by batch row + 1
-  const std::int32_t* local;  // of every id: the task-local row
-  const std::int32_t* ids;    // and the table row
-  const Index* unique_begin;  // by task + 1
-  const std::int32_t* unique;
-  // Batch rows that hold a task-local row u: of the support from inverse_begin[2u], of the query from [2u + 1].
+  const T* dense;              // [rows of the column, width]
+  const std::int32_t* side;    // by batch row: the row of the dense column
+  const Index* entry_begin;    // [batch rows + 1]: where the ids of each batch row begin
+  const std::int32_t* local;   // by id: its row among the distinct table rows of its task
+  const std::int32_t* ids;     // by id: its table row
+  const Index* unique_begin;   // [tasks + 1]: where the distinct table rows of each task begin
+  const std::int32_t* unique;  // the distinct table rows of all tasks
+  // The batch rows that hold the distinct row u of a task: the support rows begin at inverse_begin[2u], the query rows
+  // at inverse_begin[2u + 1].
   const Index* inverse_begin;
   const std::int32_t* inverse;
 };
@@ -78,7 +79,7 @@ struct InputRows {
 template <class T>
 struct Rows {
   Index tasks, rows;
-  const Index* begin;     // 2 tasks + 1
+  const Index* begin;     // [2 tasks + 1]: first support row and first query row of each task
   const T* labels;        // [rows]
   const T* row_weights;   // [rows] or null
   const double* weights;  // [tasks] or null
@@ -89,30 +90,22 @@ template <class T>
 struct Program {
   const LayerInfo* layers;
   int layer_count;
-  int suffix_begin;  // layers are sorted: the prefix, which sees no fast parameter, first
+  int suffix_begin;  // the first layer of the suffix; those before it depend on no fast parameter
   const ColumnInfo* columns;
   const SlotInfo<T>* slots;
   int slot_count, output;
-  Index suffix_width;  // elements of all suffix slots a row
+  Index suffix_width;  // the sum of the widths of all suffix slots
   const TensorInfo* tensors;
   int tensor_count;
   Index fast_dense;     // elements of the fast dense tensors in the flat vectors
   Index acc_size;       // elements of a block's accumulators
-  Index scratch_fixed;  // elements of scratch that layers need whatever the rows are,
-  Index scratch_row;    // and those a row
+  Index scratch_fixed;  // elements of scratch that layers need, whatever the number of rows
   LossKind loss;
   int outputs;
   const T* values;  // the parameter arena
   Rows<T> rows;
   std::uint64_t dropout;
-  int gram;     // layer in the Gram form, the first of the suffix; −1: none
-  int largest;  // width of the widest gram input or output
-};
-
-// Where the gradients of tables go: by tensor, null where there is none.
-template <class T>
-struct Blocks {
-  T* const* of;  // [tensors]: [distinct rows of all tasks, width]
+  int gram;  // the layer in the Gram form, which is the first of the suffix; −1 if there is none
 };
 
 }  // namespace innerloop::device

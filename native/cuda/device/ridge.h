@@ -7,8 +7,9 @@
 //
 //   ∂w̄ = Λ z,   ∂Λ = −z δᵀ,   ∂A = e zᵀ − (S A z) wᵀ
 //
-// In double whatever the scalar. The features come from the prefix, which runs over the rows of all tasks at once. A
-// block factorises its own M; with fewer rows than weights and a diagonal Λ the dual system I + G Gᵀ, G = √S A Λ^−½.
+// It computes in double, whatever the scalar is. The features come from the prefix, which runs over the rows of all
+// tasks at once. Each block factorises the M of its task, or, if there are fewer rows than weights and Λ is diagonal,
+// the dual system I + G Gᵀ with G = √S A Λ^−½.
 #pragma once
 #include "task.h"
 
@@ -18,20 +19,21 @@ template <class T>
 struct RidgeCall {
   Program<T> program;  // the suffix is the last layer alone, and no tensor is fast
   Mode mode;
-  int features;                           // slot of A
-  int weight, bias, prior, prior_factor;  // tensors; no prior is needed where the factor is given
+  int features;             // the slot of A
+  int weight, bias;         // numbers of tensors
+  int prior, prior_factor;  // numbers of the tensors of log precisions and of L; −1 for none
   double* task_losses;
   T* acc;
   T* outputs;
   T* variance;
   const Index* query_at;
   T* const* adapted;
-  double* factors;  // adapt: [tasks, d, d]; null: not wanted
-  double* modes;    // and [tasks, d]
-  int solves;       // whether a variance is of the task's own system, not of its start's factor
+  double* factors;  // of adaptations: Cholesky factors of M [tasks, d, d]; null if they are not needed
+  double* modes;    // and the weights w [tasks, d]
+  int solves;       // whether variances are those of the task's own system instead of its start's factor
   Starts<T> starts;
-  int* failed;       // by task: M is not finite and positive
-  int shared_steps;  // whether support rows are used at all
+  int* failed;       // by task: 1 if M is not finite and positive
+  int shared_steps;  // whether support rows are used
   char* slab;
   std::size_t slab_bytes;
 };
@@ -128,7 +130,7 @@ struct RidgeTask {
       });
   }
 
-  // The system and its Cholesky factor, a column at a time.
+  // Computes the system and replaces it by its Cholesky factor, column by column.
   IL_DEVICE void factorise() const {
     const Index N = dual ? S : d;
     double* k = m.system;
@@ -174,7 +176,7 @@ struct RidgeTask {
       });
     }
   }
-  // b = (L Lᵀ)⁻¹ b, by one lane: the systems are small.
+  // b = (L Lᵀ)⁻¹ b; one lane computes it, because the systems are small.
   IL_DEVICE static void solve_system(const double* k, Index N, double* b) {
     for (Index i = 0; i < N; ++i) {
       double sum = b[i];
@@ -187,7 +189,7 @@ struct RidgeTask {
       b[i] = sum / k[i * N + i];
     }
   }
-  // x = M⁻¹ x; uses u.
+  // x = M⁻¹ x; it overwrites u.
   IL_DEVICE void solve(double* x) const {
     if (!dual) {
       block.once([&] { solve_system(m.system, d, x); });
@@ -223,13 +225,13 @@ struct RidgeTask {
     solve(m.x);
     block.each(d, [&](Index i) { m.w[i] = m.mean[i] + m.x[i]; });
   }
-  // y = Λ x; uses u.
+  // y = Λ x; it overwrites u.
   IL_DEVICE void precision(const double* x, double* y) const {
     if (!full) {
       block.each(d, [&](Index i) { y[i] = m.root[i] * m.root[i] * x[i]; });
       return;
     }
-    turned(x, m.u);
+    times_factor_transposed(x, m.u);
     block.each(d, [&](Index i) {
       double sum = 0;
       for (Index j = 0; j <= i; ++j) sum += m.L[i * d + j] * m.u[j];
@@ -237,7 +239,7 @@ struct RidgeTask {
     });
   }
   // y = Lᵀ x
-  IL_DEVICE void turned(const double* x, double* y) const {
+  IL_DEVICE void times_factor_transposed(const double* x, double* y) const {
     block.each(d, [&](Index j) {
       double sum = 0;
       for (Index i = j; i < d; ++i) sum += m.L[i * d + j] * x[i];
@@ -259,7 +261,7 @@ struct RidgeTask {
     cholesky(to, d);
   }
 
-  // aᵀ M⁻¹ a of the query rows.
+  // The variances aᵀ M⁻¹ a of the query rows.
   IL_DEVICE void variances() const {
     T* to = call.variance + call.query_at[task];
     const double* factor = call.solves ? nullptr : call.starts.of(task).factor;
@@ -291,7 +293,7 @@ struct RidgeTask {
     loss_value(block, labels, m.o, m.terms, call.task_losses + task);
     const T weight = static_cast<T>(rows.weights ? rows.weights[task] : 1.0 / static_cast<double>(rows.tasks));
     loss_backward(block, labels, m.o, weight, m.dO);
-    // g = ∂L_Q/∂w, and what goes down from the query rows.
+    // g = ∂L_Q/∂w; below, the adjoints of the features of query and support rows.
     block.each(d, [&](Index i) {
       double sum = 0;
       for (Index q = 0; q < Q; ++q) sum += static_cast<double>(m.dO[q]) * at(X, q, i, n);
@@ -312,7 +314,7 @@ struct RidgeTask {
     back();
   }
 
-  // z = M⁻¹ g, the gradients of the prior and of w̄; leaves the residuals at w in r.
+  // Computes z = M⁻¹ g and the gradients of the prior and of w̄; leaves the residuals at w in r.
   IL_DEVICE void back() const {
     T* acc = call.acc + block.index * program.acc_size;
     solve(m.z);
@@ -324,8 +326,8 @@ struct RidgeTask {
     } else {
       T* d_factor = acc + program.tensors[call.prior_factor].acc_at;
       double *lz = m.lz, *ld = m.lz + d;
-      turned(m.z, lz);
-      turned(m.delta, ld);
+      times_factor_transposed(m.z, lz);
+      times_factor_transposed(m.delta, ld);
       block.each(d * d, [&](Index i) {
         const Index a = i / d, b = i % d;
         const double value = m.z[a] * ld[b] + m.delta[a] * lz[b];

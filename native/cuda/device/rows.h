@@ -1,4 +1,4 @@
-// What runs over the rows of the whole batch rather than by task, and the sums over what tasks and blocks left.
+// Launches over the rows of the whole batch instead of tasks, and the sums over the results of tasks and blocks.
 #pragma once
 #include "layers.h"
 
@@ -8,7 +8,7 @@ namespace innerloop::device {
 
 constexpr Index kRowsOfBlock = 32;
 
-// Layers [begin, end) of the prefix over all rows; linear ones run as tall products instead.
+// Layers [begin, end) of the prefix over all rows; linear layers are not among them, as they run as tall products.
 template <class T>
 struct RowsCall {
   const Program<T>* program;
@@ -29,7 +29,7 @@ struct PrefixRows {
       for (int l = c.begin; l < c.end; ++l) forward(block, p, program.layers[l]);
       return;
     }
-    // Gradients of tables and biases are sums over all rows: not here.
+    // Gradients of tables and biases are sums over all rows, which other launches compute.
     for (int l = c.end; l-- > c.begin;) {
       const LayerInfo& layer = program.layers[l];
       if (layer.kind != LayerKind::inputs && program.slots[layer.out].learns) backward(block, p, layer);
@@ -37,11 +37,12 @@ struct PrefixRows {
   }
 };
 
-// Losses of the query rows of tasks whose outputs come from the prefix, and what goes down from them.
+// Losses of the query rows of tasks whose outputs are computed in the prefix, with the adjoints of the outputs; in
+// predictions, only the outputs.
 template <class T>
 struct OutputsCall {
   const Program<T>* program;
-  double* task_losses;  // null: prediction
+  double* task_losses;  // null in predictions
   double* terms;        // [rows]
   T* outputs;
   const Index* query_at;
@@ -71,7 +72,7 @@ struct PrefixOutputs {
       block.once([&] { *count = counted(labels); });
       labels.count = *count;
       loss_value(block, labels, o, c.terms + from, c.task_losses + task);
-      if (!slot.dx) continue;  // Reptile's direction has no part in it
+      if (!slot.dx) continue;  // no adjoints are needed for Reptile's direction
       T* d = slot.dx + first * slot.width;
       block.each((from - first) * slot.width, [&](Index i) { d[i] = 0; });
       const T weight = static_cast<T>(rows.weights ? rows.weights[task] : 1.0 / static_cast<double>(rows.tasks));
@@ -82,13 +83,13 @@ struct PrefixOutputs {
 
 // ------------------------------------------------------------------------------------------------ sums
 
-// to[i] = Σ_p from[p · stride + i], in order.
+// to[i] = Σ_p from[p · stride + i], summed in order.
 template <class T>
 struct ReduceJob {
   const T* from;
   Index stride, parts, size;
   T* to;
-  Index first_block;  // of those of the launch
+  Index first_block;  // number of its first block in the launch
 };
 template <class T>
 struct ReduceCall {
@@ -119,7 +120,7 @@ struct Reduce {
   }
 };
 
-// Column sums of [rows, width], a part for every kRowsOfPart rows.
+// Column sums of a matrix [rows, width], in parts of kRowsOfPart rows.
 constexpr Index kRowsOfPart = 256;
 
 template <class T>
@@ -141,17 +142,17 @@ struct ColumnSums {
   }
 };
 
-// Gradients of table rows: each is the sum over where the batch met it, in order.
+// Gradients of table rows: each is the sum over the places in which the row occurs, in order.
 template <class T>
 struct TableCall {
-  const Index* begin;         // by distinct row + 1
-  const std::int32_t* place;  // numbers of rows of `from`
+  const Index* begin;         // [distinct rows + 1]: where the occurrences of each row begin
+  const std::int32_t* place;  // occurrences: rows of `from`
   Index rows, width;
   const T* from;
-  Index stride, offset;      // of a row of `from`, and where its columns begin
-  const Index* entry_begin;  // of bags: by batch row, for the weight of each id; null: 1
-  int mean;
-  T* to;  // [rows, width]
+  Index stride, offset;      // elements of a row of `from`, and the first column of this table in it
+  const Index* entry_begin;  // of bags: where the ids of each batch row begin, for the weights of a mean
+  int mean;                  // whether the embeddings of a bag are averaged
+  T* to;                     // [rows, width]
 };
 
 struct TableSums {

@@ -1,8 +1,8 @@
-// Products over the rows of all tasks: C [M, N] (+)= A B (+ bias), in tiles of 64 × 64 that are staged through shared
-// memory 16 columns at a time. A lane keeps 4 × 4 elements of a tile.
+// Products over the rows of all tasks: C [M, N] (+)= A B (+ bias), in tiles of 64 × 64. The operands are staged in
+// shared memory, 16 steps of the inner dimension at a time, and each lane computes 4 × 4 elements of a tile.
 //
-// Where k runs over the rows of the batch, as for the gradient of a weight, it is cut into parts: each gives a matrix
-// of its own, and Reduce adds them up in order. The cut depends on the shapes alone.
+// If the inner dimension is the rows of the batch, as for the gradient of a weight, it is divided into parts: each part
+// gives a matrix of its own, and Reduce adds them up in order. The division depends on the shapes only.
 #pragma once
 #include "../block.h"
 
@@ -18,7 +18,7 @@ struct TallCall {
   Index kb, cb;
   Index M, N, K;
   const T* bias;  // [N] or null
-  int add;        // to what is in C
+  int add;        // whether the product is added to C
   T* c;           // [parts, M, N]
   int parts;
 };
@@ -43,7 +43,7 @@ struct Tall {
       for (int i = 0; i < 16; ++i) sum[i] = 0;
     });
     for (Index l0 = begin; l0 < end; l0 += kDepth) {
-      // Lanes follow the direction in which the operand is contiguous.
+      // Neighbouring lanes read along the direction in which the operand is contiguous.
       block.each(kDepth * kTile, [&](Index e) {
         const Index i = c.ka == 1 ? e / kDepth : e % kTile, l = c.ka == 1 ? e % kDepth : e / kTile;
         as[l * kPad + i] = row + i < c.M && l0 + l < end ? c.a[(row + i) * c.ra + (l0 + l) * c.ka] : T(0);

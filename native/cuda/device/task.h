@@ -1,4 +1,4 @@
-// One task in the memory of its block: what it takes, how it starts, and the passes over its support rows.
+// One task in the memory of its block: its arrays, its starting parameters, and the passes over its rows.
 #pragma once
 #include "layers.h"
 
@@ -6,16 +6,16 @@ namespace innerloop::device {
 
 enum class Mode : int { gradient, predict, adapt };
 
-// Parameters that a task starts from in place of the shared ones, by tensor; null: none.
+// Parameters that a task starts from in place of the shared ones, by tensor; null for tensors that start as shared.
 template <class T>
 struct Start {
   const T* const* values;           // dense [size], table [counts, width]
-  const std::int32_t* const* rows;  // of tables, ascending
-  const Index* counts;
-  const double* factor;  // ridge: [d, d], or null
+  const std::int32_t* const* rows;  // of a table: the rows that it has values for, ascending
+  const Index* counts;              // of a table: how many
+  const double* factor;             // ridge: [d, d], or null
 };
 
-// None, one for all tasks, or one a task.
+// Starting parameters of the tasks of a call: none, one for all tasks, or one for each.
 template <class T>
 struct Starts {
   const Start<T>* all;
@@ -23,42 +23,42 @@ struct Starts {
   IL_DEVICE Start<T> of(Index task) const { return count == 0 ? Start<T>{} : all[count == 1 ? 0 : task]; }
 };
 
-// A gradient call, prediction or adaptation by gradient steps, as every block of it sees it.
+// The arguments of a gradient call, prediction or adaptation by gradient steps.
 template <class T>
 struct TaskCall {
   Program<T> program;
   Mode mode;
   int steps, order, reptile;
   RateKind rate_kind;
-  int folded;  // one rate and plain steps: −α is a factor of the support loss, and a step adds its gradient
-  int keep;    // all steps are kept, for the way back
-  int keep_gradients;
+  int folded;          // with a single rate α, −α is a factor of the support loss, and a step adds the gradient
+  int keep;            // whether values and parameters of all steps are kept for the backward pass
+  int keep_gradients;  // whether the gradients of all steps are kept
   T rate, shrinkage;
   const T* step_rates;  // [tensors, steps]
-  const T* rates;       // in the arena's layout
+  const T* rates;       // a rate for each parameter, in the arena's layout
   Starts<T> starts;
-  Index gram_width;  // H of the Gram layer, 0: there is none
-  int gram_learns;   // whether anything below it does
+  Index gram_width;  // H of the Gram layer; 0 if there is none
+  int gram_learns;   // whether its input depends on a parameter
   const T* gram_z;   // [rows, H]: X W_0 + b_0 of all rows
   T* gram_adjoint;   // [rows, H]: P of query rows and U of support rows
   double* task_losses;
   T* acc;                 // [blocks, acc_size]
   T* const* blocks;       // gradients of suffix tables, by tensor
-  T* rate_acc;            // per parameter: [blocks, acc_size]
-  T* const* rate_blocks;  // and by tensor
-  T* step_rate_acc;       // per tensor and step: [blocks, tensors, steps]
-  T* outputs;             // predict: [query rows of all tasks, outputs]
-  const Index* query_at;  // first query row of every task among those of all tasks
-  T* const* adapted;      // adapt: by tensor
+  T* rate_acc;            // gradients of rates per parameter: [blocks, acc_size]
+  T* const* rate_blocks;  // and those of tables, by tensor
+  T* step_rate_acc;       // gradients of rates per tensor and step: [blocks, tensors, steps]
+  T* outputs;             // of predictions: [query rows of all tasks, outputs]
+  const Index* query_at;  // by task: its first query row among the query rows of all tasks
+  T* const* adapted;      // of adaptations: the adapted parameters of all tasks, by tensor
   char* slab;             // [blocks, slab_bytes]
   std::size_t slab_bytes;
 };
 
 struct TaskSize {
-  Index S, Q, fast;  // rows; elements of the flat vectors
+  Index S, Q, fast;  // support rows, query rows, and elements of the flat vectors of fast parameters
 };
 
-// Columns that are staged at a time for products of rows with rows.
+// Columns that are staged in scratch at a time for products of rows with rows.
 constexpr int kStage = 32;
 
 template <class T>
@@ -95,7 +95,7 @@ struct TaskMemory {
   }
 
   Index* table_at;
-  double* numbers;  // count of the support rows, of the query rows; loss
+  double* numbers;  // Labelled::count of the support rows and of the query rows
   double* terms;
   T *scratch, *R = nullptr, *cross = nullptr, *gram = nullptr, *cross_p = nullptr, *U = nullptr, *mix = nullptr,
               *paired = nullptr;
@@ -116,7 +116,7 @@ struct Task {
         gram(program.gram >= 0 ? &program.layers[program.gram] : nullptr),
         space{block.shared, block.shared_bytes, call.slab + block.index * call.slab_bytes},
         m(space, call, {S, Q, fast}),
-        stepped(S > 0 && call.steps > 0) {
+        adapts(S > 0 && call.steps > 0) {
     block.once([&] {
       Index at = program.fast_dense;
       for (int t = 0; t < program.tensor_count; ++t) {
@@ -150,7 +150,7 @@ struct Task {
     return program.tensors[t].input < 0 ? program.tensors[t].fast_at : m.table_at[t];
   }
 
-  // f(i, place in the arena) for each element of a fast tensor as this task sees it.
+  // Calls f(i, place in the arena) for each element of a fast tensor; of a table, for the task's distinct rows only.
   template <class F>
   IL_DEVICE void each_element(int t, const F& f) const {
     const TensorInfo& info = program.tensors[t];
@@ -187,7 +187,7 @@ struct Task {
       }
       to[i] = program.values[place];
       if (count == 0) return;
-      // Rows that the adapted task never met stay the shared ones.
+      // Table rows that are not among the starting parameters keep their shared values.
       const std::int32_t row = static_cast<std::int32_t>((place - info.offset) / info.width);
       Index low = 0, high = count;
       while (low < high) {
@@ -211,7 +211,7 @@ struct Task {
 
   IL_DEVICE T* theta(int k) const { return m.theta + (call.keep ? k : 0) * fast; }
   IL_DEVICE T* gradient(int k) const { return m.gradient + (call.keep_gradients ? k : 0) * fast; }
-  // R_k, for k > 0.
+  // R_k of the Gram form, for k > 0.
   IL_DEVICE T* R(int k) const { return m.R + (call.keep ? k - 1 : 0) * S * width(gram->out); }
   IL_DEVICE T support_weight() const {
     const T weight = static_cast<T>(S) / (static_cast<T>(S) + call.shrinkage);
@@ -242,7 +242,7 @@ struct Task {
     return p;
   }
 
-  // First layer of the suffix that runs like any other.
+  // The first layer of the suffix that is not in the Gram form.
   IL_DEVICE int bottom() const { return program.suffix_begin + (gram ? 1 : 0); }
 
   const Block& block;
@@ -252,7 +252,7 @@ struct Task {
   const LayerInfo* const gram;
   Space space;
   const TaskMemory<T> m;
-  const bool stepped;
+  const bool adapts;
 };
 
 }  // namespace innerloop::device

@@ -66,7 +66,7 @@ void GradientCall<T>::run() {
   plan_.reduce();
 }
 
-// Nothing adapts: the query rows of all tasks under the shared parameters.
+// Without fast parameters the loss is that of the query rows of all tasks under the shared parameters.
 template <class T>
 void GradientCall<T>::run_prefix_alone() {
   double* terms = scratch_.take<double>(static_cast<std::size_t>(batch_.rows));
@@ -158,7 +158,7 @@ OuterCall<T>* GradientCall<T>::outer_call(const DeviceGradient<T>& of, const inn
 
 template <class T>
 std::pair<double*, Index> GradientCall<T>::squares(const DeviceGradient<T>& of) {
-  // Only where the gradients lie is of interest.
+  // Squares reads only the places and sizes of the gradients, so only these are filled in.
   std::vector<OuterTensor<T>> tensors;
   const auto stretches = [](Index size) { return (size + kSquaresOfBlock - 1) / kSquaresOfBlock; };
   Index blocks = stretches(model_.dense_size);

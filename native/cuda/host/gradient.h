@@ -1,11 +1,11 @@
-// Gradient calls: the launches of a meta-gradient, and those of the outer step after it.
+// A gradient call: the launches that compute a meta-gradient, and those of the outer step after it.
 #pragma once
 #include "operations.h"
 #include "tasks.h"
 
 namespace innerloop::device {
 
-// A gradient on the device: dense tensors densely, tables by the batch's distinct rows.
+// A gradient on the device: dense tensors as a whole, tables by the batch's distinct rows.
 template <class T>
 struct DeviceGradient {
   T* dense = nullptr;      // [dense_size]
@@ -16,12 +16,16 @@ template <class T>
 class GradientCall {
  public:
   GradientCall(Store<T>& store, Batch<T>& batch, const innerloop_loop& loop, int direction, Scratch& scratch);
+  // Notes the launches that compute the meta-gradient.
   void run();
-  // Asks for an outer step: of the parameters, and when called again, of the rates.
+  // Requests an outer step, which conclude() takes. The first call requests that of the parameters, the second that of
+  // the learned inner rates.
   void update(const innerloop_optimizer& optimizer, Store<T>& store);
-  // Loss, norm, and whether all is finite; then waits and throws Failure if it is not.
+  // Computes loss and norm, takes the requested steps if all values are finite, and waits for the device. Throws
+  // Failure if a value is not finite.
   Verdict conclude();
 
+  // Copy results to the host, after conclude().
   void give_losses(double* task_losses) const;
   void give_step_rates(void* gradient) const;
   void give(const DeviceGradient<T>& gradient, const innerloop_gradient& to) const;
@@ -35,7 +39,7 @@ class GradientCall {
   void run_ridge();
   OuterCall<T>* outer_call(const DeviceGradient<T>& of, const innerloop_optimizer& optimizer, Store<T>& store,
                            bool is_rates, std::vector<OuterTensor<T>>& tensors);
-  // Σ g² by stretches of a gradient.
+  // Launches Σ g² of a gradient; returns the partial sums on the device and their number.
   std::pair<double*, Index> squares(const DeviceGradient<T>& of);
 
   const Model& model_;
@@ -46,13 +50,13 @@ class GradientCall {
   Plan<T> plan_;
   double* task_losses_;
   T* step_rates_ = nullptr;  // [tensors, steps]
-  int* failed_ = nullptr;    // ridge: by task
+  int* failed_ = nullptr;    // ridge: [tasks], 1 where the system could not be solved
   Verdict* verdict_;
   struct Update {
     const innerloop_optimizer* optimizer;
     Store<T>* store;
   };
-  std::vector<Update> updates_;  // the parameters', then the rates'
+  std::vector<Update> updates_;  // of the parameters, then of the rates
 };
 
 }  // namespace innerloop::device

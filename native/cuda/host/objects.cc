@@ -133,7 +133,8 @@ Frame<T>::Frame(Model& m, const innerloop_column* columns) {
 
 namespace {
 
-// begin and place of a sort of items by key, items in order.
+// Counting sort of items by key: the items with key k are place[begin[k]] up to place[begin[k + 1]], in ascending
+// order.
 template <class Key>
 void group(Index keys, Index items, const Key& key, std::vector<Index>& begin, std::vector<std::int32_t>& place) {
   begin.assign(static_cast<std::size_t>(keys) + 1, 0);

@@ -1,4 +1,4 @@
-// What the interface's handles stand for.
+// The objects behind the handles of the interface.
 #pragma once
 #include <memory>
 
@@ -25,7 +25,7 @@ struct innerloop_batch {
 namespace innerloop::device {
 
 struct ModelLayer {
-  LayerInfo info;  // without the place of its columns in a program
+  LayerInfo info;  // the plan fills in where its columns begin
   std::vector<ColumnInfo> columns;
 };
 
@@ -34,13 +34,12 @@ struct Model : innerloop_model {
   std::vector<innerloop_input> inputs;
   std::vector<innerloop_tensor> tensors;
   std::vector<ModelLayer> layers;
-  std::vector<Index> slots;  // widths
-  std::vector<std::uint8_t> learns;
+  std::vector<Index> slots;          // widths
+  std::vector<std::uint8_t> learns;  // by slot: whether it depends on a parameter
   LossKind loss{};
   int output = 0, outputs = 1;
-  int head = -1;  // layer that writes the outputs, if it is linear
+  int head = -1;  // the layer that writes the outputs if it is linear, else -1
   Index dense_size = 0, arena_size = 0;
-  std::string unsupported_loss;  // named when a call needs the loss
 };
 
 template <class T>
@@ -52,7 +51,7 @@ struct Store : innerloop_store {
   void make_moments();
   Array<T> values, first, second;
   Array<Index> touched;
-  std::vector<Index> touched_at;  // by tensor: of its first row
+  std::vector<Index> touched_at;  // by tensor: place of its first row in `touched`
   Index touched_size = 0, step = 0;
 };
 
@@ -62,7 +61,8 @@ struct Frame : innerloop_frame {
   std::vector<Array<T>> dense;  // by input
 };
 
-// Where the batch met each distinct row of a table.
+// The places in which each distinct row of a table occurs in the batch: those of row u are place[begin[u]] up to
+// place[begin[u + 1]].
 struct Occurrences {
   Array<Index> begin;
   Array<std::int32_t> place;
@@ -74,11 +74,11 @@ struct Batch : innerloop_batch {
   const Model& of() const { return static_cast<const Model&>(*model); }
   struct Input {
     Array<std::int32_t> side, local, ids, unique, inverse, rows;
-    Array<T> own;  // a dense column in place of the frame's
+    Array<T> own;  // dense values of the batch that replace the frame's column
     Array<Index> entry_begin, unique_begin, inverse_begin;
-    Occurrences in_rows, in_blocks;  // by distinct row: batch rows, and task-local rows of all tasks
+    Occurrences in_rows, in_blocks;  // of each distinct row: in batch rows, and in the task-local rows of all tasks
     Index distinct = 0, unique_count = 0;
-    const T* in_place = nullptr;  // dense rows that lie one after another as the batch has them
+    const T* in_place = nullptr;  // the dense rows, if they lie in memory in the order of the batch
     std::vector<Index> unique_begin_host;
   };
   Index tasks = 0, rows = 0;

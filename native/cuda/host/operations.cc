@@ -57,7 +57,7 @@ void Operations<T>::train_step(Store<T>& store, Batch<T>& batch, const innerloop
                                innerloop_step_result& result) {
   Scratch& scratch = begin_call();
   store.make_moments();
-  // The loop reads its rates, and only their update writes them.
+  // The loop has the rates as const because it only reads them; their outer step is the one place that writes them.
   Store<T>* const rates = rate_optimizer ? const_cast<Store<T>*>(static_cast<const Store<T>*>(loop.rates)) : nullptr;
   if (rates) rates->make_moments();
   GradientCall<T> call(store, batch, loop, direction, scratch);
@@ -147,10 +147,10 @@ struct Prediction {
   Index start_count;
   Scratch& scratch;
 
-  // Outputs of the query rows after `steps`, and their variances where they are wanted.
+  // Computes the outputs of the query rows, after the inner steps if `after`, and their variances unless null.
   void run(bool after, void* outputs, void* variance) {
     const Model& model = store.of();
-    // The variance of adapted parameters needs the solver's factor alone, whatever the loop is.
+    // Variances are computed by the ridge kernel, also for parameters that were adapted before and bring their factor.
     const bool solved = (loop.solver == 1 && after) || variance;
     Wanted wanted{};
     wanted.steps = after ? loop.steps : 0;
@@ -245,7 +245,7 @@ void Operations<T>::hessian_vector_product(Store<T>& store, Batch<T>& batch, con
         static_cast<std::size_t>(batch.inputs[model.tensors[t].input].distinct * model.tensors[t].width);
     gradient[t] = scratch.zeroed<T>(size), product[t] = scratch.zeroed<T>(size);
   }
-  // The only task's rows in the order in which it met them; the batch's are ascending.
+  // The task's table rows are in the order in which it met them, the batch's rows ascending: gather() reorders them.
   std::vector<T*> task_gradient = plan.task_blocks(), task_product = plan.task_blocks();
   call.gradient_blocks = scratch.put(task_gradient), call.product_blocks = scratch.put(task_product);
   call.work =

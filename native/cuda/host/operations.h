@@ -1,10 +1,10 @@
-// The calls of the interface for one scalar.
+// The operations of the interface for one scalar type.
 #pragma once
 #include "objects.h"
 
 namespace innerloop::device {
 
-// Names what of a loop the device does not do; throws Failure.
+// Throws Failure with the name of the first feature of a loop that the device does not support.
 void check_loop(const Model& model, const innerloop_loop& loop);
 
 template <class T>

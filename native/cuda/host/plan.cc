@@ -59,7 +59,8 @@ Plan<T>::Plan(const Store<T>& store, const Batch<T>& batch, Scratch& scratch, co
   device_program = scratch.put(program);
 }
 
-// As native/task/gram.cc counts: whichever form takes fewer multiplications on an average task.
+// Whether the Gram form takes fewer multiplications than the direct form on an average task, counted as in
+// native/task/gram.cc.
 template <class T>
 bool Plan<T>::gram_pays(const LayerInfo& layer, const Wanted& wanted) const {
   if (wanted.steps == 0 || wanted.rate_kind != RateKind::scalar || wanted.solves_head || wanted.all_suffix ||
@@ -95,7 +96,7 @@ void Plan<T>::place_tensors(const Wanted& wanted) {
     const bool in_gram = program.gram >= 0 && (layers[program.gram].weight == static_cast<int>(t) ||
                                                layers[program.gram].bias == static_cast<int>(t));
     info.fast = !in_gram && !wanted.solves_head && (wanted.all_suffix || (wanted.fast && wanted.fast[t] != 0));
-    // No layer reads it, but its rows would have to be.
+    // A table that no layer of the suffix reads does not adapt, so its rows need no place in a task's vectors.
     if (info.fast && info.input >= 0 && !suffix[t]) info.fast = 0;
     if (info.input < 0) {
       if (info.fast) info.fast_at = program.fast_dense, program.fast_dense += (info.size + 3) / 4 * 4;
@@ -124,7 +125,7 @@ void Plan<T>::place_slots(const Wanted& wanted) {
       continue;
     }
     const std::size_t size = static_cast<std::size_t>(batch.rows * slot.width);
-    // What lies as it is needed is not copied, and never written.
+    // Dense rows that lie in the order of the batch are used where they are; they are never written.
     slot.x = is_in_place(layers[l]) ? const_cast<T*>(batch.inputs[columns[layers[l].columns].input].in_place)
                                     : scratch_.template take<T>(size);
     if (wanted.gradient && !wanted.reptile && (slot.learns || layers[l].out == model.output))
@@ -183,14 +184,14 @@ void Plan<T>::sum_columns(const T* from, Index width, T* to) {
   add_job(sums, width, parts, width, to);
 }
 
-// dW = xᵀ dz, db = Σ dz, dx (+)= dz Wᵀ over all rows.
+// dW = xᵀ dz, db = Σ dz, dx (+)= dz Wᵀ over the rows of all tasks.
 template <class T>
 void Plan<T>::linear_gradient(const LayerInfo& layer, const T* dz, bool add, T* dense) {
   const SlotInfo<T>& in = slots[layer.in[0]];
   const Index I = in.width, O = slots[layer.out].width, rows = batch.rows;
   if (in.dx)
     multiply<T>({dz, O, 1, program.values + tensors[layer.weight].offset, 1, O, rows, I, O, nullptr, add, in.dx, 1});
-  // Enough parts to fill a device, each long enough to be worth its matrix.
+  // There are enough parts to occupy the device, but each sums at least 512 rows to be worth a matrix of its own.
   const int parts = static_cast<int>(std::clamp<Index>(rows / 512, 1, 128));
   T* partial = scratch_.template take<T>(static_cast<std::size_t>(parts * I * O));
   multiply<T>({in.x, 1, I, dz, O, 1, I, O, rows, nullptr, 0, partial, 1}, parts);

@@ -1,5 +1,6 @@
-// Which layers run once over the rows of all tasks (the prefix) and which every task runs for itself (the suffix),
-// where everything lies, and the launches before and after those of the tasks.
+// The plan of a call: it divides the layers into those that run once over the rows of all tasks (the prefix) and those
+// that every task runs for itself (the suffix), allocates their memory, and makes the launches before and after those
+// of the tasks.
 #pragma once
 #include "../device/outer.h"
 #include "../device/task.h"
@@ -7,18 +8,18 @@
 
 namespace innerloop::device {
 
-// What a call asks of its plan.
+// The properties of a call that its plan depends on.
 struct Wanted {
-  const std::uint8_t* fast;  // by tensor; null: none
+  const std::uint8_t* fast;  // by tensor: whether it adapts; null: none does
   int steps = 0, order = 1;
   RateKind rate_kind = RateKind::scalar;
-  int form = 1;              // as in innerloop_loop; only plain steps may be in the Gram form
-  bool gradient = false;     // with respect to all parameters
-  bool reptile = false;      // of whose direction the prefix has no part
-  bool solves_head = false;  // ridge: the last layer is the suffix, and no tensor moves by steps
-  bool all_suffix = false;   // a Hessian-vector product
+  int form = 1;              // as in innerloop_loop; only plain gradient steps can use the Gram form
+  bool gradient = false;     // whether the gradient with respect to all parameters is needed
+  bool reptile = false;      // Reptile's direction, which is 0 for the parameters of the prefix
+  bool solves_head = false;  // ridge: the suffix is the last layer, and no tensor adapts by gradient steps
+  bool all_suffix = false;   // Hessian-vector product: all layers are in the suffix
   std::uint64_t dropout = 0;
-  std::vector<int> own;  // tensors that no layer reads, whose gradient a block adds up
+  std::vector<int> own;  // tensors that no layer reads, such as ridge's prior, and that need accumulators
 };
 
 template <class T>
@@ -26,17 +27,20 @@ class Plan {
  public:
   Plan(const Store<T>& store, const Batch<T>& batch, Scratch& scratch, const Wanted& wanted);
 
-  // x of the prefix slots, and of the Gram layer without its steps.
+  // Computes the values of the prefix slots, and the Gram layer's product with its shared weights.
   void forward();
-  // From the adjoints of the boundary slots; gradients go to `dense` [dense_size] and `blocks` by tensor.
+  // Propagates the adjoints of the slots between prefix and suffix back through the prefix. Gradients go to `dense`
+  // [dense_size] and to `blocks`, by tensor [distinct rows, width].
   void backward(T* dense, T* const* blocks);
-  // The sums over accumulators [parts, acc_size], where there are any, and over the tasks' table rows, for `reduce`.
+  // Adds the sums over accumulators [parts, acc_size] (may be null) and over the tasks' table rows to those that
+  // `reduce` will compute.
   void gather(const T* acc, Index parts, T* const* task_blocks, T* dense, T* const* blocks);
+  // Adds the sum to[i] = Σ_p from[p · stride + i] over `parts`.
   void add_job(const T* from, Index stride, Index parts, Index size, T* to);
-  // The sums that backward and gather asked for, after everything that they are of.
+  // Launches all sums that were added, after the launches that compute their terms.
   void reduce();
 
-  // Device memory of the gradients of suffix tables, by tensor: host pointers.
+  // Allocates device memory for the gradients of the suffix's tables; the vector, by tensor, is on the host.
   std::vector<T*> task_blocks() const;
 
   Program<T> program{};
@@ -48,7 +52,7 @@ class Plan {
   T *gram_z = nullptr, *gram_adjoint = nullptr;
 
   std::vector<TensorInfo> tensors;
-  std::vector<LayerInfo> layers;  // the prefix first
+  std::vector<LayerInfo> layers;  // sorted: the layers of the prefix first
   std::vector<ColumnInfo> columns;
   std::vector<SlotInfo<T>> slots;
 

@@ -5,7 +5,7 @@
 namespace innerloop::device {
 
 Runtime& runtime() {
-  // Never destroyed: device memory may be released after the last static object has gone.
+  // It is never destroyed, because device memory may be released after static objects were destroyed.
   static Runtime* const one = new Runtime();
   return *one;
 }
@@ -20,7 +20,7 @@ void Runtime::note(const void* const* parts, const std::size_t* sizes, int count
 
 namespace {
 
-// sm_80 is the oldest that this is compiled for; newer ones run its PTX.
+// The oldest compute capability that the plugin is compiled for; newer GPUs run the PTX.
 constexpr int kCapability = 80;
 
 struct Found {
@@ -31,14 +31,14 @@ struct Found {
 
 std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
 
-// The first device that fits, by CUDA_VISIBLE_DEVICES' order.
+// Finds the first usable device in the order of CUDA_VISIBLE_DEVICES.
 Found find() {
   Found found;
   int driver = 0, runtime_version = 0, count = 0;
   cudaRuntimeGetVersion(&runtime_version);
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) throw Failure(INNERLOOP_NO_DRIVER, "no CUDA driver");
   const cudaError_t status = cudaGetDeviceCount(&count);
-  // Minor versions of one major version go together.
+  // A driver supports every runtime of its major version, so minor versions are not compared.
   if (status == cudaErrorInsufficientDriver || driver / 1000 < runtime_version / 1000)
     throw Failure(
         INNERLOOP_DRIVER_TOO_OLD,
@@ -107,7 +107,7 @@ void* Runtime::allocate(std::size_t bytes) {
 void Runtime::release(void* memory) noexcept { cudaFree(memory); }
 void Runtime::upload(void* to, const void* from, std::size_t bytes) {
   use();
-  // From memory that is not page-locked the copy is staged before this returns.
+  // CUDA stages copies from memory that is not page-locked before this returns, so the caller may reuse `from`.
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
 }
 void Runtime::download(void* to, const void* from, std::size_t bytes) {
@@ -173,9 +173,9 @@ innerloop_device_info Runtime::probe() {
   return info;
 }
 
-// Small, so that tests meet what tasks do whose memory does not fit, and blocks that have several tasks.
-// INNERLOOP_EMULATE: `backwards` takes the items of every loop from the last to the first; a number is the shared
-// memory of a block.
+// The emulated device is small, so that tests cover tasks whose memory does not fit into shared memory and blocks with
+// several tasks. The environment variable INNERLOOP_EMULATE may contain `backwards`, which takes the items of every
+// loop in reverse order, or begin with a number, the bytes of shared memory of a block.
 Runtime::Runtime() {
   processors_ = 2;
   shared_limit_ = 48 * 1024;
@@ -186,7 +186,7 @@ Runtime::Runtime() {
 }
 
 void* Runtime::allocate(std::size_t bytes) {
-  // Results may not depend on what memory held before.
+  // Memory is filled with NaN, because no result may depend on what it held before.
   void* memory = std::malloc(bytes);
   if (!memory) throw Failure(INNERLOOP_OUT_OF_MEMORY, "out of memory");
   std::memset(memory, 0xff, bytes);

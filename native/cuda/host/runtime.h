@@ -1,5 +1,5 @@
-// The device as host code sees it: memory, copies and launches, in order on one stream. With nvcc it is the GPU; else
-// the emulation, where a launch runs its blocks one after another.
+// The device as host code sees it: memory, copies and launches, in order on one stream. Compiled with nvcc it is the
+// GPU, otherwise an emulation in which a launch runs its blocks one after another.
 #pragma once
 #include <cstddef>
 #include <cstdlib>
@@ -15,7 +15,7 @@
 
 namespace innerloop::device {
 
-// What goes out through the interface as a code and a failure.
+// An exception that the interface returns as a code with a text.
 struct Failure : std::runtime_error {
   Failure(innerloop_code code, const std::string& what, int required = 0, int found = 0, Index task = -1)
       : std::runtime_error(what), code(code), required(required), found(found), task(task) {}
@@ -30,23 +30,24 @@ inline void refuse(const std::string& what) {
 
 class Runtime {
  public:
-  // Throws Failure where there is no device to use.
+  // Throws Failure if there is no usable device.
   Runtime();
   static innerloop_device_info probe();
 
   void* allocate(std::size_t bytes);
   void release(void* memory) noexcept;
   void upload(void* to, const void* from, std::size_t bytes);
-  void download(void* to, const void* from, std::size_t bytes);  // after what was asked for before; waits
+  void download(void* to, const void* from, std::size_t bytes);  // submits what was noted before, and waits for it
 
-  // These are noted down, and run in order by submit. A list that is the same as the one before, to the byte, becomes a
-  // graph that is launched as one: everything that changes from call to call lies in device memory.
+  // These operations are noted, and submit() runs them in order. A list that equals the one before, byte for byte,
+  // becomes a CUDA graph, which is launched as a whole. This works because everything that changes from call to call
+  // lies in device memory.
   void zero(void* memory, std::size_t bytes);
   void copy(void* to, const void* from, std::size_t bytes);
   template <class Stage, class Arguments>
   void launch(Index blocks, std::size_t shared_bytes, const Arguments& arguments) {
     if (blocks <= 0) return;
-    static const char name = 0;  // its address is that of this pair of stage and arguments
+    static const char name = 0;  // its address identifies this instance of the template
     const void* const parts[] = {&name, &blocks, &shared_bytes, &arguments};
     const std::size_t sizes[] = {0, sizeof blocks, sizeof shared_bytes, sizeof arguments};
     note(parts, sizes, 4, [this, blocks, shared_bytes, arguments] { start<Stage>(blocks, shared_bytes, arguments); });
@@ -55,20 +56,20 @@ class Runtime {
   void forget() { noted_.clear(), key_.clear(); }
 
   int processors() const { return processors_; }
-  std::size_t shared_limit() const { return shared_limit_; }  // of one block
+  std::size_t shared_limit() const { return shared_limit_; }  // bytes of shared memory that one block may have
 
 #if defined(__CUDACC__)
   static void check(cudaError_t status);
   cudaStream_t stream() const { return stream_; }
 #endif
 
-  std::mutex mutex;  // of calls: one at a time
+  std::mutex mutex;  // held during a call: calls run one at a time
 
  private:
   struct Noted {
     std::function<void()> run;
   };
-  // The bytes of the parts, and the address of the first, name what is to be run.
+  // Notes an operation. The address of the first part and the bytes of all parts identify it in the key of the list.
   void note(const void* const* parts, const std::size_t* sizes, int count, std::function<void()> run);
 
   template <class Stage, class Arguments>
@@ -80,7 +81,7 @@ class Runtime {
     kernel<<<static_cast<unsigned>(blocks), kLanes, shared_bytes, stream_>>>(arguments, shared_bytes);
     check(cudaGetLastError());
 #else
-    // Filled with NaN: no result may depend on what shared memory held before.
+    // Shared memory is filled with NaN, because no result may depend on what it held before.
     std::vector<double> shared(shared_bytes / sizeof(double) + 2);
     for (Index b = 0; b < blocks; ++b) {
       std::memset(shared.data(), 0xff, shared.size() * sizeof(double));
@@ -99,13 +100,13 @@ class Runtime {
   void run_noted();
   cudaStream_t stream_ = nullptr;
   std::string last_key_;
-  cudaGraphExec_t graph_ = nullptr;  // of last_key_, once it has come twice
+  cudaGraphExec_t graph_ = nullptr;  // the graph of the list last_key_, made when it comes the second time
 #else
   bool backwards_ = false;
 #endif
 };
 
-// The one of this process, made by the first call that needs it.
+// The runtime of this process, created by the first call that needs it.
 Runtime& runtime();
 
 // Device memory of one type that is freed with its owner.
@@ -136,7 +137,8 @@ class Array {
   X* data_ = nullptr;
 };
 
-// Memory of one call: pieces that are kept for the next one. The same calls find the same addresses.
+// Device memory of one call, taken from pieces that are kept for later calls. A call with the same sizes gets the same
+// addresses, which the reuse of graphs relies on.
 class Scratch {
  public:
   void reset() { piece_ = 0, used_ = 0; }

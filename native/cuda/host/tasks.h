@@ -1,4 +1,4 @@
-// A launch over tasks: how much memory a block has, how many blocks there are, and what they are given.
+// Prepares launches over tasks: the number of blocks, the memory of each, and their arguments.
 #pragma once
 #include "../device/inner_loop.h"
 #include "../device/ridge.h"
@@ -8,16 +8,17 @@ namespace innerloop::device {
 
 struct Grid {
   Index blocks = 0;
-  std::size_t shared = 0;  // bytes of a block
+  std::size_t shared = 0;  // bytes of shared memory of each block
   char* slab = nullptr;
-  std::size_t slab_bytes = 0;  // of a block
+  std::size_t slab_bytes = 0;  // bytes of the slab of each block
 };
 
-// Blocks for `tasks` tasks that need `bytes` at most: as many as run at once, so that each has few accumulators to
-// clear and to sum. Their number depends on the device, and the order of sums with it.
+// The grid for `tasks` tasks of which each needs at most `bytes`. There are no more blocks than run at the same time,
+// because each has accumulators that must be cleared and summed. So their number, and with it the order of sums,
+// depends on the device.
 inline Grid grid_of(Index tasks, std::size_t bytes, Scratch& scratch) {
   constexpr std::size_t kReserved = 1024, kSlabs = std::size_t{2} << 30;
-  constexpr Index kMostBlocks = 8;  // of a multiprocessor: 2,048 lanes
+  constexpr Index kMostBlocks = 8;  // blocks of a multiprocessor, which runs at most 2,048 lanes
   const std::size_t limit = (runtime().shared_limit() - 2 * kReserved) / 2 / 16 * 16;
   Grid grid;
   grid.shared = bytes < limit ? (bytes + 15) / 16 * 16 : limit;
@@ -34,7 +35,7 @@ inline Grid grid_of(Index tasks, std::size_t bytes, Scratch& scratch) {
   return grid;
 }
 
-// Elements of the flat vectors of a task, at most.
+// The most elements that the flat vectors of fast parameters have in any task.
 template <class T>
 Index most_fast(const Plan<T>& plan) {
   Index size = plan.program.fast_dense;
@@ -80,7 +81,7 @@ Start<T> put_start(const Model& model, const innerloop_start& start, Index facto
   return {scratch.put(values), scratch.put(rows), scratch.put(counts), factor};
 }
 
-// Parameters to start from, on the device. factor_width: d of their factors, 0 where those are not wanted.
+// Copies starting parameters to the device. factor_width: d of their [d, d] factors; 0 if the factors are not needed.
 template <class T>
 Starts<T> put_starts(const Model& model, const innerloop_start* starts, Index count, Index factor_width,
                      Scratch& scratch) {
@@ -89,7 +90,7 @@ Starts<T> put_starts(const Model& model, const innerloop_start* starts, Index co
   return {scratch.put(put), count};
 }
 
-// What a call of gradient steps is made of, but for where its results go.
+// The arguments of a call with gradient steps, except the places of its results.
 template <class T>
 TaskCall<T> task_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode, bool reptile, int steps,
                       Scratch& scratch) {

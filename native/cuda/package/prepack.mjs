@@ -1,4 +1,4 @@
-/** Puts the plugin that `npm run build:cuda` has built beside package.json, and refuses a package without it or of another version. */
+/** Copies the plugin that `npm run build:cuda` has built beside package.json; throws if it is missing or the versions differ. */
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
