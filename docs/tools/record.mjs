@@ -40,6 +40,15 @@ if (comparison !== undefined) {
       rows: table.methods.map(({ method, cells }) => ({ method, cells: columns.map((c) => cell(cells[c])) })),
     };
   }
+  // What learners are chosen by, on tasks that are not reported.
+  if (table.methods.some(({ validation }) => typeof validation === 'number'))
+    tables['chosen by'] = {
+      columns: [`validation ${table.validationMetric}`],
+      rows: table.methods.map(({ method, validation }) => ({
+        method,
+        cells: [typeof validation === 'number' ? { mean: round(validation), half: null } : null],
+      })),
+    };
   // What others published stands in rows of its own: under no set where the protocol has only one.
   for (const { method, set = Object.keys(tables)[0], metric, value } of comparison.published ?? []) {
     const { columns, rows } = tables[set];

@@ -42,7 +42,10 @@ function tableOf(page, file, { set, metrics, shots, rows, notes, digits = '3' })
   const runs =
     result.seeds === undefined ? '' : `, learners over ${result.seeds} ${result.seeds === 1 ? 'seed' : 'seeds'}`;
   const missing = result.missing === undefined ? [] : [`Still missing: ${result.missing.join('; ')}.`];
-  const below = [...(notes === 'none' ? [] : (result.notes ?? [])), ...missing].flatMap((note) => ['', note]);
+  const below = [...(notes === 'none' ? [] : (result.notes ?? []).map(sourceOf)), ...missing].flatMap((note) => [
+    '',
+    note,
+  ]);
   const lines = wanted.map((name) => {
     const row = table.rows.find(({ method }) => method === name);
     if (row === undefined) throw new Error(`${page}: ${file} has no row ${name}`);
@@ -55,10 +58,13 @@ function tableOf(page, file, { set, metrics, shots, rows, notes, digits = '3' })
     `| --- | ${columns.map(() => '---:').join(' | ')} |`,
     ...lines.map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them${runs}. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
+    `${tasks > 0 ? `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them` : 'Means over validation tasks'}${runs}. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
     ...below,
   ].join('\n');
 }
+
+/** Of what was published the source: the numbers are rows of the table. */
+const sourceOf = (note) => note.replace(/^Published \((.*?)\): .*$/, 'Published: $1.');
 
 /** One metric of a set and of its cuts, side by side. */
 function byShots(tables, set, metric) {
