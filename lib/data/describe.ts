@@ -9,7 +9,9 @@ import type { TimeUnit } from './remarks.js';
 export interface DescribedFeature {
   /** The table that the feature is in. */
   of: 'user' | 'item' | 'interaction';
+  /** The feature's name. */
   name: string;
+  /** The kind of its column. */
   kind: Column['kind'];
   /** Values in the vocabulary; for a dense feature, numbers in each row. */
   size: number;
@@ -19,6 +21,7 @@ export interface DescribedFeature {
 
 /** The contents of a dataset in numbers; see `describeDataset`. */
 export interface DatasetDescription {
+  /** Number of interactions. */
   interactions: number;
   /** Users with at least one interaction. */
   users: number;
@@ -38,6 +41,7 @@ export interface DatasetDescription {
   unrated: number | undefined;
   /** Share of interactions whose user or item has a row in the feature table; undefined if there is no table. */
   found: { users: number | undefined; items: number | undefined };
+  /** The features of users, items and interactions. */
   features: DescribedFeature[];
   /** How many interactions each part of a prescribed split has. */
   parts: Record<string, number> | undefined;

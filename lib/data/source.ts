@@ -32,6 +32,7 @@ export type InteractionSource = TableSource & {
 
 /** A column of labels in text, and how it becomes numbers. */
 export interface LabelSource {
+  /** The column that holds the labels. */
   column: string;
   /** The number that each text stands for, such as `{ yes: 1, no: 0 }`, without regard to case. Other texts are read as numbers. */
   values?: Record<string, number>;
@@ -84,8 +85,11 @@ export interface DataRules {
 
 /** What {@link openDataset} reads. */
 export interface DataSource extends DataRules {
+  /** The table of interactions. */
   interactions: InteractionSource;
+  /** A table of users' features. */
   users?: EntitySource;
+  /** A table of items' features. */
   items?: EntitySource;
 }
 

@@ -301,7 +301,7 @@ export class TaskGraph {
     this.#cold = share;
   }
 
-  /** @param number of a tensor by name in the extended model */
+  /** The graph as the core takes it. @param number of a tensor by name in the extended model */
   native(number: (tensor: string) => number): NativeGraphSpec {
     return {
       nodes: this.#nodes.map(({ op, in: from, tensors, options }) => ({
