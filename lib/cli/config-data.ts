@@ -25,6 +25,7 @@ const table = {
       'Between the fields of a text table; \\s+ is any run of blanks. Default: the one that makes the mapped columns of the first line.',
     ),
   comment: text.optional().describe('What lines begin with that are none of the table, such as #. Default: none do.'),
+  skip: z.int().min(0).optional().describe('Lines at the beginning that are none of the table. Default 0.'),
   header: z.boolean().optional().describe('Whether the first line holds names. Default true; false with columns.'),
   columns: z.array(text).optional().describe('Names of the columns. Without a header the default is 1, 2, …'),
   encoding: text

@@ -19,6 +19,10 @@ const asTruth: Parse = (text) => {
   if (text !== 'true' && text !== 'false') throw new InvalidArgumentError('Expected true or false.');
   return text === 'true';
 };
+const asCount: Parse = (text) => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a number of lines.');
+  return Number(text);
+};
 const asTimes: Parse = (text) => (text.trimStart().startsWith('[') ? asJson(text) : text);
 
 function asJson(text: string): unknown {
@@ -38,6 +42,7 @@ const READING: Record<keyof Reading, { flag: string; value: string; doc: string;
   quote: { flag: 'quote', value: 'text', doc: "around fields; '' where quotes are text", parse: asText },
   escape: { flag: 'escape', value: 'text', doc: 'what makes a quote inside quotes text', parse: asText },
   comment: { flag: 'comment', value: 'text', doc: 'what lines begin with that are no rows', parse: asText },
+  skip: { flag: 'skip', value: 'lines', doc: 'lines at the beginning that are none of the table', parse: asCount },
   nulls: { flag: 'nulls', value: 'texts', doc: 'texts that stand for a missing value, comma-separated', parse: asList },
   decimal: { flag: 'decimal', value: 'mark', doc: 'decimal mark of numbers in text', parse: asText },
   timeFormat: { flag: 'time-format', value: 'pattern', doc: 'such as %d.%m.%Y, or s, ms, us, ns', parse: asTimes },

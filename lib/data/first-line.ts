@@ -132,6 +132,11 @@ export function checkText(line: string, { label, field, options }: TextSource): 
       'is a dump of a database in SQL, not a table',
       'the table in a file, from the database that the dump is of: `sqlite3 -csv -header`, or `\\copy … TO … CSV HEADER` in psql',
     );
+  if (/\.ya?ml$/i.test(label) && options.format === undefined)
+    throw fail(
+      'is YAML, which is not read',
+      'the same as JSON: `python3 -c "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout, default=str)" < data.yaml > data.json`',
+    );
   if (line.includes('\0') && options.encoding === undefined)
     throw fail(
       'has zero bytes in its first line: UTF-16, or no text at all',

@@ -11,7 +11,7 @@ import { historyAdvice } from './first-line.js';
 import { lineForm } from './line-form.js';
 import type { FoundFiles } from './open-files.js';
 import { advice, BLANKS, FILE_KEYS } from './table-source.js';
-import { decideDialect, firstRecord, leadingLines } from './text-table.js';
+import { decideDialect, firstRecord, laterHeader, leadingLines } from './text-table.js';
 import type { Dialect, Leading, Wanted } from './text-table.js';
 import { inferTypes, typedSelect } from './typed-columns.js';
 import type { ValueRules } from './values.js';
@@ -63,11 +63,13 @@ export async function textTable(
       expected: 'at least one row',
     });
   const { line, skip } = top;
-  const dialect = decideDialect(
-    line,
-    { label, field, options: { ...options, delimiter: options.delimiter ?? top.delimiter } },
-    wanted,
-  );
+  const source = { label, field, options: { ...options, delimiter: options.delimiter ?? top.delimiter } };
+  let dialect: Dialect;
+  try {
+    dialect = decideDialect(line, source, wanted);
+  } catch (error) {
+    throw laterHeader(top.text, source, wanted) ?? error;
+  }
   for (const other of others) {
     const same = await firstLine(session, other, quote, where);
     if (same === undefined || (same.skip === skip && (!dialect.header || same.line === line))) continue;
@@ -140,14 +142,14 @@ async function firstLine(
   file: FoundFile,
   quote: string,
   field: string,
-): Promise<(Leading & { line: string }) | undefined> {
+): Promise<(Leading & { line: string; text: string }) | undefined> {
   for (let count = 1 << 16; ; count *= 16) {
     const { bytes, complete } = await head(session, file, count, field);
     // Bytes that are not UTF-8 become replacement characters here; the error comes when the rows are read.
     const text = new TextDecoder().decode(bytes);
     const leading = leadingLines(text);
     const line = firstRecord(leading.rest, quote, complete || count > MAX_LINE);
-    if (line !== undefined) return line === '' ? undefined : { ...leading, line };
+    if (line !== undefined) return line === '' ? undefined : { ...leading, line, text };
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkArray, checkBoolean, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { checkArray, checkBoolean, checkInteger, checkOneOf, checkString, invalid } from '../foundation/check.js';
 
 /** The formats of files. `csv` is any table of text lines, whatever separates its fields. */
 export const FORMATS = [
@@ -27,7 +27,8 @@ export interface FileOptions {
    *
    * - `csv`: a text table; `json`: an array of objects, or one object a line; `python`: one Python dictionary a line
    * - `libsvm`: `label index:value …`, with columns `label`, `index1`, `value1`, …; `libffm`: `label field:index:value …`,
-   *   with columns `label` and one for each field, named after it
+   *   with columns `label` and one for each field, named after it; `field:list`, with `|` between its entries, if a line has
+   *   the field more than once
    * - `blocks`: lines `id:`, each followed by the rows of that id (Netflix); the ids become the column `block`
    * - `histories`: lines `user item item …` or `user: item item …`; columns `user`, `item`
    * - `impressions`: MIND's behaviors.tsv, with one row for each item shown; columns `impression`, `user`, `time`, `history`,
@@ -43,6 +44,8 @@ export interface FileOptions {
   delimiter?: string;
   /** The text that comment lines begin with, such as `#`. Default: there are no comment lines. */
   comment?: string;
+  /** How many lines at the beginning of a text table are not part of it, such as a title. Default 0; blank lines need no skipping. */
+  skip?: number;
   /** Whether the first line of a text table holds the column names. Default: true; false if `columns` are given. */
   header?: boolean;
   /** Names of the columns, in the file's order, in place of its own. Default without a header: `1`, `2`, … */
@@ -111,6 +114,7 @@ export const FILE_KEYS = [
   'format',
   'delimiter',
   'comment',
+  'skip',
   'header',
   'columns',
   'encoding',
@@ -156,6 +160,7 @@ function checkFileOptions(table: Record<string, unknown>, field: string): void {
   if (typeof delimiter === 'string' && (Buffer.byteLength(delimiter) > 4 || /[\r\n]/.test(delimiter)))
     throw invalid(`${field}.delimiter`, 'cannot be a delimiter', delimiter, 'one to four characters, no line break');
   if (header !== undefined) checkBoolean(header, `${field}.header`);
+  if (table['skip'] !== undefined) checkInteger(table['skip'], `${field}.skip`, 0);
   for (const key of ['quote', 'escape'] as const) {
     const value = table[key];
     if (value !== undefined && (typeof value !== 'string' || Buffer.byteLength(value) > 1))

@@ -274,6 +274,35 @@ function isWanted(names: readonly string[], name: string, wanted: Wanted): boole
   return wanted.columns.some((other) => resolveName(names, other.name)?.toLowerCase() === name.toLowerCase());
 }
 
+/** Lines that are looked at for a header if the first one is none. */
+const MOST_LEADING = 50;
+
+/** The error for a table that has text before its header: a later line has all mapped columns. Undefined if there is none. */
+export function laterHeader(text: string, source: TextSource, wanted: Wanted): InnerloopError | undefined {
+  const { label, field, options } = source;
+  const { header, columns, skip } = options;
+  if (header !== undefined || columns !== undefined || skip !== undefined || wanted.columns.length === 0)
+    return undefined;
+  const lines = text.split(/\r\n|\n|\r/).slice(0, MOST_LEADING);
+  // What another format is, or a comment, has advice of its own.
+  if (otherFormat(lines.find((line) => line.trim() !== '') ?? '', field, wanted) !== undefined) return undefined;
+  const before = lines.findIndex((line, k) => k > 0 && line.trim() !== '' && hasAll(line, source, wanted));
+  if (before < 0) return undefined;
+  return new InnerloopError('INVALID_DATA', `${label} has text before its header, which is line ${before + 1}`, {
+    field: `${field}.from`,
+    value: lines[0],
+    expected: `the names of the columns in the first line; ${advice(field, { skip: before })}`,
+  });
+}
+
+function hasAll(line: string, source: TextSource, wanted: Wanted): boolean {
+  try {
+    return decideDialect(line, source, wanted).header;
+  } catch {
+    return false;
+  }
+}
+
 /** The error for a first line that no delimiter, or more than one, splits into the mapped columns. */
 function undecided(
   cells: readonly { delimiter: string; fields: string[] }[],

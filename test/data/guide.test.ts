@@ -22,6 +22,7 @@ const samples: Record<string, string | Buffer> = {
   'netflix.txt': '7:\n1,5,2005-09-06\n',
   'histories.txt': '1 7\n',
   'comments.csv': 'user,item,label\n# a comment\n1,7,5\n',
+  'titled.csv': 'Ratings of 2024\n\nuser,item,label\n1,7,5\n',
   'blanks.txt': 'user   item  label\n1      7     5\n',
   'behaviors.tsv': '1\t1\t11/15/2019 8:55:22 AM\tN9\t7-1\n',
   'matrix.mtx': '%%MatrixMarket matrix coordinate real general\n1 7 1\n1 7 5\n',

@@ -31,6 +31,14 @@ const CASES: Case[] = [
     2,
     ['U1/N5=1@1573808122', 'U1/N3=0@1573808122'],
   ],
+  [
+    'text before the header',
+    'e.csv',
+    'Ratings, as of 2024\n"made by, me"\n\nu;i;r\na;x;4\nb;y;3\n',
+    MAPPED,
+    1,
+    ['a/x=4', 'b/y=3'],
+  ],
   ['names in other letters', 'a.csv', 'U,I,R\na,x,4\n', MAPPED, 1, ['a/x=4']],
   ['a mark that is no usual delimiter', 'a.txt', 'u^i^r\na^x^4\n', MAPPED, 0, ['a/x=4']],
   ['two marks', 'b.txt', 'u#;#i#;#r\na#;#x#;#4\n', MAPPED, 0, ['a/x=4']],
@@ -250,4 +258,45 @@ test('what is no table says what it is', async () => {
   await refused('dump.sql', "INSERT INTO `r` VALUES ('a','x',4);\n", /dump of a database/);
   await refused('columns.json', '{"u":{"0":"a","1":"b"},"i":{"0":"x","1":"y"},"r":{"0":4,"1":3}}', /orient='records'/);
   await refused('keys.json', '{"a":{"x":4,"y":3},"b":{"x":2}}', /values by their keys.*orient='records'/);
+});
+
+test('a field of LibFFM that a line has twice is a list', async () => {
+  const from = file('1 0:12:1 1:7:1 2:3:1 2:4:1\n0 0:13:1 1:8:1 2:5:.5\n', 'pasted/lists.ffm');
+  const features = [{ name: 'genres', kind: 'bag' as const, column: '2:list' }];
+  const d = await open({ interactions: { from, user: '0', item: '1', label: 'label', features } });
+  const [genres] = d.context.columns;
+  assert.ok(genres.kind === 'bag');
+  assert.deepEqual(pairs(d), ['12/7', '13/8']);
+  const [texts, { offsets }] = [Array.from(genres.data, (id) => genres.vocabulary.values[id]), genres];
+  assert.deepEqual(
+    [texts, [...offsets]],
+    [
+      ['3', '4', '5'],
+      [0, 2, 3],
+    ],
+  );
+  await rejects(open({ interactions: { from, user: '2', item: '1', label: 'label' } }), 'MISSING_COLUMN', /"2:list"/);
+});
+
+test('what has no labels, and YAML, say what to read in their place', async () => {
+  const shown = file('1\tU1\t11/15/2019 8:55:22 AM\tN9\tN5 N3\n', 'pasted/test/behaviors.tsv');
+  const mapped = { user: 'user', item: 'item', label: 'clicked', format: 'impressions' as const };
+  await rejects(open({ interactions: { from: shown, ...mapped } }), 'INVALID_DATA', /has no labels: read a training/);
+  const yaml = file('- u: a\n  i: x\n  r: 4\n', 'pasted/a.yaml');
+  await rejects(
+    open({ interactions: { from: yaml, ...MAPPED } }),
+    'INVALID_DATA',
+    /YAML, which is not read.*json\.dump/,
+  );
+});
+
+test('lines before the table are counted as they stand, blank ones too, in any encoding', async () => {
+  const lines = 'Bewertungen für 2024\r\n\r\nu;i;r\r\na;x;4\r\nb;y;5\r\n';
+  const from = file(Buffer.from(lines, 'latin1'), 'pasted/title.csv');
+  const { dataset, errors } = await openPasted({ interactions: { from, ...MAPPED } }, folder);
+  assert.deepEqual(pairs(dataset), ['a/x', 'b/y']);
+  assert.equal(errors.length, 2, errors.join('\n'));
+  const source = { from, ...MAPPED, encoding: 'latin-1' };
+  await rejects(open({ interactions: { ...source, skip: -1 } }), 'INVALID_OPTION', /skip/);
+  await rejects(open({ interactions: { ...source, skip: 4 } }), 'MISSING_COLUMN', /"a"|a;x|"b"/);
 });

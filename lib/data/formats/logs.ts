@@ -78,6 +78,9 @@ export async function fromHistories(
   return writeTable(session, ['user', 'item'], rows());
 }
 
+const IMPRESSION =
+  'five fields between tabs, the last one of entries such as N123-0; a part without -0 and -1, as the test set of MIND is, has no labels: read a training or validation part';
+
 /** Converts MIND's behaviors.tsv (impression, user, time, history, items shown) into one row for each item. */
 export async function fromImpressions(
   session: DuckSession,
@@ -90,8 +93,7 @@ export async function fromImpressions(
         if (line.trim() === '') continue;
         const cells = line.split('\t');
         const shown = (cells[4] ?? '').split(' ').map((entry) => /^(.+)-([01])$/.exec(entry.trim()));
-        if (cells.length !== 5 || shown.includes(null))
-          throw badLine(file, line, number, field, 'five fields between tabs, the last one of entries such as N123-0');
+        if (cells.length !== 5 || shown.includes(null)) throw badLine(file, line, number, field, IMPRESSION);
         const [impression, user, time, history] = cells;
         for (const entry of shown) yield [impression, user, time, history, entry![1], entry![2]];
       }

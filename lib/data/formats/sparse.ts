@@ -1,5 +1,4 @@
 /** Converts sparse rows: LibSVM, and LibFFM, which adds a field to each entry. */
-import { InnerloopError } from '../../foundation/errors.js';
 import type { DuckSession } from '../duckdb.js';
 import type { FoundFile } from '../files.js';
 import type { FoundFiles } from '../open-files.js';
@@ -45,7 +44,8 @@ export async function fromLibsvm(
 
 /**
  * Converts LibFFM into a column `label` and two columns for each field: one with the field's name, which holds the index, and
- * `<field>:value`. A line may name a field only once.
+ * `<field>:value`. A field that some line has more than once is called `<field>:list`, and its entries are joined by `|`, which is how
+ * bags are read.
  */
 export async function fromLibffm(
   session: DuckSession,
@@ -53,23 +53,25 @@ export async function fromLibffm(
   field: string,
 ): Promise<FoundFiles> {
   const fields = new Set<string>();
-  for await (const { entries } of parse(files, 3, field, LIBFFM)) for (const [name] of entries) fields.add(name);
+  const lists = new Set<string>();
+  for await (const { entries } of parse(files, 3, field, LIBFFM)) {
+    const own = new Set<string>();
+    for (const [name] of entries) (own.has(name) ? lists : own).add(name);
+    for (const name of own) fields.add(name);
+  }
   const names = [...fields].sort((a, b) => Number(a) - Number(b) || (a < b ? -1 : 1));
   async function* rows() {
-    let number = 0;
     for await (const { label, entries } of parse(files, 3, field, LIBFFM)) {
-      number++;
-      const own = new Map(entries.map(([name, index, value]) => [name, [index, value]]));
-      if (own.size < entries.length)
-        throw new InnerloopError('UNSUPPORTED', `row ${number} has a field more than once`, {
-          field: `${field}.from`,
-          value: entries.map(([name]) => name),
-          expected: 'one index for each field; a field of many, such as genres, in a table of its own',
-        });
-      yield [label, ...names.flatMap((name) => own.get(name) ?? [null, null])];
+      const cells = (name: string): (string | null)[] => {
+        const own = entries.filter(([other]) => other === name);
+        if (own.length === 0) return [null, null];
+        return [1, 2].map((part) => own.map((entry) => entry[part]).join('|'));
+      };
+      yield [label, ...names.flatMap(cells)];
     }
   }
-  return writeTable(session, ['label', ...names.flatMap((name) => [name, `${name}:value`])], rows());
+  const columns = names.map((name) => (lists.has(name) ? `${name}:list` : name));
+  return writeTable(session, ['label', ...columns.flatMap((name) => [name, `${name}:value`])], rows());
 }
 
 async function* parse(
