@@ -75,8 +75,14 @@ export async function runTraining(run: TrainRun): Promise<TrainResult> {
   return run.config.ensemble === undefined ? trainOne(run) : trainEnsemble(run);
 }
 
+interface TrainedOne extends TrainResult {
+  learner: Learner;
+  /** The learner before a refit: of the validation rows it has seen none. */
+  chosen: Learner;
+}
+
 /** @param shared the data, where it has been opened and described before */
-async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainResult & { learner: Learner }> {
+async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainedOne> {
   const { config, output, start, signal, group } = run;
   const leads = group === undefined || group.rank === 0;
   const console = leads ? run.console : SILENT;
@@ -131,6 +137,7 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainResult & 
   );
   if (later !== undefined) keepSplit(learner, split);
   const best = await ofFirst(group, 'the epoch that was kept', () => keptEpoch(path(checkpoint), config.training.keep));
+  const chosen = learner;
   let modelRows = split.trainRows;
   // Before a refit: after it, the validation rows are training rows.
   const decoders = config.evaluation.calibration ? await fitDecoders(prepared, learner, modelRows, signal) : undefined;
@@ -181,7 +188,7 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainResult & 
     seconds: manifest.seconds,
     tables,
   });
-  return { prepared, learner, tables };
+  return { prepared, learner, chosen, tables };
 }
 
 /** Members train one after the other, each in a folder of its own that can be gone on with; then their mean is measured. */
@@ -202,13 +209,12 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   await write('manifest', toJson(begun));
   const shared = await openData(config, signal);
   console.note(describeDataset(shared).text);
-  const trained: (TrainResult & { learner: Learner })[] = [];
+  const trained: TrainedOne[] = [];
   for (const [k, member] of members.entries()) {
     console.note(`member ${k + 1} of ${members.length}: ${member.algorithm.name}`);
     const own = { ...member, evaluation: { ...member.evaluation, baselines: false as const, calibration: false } };
     trained.push(await trainOne({ ...run, config: own, output: join(output, 'members', String(k)) }, shared));
   }
-  if (config.evaluation.calibration) console.note('of an ensemble no medians are decoded');
   const learner = createEnsemble(trained.map((member) => member.learner));
   const path = (name: keyof typeof FILES) => join(output, FILES[name]);
   await saveEnsemble(learner, path('model'));
@@ -216,8 +222,12 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   // The first member may read less than others.
   addInputs(config, prepared.dataset, prepared.split.trainRows);
   for (const note of prepared.split.notes) console.note(visible(note));
-  const rows = config.training.refit ? refitRows(prepared) : prepared.split.trainRows;
-  const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), undefined, signal);
+  const { trainRows } = prepared.split;
+  const decoders = config.evaluation.calibration
+    ? await fitDecoders(prepared, createEnsemble(trained.map(({ chosen }) => chosen)), trainRows, signal)
+    : undefined;
+  const rows = config.training.refit ? refitRows(prepared) : trainRows;
+  const evaluations = await evaluateSets(prepared, learner, rows, reportedSets(prepared), decoders, signal);
   const tables = evaluations.map(({ table }) => table);
   const manifest = {
     ...runOf(config, trained[0].learner, prepared.dataset),
@@ -225,7 +235,7 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
     seconds: { total: seconds(began) },
   };
   await write('manifest', toJson(manifest));
-  await write('evaluation', toJson({ sets: evaluations.map(plain) }));
+  await write('evaluation', toJson({ sets: evaluations.map(plain), decoders }));
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
   for (const table of tables) console.result(renderText(table));
   console.note(`ensemble and results: ${output} (${seconds(began).toFixed(1)} s)`);

@@ -89,6 +89,27 @@ test('a member may read statistics of items that the others do not', async () =>
   assert.match(ok('compare', '-c', path, '-o', output()).stdout, /^both( \(at chance\))? +\d/m);
 });
 
+test('medians are decoded of an ensemble, by its members before a refit', async () => {
+  const both = (refit: boolean) =>
+    config((json) =>
+      Object.assign(together(json), {
+        training: { epochs: 2, metaBatch: 8, keep: 'last', refit },
+        evaluation: { metrics: ['mae'], baselines: ['itemMean'], calibration: true },
+      }),
+    );
+  const decodersOf = (out: string) =>
+    (JSON.parse(readFileSync(join(out, 'evaluation.json'), 'utf8')) as { decoders: object }).decoders;
+  const [plain, again] = [output(), output()];
+  const { stdout } = ok('train', '-c', both(true), '-o', again);
+  assert.match(stdout, /^ensemble of ridge, maml, median +\d\.\d{4}/m);
+  assert.match(stdout, /^item mean, median +\d\.\d{4}/m);
+  ok('train', '-c', both(false), '-o', plain);
+  assert.deepEqual(decodersOf(again), decodersOf(plain), 'the validation rows of a refit change no decoder');
+  const table = stdout.slice(stdout.lastIndexOf('ensemble of ridge, maml, median')).split('\n')[0];
+  const file = join(again, 'model.safetensors');
+  assert.ok(ok('evaluate', '-c', both(true), '-m', file).stdout.includes(table), 'the same numbers again');
+});
+
 test('compare trains an ensemble as one learner', async () => {
   const path = config((json) =>
     Object.assign(json, { learners: [{ name: 'MAML' }, { name: 'two', ensemble: MEMBERS }], seeds: [1, 2] }),
