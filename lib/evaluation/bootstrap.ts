@@ -5,9 +5,9 @@ import { normalCdf, normalQuantile } from './normal.js';
 
 /** How often tasks are resampled, groups shuffled or signs flipped, and with which seed. */
 export interface ResampleOptions {
-  /** Draws. Default 2000 for intervals, 10000 for tests. */
+  /** The number of draws. Default 2000 for intervals, 10000 for tests. */
   resamples?: number;
-  /** Default 0. */
+  /** Seed of the draws. Default 0. */
   seed?: number;
 }
 const INTERVAL_RESAMPLES = 2000;
@@ -34,7 +34,7 @@ export function meanOf(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-/** Standard deviation of a sample, over n − 1. Null of fewer than two values, and where it is not finite. */
+/** Standard deviation of a sample, with n − 1. Null for fewer than two values, or if it is not finite. */
 export function deviationOf(values: ArrayLike<number>): number | null {
   if (values.length < 2) return null;
   const mean = meanOf(values);
@@ -45,10 +45,11 @@ export function deviationOf(values: ArrayLike<number>): number | null {
 }
 
 /**
- * Means of resamples with replacement, each as large as the sample (Efron 1979). Resample b draws from a stream of its own, so
- * two statistics of the same resamples can be computed apart.
+ * Means of resamples with replacement, each as large as the sample (Efron 1979). Resample b draws from a random stream of its own,
+ * so that two statistics of the same resamples can be computed separately.
  *
- * @param stage names the stream; @returns one mean a resample
+ * @param stage names the stream
+ * @returns the mean of each resample
  */
 export function bootstrapMeans(
   values: Float64Array,
@@ -71,13 +72,14 @@ export function bootstrapMeans(
  * with an estimated spread, so that plain percentiles of 8 values hold the mean in 88 % of the cases. On a symmetric sample these are
  * the ends of Student's interval; on a skewed one they lie further out on the side of the long tail.
  *
- * @param draws means of resamples @param values of which they are
+ * @param draws means of resamples
+ * @param values the sample
  */
 export function bootstrapEnds(draws: Float64Array, values: Float64Array): { low: number; high: number } {
   return endsOf(draws, meanOf(values), values.length, accelerationOf(values));
 }
 
-/** The same of a statistic of several samples, the smallest of `n` values, without acceleration. */
+/** The interval of a statistic of several samples, the smallest of which has `n` values, without acceleration. */
 export function endsOf(
   draws: Float64Array,
   estimate: number,
@@ -94,7 +96,7 @@ export function endsOf(
   const level = (z: number) => {
     const moved = bias + z;
     const squeeze = 1 - acceleration * moved;
-    // Beyond its pole the acceleration says nothing: the end is the outermost draw.
+    // Beyond the pole of the BCa formula, the end is the outermost draw.
     return squeeze <= 0 ? Number(z > 0) : normalCdf(bias + moved / squeeze);
   };
   return { low: quantile(sorted, level(-wide)), high: quantile(sorted, level(wide)) };
@@ -108,7 +110,7 @@ function accelerationOf(values: Float64Array): number {
   return squares === 0 ? 0 : cubes / (6 * squares ** 1.5);
 }
 
-/** Interpolated between order statistics. */
+/** A quantile, interpolated linearly between order statistics. */
 function quantile(sorted: Float64Array, level: number): number {
   const at = level * (sorted.length - 1);
   const below = Math.floor(at);

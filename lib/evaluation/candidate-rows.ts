@@ -1,14 +1,14 @@
-/** Interactions that have not happened: rows at the end of a dataset, to score items for a user. */
+/** Adds rows at the end of a dataset for interactions that have not taken place, to score items for a user. */
 import type { Column, Dataset, SequenceColumn } from '../foundation/contract.js';
 
-/** Candidates scored by one call: memory does not grow with the number of tasks. */
+/** The most candidates that are scored in one call, so that memory does not grow with the number of tasks. */
 export const ROWS_A_CALL = 200_000;
 
 type Numbers = Int32Array | Float32Array | Float64Array;
 
 /**
- * The dataset with room for `more` interactions at its end, whose users, items and labels are to be filled in. They happen now,
- * and what an interaction alone would say is missing.
+ * The dataset with `more` interactions added at its end, whose users, items and labels the caller fills in. Their time is the latest
+ * of the dataset, and their features are missing.
  */
 export function withRoom(dataset: Dataset, more: number): Dataset {
   const { size, context } = dataset;
@@ -27,7 +27,7 @@ export function withRoom(dataset: Dataset, more: number): Dataset {
     if (column.kind === 'categorical') return { ...column, data: extend(column.data) };
     return { ...column, offsets: extend(column.offsets, size + more + 1).fill(column.data.length, size) };
   });
-  // What is recommended is recommended now.
+  // The added interactions take place at the latest time.
   const now = dataset.time?.reduce((a, b) => Math.max(a, b), -Infinity);
   return {
     ...dataset,
@@ -41,11 +41,11 @@ export function withRoom(dataset: Dataset, more: number): Dataset {
   };
 }
 
-/** Whether an interaction's history is more than its task's support. */
+/** Whether interactions have a history that is not just the support of their task. */
 export const hasHistories = ({ context }: Dataset): boolean => context.columns.some(isHistory);
 const isHistory = (column: Column): column is SequenceColumn => column.kind === 'sequence' && column.of === 'before';
 
-/** Copies histories and gives each added row that of the row `like` names, which is what the user had before it. */
+/** Gives each added row the history of a row of the same user, which `like` names. */
 export function withHistoriesOf(extended: Dataset, size: number, like: Int32Array): Dataset {
   const columns = extended.context.columns.map((column): Column => {
     if (!isHistory(column)) return column;

@@ -1,4 +1,4 @@
-/** What held-out items are ranked among: the query rows alone, the whole catalogue, or drawn items. */
+/** Ranks held-out items among candidates: the whole catalog, or drawn items. */
 import { hasOneLabel } from '../baselines/positives.js';
 import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
@@ -29,9 +29,9 @@ export const CANDIDATES = {
           kind: 'integer',
           min: 1,
           required: true,
-          doc: 'So many items that the user never had, drawn for each task and the same for every method.',
+          doc: 'The number of items that the user never had, drawn for each task and the same for every method.',
         },
-        seed: { kind: 'integer', min: 0, default: 0, doc: 'Of the draw.' },
+        seed: { kind: 'integer', min: 0, default: 0, doc: 'Seed of the drawn items.' },
       },
     },
   ],
@@ -41,7 +41,7 @@ export const CANDIDATES = {
 export interface CandidateOptions {
   candidates: Exclude<Candidates, 'query'>;
   metrics: readonly (string | CustomMetric)[];
-  /** A held-out row is relevant from this label on; where every label is the same, each is. */
+  /** The label from which on a held-out row is relevant; if all labels are the same, all rows are. */
   threshold: number;
   signal?: AbortSignal | undefined;
 }
@@ -50,12 +50,12 @@ export function checkCandidates(candidates: unknown, field: string): asserts can
   checkOption(candidates, field, CANDIDATES);
 }
 
-/** The whole catalogue where every label is the same: among themselves any order of such rows is perfect. */
+/** The default candidates: the whole catalog if all labels are the same, because then every order of the query rows is perfect. */
 export function defaultCandidates(tasks: TaskSet): Candidates {
   return tasks.size > 0 && tasks.users.every((user) => user > 0) && hasOneLabel(tasks.dataset) ? 'catalog' : 'query';
 }
 
-/** One line for the table. */
+/** The candidates in one line, for the notes of a table. */
 export function describeCandidates(candidates: Exclude<Candidates, 'query'>, { dataset }: TaskSet): string {
   const items = (dataset.items.rows - 1).toLocaleString('en-US');
   return candidates === 'catalog'
@@ -65,9 +65,10 @@ export function describeCandidates(candidates: Exclude<Candidates, 'query'>, { d
 
 /**
  * Ranks each task's held-out items among candidates, and measures the lists. Relevance is 1 for a held-out item and 0 for the
- * rest. What is scored has not happened yet, so features of interactions are missing; a history is that of the first query row.
+ * others. The scored interactions have not taken place, so their features are missing, and their history is that of the first query
+ * row.
  *
- * @throws INVALID_OPTION for tasks that are no users' or too few items to draw from, DIVERGED, ABORTED
+ * @throws INVALID_OPTION if tasks have no user, or if there are too few items to draw from; DIVERGED, ABORTED
  */
 export async function evaluateCandidates(
   score: Scorer,
@@ -83,7 +84,7 @@ export async function evaluateCandidates(
     if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
     const lists: List[] = [];
     let rows = 0;
-    // At least one task a call, whatever the catalogue.
+    // A call has at least one task, however large the catalog is.
     for (let t = from; t < tasks.size && (rows === 0 || rows + tasks.dataset.items.rows <= ROWS_A_CALL); t++) {
       const list = listOf(tasks, t, candidates, known);
       rows += list.items.length;
@@ -101,16 +102,16 @@ export async function evaluateCandidates(
     [...perTask].map(([name, values]) => [name, { ...parts[0]?.[name], ...meanInterval(values), perTask: values }]),
   );
 }
-/** Between the labels of candidates, which are 0 and 1. */
+/** The threshold between the labels of candidates, which are 0 and 1. */
 const RELEVANT = 0.5;
 
 interface List {
-  /** Held-out items first, each once. */
+  /** The candidates without duplicates, the held-out items first. */
   items: Int32Array;
   heldOut: number;
 }
 
-/** The items that each user of the tasks ever had. */
+/** A function that gives all items of a user's interactions in the dataset. */
 function knownItems({ dataset, users }: TaskSet): (user: number) => Int32Array {
   const other = users.indexOf(0);
   if (other >= 0)
@@ -151,7 +152,7 @@ function listOf(
         negatives,
         `at most ${total - had.size}, or candidates: 'catalog'`,
       );
-    // A row is one task's query, whichever tasks stand beside it.
+    // The draw depends on the task's first query row only, so it does not change with the other tasks of the set.
     const stream = random(seed, 'evaluation.candidates', query[0] ?? 0);
     const drawn = new Set<number>();
     while (drawn.size < negatives) {
@@ -163,7 +164,7 @@ function listOf(
   return { items: Int32Array.from([...heldOut, ...others]), heldOut: heldOut.size };
 }
 
-/** The tasks from … on with these lists as their query rows, at the end of `room`. */
+/** The tasks from `from` on, with these lists as their query rows at the end of `room`. */
 function partOf(
   tasks: TaskSet,
   from: number,

@@ -9,40 +9,46 @@ import { checkLists } from './lists.js';
 import type { RankedLists } from './lists.js';
 
 /**
- * What a policy would have earned, estimated from what another one logged. Row i: in context x_i the logging policy took action
- * a_i with probability p_i and earned r_i; the policy to be valued takes a_i there with probability π_i. All arrays have one
- * entry a row.
+ * Logged rows from which the value of another policy is estimated. In row i, with context x_i, the logging policy took action a_i
+ * with probability p_i and earned the reward r_i; the policy to be valued takes a_i with probability π_i. All arrays have one entry
+ * for each row.
  */
 export interface LoggedRows {
-  /** What came of the choice in each row. */
+  /** The reward r_i. */
   reward: Float64Array;
-  /** p_i > 0: what the logging policy did with probability 0 cannot be valued. */
+  /** The probability p_i > 0. */
   propensity: Float64Array;
-  /** π_i. All ones with the chances of being observed as propensities: errors on all items from those rated (Schnabel et al. 2016). */
+  /**
+   * The probability π_i. With all ones here, errors as rewards and probabilities of being rated as propensities, the estimate is the
+   * error on all items (Schnabel et al. 2016).
+   */
   target: Float64Array;
   /** For the doubly robust estimate: a model's reward of the logged action, and its mean over the valued policy's actions. */
   model?: { logged: Float64Array; expected: Float64Array };
-  /** Cluster c owns rows `offsets[c]` … `offsets[c + 1] − 1`: rows of one user are not independent. Default: each row alone. */
+  /**
+   * Cluster c has rows `offsets[c]` … `offsets[c + 1] − 1`. Rows of one user are not independent and should be one cluster. Default:
+   * each row is a cluster.
+   */
   offsets?: Int32Array;
 }
 /** Options of `counterfactual`. */
 export interface CounterfactualOptions {
-  /** Weights π_i / p_i are cut to this: less variance, some bias. Default Infinity. */
+  /** The largest weight π_i / p_i; larger ones are reduced to it, which lowers the variance and adds some bias. Default Infinity. */
   clip?: number;
 }
 /** An estimate from logged data, with its interval. */
 export interface CounterfactualEstimate {
-  /** Inverse propensity scores, mean of w_i r_i (Horvitz & Thompson 1952): unbiased, and the widest. */
+  /** Inverse propensity scoring, the mean of w_i r_i (Horvitz & Thompson 1952): unbiased, with the largest variance. */
   ips: Interval;
-  /** Self-normalised, Σ w_i r_i / Σ w_i (Swaminathan & Joachims 2015): a little biased, within the range of rewards. */
+  /** Self-normalised, Σ w_i r_i / Σ w_i (Swaminathan & Joachims 2015): slightly biased, and within the range of rewards. */
   snips: Interval;
   /** Mean of E_π q + w_i (r_i − q_i) (Dudík, Langford & Li 2011): unbiased if the propensities or the model are right. */
   doublyRobust: Interval | undefined;
   /** Mean reward of the logging policy, for comparison. */
   logged: Interval;
-  /** (Σ w)² / Σ w²: how many rows of the valued policy's own log these are worth. */
+  /** Effective sample size (Σ w)² / Σ w²: how many rows logged by the valued policy itself these are worth. */
   effectiveRows: number;
-  /** Mean weight: near 1 if propensities and policy fit each other. */
+  /** Mean weight, which is near 1 if the propensities are right. */
   meanWeight: number;
   /** The largest importance weight: a few large ones make the estimate unreliable. */
   largestWeight: number;
@@ -121,7 +127,7 @@ function checkRows({ reward, propensity, target, model, offsets }: LoggedRows): 
   return n;
 }
 
-/** Σ numerator / Σ denominator; clusters without rows are not counted. */
+/** Σ numerator / Σ denominator with its interval; clusters without rows are not counted. */
 function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int32Array): Interval {
   const clusters = offsets.length - 1;
   const [n, d] = [new Float64Array(clusters), new Float64Array(clusters)];
@@ -140,17 +146,17 @@ function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int3
 
 /** Options of `popularityPropensity`. */
 export interface PropensityOptions {
-  /** γ in p ∝ (n + 1)^γ: 1 shows items as often as they were taken, 0 all alike. Default 1. */
+  /** The exponent γ in p ∝ (n + 1)^γ: with 1, items are shown in proportion to their interactions; with 0, all equally. Default 1. */
   power?: number;
 }
 const DEFAULT_POWER = 1;
 
 /**
- * The logging policy where it was not recorded: one that shows item i, whoever looks, with probability
- * (n_i + 1)^γ / Σ_j (n_j + 1)^γ, n_i the training interactions of i (Yang et al. 2018 use powers of popularity). A model of the
- * log, not the log: estimates that rest on it are as good as it is.
+ * A model of the logging policy for data in which it was not recorded: item i is shown to every user with probability
+ * (n_i + 1)^γ / Σ_j (n_j + 1)^γ, where n_i are the training interactions of i (Yang et al. 2018 use powers of popularity). Estimates
+ * that use it are only as good as this model.
  *
- * @returns one a row of `dataset.items`; row 0, the unknown item, has 0
+ * @returns the propensity of each row of `dataset.items`; that of row 0, the unknown item, is 0
  */
 export function popularityPropensity(
   dataset: Dataset,
@@ -169,30 +175,33 @@ export function popularityPropensity(
 
 /** Options of `policyValue`. */
 export interface PolicyOptions extends CounterfactualOptions {
-  /** The logged chances: one a row of the dataset (of each interaction), or one a row of its items. */
+  /** The logging policy's propensities: one for each interaction of the dataset, or one for each row of its items. */
   propensity: Float64Array;
   /** Reward 1 for a label of at least this, else 0. Default: the label itself. */
   threshold?: number;
-  /** Interactions for the doubly robust model, an item's mean reward shrunk to the overall mean. Default: no such estimate. */
+  /**
+   * Interactions that the doubly robust estimate's model is fitted on: an item's mean reward, shrunk to the overall mean. Default: no
+   * doubly robust estimate.
+   */
   trainRows?: Int32Array;
-  /** Interactions at the overall mean that each item is given. Default 5. */
+  /** The number of interactions with the overall mean that are added to each item's own. Default 5. */
   shrinkage?: number;
 }
 const DEFAULT_SHRINKAGE = 5;
 
-/** As of `counterfactual`, but for `ips`. */
+/** The estimates of `counterfactual`; `ips` may be undefined. */
 export interface PolicyEstimate extends Omit<CounterfactualEstimate, 'ips'> {
   /**
-   * undefined where the chances are of items and no user has one twice: such a log was drawn without replacement, a user's rows are no
-   * independent draws by those chances, and inverse propensity scores would be off by more the more rows a user has. `snips`, whose
-   * weights are of the same rows, is off by less.
+   * Undefined if the propensities are those of items and no user has an item twice. Such a log was drawn without replacement, so that
+   * a user's rows are not independent draws with these propensities, and the error of inverse propensity scoring would grow with the
+   * number of rows of a user. `snips`, which divides by the weights of the same rows, has a smaller error.
    */
   ips: Interval | undefined;
 }
 
 /**
- * Values the policy "show a random one of the list" from what users did in their query rows: π = 1/k for the k items of the
- * task's list. Rows of a task are one cluster.
+ * Values the policy that shows a random item of a task's list, from the query rows of users: π = 1/k for the k items of the list. The
+ * rows of a task are one cluster.
  *
  * ```ts
  * const lists = await rankCatalog(scorer, tasks, { count: 10 });
@@ -248,7 +257,7 @@ export function policyValue(lists: RankedLists, options: PolicyOptions): PolicyE
   return perItem && isWithoutReplacement(tasks) ? { ...estimate, ips: undefined } : estimate;
 }
 
-/** Whether some users have several rows and none of them an item twice. */
+/** Whether some users have several rows, and no user has an item twice. */
 function isWithoutReplacement({ dataset, size, queryOffsets, queryRows }: TaskSet): boolean {
   let several = false;
   for (let t = 0; t < size; t++) {

@@ -41,9 +41,9 @@ export interface MethodEvaluation {
   scores: Float64Array;
   /** Its metrics by name, task by task and in the mean. */
   metrics: Record<string, MetricResult>;
-  /** Differences between groups by metric, where groups were asked for. */
+  /** Differences between groups by metric, with the option `groups`. */
   groups?: Record<string, GroupComparison>;
-  /** How well a learner's probabilities (`bce`) match what happened. */
+  /** The calibration of a learner's probabilities (loss `bce`). */
   reliability?: Reliability;
 }
 
@@ -59,8 +59,8 @@ export interface Evaluation {
 const DECODED = 'mae';
 
 /**
- * Measures a learner, or an ensemble, on the query rows of tasks, per task and then averaged with 95 % intervals, before and after
- * adaptation to the support rows, beside baselines.
+ * Measures a learner or an ensemble on the query rows of tasks, before and after adaptation to the support rows, and baselines.
+ * Metrics are computed for each task and averaged, with 95 % intervals.
  *
  * ```ts
  * const { table } = await evaluate(learner, tasks, { metrics: ['mae', 'ndcg@5', 'coverage@10'], baselines, groups: 'gender' });
@@ -169,10 +169,10 @@ function byGroup(metrics: Record<string, MetricResult>, groups: readonly string[
     perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]),
   );
 }
-/** Enough for two digits of an interval; every method, metric and group is drawn this often. */
+/** Resamples for each method, metric and group: enough for two digits of an interval. */
 const GROUP_RESAMPLES = 1000;
 
-/** A method's ratings after decoding, and the one metric that decoding is for. @internal */
+/** The results of a method after its ratings were decoded, with the MAE only, which decoding is for. @internal */
 export function decodedMethod(
   { method, scores }: Pick<MethodEvaluation, 'method' | 'scores'>,
   decoder: MedianDecoder,

@@ -18,33 +18,33 @@ export interface Gap extends Interval {
   highest: string;
   /** The group with the lowest mean. */
   lowest: string;
-  /** Share of random regroupings of the tasks with as wide a gap: of "no group differs", whichever pair stands out. */
+  /** The p-value of the permutation test of "no group differs": the share of random regroupings with a gap at least as wide. */
   p: number;
 }
 /** A metric by groups, and the gap between them. */
 export interface GroupComparison {
-  /** One mean a group with its bootstrap interval (NaN with fewer than `minimum` tasks), in order of first appearance. */
+  /** The mean of each group with its bootstrap interval (NaN with fewer than `minimum` tasks), in order of first appearance. */
   groups: GroupInterval[];
   /** Undefined unless two groups have `minimum` tasks. */
   gap: Gap | undefined;
 }
 /** Options of `compareGroups`. */
 export interface GroupOptions extends ResampleOptions {
-  /** Groups with fewer tasks are shown without an interval, and are no part of the gap. At least 10, the default. */
+  /** Groups with fewer tasks get no interval and are left out of the gap. At least 10, which is the default. */
   minimum?: number;
 }
-/** Fewer values say too little about their spread for any interval. */
+/** The fewest values for an interval; fewer say too little about their spread. */
 const LEAST = 10;
 
 /**
- * How a metric differs between groups of tasks (of users): the mean of each group, and the gap between the best and the worst
- * served, max_g m_g − min_g m_g (Ekstrand et al. 2018 report metrics by group; the gap is their largest difference).
+ * Compares a metric between groups of tasks (of users): the mean of each group, and the gap between the groups with the highest and
+ * the lowest mean, max_g m_g − min_g m_g (Ekstrand et al. 2018 report metrics by group; the gap is their largest difference).
  *
- * Intervals are BCa bootstraps over the tasks of each group. The pair is chosen by its means, so with many small groups
- * the gap's interval lies too high: `p` is the permutation test of the same statistic, which is valid for any number of groups.
+ * Intervals are BCa bootstraps over the tasks of each group. As the pair is chosen by its means, the gap's interval is too high with
+ * many small groups; `p` is a permutation test of the same statistic, which is valid for any number of groups.
  *
- * @param values one a task, NaN where undefined
- * @param groups one name a task
+ * @param values the metric of each task, NaN where undefined
+ * @param groups the name of each task's group
  * @throws INVALID_OPTION if the two differ in length
  */
 export function compareGroups(values: PerTask, groups: readonly string[], options: GroupOptions = {}): GroupComparison {
@@ -119,8 +119,8 @@ function permutationTest(
 }
 
 /**
- * The group of each task: given as one name a task, or as the name of a categorical feature of the users.
- * @throws MISSING_COLUMN, INVALID_OPTION for a column that is not categorical or a list of another length
+ * The group of each task, from a list of names or from a categorical feature of the users.
+ * @throws MISSING_COLUMN; INVALID_OPTION for a column that is not categorical, or a list of another length
  */
 export function groupsOf(tasks: TaskSet, groups: string | readonly string[], field: string): readonly string[] {
   if (typeof groups !== 'string') {

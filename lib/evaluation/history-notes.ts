@@ -1,8 +1,8 @@
-/** What is to be said of histories that hold more than a task's support set: nobody who is served has such. */
+/** A note on histories of query rows that contain more than the support set, which a served user's history does not. */
 import type { SequenceColumn, TaskSet } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
 
-/** Tasks that are looked at. */
+/** The most tasks that are checked. */
 const TASKS = 1000;
 
 /** @internal */
@@ -23,7 +23,7 @@ export function historyNotes({ model }: Learner, tasks: TaskSet): string[] {
   });
 }
 
-/** Query rows whose history goes beyond the support set, and all of them. */
+/** The number of query rows whose history contains items beyond the support set, and the number of all query rows. */
 function counted(
   { offsets, data }: SequenceColumn,
   { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet,

@@ -1,15 +1,17 @@
-/** Whether implicit MAML reached the minimum that its derivative takes for granted. */
+/** Checks whether implicit MAML reached the minimum of the inner problem, which its derivative assumes. */
 import type { TaskSet } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
 
-/** More than this share of what adaptation changes, and the minimum counts as missed. */
+/** If further steps change predictions by more than this share of adaptation's change, the minimum was not reached. */
 const TOLERATED = 0.05;
 
 /**
- * Predictions after twice the inner steps, beside those after K: at the minimum they are the same.
+ * Compares predictions after twice the inner steps with those after K steps; at the minimum they are equal.
  *
- * @param before predictions without adaptation @param after those after K steps
- * @returns what is to be said of a minimum that K steps miss @internal
+ * @param before predictions without adaptation
+ * @param after predictions after K steps
+ * @returns a note if K steps do not reach the minimum
+ * @internal
  */
 export async function missedMinimum(
   learner: Learner,

@@ -37,7 +37,7 @@ export function studentT(degrees: number): number {
  * to the mean over independent tasks, with Student's correction for an estimated spread. The interval is about other
  * tasks of the same kind; it does not hold the spread between training seeds.
  *
- * Fewer than two values: `low` and `high` are NaN. None: `mean` is NaN too.
+ * With fewer than two values `low` and `high` are NaN; without values `mean` is NaN too.
  */
 export function meanInterval(values: Float64Array): Interval {
   checkTyped(values, 'values', 'Float64Array');
@@ -60,7 +60,7 @@ export function meanInterval(values: Float64Array): Interval {
   return { mean, low: mean - half, high: mean + half, tasks };
 }
 
-/** One value a task, NaN where undefined: a metric's result, or the bare array. */
+/** One value for each task, NaN where undefined: a metric's result, or only the array. */
 export type PerTask = Float64Array | { perTask: Float64Array };
 
 /**
@@ -75,7 +75,7 @@ export function pairedDifference(a: PerTask, b: PerTask): Interval {
   return meanInterval(left.map((value, t) => value - right[t]));
 }
 
-/** The bare array. @internal */
+/** The array of values. @internal */
 export function valuesOf(values: PerTask, field: string): Float64Array {
   const bare: unknown = isTyped(values, 'Float64Array') ? values : (values as { perTask?: unknown } | null)?.perTask;
   if (!isTyped(bare, 'Float64Array'))

@@ -1,4 +1,4 @@
-/** What of a run is drawn. */
+/** Draws the charts of a run. */
 import { drawIntervals } from '../charts/intervals.js';
 import type { IntervalRow } from '../charts/intervals.js';
 import { drawLines } from '../charts/lines.js';
@@ -7,13 +7,13 @@ import type { Drawing, Tone } from '../charts/svg.js';
 import type { EpochLine, RunFolder, StoredMethod, StoredSet } from './read.js';
 import { words } from './words.js';
 
-/** A drawing and the name of its file, without an ending. */
+/** A drawing and the name of its file, without the extension. */
 export interface Figure {
   name: string;
   drawing: Drawing;
 }
 
-/** One chart a metric: every method that has it, ours in colour. */
+/** One chart for each metric, with every method that has it; the run's own learner is coloured. */
 export function resultFigures({ set, methods }: StoredSet, own: string | undefined): Figure[] {
   const metrics = [...new Set(methods.flatMap((method) => Object.keys(method.metrics)))];
   return metrics.flatMap((metric): Figure[] => {
@@ -28,7 +28,7 @@ export function resultFigures({ set, methods }: StoredSet, own: string | undefin
   });
 }
 
-/** The first metric over users: the median, from the worst-served twentieth to the best. */
+/** The distribution of the first metric over users: the median, and the range from the 5th to the 95th percentile. */
 export function distributionFigure({ set, methods }: StoredSet, own: string | undefined): Figure[] {
   const [metric] = Object.keys(methods[0]?.metrics ?? {});
   const rows = methods.flatMap(({ method, metrics: { [metric]: result } }): IntervalRow[] => {
@@ -49,7 +49,7 @@ function toneOf(method: string, own: string | undefined): Tone {
   return method.includes('not adapted') ? 'second' : 'first';
 }
 
-/** One chart a metric of the adapted learner: its mean in each group. */
+/** One chart for each metric of the adapted learner, with its mean in each group. */
 export function groupFigures(set: string, { groups = {} }: StoredMethod): Figure[] {
   return Object.entries(groups).flatMap(([metric, { groups: parts }]): Figure[] => {
     const rows = parts.flatMap(({ group, mean, low, high }): IntervalRow[] =>
@@ -66,7 +66,7 @@ export function groupFigures(set: string, { groups = {} }: StoredMethod): Figure
   });
 }
 
-/** Predicted probabilities and what happened, before and after adaptation. */
+/** A reliability diagram: observed frequencies by predicted probability, before and after adaptation. */
 export function reliabilityFigure({ set, methods }: StoredSet): Figure[] {
   const measured = methods.filter(({ reliability }) => reliability !== undefined && reliability.bins.length > 0);
   if (measured.length === 0) return [];
@@ -92,7 +92,7 @@ export function reliabilityFigure({ set, methods }: StoredSet): Figure[] {
   ];
 }
 
-/** Loss, validation and gradient norm over the epochs, one line a phase. */
+/** Loss, validation metric and gradient norm over the epochs, with one line for each phase of training. */
 export function learningFigures({ epochs, manifest }: RunFolder): Figure[] {
   const phases = [...new Set(epochs.map(({ phase }) => phase))];
   const curve = (title: string, y: string, value: (line: EpochLine) => number | undefined, name: string): Figure[] => {

@@ -1,3 +1,3 @@
-/** Runs as a page. */
+/** Reports of runs as HTML pages. */
 export { writeReport } from './write.js';
 export type { ReportFiles, ReportOptions } from './write.js';

@@ -1,4 +1,4 @@
-/** The report as one HTML file that needs nothing else: style and charts are inside, and it holds no script. */
+/** Renders the report as one self-contained HTML file, with styles and charts inside and without scripts. */
 import { duration } from '../charts/format.js';
 import { drawLines } from '../charts/lines.js';
 import { STYLE } from '../charts/style.js';
@@ -59,13 +59,13 @@ ${body.filter((part) => part !== '').join('\n')}
   return { html, figures };
 }
 
-/** The learner's name in the results: what its algorithm is called. */
+/** The name of the run's learner in the results, which is that of its algorithm. */
 function ownMethod({ manifest, sets }: RunFolder): string | undefined {
   const first = sets[0]?.methods[0]?.method;
   return first === undefined ? manifest?.config?.algorithm?.name : learnerOf(first);
 }
 
-/** What was done: the learner, and on what. */
+/** The title: the learner, and the data that it was trained on. */
 function titleOf({ name, manifest }: RunFolder, own: string | undefined): string {
   if (own === undefined) return name;
   const { users, items } = manifest?.data ?? {};
@@ -74,7 +74,7 @@ function titleOf({ name, manifest }: RunFolder, own: string | undefined): string
     : `${capital(own)} on ${whole(users)} users and ${whole(items)} items: ${name}`;
 }
 
-/** The learner first, adapted and not, then the others from the best by the first metric down; without that metric last. */
+/** The methods in order: the learner, adapted and not, then the others by the first metric, the best first and those without it last. */
 function ordered({ set, methods }: StoredSet, own: string | undefined): StoredMethod[] {
   const [column] = tableOf({ set, methods }).columns;
   const sign = column?.better === 'higher' ? -1 : 1;
@@ -108,7 +108,7 @@ function introduction({ manifest, epochs }: RunFolder): string {
 const number = (value: number) => (Math.abs(value) >= 1000 ? whole(value) : value.toFixed(3)).replace('-', '−');
 const half = ({ low, high }: StoredInterval) => (low === null || high === null ? undefined : (high - low) / 2);
 
-/** For each set the first metric: adapted, not adapted, and the best of the others. */
+/** A card for each set with the first metric: adapted, not adapted, and the best of the other methods. */
 function cards({ sets }: RunFolder, own: string | undefined): string {
   const drawn = sets.flatMap(({ set, methods }) => {
     const metric = Object.keys(methods[0]?.metrics ?? {})[0];
@@ -146,7 +146,7 @@ function cards({ sets }: RunFolder, own: string | undefined): string {
   return drawn.length === 0 ? '' : `<div class="cards">${drawn.join('')}</div>`;
 }
 
-/** JSON has null where a number was NaN. */
+/** The stored results as a table; null, which stands for NaN in JSON, becomes NaN again. */
 function tableOf({ methods }: StoredSet): ResultTable {
   const numbered = ({ mean, low, high, tasks }: StoredInterval) => ({
     mean: mean ?? NaN,
@@ -167,7 +167,7 @@ type Draw = (figures: readonly Figure[]) => string;
 function results(stored: StoredSet, own: string | undefined, draw: Draw): string {
   const { set, methods } = stored;
   const adapted = methods.find(({ method }) => method === own);
-  // Drawn in the order of the page, which is that of the files.
+  // Charts are drawn in the order of the page, because the figures' files have the same order.
   const charts = `${draw([...resultFigures(stored, own), ...distributionFigure(stored, own)])}${draw(reliabilityFigure(stored))}`;
   const grouped = adapted === undefined ? [] : groupFigures(set, adapted);
   const gaps = Object.entries(adapted?.groups ?? {}).flatMap(([metric, { gap }]) =>
@@ -184,7 +184,7 @@ function results(stored: StoredSet, own: string | undefined, draw: Draw): string
   return `<section><h2>Results on ${escape(words(set))}</h2>${tableHtml(tableOf(stored))}${differencesHtml(stored, own)}${charts}${groups}</section>`;
 }
 
-/** Each method minus the learner; bold where a difference as large would be rare by chance. */
+/** The table of differences, each method minus the learner; significant ones are bold. */
 function differencesHtml({ methods }: StoredSet, own: string | undefined): string {
   const metrics = [...new Set(methods.flatMap((one) => Object.keys(one.metrics)))];
   const columns = metrics.filter((metric) => methods.some((one) => one.metrics[metric]?.difference !== undefined));
@@ -207,7 +207,7 @@ function differencesHtml({ methods }: StoredSet, own: string | undefined): strin
   return `<h3>Minus ${escape(own ?? '')}, user by user</h3><div class="table" tabindex="0"><table><thead><tr><th scope="col" class="word">method</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
-/** The best mean of a column in bold; equal as printed is equally best. */
+/** A table with the best mean of each column in bold; means that are equal as printed are all bold. */
 function tableHtml({ columns, rows, title }: ResultTable): string {
   const best = columns.map(({ better }, c) => {
     const means = rows.flatMap(({ cells }) => cells[c]?.mean ?? []);

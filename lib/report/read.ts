@@ -1,18 +1,18 @@
-/** The files of a run's folder, as far as they are there. */
+/** Reads the files of a run's folder, as far as they exist. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { LineChart } from '../charts/lines.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { ResultTable } from '../evaluation/result-table.js';
 
-/** What `innerloop train` writes; a field that another version left out is shown as missing. */
+/** The manifest that `innerloop train` writes; fields that another version did not write are missing. */
 export interface Manifest {
   version?: string;
   seed?: number;
   config?: { algorithm?: { name?: string } } & Record<string, unknown>;
   data?: { rows?: number; users?: number; items?: number } & Record<string, unknown>;
   model?: { parameters?: number };
-  /** What decides the bytes of the run, in full; the page shows the short form beside it. */
+  /** Everything that determines the bytes of the run, in full; the page shows a short form besides. */
   run?: unknown;
   best?: { epoch?: number; value?: number | null; metric?: string };
   isa?: string | string[];
@@ -30,23 +30,23 @@ export interface EpochLine {
   validation?: number;
   best?: boolean;
 }
-/** Means with intervals; JSON has null for NaN. */
+/** A mean with its interval; null stands for NaN, which JSON does not have. */
 export interface StoredInterval {
   mean: number | null;
   low: number | null;
   high: number | null;
   tasks: number;
 }
-/** Of one metric of one method; what an older version left out is not shown. */
+/** The values of one metric of one method; fields that an older version did not write are not shown. */
 export interface StoredMetric extends StoredInterval {
-  /** Of the tasks' values, at the shares of `QUANTILES`; empty where no task has one. */
+  /** Quantiles of the tasks' values at the shares `QUANTILES`; empty if no task has a value. */
   quantiles?: (number | null)[];
-  /** The method minus the learner, task by task, with the p of Wilcoxon's test, corrected over the methods (Holm). */
+  /** The mean of the method minus the learner over tasks, with the p-value of Wilcoxon's test, Holm-corrected over the methods. */
   difference?: StoredInterval & { p: number | null };
 }
 export const QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95] as const;
 
-/** The learner's name, of the name of one of its rows. */
+/** The learner's name, from the name of its row before or after adaptation. */
 export const learnerOf = (method: string) => method.replace(/, not adapted.*$/, '');
 
 export interface StoredMethod {
@@ -80,7 +80,7 @@ export interface RunFolder {
   scenarios: StoredScenario[];
 }
 
-/** @throws {InnerloopError} MISSING_FILE if the folder holds none of them, INVALID_DATA naming the file, IO */
+/** Reads a run's folder. @throws {InnerloopError} MISSING_FILE if it has none of the files, INVALID_DATA naming the file, IO */
 export async function readRun(folder: string): Promise<RunFolder> {
   const path = resolve(folder);
   const isFolder = await stat(path).then(
@@ -142,7 +142,7 @@ function parse(text: string, field: string): unknown {
 
 async function readEpochs(path: string): Promise<EpochLine[]> {
   const lines = ((await readText(path)) ?? '').split('\n');
-  // A run that was killed may have left half a line, without its end.
+  // A run that was killed may have left an incomplete last line.
   return lines
     .slice(0, -1)
     .filter((text) => text !== '')

@@ -1,4 +1,4 @@
-/** Names of sets and files as people write them. */
+/** Turns identifiers into words and into file names. */
 
 /** `userCold` → `user cold`. */
 export const words = (name: string) =>
@@ -6,7 +6,7 @@ export const words = (name: string) =>
 
 export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** A file name that every system takes. */
+/** A file name that is valid on every operating system. */
 export const slug = (text: string) =>
   text
     .toLowerCase()

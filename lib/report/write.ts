@@ -1,4 +1,4 @@
-/** A run as a page to read and show, and its figures as files. */
+/** Writes the report of a run as an HTML page, and its figures as SVG files. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { standalone } from '../charts/standalone.js';
@@ -10,23 +10,22 @@ import { slug } from './words.js';
 
 /** Options of `writeReport`. */
 export interface ReportOptions {
-  /** Folder for the figures as SVG files. Default: the page's name without its ending and `-figures`, beside it. */
+  /** Folder for the figures as SVG files. Default: a folder beside the page, with the page's name and `-figures`. */
   figures?: string;
 }
 /** What `writeReport` wrote. */
 export interface ReportFiles {
   /** The page. */
   html: string;
-  /** One SVG file a chart of the page, in its order. */
+  /** The SVG files, one for each chart in the order of the page. */
   figures: string[];
 }
 
 /**
  * Writes a report of a run: its results beside baselines with intervals, by group and beyond accuracy where they were measured,
  * learning curves, results of scenarios (JSON files with `tables` and `charts` in the folder or in its `scenarios`), and the
- * configuration. One HTML file that loads nothing and runs no script, for screens of any width, and its charts as SVG files.
- *
- * A run that is not finished has a report too: of what there is.
+ * configuration. It writes one HTML file, which loads nothing and runs no script, for screens of any width, and its charts as SVG
+ * files. The report of an unfinished run shows what exists so far.
  *
  * ```ts
  * const { html, figures } = await writeReport('runs/demo', 'demo.html');

@@ -12,28 +12,30 @@ import { checkLearner } from './scenario.js';
 import { ALIGNMENT_OPTIONS } from './options.js';
 import type { AlignmentOptions } from './option-types.js';
 
-/** How the gradients of groups of tasks point, pair by pair. */
+/** The cosines between meta-gradients of groups of tasks. */
 export interface Alignment {
   /** The groups and how many tasks each has. */
   groups: { name: string; tasks: number }[];
   /**
-   * `cosine[g][h]`: of the meta-gradient of one random half of group g with that of the other half of group h, the mean of both
-   * ways. The diagonal shows what sampling alone takes off a cosine of 1, since halves are of one size everywhere.
+   * `cosine[g][h]` is the cosine between the meta-gradients of one random half of group g and the other half of group h, averaged
+   * over both assignments of the halves. As all cosines are between halves, the diagonal shows how much sampling alone reduces a
+   * cosine of 1.
    */
   cosine: number[][];
   /** Mean of the diagonal. */
   within: number;
-  /** Mean of all that is not on the diagonal. */
+  /** Mean of the cosines off the diagonal. */
   between: number;
   /** The cosines as a table. */
   table: ResultTable;
 }
 
 /**
- * Do groups of tasks pull the shared parameters the same way? Cosines of the groups' meta-gradients ∇ mean L_Q(θ_K) (as the
- * conflict of tasks in Yu et al. 2020, PCGrad): below 0 a step for one group sets the other back.
+ * Measures whether groups of tasks pull the shared parameters in the same direction, by the cosines of the groups' meta-gradients
+ * ∇ mean L_Q(θ_K) (as the conflict of tasks in Yu et al. 2020, PCGrad). If a cosine is below 0, a step for one group makes the other
+ * worse.
  *
- * At a minimum over the very tasks that are asked, all gradients sum to 0 and some cosines have to be negative; ask tasks that
+ * At a minimum over the given tasks all gradients would sum to 0, so that some cosines must be negative. Therefore give tasks that
  * were not trained on, and compare `between` with `within`.
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, MISSING_COLUMN, EMPTY_DATA (fewer than two groups), DIVERGED, ABORTED

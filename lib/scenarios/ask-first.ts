@@ -14,9 +14,10 @@ import { ASK_FIRST_OPTIONS } from './options.js';
 import type { AskFirstOptions } from './option-types.js';
 
 /**
- * Do the questions of {@link evidenceCandidates} serve new users better than others? Every user is asked about the first items
- * of an order and answers those among the support rows of their task, since a log answers only what it holds; the answers are
- * the support. The orders compared are by score, by popularity alone, by norm alone, and at random, a draw for each user.
+ * Measures whether the questions of {@link evidenceCandidates} help new users more than other questions. Every user is asked about
+ * the first items of an order. A log has answers only for items that the user met, so the answers are those among the support rows
+ * of the user's task; they become the support. The orders compared are by score, by popularity alone, by norm alone, and at random,
+ * drawn for each user.
  *
  * @param candidates all items that may be asked about, as `evidenceCandidates` gives them
  * @param tasks that were not trained on
@@ -43,7 +44,7 @@ export async function askFirst(
     });
   }
   const items = Int32Array.from(candidates, ({ item }) => dataset.items.keys.idOf(item));
-  /** Position of each item in an order of the candidates; beyond all questions for an item that is none. */
+  /** The position of each item in an order of the candidates; for other items, a position beyond all questions. */
   const positions = (order: Int32Array): Int32Array => {
     const position = new Int32Array(dataset.items.rows).fill(candidates.length);
     order.forEach((candidate, at) => (position[items[candidate]] = at));

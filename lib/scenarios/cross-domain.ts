@@ -18,9 +18,10 @@ import type { CrossDomainOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
- * Cross-domain transfer: test users are new to the target domain and known in the source. Users are shared; items are not, so
- * that without common features of items what can cross is a user's history, through a learner that met both domains' items
- * together in training users, and a user's level of ratings. Three learners are trained, none on a row of a test user:
+ * Measures cross-domain transfer: test users are new to the target domain and known in the source domain. The domains share users
+ * but not items. Without common features of items, only two things can transfer: a user's history, through a learner that was
+ * trained on users with items of both domains, and a user's level of ratings. Three learners are trained, none on a row of a test
+ * user:
  *
  * - `target`: on target rows only;
  * - `source`: on source rows only, then adapted in the target, whose items it does not know;
@@ -60,7 +61,7 @@ export async function crossDomain(dataset: Dataset, options: CrossDomainOptions)
   const target = await fit(training.target, targetTasks);
   const source = await fit(training.source, buildTasks(dataset, { ...sizes, rows: training.source }));
   const crossing = crossTasks(dataset, domains, (user) => isTest[user] === 0, shots, history, seed);
-  // The support is one domain and the query another: drawing both anew would mix them.
+  // Support and query rows belong to different domains, so they must not be drawn again in every epoch.
   const joint = await fit(joinRows(training.source, training.target), joinTasks([crossing, targetTasks]), {
     redraw: false,
   });
@@ -158,7 +159,7 @@ function splitDomains(dataset: Dataset, options: CrossDomainOptions, field: stri
   return { source: domain('source'), target: domain('target') };
 }
 
-/** For every user with both domains, a task at each number of shots that leaves a query: as test users will come. */
+/** For every user with both domains, a task at each number of shots that leaves query rows, as for test users. */
 function crossTasks(
   dataset: Dataset,
   { source, target }: Domains,

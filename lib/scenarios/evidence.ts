@@ -12,11 +12,11 @@ import { resolveOptions } from '../foundation/options.js';
 import { EVIDENCE_OPTIONS } from './options.js';
 import type { EvidenceOptions } from './option-types.js';
 
-/** An item to ask a new user about, and why. */
+/** An item to ask a new user about, with the numbers that it was chosen by. */
 export interface EvidenceCandidate {
   /** The item's id. */
   item: string;
-  /** popularity × norm, each as a share of its largest. */
+  /** The product of popularity and norm, each divided by its largest value. */
   score: number;
   /** Interactions of the tasks with the item, as a share of the most frequent item's. */
   popularity: number;
@@ -27,16 +27,17 @@ export interface EvidenceCandidate {
 const CHUNK = 256;
 
 /**
- * Which items to ask a new user about first (MeLU, Lee et al. 2019, section 4.5): those that many know and whose answer moves
- * the personal parameters most. For every interaction (u, i) the update from that one row, ‖θ_K − θ_0‖ over the adapted
- * parameters (with one step at a fixed rate, α times the Frobenius norm of ∇L_i that the paper takes), is averaged by item;
- * the score is its product with the item's popularity, both divided by their largest value.
+ * Chooses items to ask a new user about first (evidence candidates; MeLU, Lee et al. 2019, section 4.5): items that many users know
+ * and whose answers change the personal parameters most. For every interaction (u, i), the size of the update from this one row is
+ * ‖θ_K − θ_0‖ over the adapted parameters (with one step at a fixed rate α, this is α times the Frobenius norm of ∇L_i that the
+ * paper uses). The sizes are averaged by item; the score is the product of this mean and the item's popularity, both divided by
+ * their largest value.
  *
  * ```ts
  * const questions = await evidenceCandidates(learner, sets.train, { count: 20 });
  * ```
  *
- * @param tasks whose support and query rows are asked: the training tasks
+ * @param tasks the training tasks, whose support and query rows are used
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, DIVERGED, ABORTED
  */
 export async function evidenceCandidates(
@@ -55,7 +56,7 @@ export async function evidenceCandidates(
     const rows = order.slice(offsets[item], offsets[item + 1]);
     if (rows.length > perItem) random(seed, 'evidence', item).sample(rows, perItem);
     for (const row of rows.subarray(Math.max(0, rows.length - perItem))) {
-      // The query is not looked at; a task has to have one.
+      // The query row is not used, but every task must have one.
       single.add(
         `${dataset.items.keys.values[item]}:${row}`,
         dataset.user[row],
@@ -97,7 +98,7 @@ function distinctRows({ dataset, supportRows, queryRows }: TaskSet): Int32Array 
   return Int32Array.from({ length: dataset.size }, (_, row) => row).filter((row) => seen[row] === 1);
 }
 
-/** ‖θ_K − θ_0‖ of every task, over what the learner adapts. */
+/** ‖θ_K − θ_0‖ of every task, over the parameters that the learner adapts. */
 async function updateNorms(learner: Learner, tasks: TaskSet, signal: AbortSignal | undefined): Promise<Float64Array> {
   const { model, store } = learner;
   const shared = model.tensors.map((_, t) => model.ops.readTensor(store, t));

@@ -13,9 +13,9 @@ import type { FewShotOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
- * How good a learner is after few interactions: a curve over the number of support rows, and one over the inner steps. The
- * query rows of all points are the same and support sets are nested ({@link nestedSupport}), so that a point differs from the
- * next in nothing but the rows added.
+ * Measures how good learners are after few interactions: a curve over the number of support rows, and one over the inner steps. All
+ * points have the same query rows and nested support sets ({@link nestedSupport}), so that a point differs from the next only by the
+ * rows added.
  *
  * ```ts
  * const { tables, charts } = await fewShot({ maml, ridge }, test, { shots: [1, 3, 5, 10, 20] });
@@ -49,7 +49,7 @@ export async function fewShot(
       points.push([shots[k], await measure(learner, set, metrics, { when: 'after' }, signal)]);
     curves.push({ name, points: shots[0] === 0 ? points.slice(1) : points });
   }
-  // What is relevant: as `evaluate` has it for the learners.
+  // The threshold of relevance is the one that `evaluate` uses for the learners.
   const { threshold } = lossOf(named[0][1].model.spec.head);
   for (const baseline of baselines) {
     const fits = metricsFor(baseline.scores, metrics);
@@ -130,7 +130,7 @@ export async function fewShot(
   return scenario;
 }
 
-/** Gives tasks with the same query rows, of users of whom nothing is known. */
+/** The tasks with the same query rows and without support and user, as for unknown users. */
 function withoutSupport(tasks: TaskSet): TaskSet {
   return { ...tasks, supportOffsets: new Int32Array(tasks.size + 1), supportRows: new Int32Array(0) };
 }

@@ -17,15 +17,16 @@ import type { DriftOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
- * Interest drift: the past is replayed in time order, and every block is predicted before anything learns from it. Compared are
+ * Measures interest drift: interactions are replayed in time order in blocks, and every block is predicted before a method learns
+ * from it. The methods compared are
  *
  * - `static`: shared parameters trained on the warm-up, no adaptation;
- * - `adapted`: the same, adapted to what each user did before the block;
- * - `adapted, recent`: the same with weights that halve with every half-life, see {@link withRecency};
- * - `learning on`, and `learning on, recent`: adapted likewise, and the shared parameters train on each block after predicting
- *   it, with the users' history as support and the block as query.
+ * - `adapted`: the same, adapted to each user's interactions before the block;
+ * - `adapted, recent`: the same with weights that halve with every half-life of age, see {@link withRecency};
+ * - `learning on`, and `learning on, recent`: adapted in the same ways, and after a block was predicted, the shared parameters are
+ *   trained on it, with the users' history as support and the block as query.
  *
- * Only users with a history can be told apart, so only their rows are predicted; notes say how many.
+ * The methods can differ only for users with a history, so only their rows are predicted; notes say how many.
  *
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
  */
@@ -71,7 +72,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
         await at(movingRecent, recent, 'after'),
       ],
     });
-    // Learned from only now. The query has to stay the block: no redraw.
+    // The block is trained on only after it was predicted. Its rows must remain the query, so tasks are not redrawn.
     await finish(moving, block, { ...updateOptions(options.train), epochs: updateEpochs, redraw: false, signal });
     await finish(movingRecent, recent, {
       ...updateOptions(options.train),
@@ -89,7 +90,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   }
   const all = METHODS.map((_, m) => Float64Array.from(perBlock.flatMap(({ perTask }) => [...perTask[m]])));
   notes.push(
-    `${predicted} interactions predicted, of users with a history; ${dataset.size - rows.length - predicted} others only pass by`,
+    `${predicted} interactions of users with a history are predicted; the ${dataset.size - rows.length - predicted} others after the warm-up are not`,
   );
   for (const [a, b] of [
     [1, 0],
@@ -128,7 +129,7 @@ export async function interestDrift(dataset: Dataset, options: DriftOptions): Pr
   };
 }
 
-/** Times where blocks start: the first after `warmUp` of the rows, the others at equal counts; equal times make one block. */
+/** The times at which blocks start: the first after a share `warmUp` of the rows, the others at equal counts of rows. */
 function cutsOf(time: Float64Array, warmUp: number, blocks: number): number[] {
   const sorted = time.slice().sort();
   const first = Math.floor(warmUp * sorted.length);
@@ -149,7 +150,7 @@ async function finish(learner: Learner, tasks: TaskSet, options: TrainOptions): 
   for await (const _ of train(learner, tasks, options)) continue;
 }
 
-/** Puts a fresh learner where a trained one is. */
+/** Copies the parameters of a trained learner into an untrained one. */
 async function twin(trained: Learner, fresh: Learner): Promise<Learner> {
   restoreState(fresh, captureState(trained), 'drift.learner()');
   fresh.rowState = trained.rowState;

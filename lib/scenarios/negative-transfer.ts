@@ -15,27 +15,27 @@ import type { NegativeTransferOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
- * How much of an adaptation to believe: a prediction is b + λ(n)·(a − b) with b, a the outputs before and after adaptation to
- * n support rows, λ(n) = n / (n + c), as a posterior mean weighs n observations against a prior worth c.
+ * Shrinkage of predictions towards those before adaptation: b + λ(n)·(a − b), where b and a are the outputs before and after
+ * adaptation to n support rows and λ(n) = n / (n + c), as a posterior mean weighs n observations against a prior worth c.
  */
 export interface Shrinkage {
-  /** The support rows that the outputs before adaptation are worth. */
+  /** How many support rows the outputs before adaptation count as. */
   c: number;
   /** λ(n) for n support rows. */
   readonly weight: (rows: number) => number;
 }
 
 const SHRINKAGES = [0, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128];
-/** Held-out support rows a task: enough to see whether adaptation helps it, few enough to be cheap. */
+/** The most support rows of a task that are held out in turn: enough to see whether adaptation helps, few enough to be cheap. */
 const GATE_ROWS = 10;
 
 /**
- * Whom does adaptation hurt, and what helps? Per task, the metric after adaptation is compared with that before it. Two
- * remedies: predictions shrunk towards the unadapted ones by support size ({@link fitShrinkage}), and a gate that leaves out
- * adaptation where it does not predict a task's own support rows better, each held out in turn.
+ * Measures which tasks adaptation hurts, and two remedies. For every task, the metric after adaptation is compared with that before
+ * it. The remedies are to shrink predictions towards the unadapted ones by support size ({@link fitShrinkage}), and a gate that skips
+ * adaptation if it does not predict a task's own support rows better, each held out in turn.
  *
- * An error that is convex in the prediction is at most the mean of those before and after: shrinking hurts no task that full
- * adaptation helps.
+ * If the error is convex in the prediction, the error of a shrunken prediction is at most the weighted mean of those before and after
+ * adaptation, so shrinkage hurts no task that full adaptation helps.
  *
  * @param tasks that were not trained on
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, UNSUPPORTED (a model with several outputs), DIVERGED, ABORTED
@@ -69,7 +69,7 @@ export async function negativeTransfer(
   if (validation !== undefined) {
     const { c, weight } = await fitShrinkage(learner, validation, { metric, signal });
     remedy(`adapted, shrunk (c = ${c})`, weight);
-    // At c = 0 this is the gate.
+    // With c = 0 there is no shrinkage, and this would be the same as the gate alone.
     if (c > 0 && gates !== undefined) remedy('adapted, shrunk and gated', (rows, t) => weight(rows) * gates[t]);
   }
   if (gates !== undefined) remedy('adapted, gated', (_, t) => gates[t]);
@@ -156,7 +156,7 @@ export async function fitShrinkage(
 
 const weightOf = (rows: number, c: number) => (rows === 0 ? 0 : rows / (rows + c));
 
-/** before + λ_t·(after − before), λ by the support rows or the number of the task. */
+/** before + λ_t·(after − before), where λ_t depends on the task's number of support rows or its number. */
 function blend(
   tasks: TaskSet,
   before: Float64Array,
@@ -173,8 +173,8 @@ function blend(
 }
 
 /**
- * 1 for a task whose held-out support rows adaptation to the others predicts at least as well, by the cost of a row; else 0.
- * Undefined under losses of groups, where a single held-out row costs nothing that could be compared.
+ * By task: 1 if adaptation to the other support rows predicts the held-out ones at least as well as the shared parameters, by the
+ * mean cost of a row, else 0. Undefined for losses over groups of rows, in which a single held-out row has no cost.
  */
 async function gatesOf(
   learner: Learner,
@@ -224,7 +224,7 @@ function checkOneOutput({ model }: Learner): void {
 
 const EDGES = [0, 2, 5, 10, 20, 50, 100, 200, Number.POSITIVE_INFINITY];
 
-/** Tasks by support size; a bin's x is the mean size. */
+/** Bins of tasks by support size; `rows` is the mean size in a bin. */
 function binsOf({ size, supportOffsets }: TaskSet): { rows: number; members: number[] }[] {
   const rows = Array.from({ length: size }, (_, t) => supportOffsets[t + 1] - supportOffsets[t]);
   return EDGES.slice(1).flatMap((high, b) => {

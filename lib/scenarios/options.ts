@@ -1,4 +1,4 @@
-/** Options of the scenarios, as tables. */
+/** The tables of the scenarios' options, which checks, types and docs follow from. */
 import type { Baseline } from '../baselines/baseline.js';
 import { checkSignal, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
@@ -11,7 +11,7 @@ import type { TaskOptions } from '../tasks/index.js';
 import { NESTED_OPTIONS } from '../tasks/options.js';
 import type { TrainOptions } from '../training/train.js';
 
-/** Fewest source rows of a test user: without a history there is nothing to transfer. */
+/** The fewest source rows of a test user, because without a history there is nothing to transfer. */
 export const LEAST_HISTORY = 5;
 
 const COUNTS = { kind: 'list', of: { kind: 'integer', min: 1 }, what: 'numbers', least: 1, isReadonly: true } as const;
@@ -24,22 +24,22 @@ const METRICS = {
   isReadonly: true,
   check: checkedLater,
   defaultDoc: byLoss(({ brief }) => brief.join(', ')),
-  doc: 'What is measured.',
+  doc: 'The metrics to measure.',
 } as const;
 const METRIC = {
   kind: 'text',
   check: checkedLater,
   defaultDoc: byLoss(({ validation }) => validation),
-  doc: 'What is measured.',
+  doc: 'The metric to measure.',
 } as const;
 const BASELINES = {
   ...given<readonly Baseline[]>('readonly Baseline[]'),
-  doc: 'Methods to stand beside, from fitBaselines.',
+  doc: 'Methods to compare with, from fitBaselines.',
 } as const;
 const SIGNAL = {
   ...given<AbortSignal>('AbortSignal'),
   check: checkSignal,
-  doc: 'Ends the call with ABORTED.',
+  doc: 'Aborts the call, which then throws ABORTED.',
 } as const;
 const TRAIN = {
   ...given<Omit<TrainOptions, 'checkpoint'>>("Omit<TrainOptions, 'checkpoint'>"),
@@ -54,14 +54,14 @@ const makesLearner = (value: unknown, field: string): void => {
 /** @internal */
 export const FEW_SHOT_OPTIONS = {
   ...NESTED_OPTIONS,
-  shots: { ...SHOTS, default: [1, 3, 5, 10, 20], doc: 'Support rows a task, ascending.' },
+  shots: { ...SHOTS, default: [1, 3, 5, 10, 20], doc: 'Numbers of support rows in each task, ascending.' },
   steps: {
     ...COUNTS,
     of: { kind: 'integer', min: 0, max: 10_000 },
     what: 'numbers of steps',
     least: 0,
     default: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    doc: 'Inner steps, for algorithms that take steps, at the largest number of shots.',
+    doc: 'Numbers of inner steps to measure at the largest number of shots, for algorithms that take steps.',
   },
   metrics: METRICS,
   baselines: BASELINES,
@@ -81,27 +81,27 @@ export const DRIFT_OPTIONS = {
     ...given<(warmUp: Int32Array) => Learner | Promise<Learner>>('(warmUp: Int32Array) => Learner | Promise<Learner>'),
     required: true,
     check: makesLearner,
-    doc: 'A fresh learner, told the rows of the warm-up; the same one at every call.',
+    doc: 'Makes an untrained learner, given the rows of the warm-up; every call must return an equal one.',
   },
   tasks: {
     ...given<Omit<TaskOptions, 'rows'>>("Omit<TaskOptions, 'rows'>"),
     required: true,
     check: checkedLater,
-    doc: 'The training tasks of the warm-up; their support is also the most history that a task is adapted to.',
+    doc: 'How training tasks are made of the warm-up; the size of their support also limits the history that a task adapts to.',
   },
   warmUp: {
     kind: 'number',
     above: 0,
     fraction: true,
     default: 0.5,
-    doc: 'Share of the interactions, the first ones, that training starts from.',
+    doc: 'The share of the interactions, from the first in time on, that the learner is trained on at the start.',
   },
   blocks: {
     kind: 'integer',
     min: 1,
     max: 10_000,
     default: 8,
-    doc: 'The rest is replayed in so many blocks of equally many rows; rows of one time stay together.',
+    doc: 'The number of blocks in which the other interactions are replayed, equal in rows; rows of the same time stay together.',
   },
   halfLife: {
     kind: 'number',
@@ -110,7 +110,12 @@ export const DRIFT_OPTIONS = {
     doc: 'Half-life of the weight of a support row, in units of the dataset’s time (seconds for dates).',
   },
   train: { ...TRAIN, doc: 'Options of the training on the warm-up.' },
-  updateEpochs: { kind: 'integer', min: 1, default: 1, doc: 'Epochs over a block, after it was predicted.' },
+  updateEpochs: {
+    kind: 'integer',
+    min: 1,
+    default: 1,
+    doc: 'Epochs of training on each block after it was predicted.',
+  },
   metric: METRIC,
   signal: SIGNAL,
 } as const satisfies OptionTable;
@@ -121,30 +126,40 @@ export const CROSS_DOMAIN_OPTIONS = {
     kind: 'text',
     required: true,
     check: checkedLater,
-    doc: 'The categorical column that holds an interaction’s domain: of the interactions, or of their items.',
+    doc: 'The categorical column of the interactions or items that holds the domain.',
   },
-  source: { kind: 'text', required: true, check: checkedLater, doc: 'Value of the column where users are known.' },
-  target: { kind: 'text', required: true, check: checkedLater, doc: 'Value of the column where users are new.' },
+  source: {
+    kind: 'text',
+    required: true,
+    check: checkedLater,
+    doc: 'The value of the column for the domain in which test users are known.',
+  },
+  target: {
+    kind: 'text',
+    required: true,
+    check: checkedLater,
+    doc: 'The value of the column for the domain in which test users are new.',
+  },
   learner: {
     ...given<(rows: Int32Array) => Learner | Promise<Learner>>('(rows: Int32Array) => Learner | Promise<Learner>'),
     required: true,
     check: makesLearner,
-    doc: 'A fresh learner that knows the users and items of these rows, the same architecture at every call.',
+    doc: 'Makes an untrained learner that knows the users and items of the given rows, with the same architecture at every call.',
   },
-  shots: { ...SHOTS, default: [0, 1, 3, 5, 10], doc: 'Target support rows of a test user, ascending.' },
-  query: { kind: 'integer', min: 1, default: 10, doc: 'Target query rows of a test user.' },
+  shots: { ...SHOTS, default: [0, 1, 3, 5, 10], doc: 'Numbers of target support rows of each test user, ascending.' },
+  query: { kind: 'integer', min: 1, default: 10, doc: 'The number of target query rows of each test user.' },
   history: {
     kind: 'integer',
     min: LEAST_HISTORY,
     default: 50,
-    doc: 'At most so many source rows in a support set, drawn at random.',
+    doc: 'The most source rows in a support set; if there are more, they are drawn at random.',
   },
   test: {
     kind: 'number',
     above: 0,
     fraction: true,
     default: 0.3,
-    doc: 'Share of the users with enough rows in both domains that are tested on.',
+    doc: 'The share of the users with enough rows in both domains who become test users.',
   },
   train: { ...TRAIN, doc: 'Options of every training.' },
   metric: METRIC,
@@ -158,11 +173,11 @@ export const NEGATIVE_TRANSFER_OPTIONS = {
     ...given<TaskSet>('TaskSet'),
     check: checkTaskSet,
     defaultDoc: 'no remedy by shrinkage',
-    doc: 'Tasks that neither trained nor are reported on: the remedies are fitted on them.',
+    doc: 'Tasks that are neither trained nor reported on, on which the remedies are fitted.',
   },
   metric: {
     ...METRIC,
-    doc: 'What a task is hurt in; only for errors (mae, rmse, logloss) is shrinkage certain to hurt no task that was helped.',
+    doc: 'The metric by which adaptation helps or hurts a task. Only for errors (mae, rmse, logloss) is shrinkage certain to hurt no task that adaptation helps.',
   },
   column: {
     kind: 'text',
@@ -181,19 +196,19 @@ export const ALIGNMENT_OPTIONS = {
     doc: 'A categorical or bag column whose values group the tasks; see taskGroups.',
   },
   minimum: { kind: 'integer', min: 2, default: 10, doc: 'Leave out groups with fewer tasks.' },
-  groups: { kind: 'integer', min: 2, default: 8, doc: 'At most so many groups, the largest ones.' },
-  seed: seed('Seed of the halves.'),
+  groups: { kind: 'integer', min: 2, default: 8, doc: 'The most groups to compare, the largest ones.' },
+  seed: seed('Seed of the division of groups into halves.'),
   signal: SIGNAL,
 } as const satisfies OptionTable;
 
 /** @internal */
 export const EVIDENCE_OPTIONS = {
-  count: { kind: 'integer', min: 1, default: 10, doc: 'Items to give.' },
+  count: { kind: 'integer', min: 1, default: 10, doc: 'The number of items to return.' },
   perItem: {
     kind: 'integer',
     min: 1,
     default: 100,
-    doc: 'At most so many interactions an item are asked for its norm, drawn at random.',
+    doc: 'The most interactions of an item that its norm is averaged over; if there are more, they are drawn at random.',
   },
   seed: seed('Seed of that draw.'),
   signal: SIGNAL,
@@ -206,7 +221,7 @@ export const ASK_FIRST_OPTIONS = {
     least: 0,
     what: 'numbers of questions',
     default: [5, 10, 20, 50],
-    doc: 'Questions a user is asked.',
+    doc: 'Numbers of questions that each user is asked.',
   },
   metrics: METRICS,
   seed: seed('Seed of the random order.'),

@@ -3,16 +3,16 @@ import type { TaskSet } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
 import type { Model } from '../model/model.js';
 
-/** How a learner adapts to the tasks of a scenario: not at all, or by its algorithm, with other inner options where given. */
+/** How a learner adapts to the tasks of a scenario: by its algorithm, with the inner options that are given here. */
 export interface Adaptation {
   when: 'before' | 'after';
-  /** Inner steps instead of the algorithm's; learned rates of the last step serve for all further ones. */
+  /** Number of inner steps instead of the algorithm's; further steps use the learned rates of the last one. */
   steps?: number;
   /** Shrinkage of the inner loss instead of the algorithm's. */
   shrinkage?: number;
 }
 
-/** Gives what `learner.outputs` does, under another inner loop where `adaptation` asks for one. */
+/** The outputs of `learner.outputs`, with another inner loop if `adaptation` asks for one. */
 export async function adaptedOutputs(
   learner: Learner,
   tasks: TaskSet,
@@ -29,7 +29,7 @@ export async function adaptedOutputs(
   return learner.outputs(tasks, when, signal, inner);
 }
 
-/** Whether the number of inner steps means anything to the learner's algorithm. */
+/** Whether the learner's algorithm adapts by a number of inner steps. */
 export const takesSteps = ({ algorithm }: Learner) => algorithm.solver === 'gradient';
 
 function withSteps(model: Model, inner: NativeInnerLoop, steps: number | undefined): NativeInnerLoop {

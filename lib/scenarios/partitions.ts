@@ -11,7 +11,7 @@ import type { PartitionOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
- * The cold-start partitions side by side (MeLU, Lee et al. 2019): one table a metric, methods by sets.
+ * Measures a learner on the cold-start partitions (MeLU, Lee et al. 2019). There is one table for each metric, methods by sets.
  *
  * ```ts
  * const { sets } = splitTasks(dataset, { protocol: 'partitions', … });
@@ -19,7 +19,7 @@ import type { Scenario } from './scenario.js';
  * await coldStart(learner, { warm, userCold, itemCold, bothCold }, { baselines });
  * ```
  *
- * @param sets by name, none of which was trained on
+ * @param sets sets of tasks by name, none of which was trained on
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, DIVERGED, ABORTED
  */
 export async function coldStart(

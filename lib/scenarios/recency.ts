@@ -2,11 +2,11 @@ import { checkNumber, invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
 
 /**
- * The dataset with weights w = 2^(−age / halfLife) on its interactions (exponential forgetting; Ding & Li 2005), times those that
- * it has; what is of `at` or later weighs 1. Unlike `rowWeights` they are not scaled to a mean of 1, so that in closed forms an
- * old interaction counts as a fraction of one.
+ * The dataset with its weights multiplied by w = 2^(−age / halfLife) (exponential forgetting; Ding & Li 2005). Interactions at `at`
+ * or later have w = 1. Unlike those of `rowWeights`, the weights are not scaled to a mean of 1, so that an old interaction counts as
+ * a fraction of a new one in closed-form solvers.
  *
- * @param at the time that ages count back from
+ * @param at the time at which the age is 0
  * @param halfLife in units of the dataset's time
  * @throws {InnerloopError} INVALID_OPTION
  */

@@ -1,4 +1,4 @@
-/** What every scenario returns: tables as `evaluate` makes them, series to plot, and what a reader has to know. */
+/** The result of a scenario: tables as `evaluate` makes them, series to plot, and notes on how to read them. */
 import { checkArray, checkString, invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import type { Interval } from '../evaluation/intervals.js';
@@ -28,7 +28,7 @@ export interface Series {
 export interface Chart {
   /** The chart's title. */
   title: string;
-  /** Names that the values 0, 1 … of x stand for, where they do. */
+  /** Names of the values 0, 1, … of x, if x is not a number. */
   names?: string[];
   /** Name of the x-axis. */
   x: string;
@@ -37,7 +37,7 @@ export interface Chart {
   /** The lines. */
   series: Series[];
 }
-/** Plain JSON: no NaN, no typed arrays. */
+/** The result of a scenario as plain JSON, without NaN and typed arrays. */
 export interface Scenario {
   /** The scenario's name. */
   name: string;
@@ -45,13 +45,13 @@ export interface Scenario {
   tables: ResultTable[];
   /** The results as charts. */
   charts: Chart[];
-  /** What has to be known to read the results, a sentence each. */
+  /** Notes that are needed to read the results, each a sentence. */
   notes: string[];
 }
 
 export type Metrics = Record<string, MetricResult>;
 
-/** Checked metric names, or those that suit the learner. */
+/** The given metric names, checked, or the default ones of the learner's loss. */
 export function metricsOf(learner: Learner, metrics: readonly string[] | undefined, field: string): readonly string[] {
   const { head } = learner.model.spec;
   if (metrics === undefined) return lossOf(head).brief;
@@ -61,7 +61,7 @@ export function metricsOf(learner: Learner, metrics: readonly string[] | undefin
   return metrics;
 }
 
-/** A checked metric name, or what the learner's epochs are chosen by. */
+/** The given metric name, checked, or the metric that the learner's epochs are chosen by. */
 export function metricOf(learner: Learner, metric: string | undefined, field: string): string {
   const { head } = learner.model.spec;
   if (metric === undefined) return lossOf(head).validation;
@@ -75,7 +75,7 @@ export function checkLearner(learner: unknown, field = 'learner'): asserts learn
   if (!(learner instanceof Learner)) throw invalid(field, 'not a learner', learner, 'what createLearner returned');
 }
 
-/** The entries of an object with one at least. */
+/** The entries of an object, which must have at least one. */
 export function entriesOf<T>(given: Record<string, T>, field: string, what: string): [string, T][] {
   const entries = typeof given === 'object' && given !== null ? Object.entries(given) : [];
   if (entries.length === 0) throw invalid(field, 'empty', given, `${what} by name`);
@@ -93,7 +93,7 @@ export async function measure(
   return measureOutputs(learner, tasks, await adaptedOutputs(learner, tasks, adaptation, signal), metrics);
 }
 
-/** The metrics of outputs, one a query row. */
+/** The metrics of outputs, of which there is one for each query row. */
 export function measureOutputs(
   learner: Learner,
   tasks: TaskSet,
@@ -143,5 +143,5 @@ export function seriesOf(name: string, points: readonly (readonly [x: number, re
   };
 }
 
-/** Which way a metric improves. */
+/** Whether lower or higher values of a metric are better. */
 export const betterOf = (metric: string): TableColumn['better'] => parseMetric(metric).better;

@@ -86,7 +86,7 @@ export interface TrainOptions {
    */
   metric?: string | CustomMetric;
   /**
-   * What a metric that ranks is of, on the validation tasks: as in evaluate. Default: query; where every label is the same,
+   * What a metric that ranks is of, on the validation tasks: as in evaluate. Default: query; if all labels are the same,
    * catalog.
    */
   candidates?: Candidates;

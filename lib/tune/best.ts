@@ -1,4 +1,4 @@
-/** What a search found. */
+/** Reads the best settings off the trials of a search. */
 import { deviationOf, meanOf } from '../evaluation/bootstrap.js';
 import { checkArray, checkOneOf, invalid } from '../foundation/check.js';
 import type { Trial } from './tune.js';
@@ -13,14 +13,19 @@ export interface Found {
   value: number;
   /** Standard deviation over seeds and splits; null with one. */
   deviation: number | null;
-  /** Runs that the mean is over. */
+  /** The number of runs that the mean is over. */
   runs: number;
 }
 
-/** Ascending for a sort: the better value first. @internal */
+/** Compares two values for a sort that puts the better value first. @internal */
 export const better = (way: 'lower' | 'higher', a: number, b: number) => (way === 'lower' ? a - b : b - a);
 
-/** Means of the settings of one round; a setting of which a run failed is out: its mean would be of those that did not. @internal */
+/**
+ * Means of the settings of one round. A setting with a failed run is left out, because its mean would cover fewer runs than those of
+ * the others.
+ *
+ * @internal
+ */
 export function meanByIndex(trials: readonly Trial[]): Found[] {
   return [...new Set(trials.map(({ index }) => index))].flatMap((index) => {
     const own = trials.filter((trial) => trial.index === index);
@@ -34,7 +39,7 @@ export function meanByIndex(trials: readonly Trial[]): Found[] {
 /**
  * The settings of the last round, the best first.
  * @param trials as {@link tune} yielded them
- * @throws {InnerloopError} INVALID_OPTION for no trials, or none of the last round that did not fail
+ * @throws {InnerloopError} INVALID_OPTION if there are no trials, or if every setting of the last round failed
  */
 export function rankedSettings(trials: readonly Trial[], way: 'lower' | 'higher' = 'lower'): Found[] {
   checkArray(trials, 'trials', 'trials');
@@ -48,7 +53,7 @@ export function rankedSettings(trials: readonly Trial[], way: 'lower' | 'higher'
   return found.sort((a, b) => better(way, a.value, b.value) || a.index - b.index);
 }
 
-/** The best of them. @throws {InnerloopError} as {@link rankedSettings} */
+/** The best setting of the last round. @throws {InnerloopError} as {@link rankedSettings} */
 export function bestSetting(trials: readonly Trial[], way: 'lower' | 'higher' = 'lower'): Found {
   return rankedSettings(trials, way)[0];
 }

@@ -1,4 +1,4 @@
-/** Options chosen by validation tasks. */
+/** Searches for options by their metric on validation tasks. */
 export { searchSpaceOf } from '../foundation/options.js';
 export type { SearchRange, SearchSpace } from '../foundation/options.js';
 export { bestSetting, rankedSettings } from './best.js';

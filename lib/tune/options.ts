@@ -1,10 +1,10 @@
-/** Options of `tune`, as a table. */
+/** The table of the options of `tune`, which checks, types and docs follow from. */
 import { checkSignal, invalid } from '../foundation/check.js';
 import { checkOption, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Setting } from './space.js';
 
-/** What one measurement is to train. */
+/** The training of one measurement. */
 export interface TuneRun {
   /** Seed of the learner. */
   seed: number;
@@ -61,22 +61,27 @@ export const TUNE_OPTIONS = {
     ),
     required: true,
     check: checkValidation,
-    doc: 'Trains a setting on the training tasks of the split, with the seed, and measures it on the validation tasks. Test tasks have no place here. An `InnerloopError` (a run that diverges) is a failed trial, and the setting is out.',
+    doc: 'Trains a setting on the training tasks of the split, with the seed, and returns its metric on the validation tasks; test tasks must not be used. If it throws an `InnerloopError` (when training diverges, say), the trial failed and the setting is dropped.',
   },
-  better: { kind: 'choice', of: ['lower', 'higher'], default: 'lower', doc: 'Which way the metric is better.' },
+  better: {
+    kind: 'choice',
+    of: ['lower', 'higher'],
+    default: 'lower',
+    doc: 'Whether lower or higher values of the metric are better.',
+  },
   budget: {
     kind: 'integer',
     min: 1,
     max: 100_000,
     default: 20,
-    doc: 'Settings that are tried, `start` among them.',
+    doc: 'The number of settings that are tried, `start` among them.',
   },
   rungs: {
     ...RUNGS,
     check: checkRungs,
     default: [1 / 9, 1 / 3, 1],
     defaultDoc: '1/9, 1/3, 1',
-    doc: 'Shares of the training that the rounds give, rising, the last one 1.',
+    doc: 'The share of the training that each round gives, ascending; the last one is 1.',
   },
   keep: {
     kind: 'number',
@@ -84,15 +89,20 @@ export const TUNE_OPTIONS = {
     max: 1,
     default: 1 / 3,
     defaultDoc: '1/3',
-    doc: 'Of the settings of a round, the share that goes on to the next.',
+    doc: 'The share of the settings of a round that goes on to the next.',
   },
   seeds: {
     ...SEEDS,
     check: checkSeeds,
     default: [1],
-    doc: 'Each setting of the last round is trained with each of them, the ones before with the first.',
+    doc: 'Seeds of the learner. In the last round each setting is trained with every seed, in earlier rounds with the first only.',
   },
-  splits: { ...SEEDS, check: checkSeeds, default: [0], doc: 'In the last round, on each of these splits.' },
+  splits: {
+    ...SEEDS,
+    check: checkSeeds,
+    default: [0],
+    doc: 'Seeds of the split. The last round uses every split, earlier rounds the first only.',
+  },
   start: {
     kind: 'record',
     of: given<unknown>('unknown'),
@@ -100,25 +110,25 @@ export const TUNE_OPTIONS = {
     named: 'Setting',
     default: {},
     defaultDoc: 'nothing is changed',
-    doc: 'Tried first, and in every round: what is found is at least as good on the validation tasks.',
+    doc: 'The setting that is tried first and in every round, so that the result is at least as good on the validation tasks.',
   },
-  seed: { kind: 'integer', min: 0, default: 1, doc: 'Of the draws.' },
+  seed: { kind: 'integer', min: 0, default: 1, doc: 'Seed of the drawn settings.' },
   parallel: {
     kind: 'integer',
     min: 1,
     max: 1024,
     default: 1,
-    doc: 'How many measurements run at a time. What is found does not depend on it.',
+    doc: 'How many measurements run at a time; the result does not depend on it.',
   },
   state: {
     kind: 'text',
-    doc: 'File that keeps what was measured; if it exists, the search goes on from it.',
+    doc: 'Path of a file that keeps the measurements; if it exists, the search goes on from it.',
   },
   identity: {
     kind: 'text',
     check: checkIdentity,
     defaultDoc: 'nothing',
-    doc: 'What the measurements depend on beside the options (the data, say): a state of another identity is refused.',
+    doc: 'A text for what the measurements depend on besides the options, such as the data; a state of another identity is refused.',
   },
   signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the search with ABORTED.' },
 } as const satisfies OptionTable;

@@ -1,4 +1,4 @@
-/** Settings drawn from the ranges of a space. */
+/** Draws settings from the ranges of a search space. */
 import { invalid } from '../foundation/check.js';
 import type { SearchRange, SearchSpace } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
@@ -7,10 +7,10 @@ import type { Random } from '../foundation/random.js';
 /** A value for each name of a space, as plain JSON; null leaves the option out. */
 export type Setting = Readonly<Record<string, unknown>>;
 
-/** Digits of a drawn number: what is tried can be written down, and is what was tried. */
+/** Significant digits of a drawn number, few enough that the setting can be written down exactly. */
 const DIGITS = 3;
 
-/** Setting `index` of a search: a function of (seed, index) and of each name's own range. @internal */
+/** Draws setting `index` of a search. A name's value depends only on seed, index and the name's own range. @internal */
 export function drawSetting(space: SearchSpace, seed: number, index: number): Setting {
   const stream = random(seed, 'tune', index);
   return Object.fromEntries(Object.entries(space).map(([name, range]) => [name, draw(range, stream.child(name))]));
@@ -24,7 +24,7 @@ function draw(range: SearchRange, stream: Random): unknown {
   return Math.min(high, Math.max(low, Number(value.toPrecision(DIGITS))));
 }
 
-/** @throws {InnerloopError} INVALID_OPTION naming the range @internal */
+/** Checks a search space. @throws {InnerloopError} INVALID_OPTION naming the range @internal */
 export function checkSpace(space: unknown, field: string): asserts space is SearchSpace {
   if (typeof space !== 'object' || space === null || Array.isArray(space))
     throw invalid(field, 'not a space', space, 'ranges by name, such as { learningRate: { log: [0.01, 0.5] } }');
@@ -46,6 +46,6 @@ function checkRange(range: unknown, field: string): void {
   const [low, high] = value as unknown[];
   const isPair = value.length === 2 && typeof low === 'number' && typeof high === 'number' && low <= high;
   if (!isPair || !Number.isFinite(high - low))
-    throw invalid(`${field}.${kind}`, 'no two rising numbers', value, expected);
+    throw invalid(`${field}.${kind}`, 'not two ascending numbers', value, expected);
   if (kind === 'log' && low <= 0) throw invalid(`${field}.log`, 'has no logarithm', value, 'numbers > 0');
 }

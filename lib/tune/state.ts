@@ -1,4 +1,4 @@
-/** What a search has measured, in a file that is replaced as a whole after every measurement. */
+/** Keeps the measurements of a search in a file, which is replaced as a whole after every measurement. */
 import { createHash } from 'node:crypto';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -21,7 +21,11 @@ export class TuneState {
     this.#lock = lock;
   }
 
-  /** @throws {InnerloopError} INVALID_DATA for the state of another search, IO */
+  /**
+   * Opens the state in a file, or an empty one in memory without a path.
+   * @param plan a text of everything that the measurements depend on
+   * @throws {InnerloopError} INVALID_DATA for the state of another search, IO
+   */
   static async open(path: string | undefined, plan: string): Promise<TuneState> {
     const identity = createHash('sha256').update(plan).digest('hex');
     if (path === undefined) return new TuneState(undefined, identity);
@@ -66,7 +70,7 @@ export class TuneState {
     try {
       document = JSON.parse(Buffer.from(bytes).toString()) as typeof document;
     } catch {
-      // Said below.
+      // A file that is not JSON is refused below.
     }
     if (document.identity !== this.#identity || !Array.isArray(document.trials)) {
       throw new InnerloopError('INVALID_DATA', 'is not the state of this search', {

@@ -1,4 +1,4 @@
-/** Search over settings: drawn at random, and those that do badly after a part of their training given up. */
+/** Random search over settings with successive halving: settings that do badly after a part of their training are dropped. */
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -16,15 +16,15 @@ export interface Trial {
   index: number;
   /** Its values by name. */
   setting: Setting;
-  /** Round of the search, from 0; those that go on to the next are trained for longer. */
+  /** Round of the search, from 0; each round trains for longer than the one before. */
   rung: number;
-  /** Of the training that the round gives. */
+  /** Share of the whole training that the round gives. */
   share: number;
   /** Seed of the learner. */
   seed: number;
   /** Seed of the split. */
   split: number;
-  /** The metric on the validation tasks; null where the run failed. */
+  /** The metric on the validation tasks; null if the run failed. */
   value: number | null;
   /** Why the run failed, if it did. */
   failed?: { code: string; message: string };
@@ -34,8 +34,8 @@ export interface Trial {
 
 /**
  * Random search with successive halving (Bergstra & Bengio 2012; Jamieson & Talwalkar 2016): `budget` settings are drawn from a space
- * and trained for a part of the training; the best third goes on for longer, and the best of these to the whole training, with every
- * seed and on every split. Yields each measurement as it ends; {@link bestSetting} reads the result off them.
+ * and trained for a part of the training; the best third is trained for longer, and the best third of these completely, with every
+ * seed and on every split. Yields each measurement as it ends; {@link bestSetting} returns the best setting of the measurements.
  *
  * ```ts
  * const trials = [];
@@ -44,8 +44,8 @@ export interface Trial {
  * ```
  *
  * @param space ranges by name
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; ABORTED; the error of the first setting where every one fails; IO and
- * INVALID_DATA for the state
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; ABORTED; INVALID_DATA if every setting fails, or for the state of another
+ * search; IO
  */
 export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGenerator<Trial, void, undefined> {
   checkSpace(space, 'space');
@@ -63,7 +63,7 @@ export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGene
       const runs = (isLast ? splits : splits.slice(0, 1)).flatMap((split) =>
         (isLast ? seeds : seeds.slice(0, 1)).map((own) => ({ split, seed: own })),
       );
-      // Run by run, so that an interrupted search has measured every setting alike.
+      // All settings are measured with one seed and split before the next, so that an interrupted search has treated them alike.
       const wanted = runs.flatMap((run) =>
         alive.map((index) => ({ index, setting: drawn[index], rung, share, ...run })),
       );
@@ -83,11 +83,11 @@ export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGene
   }
 }
 
-/** Of so many settings, how many go on for what they measured. */
+/** How many of `alive` settings go on to the next round because of their metric. */
 const survivors = (keep: number, alive: number) => Math.max(1, Math.ceil(keep * alive));
 
 /**
- * How many measurements a search makes at most: fewer where settings fail, and where the start is among those that go on anyway.
+ * The most measurements that a search makes. It makes fewer if settings fail, or if `start` is among the best anyway.
  *
  * @internal
  */
@@ -106,7 +106,7 @@ export function mostTrials(options: Omit<TuneOptions, 'validation'>): number {
 type Settings = Resolved<typeof TUNE_OPTIONS>;
 type Wanted = Omit<Trial, 'value' | 'failed' | 'seconds'>;
 
-/** Measures what the state does not have, some at a time, in the order in which they end. */
+/** Yields the trials that the state has, then measures the others, `parallel` at a time, in the order in which they end. */
 async function* measured(
   wanted: readonly Wanted[],
   state: TuneState,
