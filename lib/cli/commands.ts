@@ -13,6 +13,7 @@ type ActionName =
   | 'init'
   | 'inspect'
   | 'train'
+  | 'shard'
   | 'scenario'
   | 'evaluate'
   | 'report'
@@ -65,11 +66,26 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
     .option('--seed <n>', 'in place of seed', integer(0))
     .option('--threads <n>', 'threads to use; results do not depend on it', integer(1))
     .option('--device <name>', 'cpu, cuda or auto, in place of device', device)
+    .option('--shards <folder>', 'train on what innerloop shard wrote there, in place of reading data')
     .option('--checkpoint-steps <n>', 'save the checkpoint after so many outer steps too', integer(1))
     .option('--ranks <n>', 'under mpirun: refuse another number of processes', integer(1))
     .option('--rank-timeout <s>', 'under mpirun: give a process up that does not answer (default: 60)', integer(1))
     .option('--json', 'JSON lines on stdout: one an epoch, then the result')
     .action(actions.train);
+
+  program
+    .command('shard')
+    .description('divide the data of a configuration into tasks on disk, for training on more than memory holds')
+    .option(CONFIG, 'configuration; its data and its split are what counts')
+    .option('-o, --output <folder>', 'folder for the shards')
+    .option('--memory <mb>', 'MiB that DuckDB may hold while it sorts (default: 1024)', integer(64))
+    .option('--rows <n>', 'interactions of a shard (default: 1048576)', integer(1))
+    .option('--temporary <folder>', 'for what DuckDB writes meanwhile (default: the folder of the shards)')
+    .option('--fresh', 'write over shards that the folder holds')
+    .option('--seed <n>', 'in place of seed', integer(0))
+    .option('--threads <n>', 'threads to use; the shards do not depend on it', integer(1))
+    .option('--json', 'one JSON document on stdout')
+    .action(actions.shard);
 
   program
     .command('compare')

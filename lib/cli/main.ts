@@ -84,6 +84,7 @@ async function train(
     checkpointSteps?: number;
     ranks?: number;
     rankTimeout?: number;
+    shards?: string;
   },
 ): Promise<void> {
   if (options.resume && options.fresh)
@@ -98,20 +99,53 @@ async function train(
   resumeHint = [
     'innerloop train',
     `--config ${shellWord(path)}`,
-    ...given(options, ['output', 'epochs', 'seed', 'threads', 'device']),
+    ...given(options, ['output', 'epochs', 'seed', 'threads', 'device', 'shards']),
     '--resume',
   ].join(' ');
   const { joinRanks } = await import('./ranks.js');
   ranks = await joinRanks({ processes: options.ranks, timeout: options.rankTimeout });
-  await runTraining({
+  const run = {
     config,
     output,
     start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new',
     console: openConsole(options.json === true),
     signal: interrupt.signal,
     group: ranks?.group,
-  });
+  } as const;
+  if (options.shards === undefined) await runTraining(run);
+  else {
+    const { trainOnShards } = await import('./train-shards.js');
+    await trainOnShards({ ...run, shards: resolve(options.shards) });
+  }
   await ranks?.group.leave();
+}
+
+async function shard(
+  options: Shared & {
+    config?: string;
+    output?: string;
+    memory?: number;
+    rows?: number;
+    temporary?: string;
+    fresh?: true;
+    seed?: number;
+  },
+): Promise<void> {
+  const config = await readConfig(need(options.config, CONFIG), options);
+  const output = resolve(need(options.output, '-o, --output <folder>'));
+  if (options.seed !== undefined) config.seed = options.seed;
+  const { memory, rows, temporary, fresh } = options;
+  const { runSharding } = await import('./shard.js');
+  await runSharding({
+    config,
+    output,
+    memory,
+    rows,
+    temporary,
+    fresh: fresh === true,
+    console: openConsole(options.json === true),
+    signal: interrupt.signal,
+  });
 }
 
 const context: CommandContext = {
@@ -260,6 +294,7 @@ try {
     init,
     inspect,
     train,
+    shard,
     scenario,
     evaluate,
     report,

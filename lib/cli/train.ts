@@ -3,7 +3,7 @@ import { appendFile, rm } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { describeDataset } from '../data/index.js';
 import { visible } from '../foundation/text.js';
-import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { Dataset, TaskSet, TaskSource } from '../foundation/contract.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { broadcast } from '../foundation/process-group.js';
@@ -244,7 +244,7 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
 }
 
 /** What decides the result, and what it runs on: written before the training, so that a run that is killed has it too. */
-function runOf(config: Config, learner: Learner, dataset: Dataset): object {
+export function runOf(config: Config, learner: Learner, dataset: Dataset): object {
   return {
     version: version(),
     seed: config.seed,
@@ -272,13 +272,18 @@ interface Telling {
   keep?: string;
 }
 
-async function epochs(learner: Learner, tasks: TaskSet, options: ConfiguredTraining, telling: Telling): Promise<void> {
+export async function epochs(
+  learner: Learner,
+  tasks: TaskSet | TaskSource,
+  options: ConfiguredTraining,
+  telling: Telling,
+): Promise<void> {
   await named(/^train\./, 'training.', () => reportEpochs(learner, tasks, options, telling));
 }
 
 async function reportEpochs(
   learner: Learner,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   options: ConfiguredTraining,
   { label, metricsPath, console, keep }: Telling,
 ): Promise<void> {
@@ -300,14 +305,14 @@ async function reportEpochs(
 }
 
 /** What the process of rank 0 makes, for all of them. */
-async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
+export async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
   if (group === undefined) return make();
   const own = group.rank === 0 ? Buffer.from(JSON.stringify(await make())) : new Uint8Array(0);
   return JSON.parse(Buffer.from(await broadcast(group, own, at)).toString()) as R;
 }
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */
-async function keptEpoch(
+export async function keptEpoch(
   checkpoint: string,
   keep: Config['training']['keep'],
 ): Promise<{ epoch: number; value: number | null }> {
