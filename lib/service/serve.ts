@@ -17,8 +17,11 @@ export type { ServeOptions };
 
 /** A running service. */
 export interface Running {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** The Fastify application, for routes and hooks of one's own. */
   readonly app: App;
+  /** The operations themselves, without HTTP. */
   readonly service: Service;
   /** Accepts no more requests, answers those that have arrived, writes what still waits, and ends the service. */
   close(): Promise<void>;

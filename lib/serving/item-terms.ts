@@ -20,6 +20,7 @@ export interface NumberCondition {
 export interface ItemRecord {
   /** The item's id. */
   item: string;
+  /** Its columns, by name. */
   [column: string]: string | readonly string[] | number | readonly number[] | undefined;
 }
 /**

@@ -2,6 +2,7 @@
 import { OPERATIONS } from './operations.js';
 import type { AnswerOf, BodyOf, HasId, Operation, OperationName } from './operations.js';
 
+/** Options of `createClient`. */
 export interface ClientOptions {
   /** Address of the service, such as `http://127.0.0.1:8080`. */
   url: string;
@@ -14,11 +15,14 @@ type Arguments<N extends OperationName> = [
   ...(undefined extends BodyOf<N> ? [] : [body: BodyOf<N>]),
   options?: { query?: Record<string, string>; signal?: AbortSignal },
 ];
+/** One function for each operation, with the types of its request and its answer. */
 export type Client = { [N in OperationName]: (...args: Arguments<N>) => Promise<AnswerOf<N>> };
 
 /** An error that the service answered with. */
 export class ServiceError extends Error {
+  /** HTTP status of the answer. */
   readonly status: number;
+  /** The error's code, such as `INVALID_OPTION`. */
   readonly code: string;
   /** The field of the request that the error is about. */
   readonly field: string | undefined;

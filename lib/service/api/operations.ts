@@ -29,6 +29,7 @@ export interface Operation {
 /** A count from 1 to 9999 as a query parameter. */
 const digits = { type: 'string', pattern: '^[1-9]\\d{0,3}$' } as const;
 
+/** All operations of the service by name: method, path, parameters, and the schemas of request and answer. */
 export const OPERATIONS = {
   recommend: {
     method: 'POST',
@@ -184,9 +185,12 @@ export const OPERATIONS = {
   },
 } as const satisfies Record<string, Operation>;
 
+/** The name of an operation. */
 export type OperationName = keyof typeof OPERATIONS;
 type Get<N extends OperationName, K extends string> = (typeof OPERATIONS)[N] extends Record<K, infer V> ? V : never;
+/** The body that an operation takes; undefined if it takes none. */
 export type BodyOf<N extends OperationName> = [Get<N, 'body'>] extends [never] ? undefined : Infer<Get<N, 'body'>>;
+/** What an operation answers. */
 export type AnswerOf<N extends OperationName> = Infer<Get<N, 'answer'>>;
 export type HasId<N extends OperationName> = Get<N, 'path'> extends `${string}{id}${string}` ? true : false;
 export const NAMES = Object.keys(OPERATIONS) as OperationName[];

@@ -6,14 +6,18 @@ import type { Interaction, State } from '../state/state.js';
 import { sequentialTest } from './sequential.js';
 import type { SequentialResult } from './sequential.js';
 
+/** One arm of an experiment. */
 export interface Variant {
+  /** The variant's name. */
   name: string;
   /** The share of all people who are in this variant, in (0, 1]. */
   share: number;
   /** Options of recommendations that replace the service's defaults; options of a request override them. */
   options: Readonly<Record<string, unknown>>;
 }
+/** An experiment: variants that people are divided between. */
 export interface Experiment {
+  /** The experiment's name. */
   name: string;
   /** The variants; the first is the control that the others are compared with. */
   variants: readonly Variant[];
@@ -21,7 +25,9 @@ export interface Experiment {
   successFrom: number | undefined;
 }
 
+/** What came of a variant so far. */
 export interface VariantResult {
+  /** The variant's name. */
   variant: string;
   /** People who were given a recommendation. */
   people: number;

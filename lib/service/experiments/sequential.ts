@@ -12,6 +12,7 @@
  */
 import { checkFraction, checkInteger, invalid } from '../../foundation/check.js';
 
+/** What `sequentialTest` returns. */
 export interface SequentialResult {
   /** E_n. The variants differ significantly from 1/α on. */
   evidence: number;
@@ -21,7 +22,9 @@ export interface SequentialResult {
   ratio: number;
   /** Bounds of the always-valid confidence interval of the ratio, at level 1 − α. */
   low: number;
+  /** Upper end of that interval. */
   high: number;
+  /** Whether the evidence has passed 1/α. */
   isSignificant: boolean;
 }
 

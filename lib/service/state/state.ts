@@ -9,7 +9,9 @@ import { Writer } from './writer.js';
 
 /** An interaction as it is stored. */
 export interface Interaction {
+  /** The person's id. */
   user: string;
+  /** The item's id. */
   item: string;
   /** The label: a rating, or 1 for a click or purchase and 0 for a dislike. */
   value: number;
@@ -24,24 +26,33 @@ export interface Interaction {
   /** Id of the recommendation that it answers. */
   recommendation: string | null;
 }
+/** What is kept of a person beside the interactions. */
 export interface PersonRecord {
+  /** The person's id. */
   id: string;
+  /** Features by column. */
   features: FeatureValues;
   /** The group in which popularity is counted. */
   segment: string | null;
   /** Whether the person is served as an unknown one. */
   hidden: boolean;
 }
+/** What is kept of an item that was added or changed. */
 export interface ItemRecord {
+  /** The item's id. */
   id: string;
+  /** Features by column. */
   features: FeatureValues;
   /** Id of the person who offers the item, to whom it is not recommended. */
   owner: string | null;
   /** Whether no list contains the item. */
   hidden: boolean;
 }
+/** A list that was given, which later feedback refers to. */
 export interface RecommendationRecord {
+  /** The list's id. */
   id: string;
+  /** The person that it was given to; null for a session without an account. */
   user: string | null;
   /** Milliseconds since 1970. */
   time: number;
@@ -67,8 +78,11 @@ export async function openState(location: string): Promise<State> {
   return new State(database);
 }
 
+/** What the service keeps in its database: interactions, people, items, recommendations and experiments. */
 export class State {
+  /** The database that holds it. */
   readonly database: Database;
+  /** Collects writes into transactions: a write is acknowledged when its transaction is on disk. */
   readonly writer: Writer;
 
   constructor(database: Database) {
@@ -91,10 +105,12 @@ export class State {
     return rows.reverse().map(interactionOf);
   }
 
+  /** A person's record; undefined for somebody who has none. */
   async person(id: string): Promise<PersonRecord | undefined> {
     const [row] = await this.database.all('SELECT id, features, segment, hidden FROM people WHERE id = ?', [id]);
     return row && personOf(row);
   }
+  /** Writes a person's record in place of the one that is there. */
   async putPerson(person: PersonRecord): Promise<void> {
     await this.writer.write([putPerson(person)]);
   }
@@ -132,6 +148,7 @@ export class State {
     const rows = await this.database.all(`SELECT id, features, owner, hidden FROM items ${where} ORDER BY id`, ids);
     return rows.map(itemOf);
   }
+  /** Writes the records of items in place of those that are there. */
   async putItems(items: readonly ItemRecord[]): Promise<void> {
     await this.writer.write(items.map(putItem));
   }
@@ -152,6 +169,7 @@ export class State {
     return rows.map(({ item, n }) => ({ item: String(item), count: Number(n) }));
   }
 
+  /** A recommendation that was given; undefined if there is none with this id. */
   async recommendation(id: string): Promise<RecommendationRecord | undefined> {
     const [row] = await this.database.all(
       'SELECT id, person, time, items, source, variants FROM recommendations WHERE id = ?',
@@ -160,6 +178,7 @@ export class State {
     return row && recommendationOf(row);
   }
 
+  /** Ends all writes and closes the database. */
   async close(): Promise<void> {
     await this.writer.idle();
     await this.database.close();
