@@ -2,7 +2,7 @@ import { bagColumn } from '../baselines/item-features.js';
 import { invalid, unknownName } from '../foundation/check.js';
 import type { Column, FeatureTable } from '../foundation/contract.js';
 
-/** The column that lists are described by: the named one; without a name the bag of the smallest vocabulary (genres, say). */
+/** The column that lists are described by: the named one, or without a name the bag with the smallest vocabulary, such as genres. */
 export function featureColumn(items: FeatureTable, name: string | undefined): Column {
   const field = 'evaluation.features';
   if (name === undefined) {
@@ -22,7 +22,7 @@ export function featureColumn(items: FeatureTable, name: string | undefined): Co
   return column;
 }
 
-/** Ids of one item in a categorical or bag column, without id 0 (missing); a category named twice counts once. */
+/** The distinct ids of one item in a categorical or bag column, without id 0, which means missing. */
 export function categories(column: Column, item: number): Int32Array {
   if (column.kind === 'dense')
     throw invalid('evaluation.features', 'is a dense feature', column.name, 'a categorical or bag feature');
@@ -33,7 +33,7 @@ export function categories(column: Column, item: number): Int32Array {
   return ids.filter((id, i) => id !== 0 && ids.indexOf(id) === i);
 }
 
-/** 1 − cosine of two items' features (0/1 indicators of categories); NaN where either has none. */
+/** 1 − cosine of two items' features (0/1 indicators of categories); NaN if either has no category. */
 export function distance(column: Column, a: number, b: number): number {
   if (column.kind === 'dense') {
     const { data, size } = column;

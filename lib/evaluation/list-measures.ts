@@ -5,7 +5,7 @@ import type { RankedLists } from './lists.js';
 import type { Better } from './metric.js';
 import type { MetricResult } from './metrics.js';
 
-/** Share of the profile mixed into the list's distribution, so that a missing genre costs much and not infinity (Steck 2018). */
+/** Share of the profile mixed into the list's distribution, so that the cost of a missing genre is large but finite (Steck 2018). */
 const STECK_MIX = 0.01;
 
 /** A metric of lists of recommendations. Its key in the table is its name, and `@k` follows. */
@@ -14,17 +14,17 @@ export interface ListMetric {
   readonly needs: readonly ('trainRows' | 'features')[];
   readonly compute: (context: Context, k: number) => MetricResult;
 }
-/** What list metrics read. */
+/** The data that list metrics are computed from. */
 export interface Context extends RankedLists {
   /** Share of the training users who interacted with each item. */
   share: Float64Array | undefined;
-  /** −log₂ of that share, an interaction and a user added so that it is finite. */
+  /** −log₂ of that share, with one interaction and one user added so that it is finite. */
   information: Float64Array | undefined;
   column: Column | undefined;
   threshold: number;
 }
 
-/** One value a list, and their mean. */
+/** A metric with one value for each list; the result is their mean. */
 const perList = (
   better: Better,
   needs: ListMetric['needs'],
@@ -41,7 +41,7 @@ const perList = (
   },
 });
 
-/** A value of all lists together. Lists drawn again would not be independent in it, so it has no interval. */
+/** A metric of all lists together. It has no interval, because it is not a mean over independent lists. */
 const together = (better: Better, value: (exposure: Float64Array) => number): ListMetric => ({
   better,
   needs: [],
@@ -58,17 +58,17 @@ const listOf = ({ items, offsets }: RankedLists, t: number, k: number) =>
   items.subarray(offsets[t], Math.min(offsets[t] + k, offsets[t + 1]));
 const average = (items: Int32Array, of: Float64Array) => items.reduce((sum, item) => sum + of[item], 0) / items.length;
 
-/** Every metric of lists, by the name that `@k` follows. */
+/** All metrics of lists, by their names without `@k`. */
 export const LIST_METRICS = {
   /** Share of the candidates on any list (Ge, Delgado-Battenfeld & Jannach 2010). */
   coverage: together('higher', (exposure) => exposure.filter((n) => n > 0).length / exposure.length),
-  /** Gini coefficient of how often the candidates are recommended: 0 equally, near 1 one alone (Adomavicius & Kwon 2012). */
+  /** Gini coefficient of how often candidates are recommended: 0 if equally often, near 1 if only one is (Adomavicius & Kwon 2012). */
   gini: together('lower', gini),
   /** Mean self-information −log₂ p of the items (Zhou et al. 2010; Vargas & Castells 2011). */
   novelty: perList('higher', ['trainRows'], ({ information }, items) => average(items, information!)),
   /** Mean share of users who know the items: average recommendation popularity (Yin et al. 2012). */
   popularity: perList('neither', ['trainRows'], ({ share }, items) => average(items, share!)),
-  /** (list − profile) / profile of the mean popularity: 0.5 is half as popular again (Abdollahpouri et al. 2019, ΔGAP). */
+  /** (list − profile) / profile of the mean popularity; 0.5 means 50 % more popular (Abdollahpouri et al. 2019, ΔGAP). */
   popularityLift: { better: 'neither', needs: ['trainRows'], compute: popularityLift },
   /** Mean of 1 − cosine over the pairs of a list (Smyth & McClave 2001; Ziegler et al. 2005). */
   diversity: perList('higher', ['features'], diversity),
@@ -76,7 +76,7 @@ export const LIST_METRICS = {
   miscalibration: perList('lower', ['features'], miscalibration),
 } as const satisfies Record<string, ListMetric>;
 
-/** Σ_i (2i − n − 1) x_(i) / (n Σ x) over x sorted rising, i = 1 … n. */
+/** Gini coefficient Σ_i (2i − n − 1) x_(i) / (n Σ x), with x in ascending order, i = 1 … n. */
 function gini(exposure: Float64Array): number {
   const sorted = exposure.slice().sort();
   const n = sorted.length;
@@ -118,7 +118,7 @@ function diversity({ column }: Context, items: Int32Array): number {
   return pairs === 0 ? NaN : sum / pairs;
 }
 
-/** Σ_g p(g) ln(p(g) / ((1 − α) q(g) + α p(g))), an item's categories sharing its weight equally. */
+/** Σ_g p(g) ln(p(g) / ((1 − α) q(g) + α p(g))), where an item's weight is divided equally among its categories. */
 function miscalibration(context: Context, items: Int32Array, t: number): number {
   const {
     column,

@@ -1,4 +1,4 @@
-/** Lists of recommendations, measured beyond accuracy. */
+/** Measures lists of recommendations beyond accuracy. */
 import { checkRowsOf } from '../foundation/check-data.js';
 import { checkLists } from './lists.js';
 import { itemCounts } from '../baselines/baseline.js';
@@ -14,13 +14,13 @@ import { listMetric, splitName } from './names.js';
 
 /** Options of `evaluateLists`. */
 export interface ListOptions {
-  /** Names, each with the places that count: `coverage@10`. Default: all that the data allow, at the lists' length. */
+  /** Names of metrics with their cut-offs, such as `coverage@10`. Default: all that the given data allow, at the lists' length. */
   metrics?: readonly string[];
-  /** Interactions that popularity is counted on; needed by novelty, popularity and popularityLift. */
+  /** Interactions in which popularity is counted; needed by novelty, popularity and popularityLift. */
   trainRows?: Int32Array;
   /** Item feature for diversity and miscalibration. Default: the bag column with the fewest values. */
   features?: string;
-  /** A support row belongs to the taste profile if its label is at least this; all rows do where none is. Default 4. */
+  /** The label from which on a support row belongs to the taste profile; if no row reaches it, all rows belong. Default 4. */
   threshold?: number;
 }
 
@@ -34,15 +34,15 @@ export function parseListMetric(name: string): ListMetric & { name: string; k: n
 }
 
 /**
- * Measures lists of recommendations beyond accuracy. By name, with the first k places of each list: `coverage@k`, `gini@k`,
- * `novelty@k`, `popularity@k`, `popularityLift@k`, `diversity@k`, `miscalibration@k`.
+ * Measures lists of recommendations beyond accuracy. The metrics, over the first k places of each list, are `coverage@k`, `gini@k`,
+ * `novelty@k`, `popularity@k`, `popularityLift@k`, `diversity@k` and `miscalibration@k`.
  *
  * ```ts
  * const lists = await rankCatalog((tasks) => learner.outputs(tasks, 'after'), sets.test);
  * const { 'coverage@10': coverage } = evaluateLists(lists, { trainRows });
  * ```
  *
- * @throws UNKNOWN_OPTION, INVALID_OPTION for a k beyond the lists, or for a metric whose data are not given
+ * @throws UNKNOWN_OPTION; INVALID_OPTION if k exceeds the length of the lists, or if the data that a metric needs are not given
  */
 export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Record<string, MetricResult> {
   checkObject(options, 'evaluation', ['metrics', 'trainRows', 'features', 'threshold']);

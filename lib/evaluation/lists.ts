@@ -10,7 +10,7 @@ import { ROWS_A_CALL, withRoom } from './candidate-rows.js';
 export interface RankedLists {
   /** The tasks that the lists are of. */
   tasks: TaskSet;
-  /** Items asked for; a list is shorter where a task has fewer candidates. */
+  /** The number of items requested; the list of a task with fewer candidates is shorter. */
   count: number;
   /** Task t's list is `items[offsets[t]] … items[offsets[t + 1] − 1]`, best first. */
   offsets: Int32Array;
@@ -24,11 +24,11 @@ export interface RankedLists {
 
 /** Options of `rankCatalog`. */
 export interface RankOptions {
-  /** Items a list. Default 10. */
+  /** The number of items in each list. Default 10. */
   count?: number;
   /** Rows of the items that may be recommended. Default: the whole catalog. */
   among?: Int32Array;
-  /** Stops between tasks. */
+  /** Aborts the call between tasks. */
   signal?: AbortSignal;
 }
 
@@ -45,14 +45,14 @@ export function checkLists(lists: unknown, field: string): asserts lists is Rank
   checkAnyTaskSet(tasks, `${field}.tasks`);
 }
 
-/** One score for every query row of a task set, after adaptation to its support rows: a baseline's `predict`, say. */
+/** A function that scores every query row of a task set after adaptation to its support rows, such as a baseline's `predict`. */
 export type Scorer = (tasks: TaskSet) => Float64Array | Promise<Float64Array>;
 
 const DEFAULT_COUNT = 10;
 
 /**
- * Ranks the catalog for every task: all candidates but the items of its support, by falling score, equal scores in catalog
- * order. What is recommended has happened to nobody yet, so features of interactions count as missing.
+ * Ranks the catalog for every task: all candidates except the items of its support, by descending score, equal scores in the order
+ * of the catalog. Recommended interactions have not taken place, so features of interactions are missing.
  *
  * ```ts
  * const lists = await rankCatalog((tasks) => learner.outputs(tasks, 'after'), sets.test, { count: 10 });
@@ -125,7 +125,7 @@ function candidateItems({ items }: Dataset, among: Int32Array | undefined): Int3
   return every.filter((row) => picked.has(row));
 }
 
-/** Tasks from … to − 1 with their support, and the candidates as query rows. */
+/** The tasks `from` … `to` − 1 with their support, and with the candidates as query rows. */
 function candidateTasks(tasks: TaskSet, dataset: Dataset, from: number, to: number, width: number): TaskSet {
   const base = tasks.supportOffsets[from];
   const first = tasks.dataset.size;

@@ -1,4 +1,4 @@
-/** The metrics of one method on one task set: of its scores of the query rows, of candidates, and of lists. */
+/** Measures one method on one task set, by metrics of query rows, of candidates, and of lists. */
 import { invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
 import { describeCandidates, evaluateCandidates } from './candidates.js';
@@ -20,13 +20,14 @@ export interface Measured extends MetricOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Whether a metric is of the order of candidates, and not of the query rows. */
+/** Whether a metric is computed from the ranking of candidates and not from the query rows. */
 export const isAmong = (candidates: Candidates, metric: string | CustomMetric): boolean =>
   candidates !== 'query' && !isListMetric(metric) && parseMetric(metric).score === 'order';
 
 /**
- * @param scores of the query rows, of this kind
- * @param rank scores any rows
+ * Measures one method.
+ * @param scores the method's scores of the query rows, which are of the given kind
+ * @param rank scores the rows of any task set by the same method
  */
 export async function measureMethod(
   tasks: TaskSet,
@@ -39,12 +40,12 @@ export async function measureMethod(
   const metrics = metricsFor(kind, options.metrics);
   const among = metrics.filter((metric) => isAmong(candidates, metric));
   if (best !== undefined && candidates !== 'query')
-    throw invalid('evaluation.best', 'is of query rows alone', best, "candidates: 'query', or threshold");
+    throw invalid('evaluation.best', 'applies to query rows only', best, "candidates: 'query', or threshold");
   const own = metrics.filter((metric) => !isAmong(candidates, metric));
   const found = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain, best });
   if (candidates !== 'query' && among.length > 0)
     Object.assign(found, await evaluateCandidates(rank, tasks, { candidates, metrics: among, threshold, signal }));
-  // In the order asked for.
+  // The results are in the order in which the metrics were requested.
   const results = Object.fromEntries(
     metrics.map((metric) => parseMetric(metric).name).map((name) => [name, found[name]]),
   );
@@ -60,7 +61,7 @@ export async function measureMethod(
 const REMEDY =
   'evaluation.candidates: "catalog" ranks held-out items among all items, { "negatives": 100 } among drawn ones';
 
-/** What stands under a table of such results: what was ranked, and which columns say nothing, with the remedy. */
+/** The notes under a table of results: what was ranked, and which columns cannot tell methods apart, with the remedy. */
 export function notesOf(
   tasks: TaskSet,
   { metrics, candidates = 'query' }: Pick<Measured, 'metrics' | 'candidates'>,

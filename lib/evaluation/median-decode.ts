@@ -7,16 +7,16 @@ export interface MedianDecoderOptions {
   bandwidth?: number;
 }
 
-/** A monotone step function from scores to labels. Plain numbers: it can be stored as JSON. */
+/** A monotone step function from scores to labels, made of plain numbers that can be stored as JSON. */
 export interface MedianDecoder {
-  /** The distinct labels seen, rising. */
+  /** The distinct labels, ascending. */
   levels: number[];
   /**
-   * One fewer than levels, rising: a score above `thresholds[j]` decodes above `levels[j]`. ±Number.MAX_VALUE where no
+   * Ascending, one fewer than levels: a score above `thresholds[j]` decodes to a label above `levels[j]`. ±Number.MAX_VALUE if no
    * score, or every score, does.
    */
   thresholds: number[];
-  /** Label for each score. */
+  /** Returns the label for each score. */
   decode(scores: Float64Array): Float64Array;
 }
 
@@ -30,10 +30,11 @@ const MAX_CELLS = 512;
  * exactly where P(label > r | score) > ½, so one threshold per level is the whole decoder. Each probability is estimated
  * by local linear regression of the indicator on the score, and the threshold is the cut that errs least under it.
  *
- * Fit it on rows that neither trained the method nor are reported on (validation tasks); fitted on the rows it is
- * measured on, its MAE is too good.
+ * Fit it on rows that the method is neither trained nor measured on (validation tasks): if it is fitted on the rows that it is
+ * measured on, the MAE is too low.
  *
- * @param scores predictions; @param labels their true labels, of at most 64 distinct values (a rating scale).
+ * @param scores predictions
+ * @param labels their true labels, of at most 64 distinct values (a rating scale)
  * @throws EMPTY_DATA, INVALID_DATA (more than 64 distinct labels, not finite), INVALID_OPTION.
  */
 export function fitMedianDecoder(
@@ -52,13 +53,13 @@ export function fitMedianDecoder(
   const thresholds: number[] = [];
   for (let j = 0; j < levels.length - 1; j++) {
     const cut = threshold(smooth(scores, labels, order, cells, levels[j], bandwidth));
-    // P(label > r) falls in r, so the cuts rise; smoothing with negative weights may break that by a hair.
+    // P(label > r) decreases with r, so thresholds increase; local linear weights can be negative and violate that slightly.
     thresholds.push(Math.max(cut, thresholds[j - 1] ?? -Infinity));
   }
   return medianDecoder(levels, thresholds);
 }
 
-/** A decoder from its stored numbers. */
+/** Makes a decoder from its stored numbers. */
 export function medianDecoder(levels: number[], thresholds: number[]): MedianDecoder {
   checkNumbers(levels, 'levels');
   checkNumbers(thresholds, 'thresholds');
@@ -106,7 +107,7 @@ function silverman(scores: Float64Array): number {
   return 1.06 * Math.sqrt(variance) * scores.length ** -0.2;
 }
 
-/** Ends, in the sorted order, of at most 512 cells of about equal count; equal scores share a cell. */
+/** The ends, in sorted order, of at most 512 cells of about equal count; equal scores are in the same cell. */
 function cellEnds(scores: Float64Array, order: Int32Array): number[] {
   const ends: number[] = [];
   const step = Math.max(1, order.length / MAX_CELLS);
@@ -119,7 +120,7 @@ function cellEnds(scores: Float64Array, order: Int32Array): number[] {
 }
 
 interface Curve {
-  /** Mean score and number of rows of each cell, rising in score. */
+  /** Mean score and number of rows of each cell, in ascending order of scores. */
   score: Float64Array;
   count: Float64Array;
   /** Estimate of P(label > level | score) in each cell. */
@@ -156,7 +157,7 @@ function smooth(
       t0 += weight * share[c];
       t1 += weight * x * share[c];
     }
-    // Intercept of the weighted line; where a cell stands alone the line is undetermined and its mean is used.
+    // The estimate is the intercept of the weighted line; if only one cell has weight, the line is undetermined and its mean is used.
     const determinant = s0 * s2 - s1 * s1;
     const line = determinant > 1e-9 * s0 * s0 ? (s2 * t0 - s1 * t1) / determinant : t0 / s0;
     return Math.min(Math.max(line, 0), 1);

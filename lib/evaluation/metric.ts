@@ -1,14 +1,14 @@
-/** What a metric is. A new one is one record: of query rows in `rating.ts` or `ranking.ts`, of lists in `list-measures.ts`. */
+/** The types of metrics. To add one, add a record: for query rows in `rating.ts` or `ranking.ts`, for lists in `list-measures.ts`. */
 import type { ScoreKind } from '../foundation/contract.js';
 import type { Gain } from './ranking.js';
 import type { TaskWindow } from './window.js';
 
-/** Which values are better; of popularity, say, neither are. */
+/** Whether lower or higher values are better; for some metrics, such as popularity, neither are. */
 export type Better = 'lower' | 'higher' | 'neither';
 
-/** What the value of a metric of query rows depends on beside the rows. */
+/** The settings that a metric of query rows depends on. */
 export interface MetricSettings {
-  /** Rows that count, the first ones by score; NaN for a metric that takes no cut-off. */
+  /** The cut-off: the number of first rows by score that count; NaN for a metric without a cut-off. */
   k: number;
   /** A row is relevant if its label is at least this. */
   threshold: number;
@@ -17,27 +17,27 @@ export interface MetricSettings {
   floor: number;
 }
 
-/** A metric of the query rows of one task. Its key in the table is its name; with `takesK`, `@k` follows. */
+/** A metric of the query rows of one task. Its key in the table is its name, which `@k` follows if it has `takesK`. */
 export interface RowMetric {
   readonly better: 'lower' | 'higher';
-  /** What a score has to be: an estimate of the label, a probability of label 1, or any number to sort by. */
+  /** The kind of score that it needs: an estimate of the label, a probability of label 1, or any number to sort by. */
   readonly score: ScoreKind;
   readonly takesK?: true;
-  /** Value on one task; NaN where the metric is undefined there. */
+  /** The value on one task; NaN if the metric is undefined there. */
   compute(window: TaskWindow, settings: MetricSettings): number;
 }
 
-/** A metric of one's own, given to `evaluate`, `evaluateScores` or `train` in place of a name. */
+/** A custom metric, given to `evaluate`, `evaluateScores` or `train` in place of a name. */
 export interface CustomMetric {
-  /** Stands in tables and results; none of the library's metrics has it. */
+  /** The name in tables and results, which must differ from those of the library's metrics. */
   name: string;
-  /** Which way is better. */
+  /** Whether lower or higher values are better. */
   better: 'lower' | 'higher';
-  /** What `compute` needs a score to be. */
+  /** The kind of score that `compute` needs. */
   score: ScoreKind;
   /**
-   * Value on the query rows of one task, which has at least one; NaN where the metric is undefined. The arrays are the
-   * metric's own copies.
+   * Returns the value on the query rows of one task, of which there is at least one; NaN if the metric is undefined. The arrays are
+   * copies, which it may change.
    */
   compute: (labels: Float32Array, scores: Float64Array) => number;
 }

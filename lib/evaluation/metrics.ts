@@ -17,13 +17,13 @@ export type { MetricOptions };
 
 /** Options of `evaluateScores`. */
 export interface EvaluationOptions extends MetricOptions {
-  /** Names as `parseMetric` reads them, or metrics of one's own. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
+  /** Names of metrics as `parseMetric` reads them, or custom metrics. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
   metrics?: readonly (string | CustomMetric)[];
 }
 const DEFAULT_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'] as const;
-/** For five stars. @internal */
+/** The default threshold of relevance, for ratings up to five stars. @internal */
 export const DEFAULT_THRESHOLD = 4;
-/** Beyond this 2^y − 1 no longer tells labels apart but by their order; rating scales end far below. */
+/** The largest label with an exponential gain by default; above it 2^y − 1 only keeps the order. Rating scales end far below. */
 const HIGHEST_RATING = 30;
 
 export interface Metric {
@@ -35,19 +35,19 @@ export interface Metric {
   compute(window: TaskWindow): number;
 }
 
-/** Mean over tasks with a 95 % interval ({@link meanInterval}), and what it is the mean of. */
+/** The mean of a metric over tasks with its 95 % interval ({@link meanInterval}), and the values of the tasks. */
 export interface MetricResult extends Interval {
-  /** Value of each task; NaN where the metric is undefined (no query row, no relevant row, one class only). */
+  /** The value of each task; NaN where the metric is undefined (no query row, no relevant row, one class only). */
   perTask: Float64Array;
-  /** Which way a metric of one's own is better; of the library's metrics the name says it. */
+  /** Of a custom metric: whether lower or higher values are better; for the library's metrics it follows from the name. */
   better?: 'lower' | 'higher';
 }
 
 /**
  * Reads a metric: by its name, `mae`, `mse`, `rmse`, `logloss`, `brier`, `auc`, or `ndcg@k`, `precision@k`, `recall@k`, `hitrate@k`,
- * `mrr@k`, `map@k` with an integer k ≥ 1; or one of one's own.
+ * `mrr@k`, `map@k` with an integer k ≥ 1; or a custom metric.
  *
- * @throws UNKNOWN_OPTION for another name (the message holds the nearest), INVALID_OPTION for a bad k or option.
+ * @throws UNKNOWN_OPTION for another name (the message has the nearest), INVALID_OPTION for a bad k or option.
  */
 export function parseMetric(
   metric: string | CustomMetric,
@@ -59,7 +59,7 @@ export function parseMetric(
 
 type Settings = Omit<MetricSettings, 'k'>;
 
-/** @param labels all that are measured: the default gain depends on their range */
+/** Fills in the defaults of the settings. @param labels all measured labels, on whose range the default gain depends */
 function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
   checkObject(options, 'evaluation', ['threshold', 'gain', 'best']);
   const { threshold = DEFAULT_THRESHOLD, gain, best } = options;
@@ -119,24 +119,24 @@ function custom(metric: CustomMetric, field: string): Metric {
   };
 }
 
-/** The kinds of metrics that scores of a kind can be measured by. */
+/** For each kind of score, the kinds of metrics that can measure it. */
 const MEASURED_BY: Readonly<Record<ScoreKind, readonly ScoreKind[]>> = {
   order: ['order'],
   label: ['order', 'label'],
   probability: ['order', 'label', 'probability'],
 };
 
-/** Whether a metric means something of scores of this kind: a ranking score has no mae, and only a probability has a logloss. */
+/** Whether a metric is meaningful for scores of this kind: a ranking score has no mae, and only a probability has a logloss. */
 export function isMeasured(score: ScoreKind, metric: string | CustomMetric): boolean {
   return MEASURED_BY[score].includes(parseMetric(metric).score);
 }
 
-/** The metrics that mean something for a method with this kind of score. Metrics of lists are left out. */
+/** The metrics that are meaningful for a method with this kind of score, without metrics of lists. */
 export function metricsFor<M extends string | CustomMetric>(score: ScoreKind, metrics: readonly M[]): M[] {
   return metrics.filter((metric) => !isListMetric(metric) && isMeasured(score, metric));
 }
 
-/** Labels of all query rows, in task order: beside these, position by position, stand a method's scores. */
+/** The labels of all query rows in task order, which a method's scores correspond to position by position. */
 export function queryLabels(tasks: TaskSet): Float32Array {
   const labels = new Float32Array(tasks.queryRows.length);
   for (let i = 0; i < labels.length; i++) labels[i] = tasks.dataset.label[tasks.queryRows[i]];
@@ -144,12 +144,12 @@ export function queryLabels(tasks: TaskSet): Float32Array {
 }
 
 /**
- * Measures one method: each metric on each task's query rows, then the mean over the tasks where it is defined.
+ * Measures one method by computing each metric on each task's query rows, and the mean over the tasks where it is defined.
  *
  * @param score one number per query row, in the order of `tasks.queryRows`.
- * @returns by metric name, in the order asked for; `tasks` of a metric counts the tasks in its mean.
+ * @returns the results by metric name, in the order of `metrics`; `tasks` is the number of tasks in a mean.
  * @throws DIVERGED for a score that is not finite (the task is named), UNKNOWN_OPTION and INVALID_OPTION for options,
- *   INVALID_DATA where labels or scores do not fit a metric (logloss, brier: labels 0/1, scores in [0, 1]; ndcg with a gain: labels
+ *   INVALID_DATA if labels or scores do not fit a metric (logloss, brier: labels 0/1, scores in [0, 1]; ndcg with a gain: labels
  *   ≥ 0).
  */
 export function evaluateScores(
@@ -161,7 +161,7 @@ export function evaluateScores(
   return measure({ labels: queryLabels(tasks), scores: score, offsets: tasks.queryOffsets, keys: tasks.keys }, options);
 }
 
-/** One metric on one list of rows, outside any task set: `metricOf('ndcg@3', labels, scores)`. NaN where undefined. */
+/** Computes one metric on one list of rows: `metricOf('ndcg@3', labels, scores)`. NaN if it is undefined. */
 export function metricOf(
   name: string,
   labels: Float32Array,
@@ -188,7 +188,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
   if (!Array.isArray(names) || names.length === 0)
     throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
   const settings = settingsOf(rest, rows.labels);
-  // A loop and not map, because map passes over holes.
+  // Array.from is used because map would skip holes in the array.
   const metrics = Array.from(names, (metric: string | CustomMetric) => build(metric, settings, 'evaluation.metrics'));
   checkScores(rows, metrics);
 
@@ -203,10 +203,10 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
     window.end = offsets[t + 1];
     if (window.start === window.end) continue;
     if (sorted) sortWindow(window);
-    // Where all rows are among the best, any order of them is as good.
+    // If all rows of a task are among the best, every order is equally good and the metric says nothing.
     const isTrivial = best !== undefined && window.end - window.start <= best;
     for (let m = 0; m < metrics.length; m++) {
-      // A metric of one's own reads labels as they are.
+      // Custom metrics get the labels themselves.
       if (best === undefined || metrics[m].score !== 'order' || typeof names[m] !== 'string')
         perTask[m][t] = metrics[m].compute(window);
       else if (!isTrivial) perTask[m][t] = metrics[m].compute({ ...window, labels: relevance });
@@ -220,7 +220,7 @@ function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, M
   );
 }
 
-/** 1 for the so many best rated rows of each task; of equally rated ones at the last place those that a draw of the task puts first. */
+/** 1 for the `count` best-rated rows of each task, else 0; ties at the last place are broken by a random draw for each task. */
 function bestRated({ labels, offsets }: ScoredRows, count: number): Float32Array {
   const relevant = new Float32Array(labels.length);
   for (let t = 0; t < offsets.length - 1; t++) {

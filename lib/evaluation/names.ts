@@ -1,4 +1,4 @@
-/** Every metric by name. What each one is stands in its record; the lists and messages here follow from those. */
+/** All metrics by name. Each is defined by its record, and the lists and messages here are made from the records. */
 import { invalid, unknownName } from '../foundation/check.js';
 import { LIST_METRICS } from './list-measures.js';
 import type { ListMetric } from './list-measures.js';
@@ -6,17 +6,17 @@ import type { RowMetric } from './metric.js';
 import { RANKING_METRICS } from './ranking.js';
 import { RATING_METRICS } from './rating.js';
 
-/** Metrics of query rows: `mae`, `ndcg@5`. */
+/** Metrics of query rows, such as `mae` and `ndcg@5`. */
 const ROWS: Readonly<Record<string, RowMetric>> = { ...RATING_METRICS, ...RANKING_METRICS };
-/** Metrics of lists of recommendations: `coverage@10`. */
+/** Metrics of lists of recommendations, such as `coverage@10`. */
 const LISTS: Readonly<Record<string, ListMetric>> = LIST_METRICS;
 
-/** How the names are written: `mae`, `ndcg@k`. @internal */
+/** The names as they are written in messages: `mae`, `ndcg@k`. @internal */
 export const ROW_METRIC_NAMES = Object.entries(ROWS).map(([name, { takesK }]) => (takesK ? `${name}@k` : name));
 /** @internal */
 export const LIST_METRIC_NAMES = Object.keys(LISTS).map((name) => `${name}@k`);
 
-/** All of them, in words. @internal */
+/** All metrics in one text. @internal */
 export const METRIC_NAMES = `${ROW_METRIC_NAMES.join(', ')}; of recommendations from the whole catalog: ${LIST_METRIC_NAMES.join(', ')}`;
 
 /** The record of a metric of query rows, or undefined. @internal */
@@ -31,8 +31,8 @@ export function isListMetric(name: unknown): name is string {
 }
 
 /**
- * The two parts of a metric's name, such as `ndcg` and 3; plain ones have no k.
- * @throws UNKNOWN_OPTION for a name that is none (the message holds the nearest), INVALID_OPTION for a bad k
+ * The two parts of a metric's name, such as `ndcg` and 3; k is undefined for metrics without a cut-off.
+ * @throws UNKNOWN_OPTION for an unknown name (the message has the nearest), INVALID_OPTION for a bad k
  */
 export function splitName(name: unknown, field = 'evaluation.metrics'): { base: string; k: number | undefined } {
   if (typeof name !== 'string') throw invalid(field, 'not a metric name', name, 'a text such as "ndcg@3"');

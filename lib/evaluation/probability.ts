@@ -1,18 +1,18 @@
 import { checkNumbers, checkTyped } from '../foundation/typed-arrays.js';
 import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 
-/** Rows whose predicted probabilities are alike: what was predicted, and what happened. */
+/** A bin of rows with similar predicted probabilities. */
 export interface ReliabilityBin {
-  /** Predictions that fall into the bin. */
+  /** The number of predictions in the bin. */
   rows: number;
   /** Mean predicted probability. */
   predicted: number;
-  /** Share of label 1. */
+  /** Share of rows with label 1. */
   observed: number;
 }
-/** How well probabilities match what happened. */
+/** The calibration of predicted probabilities. */
 export interface Reliability {
-  /** Bins that hold rows, by rising probability. */
+  /** The bins that have rows, in ascending order of probability. */
   bins: ReliabilityBin[];
   /** Expected calibration error Σ_b n_b/n · |observed_b − predicted_b| (Naeini, Cooper & Hauskrecht 2015). */
   ece: number;
@@ -23,7 +23,7 @@ export interface Reliability {
 }
 /** Options of `reliability`. */
 export interface ReliabilityOptions {
-  /** Default 10. */
+  /** The number of bins. Default 10. */
   bins?: number;
   /** Bins of equal `width` in probability (default), or of equal numbers of rows. */
   by?: 'width' | 'rows';
@@ -31,12 +31,13 @@ export interface ReliabilityOptions {
 const DEFAULT_BINS = 10;
 
 /**
- * How well predicted probabilities match what happened, over all rows together.
+ * Measures the calibration of predicted probabilities over all rows together.
  *
- * Equal width: bin b of B holds p in (b/B, (b + 1)/B], the first one 0 too. The error is biased upwards by chance where bins
- * hold few rows: compare methods at the same number of rows.
+ * With equal widths, bin b of B has the rows with p in (b/B, (b + 1)/B], the first bin also those with p = 0. The error is biased
+ * upwards if bins have few rows, so methods should be compared on the same number of rows.
  *
- * @param labels 0 or 1; @param probabilities one a label, in [0, 1]
+ * @param labels labels 0 or 1
+ * @param probabilities a probability in [0, 1] for each label
  * @throws INVALID_OPTION naming the row
  */
 export function reliability(
@@ -85,7 +86,7 @@ function equalWidth(probabilities: Float64Array, bins: number): Int32Array {
   return Int32Array.from(probabilities, (p) => Math.max(0, Math.ceil(p * bins) - 1));
 }
 
-/** Equal probabilities share a bin. */
+/** Divides rows into bins of about equal numbers of rows; equal probabilities are in the same bin. */
 function equalRows(probabilities: Float64Array, bins: number): Int32Array {
   const order = Int32Array.from(probabilities, (_, i) => i).sort((i, j) => probabilities[i] - probabilities[j]);
   const binOf = new Int32Array(order.length);

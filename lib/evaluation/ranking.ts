@@ -4,8 +4,8 @@ import { tieEnd } from './window.js';
 import type { TaskWindow } from './window.js';
 
 /**
- * Every ranking metric here is the exact expectation over all orders of rows with equal scores, each as likely. So it
- * does not depend on the order of rows in a file, and a constant predictor gets what a random order gets.
+ * Every ranking metric here is the exact expectation over all orders of rows with equal scores, each equally likely. So it does not
+ * depend on the order of rows in a file, and a constant predictor gets the value of a random order.
  */
 
 export type Gain = 'exponential' | 'linear';
@@ -21,7 +21,7 @@ function ndcg(window: TaskWindow, { k, gain, floor }: MetricSettings): number {
   let dcg = 0;
   for (let from = start; from < end && from - start < k;) {
     const to = tieEnd(window, from);
-    // A row of a tie is at each of its places with the same probability: mean gain times the sum of discounts.
+    // A row of a tie is at each of the tie's places with the same probability, so the mean gain is multiplied by all discounts.
     let total = 0;
     for (let p = from; p < to; p++) total += gains[order[p] - start];
     let discounts = 0;
@@ -74,12 +74,12 @@ function expectedHits(window: TaskWindow, k: number, threshold: number): number 
   return hits;
 }
 
-/** Relevant among the first k, over k (also when the task has fewer than k rows); NaN without a relevant row. */
+/** Relevant rows among the first k, divided by k (also if the task has fewer than k rows); NaN without a relevant row. */
 function precision(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return relevantRows(window, threshold) === 0 ? NaN : expectedHits(window, k, threshold) / k;
 }
 
-/** Relevant among the first k, over all relevant; NaN without a relevant row. */
+/** Relevant rows among the first k, divided by all relevant rows; NaN without a relevant row. */
 function recall(window: TaskWindow, { k, threshold }: MetricSettings): number {
   return expectedHits(window, k, threshold) / (relevantRows(window, threshold) || NaN);
 }
@@ -95,8 +95,8 @@ function reciprocalRank(window: TaskWindow, { k, threshold }: MetricSettings): n
 }
 
 /**
- * Average precision: Σ over places p ≤ k of P(p is relevant) · E(relevant up to p | p is relevant) / p, over the relevant rows
- * that k places can hold; NaN without a relevant row.
+ * Average precision: Σ over places p ≤ k of P(p is relevant) · E(relevant up to p | p is relevant) / p, divided by min(k, relevant
+ * rows); NaN without a relevant row.
  */
 function averagePrecision(window: TaskWindow, { k, threshold }: MetricSettings): number {
   const { start, end } = window;
@@ -108,7 +108,7 @@ function averagePrecision(window: TaskWindow, { k, threshold }: MetricSettings):
     const to = tieEnd(window, from);
     const size = to - from;
     const relevant = relevantIn(window, from, to, threshold);
-    // Of the other size − 1 rows of the tie relevant − 1 are relevant, and on average so is this share of those before a place.
+    // Of the other size − 1 rows of the tie, relevant − 1 are relevant; this is their expected share among the rows before a place.
     const share = size > 1 ? (relevant - 1) / (size - 1) : 0;
     for (let p = from; relevant > 0 && p < to && p - start < k; p++)
       sum += ((relevant / size) * (before + 1 + (p - from) * share)) / (p - start + 1);
@@ -126,7 +126,7 @@ function firstHit(window: TaskWindow, k: number, threshold: number, value: (plac
     const to = tieEnd(window, from);
     const relevant = relevantIn(window, from, to, threshold);
     if (relevant > 0) {
-      // Drawing the tie's rows without replacement: `none` is P(no relevant row before place p).
+      // The tie's rows are drawn without replacement; `none` is P(no relevant row before place p).
       let none = 1;
       let sum = 0;
       for (let p = from; none > 0 && p < to && p - start < k; p++) {
@@ -164,7 +164,7 @@ function auc(window: TaskWindow, { threshold }: MetricSettings): number {
 
 const atK = (compute: RowMetric['compute']) => ({ better: 'higher', score: 'order', takesK: true, compute }) as const;
 
-/** Metrics of the order that scores put rows into. */
+/** The metrics of the order of rows by score. */
 export const RANKING_METRICS = {
   auc: { better: 'higher', score: 'order', compute: auc },
   ndcg: atK(ndcg),

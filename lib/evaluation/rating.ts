@@ -18,7 +18,7 @@ function meanSquaredError({ labels, scores, start, end }: TaskWindow): number {
 /** Root of the mean squared error of one task. The mean over tasks of this is not the RMSE of the pooled rows. */
 const rootMeanSquaredError = (window: TaskWindow): number => Math.sqrt(meanSquaredError(window));
 
-/** A certain and wrong probability costs −log 1e-15 ≈ 34.5, not infinity. */
+/** Probabilities are clipped, so that a certain and wrong one costs −log 1e-15 ≈ 34.5 instead of infinity. */
 const CLIP = 1e-15;
 
 /** Mean of −y log p − (1 − y) log(1 − p), with p clipped to [1e-15, 1 − 1e-15]. */
@@ -31,7 +31,7 @@ function logLoss({ labels, scores, start, end }: TaskWindow): number {
   return sum / (end - start);
 }
 
-/** Metrics of how far estimates and probabilities are from labels. */
+/** The metrics of the distance between labels and estimates or probabilities. */
 export const RATING_METRICS = {
   mae: { better: 'lower', score: 'label', compute: meanAbsoluteError },
   mse: { better: 'lower', score: 'label', compute: meanSquaredError },

@@ -16,7 +16,7 @@ export interface TableColumn {
   metric: string;
   better: Better;
 }
-/** Methods by metrics. Plain JSON: no NaN, no typed arrays; a metric a method does not have is null. */
+/** Methods by metrics as plain JSON, without NaN and typed arrays; the cell of a metric that a method does not have is null. */
 export interface ResultTable {
   /** The table's title. */
   title: string;
@@ -24,12 +24,12 @@ export interface ResultTable {
   columns: TableColumn[];
   /** `cells[c]` belongs to `columns[c]`. */
   rows: { method: string; cells: (TableCell | null)[] }[];
-  /** What has to be known to read it, a sentence each: what held-out items were ranked among, columns that say nothing. */
+  /** Notes on how to read it, each a sentence: among what held-out items were ranked, and columns that cannot tell methods apart. */
   notes?: string[];
 }
 export interface MethodResult {
   method: string;
-  /** Results by metric, as `evaluateScores` returns them; a metric that makes no sense for the method is left out. */
+  /** Results by metric, as `evaluateScores` returns them; metrics that are meaningless for the method are left out. */
   metrics: Record<string, Interval & { better?: 'lower' | 'higher' }>;
 }
 export interface RenderOptions {
@@ -84,7 +84,7 @@ function cellOf(result: Interval | undefined): TableCell | null {
   return { mean: result.mean, half: Number.isFinite(half) ? half : null, tasks: result.tasks };
 }
 
-/** Plain text, columns aligned, `*` after the best mean of each column; equal as printed is equally best. */
+/** Renders the table as aligned text, with `*` after the best mean of each column; means that are equal as printed all get one. */
 export function renderText(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => text + (best ? ' *' : '  '));
   const widths = columnWidths(lines);
@@ -103,7 +103,7 @@ export function renderText(table: ResultTable, options: RenderOptions = {}): str
   return [...(table.title === '' ? [] : [table.title, '']), ...blocks.flat(), ...notes].join('\n') + '\n';
 }
 
-/** Gives the table in GitHub's Markdown, with the best in bold. */
+/** Renders the table in GitHub's Markdown, with the best means in bold. */
 export function renderMarkdown(table: ResultTable, options: RenderOptions = {}): string {
   const lines = layout(table, options, (text, best) => (best ? `**${text}**` : text)).map((line) =>
     line.map(escapeMarkdown),
@@ -154,7 +154,7 @@ function directions({ columns }: ResultTable): string {
   return named.filter((text) => text !== '').join('; ');
 }
 
-// Code points, not UTF-16 units: ± and accented method names count once.
+// Length is counted in code points instead of UTF-16 units, so that characters beyond the basic plane count once.
 const length = (text: string) => [...text].length;
 const columnWidths = (lines: string[][]) => lines[0].map((_, c) => Math.max(...lines.map((line) => length(line[c]))));
 

@@ -1,4 +1,4 @@
-/** Which metrics a model can be measured by, and its outputs as what they take. */
+/** Checks which metrics a model can be measured by, and converts its outputs to the scores that they need. */
 import { invalid } from '../foundation/check.js';
 import type { LossSpec } from '../foundation/contract.js';
 import type { Learner } from '../learner/learner.js';
@@ -8,7 +8,7 @@ import type { CustomMetric } from './metric.js';
 import { isMeasured, parseMetric } from './metrics.js';
 import { isListMetric } from './names.js';
 
-/** Outputs as what a metric takes: probabilities or estimates of labels, or scores to sort by. @internal */
+/** The scores that metrics need, made from outputs: probabilities or estimates of labels, or scores to sort by. @internal */
 export function metricScores(
   learner: Pick<Learner, 'model'>,
   outputs: Float64Array,
@@ -24,7 +24,7 @@ const MEANINGS = {
 } as const;
 
 /**
- * Checks that a metric exists and means something of a model with this loss; lists of recommendations can always be measured.
+ * Checks that a metric exists and is meaningful for a model with this loss; lists of recommendations can always be measured.
  *
  * @throws {InnerloopError} UNKNOWN_OPTION; INVALID_OPTION for a metric that the loss cannot have, with those that it has by default
  * @internal

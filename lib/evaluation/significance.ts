@@ -8,15 +8,15 @@ import type { Interval, PerTask } from './intervals.js';
 import { normalTail } from './normal.js';
 
 /**
- * Tests of "two methods are equally good" on the same tasks, from the difference d_t = a_t − b_t of each task where both are
- * defined. All are two-sided, and all are about other tasks of the same kind, not about other training seeds.
+ * Tests of the hypothesis that two methods are equally good, from the difference d_t = a_t − b_t of each task where both are defined.
+ * All are two-sided, and generalise to other tasks of the same kind, not to other training seeds.
  */
 
 const TEST_RESAMPLES = 10_000;
 
 /** The mean difference with its bootstrap interval, and the p-value of the test. */
 export interface BootstrapTest extends Interval {
-  /** P(|d̄* − d̄| ≥ |d̄|) over resamples: the bootstrap distribution moved to where both methods are equal. */
+  /** P(|d̄* − d̄| ≥ |d̄|) over resamples, by the bootstrap distribution shifted to mean 0, where both methods are equal. */
   p: number;
 }
 
@@ -37,7 +37,7 @@ export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions
   return { mean, ...bootstrapEnds(means, d), tasks: d.length, p: (extreme + 1) / (settings.resamples + 1) };
 }
 
-/** Sums of the same differences in another order may differ by rounding: a tie must count as one. */
+/** The relative tolerance for ties, because sums of the same differences in another order may differ by rounding. */
 const ROUNDING = 1e-12;
 
 /** What `randomizationTest` returns. */
@@ -48,7 +48,7 @@ export interface RandomizationTest {
   p: number;
   /** Tasks on which both methods are defined. */
   tasks: number;
-  /** Whether all 2ⁿ sign patterns were counted, or a sample of them. */
+  /** Whether all 2ⁿ sign patterns were counted instead of a sample of them. */
   exact: boolean;
 }
 
@@ -128,7 +128,7 @@ export function wilcoxon(a: PerTask, b: PerTask): WilcoxonTest {
   return { statistic, p: normalTail((statistic - total / 2) / deviation), tasks: n, exact };
 }
 
-/** P(rank sum ≤ w) where each rank counts with probability ½; of ties halves, so the sums are counted in halves. */
+/** P(rank sum ≤ w) if each rank counts with probability ½. Ties give ranks in halves, so the sums are counted in halves. */
 function signedRankCdf(ranks: Float64Array, w: number): number {
   const share = new Float64Array(ranks.length * (ranks.length + 1) + 1);
   share[0] = 1;
@@ -188,7 +188,7 @@ const TESTS = ['bootstrap', 'randomization', 'wilcoxon'] as const;
 
 /** Options of `compareMethods`. */
 export interface CompareOptions extends ResampleOptions {
-  /** Default: every metric of the method compared against. */
+  /** The metrics to compare. Default: every metric of the method compared against. */
   metrics?: readonly string[];
   /** Name of the method that all others are compared against. Default: the first. */
   against?: string;
@@ -202,7 +202,7 @@ export interface CompareOptions extends ResampleOptions {
  * for (const { method, difference, adjusted } of compareMethods(methods, { against: 'ALS', metrics: ['mae'] })) …
  * ```
  *
- * @throws UNKNOWN_OPTION for a method or metric that is not there, INVALID_OPTION for methods of different task sets
+ * @throws UNKNOWN_OPTION for an unknown method or metric, INVALID_OPTION if the methods were measured on different task sets
  */
 export function compareMethods(methods: readonly ComparedMethod[], options: CompareOptions = {}): Comparison[] {
   checkObject(options, 'compare', ['metrics', 'against', 'resamples', 'seed']);

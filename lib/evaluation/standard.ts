@@ -1,4 +1,4 @@
-/** What is measured unless it is said: that of the loss, or of held-out items among candidates. */
+/** The default metrics: those of the loss, or for held-out items among candidates. */
 import { hasOneLabel } from '../baselines/positives.js';
 import { invalid } from '../foundation/check.js';
 import type { LossSpec, TaskSet } from '../foundation/contract.js';
@@ -28,7 +28,7 @@ export function standardFor(head: LossSpec, tasks: TaskSet, candidates: Candidat
   };
 }
 
-/** @throws {InnerloopError} INVALID_OPTION for the error of estimates of labels that are all the same. @internal */
+/** Refuses errors of estimates if all labels are the same. @throws {InnerloopError} INVALID_OPTION @internal */
 export function checkVaried(metric: string | CustomMetric, { dataset }: TaskSet, field: string): void {
   if (typeof metric !== 'string' || isListMetric(metric) || parseMetric(metric).score === 'order') return;
   if (hasOneLabel(dataset))
