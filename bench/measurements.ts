@@ -43,6 +43,7 @@ export interface KernelMeasured {
 interface Context {
   options: Options;
   folders: Folders;
+  version: string;
   /** For temporary files. */
   folder: string;
   say: (text: string) => void;
@@ -114,10 +115,10 @@ async function forms(context: Context): Promise<FormsRow[]> {
   });
 }
 
-async function models({ options, folders, say, note }: Context): Promise<ModelRow[]> {
-  const { rounds, seconds } = options;
+async function models({ options, folders, folder, version, say, note }: Context): Promise<ModelRow[]> {
+  const { rounds, seconds, alone } = options;
   const against = options.against === undefined ? undefined : readAgainst(options.against);
-  const rows = await timeModels({ rounds, seconds, ...folders, against, say, note });
+  const rows = await timeModels({ rounds, seconds, ...folders, folder, version, against, alone, say, note });
   say(`${quoteModels(rows) ?? ''}\n`);
   return rows;
 }

@@ -15,6 +15,8 @@ export interface ModelCase {
   query: number;
   /** Tasks are handed over one a call. */
   oneByOne?: boolean;
+  /** Whether trials/torch_models.py computes it. */
+  peer?: boolean;
 }
 
 const dense = (size: number) => ({ name: 'x', kind: 'dense', size }) as const;
@@ -36,10 +38,11 @@ const tiny = { inputs: [dense(16)], body: mlp([16]), head: mse };
 const fields = Array.from({ length: 8 }, (_, i) => id(`field${i}`, 200, 16));
 
 export const MODEL_CASES: ModelCase[] = [
-  { name: 'mlp-k1', what: '256→64→64→1, K = 1', model: standard, algorithm: maml(1), ...RATINGS },
-  { name: 'mlp-k5', what: '256→64→64→1, K = 5', model: standard, algorithm: maml(5), ...RATINGS },
+  { name: 'mlp-k1', peer: true, what: '256→64→64→1, K = 1', model: standard, algorithm: maml(1), ...RATINGS },
+  { name: 'mlp-k5', peer: true, what: '256→64→64→1, K = 5', model: standard, algorithm: maml(5), ...RATINGS },
   {
     name: 'melu',
+    peer: true,
     what: 'five embeddings of 32, 64-64-1 adapts, K = 5',
     model: {
       inputs: [...['user', 'age', 'item', 'genre', 'year'].map((name) => id(name, 1000, 32))],
@@ -51,6 +54,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'mf',
+    peer: true,
     what: 'mf, 16 factors, all adapts, K = 1',
     model: {
       inputs: [id('user', 1000, 16), id('item', 1000, 16)],
@@ -62,6 +66,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'identity',
+    peer: true,
     what: 'identity mlp of 16 over two embeddings of 16, K = 1',
     model: { inputs: [id('user', 1000, 16), id('item', 1000, 16)], body: mlp([16], 'identity'), head: mse },
     algorithm: maml(1),
@@ -69,6 +74,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'ridge',
+    peer: true,
     what: 'ridge head on 24 features, 20–60 rows',
     model: { inputs: [id('item', 1000, 16), dense(16)], body: mlp([24]), head: mse },
     algorithm: { name: 'ridge' },
@@ -77,6 +83,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'gru',
+    peer: true,
     what: 'GRU of 32 over 10 items of 32, 32-1, K = 2',
     model: {
       inputs: [{ name: 'history', kind: 'sequence', cardinality: 1000, dim: 32, maxLength: 10 }, id('item', 1000, 32)],
@@ -88,6 +95,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'fm',
+    peer: true,
     what: 'factorization machine, 8 fields of 16, K = 3',
     model: { inputs: fields, body: { kind: 'fm' }, head: mse },
     algorithm: maml(3),
@@ -95,10 +103,19 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'proto',
+    peer: true,
     what: 'prototypical networks, 64→64→32',
     model: { inputs: [dense(64)], body: mlp([64, 32]), head: CLASSES },
     algorithm: { name: 'protoNets' },
     ...RATINGS,
+  },
+  {
+    name: 'proto-few',
+    peer: true,
+    what: 'the same, 5 + 5 rows',
+    model: { inputs: [dense(64)], body: mlp([64, 32]), head: CLASSES },
+    algorithm: { name: 'protoNets' },
+    ...TINY,
   },
   {
     name: 'tanp',
@@ -108,7 +125,15 @@ export const MODEL_CASES: ModelCase[] = [
     ...RATINGS,
   },
   {
+    name: 'tanp-few',
+    what: 'the same, 5 + 5 rows',
+    model: { inputs: [dense(32)], body: mlp([32]), head: mse },
+    algorithm: { name: 'tanp' },
+    ...TINY,
+  },
+  {
     name: 'towers',
+    peer: true,
     what: 'two towers of 64-32, user tower adapts, K = 2',
     model: {
       inputs: [id('user', 1000, 32), id('item', 1000, 32)],
@@ -118,8 +143,8 @@ export const MODEL_CASES: ModelCase[] = [
     algorithm: maml(2, ['user.*']),
     ...RATINGS,
   },
-  { name: 'tiny-k1', what: '16→16→1, 5 + 5 rows, K = 1', model: tiny, algorithm: maml(1), ...TINY },
-  { name: 'tiny-k5', what: '16→16→1, 5 + 5 rows, K = 5', model: tiny, algorithm: maml(5), ...TINY },
+  { name: 'tiny-k1', peer: true, what: '16→16→1, 5 + 5 rows, K = 1', model: tiny, algorithm: maml(1), ...TINY },
+  { name: 'tiny-k5', peer: true, what: '16→16→1, 5 + 5 rows, K = 5', model: tiny, algorithm: maml(5), ...TINY },
   {
     name: 'one-k1',
     what: 'the same, one task a call, K = 1',
@@ -138,6 +163,7 @@ export const MODEL_CASES: ModelCase[] = [
   },
   {
     name: 'wide',
+    peer: true,
     what: '1024→256→1, 100 + 50 rows, K = 3',
     model: { inputs: [dense(1024)], body: mlp([256]), head: mse },
     algorithm: maml(3),

@@ -12,6 +12,8 @@ export interface Options {
   measurements: Set<string>;
   /** A built checkout or a result file that `models` is compared with. */
   against: string | undefined;
+  /** No peer of `models`. */
+  alone: boolean;
   install: boolean;
   json: boolean;
 }
@@ -27,6 +29,7 @@ const HELP = `npm run bench -- [options]
   --rounds <n>         turns of every contender
   --seconds <s>        timing of each trial
   --against <path>     a built checkout, or a result file of this benchmark, to compare the measurement "models" with
+  --alone              the measurement "models" without its peers
   --install            install the Node.js peers into bench/node_modules first (about 310 MB)
   --json               the results as JSON on stdout, nothing else
   --help
@@ -51,7 +54,7 @@ export function parseOptions(args: readonly string[]): Options {
 }
 
 function parse(args: readonly string[]): Options {
-  const names = ['--quick', '--only', '--rounds', '--seconds', '--against', '--install', '--json', '--help'];
+  const names = ['--quick', '--only', '--rounds', '--seconds', '--against', '--alone', '--install', '--json', '--help'];
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = args[i].split(/=(.*)/s) as [string, string?];
@@ -82,6 +85,7 @@ function parse(args: readonly string[]): Options {
     rounds: number('--rounds', quick ? QUICK.rounds : DEFAULT_ROUNDS, true),
     seconds: number('--seconds', quick ? QUICK.seconds : DEFAULT_SECONDS, false),
     against: given.get('--against'),
+    alone: given.has('--alone'),
     install: given.has('--install'),
     json: given.has('--json'),
   };

@@ -9,6 +9,8 @@ export interface TrialRequest {
   order: 1 | 2;
   learningRate: number;
   threads: number;
+  /** Threads of a peer's matrix products, where not as many: small ones are slower on two. */
+  blasThreads?: number;
   variant: string;
   /** How long to time; 0 checks only. */
   seconds: number;

@@ -38,7 +38,7 @@ say(`innerloop ${version}${commit()}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'innerloop-bench-'));
 try {
   const rows = await compare();
-  const measured = await measureOurselves({ options, folders, folder, say, note });
+  const measured = await measureOurselves({ options, folders, folder, version, say, note });
   if (measured.forms !== undefined) say(renderForms(measured.forms));
   const summary = summarize(rows, measured);
   say(renderSummary(summary));

@@ -2,6 +2,7 @@
  * The meta-gradient of one case of models.ts, through builds of ours that lie in the given folders: in turns within one process,
  * so that a busy moment of the machine meets all of them. Each must give what float64 gives before it is timed.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Library from '../../lib/index.js';
@@ -17,6 +18,8 @@ export interface ModelsRequest {
   roots: string[];
   threads: number;
   seconds: number;
+  /** Where the case is written for peers. */
+  file?: string;
 }
 export interface ModelsResult {
   tasks: number;
@@ -27,7 +30,7 @@ export interface ModelsResult {
 /** Relative difference from float64 that single precision may have. */
 const TOLERANCE = 1e-3;
 
-const { case: name, roots, threads, seconds } = JSON.parse(process.argv[2]) as ModelsRequest;
+const { case: name, roots, threads, seconds, file } = JSON.parse(process.argv[2]) as ModelsRequest;
 const found = MODEL_CASES.find((c) => c.name === name);
 if (found === undefined) throw new Error(`no case ${name}`);
 const wanted = found;
@@ -52,6 +55,18 @@ async function prepare(root: string, precision: 'float32' | 'float64') {
       // Gradients of tables as the rows that the batch reads, which is what training makes of them.
       for (const batch of batches) await ops.metaGradient({ ...gradient(batch), sparse: true });
     },
+    /** What a peer needs to compute the same. */
+    write: (path: string) => {
+      const { fast } = learner.innerLoop();
+      const names = learner.model.tensors.map((tensor) => tensor.name);
+      const parameters = Object.fromEntries(
+        Object.entries(learner.parameters()).map(([key, { shape, data }]) => [key, { shape, data: [...data] }]),
+      );
+      const { model, algorithm } = wanted;
+      const tasks = examples.map(({ support, query }) => ({ support: plain(support), query: plain(query) }));
+      const adapted = names.filter((_, t) => fast[t] === 1);
+      writeFileSync(path, JSON.stringify({ model, algorithm, parameters, fast: adapted, tasks }));
+    },
     check: async () => {
       const result = await ops.metaGradient(gradient(batches[0]));
       return fingerprint(result.loss, result.gradient);
@@ -59,7 +74,21 @@ async function prepare(root: string, precision: 'float32' | 'float64') {
   };
 }
 
-const want = await (await prepare(roots[0], 'float64')).check();
+/** Rows as JSON writes them. */
+const plain = ({ inputs, labels }: Library.LabelledRows) => ({
+  inputs: Object.fromEntries(
+    Object.entries(inputs).map(([key, values]) => [
+      key,
+      Array.from(values as ArrayLike<number | ArrayLike<number>>, (v) => (typeof v === 'number' ? v : Array.from(v))),
+    ]),
+  ),
+  labels: Array.from(labels),
+});
+
+const reference = await prepare(roots[0], 'float64');
+const want = await reference.check();
+if (file !== undefined) reference.write(file);
+console.log(JSON.stringify(want));
 const calls: (() => Promise<void>)[] = [];
 for (const root of roots) {
   const { call, check } = await prepare(root, 'float32');

@@ -8,8 +8,9 @@ from array import array
 
 REQUEST = json.loads(sys.argv[1])
 # Read by OpenMP and BLAS when they load, so before numpy, torch or jax.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
-    os.environ[name] = str(REQUEST["threads"])
+os.environ["OMP_NUM_THREADS"] = str(REQUEST["threads"])
+for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"):
+    os.environ[name] = str(REQUEST.get("blasThreads", REQUEST["threads"]))
 
 PROBLEM = REQUEST["problem"]
 TASKS, SUPPORT, QUERY, INPUTS = (PROBLEM[k] for k in ("tasks", "support", "query", "inputs"))

@@ -163,6 +163,60 @@ bool reads_query(const Node& node) {
   }
 }
 
+bool differs_by_task(const std::vector<Node>& nodes, const Node& node) {
+  switch (node.op) {
+    case Op::slot:
+    case Op::labels:
+    case Op::count:
+    case Op::noise:
+      return true;
+    case Op::constant:
+      return node.rows < 0 || node.columns < 0;
+    default:
+      return std::any_of(node.in.begin(), node.in.end(), [&](int i) { return nodes[i].by_task; });
+  }
+}
+
+// Whether the rows of all tasks, one after the other, can be worked on as those of one.
+bool works_by_row(const std::vector<Node>& nodes, const Node& node) {
+  const auto in = [&](std::size_t i) -> const Node& { return nodes[node.in[i]]; };
+  // An input has a row for each row of the node, or one for all tasks.
+  const auto fits_rows = [&](const Node& n) { return n.by_task ? n.rows == node.rows && n.columns > 0 : n.rows == 1; };
+  if (!node.by_task || node.columns <= 0) return false;
+  switch (node.op) {
+    case Op::slot:
+    case Op::labels:
+    case Op::count:
+    case Op::noise:
+    case Op::parameter:
+    case Op::cosine:
+    case Op::sum_rows:
+      return false;
+    case Op::constant:
+      return true;
+    case Op::one_hot:
+    case Op::linear:
+    case Op::unary:
+    case Op::affine:
+    case Op::softmax:
+    case Op::sum_columns:
+    case Op::columns:
+    case Op::flatten:
+      return in(0).columns > 0;
+    case Op::add:
+    case Op::subtract:
+    case Op::multiply:
+    case Op::concat:
+      return in(0).by_task && std::all_of(node.in.begin(), node.in.end(), [&](int i) { return fits_rows(nodes[i]); });
+    case Op::product:
+      return static_cast<ProductKind>(static_cast<int>(node.options[0])) != ProductKind::tn && in(0).by_task &&
+             in(0).columns > 0 && !in(1).by_task;
+    case Op::distance:
+      return in(0).by_task && !in(1).by_task;
+  }
+  return false;
+}
+
 }  // namespace
 
 template <class T>
@@ -184,6 +238,8 @@ Graph<T>::Graph(std::shared_ptr<const Model<T>> m, GraphSpec s) : model(std::mov
       node.on_query = node.on_query || nodes[i].on_query;
       node.learns = node.learns || (nodes[i].learns && node.op != Op::one_hot);
     }
+    node.by_task = differs_by_task(nodes, node);
+    node.by_row = works_by_row(nodes, node);
     if (node.op == Op::slot) {
       wanted[node.slot] = 1;
       (part(node) == kQuery ? reads_query : reads_support) = true;

@@ -65,7 +65,13 @@ struct Node : NodeSpec {
   int slot = -1;
   bool on_query = false;  // whether it depends on the query rows
   bool learns = false;    // whether any parameter lies below it
+  bool by_task = false;   // whether it differs from task to task
+  bool by_row = false;    // whether it differs, and each of its rows is made of one row of each of its inputs
 };
+
+// Several tasks run through a graph at once, so that its products are larger: as many as have so many rows together,
+// one at least.
+constexpr Index kGraphRows = 128;
 
 struct GraphSpec {
   std::vector<NodeSpec> nodes;

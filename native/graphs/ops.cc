@@ -49,17 +49,33 @@ int class_of(const Node& node, T label) {
 template <class T>
 void GraphRun<T>::forward(int i) {
   const Node& node = graph.nodes[i];
-  const auto& options = node.options;
-  const auto in = [&](std::size_t j) { return x[node.in[j]]; };
-  const Index m = rows(i), n = columns(i);
-  const Index k = node.in.empty() ? 0 : columns(node.in[0]);
   if (node.op == Op::slot) return;
   if (node.op == Op::parameter) {
-    x[i] = task.parameters.base[node.tensors[0]];
+    x[i] = first().parameters.base[node.tensors[0]];
     return;
   }
-  T* const y = make(i);
-  x[i] = y;
+  x[i] = arena.template take<T>(total(i));
+  if (node.op == Op::cosine) remembered[i] = arena.template take<T*>(count);
+  each_view(node, [&](const View& view) { forward(i, view); });
+}
+
+template <class T>
+void GraphRun<T>::backward(int i) {
+  each_view(graph.nodes[i], [&](const View& view) { backward(i, view); });
+}
+
+template <class T>
+void GraphRun<T>::forward(int i, const View& view) {
+  const Node& node = graph.nodes[i];
+  const Task<T>& task = *tasks[view.task];
+  const auto& options = node.options;
+  const auto in = [&](std::size_t j) { return value(node.in[j], view.task); };
+  const auto rows_in = [&](std::size_t j) { return rows(node.in[j], view); };
+  const auto columns_in = [&](std::size_t j) { return columns(node.in[j], view); };
+  const Index m = rows(i, view), n = columns(i, view);
+  const Index k = node.in.empty() ? 0 : columns_in(0);
+  // The values of this run are its own until they are all there.
+  T* const y = const_cast<T*>(value(i, view.task));
   switch (node.op) {
     case Op::slot:
     case Op::parameter:
@@ -68,7 +84,7 @@ void GraphRun<T>::forward(int i) {
       std::copy_n(task.plan.batch.labels_from(node.on_query ? task.first + task.support : task.first).values, m, y);
       break;
     case Op::count:
-      y[0] = static_cast<T>(node.on_query ? query : support);
+      y[0] = static_cast<T>(node.on_query ? query[view.task] : support[view.task]);
       break;
     case Op::constant:
       std::fill_n(y, m * n, static_cast<T>(options[0]));
@@ -116,7 +132,7 @@ void GraphRun<T>::forward(int i) {
     case Op::add:
     case Op::subtract:
     case Op::multiply: {
-      const Index down = rows(node.in[1]) == 1 ? 0 : columns(node.in[1]), right = columns(node.in[1]) == 1 ? 0 : 1;
+      const Index down = rows_in(1) == 1 ? 0 : columns_in(1), right = columns_in(1) == 1 ? 0 : 1;
       for (Index r = 0; r < m; ++r) {
         const T *a = in(0) + r * n, *b = in(1) + r * down;
         T* to = y + r * n;
@@ -135,7 +151,7 @@ void GraphRun<T>::forward(int i) {
       else if (product_kind(node) == ProductKind::nt)
         kernels.gemm_nt(m, n, k, in(0), k, in(1), k, false, y, n, arena.template take<T>(n * k));
       else
-        kernels.gemm_tn(m, n, rows(node.in[0]), in(0), m, in(1), n, false, y, n);
+        kernels.gemm_tn(m, n, rows_in(0), in(0), m, in(1), n, false, y, n);
       break;
     case Op::softmax:
       for (Index r = 0; r < m && n > 0; ++r) {
@@ -156,7 +172,7 @@ void GraphRun<T>::forward(int i) {
       break;
     }
     case Op::cosine: {
-      T* a = remembered[i] = arena.template take<T>((m + n) * (k + 1));
+      T* a = remembered[i][view.task] = arena.template take<T>((m + n) * (k + 1));
       T *b = a + m * k, *inverse = b + n * k;
       normalise(kernels, m, k, in(0), a, inverse);
       normalise(kernels, n, k, in(1), b, inverse + m);
@@ -165,7 +181,7 @@ void GraphRun<T>::forward(int i) {
     }
     case Op::sum_rows:
       std::fill_n(y, n, T(0));
-      kernels.column_sums(rows(node.in[0]), n, in(0), n, y);
+      kernels.column_sums(rows_in(0), n, in(0), n, y);
       break;
     case Op::sum_columns:
       for (Index r = 0; r < m; ++r) {
@@ -176,7 +192,7 @@ void GraphRun<T>::forward(int i) {
     case Op::concat: {
       Index at = 0;
       for (std::size_t j = 0; j < node.in.size(); ++j) {
-        const Index width = columns(node.in[j]), down = graph.nodes[node.in[j]].rows == 1 ? 0 : width;
+        const Index width = columns_in(j), down = rows_in(j) == 1 ? 0 : width;
         for (Index r = 0; r < m; ++r) std::copy_n(in(j) + r * down, width, y + r * n + at);
         at += width;
       }
@@ -186,19 +202,23 @@ void GraphRun<T>::forward(int i) {
       for (Index r = 0; r < m; ++r) std::copy_n(in(0) + r * k + static_cast<Index>(options[0]), n, y + r * n);
       break;
     case Op::flatten:
-      std::copy_n(in(0), n, y);
+      std::copy_n(in(0), m * n, y);
   }
 }
 
 template <class T>
-void GraphRun<T>::backward(int i) {
+void GraphRun<T>::backward(int i, const View& view) {
   const Node& node = graph.nodes[i];
+  const Task<T>& task = *tasks[view.task];
   const auto& options = node.options;
-  const auto in = [&](std::size_t j) { return x[node.in[j]]; };
-  const auto to = [&](std::size_t j) { return dx[node.in[j]]; };
-  const Index m = rows(i), n = columns(i);
-  const Index k = node.in.empty() ? 0 : columns(node.in[0]);
-  const T *const y = x[i], *const dy = dx[i];
+  const auto in = [&](std::size_t j) { return value(node.in[j], view.task); };
+  const auto to = [&](std::size_t j) { return adjoint(node.in[j], view.task); };
+  const auto rows_in = [&](std::size_t j) { return rows(node.in[j], view); };
+  const auto columns_in = [&](std::size_t j) { return columns(node.in[j], view); };
+  T* const* const targets = into[view.task];
+  const Index m = rows(i, view), n = columns(i, view);
+  const Index k = node.in.empty() ? 0 : columns_in(0);
+  const T *const y = value(i, view.task), *const dy = adjoint(i, view.task);
   const auto scratch = [&](Index size) { return arena.template take<T>(size); };
   switch (node.op) {
     case Op::slot:
@@ -212,13 +232,13 @@ void GraphRun<T>::backward(int i) {
     case Op::linear: {
       const int weight = node.tensors[0], bias = node.tensors[1];
       const bool transposed = task.plan.model.tensors[weight].transposed;
-      if (T* dw = into[weight]) {
+      if (T* dw = targets[weight]) {
         if (transposed)
           kernels.gemm_tn(k, n, m, in(0), k, dy, n, true, dw, n);
         else
           kernels.gemm_tn(n, k, m, dy, n, in(0), k, true, dw, k);
       }
-      if (bias >= 0 && into[bias]) kernels.column_sums(m, n, dy, n, into[bias]);
+      if (bias >= 0 && targets[bias]) kernels.column_sums(m, n, dy, n, targets[bias]);
       if (!to(0)) return;
       if (transposed)
         kernels.gemm_nt(m, k, n, dy, n, task.parameters.base[weight], n, true, to(0), k, scratch(n * k));
@@ -253,7 +273,7 @@ void GraphRun<T>::backward(int i) {
     case Op::multiply: {
       const bool times = node.op == Op::multiply;
       const T sign = node.op == Op::subtract ? T(-1) : T(1);
-      const Index down = rows(node.in[1]) == 1 ? 0 : columns(node.in[1]), right = columns(node.in[1]) == 1 ? 0 : 1;
+      const Index down = rows_in(1) == 1 ? 0 : columns_in(1), right = columns_in(1) == 1 ? 0 : 1;
       for (Index r = 0; r < m; ++r) {
         const T *d = dy + r * n, *a = in(0) + r * n, *b = in(1) + r * down;
         if (T* da = to(0))
@@ -272,7 +292,7 @@ void GraphRun<T>::backward(int i) {
         if (da) kernels.gemm_nn(m, k, n, dy, n, in(1), k, nullptr, true, da, k);
         if (db) kernels.gemm_tn(n, k, m, dy, n, in(0), k, true, db, k);
       } else {
-        const Index inner = rows(node.in[0]);
+        const Index inner = rows_in(0);
         if (da) kernels.gemm_nt(inner, m, n, in(1), n, dy, n, true, da, m, scratch(n * m));
         if (db) kernels.gemm_nn(inner, n, m, in(0), m, dy, n, nullptr, true, db, n);
       }
@@ -296,7 +316,7 @@ void GraphRun<T>::backward(int i) {
       return;
     }
     case Op::cosine: {
-      const T *a = remembered[i], *b = a + m * k, *inverse = b + n * k;
+      const T *a = remembered[i][view.task], *b = a + m * k, *inverse = b + n * k;
       T* du = scratch(std::max(m, n) * k);
       if (to(0)) {
         kernels.gemm_nn(m, k, n, dy, n, b, k, nullptr, false, du, k);
@@ -310,7 +330,7 @@ void GraphRun<T>::backward(int i) {
     }
     case Op::sum_rows:
       if (!to(0)) return;
-      for (Index r = 0; r < rows(node.in[0]); ++r) kernels.axpy(n, T(1), dy, to(0) + r * n);
+      for (Index r = 0; r < rows_in(0); ++r) kernels.axpy(n, T(1), dy, to(0) + r * n);
       return;
     case Op::sum_columns:
       if (!to(0)) return;
@@ -320,7 +340,7 @@ void GraphRun<T>::backward(int i) {
     case Op::concat: {
       Index at = 0;
       for (std::size_t j = 0; j < node.in.size(); ++j) {
-        const Index width = columns(node.in[j]), down = graph.nodes[node.in[j]].rows == 1 ? 0 : width;
+        const Index width = columns_in(j), down = rows_in(j) == 1 ? 0 : width;
         for (Index r = 0; to(j) && r < m; ++r) kernels.axpy(width, T(1), dy + r * n + at, to(j) + r * down);
         at += width;
       }
@@ -331,13 +351,17 @@ void GraphRun<T>::backward(int i) {
       for (Index r = 0; r < m; ++r) kernels.axpy(n, T(1), dy + r * n, to(0) + r * k + static_cast<Index>(options[0]));
       return;
     case Op::flatten:
-      if (to(0)) kernels.axpy(n, T(1), dy, to(0));
+      if (to(0)) kernels.axpy(m * n, T(1), dy, to(0));
   }
 }
 
-template void GraphRun<float>::forward(int);
-template void GraphRun<float>::backward(int);
-template void GraphRun<double>::forward(int);
-template void GraphRun<double>::backward(int);
+#define INNERLOOP_INSTANTIATE(T)                        \
+  template void GraphRun<T>::forward(int);              \
+  template void GraphRun<T>::backward(int);             \
+  template void GraphRun<T>::forward(int, const View&); \
+  template void GraphRun<T>::backward(int, const View&);
+INNERLOOP_INSTANTIATE(float)
+INNERLOOP_INSTANTIATE(double)
+#undef INNERLOOP_INSTANTIATE
 
 }  // namespace innerloop

@@ -1,6 +1,7 @@
 // The gradients of a batch's tasks as they add up: chunk by chunk, in an order that does not depend on who adds them.
 #pragma once
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -81,6 +82,14 @@ struct GradientSums {
   void add_chunk(Index c, const SharedParameters<T>& shared, const std::function<void()>& poll) {
     ChunkSum<T> sum(plan, dense.sums[c]);
     if (has_parameter_rates()) rate_dense.sums[c].assign(plan.model.dense_size, T(0));
+    if (plan.graph) {
+      sum.flush();
+      for (Index t = first_task(c); t < first_task(c + 1);) {
+        poll();
+        t = add_graph_tasks(t, c, shared, poll);
+      }
+      return;
+    }
     for (Index t = first_task(c); t < first_task(c + 1); ++t) {
       poll();
       Arena& arena = Arena::of_this_thread();
@@ -139,15 +148,12 @@ struct GradientSums {
 
     const InnerLoop<T>& inner = plan.inner;
     const bool reptile = direction == Direction::reptile;
-    if (!plan.graph) task.adapt(!reptile && inner.keeps_steps());
+    task.adapt(!reptile && inner.keeps_steps());
     // Without support rows the layer runs as any other and adds to the sum itself.
     if (!task.gram) sum.flush();
     const T weight = static_cast<T>(task_weight(task.number));
-    const double loss = task_losses[task.number] = differentiate(reverse, weight);
-    if (!std::isfinite(loss)) throw Diverged(task.number, "the query loss after adaptation is " + std::to_string(loss));
-    task.parameters.each_fast([&](int t, Index at, Index size) {
-      plan.kernels.axpy(size, T(1), reverse.v + at, targets.at(model, static_cast<std::size_t>(t)));
-    });
+    check_loss(task.number, task_losses[task.number] = differentiate(reverse, weight));
+    add_fast(reverse, targets);
     if (!task.gram) return;
     if (reptile)
       sum.displace(*task.gram, weight);
@@ -155,10 +161,45 @@ struct GradientSums {
       sum.add(*task.gram);
   }
 
+  void check_loss(Index task, double loss) const {
+    if (!std::isfinite(loss)) throw Diverged(task, "the query loss after adaptation is " + std::to_string(loss));
+  }
+  void add_fast(const Reverse<T>& reverse, const Targets<T>& targets) const {
+    reverse.task.parameters.each_fast([&](int t, Index at, Index size) {
+      plan.kernels.axpy(size, T(1), reverse.v + at, targets.at(plan.model, static_cast<std::size_t>(t)));
+    });
+  }
+
+  // Adds the tasks from `task` on that a graph runs at once, all of one chunk, and gives the next one.
+  Index add_graph_tasks(Index task, Index chunk, const SharedParameters<T>& shared, const std::function<void()>& poll) {
+    const std::vector<Index>& begin = plan.batch.begin;
+    const bool joins = plan.graph->reads_support && plan.graph->reads_query;
+    Index end = task + 1;
+    while (joins && end < first_task(chunk + 1) && begin[2 * end + 2] - begin[2 * task] <= kGraphRows) ++end;
+    Arena& arena = Arena::of_this_thread();
+    arena.reset();
+    std::deque<Task<T>> tasks;
+    std::deque<Reverse<T>> reverses;
+    std::vector<Reverse<T>*> pointers;
+    std::vector<Targets<T>> targets;
+    std::vector<T> weights;
+    for (Index t = task; t < end; ++t) {
+      tasks.emplace_back(plan, t, shared, arena, poll);
+      targets.push_back({dense.sums[chunk].data(), tables.of_task(plan, t)});
+      pointers.push_back(&reverses.emplace_back(tasks.back(), targets.back()));
+      weights.push_back(static_cast<T>(task_weight(t)));
+    }
+    graph_gradient(pointers.data(), end - task, weights.data(), task_losses.data() + task);
+    for (Index t = task; t < end; ++t) {
+      check_loss(t, task_losses[t]);
+      add_fast(reverses[t - task], targets[t - task]);
+    }
+    return end;
+  }
+
   // Leaves the gradient of weight times the task's loss in `reverse`, and gives the loss.
   double differentiate(Reverse<T>& reverse, T weight) const {
     Task<T>& task = reverse.task;
-    if (plan.graph) return graph_gradient(reverse, weight);
     if (direction == Direction::reptile) {
       const int K = plan.inner.steps;
       const double loss = plan.loss.value(task.query, task.predict_query(K), task.query_labels());

@@ -1,6 +1,7 @@
 #include "memory.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "../graphs/graph.h"
 #include "../layers/layer.h"
@@ -128,11 +129,13 @@ struct TaskMemory {
           n += 2 * extent(graph.nodes[in].rows) * extent(graph.nodes[in].columns);
       if (node.op == Op::linear) n += 2 * static_cast<double>(model.tensors[node.tensors[0]].size);
     }
+    const bool joins = graph.reads_support && graph.reads_query && graph.spec.starts.empty();
     const double rows = (graph.reads_support ? S : 0) + (graph.reads_query ? Q : 0);
     for (const int slot : graph.layer_slots) n += 2 * rows * static_cast<double>(model.slot_width[slot]);
     for (std::size_t s = 0; s < graph.wanted.size(); ++s)
       if (graph.wanted[s]) n += rows * static_cast<double>(model.slot_width[s]);
-    return n;
+    // Tasks that run at once.
+    return joins ? n * std::max(1.0, std::floor(static_cast<double>(kGraphRows) / std::max(1.0, S + Q))) : n;
   }
 
   const Model<T>& model;

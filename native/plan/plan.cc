@@ -48,14 +48,40 @@ bool is_shared(const Batch<T>& batch, int side) {
   return true;
 }
 
+// Whether the rows of every task have the same value of an input, although they name rows of their own: packed tasks
+// have one side, on which every row stands for itself. The first difference ends the search.
 template <class T>
-Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch) {
+bool is_same_value(const Batch<T>& batch, const typename Frame<T>::Column& column) {
+  const std::vector<std::int32_t>& rows = batch.sides[column.side];
+  const auto range = [&](std::int32_t row) {
+    if (column.kind == InputKind::categorical) return std::pair<Index, Index>{row, row + 1};
+    return std::pair<Index, Index>{column.offsets[row], column.offsets[row + 1]};
+  };
+  const auto are_equal = [&](std::int32_t a, std::int32_t b) {
+    if (a == b) return true;
+    if (column.kind == InputKind::dense) {
+      const T* x = column.dense.data();
+      return std::equal(x + a * column.width, x + (a + 1) * column.width, x + b * column.width);
+    }
+    const auto [from, to] = range(a);
+    const auto [other, end] = range(b);
+    const auto ids = column.ids.begin();
+    return std::equal(ids + from, ids + to, ids + other, ids + end);
+  };
+  for (Index t = 0; t < batch.tasks(); ++t)
+    for (Index r = batch.begin[2 * t] + 1; r < batch.begin[2 * t + 2]; ++r)
+      if (!are_equal(rows[r - 1], rows[r])) return false;
+  return true;
+}
+
+template <class T>
+Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch, bool gradient) {
   Segments segments;
   std::vector<int> shared(batch.sides.size(), -1);  // by side; −1 until it is asked for
   for (const InputColumns& column : inputs.input_columns()) {
-    const int side = batch.column(column.input).side;
-    if (shared[side] < 0) shared[side] = is_shared(batch, side);
-    const bool same = shared[side] != 0;
+    const auto& values = batch.column(column.input);
+    if (shared[values.side] < 0) shared[values.side] = is_shared(batch, values.side);
+    const bool same = shared[values.side] != 0 || (gradient && is_same_value(batch, values));
     segments.is_same.push_back(same);
     auto& ranges = same ? segments.same : segments.varying;
     if (!ranges.empty() && ranges.back().end == column.begin)
@@ -136,7 +162,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
     if (inner.is_folded() && inner.fast[map->weight]) folded.push_back(map);
   }
   prefix_learns = std::any_of(boundary.begin(), boundary.end(), [&](int s) { return model.slot_learns[s] != 0; });
-  find_segments();
+  find_segments(gradient);
   // The Gram form relies on θ_0 being the shared values, which starts made by a graph are not.
   if (suffix.empty() || !inner.is_plain() || starts) return;
   const AffineMap* map = suffix[0]->affine_map();
@@ -148,9 +174,11 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
     if (layer->out == map->slot_in) gram_source = layer;
 }
 
-// Only affine layers know what to do with segments, and graphs and closed-form heads read whole rows.
+// Only affine layers know what to do with segments, and graphs and closed-form heads read whole rows. Values are
+// compared for gradients alone: outputs must not depend, in their last bits, on what the other rows of a list happen to
+// have.
 template <class T>
-void Plan<T>::find_segments() {
+void Plan<T>::find_segments(bool gradient) {
   segments.assign(model.slot_width.size(), nullptr);
   if (graph || starts) return;
   segment_storage.reserve(model.layers.size());
@@ -160,7 +188,7 @@ void Plan<T>::find_segments() {
                                      [&](const auto& l) { return l->in.size() == 1 && l->in[0] == layer->out; });
     const AffineMap* map = reader == model.layers.end() ? nullptr : (*reader)->affine_map();
     if (!map || map == model.last_layer || map->is_column()) continue;
-    Segments found = segments_of(*layer, batch);
+    Segments found = segments_of(*layer, batch, gradient);
     if (found.same.empty() || found.varying.empty() || found.varying.size() > Segments::kMost) continue;
     segment_storage.push_back(std::move(found));
     segments[layer->out] = &segment_storage.back();

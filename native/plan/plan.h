@@ -46,7 +46,7 @@ struct Plan {
   std::vector<const AffineMap*> folded, backpropagating;
 
  private:
-  void find_segments();
+  void find_segments(bool gradient);
 };
 
 // Whether a layer runs in the Gram form, which needs a single rate. Where the loop leaves the choice open, it does so

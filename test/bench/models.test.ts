@@ -18,7 +18,7 @@ test('every case runs, beside another build, after its gradient was compared', a
     const request = JSON.stringify({ case: name, roots: [root, root], threads: 1, seconds: 0.001 });
     const { stdout, stderr, status } = spawnSync(process.execPath, [trial, request], { encoding: 'utf8' });
     assert.equal(status, 0, `${name}: ${stderr}`);
-    const result = JSON.parse(stdout) as ModelsResult;
+    const result = JSON.parse(stdout.trim().split('\n')[1]) as ModelsResult;
     assert.equal(result.tasks, tasks);
     assert.equal(result.times.length, 2);
     for (const { wall, best } of result.times) assert.ok(best > 0 && best <= wall, name);
