@@ -11,7 +11,7 @@ import type { DataRules, DuplicateRule } from './source.js';
 /** Interactions in file order, before {@link DataRules} apply. A missing label or time is NaN, a missing user or item has id 0. */
 export type RawInteractions = Omit<Dataset, 'size' | 'notes'>;
 
-/** Interactions that the rules left out, by rule. */
+/** The number of interactions that each rule left out. */
 export type Dropped = Record<'id' | 'time' | 'label' | 'duplicate', number>;
 
 interface Kept {
@@ -20,7 +20,7 @@ interface Kept {
   dropped: Dropped;
 }
 
-/** Applies the rules that look at one user at a time: missing values, and duplicates. */
+/** Applies the rules that need the rows of only one user at a time: those for missing values and for duplicates. */
 function applyRules(raw: RawInteractions, rules: DataRules, hasLabel: boolean): Kept {
   const rows = raw.user.length;
   const values = {
@@ -55,7 +55,7 @@ function applyRules(raw: RawInteractions, rules: DataRules, hasLabel: boolean): 
 const duplicateRule = ({ duplicates }: DataRules, hasLabel: boolean): DuplicateRule =>
   duplicates ?? (hasLabel ? DEFAULT_DUPLICATES : 'sum');
 
-/** Says what was left out. @param rows of the source */
+/** Adds notes on what the rules left out. @param rows number of rows in the source */
 export function noteDropped(
   { id, time, label, duplicate }: Dropped,
   rows: number,
@@ -123,7 +123,7 @@ export function assemble(raw: RawInteractions, rules: DataRules & { hasLabel?: b
   return rules.kCore === undefined ? dataset : withoutUnused(dataset);
 }
 
-/** The interactions that are kept, in columns of their own where some are not. */
+/** The dataset of the interactions that are kept; columns are copied only if some interactions are left out. */
 function remaining(raw: RawInteractions, { keep, values }: Kept, notes: string[]): Dataset {
   const size = keep.reduce((sum, kept) => sum + kept, 0);
   const { user, item, time, part, users, items, context } = raw;

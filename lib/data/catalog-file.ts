@@ -1,4 +1,4 @@
-/** The catalog in a file of ours: feature tables and their ids as tensors, the rest as metadata. */
+/** Stores a catalog in a model file: feature tables and their ids as tensors, the rest as metadata. */
 import type {
   BagColumn,
   CategoricalColumn,
@@ -17,7 +17,7 @@ import { InnerloopError } from '../foundation/errors.js';
 
 type Tensors = Record<string, NamedArray>;
 
-/** What is stored of a table as metadata; ids, texts and numbers are tensors. */
+/** The part of a table that is stored as metadata; ids, texts and numbers are tensors. */
 interface StoredTable {
   rows: number;
   keys: TextEncoding;
@@ -25,7 +25,7 @@ interface StoredTable {
     name: string;
     kind: Column['kind'];
     size?: number;
-    /** Moments and numbers in the units of the source, where the column has them, are tensors. */
+    /** Moments and unscaled numbers, if the column has them, are tensors. */
     scaling?: { normalized: boolean; standardized: boolean };
     vocabulary?: TextEncoding;
   } & Partial<Pick<SequenceColumn, 'maxLength' | 'minLabel' | 'of'>>)[];
@@ -36,10 +36,10 @@ export interface StoredCatalog {
   context: StoredTable;
 }
 
-/** A user of whom nothing is known. */
+/** A table with the unknown user only. */
 const NO_USERS: FeatureTable = { rows: 1, keys: createVocabulary(['']), columns: [] };
 
-/** @param readsUsers whether the model reads anything of users; where it does not, they are left out */
+/** Stores a catalog. @param readsUsers whether the model reads user ids or features; if not, users are left out */
 export function storeCatalog({ users, items, context }: Dataset, tensors: Tensors, readsUsers: boolean): StoredCatalog {
   return {
     users: storeTable('users', readsUsers ? users : NO_USERS, tensors),
@@ -51,7 +51,7 @@ export function storeCatalog({ users, items, context }: Dataset, tensors: Tensor
 function storeTable(side: string, table: FeatureTable, tensors: Tensors): StoredTable {
   const columns = table.columns.map((column) => {
     const { name, kind, data } = column;
-    // Empty in a catalog: the histories of those to come are their support sets.
+    // A catalog has no interactions, so sequences have no data: the history of a served user is the support set.
     if (kind === 'sequence')
       return { name, kind, maxLength: column.maxLength, minLabel: column.minLabel, of: column.of };
     tensors[`${side}.${name}`] = { shape: [data.length], data };

@@ -26,7 +26,7 @@ export interface SessionOptions {
   memory?: { bytes: number; temporary: string };
 }
 
-/** Numbers of a column of a result. */
+/** The type of array that holds the numbers of a result's column. */
 type NumberType = typeof Int32Array | typeof Float32Array | typeof Float64Array;
 
 export function quoteIdentifier(name: string): string {
@@ -157,8 +157,8 @@ export class DuckSession {
   }
 
   /**
-   * A result in its order, 2,048 rows at a time: the numbers of each column, which hold until the next ones are asked for. No
-   * column may be null.
+   * Yields a result in its order in chunks of 2,048 rows, as an array of numbers for each column. The arrays are valid until the next
+   * chunk is requested. No value may be null.
    */
   async *chunks(
     sql: string,

@@ -45,7 +45,7 @@ export function remarkLabels(dataset: Dataset, nulls: readonly string[]): void {
   if (counts !== undefined) remarkCounts(counts, dataset, nulls);
 }
 
-/** The same of labels that were counted. */
+/** Adds the note of {@link remarkLabels}, from the counts of the labels. */
 export function remarkCounts(
   counts: ReadonlyMap<number, number>,
   { size, notes }: Pick<Dataset, 'size' | 'notes'>,

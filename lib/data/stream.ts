@@ -1,4 +1,4 @@
-/** Interactions of one user after the other, as many at a time as memory is to hold: DuckDB sorts them, on disk where need be. */
+/** Streams interactions user by user in chunks of bounded size; DuckDB sorts them, on disk if they exceed its memory. */
 import { resolve } from 'node:path';
 import type { Dataset, FeatureTable } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -18,30 +18,30 @@ export interface StreamOptions {
   baseDirectory: string;
   threads: number | undefined;
   signal: AbortSignal | undefined;
-  /** Bytes that DuckDB may hold, and the folder that it writes the rest to. */
+  /** Bytes of memory that DuckDB may use, and the folder in which it keeps the rest. */
   memory: { bytes: number; temporary: string };
 }
 
 export interface UserStream {
   users: FeatureTable;
   items: FeatureTable;
-  /** Rows of the source. */
+  /** The number of rows in the source. */
   rows: number;
   /** 1 for each user row with an interaction that the rules keep. */
   present: Uint8Array;
-  /** Of what was read; complete when all chunks have been. */
+  /** Notes on what was read; they are complete when all chunks have been read. */
   notes: string[];
   /**
-   * Datasets of whole users, in the order of the table, on its very tables: about so many rows at a time, more only where one user
-   * has more. Rows of a user keep the order of the source.
+   * Yields datasets of whole users in the order of the user table, which all have the tables above. A dataset has about `rows` rows,
+   * more only if a single user has more. Rows of a user keep the order of the source.
    */
   chunks(rows: number): AsyncGenerator<Dataset, void, undefined>;
 }
 
 /**
- * Reads a source as `openDataset` does, by the same rules, but for those that need all rows at once.
+ * Reads a source by the same rules as `openDataset`, except those that need all rows at once.
  *
- * @param use takes the stream, which ends with it
+ * @param use receives the stream, which is closed when its promise settles
  * @throws {InnerloopError} as `openDataset`; UNSUPPORTED for a rule or a column that needs all rows at once
  * @internal
  */
@@ -80,7 +80,7 @@ export async function streamUsers<T>(
   }
 }
 
-/** What cannot be done to one user after the other. */
+/** Refuses options that cannot be applied user by user. */
 function refuseWhole({ interactions, kCore, unseenItems, duplicates }: DataSource): void {
   const features = interactions.features ?? [];
   if (features.length > 0)
@@ -95,9 +95,9 @@ function refuseWhole({ interactions, kCore, unseenItems, duplicates }: DataSourc
 }
 
 const needsAllRows = (field: string, what: string, expected: string) =>
-  new InnerloopError('UNSUPPORTED', `${what} need all rows at once, which shards are to spare`, { field, expected });
+  new InnerloopError('UNSUPPORTED', `${what} need all rows at once, which shards avoid`, { field, expected });
 
-/** The rows that the rules keep, but for duplicates, of which one stays. */
+/** The SQL condition for rows that the rules keep, without that for duplicates, of which one row always remains. */
 const KEPT = (source: DataSource): string =>
   [
     'r.label IS NOT NULL AND NOT isnan(r.label)',
@@ -180,7 +180,7 @@ async function* chunksOf(
     return dataset;
   };
   const sql = `SELECT u.id::INTEGER, i.id::INTEGER, coalesce(r.label, 'nan')::FLOAT${casts} ${FROM} ORDER BY u.id, r.rowid`;
-  /** Rows before those of the last user, of whom there may be more to come. */
+  /** The number of buffered rows before those of the last user, who may have further rows in the next chunk. */
   let whole = 0;
   for await (const columns of session.chunks(sql, types, 'interactions')) {
     const [user] = columns as [Int32Array];
@@ -196,7 +196,7 @@ async function* chunksOf(
   noteDropped(dropped, rows, source, hasLabel, notes);
 }
 
-/** Numbers that come in small pieces and go in large ones. */
+/** A growing buffer of numbers, which are added at the end and taken from the beginning. */
 class Buffered {
   values: Int32Array | Float32Array | Float64Array;
   length = 0;
@@ -218,7 +218,7 @@ class Buffered {
     this.length = end;
   }
 
-  /** The first numbers, which are here no longer. */
+  /** Removes the first `count` numbers and returns them. */
   take(count: number): Int32Array | Float32Array | Float64Array {
     const taken = this.values.slice(0, count);
     this.values.copyWithin(0, count, this.length);

@@ -274,7 +274,7 @@ function isWanted(names: readonly string[], name: string, wanted: Wanted): boole
   return wanted.columns.some((other) => resolveName(names, other.name)?.toLowerCase() === name.toLowerCase());
 }
 
-/** Lines that are looked at for a header if the first one is none. */
+/** The most lines that are searched for a header if the first line is not one. */
 const MOST_LEADING = 50;
 
 /** The error for a table that has text before its header: a later line has all mapped columns. Undefined if there is none. */
@@ -284,7 +284,7 @@ export function laterHeader(text: string, source: TextSource, wanted: Wanted): I
   if (header !== undefined || columns !== undefined || skip !== undefined || wanted.columns.length === 0)
     return undefined;
   const lines = text.split(/\r\n|\n|\r/).slice(0, MOST_LEADING);
-  // What another format is, or a comment, has advice of its own.
+  // Other formats and comments have their own advice.
   if (otherFormat(lines.find((line) => line.trim() !== '') ?? '', field, wanted) !== undefined) return undefined;
   const before = lines.findIndex((line, k) => k > 0 && line.trim() !== '' && hasAll(line, source, wanted));
   if (before < 0) return undefined;
