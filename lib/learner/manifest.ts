@@ -2,9 +2,10 @@
 import { checkDataset } from '../foundation/check-data.js';
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { addon, packageVersion } from '../foundation/addon.js';
 import { deviceName } from '../foundation/device.js';
-import { show } from '../foundation/errors.js';
+import { InnerloopError, show } from '../foundation/errors.js';
 import type {
   Dataset,
   InputSpec,
@@ -67,30 +68,60 @@ export interface RunManifest {
 export function fingerprintData(dataset: Dataset): DataFingerprint {
   checkDataset(dataset, 'dataset');
   const hash = createHash('sha256');
-  addArrays(hash, dataset);
+  for (const _ of addDataset(hash, dataset));
+  return fingerprintOf(dataset, hash);
+}
+
+const fingerprintOf = ({ size, users, items }: Dataset, hash: Hash): DataFingerprint => ({
+  rows: size,
+  users: users.rows - 1,
+  items: items.rows - 1,
+  values: digest(hash),
+});
+
+/** Bytes that are hashed at a time: some ten milliseconds. */
+const SLICE = 2 ** 24;
+
+/** Hashes a dataset, a slice a turn. */
+function* addDataset(hash: Hash, dataset: Dataset): Generator<void, void, undefined> {
+  yield* addArrays(hash, dataset);
   for (const table of [dataset.users, dataset.items, dataset.context]) {
     addTexts(hash, table.keys);
     for (const column of table.columns) {
       hash.update(`${column.kind} ${JSON.stringify(column.name)}`);
-      addArrays(hash, column);
+      yield* addArrays(hash, column);
       // Histories of support sets are made later: only their rules are here.
       if (column.kind === 'sequence') hash.update(JSON.stringify([column.of, column.maxLength, column.minLabel]));
       if ('vocabulary' in column) addTexts(hash, column.vocabulary);
     }
   }
-  return { rows: dataset.size, users: dataset.users.rows - 1, items: dataset.items.rows - 1, values: digest(hash) };
 }
 
 /**
  * Arrays are taken by name, so that no kind of column can be forgotten, and with their lengths, so that values cannot move from
  * one array to the next unnoticed.
  */
-function addArrays(hash: Hash, from: object): void {
+function* addArrays(hash: Hash, from: object): Generator<void, void, undefined> {
   for (const [name, array] of Object.entries(from).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!ArrayBuffer.isView(array)) continue;
-    hash
-      .update(`${name} ${array.byteLength};`)
-      .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    const { buffer, byteOffset, byteLength } = array;
+    hash.update(`${name} ${byteLength};`);
+    for (let at = 0; at < byteLength; at += SLICE) {
+      hash.update(new Uint8Array(buffer, byteOffset + at, Math.min(SLICE, byteLength - at)));
+      yield;
+    }
+  }
+}
+
+/** Takes the turns of a hash with those of the event loop in between. @throws {InnerloopError} ABORTED */
+async function inTurns(turns: Generator<void, void, undefined>, signal: AbortSignal | undefined): Promise<void> {
+  for (const _ of turns) {
+    await setImmediate();
+    if (signal?.aborted === true)
+      throw new InnerloopError('ABORTED', 'hashing the data was aborted', {
+        field: 'train.signal',
+        cause: signal.reason,
+      });
   }
 }
 
@@ -113,22 +144,24 @@ export interface ReadTasks {
  * @param validation those that the epoch is chosen by
  * @internal
  */
-export function manifestOfRun(
+export async function manifestOfRun(
   learner: Learner,
   trained: TaskSet | ReadTasks,
   validation: TaskSet | undefined,
   training: object,
-): RunManifest {
+  signal?: AbortSignal,
+): Promise<RunManifest> {
   const { model, algorithm, optimizer, seed } = learner;
   const tasks = createHash('sha256');
   const isRead = 'statistics' in trained;
-  if (!isRead) addArrays(tasks, trained);
+  if (!isRead) await inTurns(addArrays(tasks, trained), signal);
   // The order of an epoch follows from how tasks are stored.
   else tasks.update(trained.statistics.digest).update(JSON.stringify([...(trained.shards?.offsets ?? [])]));
   if (validation !== undefined) {
-    addArrays(tasks, validation);
+    await inTurns(addArrays(tasks, validation), signal);
     // Validation tasks may be of another dataset than the training tasks.
-    if (isRead || validation.dataset !== trained.dataset) tasks.update(fingerprintData(validation.dataset).values);
+    if (isRead || validation.dataset !== trained.dataset)
+      tasks.update((await fingerprintInTurns(validation.dataset, signal)).values);
   }
   const manifest: RunManifest = {
     version: packageVersion(),
@@ -139,7 +172,7 @@ export function manifestOfRun(
     optimizer,
     rows: learner.rowRules,
     training: shortened(training),
-    data: isRead ? fingerprintOfRead(trained) : fingerprintData(trained.dataset),
+    data: isRead ? await fingerprintOfRead(trained, signal) : await fingerprintInTurns(trained.dataset, signal),
     tasks: digest(tasks),
     isa: [addon().isa],
     device: [deviceName(model.device)],
@@ -150,8 +183,17 @@ export function manifestOfRun(
   return JSON.parse(JSON.stringify(manifest)) as RunManifest;
 }
 
-function fingerprintOfRead({ tables, statistics }: ReadTasks): DataFingerprint {
-  const { values, ...sizes } = fingerprintData(tables);
+async function fingerprintInTurns(dataset: Dataset, signal: AbortSignal | undefined): Promise<DataFingerprint> {
+  const hash = createHash('sha256');
+  await inTurns(addDataset(hash, dataset), signal);
+  return fingerprintOf(dataset, hash);
+}
+
+async function fingerprintOfRead(
+  { tables, statistics }: ReadTasks,
+  signal: AbortSignal | undefined,
+): Promise<DataFingerprint> {
+  const { values, ...sizes } = await fingerprintInTurns(tables, signal);
   const hash = createHash('sha256').update(values).update(statistics.digest);
   return { ...sizes, rows: statistics.rows, values: digest(hash) };
 }

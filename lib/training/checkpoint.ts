@@ -50,6 +50,7 @@ export interface PartialEpoch {
 export interface Keeping {
   path: string | undefined;
   group: ProcessGroup | undefined;
+  signal: AbortSignal | undefined;
 }
 
 export class Checkpoint {
@@ -81,13 +82,13 @@ export class Checkpoint {
    * @throws {InnerloopError} RANK if the processes of the group do not train the same; see `#load`
    */
   static async open(
-    { path: given, group }: Keeping,
+    { path: given, group, signal }: Keeping,
     learner: Learner,
     tasks: TaskSet | ReadTasks,
     validation: TaskSet | undefined,
     settings: object,
   ): Promise<Checkpoint> {
-    const manifest = manifestOfRun(learner, tasks, validation, settings);
+    const manifest = await manifestOfRun(learner, tasks, validation, settings, signal);
     if (group !== undefined) await requireSameRun(group, manifest, given);
     const path = group === undefined || group.rank === 0 ? given : undefined;
     const lock = path === undefined ? undefined : await lockFile(path);

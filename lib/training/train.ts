@@ -114,7 +114,7 @@ async function* trainAlone(
 
   const among = group ?? learner.group;
   const checkpoint = await Checkpoint.open(
-    { path: options.checkpoint, group: among },
+    { path: options.checkpoint, group: among, signal },
     learner,
     data.identity,
     validation,

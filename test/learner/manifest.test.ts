@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { addon } from '../../lib/foundation/addon.js';
 import type { Dataset } from '../../lib/foundation/contract.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
-import { fingerprintData, packageVersion, runManifest } from '../../lib/learner/manifest.js';
+import { fingerprintData, manifestOfRun, packageVersion, runManifest } from '../../lib/learner/manifest.js';
 import type { RunManifest } from '../../lib/learner/manifest.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { decodeSafetensors } from '../../lib/files/safetensors.js';
@@ -155,4 +155,27 @@ test('loadLearner checks its options before it reads', async () => {
   await rejects(loadLearner('none', { threads: 0 }), 'INVALID_OPTION', /options\.threads/);
   await rejects(loadLearner('none', { thread: 1 } as object), 'UNKNOWN_OPTION', /threads/);
   refuses(() => fingerprintData(datasetFromColumns({ user: [], item: [], label: [] })), 'EMPTY_DATA');
+});
+
+test('hashing large data leaves turns to the event loop, gives the fingerprint of one go, and ends by a signal', async () => {
+  const rows = 3e6;
+  const dataset = datasetFromColumns({
+    user: Int32Array.from({ length: rows }, (_, row) => row % 1000),
+    item: Int32Array.from({ length: rows }, (_, row) => row % 1009),
+    label: new Float32Array(rows).fill(2),
+    time: Float64Array.from({ length: rows }, (_, row) => row),
+  });
+  const tasks = { ...tiny.train, dataset };
+  const learner = learnerOf(make('maml'));
+  let turns = 0;
+  let going = true;
+  const turn = () => void (turns++, going && setImmediate(turn));
+  setImmediate(turn);
+  const { data } = await manifestOfRun(learner, tasks, undefined, {});
+  going = false;
+  assert.deepEqual(data, fingerprintData(dataset));
+  // Four columns at least, each in slices of sixteen megabytes.
+  assert.ok(turns >= 4, `${turns} turns`);
+  const stop = AbortSignal.abort();
+  await rejects(manifestOfRun(learner, tasks, undefined, {}, stop), 'ABORTED');
 });
