@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
+import type { TaskSet, TaskSource } from '../../lib/foundation/contract.js';
 import type { Learner } from '../../lib/learner/learner.js';
+import { taskSource } from '../../lib/tasks/index.js';
 import type { TrainOptions } from '../../lib/training/train.js';
 import {
   learnerOf,
@@ -20,7 +22,12 @@ import {
 import { localGroup } from '../fixtures/local-group.js';
 
 /** Trains as many learners as the group has members, beside each other. */
-async function together(size: number, learner: () => Learner, options: TrainOptions, tasks = tiny.train) {
+async function together(
+  size: number,
+  learner: () => Learner,
+  options: TrainOptions,
+  tasks: TaskSet | TaskSource = tiny.train,
+) {
   const groups = localGroup(size);
   const learners = groups.map(() => learner());
   const reports = await Promise.all(learners.map((each, r) => run(each, tasks, { ...options, group: groups[r] })));
@@ -52,6 +59,20 @@ test('weights of tasks, rows that weigh, draws by loss and hidden ids are the sa
   const alone = fresh();
   await run(alone, tiny.train, options);
   for (const learner of (await together(3, fresh, options)).learners) sameState(learner, alone, 'float64');
+});
+
+test('tasks that are read from shards are shared as those in memory are', async () => {
+  const { size } = tiny.train;
+  const shards = { offsets: Int32Array.of(0, 3, 10, size), window: 1 };
+  const source = { ...taskSource(tiny.train), shards };
+  const fresh = () => learnerOf(make('ridge'));
+  const options = { epochs: 2, metaBatch: 8, validation: tiny.validation };
+  const alone = fresh();
+  await run(alone, source, options);
+  for (const learner of (await together(3, fresh, options, source)).learners) {
+    sameState(learner, alone, 'three on shards');
+    assert.equal(learner.noiseVariance, alone.noiseVariance);
+  }
 });
 
 test('more processes than tasks of a meta-batch: some have none, and nothing changes', async () => {
