@@ -206,6 +206,24 @@ for (const name of Object.keys(PROTOCOLS) as ProtocolName[])
     }
   });
 
+test('the configurations of bench/ are valid, under the protocols that they are run with too', async () => {
+  const runs: [string, ProtocolName?][] = [
+    ['demo-choices'],
+    ['ml-1m-few-shot'],
+    ['ml-1m-implicit', 'tanp'],
+    ['ml-1m-partitions'],
+    ['ml-1m-partitions', 'melu'],
+    ['ml-1m-protocols'],
+    ['ml-1m-protocols', 'coldnas'],
+    ['ml-1m-protocols', 'recbole-metarec'],
+  ];
+  for (const [name, protocol] of runs) {
+    const { learners, base } = await readComparison(join(packageRoot(), 'bench', `${name}.json`), protocol);
+    assert.ok(learners.length >= 3, name);
+    assert.equal(base.evaluation.baselineRows, protocol && 'tasks', name);
+  }
+});
+
 test('a protocol that is none, and a file that is wrong by itself, are refused', async () => {
   const wrong = run('compare', '-c', config(), '--protocol', 'mine');
   assert.equal(wrong.code, 2);
