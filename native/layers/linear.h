@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 
+#include "few_rows.h"
 #include "layer.h"
 #include "shapes.h"
 
@@ -59,7 +60,11 @@ struct Linear final : Layer<T>, AffineMap {
     if (p.grad[bias] || !segments.same.empty()) sum_rows(p, dz, sums);
     if (p.grad[bias]) p.kernels->axpy(O, T(1), sums, p.grad[bias]);
     if (dw) add_gradient(p, segments, x, dz, nullptr, nullptr, sums, nullptr, p.from[weight] ? p.from[weight] : dw, dw);
-    if (dx) pass_on(p, segments, dz, nullptr, transposed(p), nullptr, sums, nullptr, dx);
+    if (!dx) return;
+    if (has_few_rows(p))
+      pass_few_on(p, segments, dz, nullptr, nullptr, sums, nullptr, dx);
+    else
+      pass_on(p, segments, dz, nullptr, transposed(p), nullptr, sums, nullptr, dx);
   }
 
   // tz = tx W + x vW + vb
@@ -107,7 +112,9 @@ struct Linear final : Layer<T>, AffineMap {
     if (p.hv[bias] || !segments.same.empty()) sum_rows(p, tdz, t_sums);
     if (!segments.same.empty()) sum_rows(p, dz, sums);
     if (p.hv[bias]) p.kernels->axpy(O, T(1), t_sums, p.hv[bias]);
-    if (tdx) {
+    if (tdx && has_few_rows(p)) {
+      pass_few_on(p, segments, tdz, dz, vw, t_sums, sums, tdx);
+    } else if (tdx) {
       const T* w = transposed(p);
       if (vw) {
         // p.scratch may hold Wᵀ.
@@ -126,6 +133,8 @@ struct Linear final : Layer<T>, AffineMap {
     const Segments* segments = p.segments[this->in[0]];
     return segments ? *segments : whole;
   }
+
+  bool has_few_rows(const Pass<T>& p) const { return p.n <= kFewRows && !p.transposed[weight]; }
 
   // Wᵀ [O, I].
   const T* transposed(const Pass<T>& p) const {
@@ -173,6 +182,19 @@ struct Linear final : Layer<T>, AffineMap {
           {.A = y ? y + begin : nullptr, .row_stride = 1, .k_stride = I, .B = t, .ldb = O, .K = 1}};
       p.kernels->gemm(end - begin, O, f, y ? 2 : 1, nullptr, from + begin * O, dw + begin * O, O);
     }
+  }
+
+  // dx = dz Wᵀ + dy vᵀ, with v as W is, null for none; s and t as above.
+  void pass_few_on(const Pass<T>& p, const Segments& segments, const T* dz, const T* dy, const T* v, const T* s,
+                   const T* t, T* dx) const {
+    const T* const w = p.theta[weight];
+    const auto multiply = [&](Index rows, const Segments::Range& range, const T* a, const T* b) {
+      const auto [begin, end] = range;
+      p.kernels->gemm_nt(rows, end - begin, O, a, O, w + begin * O, O, false, dx + begin, I, p.scratch);
+      if (v) p.kernels->gemm_nt(rows, end - begin, O, b, O, v + begin * O, O, true, dx + begin, I, p.scratch);
+    };
+    for (const auto& range : segments.varying) multiply(p.n, range, dz, dy);
+    for (const auto& range : segments.same) multiply(1, range, s, t);
   }
 
   // dx = dz wᵀ + dy vᵀ, with w and v transposed, where v may be null; s and t as above.

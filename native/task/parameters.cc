@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../layers/few_rows.h"
 #include "adapted.h"
 
 namespace innerloop {
@@ -76,9 +77,10 @@ ParameterView<T> TaskParameters<T>::at(int k) {
     T** const before = k > 0 && theta[k] == theta[k - 1]   ? transposes[k - 1]
                        : k > 1 && theta[k] == theta[k - 2] ? transposes[k - 2]
                                                            : nullptr;
+    const bool few = plan.batch.begin[2 * task + 1] - plan.batch.begin[2 * task] <= kFewRows;
     for (const AffineMap* map : plan.backpropagating) {
       const int w = map->weight;
-      if (fast_offset[w] < 0) continue;
+      if (fast_offset[w] < 0 || few) continue;
       made[w] = before ? before[w] : arena.take<T>(map->I * map->O);
       plan.kernels.transpose(map->I, map->O, p[w], map->O, made[w], map->I);
     }

@@ -233,6 +233,8 @@ struct Check {
     // Sums so long that one of them may be small beside what it went through on the way.
     for (const Index M : {1, 5, 13})
       for (const Index N : {1, 4, 7, 20, 33}) products(M, N, 150, std::sqrt(150.0));
+    // Longer than what a product takes at a time, twice over.
+    products(13, 33, 2 * 1024 + 70, std::sqrt(2118.0));
     for (Index n = 1; n <= 40; ++n) flat(n), rows(n);
   }
 };
