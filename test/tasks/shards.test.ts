@@ -259,6 +259,10 @@ test('what needs all rows at once is refused by name, and so are folders that ha
   await assert.rejects(write(target), { code: 'INVALID_OPTION', field: 'folder' });
   const { sets } = await write(target, { overwrite: true, rows: 1e6 });
   assert.equal(sets['train'].shards, 1);
+  // Nothing of the shards before is left.
+  assert.equal(readdirSync(target).length, 4);
+  const temporary = join(folder, 'nowhere');
+  await assert.rejects(write(fresh(), { temporary }), { code: 'IO', field: temporary });
 });
 
 test('two windows of shards are held, however many there are, and the estimate says so', async () => {

@@ -1,4 +1,4 @@
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { Dataset } from '../../foundation/contract.js';
@@ -56,7 +56,8 @@ export async function writeShards(source: DataSource, folder: string, options: S
   const { split, rows, memory, overwrite, threads, signal, onProgress } = given;
   const target = resolve(folder);
   await prepareFolder(target, overwrite);
-  const temporary = await mkdtemp(join(given.temporary === undefined ? target : resolve(given.temporary), '.spill-'));
+  const parent = given.temporary === undefined ? target : resolve(given.temporary);
+  const temporary = await usable(parent, () => mkdtemp(join(parent, '.spill-')));
   try {
     const read = { baseDirectory: given.baseDirectory ?? '.', threads, signal, memory: { bytes: memory, temporary } };
     const index = await streamUsers(source, read, (stream) =>
@@ -69,18 +70,32 @@ export async function writeShards(source: DataSource, folder: string, options: S
   }
 }
 
+/** Files of shards, as `SetWriter` names them. */
+const SHARD = /^[a-z]+-\d{6,}\.safetensors$/;
+
 async function prepareFolder(folder: string, overwrite: boolean): Promise<void> {
-  try {
+  const files = await usable(folder, async () => {
     await mkdir(folder, { recursive: true });
-    if (overwrite) await rm(join(folder, INDEX), { force: true });
+    return readdir(folder);
+  });
+  if (!overwrite) {
+    if (files.includes(INDEX)) throw invalid('folder', 'has shards', folder, 'another folder, or overwrite: true');
+    return;
+  }
+  // The index first: without it, what is left is no set of shards.
+  const old = [INDEX, ...files.filter((name) => SHARD.test(name))];
+  await usable(folder, async () => {
+    for (const name of old) await rm(join(folder, name), { force: true });
+  });
+}
+
+/** @throws {InnerloopError} IO naming the folder */
+async function usable<T>(folder: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
   } catch (cause) {
     throw new InnerloopError('IO', 'the folder cannot be written to', { field: folder, cause });
   }
-  const isThere = await access(join(folder, INDEX)).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) throw invalid('folder', 'has shards', folder, 'another folder, or overwrite: true');
 }
 
 interface Writing {
