@@ -174,11 +174,23 @@ IL_INLINE void dot_panel(Index M, Index K, const T* A, Index lda, const T* B, In
 
 // C (+)= A Bᵀ without a transpose.
 template <class T>
-void gemm_dots(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
-               Index ldc) {
+void gemm_dots_pass(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+                    Index ldc) {
   Index j = 0;
   for (; j + 4 <= N; j += 4) dot_panel<T, 4>(M, K, A, lda, B + j * ldb, ldb, accumulate, C + j, ldc);
   for (; j < N; ++j) dot_panel<T, 1>(M, K, A, lda, B + j * ldb, ldb, accumulate, C + j, ldc);
+}
+
+// Long rows are read piece by piece, of some rows of A at a time, which stay near by while those of B pass.
+template <class T>
+void gemm_dots(Index M, Index N, Index K, const T* A, Index lda, const T* B, Index ldb, bool accumulate, T* C,
+               Index ldc) {
+  constexpr Index DEPTH = 1024, HEIGHT = 128;
+  if (K <= 2 * DEPTH || M <= DOT_ROWS) return gemm_dots_pass<T>(M, N, K, A, lda, B, ldb, accumulate, C, ldc);
+  for (Index k = 0; k < K; k += DEPTH)
+    for (Index i = 0; i < M; i += HEIGHT)
+      gemm_dots_pass<T>(std::min(HEIGHT, M - i), N, std::min(DEPTH, K - k), A + i * lda + k, lda, B + k, ldb,
+                        accumulate || k > 0, C + i * ldc, ldc);
 }
 
 // ---------------------------------------------------------------------------------------------- what callers see

@@ -235,6 +235,7 @@ struct Check {
       for (const Index N : {1, 4, 7, 20, 33}) products(M, N, 150, std::sqrt(150.0));
     // Longer than what a product takes at a time, twice over.
     products(13, 33, 2 * 1024 + 70, std::sqrt(2118.0));
+    products(133, 9, 2 * 1024 + 70, std::sqrt(2118.0));
     for (Index n = 1; n <= 40; ++n) flat(n), rows(n);
   }
 };
