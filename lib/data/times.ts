@@ -28,6 +28,9 @@ const TEMPORAL = /^(DATE|TIMESTAMP.*)$/;
 const isoTimestamp = (text: string, type: string): string =>
   `TRY_CAST(CASE WHEN substr(${text}, 5, 1) IN ('-', '/') THEN ${text} END AS ${type})`;
 
+/** Milliseconds since 1970 as .NET writes them in JSON, such as `/Date(1578877262000+0200)/`; the offset does not change the time. */
+const NET_DATE = String.raw`^/Date\((-?\d+)(?:[-+]\d{4})?\)/$`;
+
 /**
  * Makes the SQL expressions that turn a column into times.
  * @param first the first value of the column that is not missing. It decides whether texts are read as numbers or dates; a value of
@@ -77,6 +80,10 @@ export function timeExpression(
     // The seconds have more than six decimals, or six and an offset.
     const fine = `(strpos(${text}, '.') > 0 AND len(${text}) - strpos(${text}, '.') > 7)`;
     return { ...dateExpression(stamp, exact, asText(expression, type), rules), fine };
+  }
+  if (scale === TIME_UNITS['ms'] && isText(type) && first?.startsWith('/Date(') === true) {
+    const inside = `regexp_replace(${text}, ${quoteLiteral(NET_DATE)}, '\\1')`;
+    return timeExpression(inside, type, field, rules, undefined);
   }
   const number = numberExpression(expression, type, field, rules);
   const quick = quickNumber(expression, type, rules, {});
@@ -288,6 +295,11 @@ export async function timeAdvice(
     rules.timeFormat === undefined
       ? 'a number or an ISO 8601 time'
       : `a time as timeFormat says: ${rules.timeFormat.join(' or ')}`;
+  const [isNet] = await session.row(
+    `SELECT bool_and(regexp_matches(value, ${quoteLiteral(NET_DATE)})) FROM time_texts`,
+    field,
+  );
+  if (isNet === true) return `${what}; ${advice(table, { timeFormat: 'ms' })}`;
   const few = await fits(session, ALL, '(FROM time_texts LIMIT 1)', field);
   const patterns = await fittingPatterns(session, few, field);
   const lines = patterns.map((pattern) => advice(table, { timeFormat: pattern }));
