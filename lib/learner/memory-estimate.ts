@@ -61,6 +61,8 @@ export function estimateTraining(
 
   const sizes = Int32Array.from({ length: source.size }, (_, t) => rowsOf(source.sizeOf(t))).sort();
   const batchRows = sizes.subarray(-metaBatch).reduce((a, b) => a + b, 0);
+  // The batch at work, and the next one of the epoch, which is packed meanwhile.
+  const held = source.size > metaBatch ? 2 : 1;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
   // Rows by task, and their sums.
@@ -75,7 +77,7 @@ export function estimateTraining(
     snapshots: 2 * snapshots * state,
     data: dataBytes(learner, source.tables),
     reading: source.readingBytes ?? 0,
-    batch: 2 * batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
+    batch: held * batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
     tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, source.size) * largestTask(learner, source),
   };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };

@@ -177,6 +177,8 @@ async function* trainAlone(
         // The next tasks are read and packed while the core computes.
         next = batches.prepare(s + 1);
         const step = await underWay;
+        // Its memory serves the batches after the next one; a garbage collector would come for it at some time.
+        learner.model.ops.release(native);
         for (const loss of step.taskLosses) partial.losses += loss;
         sampler.update(numbers, step.taskLosses);
         partial.norms += step.gradientNorm;
