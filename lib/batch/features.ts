@@ -11,9 +11,9 @@ import type {
   DenseColumn,
   InputSpec,
   SequenceColumn,
-  TaskStatistics,
   Vocabulary,
 } from '../foundation/contract.js';
+import type { TaskStatistics } from '../foundation/task-source-types.js';
 import { createVocabulary } from '../data/vocabulary.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { TextIndex } from '../foundation/text-index.js';

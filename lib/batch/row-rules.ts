@@ -1,6 +1,7 @@
 /** What becomes of interactions on their way into the losses: labels are centred, positives get sampled negatives. */
 import { checkNumber, invalid } from '../foundation/check.js';
-import type { Dataset, LossSpec, TaskSet, TaskStatistics } from '../foundation/contract.js';
+import type { Dataset, LossSpec, TaskSet } from '../foundation/contract.js';
+import type { TaskStatistics } from '../foundation/task-source-types.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';

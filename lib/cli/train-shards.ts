@@ -7,7 +7,7 @@ import { InnerloopError, show } from '../foundation/errors.js';
 import { visible } from '../foundation/text.js';
 import { invalid } from '../foundation/check.js';
 import { evaluate } from '../evaluation/evaluate.js';
-import { renderMarkdown, renderText } from '../evaluation/result-table.js';
+import { renderMarkdown } from '../evaluation/result-table.js';
 import { differenceBetween, runManifest } from '../learner/manifest.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
 import { saveLearner } from '../serving/persist.js';
@@ -21,7 +21,7 @@ import { seconds, SILENT } from './output.js';
 import { learnerOf, measures, splitOptions, validationMetric } from './pipeline.js';
 import { rehearse } from './rehearse.js';
 import { FILES, openFolder } from './run-folder.js';
-import { epochs, keptEpoch, ofFirst, runOf } from './train.js';
+import { epochs, keptEpoch, ofFirst, printResult, runOf } from './train.js';
 import type { TrainRun } from './train.js';
 
 /** Tasks that are measured, at most, of validation after every epoch and of the test at the end. */
@@ -93,16 +93,8 @@ export async function trainOnShards(run: TrainRun & { shards: string }): Promise
   await write('manifest', toJson({ ...record, run: runManifest(learner), best: { ...best, metric }, seconds: took }));
   await write('evaluation', toJson({ sets: evaluated.map(plain) }));
   await write('table', results.map((table) => renderMarkdown(table)).join('\n'));
-  for (const table of results) console.result(renderText(table));
-  console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
-  console.json({
-    event: 'result',
-    output,
-    model: path('model'),
-    best: { ...best, metric },
-    seconds: took,
-    tables: results,
-  });
+  const told = { what: 'model', began, output, model: path('model') };
+  printResult(console, results, told, { best: { ...best, metric }, seconds: took });
 }
 
 /** What a configuration may ask for and needs all interactions at once. */

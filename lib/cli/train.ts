@@ -3,7 +3,8 @@ import { appendFile, rm } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { describeDataset } from '../data/index.js';
 import { visible } from '../foundation/text.js';
-import type { Dataset, TaskSet, TaskSource } from '../foundation/contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { broadcast } from '../foundation/process-group.js';
@@ -178,16 +179,8 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainedOne> {
       ...(later ? (['checkpoint', 'laterCheckpoint'] as const) : []),
     ] as const)
       await rm(path(name), { force: true });
-  for (const table of tables) console.result(renderText(table));
-  console.note(`model and results: ${output} (${seconds(began).toFixed(1)} s)`);
-  console.json({
-    event: 'result',
-    output,
-    model: path('model'),
-    best: manifest.best,
-    seconds: manifest.seconds,
-    tables,
-  });
+  const { best: kept, seconds: took } = manifest;
+  printResult(console, tables, { what: 'model', began, output, model: path('model') }, { best: kept, seconds: took });
   return { prepared, learner, chosen, tables };
 }
 
@@ -237,10 +230,21 @@ async function trainEnsemble(run: TrainRun): Promise<TrainResult> {
   await write('manifest', toJson(manifest));
   await write('evaluation', toJson({ sets: evaluations.map(plain), decoders }));
   await write('table', tables.map((table) => renderMarkdown(table)).join('\n'));
-  for (const table of tables) console.result(renderText(table));
-  console.note(`ensemble and results: ${output} (${seconds(began).toFixed(1)} s)`);
-  console.json({ event: 'result', output, model: path('model'), members: members.length, tables });
+  const told = { what: 'ensemble', began, output, model: path('model') };
+  printResult(console, tables, told, { members: members.length });
   return { prepared, learner, tables };
+}
+
+/** Prints what a training ended with: tables, where the files are, and with --json all of it. */
+export function printResult(
+  console: Console,
+  tables: readonly ResultTable[],
+  { what, began, output, model }: { what: string; began: number; output: string; model: string },
+  more: object,
+): void {
+  for (const table of tables) console.result(renderText(table));
+  console.note(`${what} and results: ${output} (${seconds(began).toFixed(1)} s)`);
+  console.json({ event: 'result', output, model, ...more, tables });
 }
 
 /** What decides the result, and what it runs on: written before the training, so that a run that is killed has it too. */

@@ -9,6 +9,7 @@ import type {
   SequenceColumn,
   Vocabulary,
 } from '../foundation/contract.js';
+import { withoutInteractions } from './columns.js';
 import { createVocabulary, indexed } from './vocabulary.js';
 import { restoreTexts, storeTexts } from '../files/texts.js';
 import type { TextEncoding } from '../files/texts.js';
@@ -71,19 +72,12 @@ function storeTable(side: string, table: FeatureTable, tensors: Tensors): Stored
 }
 
 export function restoreCatalog(catalog: StoredCatalog, tensors: Tensors): Dataset {
-  const none = new Int32Array(0);
   const items = restoreTable('items', catalog.items, tensors);
-  return {
-    size: 1,
-    user: none,
-    item: none,
-    label: new Float32Array(0),
-    time: undefined,
-    users: restoreTable('users', catalog.users, tensors),
-    items,
-    context: restoreTable('context', catalog.context, tensors, items.keys),
-    notes: [],
-  };
+  const users = restoreTable('users', catalog.users, tensors);
+  return withoutInteractions(
+    { users, items, context: restoreTable('context', catalog.context, tensors, items.keys) },
+    1,
+  );
 }
 
 /** Ids, lengths and offsets are checked again when the table is bound to the model. */

@@ -1,6 +1,7 @@
 import type {
   BagColumn,
   Column,
+  Dataset,
   DenseColumn,
   DenseScaling,
   FeatureTable,
@@ -181,6 +182,25 @@ export function gather<T extends Int32Array | Float32Array | Float64Array>(value
   const result = new (values.constructor as new (length: number) => T)(kept.length);
   for (let k = 0; k < kept.length; k++) result[k] = values[kept[k]]!;
   return result;
+}
+
+/** Users and items without interactions. @param size rows of the context, of which the interactions would be as many */
+export function withoutInteractions(
+  { users, items, context }: Pick<Dataset, 'users' | 'items' | 'context'>,
+  size = 0,
+): Dataset {
+  const none = new Int32Array(0);
+  return {
+    size,
+    user: none,
+    item: none,
+    label: new Float32Array(0),
+    time: undefined,
+    users,
+    items,
+    context,
+    notes: [],
+  };
 }
 
 /** The feature table of interactions, which has neither ids nor a reserved row 0. */

@@ -1,20 +1,18 @@
 /** What a learner keeps of the data that it was trained on. */
+import { withoutInteractions } from '../data/columns.js';
 import type { Column, Dataset, FeatureTable, TaskSet } from '../foundation/contract.js';
 
 /** The part of a dataset that serving needs: feature tables and vocabularies, no interactions. @internal */
 export function catalogOf(dataset: Dataset): Dataset {
-  const none = new Int32Array(0);
-  return {
-    size: 1,
-    user: none,
-    item: none,
-    label: new Float32Array(0),
-    time: undefined,
-    users: kept(dataset.users),
-    items: kept(dataset.items, 1),
-    context: { rows: 1, keys: dataset.context.keys, columns: dataset.context.columns.map(usual) },
-    notes: [],
-  };
+  const { users, items, context } = dataset;
+  return withoutInteractions(
+    {
+      users: kept(users),
+      items: kept(items, 1),
+      context: { rows: 1, keys: context.keys, columns: context.columns.map(usual) },
+    },
+    1,
+  );
 }
 
 /** The moments of dense columns stay; their raw numbers do not: a catalog is never brought to those of another table. */

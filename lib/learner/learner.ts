@@ -14,9 +14,9 @@ import { checkModel } from '../batch/batch.js';
 import { checkNumber, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import type { Dataset, FeatureTable, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
-import type { ModelOptions } from '../foundation/option-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { modelOn, placed } from './device.js';
+import type { LearnerOptions } from './learner-options.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
@@ -31,22 +31,6 @@ import { startingFrom, stepKey } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
 import { checkKnowsUncertainty, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
-
-/** What `createLearner` takes. */
-export interface LearnerOptions extends Pick<ModelOptions, 'device'> {
-  /** The model, as `defineModel` returns it. */
-  model: Model;
-  /** How the learner adapts to a task, such as `maml()` or `ridge()`. */
-  algorithm: Algorithm;
-  /** Outer optimizer. Default `adam()`. */
-  optimizer?: Optimizer;
-  /** Seed of the initial parameters and of everything random in training. Default 0. */
-  seed?: number;
-  /** Start from these instead of fresh parameters. */
-  parameters?: Parameters;
-  /** How labels are centred and negatives drawn. */
-  rows?: RowOptions;
-}
 
 /**
  * A model with parameters, an algorithm and an outer optimizer: what `train` changes, `evaluate` measures and

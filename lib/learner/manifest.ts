@@ -6,16 +6,8 @@ import { setImmediate } from 'node:timers/promises';
 import { addon, packageVersion } from '../foundation/addon.js';
 import { deviceName } from '../foundation/device.js';
 import { InnerloopError, show } from '../foundation/errors.js';
-import type {
-  Dataset,
-  InputSpec,
-  ModelSpec,
-  Precision,
-  TaskSet,
-  TaskShards,
-  TaskStatistics,
-  Vocabulary,
-} from '../foundation/contract.js';
+import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
+import type { TaskShards, TaskStatistics } from '../foundation/task-source-types.js';
 import type { Learner } from './learner.js';
 
 export { packageVersion } from '../foundation/addon.js';

@@ -1,6 +1,7 @@
 /** Some tasks of many, in memory: what is measured where not all can be. */
 import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
-import type { TaskSet, TaskSource } from '../foundation/contract.js';
+import type { TaskSet } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { checkTasks, isTaskSource, readTasks } from './task-source.js';

@@ -2,7 +2,8 @@
  * A split as a learner keeps it: who is in which set, and which rows there were, so that a table that has grown since is divided
  * as it was then. Users and rows are kept as hashes: 17 bytes a user, whatever the ids are, and none of a row.
  */
-import type { Column, Dataset, FeatureTable, TaskSet, TaskSource, Vocabulary } from '../foundation/contract.js';
+import type { Column, Dataset, FeatureTable, TaskSet, Vocabulary } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { gather, gatherColumn } from '../data/columns.js';
 import { scaledAs } from '../data/scaling.js';

@@ -1,5 +1,6 @@
 /** Whether the labels of training tasks are such as the loss can learn from. */
-import type { TaskSet, TaskStatistics } from '../foundation/contract.js';
+import type { TaskSet } from '../foundation/contract.js';
+import type { TaskStatistics } from '../foundation/task-source-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { Learner } from '../learner/learner.js';
 import { lossesWhere, lossOf } from '../model/losses.js';

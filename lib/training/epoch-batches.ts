@@ -1,6 +1,6 @@
 /** The meta-batches of an epoch: tasks are read, divided anew and packed while the step before is at work. */
 import type { NativeBatch } from '../foundation/addon.js';
-import type { TaskSource } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';

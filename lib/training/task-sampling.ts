@@ -1,7 +1,8 @@
 /** Which tasks an epoch trains on, and how much each counts. */
 import { isTyped } from '../foundation/typed-arrays.js';
 import { invalid } from '../foundation/check.js';
-import type { TaskSet, TaskShards, TaskSource } from '../foundation/contract.js';
+import type { TaskSet } from '../foundation/contract.js';
+import type { TaskShards, TaskSource } from '../foundation/task-source-types.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';

@@ -3,7 +3,8 @@ import { resolveOptions } from '../foundation/options.js';
 import { Checkpoint } from './checkpoint.js';
 import { growCatalog, growModel } from '../learner/grow.js';
 import { EpochBatches } from './epoch-batches.js';
-import type { TaskSet, TaskSource } from '../foundation/contract.js';
+import type { TaskSet } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { estimateTraining, requireMemory } from '../learner/memory-estimate.js';
 import { parseMetric } from '../evaluation/metrics.js';
@@ -177,7 +178,7 @@ async function* trainAlone(
         // The next tasks are read and packed while the core computes.
         next = batches.prepare(s + 1);
         const step = await underWay;
-        // Its memory serves the batches after the next one; a garbage collector would come for it at some time.
+        // Given back at once: the garbage collector may come much later.
         learner.model.ops.release(native);
         for (const loss of step.taskLosses) partial.losses += loss;
         sampler.update(numbers, step.taskLosses);

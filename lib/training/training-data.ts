@@ -2,7 +2,8 @@
 import { fitRows, rowsOfStatistics } from '../batch/row-rules.js';
 import type { RowState } from '../batch/row-rules.js';
 import { invalid } from '../foundation/check.js';
-import type { Dataset, TaskSet, TaskShards, TaskSource } from '../foundation/contract.js';
+import type { Dataset, TaskSet } from '../foundation/contract.js';
+import type { TaskShards, TaskSource } from '../foundation/task-source-types.js';
 import { catalogCounts, rowCounts } from '../learner/catalog.js';
 import type { Learner } from '../learner/learner.js';
 import type { ReadTasks } from '../learner/manifest.js';

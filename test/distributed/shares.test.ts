@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
-import type { TaskSet, TaskSource } from '../../lib/foundation/contract.js';
+import type { TaskSet } from '../../lib/foundation/contract.js';
+import type { TaskSource } from '../../lib/foundation/task-source-types.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { taskSource } from '../../lib/tasks/index.js';
 import type { TrainOptions } from '../../lib/training/train.js';

@@ -4,7 +4,8 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
-import type { Column, TaskSet, TaskSource } from '../../lib/foundation/contract.js';
+import type { Column, TaskSet } from '../../lib/foundation/contract.js';
+import type { TaskSource } from '../../lib/foundation/task-source-types.js';
 import { datasetFromColumns, openDataset } from '../../lib/data/index.js';
 import type { DataSource } from '../../lib/data/index.js';
 import { random } from '../../lib/foundation/random.js';

@@ -1,7 +1,8 @@
 /** Training on tasks that are read as they are needed: the same bits as on tasks in memory, and one order for tasks in shards. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import type { TaskSet, TaskSource } from '../../lib/foundation/contract.js';
+import type { TaskSet } from '../../lib/foundation/contract.js';
+import type { TaskSource } from '../../lib/foundation/task-source-types.js';
 import { gather } from '../../lib/data/columns.js';
 import { contextTable } from '../../lib/data/columns.js';
 import { estimateTraining } from '../../lib/learner/memory-estimate.js';

@@ -4,8 +4,9 @@ import type { StoredCatalog } from '../../data/catalog-file.js';
 import { decodeSealed, encodeSealed } from '../../files/sealed.js';
 import type { NamedArray } from '../../files/safetensors.js';
 import { readWhole, writeDurable } from '../../files/durable.js';
-import type { Dataset, TaskStatistics } from '../../foundation/contract.js';
-import { contextTable } from '../../data/columns.js';
+import type { Dataset } from '../../foundation/contract.js';
+import type { TaskStatistics } from '../../foundation/task-source-types.js';
+import { contextTable, withoutInteractions } from '../../data/columns.js';
 import { InnerloopError } from '../../foundation/errors.js';
 import type { UserSplit } from '../option-types.js';
 import type { StoredSplit } from '../stored-split.js';
@@ -118,21 +119,9 @@ export async function readIndex(folder: string): Promise<ShardIndex> {
   };
 }
 
-/** Users and items without interactions. */
-export function tablesOf({ users, items }: Pick<Dataset, 'users' | 'items'>): Dataset {
-  const none = new Int32Array(0);
-  return {
-    size: 0,
-    user: none,
-    item: none,
-    label: new Float32Array(0),
-    time: undefined,
-    users,
-    items,
-    context: contextTable([], 0),
-    notes: [],
-  };
-}
+/** Users and items without interactions or features of them. */
+export const tablesOf = ({ users, items }: Pick<Dataset, 'users' | 'items'>): Dataset =>
+  withoutInteractions({ users, items, context: contextTable([], 0) });
 
 /** Calls a reader of model files, whose complaints are about data here. */
 export function damaged<A extends unknown[], R>(path: string, read: (...args: A) => R, ...args: A): R {

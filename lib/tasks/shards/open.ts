@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { checkString, invalid } from '../../foundation/check.js';
-import type { Dataset, TaskSet, TaskSource, TaskStatistics } from '../../foundation/contract.js';
+import type { Dataset, TaskSet } from '../../foundation/contract.js';
+import type { TaskSource, TaskStatistics } from '../../foundation/task-source-types.js';
 import { contextTable } from '../../data/columns.js';
 import { resolveOptions } from '../../foundation/options.js';
 import { InnerloopError } from '../../foundation/errors.js';
