@@ -1,3 +1,4 @@
+import { checkNotAborted } from '../foundation/abort.js';
 import { checkTyped } from '../foundation/typed-arrays.js';
 import { checkDataset } from '../foundation/check-data.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
@@ -100,5 +101,5 @@ export function itemScores(baseline: Omit<Baseline, 'predict'>, dataset: Dataset
 /** Lets timers and I/O run between the steps of a long fit. @throws ABORTED if the signal has fired. */
 export async function yieldToEventLoop(signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
-  if (signal?.aborted) throw new InnerloopError('ABORTED', 'fit aborted', { cause: signal.reason });
+  checkNotAborted(signal, 'fit aborted');
 }

@@ -1,9 +1,9 @@
 /** What first and second order cost on this machine: problems, checks, timings and counts, as one plain JSON report. */
+import { checkNotAborted } from '../foundation/abort.js';
 import { cpus } from 'node:os';
 import { addon, operations } from '../foundation/addon.js';
 import { checkInteger, checkOneOf, checkSeed } from '../foundation/check.js';
 import type { Precision } from '../foundation/contract.js';
-import { InnerloopError } from '../foundation/errors.js';
 import { FACTORS, networkOf, plan } from './cases.js';
 import type { Case, Factor, Sweep } from './cases.js';
 import { chosenForm, countOperations, workingSet } from './operations.js';
@@ -119,9 +119,7 @@ export async function runBench(version: string, options: BenchOptions = {}): Pro
   // Names that do not fit the smallest or the largest model are found before anything is measured.
   const layers = cases.map((wanted) => layersOf(wanted, adapt));
 
-  const stop = () => {
-    if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
-  };
+  const stop = () => checkNotAborted(signal);
   const started = performance.now();
   const load = watchLoad();
   let peak = await measurePeak(precision);

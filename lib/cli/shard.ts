@@ -13,9 +13,11 @@ import { splitOptions } from './pipeline.js';
 export interface ShardRun {
   config: Config;
   output: string;
-  /** MiB that DuckDB may hold, interactions of a shard, and a folder for what is written meanwhile. */
+  /** MiB that DuckDB may hold. */
   memory: number | undefined;
+  /** Interactions of a shard. */
   rows: number | undefined;
+  /** A folder for what DuckDB spills to disk. */
   temporary: string | undefined;
   fresh: boolean;
   console: Console;

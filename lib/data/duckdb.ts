@@ -1,3 +1,4 @@
+import { aborted } from '../foundation/abort.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -247,8 +248,7 @@ async function loadDuckDB(): Promise<{ api: typeof import('@duckdb/node-api'); b
  */
 function translate(error: unknown, field: string, signal: AbortSignal | undefined): InnerloopError {
   if (error instanceof InnerloopError) return error;
-  if (signal?.aborted === true)
-    return new InnerloopError('ABORTED', 'reading the data was aborted', { field, cause: signal.reason });
+  if (signal?.aborted === true) return aborted(signal, 'reading the data was aborted', field);
   const message = error instanceof Error ? error.message : String(error);
   const first = message
     .split(/\n\s*\n|\nLINE |\nPossible fixes:/)[0]

@@ -1,3 +1,4 @@
+import { checkNotAborted } from '../foundation/abort.js';
 import { resolve } from 'node:path';
 import type { CategoricalColumn, Column, Dataset, FeatureTable } from '../foundation/contract.js';
 import { withHistory } from './history.js';
@@ -321,9 +322,5 @@ export function checkOpenOptions(options: object): void {
   if (baseDirectory !== undefined) checkString(baseDirectory, 'options.baseDirectory');
   if (threads !== undefined) checkInteger(threads, 'options.threads', 1, 1024);
   checkSignal(signal, 'options.signal');
-  if (signal?.aborted === true)
-    throw new InnerloopError('ABORTED', 'reading the data was aborted', {
-      field: 'options.signal',
-      cause: signal.reason,
-    });
+  checkNotAborted(signal, 'reading the data was aborted', 'options.signal');
 }

@@ -1,8 +1,8 @@
 /** Ranks held-out items among candidates: the whole catalog, or drawn items. */
+import { checkNotAborted } from '../foundation/abort.js';
 import { hasOneLabel } from '../baselines/positives.js';
 import { invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
-import { InnerloopError } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
 import { checkOption } from '../foundation/options.js';
 import type { OptionKind } from '../foundation/options.js';
@@ -81,7 +81,7 @@ export async function evaluateCandidates(
   const relevant = relevanceOf(tasks, threshold);
   let room: Dataset | undefined;
   for (let from = 0; from < tasks.size;) {
-    if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
+    checkNotAborted(signal);
     const lists: List[] = [];
     let rows = 0;
     // A call has at least one task, however large the catalog is.

@@ -1,3 +1,4 @@
+import { checkNotAborted } from '../foundation/abort.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
 import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
@@ -80,7 +81,7 @@ export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOp
   const scores: number[] = [];
   const isSupport = new Uint8Array(dataset.items.rows);
   for (let from = 0; from < tasks.size; from += chunk) {
-    if (signal?.aborted) throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
+    checkNotAborted(signal);
     const to = Math.min(tasks.size, from + chunk);
     for (let t = from; t < to; t++)
       extended.user.fill(tasks.users[t], dataset.size + (t - from) * width, dataset.size + (t - from + 1) * width);

@@ -1,4 +1,5 @@
 /** Loads and calls the native addon. Everything here is internal: handles are opaque, and arguments have been validated before. */
+import { aborted } from './abort.js';
 import { createRequire } from 'node:module';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -178,8 +179,4 @@ export function nativeError(error: unknown): unknown {
   if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code === 'DISPOSED' || code?.startsWith('CUDA_') === true)
     return new InnerloopError(code as ErrorCode, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
-}
-
-function aborted(signal: AbortSignal): InnerloopError {
-  return new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
 }

@@ -1,11 +1,12 @@
 /** What a run was: enough to say why two runs gave the same bytes, or did not. */
+import { checkNotAborted } from '../foundation/abort.js';
+import { show } from '../foundation/errors.js';
 import { checkDataset } from '../foundation/check-data.js';
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { addon, packageVersion } from '../foundation/addon.js';
 import { deviceName } from '../foundation/device.js';
-import { InnerloopError, show } from '../foundation/errors.js';
 import type { Dataset, InputSpec, ModelSpec, Precision, TaskSet, Vocabulary } from '../foundation/contract.js';
 import type { TaskShards, TaskStatistics } from '../foundation/task-source-types.js';
 import type { Learner } from './learner.js';
@@ -109,11 +110,7 @@ function* addArrays(hash: Hash, from: object): Generator<void, void, undefined> 
 async function inTurns(turns: Generator<void, void, undefined>, signal: AbortSignal | undefined): Promise<void> {
   for (const _ of turns) {
     await setImmediate();
-    if (signal?.aborted === true)
-      throw new InnerloopError('ABORTED', 'hashing the data was aborted', {
-        field: 'train.signal',
-        cause: signal.reason,
-      });
+    checkNotAborted(signal, 'hashing the data was aborted', 'train.signal');
   }
 }
 

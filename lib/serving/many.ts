@@ -1,4 +1,5 @@
 /** Many users in one call of the core. */
+import { checkNotAborted } from '../foundation/abort.js';
 import { runNative } from '../foundation/addon.js';
 import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
@@ -276,8 +277,7 @@ async function inChunks<U, X>(
     await turn();
     try {
       if (failed) return [];
-      if (signal?.aborted === true)
-        throw new InnerloopError('ABORTED', 'the operation was aborted', { cause: signal.reason });
+      checkNotAborted(signal);
       return await work(users.slice(c * USERS, (c + 1) * USERS), c * USERS);
     } catch (error) {
       failed = true;

@@ -1,4 +1,5 @@
 /** Tasks that are read when they are needed, and what is known of all of them. */
+import { checkNotAborted } from '../foundation/abort.js';
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { checkDataset } from '../foundation/check-data.js';
@@ -84,8 +85,7 @@ export async function statisticsOf(source: TaskSource, field: string, signal?: A
   const { users, items } = source.tables;
   const statistics = new StatisticsBuilder(users.rows, items.rows);
   for (let from = 0; from < source.size; from += READ) {
-    if (signal?.aborted === true)
-      throw new InnerloopError('ABORTED', 'reading the tasks was aborted', { field, cause: signal.reason });
+    checkNotAborted(signal, 'reading the tasks was aborted', field);
     const length = Math.min(READ, source.size - from);
     statistics.add(
       await readTasks(

@@ -1,4 +1,5 @@
 /** Random search over settings with successive halving: settings that do badly after a part of their training are dropped. */
+import { checkNotAborted } from '../foundation/abort.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -9,6 +10,8 @@ import { TUNE_OPTIONS } from './options.js';
 import { checkSpace, drawSetting } from './space.js';
 import type { Setting } from './space.js';
 import { TuneState } from './state.js';
+
+const STOPPED = 'the search was aborted';
 
 /** One measurement of one setting. */
 export interface Trial {
@@ -74,7 +77,7 @@ export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGene
       }
       const ranked = meanByIndex(trials).sort((a, b) => isBetter(better, a.value, b.value) || a.index - b.index);
       if (ranked.length === 0) throw allFailed(trials[0]);
-      if (signal?.aborted) throw aborted(signal);
+      checkNotAborted(signal, STOPPED);
       const best = ranked.slice(0, survivors(keep, alive.length)).map(({ index }) => index);
       alive = [...new Set([...ranked.filter(({ index }) => index === 0).map(({ index }) => index), ...best])];
     }
@@ -123,7 +126,7 @@ async function* measured(
   const running = new Map<Wanted, Promise<{ of: Wanted; trial: Trial }>>();
   try {
     while (queue.length > 0 || running.size > 0) {
-      if (signal?.aborted) throw aborted(signal);
+      checkNotAborted(signal, STOPPED);
       while (running.size < parallel && queue.length > 0) {
         const next = queue.shift()!;
         running.set(
@@ -163,9 +166,6 @@ async function measure(wanted: Wanted, validation: Settings['validation'], signa
     return ended({ value: null, failed: { code: error.code, message: error.message } });
   }
 }
-
-const aborted = (signal: AbortSignal) =>
-  new InnerloopError('ABORTED', 'the search was aborted', { cause: signal.reason });
 
 function allFailed({ failed }: Trial): InnerloopError {
   const { code, message } = failed!;

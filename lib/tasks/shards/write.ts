@@ -1,3 +1,4 @@
+import { checkNotAborted } from '../../foundation/abort.js';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkObject, checkString, invalid } from '../../foundation/check.js';
@@ -121,11 +122,7 @@ async function writeSets(
   const left = membership.names.map((): UsersLeft => ({ kept: 0, few: 0, many: 0 }));
   let read = 0;
   for await (const chunk of stream.chunks(CHUNK)) {
-    if (signal?.aborted === true)
-      throw new InnerloopError('ABORTED', 'writing the shards was aborted', {
-        field: 'options.signal',
-        cause: signal.reason,
-      });
+    checkNotAborted(signal, 'writing the shards was aborted', 'options.signal');
     people.add(chunk);
     for (const [k, writer] of writers.entries()) {
       const own = rowsOfSet(chunk, membership.users!, k);
