@@ -4,10 +4,10 @@
  *     { command: string[], minutes: number, needs?: { [program]: 'Debian package' } }
  *
  * A step passes with exit code 0; with 77 it was skipped, and its last line says why. Lines that begin with SKIPPED are parts that a
- * step could not try. What all steps came to is written to test/all.json, with the commit, if none failed and none was left out.
+ * step could not try. A step that passed is written to test/all.json, with the commit on which it did; one that failed leaves it.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, readdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,15 @@ const names = readdirSync(join(root, 'test', 'all'))
   .map((file) => file.slice(0, -4))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
   .sort();
+
+const record = join(root, 'test', 'all.json');
+const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
+const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!test/all.json') !== '';
+const on = {
+  commit: git('rev-parse', 'HEAD') + (changed ? ' with changes' : ''),
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores, Node ${process.versions.node}`,
+};
 
 const steps = [];
 for (const name of names) {
@@ -33,6 +42,7 @@ for (const name of names) {
   const seconds = Math.round((performance.now() - started) / 1000);
   steps.push({ name, ...step, seconds });
   console.log(`# ${name}: ${step.result}, ${seconds} s`);
+  if (step.result === 'passed') keep(name, { ...on, seconds, reasons: step.reasons });
 }
 
 console.log();
@@ -42,19 +52,15 @@ for (const { name, result, reasons, seconds } of steps) {
 }
 const count = (result) => steps.filter((step) => step.result === result).length;
 const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map(count);
-const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? '';
-if (wanted.length === 0 && failed === 0 && passed > 0) {
-  const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
-  const record = {
-    commit: git('rev-parse', 'HEAD') + (changed ? ' with changes' : ''),
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores, Node ${process.versions.node}`,
-    steps,
-  };
-  writeFileSync(join(root, 'test', 'all.json'), `${JSON.stringify(record, null, 2)}\n`);
-}
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+
+/** Each step by itself, since the whole takes more than an hour and a part of it may be run alone. */
+function keep(name, passed) {
+  const before = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) : {};
+  const now = Object.entries({ ...before, [name]: passed }).sort(([a], [b]) => (a < b ? -1 : 1));
+  writeFileSync(record, `${JSON.stringify(Object.fromEntries(now), null, 2)}\n`);
+}
 
 function onPath(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
