@@ -29,6 +29,39 @@ export function checkGroup(value: unknown, field: string): void {
   if (!isGroup) throw invalid(field, 'not a group of processes', value, 'what joinProcesses returned');
 }
 
+/** A group whose exchanges follow each other in the order in which they were asked for. @internal */
+export interface OrderedGroup extends ProcessGroup {
+  /** @param bytes of this process; they may be still to come, and later exchanges wait for them */
+  allGather(bytes: Uint8Array | Promise<Uint8Array>, at: string): Promise<Uint8Array[]>;
+}
+
+const ordered = new WeakMap<ProcessGroup, OrderedGroup>();
+
+/**
+ * Exchanges of different kinds may be asked for while one is under way, in the same order by all processes. What one of them could
+ * not do, those after it do not do either: the processes would take one exchange for another.
+ *
+ * @internal
+ */
+export function inOrder(group: ProcessGroup): OrderedGroup {
+  const known = ordered.get(group);
+  if (known !== undefined) return known;
+  let last: Promise<unknown> = Promise.resolve();
+  const queue: OrderedGroup = {
+    rank: group.rank,
+    size: group.size,
+    allGather(bytes, at) {
+      const all = last.then(async () => group.allGather(await bytes, at));
+      last = all;
+      // Whoever asked is told; nobody may be waiting for the end of the queue.
+      all.catch(() => undefined);
+      return all;
+    },
+  };
+  ordered.set(group, queue).set(queue, queue);
+  return queue;
+}
+
 /** What the process of rank 0 has. @internal */
 export async function broadcast(group: ProcessGroup, bytes: Uint8Array, at: string): Promise<Uint8Array> {
   const [first] = await group.allGather(group.rank === 0 ? bytes : new Uint8Array(0), at);

@@ -30,8 +30,27 @@ export interface TaskSource {
   readonly statistics?: TaskStatistics;
   /** Bytes that reading takes at most. Default: none beside the tasks that are asked for. */
   readonly readingBytes?: number;
+  /** How so many processes read the tasks where each owns some of the shards. Default: each of them reads all. */
+  readonly share?: (processes: number) => SharedTasks;
   /** Support and query are as the data says, so that no epoch draws them anew. */
   readonly prescribed?: boolean;
+}
+
+/** Tasks in shards that are read by several processes: each reads the shards that it owns and hands their rows to the others. */
+export interface SharedTasks {
+  /** Bytes that reading takes at most in each of the processes. */
+  readonly readingBytes: number;
+  /** Reads tasks of one's own shards: their rows as bytes, in the order given. */
+  read(tasks: Int32Array): Promise<Uint8Array>;
+  /** Called with tasks of one's own shards that are going to be read. */
+  readAhead(tasks: Int32Array): void;
+  /**
+   * The tasks in the order given, as `TaskSource.read` returns them.
+   *
+   * @param owners by task, the process that has read it
+   * @param bytes by process, what `read` gave there for its tasks among these
+   */
+  assemble(tasks: Int32Array, owners: Int32Array, bytes: readonly Uint8Array[]): TaskSet;
 }
 
 /** Which tasks are stored together, and how an epoch goes through them: shards are shuffled, then the tasks within a window of them. */

@@ -45,11 +45,13 @@ export const isTaskSource = (tasks: unknown): tasks is TaskSource =>
 /** Checks for a task set or a source of tasks, with one task at least. @internal */
 export function checkTasks(tasks: unknown, field: string): asserts tasks is TaskSet | TaskSource {
   if (!isTaskSource(tasks)) return checkTaskSet(tasks, field);
-  const { size, sizeOf: sizes, tables, shards } = tasks as Partial<TaskSource>;
+  const { size, sizeOf: sizes, tables, shards, share } = tasks as Partial<TaskSource>;
   if (!Number.isSafeInteger(size) || size! < 0 || typeof sizes !== 'function')
     throw invalid(field, 'not a source of tasks', tasks, '{ size, tables, sizeOf, read }, or what openShards returned');
   checkDataset(tables, `${field}.tables`);
   if (size === 0) throw new InnerloopError('EMPTY_DATA', 'no tasks', { field });
+  if (share !== undefined && (typeof share !== 'function' || shards === undefined))
+    throw invalid(`${field}.share`, 'not a way to share shards', share, 'a function, of tasks that have shards');
   if (shards === undefined) return;
   const { offsets, window } = shards;
   const areOffsets =
@@ -63,7 +65,11 @@ export function checkTasks(tasks: unknown, field: string): asserts tasks is Task
 
 /** Reads tasks, which have to be those that were asked for. @internal */
 export async function readTasks(source: TaskSource, tasks: Int32Array, field: string): Promise<TaskSet> {
-  const read = await source.read(tasks);
+  return checkedRead(await source.read(tasks), source, tasks, field);
+}
+
+/** @internal */
+export function checkedRead(read: TaskSet, source: TaskSource, tasks: Int32Array, field: string): TaskSet {
   checkAnyTaskSet(read, `${field}.read()`);
   const { users, items } = source.tables;
   if (read.size !== tasks.length || read.dataset.users !== users || read.dataset.items !== items)
@@ -74,6 +80,17 @@ export async function readTasks(source: TaskSource, tasks: Int32Array, field: st
       `${tasks.length} tasks on the tables of the source`,
     );
   return read;
+}
+
+/** The shard of a task. @param offsets of the shards @internal */
+export function shardOf(offsets: Int32Array, task: number): number {
+  let [low, high] = [0, offsets.length - 2];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (offsets[middle] <= task) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** Tasks that are read at a time where all are. */

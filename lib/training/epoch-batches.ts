@@ -1,6 +1,5 @@
 /** The meta-batches of an epoch: tasks are read, divided anew and packed while the step before is at work. */
 import type { NativeBatch } from '../foundation/addon.js';
-import type { TaskSource } from '../foundation/task-source-types.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { packTaskSet } from '../batch/task-batch.js';
@@ -10,11 +9,13 @@ import { resolveOptions } from '../foundation/options.js';
 import { redrawSome } from '../tasks/redraw.js';
 import { SUPPORT_SIZE } from '../tasks/options.js';
 import type { SupportSize } from '../tasks/option-types.js';
-import { readTasks } from '../tasks/task-source.js';
+import type { Reading } from './reading.js';
 import type { EpochOrder } from './task-sampling.js';
 
 export interface EpochOptions {
-  source: TaskSource;
+  /** Number of tasks of the epoch. */
+  size: number;
+  reading: Reading;
   order: EpochOrder;
   seed: number;
   epoch: number;
@@ -50,21 +51,20 @@ export class EpochBatches {
 
   /** @param step from 0; undefined beyond the last one. What fails is told to whoever waits for it. */
   prepare(step: number): Promise<MetaBatch> | undefined {
-    const { source, metaBatch } = this.#options;
-    if (step * metaBatch >= source.size) return undefined;
-    const batch = this.#prepare(step * metaBatch, Math.min(source.size, (step + 1) * metaBatch));
+    const { size, metaBatch, epoch } = this.#options;
+    if (step * metaBatch >= size) return undefined;
+    const at = `epoch ${epoch}, step ${step + 1}, its tasks`;
+    const batch = this.#prepare(step * metaBatch, Math.min(size, (step + 1) * metaBatch), at);
     // No one may wait any more where the step before has failed.
     batch.catch(() => undefined);
     return batch;
   }
 
-  async #prepare(from: number, to: number): Promise<MetaBatch> {
+  async #prepare(from: number, to: number, at: string): Promise<MetaBatch> {
     const learner = this.#learner;
-    const { source, order, epoch, redraw, batch } = this.#options;
+    const { order, epoch, redraw, batch, reading } = this.#options;
     const tasks = order.slice(from, to);
-    const read = await readTasks(source, tasks, 'tasks');
-    const ahead = source.readAhead === undefined ? undefined : order.ahead();
-    if (ahead !== undefined && ahead.length > 0) source.readAhead!(ahead);
+    const read = await reading(tasks, order, at);
     const drawn = redraw ? redrawSome(read, tasks, this.#stream, this.#sizes) : read;
     const { dataset, size, keys } = drawn;
     const indices = Int32Array.from({ length: size }, (_, t) => t);

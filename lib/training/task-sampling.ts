@@ -8,7 +8,7 @@ import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { taskGroups } from '../tasks/key.js';
-import { isTaskSource, taskSource } from '../tasks/task-source.js';
+import { isTaskSource, shardOf, taskSource } from '../tasks/task-source.js';
 import type { TaskSampling } from './option-types.js';
 
 export type { TaskSampling };
@@ -112,6 +112,8 @@ export interface EpochOrder {
   slice(from: number, to: number): Int32Array;
   /** What is trained on after all that `slice` has had to look at; empty where nothing has to be read before. */
   ahead(): Int32Array;
+  /** By task, which of so many processes owns it. Without it tasks have no owners. */
+  owners?(tasks: Int32Array, processes: number): Int32Array;
 }
 
 /** @internal */
@@ -130,6 +132,8 @@ export class ShardOrder implements EpochOrder {
   readonly #shards: TaskShards;
   readonly #order: Int32Array;
   readonly #stream: Random;
+  /** By shard, its turn in the epoch. */
+  readonly #place: Int32Array;
   /** Draws before each window. */
   readonly #starts: number[] = [0];
   /** The newest windows, by number. */
@@ -142,6 +146,8 @@ export class ShardOrder implements EpochOrder {
     this.#shards = shards;
     this.#stream = random(seed, 'train.windows', epoch);
     this.#order = this.#stream.child('shards').shuffle(Int32Array.from({ length: offsets.length - 1 }, (_, s) => s));
+    this.#place = new Int32Array(this.#order.length);
+    this.#order.forEach((shard, turn) => (this.#place[shard] = turn));
     for (let s = 0; s < this.#order.length; s += window) {
       const own = this.#order.subarray(s, s + window);
       this.#starts.push(own.reduce((sum, shard) => sum + offsets[shard + 1] - offsets[shard], this.#starts.at(-1)!));
@@ -165,6 +171,12 @@ export class ShardOrder implements EpochOrder {
   ahead(): Int32Array {
     const next = this.#current + 1;
     return next + 1 < this.#starts.length ? this.#window(next) : new Int32Array(0);
+  }
+
+  /** The shards of a window are dealt out in turn, so that every process has as many of them as can be. */
+  owners(tasks: Int32Array, processes: number): Int32Array {
+    const { offsets, window } = this.#shards;
+    return tasks.map((task) => (this.#place[shardOf(offsets, task)] % window) % processes);
   }
 
   #window(w: number): Int32Array {

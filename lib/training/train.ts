@@ -1,5 +1,6 @@
 import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
+import { inOrder } from '../foundation/process-group.js';
 import { Checkpoint } from './checkpoint.js';
 import { growCatalog, growModel } from '../learner/grow.js';
 import { EpochBatches } from './epoch-batches.js';
@@ -19,6 +20,7 @@ import { checkTaskSet } from '../tasks/check.js';
 import { sampleTasks } from '../tasks/sample.js';
 import { checkTasks, isTaskSource } from '../tasks/task-source.js';
 import { checkTaskWeights } from './task-sampling.js';
+import { readingOf } from './reading.js';
 import { itemCounts, trainingData } from './training-data.js';
 import type { TrainOptions } from './option-types.js';
 import { TRAIN_OPTIONS } from './options.js';
@@ -113,7 +115,9 @@ async function* trainAlone(
   learner.changed();
   data.check(learner);
 
-  const among = group ?? learner.group;
+  const together = group ?? learner.group;
+  const among = together && inOrder(together);
+  const reading = readingOf(source, among);
   const checkpoint = await Checkpoint.open(
     { path: options.checkpoint, group: among, signal },
     learner,
@@ -155,7 +159,8 @@ async function* trainAlone(
       });
       const { step: first } = partial;
       const batches = new EpochBatches(learner, {
-        source,
+        size: source.size,
+        reading,
         order: sampler.order(partial.order, epoch),
         seed,
         epoch,

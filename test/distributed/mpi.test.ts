@@ -1,31 +1,16 @@
 /** `mpirun innerloop train`: real processes, which are killed, stopped and resumed. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'tap';
+import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { random } from '../../lib/foundation/random.js';
 import { main } from '../fixtures/command.js';
+import { at, buildAddon, isAlive, model, mpirun, ranksOf, skip, until } from '../fixtures/mpirun.js';
 
-const root = packageRoot();
-const addon = join(root, 'build', 'mpi', 'innerloop_mpi.node');
-const has = (program: string) => spawnSync(program, ['--version']).status === 0;
-const missing = ['mpirun', 'mpicxx', 'cmake'].find((program) => !has(program));
-const skip = missing === undefined ? undefined : `${missing} is not here (Debian: openmpi-bin, libopenmpi-dev)`;
-
-const folder = mkdtempSync(join(tmpdir(), 'innerloop-mpi-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-const at = (...names: string[]) => join(folder, ...names);
-// More processes than processors, and as root where the tests run as root.
-const environment = {
-  ...process.env,
-  OMPI_ALLOW_RUN_AS_ROOT: '1',
-  OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
-  OMPI_MCA_rmaps_base_oversubscribe: '1',
-};
+const addon = join(packageRoot(), 'build', 'mpi', 'innerloop_mpi.node');
 
 /** Ratings of 150 users, and configurations that train on them. */
 function prepare(): void {
@@ -51,66 +36,10 @@ function prepare(): void {
   writeFileSync(at('long.json'), JSON.stringify(config({ epochs: 100_000, refit: false, checkpointSteps: 2 })));
 }
 
-interface Running {
-  launcher: ChildProcess;
-  output: () => string;
-  ended: Promise<number | null>;
-}
-
-/** Starts `n` processes; they end with the test, whatever happens. */
-function mpirun(n: number, ...args: string[]): Running {
-  const launcher = spawn('mpirun', ['-n', String(n), process.execPath, main, 'train', ...args, '--threads', '1'], {
-    cwd: folder,
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  launcher.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  launcher.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const ended = new Promise<number | null>((resolve) => launcher.on('close', resolve));
-  after(() => void launcher.kill('SIGKILL'));
-  return { launcher, output: () => output, ended };
-}
-
-const until = async (condition: () => boolean, what: string, seconds = 60) => {
-  const deadline = Date.now() + seconds * 1000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, `not within ${seconds} s: ${what}`);
-    await new Promise((go) => setTimeout(go, 50));
-  }
-};
-
-/** The processes that a launcher has started, by rank. */
-function ranksOf(launcher: ChildProcess): number[] {
-  const { stdout } = spawnSync('ps', ['-e', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-  const children = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .filter(([, parent]) => parent === launcher.pid)
-    .map(([pid]) => pid);
-  const rankOf = (pid: number) =>
-    Number(/OMPI_COMM_WORLD_RANK=(\d+)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1] ?? NaN);
-  return children.filter((pid) => !Number.isNaN(rankOf(pid))).sort((a, b) => rankOf(a) - rankOf(b));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z');
-  } catch {
-    return false;
-  }
-}
-
-const model = (run: string) => readFileSync(at(run, 'model.safetensors'));
-
 test('the addon builds', { timeout: 300_000 }, async (t) => {
   if (skip !== undefined) return t.plan(0, skip);
   prepare();
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'native', 'mpi', 'build.mjs')], {
-    encoding: 'utf8',
-  });
-  assert.equal(status, 0, stdout + stderr);
+  buildAddon();
   assert.ok(existsSync(addon));
 });
 

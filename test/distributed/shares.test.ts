@@ -1,11 +1,16 @@
 /** Several processes that share the steps of one training end with the bits of one alone. Here they are learners of one process. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { evaluate } from '../../lib/evaluation/evaluate.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import type { TaskSource } from '../../lib/foundation/task-source-types.js';
+import { describeInputs } from '../../lib/batch/features.js';
+import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
-import { taskSource } from '../../lib/tasks/index.js';
+import { defineModel } from '../../lib/model/model.js';
+import { openShards, taskSource, writeShards } from '../../lib/tasks/index.js';
+import { train } from '../../lib/training/train.js';
 import type { TrainOptions } from '../../lib/training/train.js';
 import {
   learnerOf,
@@ -73,6 +78,81 @@ test('tasks that are read from shards are shared as those in memory are', async 
   for (const learner of (await together(3, fresh, options, source)).learners) {
     sameState(learner, alone, 'three on shards');
     assert.equal(learner.noiseVariance, alone.noiseVariance);
+  }
+});
+
+test('processes that own shards read those alone and hand their rows over, to the bits of one', async () => {
+  const shardFolder = `${path()}-shards`;
+  const rows = Array.from({ length: tiny.dataset.size }, (_, row) => row);
+  const { users, items, user, item, label } = tiny.dataset;
+  const csv = rows.map(
+    (row) =>
+      `${users.keys.values[user[row]]},${items.keys.values[item[row]]},${label[row]},${1.6e9 + row},${1 + (row % 3)}`,
+  );
+  const file = `${path()}.csv`;
+  writeFileSync(file, `user,item,label,time,weight\n${csv.join('\n')}\n`);
+  const columns = { user: 'user', item: 'item', label: 'label' };
+  const options = { epochs: 2, metaBatch: 8 };
+  // With and without the columns that not all data have.
+  for (const more of [{}, { time: 'time' }, { time: 'time', weight: 'weight' }]) {
+    await writeShards({ interactions: { from: file, ...columns, ...more } }, shardFolder, {
+      split: { protocol: 'users', tasks: { query: { fraction: 0.3 } } },
+      rows: 80,
+      overwrite: true,
+    });
+    const open = async () => openShards(shardFolder, { window: 3 });
+    const { sets, tables } = await open();
+    const { offsets } = sets['train'].shards!;
+    assert.ok(offsets.length - 1 > 6 && (offsets.length - 1) % 3 !== 0, `${offsets.length - 1} shards`);
+    const fresh = () =>
+      createLearner({
+        model: defineModel({
+          inputs: describeInputs(tables, [{ name: 'item', dim: 4 }], sets['train'].statistics),
+          body: { kind: 'mlp', hidden: [4] },
+          head: { loss: 'mse' },
+        }),
+        algorithm: make('ridge'),
+        seed: 3,
+      });
+    const alone = fresh();
+    await run(alone, sets['train'], options);
+    // More processes than shards of a window as well: two of them own none.
+    for (const size of [2, 5]) {
+      const read = await Promise.all(
+        localGroup(size).map(async (group) => {
+          // Each process opens the shards for itself.
+          const source = (await open()).sets['train'];
+          const shards: number[] = [];
+          const learner = fresh();
+          const watched: TaskSource = {
+            ...source,
+            read: (tasks) => (assert.fail('reads tasks of others'), source.read(tasks)),
+            share(processes) {
+              const shared = source.share!(processes);
+              assert.ok(shared.readingBytes < source.readingBytes!);
+              return {
+                ...shared,
+                read(tasks) {
+                  shards.push(...Array.from(tasks, (task) => offsets.findIndex((at) => at > task) - 1));
+                  return shared.read(tasks);
+                },
+              };
+            },
+          };
+          // The noise is of a sample, which every process reads.
+          const reports = train(learner, watched, { ...options, group });
+          await reports.next();
+          await reports.next();
+          await reports.return();
+          sameState(learner, alone, `${group.rank} of ${size}`);
+          return shards;
+        }),
+      );
+      const all = read.flat();
+      assert.equal(all.length, options.epochs * sets['train'].size, 'every task is read once an epoch');
+      assert.equal(new Set(all).size, offsets.length - 1);
+      if (size === 5) assert.deepEqual([read[3].length, read[4].length], [0, 0]);
+    }
   }
 });
 

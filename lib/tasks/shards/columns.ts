@@ -14,6 +14,16 @@ export interface ShardRows {
   query: Uint8Array;
 }
 
+export function emptyRows(rows: number, hasTime: boolean, hasWeight: boolean): ShardRows {
+  return {
+    item: new Int32Array(rows),
+    label: new Float32Array(rows),
+    time: hasTime ? new Float64Array(rows) : undefined,
+    weight: hasWeight ? new Float32Array(rows) : undefined,
+    query: new Uint8Array(rows),
+  };
+}
+
 /** Where the columns of a shard are, as they are stored. */
 export interface StoredRows {
   rows: number;

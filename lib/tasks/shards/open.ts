@@ -9,8 +9,10 @@ import type { SplitOptions } from '../option-types.js';
 import { OPEN_SHARDS_OPTIONS } from '../options.js';
 import type { OpenShardsOptions } from '../option-types.js';
 import { setSplitOf } from '../stored-split.js';
-import { copyRows } from './columns.js';
+import { shardOf } from '../task-source.js';
+import { copyRows, emptyRows } from './columns.js';
 import type { ShardRows } from './columns.js';
+import { assembleRows, rowsToBytes } from './handed-rows.js';
 import { INDEX, readIndex } from './index-file.js';
 import type { ShardSet } from './index-file.js';
 import { ShardReader } from './reader.js';
@@ -69,54 +71,50 @@ function sourceOf(folder: string, tables: Dataset, set: ShardSet, window: number
   const { files, users, support, query, statistics } = set;
   const offsets = new Int32Array(files.length + 1);
   files.forEach((file, s) => (offsets[s + 1] = offsets[s] + file.tasks));
-  // The window at work, and the next one.
-  const reader = new ShardReader(folder, files, tables.items.rows, 2 * window);
-  const shardOf = (task: number): number => {
-    let [low, high] = [0, files.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (offsets[middle] <= task) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  };
   /** The first row of each task within its shard. */
   const starts = new Int32Array(users.length);
   for (let s = 0; s < files.length; s++)
     for (let t = offsets[s] + 1; t < offsets[s + 1]; t++) starts[t] = starts[t - 1] + support[t - 1] + query[t - 1];
-  const checked = (tasks: Int32Array): number[] => {
+  const shardsOf = (tasks: Int32Array): number[] => {
     const bad = tasks.find((task) => !(task >= 0 && task < users.length));
     if (bad !== undefined) throw invalid('tasks', 'not a task', bad, `a number from 0 to ${users.length - 1}`);
-    return [...new Set(Array.from(tasks, shardOf))];
+    return [...new Set(Array.from(tasks, (task) => shardOf(offsets, task)))];
   };
+  const sizeOf = (task: number) => ({ support: support[task], query: query[task] });
+  const readRows = (reader: ShardReader, tasks: Int32Array): Promise<ShardRows> =>
+    reader.with(shardsOf(tasks), (shards) => {
+      const [first] = shards.values();
+      const total = tasks.reduce((sum, task) => sum + support[task] + query[task], 0);
+      const rows = emptyRows(total, first?.time !== undefined, first?.weight !== undefined);
+      let at = 0;
+      for (const task of tasks) {
+        const count = support[task] + query[task];
+        copyRows(shards.get(shardOf(offsets, task))!, starts[task], starts[task] + count, rows, at);
+        at += count;
+      }
+      return rows;
+    });
+  // Those of the window at work, and of the next one.
+  const readerOf = (shards: number) => new ShardReader(folder, files, tables.items.rows, 2 * shards);
+  const reader = readerOf(window);
   return {
     size: users.length,
     tables,
     statistics,
     shards: { offsets, window },
     readingBytes: reader.bytes,
-    sizeOf: (task) => ({ support: support[task], query: query[task] }),
-    readAhead: (tasks) => reader.ahead(checked(tasks)),
-    read: (tasks) =>
-      reader.with(checked(tasks), (shards) => {
-        let total = 0;
-        for (const task of tasks) total += support[task] + query[task];
-        const [first] = shards.values();
-        const rows: ShardRows = {
-          item: new Int32Array(total),
-          label: new Float32Array(total),
-          time: first?.time && new Float64Array(total),
-          weight: first?.weight && new Float32Array(total),
-          query: new Uint8Array(total),
-        };
-        let at = 0;
-        for (const task of tasks) {
-          const count = support[task] + query[task];
-          copyRows(shards.get(shardOf(task))!, starts[task], starts[task] + count, rows, at);
-          at += count;
-        }
-        return taskSetOf(tasks, rows, tables, set);
-      }),
+    sizeOf,
+    readAhead: (tasks) => reader.ahead(shardsOf(tasks)),
+    read: async (tasks) => taskSetOf(tasks, await readRows(reader, tasks), tables, set),
+    share(processes) {
+      const own = readerOf(Math.ceil(window / processes));
+      return {
+        readingBytes: own.bytes,
+        readAhead: (tasks) => own.ahead(shardsOf(tasks)),
+        read: async (tasks) => (tasks.length === 0 ? new Uint8Array(0) : rowsToBytes(await readRows(own, tasks))),
+        assemble: (tasks, owners, bytes) => taskSetOf(tasks, assembleRows(tasks, owners, bytes, sizeOf), tables, set),
+      };
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { encodeSealed, statedDigest } from '../../files/sealed.js';
 import { writeDurable } from '../../files/durable.js';
 import type { Dataset, TaskSet } from '../../foundation/contract.js';
 import { StatisticsBuilder } from '../task-source.js';
-import { encodeRows } from './columns.js';
+import { emptyRows, encodeRows } from './columns.js';
 import type { ShardRows } from './columns.js';
 import type { ShardFile, ShardSet } from './index-file.js';
 
@@ -80,7 +80,7 @@ export class SetWriter {
 function rowsOf(tasks: TaskSet, first: number, end: number, isOrdered: boolean): ShardRows {
   const { supportOffsets, supportRows, queryOffsets, queryRows, dataset } = tasks;
   const total = supportOffsets[end] - supportOffsets[first] + queryOffsets[end] - queryOffsets[first];
-  const rows = empty(total, dataset.time !== undefined, dataset.weight !== undefined);
+  const rows = emptyRows(total, dataset.time !== undefined, dataset.weight !== undefined);
   let at = 0;
   const put = (row: number, isQuery: 0 | 1) => {
     rows.item[at] = dataset.item[row];
@@ -102,21 +102,11 @@ function rowsOf(tasks: TaskSet, first: number, end: number, isOrdered: boolean):
   return rows;
 }
 
-function empty(rows: number, hasTime: boolean, hasWeight: boolean): ShardRows {
-  return {
-    item: new Int32Array(rows),
-    label: new Float32Array(rows),
-    time: hasTime ? new Float64Array(rows) : undefined,
-    weight: hasWeight ? new Float32Array(rows) : undefined,
-    query: new Uint8Array(rows),
-  };
-}
-
 function joined(parts: readonly ShardRows[]): ShardRows {
   const [first] = parts;
   if (parts.length === 1) return first;
   const total = parts.reduce((sum, { item }) => sum + item.length, 0);
-  const all = empty(total, first.time !== undefined, first.weight !== undefined);
+  const all = emptyRows(total, first.time !== undefined, first.weight !== undefined);
   let at = 0;
   for (const part of parts) {
     for (const name of ['item', 'label', 'time', 'weight', 'query'] as const) all[name]?.set(part[name]!, at);
