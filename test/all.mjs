@@ -4,7 +4,8 @@
  *     { command: string[], minutes: number, needs?: { [program]: 'Debian package' } }
  *
  * A step passes with exit code 0; with 77 it was skipped, and its last line says why. Lines that begin with SKIPPED are parts that a
- * step could not try. A step that passed is written to test/all.json, with the commit on which it did; one that failed leaves it.
+ * step could not try. A step that takes longer than its minutes hangs, and has failed; INNERLOOP_PATIENCE=3 waits three times as long, for a
+ * busy machine. A step that passed is written to test/all.json, with the commit on which it did; one that failed leaves it.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -77,7 +78,7 @@ async function run([program, ...args], minutes) {
   const child = spawn(program === 'node' ? process.execPath : program, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: minutes * 60_000,
+    timeout: minutes * 60_000 * Number(process.env.INNERLOOP_PATIENCE ?? 1),
     killSignal: 'SIGKILL',
   });
   let output = '';

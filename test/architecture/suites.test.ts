@@ -24,15 +24,13 @@ test('every suite that a list names is there', async () => {
   assert.ok(!files.some((file) => isAmong(file, ['model/mode', 'nowhere/'])));
 });
 
-test('every suite that should notice a planted fault is there', async () => {
-  const { MUTANTS } = (await import(pathToFileURL(join(root, 'test', 'mutants', 'mutants.mjs')).href)) as {
-    MUTANTS: { name: string; suites: string[] }[];
-  };
-  assert.ok(MUTANTS.length > 0);
-  for (const { name, suites: noticing } of MUTANTS)
-    for (const suite of noticing)
-      assert.ok(
-        files.some((file) => file.startsWith(suite)),
-        `${name}: test/${suite} is gone`,
-      );
+test('the text that a planted fault changes stands once, and every suite that should notice is there', async () => {
+  const load = (name: string) => import(pathToFileURL(join(root, 'test', 'mutants', name)).href);
+  const { MUTANTS } = (await load('mutants.mjs')) as { MUTANTS: { name: string; from: string; suites: string[] }[] };
+  const { placeOf } = (await load('places.mjs')) as { placeOf: (root: string, mutant: object) => { problem?: string } };
+  assert.ok(MUTANTS.length > 40);
+  for (const mutant of MUTANTS) assert.equal(placeOf(root, mutant).problem, undefined, mutant.name);
+  const [first] = MUTANTS;
+  assert.match(placeOf(root, { ...first, from: 'no such text' }).problem!, /nowhere below/);
+  assert.match(placeOf(root, { ...first, suites: ['meta/none'] }).problem!, /no suite is called meta\/none/);
 });

@@ -104,10 +104,10 @@ export const MUTANTS = [
     suites: GOLDEN,
   },
   {
-    name: 'gru: the Hessian-vector product forgets the direction of its weights',
+    name: 'gru: the Hessian-vector product leaves out the tangents of its inputs',
     below: 'native/layers',
-    from: 'products(p, t, steps, tangent, adjoint, p.direction, p.hv, true);',
-    to: '',
+    from: 'gradients(p, steps, values, 2, td, p.hv);',
+    to: 'gradients(p, steps, values, 1, td, p.hv);',
     suites: GOLDEN,
   },
   // ---------------------------------------------------------------------------------------------- guards of the addon
@@ -156,8 +156,8 @@ export const MUTANTS = [
   {
     name: 'training: every epoch is given the first one’s draw',
     below: 'lib/training',
-    from: 'redrawQuery(tasks, seed, epoch, supportSize)',
-    to: 'redrawQuery(tasks, seed, 1, supportSize)',
+    from: "random(options.seed, 'redraw', options.epoch)",
+    to: "random(options.seed, 'redraw', 1)",
     suites: ['training/redraw'],
   },
   {
@@ -212,7 +212,7 @@ export const MUTANTS = [
   {
     name: 'checkpoint: no lock',
     below: 'lib/training',
-    from: 'const lock = await lockFile(path);',
+    from: 'const lock = path === undefined ? undefined : await lockFile(path);',
     to: 'const lock = { release: async () => undefined }; void lockFile;',
     suites: ['training/checkpoint', 'crash/crash'],
   },
@@ -226,8 +226,8 @@ export const MUTANTS = [
   {
     name: 'checkpoint: running task losses are lost',
     below: 'lib/training',
-    from: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses }",
-    to: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses: undefined && taskLosses }",
+    from: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses, partial });",
+    to: "bestState: stateFrom(tensors, 'best.', precision, path), taskLosses: undefined && taskLosses, partial });",
     suites: ['training/checkpoint', 'training/task-sampling'],
   },
   {

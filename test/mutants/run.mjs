@@ -4,17 +4,7 @@
  * that a fault changes is not found exactly once, or if a suite fails without a fault.
  */
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
@@ -22,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { runTestFile } from '../../dist/test/fixtures/tap.js';
 import { MUTANTS } from './mutants.mjs';
+import { filesOfSuites, placeOf } from './places.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const wanted = process.argv.slice(2);
@@ -29,6 +20,19 @@ const chosen = MUTANTS.filter(({ name }) => wanted.length === 0 || wanted.some((
 /** A fault can make a suite hang: it has five times as long as it took without one, and at least a minute. */
 const WITHOUT_FAULT = 20 * 60_000;
 const took = new Map();
+
+let broken = 0;
+const complain = (text) => {
+  broken++;
+  console.log(text);
+};
+const places = new Map();
+for (const mutant of chosen) {
+  const { file, problem } = placeOf(root, mutant);
+  if (file !== undefined) places.set(mutant, file);
+  if (problem !== undefined) complain(`GONE      ${mutant.name}: ${problem}`);
+}
+if (broken > 0) process.exit(1);
 
 const copy = mkdtempSync(join(tmpdir(), 'innerloop-mutants-'));
 process.on('exit', () => rmSync(copy, { recursive: true, force: true }));
@@ -70,19 +74,6 @@ function buildNative() {
   return status === 0 ? undefined : stdout + stderr;
 }
 
-/** The one file below the folder that has the text once. */
-function find({ name, below, from }) {
-  const files = readdirSync(join(copy, below), { recursive: true, encoding: 'utf8' })
-    .map((file) => join(below, file))
-    .filter((file) => /\.(cc|h|inl|ts)$/.test(file));
-  const found = files.flatMap((file) =>
-    new Array(readFileSync(join(copy, file), 'utf8').split(from).length - 1).fill(file),
-  );
-  if (found.length === 1) return found[0];
-  const where = found.length === 0 ? 'nowhere' : found.join(', ');
-  throw new Error(`the text that "${name}" changes stands ${where}, not once:\n  ${from}`);
-}
-
 /** Puts a text of a source into the copy, and what is compiled from it. */
 function put(file, text) {
   writeFileSync(join(copy, file), text);
@@ -101,11 +92,7 @@ function put(file, text) {
   return undefined;
 }
 
-const compiledTests = readdirSync(join(copy, 'dist', 'test'), { recursive: true, encoding: 'utf8' })
-  .map((name) => name.replaceAll(sep, '/'))
-  .filter((name) => name.endsWith('.test.js'))
-  .sort();
-const filesOf = (suites) => compiledTests.filter((file) => suites.some((suite) => file.startsWith(suite)));
+const filesOf = ({ suites }) => filesOfSuites(copy, suites);
 async function failuresIn(file) {
   const begun = performance.now();
   const limit = took.has(file) ? Math.max(60_000, Math.ceil(5 * took.get(file))) : WITHOUT_FAULT;
@@ -115,21 +102,6 @@ async function failuresIn(file) {
   return failed.map(({ name }) => `${file}: ${name}`);
 }
 
-let broken = 0;
-const complain = (text) => {
-  broken++;
-  console.log(text);
-};
-const places = new Map();
-for (const mutant of chosen) {
-  try {
-    places.set(mutant, find(mutant));
-  } catch (error) {
-    complain(`GONE      ${error.message}`);
-  }
-  if (filesOf(mutant.suites).length === 0) complain(`NO SUITE  ${mutant.name}: none of ${mutant.suites.join(', ')}`);
-}
-
 const started = performance.now();
 if ([...places.values()].some((file) => !file.endsWith('.ts'))) {
   rmSync(join(copy, ADDON));
@@ -137,18 +109,29 @@ if ([...places.values()].some((file) => !file.endsWith('.ts'))) {
   if (problem !== undefined) throw new Error(`the copy does not build:\n${problem}`);
   if (!existsSync(join(copy, ADDON))) throw new Error('the build made no addon');
 }
+const failing = new Set();
 // Sources that faults will change, compiled as those will be: that a fault is noticed must not mean that nothing loads.
 for (const file of new Set(places.values()))
   if (file.endsWith('.ts')) put(file, readFileSync(join(copy, file), 'utf8'));
-for (const file of filesOf([...new Set([...places.keys()].flatMap(({ suites }) => suites))])) {
+for (const file of filesOfSuites(
+  copy,
+  [...places.keys()].flatMap(({ suites }) => suites),
+)) {
   const failures = await failuresIn(file);
-  if (failures.length > 0) complain(`FAILS     without any fault: ${failures.join('; ')}`);
+  if (failures.length === 0) continue;
+  complain(`FAILS     without any fault: ${failures.join('; ')}`);
+  failing.add(file);
 }
 console.log(`# ${chosen.length} faults; built, and the suites run without one in ${seconds(started)} s`);
 
 const survivors = [];
 let noticed = 0;
-for (const [mutant, file] of broken > 0 ? [] : places) {
+for (const [mutant, file] of places) {
+  const suites = filesOf(mutant).filter((suite) => !failing.has(suite));
+  if (suites.length === 0) {
+    complain(`NOT TRIED ${mutant.name}: its suites fail without it`);
+    continue;
+  }
   const begun = performance.now();
   const original = readFileSync(join(copy, file), 'utf8');
   let by =
@@ -160,7 +143,7 @@ for (const [mutant, file] of broken > 0 ? [] : places) {
       : 'the compiler';
   // A fault that does not compile plants nothing.
   if (by !== undefined) complain(`INVALID   ${mutant.name}: does not compile`);
-  for (const suite of filesOf(mutant.suites)) {
+  for (const suite of suites) {
     if (by !== undefined) break;
     by = (await failuresIn(suite))[0];
   }
