@@ -1,5 +1,5 @@
 /**
- * How many requests the service answers, and how late: `node dist/bench/serve-load.js [--seconds 600] [--connections 50] [--out FILE]`.
+ * How many requests the service answers, and how late: `node dist/bench/serve-load.js [--seconds 600] [--connections 50] [--workers 0] [--out FILE]`.
  *
  * The service is a process of its own; this one asks it over loopback. Closed loop: every connection sends its next request when the
  * last is answered, which finds the rate at which it is saturated. Open loop: requests are sent at half that rate whether or not
@@ -121,20 +121,33 @@ function post(agent: Agent, url: string, path: string, body: object): Promise<nu
 export interface LoadReport {
   machine: ReturnType<typeof describeMachine>;
   connections: number;
+  /** Worker threads of the service; undefined in results from before there were any. */
+  workers?: number;
   results: LoadResult[];
   /** Of the service, in megabytes, over the whole time. */
   memory: { seconds: number; resident: number }[];
   /** Processor time of the service for a request, in milliseconds: what a busy machine disturbs least. */
   cpuPerRequest: number;
+  /** That of the thread that takes the requests, where the system counts it: its inverse bounds the requests a second of one process. */
+  mainPerRequest?: number;
   /** Runnable processes of the machine at the end. */
   load: string;
 }
 
-export async function measure(seconds: number, connections: number, say: (line: string) => void): Promise<LoadReport> {
+export async function measure(
+  seconds: number,
+  connections: number,
+  say: (line: string) => void,
+  workers = 0,
+): Promise<LoadReport> {
   const machine = describeMachine(addon());
-  const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'bench', 'serve-load-server.js')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(packageRoot(), 'dist', 'bench', 'serve-load-server.js'), String(workers)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const url = await line(child);
   const memory: LoadReport['memory'] = [];
   const started = performance.now();
@@ -165,15 +178,18 @@ export async function measure(seconds: number, connections: number, say: (line: 
     clearInterval(sampler);
     child.kill('SIGTERM');
   }
-  const cpu = Number(await line(child));
+  const [cpu, main] = (await line(child)).split(' ').map(Number);
   // The processor time is that of the whole process: of the warm-up, too.
   const requests = results.reduce((sum, result) => sum + result.requests, warmUp);
+  const milliseconds = (processor: number) => Number(((1000 * processor) / requests).toFixed(3));
   return {
     machine,
     connections,
+    workers,
     results,
     memory,
-    cpuPerRequest: Number(((1000 * cpu) / requests).toFixed(3)),
+    cpuPerRequest: milliseconds(cpu),
+    ...(Number.isFinite(main) && { mainPerRequest: milliseconds(main) }),
     load: loadavg()[0].toFixed(1),
   };
 }
@@ -190,13 +206,15 @@ if (process.argv[1]?.endsWith('serve-load.js')) {
     options: {
       seconds: { type: 'string', default: '600' },
       connections: { type: 'string', default: '50' },
+      workers: { type: 'string', default: '0' },
       out: { type: 'string' },
     },
   });
-  const report = await measure(Number(values.seconds), Number(values.connections), (text) => console.log(text));
+  const { seconds, connections, workers } = values;
+  const report = await measure(Number(seconds), Number(connections), (text) => console.log(text), Number(workers));
   const half = report.memory.filter((_, i) => i >= report.memory.length / 2).map(({ resident }) => resident);
   console.log(
-    `${report.cpuPerRequest} ms of processor time a request; ${half[0]} MB half-way, ${half.at(-1)} MB at the end; load of the machine ${report.machine.load} before, ${report.load} after`,
+    `${report.cpuPerRequest} ms of processor time a request, ${report.mainPerRequest ?? 'an unknown part'} of it in the thread that takes them; ${half[0]} MB half-way, ${half.at(-1)} MB at the end; load of the machine ${report.machine.load} before, ${report.load} after`,
   );
   if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(report, null, 2)}\n`);
   process.exitCode = report.results.some(({ errors }) => errors > 0) ? 1 : 0;

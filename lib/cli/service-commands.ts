@@ -13,6 +13,7 @@ interface ServeArguments {
   host?: string;
   port?: number;
   token?: string;
+  workers?: number;
   maxPeople?: number;
   maxMemory?: number;
   maxHistory?: number;
@@ -47,6 +48,7 @@ export function addServiceCommands(program: Command, { signal, onServing }: Comm
     .option('--host <name>', told('host'))
     .option('-p, --port <n>', told('port'), integer(0))
     .option('--token <text>', 'that requests bring; better: INNERLOOP_TOKEN in the environment')
+    .option('--workers <n>', told('workers'), integer(0))
     .option('--max-people <n>', told('maxPeople'), integer(1))
     .option('--max-memory <mb>', told('maxMemory'), integer(1))
     .option('--max-history <n>', told('maxHistory'), integer(1))

@@ -16,6 +16,8 @@ export interface ServeOptions {
   threads?: number;
   /** Where the model runs. Default: cpu. */
   device?: 'cpu' | 'cuda' | 'auto';
+  /** Worker threads that compute answers, each with the model; 0 computes them in the thread of the server. Default: 0. */
+  workers?: number;
   /** The most personal models that are held in memory. Default: 100000. */
   maxPeople?: number;
   /** Megabytes of memory that personal models may take. Default: a quarter of the memory that is free at the start. */

@@ -24,6 +24,13 @@ export const SERVE_OPTIONS = {
   },
   threads: MODEL_OPTIONS.threads,
   device: { ...MODEL_OPTIONS.device, doc: 'Where the model runs.' },
+  workers: {
+    kind: 'integer',
+    min: 0,
+    max: 256,
+    default: 0,
+    doc: 'Worker threads that compute answers, each with the model; 0 computes them in the thread of the server.',
+  },
   maxPeople: { kind: 'integer', min: 1, default: 100_000, doc: 'The most personal models that are held in memory.' },
   maxMemory: {
     kind: 'number',

@@ -10,37 +10,38 @@ import type { ServedPerson } from './engine/person.js';
 import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
 import { exposure, variantOf } from './experiments/experiments.js';
-import { given, reasons, valuesOf } from './service.js';
-import type { Service } from './service.js';
+import { EXPLAINED_AT_ONCE, mapAtOnce, PEOPLE_AT_ONCE } from './at-once.js';
+import { given, reasons, valuesOf } from './answer-parts.js';
+import type { Answers } from './answers.js';
 
 type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
 type Source = RecommendationAnswer['source'];
 type Item = RecommendationAnswer['items'][number];
 
 export async function recommend(
-  service: Service,
+  answers: Answers,
   body: RecommendBody,
   signal: AbortSignal | undefined,
 ): Promise<RecommendationAnswer> {
   const { user, interactions, features, ...options } = body;
   const who = { user, interactions, features };
-  return service.engine.lease((engine) => recommendTo(service, engine, who, options, signal, ''));
+  return answers.engine.lease((engine) => recommendTo(answers, engine, who, options, signal, ''));
 }
 
 export async function recommendMany(
-  service: Service,
+  answers: Answers,
   { people, ...options }: RecommendManyBody,
   signal: AbortSignal | undefined,
 ): Promise<{ recommendations: RecommendationAnswer[] }> {
-  return service.engine.lease(async (engine) => ({
-    recommendations: await Promise.all(
-      people.map((who, i) => recommendTo(service, engine, who, options, signal, `people[${i}]`)),
+  return answers.engine.lease(async (engine) => ({
+    recommendations: await mapAtOnce(people, PEOPLE_AT_ONCE, (who, i) =>
+      recommendTo(answers, engine, who, options, signal, `people[${i}]`),
     ),
   }));
 }
 
 async function recommendTo(
-  service: Service,
+  answers: Answers,
   engine: Engine,
   body: Pick<RecommendBody, 'user' | 'interactions' | 'features'>,
   asked: Options,
@@ -48,11 +49,11 @@ async function recommendTo(
   field: string,
 ): Promise<RecommendationAnswer> {
   const started = performance.now();
-  const who = service.who(engine, body, field);
+  const who = answers.who(engine, body, field);
   const variants: Record<string, string> = {};
   let options = asked;
   if (who.user !== undefined)
-    for (const experiment of service.options.experiments) {
+    for (const experiment of answers.experiments) {
       const variant = variantOf(experiment, who.user);
       variants[experiment.name] = variant.name;
       // Options of the request override those of the variant.
@@ -68,7 +69,7 @@ async function recommendTo(
     ? { source: source[0], items: [] }
     : await firstOf(source, (each) => listBy(each, engine, person, options, wanted, exclude, signal));
   const id = randomUUID();
-  service.recorder?.add(
+  answers.records?.add(
     {
       id,
       user: who.user ?? null,
@@ -173,11 +174,9 @@ async function described(
     items.forEach((item, i) => (item.sd = Math.sqrt(variance[i])));
   }
   if (explain > 0 && count > 0)
-    await Promise.all(
-      items.map(async (item) => {
-        const why = await me.explain(item.item, { signal, ...context });
-        item.why = reasons(why.slice(0, explain));
-      }),
-    );
+    await mapAtOnce(items, EXPLAINED_AT_ONCE, async (item) => {
+      const why = await me.explain(item.item, { signal, ...context });
+      item.why = reasons(why.slice(0, explain));
+    });
   return items;
 }

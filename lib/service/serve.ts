@@ -37,7 +37,7 @@ const MB = 2 ** 20;
 export async function serve(options: ServeOptions): Promise<Running> {
   const settings = resolveOptions(options, 'options', SERVE_OPTIONS);
   const { model, state: location, token, host, port, threads, device, maxPeople, maxHistory, page } = settings;
-  const { maxRequests, timeout, logLevel, retention, segmentBy } = settings;
+  const { maxRequests, timeout, logLevel, retention, segmentBy, workers } = settings;
   const { maxMemory = Math.floor(availableMemory() / 4 / MB) } = settings;
   const name = host.includes(':') ? `[${host}]` : host;
   if (token === undefined && !isLoopback(name))
@@ -46,6 +46,15 @@ export async function serve(options: ServeOptions): Promise<Running> {
       'an address that other machines can reach needs a token',
       host,
       'a token, or 127.0.0.1',
+    );
+  if (workers > 0 && device !== undefined && device !== 'cpu')
+    throw invalid('options.workers', 'worker threads compute on the processor', workers, `0 with device ${device}`);
+  if (workers > maxPeople)
+    throw invalid(
+      'options.workers',
+      'more worker threads than people who may be held',
+      workers,
+      `at most maxPeople, ${maxPeople}`,
     );
   const experiments = readExperiments(settings.experiments ?? []);
   const state = location === 'none' ? undefined : await openState(location);
@@ -66,6 +75,9 @@ export async function serve(options: ServeOptions): Promise<Running> {
         segmentBy,
         experiments,
         retentionDays: retention,
+        workers,
+        // What happens before there is a log fails the start.
+        warn: (text) => app?.fastify.log.warn(text),
       },
       state,
     );

@@ -1,30 +1,19 @@
 /** The operations of the service without HTTP: each takes a checked request body and returns an answer. */
 import { InnerloopError } from '../foundation/errors.js';
-import { invalid } from '../foundation/check.js';
-import type { FeatureValues } from '../batch/given-features.js';
-import type { Column } from '../foundation/contract.js';
-import type { Explanation } from '../serving/explain.js';
-import { itemColumns, valueOf } from '../serving/item-terms.js';
+import { checkItem, notFound, valuesOf } from './answer-parts.js';
+import { Answers } from './answers.js';
+import type { AskedOf, Computed } from './answers.js';
 import type { AnswerOf } from './api/operations.js';
-import type {
-  ExplainBody,
-  InteractBody,
-  ItemBody,
-  PredictBody,
-  PredictManyBody,
-  QuestionsBody,
-  UserBody,
-} from './api/schemas.js';
+import type { InteractBody, ItemBody, UserBody } from './api/schemas.js';
 import { Engine } from './engine/engine.js';
 import type { EngineOptions } from './engine/engine.js';
-import type { Who } from './engine/person.js';
-import { answersOf, questionsFor } from './engine/questions.js';
 import { conversions, resultsOf } from './experiments/experiments.js';
 import type { Experiment } from './experiments/experiments.js';
 import { Recorder } from './recorder.js';
 import { idOf, readInteraction, readItem, readPerson } from './state/records.js';
 import { insertInteraction } from './state/state.js';
-import type { State } from './state/state.js';
+import type { ItemRecord, State } from './state/state.js';
+import { WorkerPool } from './workers/pool.js';
 
 export interface ServiceOptions extends EngineOptions {
   /** Path of the model file, which `reload` reads again. */
@@ -32,6 +21,10 @@ export interface ServiceOptions extends EngineOptions {
   experiments: readonly Experiment[];
   /** Interactions and recommendations that are older than this many days are deleted; undefined: never. */
   retentionDays: number | undefined;
+  /** Worker threads that compute answers; 0: this thread does. */
+  workers: number;
+  /** Called with what the operator should know of. */
+  warn: (text: string) => void;
 }
 
 /** Milliseconds of a day. */
@@ -39,45 +32,108 @@ const DAY = 24 * 3600 * 1000;
 /** Milliseconds between two deletions of records that are too old. */
 const SWEEP = 3600 * 1000;
 
+/** A loaded model, the answers that this thread computes with it, and the worker threads that have loaded it, too. */
+interface Serving {
+  engine: Engine;
+  answers: Answers;
+  pool: WorkerPool | undefined;
+}
+
 export class Service {
   readonly options: ServiceOptions;
   readonly state: State | undefined;
   readonly recorder: Recorder | undefined;
-  #engine: Engine;
+  #serving!: Serving;
+  /** The pools that must hear of changes: that of the current model, of one that is being loaded, and of one that answers its last requests. */
+  readonly #pools = new Set<WorkerPool>();
   #loaded = new Date();
   #reloading: Promise<AnswerOf<'reload'>> | undefined;
-  readonly #sweep: NodeJS.Timeout | undefined;
+  #sweep: NodeJS.Timeout | undefined;
 
-  private constructor(engine: Engine, state: State | undefined, options: ServiceOptions) {
-    this.#engine = engine;
+  private constructor(state: State | undefined, options: ServiceOptions) {
     this.state = state;
     this.options = options;
     this.recorder = state && new Recorder(state);
-    const { retentionDays } = options;
-    if (state === undefined || retentionDays === undefined) return;
+  }
+
+  /** Loads the model and starts the service, which closes the state when it is closed itself. */
+  static async start(options: ServiceOptions, state: State | undefined): Promise<Service> {
+    const service = new Service(state, options);
+    service.#serving = await service.#load();
+    service.#sweepFrom(options.retentionDays);
+    return service;
+  }
+
+  #sweepFrom(days: number | undefined): void {
+    const { state } = this;
+    if (state === undefined || days === undefined) return;
     const sweep = () => {
       void state
-        .forgetBefore(Date.now() - retentionDays * DAY)
-        .then((n) => n > 0 && this.#engine.people.clear())
+        .forgetBefore(Date.now() - days * DAY)
+        .then((n) => n > 0 && this.#forgetAll())
         .catch(() => undefined);
     };
     sweep();
     this.#sweep = setInterval(sweep, SWEEP).unref();
   }
 
-  /** Loads the model and starts the service, which closes the state when it is closed itself. */
-  static async start(options: ServiceOptions, state: State | undefined): Promise<Service> {
-    return new Service(await Engine.load(options.model, state, options), state, options);
+  /** Loads the model in this thread, which checks what arrives by it, and in the workers. */
+  async #load(): Promise<Serving> {
+    const { model, experiments, workers, warn, maxPeople, maxBytes, ...rest } = this.options;
+    const { threads, device, maxHistory, segmentBy } = rest;
+    // Each thread holds the people whose requests go to it, so each has a part of the limits.
+    const share = Math.max(1, workers);
+    const limits = { maxPeople: Math.floor(maxPeople / share), maxBytes: maxBytes / share };
+    const options: EngineOptions = { threads, device, maxHistory, segmentBy, ...limits };
+    const engine = await Engine.load(model, this.state, options);
+    const answers = new Answers(engine, experiments, this.recorder);
+    if (workers === 0) return { engine, answers, pool: undefined };
+    const pool = new WorkerPool(
+      engine.name,
+      { workers, model, engine: options, experiments, warn },
+      this.state,
+      this.recorder,
+    );
+    this.#pools.add(pool);
+    try {
+      await pool.start();
+    } catch (error) {
+      this.#pools.delete(pool);
+      await engine.retire();
+      throw error;
+    }
+    return { engine, answers, pool };
   }
 
-  /** The current model. Requests use it through `engine.lease`, so that a reload does not dispose of it meanwhile. */
+  async #retire({ engine, pool }: Serving): Promise<void> {
+    await pool?.close();
+    if (pool !== undefined) this.#pools.delete(pool);
+    await engine.retire();
+  }
+
+  /** The current model of this thread. Requests use it through `engine.lease`, so that a reload does not dispose of it meanwhile. */
   get engine(): Engine {
-    return this.#engine;
+    return this.#serving.engine;
+  }
+
+  /** The worker threads that compute answers, if there are any. */
+  get pool(): WorkerPool | undefined {
+    return this.#serving.pool;
+  }
+
+  /** The personal models that are held, in all threads. */
+  get held(): { people: number; bytes: number; evicted: number } {
+    const { engine, pool } = this.#serving;
+    const [own, theirs] = [engine.people.held, pool?.held ?? { people: 0, bytes: 0, evicted: 0 }];
+    return {
+      people: own.people + theirs.people,
+      bytes: own.bytes + theirs.bytes,
+      evicted: own.evicted + theirs.evicted,
+    };
   }
 
   health(): AnswerOf<'health'> {
-    const { name, people } = this.#engine;
-    return { ok: true, model: name, loaded: this.#loaded.toISOString(), people: people.held.people };
+    return { ok: true, model: this.engine.name, loaded: this.#loaded.toISOString(), people: this.held.people };
   }
 
   /** Reads the model file again and replaces the model. Requests that started before are answered by the old model. */
@@ -86,109 +142,46 @@ export class Service {
   }
 
   async #reload(): Promise<AnswerOf<'reload'>> {
-    const old = this.#engine;
-    const next = await Engine.load(this.options.model, this.state, this.options);
-    this.#engine = next;
-    // Items may have been added while the file was read.
-    if (this.state !== undefined) await next.putItems(await this.state.items());
+    const old = this.#serving;
+    const next = await this.#load();
+    this.#serving = next;
+    // Items may have been added while the file was read. Its workers were told; this thread's new model was not.
+    if (this.state !== undefined) await next.engine.putItems(await this.state.items());
     this.#loaded = new Date();
-    void old.retire();
-    return { model: next.name, before: old.name };
+    void this.#retire(old);
+    return { model: next.engine.name, before: old.engine.name };
   }
 
-  // ------------------------------------------------------------------------------------------------------ lists
-
-  /** The person that a request describes, with interactions and features checked. @internal */
-  who(engine: Engine, body: Pick<PredictBody, 'user' | 'interactions' | 'features'>, field = ''): Who {
-    const { user, interactions, features } = body;
-    const at = (name: string) => (field === '' ? name : `${field}.${name}`);
-    if (features !== undefined) engine.rules.checkPerson(features, at('features'));
-    const now = Date.now();
-    return {
-      user,
-      features,
-      interactions: interactions?.map((each, i) =>
-        readInteraction({ ...each, user: user ?? '-' }, at(`interactions[${i}]`), engine.rules, now),
-      ),
-    };
+  /** An answer that the model computes, in a worker thread if there are any. */
+  ask<N extends Computed>(name: N, body: AskedOf<N>, signal?: AbortSignal): Promise<AnswerOf<N>> {
+    const { pool, answers } = this.#serving;
+    const user = 'user' in body ? body.user : undefined;
+    return (
+      pool?.ask(name, body, user, signal) ??
+      (answers[name] as (body: AskedOf<N>, signal?: AbortSignal) => Promise<AnswerOf<N>>).call(answers, body, signal)
+    );
   }
 
-  async predict(body: PredictBody, signal: AbortSignal | undefined): Promise<AnswerOf<'predict'>> {
-    return this.#engine.lease(async (engine) => {
-      const { me } = await engine.person(this.who(engine, body), signal);
-      const { ids, unknown, place } = known(engine, body.items);
-      const context = given(body.context, engine);
-      if (body.uncertainty === true) {
-        const { mean, variance } = await me.predict(ids, { uncertainty: true, signal, ...context });
-        return { model: engine.name, scores: place(mean), sd: place(variance.map(Math.sqrt)), unknown };
-      }
-      return { model: engine.name, scores: place(await me.predict(ids, { signal, ...context })), unknown };
-    });
+  /** Discards the personal model of a person whose data have changed, in all threads. */
+  #forgetPerson(user: string): void {
+    this.engine.people.forget(user);
+    for (const pool of this.#pools) pool.forget(user);
   }
 
-  async predictMany(body: PredictManyBody, signal: AbortSignal | undefined): Promise<AnswerOf<'predictMany'>> {
-    return this.#engine.lease(async (engine) => {
-      const whos = body.people.map((each, i) => this.who(engine, each, `people[${i}]`));
-      const people = await Promise.all(whos.map((who) => engine.person(who, signal)));
-      const { ids, unknown, place } = known(engine, body.items);
-      const context = given(body.context, engine);
-      const scores = await engine.predictMany(
-        people.map(({ me }) => me),
-        ids,
-        { signal, ...context },
-      );
-      return { model: engine.name, scores: scores.map(place), unknown };
-    });
+  #forgetAll(): void {
+    this.engine.people.clear();
+    for (const pool of this.#pools) pool.clear();
   }
 
-  async explain(body: ExplainBody, signal: AbortSignal | undefined): Promise<AnswerOf<'explain'>> {
-    return this.#engine.lease(async (engine) => {
-      const { me } = await engine.person(this.who(engine, body), signal);
-      checkItem(engine, body.item);
-      const { method, item } = body;
-      const context = given(body.context, engine);
-      const [[score], why] = await Promise.all([
-        me.predict([item], { signal, ...context }),
-        me.explain(item, { signal, ...(method !== undefined && { method }), ...context }),
-      ]);
-      return {
-        model: engine.name,
-        score,
-        why: reasons(why),
-      };
-    });
-  }
-
-  async similar(id: string, count: number): Promise<AnswerOf<'similar'>> {
-    return this.#engine.lease(async (engine) => {
-      checkItem(engine, id);
-      const { hidden } = engine;
-      const found = await engine.learner.similarItems(id, { count: count + hidden.size });
-      return { items: found.filter(({ item }) => !hidden.has(item)).slice(0, count) };
-    });
-  }
-
-  async questions(body: QuestionsBody, signal: AbortSignal | undefined): Promise<AnswerOf<'questions'>> {
-    return this.#engine.lease(async (engine) => {
-      const person = await engine.person(this.who(engine, body), signal);
-      const asked = engine.excluded(body.user, person.seen, []);
-      const columns = body.columns && itemColumns(engine.learner.servedCatalog(), body.columns, 'columns');
-      const found = await questionsFor(engine, person, asked, body.count ?? 5, signal);
-      return {
-        questions: found.map((each) => ({
-          ...each,
-          ...(columns && { columns: valuesOf(engine, each.item, columns) }),
-        })),
-        answers: answersOf(engine.learner),
-      };
-    });
+  async #putItems(items: readonly ItemRecord[]): Promise<void> {
+    await Promise.all([this.engine.putItems(items), ...Array.from(this.#pools, (pool) => pool.putItems(items))]);
   }
 
   // ------------------------------------------------------------------------------------------------------- data
 
   async interact(body: InteractBody): Promise<AnswerOf<'interact'>> {
     const { state, recorder } = this.#kept();
-    const { rules } = this.#engine;
+    const { rules } = this.engine;
     const now = Date.now();
     const rows = body.interactions.map((each, i) => readInteraction(each, `interactions[${i}]`, rules, now));
     const people = new Set(rows.map(({ user }) => user));
@@ -197,8 +190,8 @@ export class Service {
       ...rows.map(insertInteraction),
       ...conversions(this.options.experiments, rows),
     ]);
-    for (const person of people) this.#engine.people.forget(person);
-    const { keys } = this.#engine.learner.servedCatalog().items;
+    for (const person of people) this.#forgetPerson(person);
+    const { keys } = this.engine.learner.servedCatalog().items;
     return {
       added: written.slice(0, rows.length).reduce((sum, { length }) => sum + length, 0),
       unknownItems: [...new Set(rows.map(({ item }) => item).filter((item) => keys.idOf(item) === 0))],
@@ -206,7 +199,7 @@ export class Service {
   }
 
   item(id: string): AnswerOf<'item'> {
-    const engine = this.#engine;
+    const engine = this.engine;
     checkItem(engine, id);
     const { learner } = engine;
     const { items } = learner.servedCatalog();
@@ -222,17 +215,17 @@ export class Service {
   async putItem(id: string, body: ItemBody): Promise<AnswerOf<'putItem'>> {
     const { state } = this.#kept();
     const [before] = (await state.items([id])) as (Partial<ItemBody> | undefined)[];
-    const record = readItem({ ...before, ...body, id }, 'item', this.#engine.rules);
+    const record = readItem({ ...before, ...body, id }, 'item', this.engine.rules);
     await state.putItems([record]);
-    await this.#engine.putItems([record]);
+    await this.#putItems([record]);
     return { ok: true };
   }
 
   /** Makes the engine read what an import has changed. */
   async refresh(kind: 'interactions' | 'users' | 'items'): Promise<void> {
     const { state } = this.#kept();
-    if (kind === 'items') await this.#engine.putItems(await state.items());
-    this.#engine.people.clear();
+    if (kind === 'items') await this.#putItems(await state.items());
+    this.#forgetAll();
   }
 
   async user(id: string): Promise<AnswerOf<'user'>> {
@@ -255,8 +248,8 @@ export class Service {
     const { state } = this.#kept();
     const before = await state.person(id);
     const all = { features: before?.features, hidden: before?.hidden, ...body, id };
-    await state.putPerson(readPerson(all, 'user', this.#engine.rules));
-    this.#engine.people.forget(id);
+    await state.putPerson(readPerson(all, 'user', this.engine.rules));
+    this.#forgetPerson(id);
     return { ok: true };
   }
 
@@ -266,7 +259,7 @@ export class Service {
     // Records that are on their way to the database are written first, so that the deletion finds them.
     await recorder.flush();
     const interactions = await state.forget(idOf(id, 'id'));
-    this.#engine.people.forget(id);
+    this.#forgetPerson(id);
     return { interactions };
   }
 
@@ -308,47 +301,10 @@ export class Service {
   /** Writes what still waits, and closes state and model; to be called after the last request. */
   async close(): Promise<void> {
     clearInterval(this.#sweep);
+    // Workers tell the recorder which lists they gave, and read the state.
+    await this.#serving.pool?.close();
     await this.recorder?.flush();
     await this.state?.close();
-    await this.#engine.retire();
+    await this.#retire(this.#serving);
   }
-}
-
-/** The context option of a call: that of the request, or an empty one if the model reads any. @internal */
-export function given(context: FeatureValues | undefined, engine: Engine): { context?: FeatureValues } {
-  const features = context ?? engine.emptyContext;
-  return features === undefined ? {} : { context: features };
-}
-
-/** Explanations in the form of answers. @internal */
-export function reasons(why: readonly Explanation[]): AnswerOf<'explain'>['why'] {
-  return why.map(({ item, label, influence }) => ({ item, value: label, influence }));
-}
-
-/** The error for an id that does not exist, which HTTP answers with status 404. */
-function notFound(what: string, id: string): InnerloopError {
-  return Object.assign(invalid(what, 'not found', id, `the id of an existing ${what}`), { status: 404 });
-}
-
-/** Throws "not found" for an item that the model does not know. @internal */
-export function checkItem({ learner }: Engine, id: string): void {
-  if (learner.servedCatalog().items.keys.idOf(id) === 0) throw notFound('item', id);
-}
-
-/** An item's values in the given columns, by column name. @internal */
-export function valuesOf({ learner }: Engine, id: string, columns: readonly Column[]): Record<string, unknown> {
-  const row = learner.servedCatalog().items.keys.idOf(id);
-  return Object.fromEntries(columns.map((column) => [column.name, valueOf(column, row)]));
-}
-
-/** Divides items into known and unknown ones. `place` spreads the scores of the known over all items; unknown ones get null. */
-function known({ learner }: Engine, items: readonly string[]) {
-  const { keys } = learner.servedCatalog().items;
-  const ids = items.filter((id) => keys.idOf(id) > 0);
-  const unknown = items.filter((id) => keys.idOf(id) === 0);
-  const place = (scores: ArrayLike<number>): (number | null)[] => {
-    let next = 0;
-    return items.map((id) => (keys.idOf(id) > 0 ? scores[next++] : null));
-  };
-  return { ids, unknown, place };
 }

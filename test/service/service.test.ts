@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import Fastify from 'fastify';
 import { test } from 'tap';
@@ -358,6 +358,35 @@ test('when it ends, what has come is answered and what waits is written', { skip
       items.map(({ item }) => item),
     );
   await again.close();
+});
+
+test('it ends when the last answer is sent, though clients keep their connections open', async () => {
+  const { url, app, service, close } = await started({ state: 'none' });
+  const agent = new Agent({ keepAlive: true });
+  const ask = () =>
+    new Promise<[status: number, connection: string | undefined]>((done, fail) =>
+      request(
+        `${url}/recommendations`,
+        { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
+        (r) => r.resume().on('end', () => done([r.statusCode!, r.headers.connection])),
+      )
+        .on('error', fail)
+        .end('{}'),
+    );
+  assert.deepEqual(await ask(), [200, 'keep-alive']);
+  let open = () => {};
+  const isHeld = service.engine.gate.write(() => new Promise<void>((go) => (open = go)));
+  const asked = [ask(), ask()];
+  while (app.metrics.inFlight < 2) await new Promise((go) => setTimeout(go, 1));
+  const closed = close();
+  open();
+  await isHeld;
+  assert.deepEqual(await Promise.all(asked), [
+    [200, 'close'],
+    [200, 'close'],
+  ]);
+  await closed;
+  agent.destroy();
 });
 
 test('a package that is missing is named with the command that installs it', async () => {

@@ -68,6 +68,10 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   fastify.removeContentTypeParser('text/plain');
   guard(fastify, token);
   limit(fastify, metrics, maxRequests);
+  // A connection that stays open after its last answer would delay the end of the service until the client closes it.
+  fastify.addHook('onSend', async (_, reply) => {
+    if (isDraining) void reply.header('connection', 'close');
+  });
   fastify.setErrorHandler((error, request, reply) => {
     const { status, error: answer } = failureOf(error, String(request.id));
     if (status >= 500 && answer.code !== 'ABORTED') request.log.error({ err: error }, 'request failed');

@@ -1,6 +1,5 @@
 /** The handler of each operation. */
 import type { AnswerOf, BodyOf, OperationName } from '../api/operations.js';
-import { recommend, recommendMany } from '../recommend.js';
 import type { Service } from '../service.js';
 import type { Metrics } from './metrics.js';
 
@@ -18,21 +17,22 @@ const of = <N extends OperationName>(_: N, { body }: Call) => body as BodyOf<N>;
 
 export const handlers: Handlers = {
   async recommend(service, call) {
-    const answer = await recommend(service, of('recommend', call), call.signal);
+    const answer = await service.ask('recommend', of('recommend', call), call.signal);
     call.metrics.count('lists_total', `source="${answer.source}"`);
     return answer;
   },
   async recommendMany(service, call) {
-    const answer = await recommendMany(service, of('recommendMany', call), call.signal);
+    const answer = await service.ask('recommendMany', of('recommendMany', call), call.signal);
     for (const { source } of answer.recommendations) call.metrics.count('lists_total', `source="${source}"`);
     return answer;
   },
   givenRecommendation: (service, { id }) => service.givenRecommendation(id),
-  predict: (service, call) => service.predict(of('predict', call), call.signal),
-  predictMany: (service, call) => service.predictMany(of('predictMany', call), call.signal),
-  explain: (service, call) => service.explain(of('explain', call), call.signal),
-  similar: (service, { id, query }) => service.similar(id, Number(query['count'] ?? 10)),
-  questions: (service, call) => service.questions(of('questions', call), call.signal),
+  predict: (service, call) => service.ask('predict', of('predict', call), call.signal),
+  predictMany: (service, call) => service.ask('predictMany', of('predictMany', call), call.signal),
+  explain: (service, call) => service.ask('explain', of('explain', call), call.signal),
+  similar: (service, { id, query, signal }) =>
+    service.ask('similar', { id, count: query['count'] === undefined ? undefined : Number(query['count']) }, signal),
+  questions: (service, call) => service.ask('questions', of('questions', call), call.signal),
   async interact(service, call) {
     const body = of('interact', call);
     const answer = await service.interact(body);

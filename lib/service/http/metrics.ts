@@ -43,8 +43,8 @@ export class Metrics {
     add(values, labels, by);
   }
 
-  text({ engine, recorder, state }: Service): string {
-    const { people, bytes, evicted } = engine.people.held;
+  text({ engine, held, pool, recorder, state }: Service): string {
+    const { people, bytes, evicted } = held;
     const lines: string[] = [];
     const metric = (name: string, type: string, help: string, values: (readonly [labels: string, value: number])[]) => {
       lines.push(`# HELP innerloop_${name} ${help}`, `# TYPE innerloop_${name} ${type}`);
@@ -76,6 +76,17 @@ export class Metrics {
       ['quantile="0.99"', this.#delay.percentile(99) / 1e9],
     ]);
     this.#delay.reset();
+    if (pool !== undefined) {
+      const { ready, replaced } = pool.counts;
+      metric('workers', 'gauge', 'Worker threads that compute answers.', [['', ready]]);
+      metric('workers_replaced_total', 'counter', 'Worker threads that ended and were replaced.', [['', replaced]]);
+      metric(
+        'worker_utilization',
+        'gauge',
+        'Share of the time since the last scrape that the event loop of a worker thread was busy.',
+        pool.utilizations().map((share, w) => [`worker="${w}"`, share] as const),
+      );
+    }
     if (state !== undefined)
       metric('writes_waiting', 'gauge', 'Writes that wait for the database.', [['', state.writer.waiting]]);
     if (recorder !== undefined)
