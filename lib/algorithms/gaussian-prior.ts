@@ -1,7 +1,8 @@
 /** The meta-learned Gaussian prior of a last layer that is solved for: what `ridge` and `laplace` add to a model. */
 import { lastLayer } from '../meta/algorithm.js';
-import { invalid } from '../foundation/check.js';
+import { invalid, unknownName } from '../foundation/check.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { graphExtension } from '../meta/graphs/extension.js';
 import type { ExtraTensor, Model } from '../model/model.js';
 
 /** Which prior: the option of both. @internal */
@@ -13,11 +14,22 @@ export const COVARIANCE = {
   doc: 'Of the prior: diagonal, Λ = diag(exp ℓ), or full, Λ = L Lᵀ with L = diag(exp ℓ/2) + the strictly lower triangle of F; ℓ is prior.logPrecision [features + 1], F prior.factor [features + 1, features + 1], the bias last.',
 } as const;
 
+/** What the prior mean depends on: the option of both. @internal */
+export const PROFILE = {
+  kind: 'list',
+  of: { kind: 'text' },
+  what: 'names of inputs',
+  least: 1,
+  defaultDoc: 'none',
+  doc: 'Inputs of which the prior mean is a function, such as what is known of a user: w̄ + U p, p the mean over the support rows of what these inputs are (ids as embeddings), 0 without any. U, which is prior.profile.weight [features + 1, width of p], begins at 0. For bodies that concatenate their inputs (`mlp`).',
+} as const;
+
 const LOG_PRECISION = 'prior.logPrecision';
 const FACTOR = 'prior.factor';
 
 /** @param precision initial, of every weight @internal */
-export function gaussianPrior({ name, options }: Algorithm, model: Model, precision: number): Extension {
+export function gaussianPrior(algorithm: Algorithm, model: Model, precision: number): Extension {
+  const { name, options } = algorithm;
   const { also } = model.spec.head;
   if (also !== undefined) throw invalid('model.head.also', `is more than ${name} solves for`, also, 'a single head');
   const d = lastLayer(model, name).features + 1;
@@ -26,10 +38,34 @@ export function gaussianPrior({ name, options }: Algorithm, model: Model, precis
     shape: [d],
     initial: { kind: 'constant', value: Math.log(precision) },
   };
-  if (options['covariance'] !== 'full')
-    return { tensors: [diagonal], native: (_, tensor) => ({ prior: tensor(LOG_PRECISION) }) };
+  const full: ExtraTensor = { name: FACTOR, shape: [d, d], initial: { kind: 'constant', value: 0 } };
+  const isFull = options['covariance'] === 'full';
+  const mean = profileMean(algorithm, model);
   return {
-    tensors: [diagonal, { name: FACTOR, shape: [d, d], initial: { kind: 'constant', value: 0 } }],
-    native: (_, tensor) => ({ prior: tensor(LOG_PRECISION), priorFactor: tensor(FACTOR) }),
+    tensors: [diagonal, ...(isFull ? [full] : []), ...(mean?.tensors ?? [])],
+    native: (extended, tensor) => ({
+      prior: tensor(LOG_PRECISION),
+      ...(isFull && { priorFactor: tensor(FACTOR) }),
+      ...mean?.native?.(extended, tensor),
+    }),
   };
+}
+
+/** The graph that adds U p to the last layer, from which the posterior is then taken. */
+function profileMean({ name, options }: Algorithm, model: Model): Extension | undefined {
+  const names = options['profile'] as readonly string[] | undefined;
+  if (names === undefined) return undefined;
+  const known = model.spec.inputs.map((input) => input.name);
+  for (const [i, input] of names.entries())
+    if (!known.includes(input)) throw unknownName(`${name}.profile[${i}]`, 'no such input', input, known);
+  const { weight, bias, features } = lastLayer(model, name);
+  return graphExtension(model, (graph) => {
+    const [first, ...others] = names.map((input) => graph.input('support', input, name));
+    const change = graph.linear('prior.profile', graph.meanRows(graph.concat(first, ...others)), features + 1, {
+      bias: false,
+      scale: 0,
+    });
+    graph.start(weight, graph.columns(change, 0, features));
+    graph.start(bias, graph.columns(change, features, 1));
+  });
 }

@@ -19,15 +19,15 @@ const OPTIONS = {
  * step follows (I + H/λ)⁻¹ ∇L_Q, H the Hessian of L_S at θ_K, by conjugate gradients. Memory and time of the derivative do not
  * grow with K. It is the gradient of the meta-loss only where θ_K is that minimum and the system is solved: take many steps, or
  * `inner: 'adam'`, and `cgSteps` enough. Where L_S is so concave that I + H/λ is not positive definite, the conjugate gradients
- * end early, at worst with ∇L_Q itself.
+ * end early, at worst with ∇L_Q itself; `cgDamping` δ > 0 solves (I + H/λ + δ I) x = ∇L_Q there, as the authors' code does.
  *
  * ```ts
  * const algorithm = imaml({ steps: 20, learningRate: 0.1, lambda: 0.5 });
  * ```
  */
-export const imaml = algorithmFactory('imaml', OPTIONS, ({ lambda, cgSteps, cgTolerance, ...options }) => ({
+export const imaml = algorithmFactory('imaml', OPTIONS, ({ lambda, cgSteps, cgTolerance, cgDamping, ...options }) => ({
   ...gradientForm({ ...options, proximal: lambda }, 'imaml'),
   ...SECOND_ORDER,
   solver: 'implicit',
-  native: { cgSteps, cgTolerance },
+  native: { cgSteps, cgTolerance, cgDamping },
 }));

@@ -2,11 +2,12 @@ import { invalid } from '../foundation/check.js';
 import type { OptionTable } from '../foundation/options.js';
 import { algorithmFactory, gradientForm, LAST_LAYER, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { COVARIANCE, gaussianPrior } from './gaussian-prior.js';
+import { COVARIANCE, gaussianPrior, PROFILE } from './gaussian-prior.js';
 import type { Model } from '../model/model.js';
 
 const OPTIONS = {
   covariance: COVARIANCE,
+  profile: PROFILE,
   probit: {
     kind: 'boolean',
     default: false,

@@ -73,5 +73,7 @@ export async function fit(prepared: Prepared, refit: boolean, watch: Watch, sign
   const first = await run(split.trainRows, 'train', { validation, patience: config.training.patience });
   if (!refit || !config.training.refit) return first;
   const again = await run(refitRows(prepared), 'refit', { epochs: first.epoch });
+  // The validation rows are training rows now, which say too little of the noise.
+  again.learner.noiseVariance = first.learner.noiseVariance;
   return { ...again, seconds: first.seconds + again.seconds };
 }

@@ -155,6 +155,8 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainedOne> {
       { ...trainOptions(config, signal, split.sets['train']), epochs: best.epoch, checkpoint: path('refitCheckpoint') },
       { label: 'refit', metricsPath: metrics, console },
     );
+    // The validation rows are training rows now, which say too little of the noise.
+    learner.noiseVariance = chosen.noiseVariance;
   }
   const trainSeconds = seconds(trainStarted);
   if (leads) await saveLearner(learner, path('model'));

@@ -178,6 +178,8 @@ export interface ImplicitGradient {
   cgSteps?: number;
   /** Ends them at a residual of this share of ‖∇L_Q‖. Default 1e-6. */
   cgTolerance?: number;
+  /** δ ≥ 0: solves (I + H/λ + δ I) x = ∇L_Q instead, which shrinks the gradient and is solvable where H is not quite convex. Default 0. */
+  cgDamping?: number;
 }
 
 // ---------------------------------------------------------------------------------------------- columnar data

@@ -79,6 +79,7 @@ export interface NativeInnerLoop {
   /** Limits of the conjugate gradients of the implicit solver. */
   cgSteps?: number;
   cgTolerance?: number;
+  cgDamping?: number;
   /** Tensors of the lstm solver, by the numbers of LstmTensor. */
   lstmTensors?: readonly number[];
   fast: Uint8Array;

@@ -344,7 +344,8 @@ export class Learner {
 
   /**
    * Estimates σ² of `ridge` from the query rows of tasks: the mean of r² / (1 + aᵀ M⁻¹ a), r the residuals after adaptation, which
-   * is the likeliest σ² under r ~ N(0, σ² (1 + aᵀ M⁻¹ a)). `train` does so with the training tasks at its end.
+   * is the likeliest σ² under r ~ N(0, σ² (1 + aᵀ M⁻¹ a)). `train` does so at its end with the validation tasks, or without any with
+   * the training tasks, whose residuals are smaller than those of users to come: intervals from them are too narrow.
    *
    * @returns σ², kept in {@link noiseVariance}
    */

@@ -91,6 +91,12 @@ export interface RidgeOptions {
    * prior.logPrecision [features + 1], F prior.factor [features + 1, features + 1], the bias last. Default: diagonal.
    */
   covariance?: 'diagonal' | 'full';
+  /**
+   * Inputs of which the prior mean is a function, such as what is known of a user: w̄ + U p, p the mean over the support rows of
+   * what these inputs are (ids as embeddings), 0 without any. U, which is prior.profile.weight [features + 1, width of p],
+   * begins at 0. For bodies that concatenate their inputs (`mlp`). Default: none.
+   */
+  profile?: string[];
 }
 
 /** Options of `metaSgd`. */
@@ -124,6 +130,10 @@ export interface ImamlOptions extends Pick<GradientOptions, 'steps' | 'learningR
   cgSteps?: number;
   /** Ends them at a residual of this share of ‖∇L_Q‖. Default: 0.000001. */
   cgTolerance?: number;
+  /**
+   * δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it. Default: 0.
+   */
+  cgDamping?: number;
 }
 
 /** Options of `melu`. */
@@ -146,6 +156,12 @@ export interface LaplaceOptions {
    * prior.logPrecision [features + 1], F prior.factor [features + 1, features + 1], the bias last. Default: diagonal.
    */
   covariance?: 'diagonal' | 'full';
+  /**
+   * Inputs of which the prior mean is a function, such as what is known of a user: w̄ + U p, p the mean over the support rows of
+   * what these inputs are (ids as embeddings), 0 without any. U, which is prior.profile.weight [features + 1, width of p],
+   * begins at 0. For bodies that concatenate their inputs (`mlp`). Default: none.
+   */
+  profile?: string[];
   /**
    * Moderates predictions by their uncertainty (MacKay 1992): the logit o at features a becomes o / √(1 + π v / 8), v = aᵀ M⁻¹
    * a, so that σ of it approximates the mean probability. In evaluation and serving, not in training. Default: false.

@@ -126,6 +126,12 @@ export const IMPLICIT_OPTIONS = {
     doc: 'Most conjugate-gradient steps, each one Hessian-vector product.',
   },
   cgTolerance: { kind: 'number', min: 0, default: 1e-6, doc: 'Ends them at a residual of this share of ‖∇L_Q‖.' },
+  cgDamping: {
+    kind: 'number',
+    min: 0,
+    default: 0,
+    doc: 'δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it.',
+  },
 } as const satisfies OptionTable;
 
 /** An option for the units of a network that an algorithm adds. @internal */

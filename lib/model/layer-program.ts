@@ -36,6 +36,9 @@ function initialOf({ init }: IdInput, given: Initial = { kind: 'normal', deviati
 /** Inputs that hold ids, which have embeddings. */
 export type IdInput = Exclude<InputSpec, { kind: 'dense' }>;
 
+/** Numbers that a row has of an input, an id as its embedding, where inputs are concatenated. */
+export const widthOf = (input: InputSpec): number => (input.kind === 'dense' ? input.size : input.dim);
+
 /** Activations of all rows between two layers: [rows, width]. */
 export interface Slot {
   readonly index: number;
@@ -123,7 +126,7 @@ export class Program {
     const tables = inputs.map((input) =>
       input.kind === 'dense' ? -1 : this.table(`embedding.${input.name}.weight`, input, input.dim),
     );
-    const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
+    const width = inputs.reduce((sum, input) => sum + widthOf(input), 0);
     return this.layer(
       'inputs',
       [],

@@ -124,8 +124,9 @@ function hasGradient(learner: Learner, catalog: Dataset): boolean {
   if (lossOf(head).rows === undefined || head.also !== undefined || learner.rows(catalog).state.itemBias !== undefined)
     return false;
   if (model.spec.inputs.some(({ kind }) => kind === 'sequence')) return false;
-  if (algorithm.solver === 'ridge') return true;
   const { update, proximal = 0, graph } = learner.innerLoop();
+  // A row that is left out moves the prior mean too, where that is made of the support rows.
+  if (algorithm.solver === 'ridge') return graph === undefined;
   return (
     algorithm.solver === 'gradient' &&
     update === undefined &&

@@ -37,8 +37,9 @@ export async function updatedPerson(
   const support = updatedSupport(person.support, item, label, context);
   if (context !== undefined) checkGiven(bound, SIDES.interactions, context, 'options.context');
   const { solver } = learner.algorithm;
-  // A device adapts anew: it has no rows one by one.
-  if (learner.model.device.kind !== 'cpu' || solver !== 'ridge' || bound.sequences.length > 0)
+  // A device adapts anew: it has no rows one by one. So does a prior mean that is a function of all rows.
+  const isWhole = learner.innerLoop().graph !== undefined;
+  if (learner.model.device.kind !== 'cpu' || solver !== 'ridge' || isWhole || bound.sequences.length > 0)
     return { support, person: undefined };
   const row = onlyRow(person, support, context);
   const [own] = row.items;

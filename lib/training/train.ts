@@ -224,8 +224,9 @@ async function* trainAlone(
     }
     learner.epochs = state.epoch;
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
+    // Users of training err less than those to come: on the bundled data intervals from their noise hold 89 % of ratings, not 95.
     if (learner.algorithm.solver === 'ridge')
-      await learner.estimateNoise(await sampleTasks(tasks, { count: NOISE_TASKS, seed }), signal);
+      await learner.estimateNoise(await sampleTasks(validation ?? tasks, { count: NOISE_TASKS, seed }), signal);
   } finally {
     learner.group = groupBefore;
     await checkpoint.close();

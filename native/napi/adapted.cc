@@ -1,5 +1,6 @@
 // Operations that adapt tasks, read what they became, and predict with it.
 #include "../device/mirror.h"
+#include "../graphs/graph.h"
 #include "../serving/packed_adapted.h"
 #include "arguments.h"
 #include "call.h"
@@ -93,7 +94,8 @@ Napi::Value predict(const Napi::CallbackInfo& info) {
       c->inner.graph = start->graph;
     }
     const bool variance = options.Get("variance").ToBoolean();
-    const bool solved = !c->inner.graph && c->inner.solves_last_layer();
+    const bool replaced = c->inner.graph && c->inner.graph->spec.starts.empty();
+    const bool solved = !replaced && c->inner.solves_last_layer();
     require(!variance || (after ? solved : before && start), "only a last layer in closed form has a variance");
     for (const auto& each : starts)
       require(!variance || after || each->has_posterior(), "only a last layer in closed form has a variance");

@@ -90,6 +90,8 @@ void build_solver(const Model<T>& model, const Napi::Object& from, InnerLoop<T>&
       inner.conjugate_gradients.steps = static_cast<int>(integer(from, "cgSteps", 1, 10000));
       inner.conjugate_gradients.tolerance = static_cast<T>(number(from, "cgTolerance"));
       require(inner.conjugate_gradients.tolerance >= 0, "cgTolerance must not be negative");
+      if (given("cgDamping")) inner.conjugate_gradients.damping = static_cast<T>(number(from, "cgDamping"));
+      require(inner.conjugate_gradients.damping >= 0, "cgDamping must not be negative");
       return;
     case SolverKind::gradient:
       return;

@@ -305,6 +305,7 @@ Napi::Value update_adapted(const Napi::CallbackInfo& info) {
             "one row of one user is added");
     require(c->inner.solver == SolverKind::ridge && adapted[0]->has_posterior() && adapted[0]->fast == c->inner.fast,
             "only a ridge regression takes rows one by one");
+    require(!c->inner.graph, "a prior mean that is made of the support rows takes no row by itself");
     if (c->store->model->device) throw Error("UNSUPPORTED", "an update row by row is not supported on the device");
     RowChange change;
     change.shift = number(options, "shift");

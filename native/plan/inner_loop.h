@@ -40,6 +40,7 @@ template <class T>
 struct ConjugateGradients {
   int steps = 0;
   T tolerance = 0;
+  T damping = 0;  // δ ≥ 0 of (I + H/λ + δ I)
 };
 
 template <class T>

@@ -8,7 +8,8 @@
 //   ∂θ_0 = x = (I + H/λ)⁻¹ ∇_θ L_Q,   ∂φ = ∇_φ L_Q − (∇²_φθ L_S) x / λ
 //
 // x comes from conjugate gradients on Hessian-vector products. θ_K stands for θ*: the derivative is exact where θ_K is
-// the minimum and the system is solved.
+// the minimum and the system is solved. Damping (the authors' code has it) solves (I + H/λ + δ I) x = ∇_θ L_Q instead,
+// which is positive definite where H is less so, and shrinks the gradient.
 #include <algorithm>
 
 #include "curvature.h"
@@ -49,7 +50,7 @@ struct ImplicitSolver final : Solver<T> {
   }
 
  private:
-  // Gives the x of (I + H/λ) x = v. It ends early at the tolerance, and where the curvature is so negative that the
+  // Gives the x of (I + H/λ + δ I) x = v, δ being the damping. It ends early at the tolerance, and where the curvature is so negative that the
   // matrix is not positive definite, because θ_K is then no minimum.
   static T* conjugate_gradients(const Reverse<T>& reverse, SupportPasses<T>& support) {
     Task<T>& task = reverse.task;
@@ -67,11 +68,13 @@ struct ImplicitSolver final : Solver<T> {
     double squared = kernels.dot(n, r, r);
     const double enough = squared * static_cast<double>(plan.inner.conjugate_gradients.tolerance) *
                           static_cast<double>(plan.inner.conjugate_gradients.tolerance);
+    const T damping = plan.inner.conjugate_gradients.damping;
     bool moved = false;
     for (int i = 0; i < plan.inner.conjugate_gradients.steps && squared > enough; ++i) {
       std::fill_n(ap, n, T(0));
       curvature.product(plan.inner.steps, p, into);
       kernels.add_scaled(n, p, 1 / plan.inner.proximal, ap, ap);
+      if (damping > 0) kernels.axpy(n, damping, p, ap);
       const double along = kernels.dot(n, p, ap);
       if (!(along > 0)) break;
       const T step = static_cast<T>(squared / along);

@@ -45,6 +45,7 @@ const VARIANTS: Record<string, Algorithm> = {
   'implicit, momentum': imaml({ steps: 8, learningRate: 0.05, lambda: 0.3, inner: 'momentum', cgSteps: 3 }),
   'reptile, adam': reptile({ steps: 5, learningRate: 0.05, inner: { kind: 'adam', epsilon: 0.1 } }),
   'ridge, full covariance': ridge({ covariance: 'full' }),
+  'ridge, a prior mean by profile': ridge({ profile: ['traits'] }),
 };
 
 for (const [name, algorithm] of Object.entries(VARIANTS)) {
@@ -155,6 +156,14 @@ test('the predictive variance of ridge is calibrated: 90 % intervals hold about 
     Array.from(queryRows).filter((row, i) => Math.abs(dataset.label[row] - mean[i]) <= 1.645 * Math.sqrt(variance[i]))
       .length / queryRows.length;
   assert.ok(held > 0.8 && held < 0.97, `${held} held`);
+
+  // Of users that training met the residuals are smaller: with validation tasks the noise is theirs.
+  const held0 = learner.noiseVariance!;
+  const validated = learnerOf(ridge(), { at: ratings });
+  await run(validated, ratings.train, { epochs: 15, validation: ratings.test, keep: 'last' });
+  assert.ok(validated.noiseVariance! > held0, `${validated.noiseVariance} with validation, ${held0} without`);
+  assert.equal(await learner.estimateNoise(ratings.test), validated.noiseVariance);
+  learner.noiseVariance = held0;
 
   // A user of many ratings is known better than one of few, and a loaded learner knows the same.
   const items = Array.from({ length: 20 }, (_, i) => i);

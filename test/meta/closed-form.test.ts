@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'tap';
 import type { Algorithm } from '../../lib/meta/algorithm.js';
 import { laplace, ridge } from '../../lib/algorithms/registry.js';
-import type { ModelSpec, Parameters } from '../../lib/foundation/contract.js';
+import type { ModelSpec, Parameters, TaskExample } from '../../lib/foundation/contract.js';
 import { hessianVectorProduct } from '../../lib/meta/meta-gradient.js';
 import { defineModel } from '../../lib/model/model.js';
 import { random } from '../../lib/foundation/random.js';
@@ -19,6 +19,36 @@ const CLOSED: [string, Algorithm, ModelSpec][] = (['diagonal', 'full'] as const)
     [`laplace, ${covariance}`, laplace({ covariance }), LIKES],
   ],
 );
+
+const PROFILE = ['x', 'c'];
+CLOSED.push(
+  ['ridge, a prior mean by profile', ridge({ profile: PROFILE }), SPEC],
+  ['ridge, full, a prior mean by profile', ridge({ covariance: 'full', profile: PROFILE }), SPEC],
+  ['laplace, a prior mean by profile', laplace({ profile: PROFILE }), LIKES],
+);
+
+/** The mean over a task's support rows of what PROFILE names, 0 without any. */
+function profileOf(params: Parameters, { inputs, labels }: TaskExample['support']): number[] {
+  const table = params['embedding.c.weight'];
+  const width = table.shape[1];
+  const rows = Array.from(labels, (_, i) => [
+    ...(inputs['x'] as number[][])[i],
+    ...Array.from(table.data).slice(width * (inputs['c'] as number[])[i], width * ((inputs['c'] as number[])[i] + 1)),
+  ]);
+  return Array.from(
+    { length: 2 + width },
+    (_, j) => rows.reduce((sum, row) => sum + row[j], 0) / Math.max(1, rows.length),
+  );
+}
+
+/** w̄ + U p, the bias last. */
+function priorMean(params: Parameters, support: TaskExample['support']): number[] {
+  const shared = [...params['mlp.1.weight'].data, ...params['mlp.1.bias'].data];
+  const change = params['prior.profile.weight'];
+  if (change === undefined) return shared;
+  const p = profileOf(params, support);
+  return shared.map((w, i) => p.reduce((sum, x, j) => sum + change.data[i * p.length + j] * x, w));
+}
 
 /** Λ = L Lᵀ from the parameters of the prior. */
 function precisionOf(params: Parameters): number[][] {
@@ -75,7 +105,8 @@ for (const [name, algorithm, spec] of CLOSED) {
       const weights = task.support.weights as number[] | undefined;
       const total = weights?.reduce((a, b) => a + b, 0) ?? 3 * seed;
       const flat = (p: Parameters) => [...p['mlp.1.weight'].data, ...p['mlp.1.bias'].data];
-      const delta = flat(adapted).map((w, i) => w - flat(params)[i]);
+      const mean = priorMean(params, task.support);
+      const delta = flat(adapted).map((w, i) => w - mean[i]);
       // mse has (o − y)², the likelihood half of it.
       const scale = spec.head.loss === 'mse' ? total / 2 : total;
       const force = precisionOf(params).map(
@@ -94,6 +125,29 @@ for (const [name, algorithm, spec] of CLOSED) {
     assert.ok(distance(x.gradient, y.gradient) <= 2e-4 * norm(y.gradient));
   });
 }
+
+test('a prior mean by profile is that of a plain ridge whose last layer is w̄ + U p, and so is its derivative', async () => {
+  const [profiled, plain] = [on(ridge({ profile: PROFILE }), SPEC), on(ridge(), SPEC)];
+  const params = vector(profiled.model, random(5, 'params'));
+  const { 'prior.profile.weight': change, ...shared } = params;
+  for (const [t, task] of tasksOf(SPEC, 5, [1, 3, 14]).entries()) {
+    const mean = priorMean(params, task.support);
+    const at = {
+      ...shared,
+      'mlp.1.weight': { ...params['mlp.1.weight'], data: Float64Array.from(mean.slice(0, -1)) },
+      'mlp.1.bias': { ...params['mlp.1.bias'], data: Float64Array.from(mean.slice(-1)) },
+    };
+    assert.ok(distance(await profiled.adapt(params, task), await plain.adapt(at, task)) <= 1e-12, `task ${t}`);
+    const [a, b] = [await profiled.gradient(params, [task]), await plain.gradient(at, [task])];
+    assert.ok(Math.abs(a.loss - b.loss) <= 1e-12 * b.loss);
+    const own = [...b.gradient['mlp.1.weight'].data, ...b.gradient['mlp.1.bias'].data];
+    const p = profileOf(params, task.support);
+    const expected = { shape: change.shape, data: Float64Array.from(own.flatMap((g) => p.map((x) => g * x))) };
+    const profile = { 'prior.profile.weight': a.gradient['prior.profile.weight'] };
+    assert.ok(distance(profile, { 'prior.profile.weight': expected }) <= 1e-10 * norm(b.gradient), `task ${t}`);
+  }
+  assert.throws(() => on(ridge({ profile: ['y'] }), SPEC), /ridge\.profile\[0\].*no such input/);
+});
 
 for (const covariance of ['diagonal', 'full'] as const) {
   test(`the variance of a prediction is aᵀ M⁻¹ a, ${covariance}`, async () => {

@@ -53,9 +53,15 @@ test('the implicit gradient is the derivative of the loss where the steps reach 
   }
 });
 
-test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow parameters included', async () => {
+for (const damping of [0, 0.7])
+  test(`away from the minimum it is the solution of (I + H/λ + δ I) x = ∇L_Q, slow parameters included, δ = ${damping}`, () =>
+    solution(damping));
+
+async function solution(cgDamping: number): Promise<void> {
   const names = ['embedding.c.weight', 'mlp.0.weight', 'mlp.0.bias'];
-  const { model, params, tasks, batch, inner } = implicitCase(5, names, 2);
+  const { model, params, tasks, batch, inner } = implicitCase(5, names, 2, {
+    implicit: { cgSteps: 200, cgTolerance: 1e-13, cgDamping },
+  });
   const { gradient } = await metaGradient(model, params, batch, inner);
   const adapted = await adapt(model, params, batch, inner);
   let expected = combine(params, 0);
@@ -72,7 +78,7 @@ test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow pa
       fast.map(async ([name, i]) => (await hessianVectorProduct(model, at, task.support, unit(name, i))).product),
     );
     const matrix = fast.map(([name, i], r) =>
-      fast.map((_, c) => Number(r === c) + columns[c][name].data[i] / inner.proximal!),
+      fast.map((_, c) => (r === c ? 1 + cgDamping : 0) + columns[c][name].data[i] / inner.proximal!),
     );
     const x = gauss(
       matrix,
@@ -85,7 +91,7 @@ test('away from the minimum it is the solution of (I + H/λ) x = ∇L_Q, slow pa
     expected = combine(expected, 1, of, 1 / tasks.length);
   }
   assert.ok(norm(combine(gradient, 1, expected, -1)) <= 1e-9 * norm(expected));
-});
+}
 
 test('without steps, or with no curvature to follow, the implicit gradient is that of the query loss', async () => {
   const { model, params, batch, inner } = implicitCase(7, 'all', 0);

@@ -211,6 +211,13 @@ test('ridge is exact: the leverage formula is leave-one-out', async () => {
   }
 });
 
+test('a prior mean that a left-out row moves has no leverage formula: the learner adapts again', async () => {
+  const learner = await learnerOf({ algorithm: ridge({ profile: ['item'] }), precision: 'float64' });
+  const me = await learner.adapt(support('mse'));
+  assert.deepEqual(await me.explain(13), await me.explain(13, { method: 'leaveOneOut' }));
+  await assert.rejects(me.explain(13, { method: 'gradient' }), /options\.method/);
+});
+
 test('weights of a support set count in its explanation', async () => {
   const weights = [1, 0, 3, 0.5, 1, 2];
   for (const algorithm of [ridge(), maml({ steps: 3, learningRate: 0.05 })]) {

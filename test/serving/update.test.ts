@@ -23,6 +23,11 @@ const KINDS: [string, Served, Omit<Support, 'items' | 'labels'>][] = [
     { algorithm: ridge(), inputs: [{ name: 'item', dim: 4 }, { name: 'age' }] },
     { features: { age: 9 } },
   ],
+  [
+    'a prior mean by profile, which adapts anew',
+    { algorithm: ridge({ profile: ['age', 'item'] }), inputs: [{ name: 'item', dim: 4 }, { name: 'age' }] },
+    { user: 'u7' },
+  ],
   ['clipped labels', { algorithm: ridge() }, { outside: 'clip' }],
 ];
 

@@ -4,6 +4,7 @@ import type { NameOf, NativeGraphSpec } from '../../foundation/addon.js';
 import { invalid } from '../../foundation/check.js';
 import type { Activation } from '../../foundation/contract.js';
 import type { ExtraTensor, Model } from '../../model/model.js';
+import { widthOf } from '../../model/layer-program.js';
 import type { Initial } from '../../model/layer-program.js';
 
 /** Rows or columns: a number, or as many as a task has support or query rows. */
@@ -99,8 +100,16 @@ export class TaskGraph {
     const { inputs, body } = this.model.spec;
     if (body.kind !== 'mlp')
       throw invalid('model.body.kind', `does not concatenate its inputs, as ${algorithm} needs`, body.kind, 'mlp');
-    const width = inputs.reduce((sum, input) => sum + (input.kind === 'dense' ? input.size : input.dim), 0);
+    const width = inputs.reduce((sum, input) => sum + widthOf(input), 0);
     return this.#add('slot', part, width, [], slot(part, 'inputs'));
+  }
+
+  /** One input of those [part, its width], which the model must have. */
+  input(part: Part, name: string, algorithm = THIS): Node {
+    const { inputs } = this.model.spec;
+    const at = inputs.findIndex((input) => input.name === name);
+    const before = inputs.slice(0, at).reduce((sum, input) => sum + widthOf(input), 0);
+    return this.columns(this.inputs(part, algorithm), before, widthOf(inputs[at]));
   }
 
   /** [part, 1] */
