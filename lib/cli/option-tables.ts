@@ -34,6 +34,7 @@ import {
   TASK_KEY,
   TASK_OPTIONS,
 } from '../tasks/options.js';
+import { LEARNER_OPTIONS } from '../learner/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
 import { SERVE_OPTIONS } from '../service/options.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
@@ -198,6 +199,18 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'MetricOptions', table: METRIC_OPTIONS, doc: 'What measuring depends on, whatever is measured.' },
       { name: 'EvaluateOptions', table: EVALUATE_OPTIONS, doc: 'Options of `evaluate`.' },
     ],
+  },
+  {
+    path: 'lib/learner/option-types.ts',
+    title: 'Learners: `createLearner`',
+    imports: {
+      '../batch/option-types.js': ['RowOptions'],
+      '../foundation/contract.js': ['Parameters'],
+      '../meta/algorithm.js': ['Algorithm'],
+      '../meta/outer-update.js': ['Optimizer'],
+      '../model/model.js': ['Model'],
+    },
+    types: [{ name: 'LearnerOptions', table: LEARNER_OPTIONS, doc: 'Options of `createLearner`.' }],
   },
   {
     path: 'lib/training/option-types.ts',

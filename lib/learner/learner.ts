@@ -9,14 +9,14 @@ import type {
 } from '../foundation/addon.js';
 import { innerLoopOfEpoch } from '../meta/algorithm.js';
 import type { Algorithm } from '../meta/algorithm.js';
-import { checkAlgorithm } from '../algorithms/check.js';
-import { checkModel } from '../batch/batch.js';
-import { checkNumber, checkObject, checkOneOf, checkSeed, invalid } from '../foundation/check.js';
+import { checkOneOf, invalid } from '../foundation/check.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import type { Dataset, FeatureTable, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { modelOn, placed } from './device.js';
-import type { LearnerOptions } from './learner-options.js';
+import type { LearnerOptions } from './option-types.js';
+import { LEARNER_OPTIONS } from './options.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
@@ -384,11 +384,10 @@ export class Learner {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
-  checkObject(options, 'learner', ['model', 'algorithm', 'optimizer', 'seed', 'parameters', 'rows', 'device']);
-  const { model, algorithm, optimizer = adam(), seed = 0, parameters, rows, device } = options;
-  checkModel(model);
-  checkSeed(seed, 'learner.seed');
-  checkAlgorithm(algorithm, 'learner.algorithm');
-  checkNumber(optimizer?.learningRate, 'learner.optimizer.learningRate', 0, undefined, true);
-  return new Learner(modelOn(model, device), algorithm, optimizer, seed, parameters, rows);
+  const { model, algorithm, optimizer, seed, parameters, rows, device } = resolveOptions(
+    options,
+    'learner',
+    LEARNER_OPTIONS,
+  );
+  return new Learner(modelOn(model, device), algorithm, optimizer ?? adam(), seed, parameters, rows);
 }

@@ -6,7 +6,7 @@ import type { Dataset, HeadSpec, TaskSet } from '../../lib/foundation/contract.j
 import { describeInputs } from '../../lib/batch/features.js';
 import { datasetFromColumns } from '../../lib/data/index.js';
 import { createLearner } from '../../lib/learner/learner.js';
-import type { LearnerOptions } from '../../lib/learner/learner-options.js';
+import type { LearnerOptions } from '../../lib/learner/option-types.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
 import { adam, sgd } from '../../lib/meta/outer-update.js';

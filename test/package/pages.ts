@@ -72,6 +72,18 @@ export async function stepsOf(markdown: string): Promise<Step[]> {
   return steps;
 }
 
+/** Whether two pages do and show the same, whatever their comments say. */
+export async function areSame(steps: Step[], others: Step[]): Promise<boolean> {
+  const bare = async ({ kind, code, file, printed }: Step) => [
+    kind,
+    kind === 'program' ? (await transform(code, { minifyWhitespace: true })).code : code,
+    file,
+    printed,
+  ];
+  const [a, b] = await Promise.all([steps, others].map((list) => Promise.all(list.map(bare))));
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 /** An empty project in `folder` with the package at `root` installed, and the bundled data. */
 export function prepare(folder: string, root: string, command: string): void {
   mkdirSync(join(folder, 'node_modules', '.bin'), { recursive: true });
