@@ -1,4 +1,5 @@
 import type { Vocabulary } from '../foundation/contract.js';
+import { CoreTextIndex } from '../foundation/core-text-index.js';
 import { TextIndex } from '../foundation/text-index.js';
 
 /**
@@ -23,6 +24,15 @@ export function idsIn(vocabulary: Vocabulary, texts: readonly string[]): Int32Ar
 export function indexed(vocabulary: Vocabulary): Vocabulary {
   vocabulary.idOf('');
   return vocabulary;
+}
+
+const inCore = new WeakMap<readonly string[], Promise<CoreTextIndex>>();
+
+/** The index of a vocabulary in the core, which is made at the first call, in turns with the event loop. */
+export function coreIndex({ values }: Vocabulary): Promise<CoreTextIndex> {
+  let index = inCore.get(values);
+  if (index === undefined) inCore.set(values, (index = CoreTextIndex.over(values)));
+  return index;
 }
 
 const INTEGER = /^-?[0-9]{1,37}$/;

@@ -13,6 +13,7 @@ import type {
   NativeModel,
   NativePreparedLoop,
   NativeStore,
+  NativeTextIndex,
   NativeToken,
 } from './native-names.js';
 
@@ -196,8 +197,8 @@ export interface NativeRanking {
   threads: number;
   token?: NativeToken;
   pool: NativeItemPool;
-  /** Ascending rows, in place of the pool's. */
-  among?: Int32Array;
+  /** Of the pool's rows only these, ascending, or those of ids, which the core then looks up. */
+  among?: Int32Array | NativeIds;
   count: number;
   /** Added to outputs. */
   mean: number;
@@ -211,6 +212,14 @@ export interface NativeRanking {
   /** `exclude`: ascending rows; `one`: a row for some item. */
   users: readonly { bias: number; exclude: Int32Array; one?: NativeRows }[];
 }
+/** Ids of items, as one text and the length of each. */
+export interface NativeIds {
+  index: NativeTextIndex;
+  joined: string;
+  lengths: Int32Array;
+  /** Whether ids that the index lacks are left out; else the first of them ends the ranking. */
+  skip: boolean;
+}
 /** [users, width]: rows of items, the scores that `predict` gives, and what they are ranked by; `counts` of them a user. */
 export interface NativeLists {
   width: number;
@@ -218,6 +227,8 @@ export interface NativeLists {
   scores: Float64Array;
   keys: Float64Array;
   counts: Int32Array;
+  /** The place of the first id of `among` that the catalog lacks, where such are not skipped: then there are no lists. */
+  unknown?: number;
 }
 export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
@@ -373,6 +384,13 @@ export interface NativeAddon {
     }): NameOf<'Form'>;
     /** How many sums of the dense gradient a batch of so many tasks has, each of so many bytes. */
     chunks(tasks: number, bytes: number): number;
+  };
+  texts: {
+    /** An index of so many texts, which are added in order. The first stands for no text and is not found. */
+    create(count: number): NativeTextIndex;
+    add(index: NativeTextIndex, joined: string, lengths: Int32Array): void;
+    /** The number of each text, 0 for one that the index lacks. It must have all its texts. */
+    find(index: NativeTextIndex, joined: string, lengths: Int32Array): Int32Array;
   };
   float32: NativeOperations;
   float64: NativeOperations;

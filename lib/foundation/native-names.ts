@@ -13,6 +13,7 @@ export type NativeGraph = Handle<'graph'>;
 export type NativeItemFeatures = Handle<'item features'>;
 export type NativeItemPool = Handle<'item pool'>;
 export type NativeGradientPart = Handle<'gradient part'>;
+export type NativeTextIndex = Handle<'text index'>;
 
 /** The names of each of the core's enums that this package gives. The core has tables of its own; loading it checks that it knows these. */
 export const NAMES = {

@@ -9,7 +9,6 @@ import { preparedNoAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
 import { boostTerms, filterMask } from './item-terms.js';
 import type { ItemBoost, ItemFilter } from './item-terms.js';
-import { itemRows } from './support.js';
 
 /** Sides of a batch that name an item. @internal */
 export const ITEM_SIDES = [SIDES.items, SIDES.itemId] as const;
@@ -44,7 +43,6 @@ export class CatalogCache {
   readonly #version: number;
   #features: Promise<NativeItemFeatures> | undefined;
   #vectors: NativeItemFeatures | undefined;
-  readonly #among = new WeakMap<object, { rows: Int32Array; sorted: Int32Array }>();
   readonly #pools = new Map<string, Pool>();
   /** Numbers of functions, which have no text to tell them apart. */
   readonly #functions = new WeakMap<object, number>();
@@ -124,25 +122,6 @@ export class CatalogCache {
   /** [rows, width] of features. */
   async vectors(one: () => NativeRows, rows: Int32Array): Promise<FloatArray> {
     return this.#learner.model.ops.readItemFeatures(await this.features(one), rows);
-  }
-
-  /**
-   * Rows of items by id, ascending. A list that is given again is compared with what it was, not looked up.
-   * @param unknown what becomes of ids that the catalog lacks
-   */
-  among(ids: readonly (string | number)[], unknown: 'skip' | 'error'): Int32Array {
-    const { values } = this.#catalog.items.keys;
-    const known = this.#among.get(ids);
-    if (known?.rows.length === ids.length) {
-      let same = 0;
-      while (same < ids.length && values[known.rows[same]] === ids[same]) same++;
-      if (same === ids.length) return known.sorted;
-    }
-    const rows = itemRows(this.#catalog, ids, 'options.among', unknown === 'skip' ? [] : undefined);
-    // Row 0 is no item.
-    const sorted = ascending(rows.includes(0) ? rows.filter((row) => row > 0) : rows);
-    this.#among.set(ids, { rows, sorted });
-    return sorted;
   }
 
   /** Candidates with what is added to their outputs and ranks. */

@@ -13,6 +13,7 @@ import type { RecommendOptions } from './options.js';
 import { adaptedOf } from './person.js';
 import type { PersonalModelJson } from './person-json.js';
 import { PersonalModel } from './personal-model.js';
+import { rowsAmong } from './among.js';
 import { candidatesOf, heldBack, recommendTo } from './ranking.js';
 import type { Ranking, Recommendation } from './ranking.js';
 import { rankByScores, scoreRows } from './score-rows.js';
@@ -97,7 +98,8 @@ export class PersonalEnsemble {
       throw unsupported('options.explore', 'has no posterior to draw from', 'ridge or laplace alone');
     const people = this.members.map((member) => PersonalModel.personOf(member));
     const rank: Ranking = async ([first], asked, minSupport) => {
-      const { pool, among, wanted, excluded } = candidatesOf(first, asked, minSupport);
+      const { pool, wanted, excluded } = candidatesOf(first, asked, minSupport);
+      const among = rowsAmong(first.catalog, asked);
       if (pool.isEmpty) return [{ person: first, rows: [], scores: [] }];
       const { catalog } = first;
       const { signal, diversity, count } = asked;

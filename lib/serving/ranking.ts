@@ -1,13 +1,13 @@
 /** Lists of recommendations, of one user or of many in one call of the core. */
 import { runNative } from '../foundation/addon.js';
-import type { NativeLists } from '../foundation/addon.js';
+import type { NativeIds, NativeLists } from '../foundation/addon.js';
 import { invalid } from '../foundation/check.js';
 import type { Column, Dataset } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Learner } from '../learner/learner.js';
 import { ascending, CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
-import type { Pool } from './catalog-cache.js';
 import { diversify } from './diversity.js';
+import { amongOf, rowsAmong, unknownAmong } from './among.js';
 import { itemColumns, valuesOf } from './item-terms.js';
 import type { ItemRecord } from './item-terms.js';
 import { itemVectorsOf } from './item-vectors.js';
@@ -95,12 +95,11 @@ function described(
 
 /** @internal What a list is chosen from, for all people of a learner. */
 export function candidatesOf({ learner, catalog }: Person, settings: RecommendSettings, minSupport: number) {
-  const { filter, boost, count, diversity, unknown } = settings;
+  const { filter, boost, count, diversity } = settings;
   const cache = CatalogCache.of(learner, catalog);
   const pool = cache.pool({ filter, boost, minSupport });
-  const among = settings.among && within(pool, cache.among(settings.among, unknown));
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
-  return { cache, pool, among, wanted, excluded: itemRows(catalog, settings.exclude, 'options.exclude', []) };
+  return { cache, pool, wanted, excluded: itemRows(catalog, settings.exclude, 'options.exclude', []) };
 }
 
 /** @internal The rows that a person's list leaves out. */
@@ -110,7 +109,10 @@ export const heldBack = ({ known }: Person, settings: RecommendSettings, exclude
 async function rankEach(people: readonly Person[], settings: RecommendSettings, minSupport: number): Promise<List[]> {
   const [{ learner, catalog }] = people;
   const { count, diversity, signal } = settings;
-  const { cache, pool, among, wanted, excluded } = candidatesOf(people[0], settings, minSupport);
+  const isSingle = learner.model.spec.head.loss !== 'softmax';
+  const named = isSingle ? await amongOf(catalog, settings) : undefined;
+  const { cache, pool, wanted, excluded } = candidatesOf(people[0], settings, minSupport);
+  const among = named === undefined || pool.isEmpty ? rowsAmong(catalog, settings) : named;
   if (pool.isEmpty) return people.map((person) => ({ person, rows: [], scores: [] }));
   const requests = await Promise.all(
     people.map(async (person) => ({
@@ -120,13 +122,15 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
     })),
   );
   const context = contextOf(learner, catalog, settings.context, catalog.items.rows, 'options.context');
-  const isSingle = learner.model.spec.head.loss !== 'softmax';
   const lists = isSingle
-    ? await rankInCore()
+    ? await rankInCore(among)
     : await Promise.all(
         requests.map(({ person, adapted, exclude }) => {
           const score = (rows: Int32Array) => scoreRows(person, rows, context, signal, adapted);
-          return rankByScores({ catalog, exclude, score }, { pool, among, count: wanted });
+          return rankByScores(
+            { catalog, exclude, score },
+            { pool, among: rowsAmong(catalog, settings), count: wanted },
+          );
         }),
       );
   people.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under it.
@@ -143,11 +147,12 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
     }),
   );
 
-  async function rankInCore() {
+  async function rankInCore(from: Int32Array | NativeIds | undefined) {
     const { model, store } = learner;
+    const length = from instanceof Int32Array ? from.length : from?.lengths.length;
     const { mean } = learner.rows(catalog).state;
     const useFeatures =
-      readsItemsAlone(learner, catalog) && (cache.hasFeatures || among === undefined || among.length > FEW);
+      readsItemsAlone(learner, catalog) && (cache.hasFeatures || length === undefined || length > FEW);
     const nobody = () => rowOf(learner, catalog, NOBODY, undefined);
     const features = useFeatures ? await cache.features(nobody) : undefined;
     const users = requests.map(({ person: { known }, exclude }) => ({
@@ -161,7 +166,7 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
         threads: model.threads,
         token,
         pool: pool.native,
-        among,
+        among: from,
         count: wanted,
         mean,
         moderated: learner.isModerated,
@@ -172,6 +177,7 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
         users,
       }),
     );
+    if (result.unknown !== undefined) throw unknownAmong(from as NativeIds, settings, result.unknown);
     return requests.map((_, u) => listOf(result, u));
   }
 }
@@ -179,10 +185,6 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
 function listOf({ width, rows, scores, keys, counts }: NativeLists, u: number) {
   const [from, to] = [u * width, u * width + counts[u]];
   return { rows: rows.subarray(from, to), scores: scores.subarray(from, to), keys: keys.subarray(from, to) };
-}
-
-function within({ allowed }: Pool, rows: Int32Array): Int32Array {
-  return allowed === undefined ? rows : rows.filter((row) => allowed[row] === 1);
 }
 
 let draws = 0;

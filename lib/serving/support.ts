@@ -362,7 +362,8 @@ export function itemRow(catalog: Dataset, id: string | number, field: string): n
   return row;
 }
 
-const unknownItem = (id: unknown, field: string) => {
+/** @internal */
+export const unknownItem = (id: unknown, field: string) => {
   const remedy = field.startsWith('options.among') ? "; options.unknown: 'skip' leaves out what the catalog lacks" : '';
   return invalid(field, 'no such item in the catalog', id, `an item id of the training data${remedy}`);
 };
@@ -379,13 +380,18 @@ export function rowsInCatalog({ items: { keys } }: Dataset, ids: readonly unknow
     while (first > 0 && run < ids.length && ids[run] === keys.values[first + run]) run++;
     if (run === ids.length) return Int32Array.from({ length: run }, (_, i) => first + i);
   }
-  let isText = true;
-  for (let i = 0; i < ids.length; i++) isText &&= typeof ids[i] === 'string';
-  const texts = isText ? (ids as readonly string[]) : Array.from(ids, textOf);
-  return idsIn(keys, texts);
+  return idsIn(keys, idTexts(ids));
 }
 
-const textOf = (id: unknown): string => (typeof id === 'string' || typeof id === 'number' ? String(id) : '');
+/** @internal Ids as texts; what is no id is empty. */
+export function idTexts(ids: readonly unknown[]): readonly string[] {
+  let isText = true;
+  for (let i = 0; i < ids.length; i++) isText &&= typeof ids[i] === 'string';
+  return isText ? (ids as readonly string[]) : Array.from(ids, textOf);
+}
+
+const textOf = (id: unknown): string =>
+  typeof id === 'string' || (typeof id === 'number' && Number.isFinite(id)) ? String(id) : '';
 
 /** What is no id at all is a mistake of the caller, whatever becomes of ids that are unknown. @internal */
 export function checkId(id: unknown, field: string): asserts id is string | number {

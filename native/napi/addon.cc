@@ -8,6 +8,7 @@
 #include "handle.h"
 #include "job.h"
 #include "operations.h"
+#include "texts.h"
 
 namespace innerloop {
 namespace {
@@ -78,6 +79,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("probeDevice", Napi::Function::New(env, probe_device, "probeDevice"));
   exports.Set("enums", enumerator_tables(env));
   exports.Set("decisions", decisions(env));
+  exports.Set("texts", text_operations(env));
   exports.Set("float32", operations_of<float>(env));
   exports.Set("float64", operations_of<double>(env));
   return exports;

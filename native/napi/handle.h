@@ -43,6 +43,7 @@ INNERLOOP_TAG(ItemFeatures<double>, 17)
 INNERLOOP_TAG(ItemPool, 18)
 INNERLOOP_TAG(GradientPart<float>, 19)
 INNERLOOP_TAG(GradientPart<double>, 20)
+INNERLOOP_TAG(TextIndex, 21)
 
 // What a handle holds, and how many bytes of it the garbage collector has been told of.
 template <class X>

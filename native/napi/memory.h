@@ -10,6 +10,7 @@
 #include "../plan/inner_loop.h"
 #include "../serving/item_features.h"
 #include "../serving/ranking.h"
+#include "../serving/text_index.h"
 #include "../task/adapted.h"
 
 namespace innerloop {
@@ -86,6 +87,7 @@ std::int64_t bytes_of(const ItemFeatures<T>& features) {
 inline std::int64_t bytes_of(const ItemPool& pool) {
   return kObject + bytes_of(pool.rows) + bytes_of(pool.offset) + bytes_of(pool.boost);
 }
+inline std::int64_t bytes_of(const TextIndex& index) { return kObject + index.bytes(); }
 inline std::int64_t bytes_of(const Token&) { return 64; }
 
 }  // namespace innerloop

@@ -13,6 +13,7 @@
 #include "call.h"
 #include "operations.h"
 #include "packed.h"
+#include "texts.h"
 
 namespace innerloop {
 namespace {
@@ -158,6 +159,16 @@ Napi::Value find_similar_items(const Napi::CallbackInfo& info) {
   });
 }
 
+// { index, joined, lengths, skip }
+NamedItems read_named(const Napi::Object& from, Index items) {
+  NamedItems named;
+  named.index = unwrap<TextIndex>(from.Get("index"));
+  require(named.index->is_complete() && named.index->size() == items, "the index is of another catalogue");
+  named.ids = read_texts(from.Get("joined"), from.Get("lengths"), "joined");
+  named.skip = from.Get("skip").ToBoolean();
+  return named;
+}
+
 // Reads a ranking from what lib/foundation/native-contract.ts calls NativeRanking.
 template <class T>
 std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std::shared_ptr<const Model<T>>& model) {
@@ -166,7 +177,13 @@ std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std:
   ranking->pool = unwrap<ItemPool>(options.Get("pool"));
   const Index items = ranking->pool->items;
   ranking->by_among = !options.Get("among").IsUndefined();
-  if (ranking->by_among) ranking->among = rows_of(options.Get("among"), items, "among");
+  if (ranking->by_among) {
+    const Napi::Value among = options.Get("among");
+    if (among.IsTypedArray())
+      ranking->among = rows_of(among, items, "among");
+    else
+      ranking->named = read_named(object(among, "among"), items);
+  }
   ranking->count = integer(options, "count", 1, kMaxCount);
   ranking->count = std::min(ranking->count, items);
   ranking->scoring.mean = number(options, "mean");
@@ -205,9 +222,15 @@ std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std:
   return ranking;
 }
 
-// { rows [users, count], scores, counts [users] }; what is beyond a user's count is 0.
-template <class T>
-Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>>& lists) {
+// The lists of users, or the place of the id for which there are none.
+struct Lists {
+  std::vector<std::vector<Ranked>> of;
+  Index unknown = -1;
+};
+
+// { rows [users, count], scores, counts [users], unknown? }; what is beyond a user's count is 0.
+Napi::Value lists_to_object(Napi::Env env, const Lists& ranked) {
+  const std::vector<std::vector<Ranked>>& lists = ranked.of;
   std::size_t longest = 0;
   for (const auto& list : lists) longest = std::max(longest, list.size());
   auto rows = Napi::Int32Array::New(env, lists.size() * longest), counts = Napi::Int32Array::New(env, lists.size());
@@ -227,16 +250,18 @@ Napi::Value lists_to_object(Napi::Env env, const std::vector<std::vector<Ranked>
   out.Set("keys", keys);
   out.Set("counts", counts);
   out.Set("width", Napi::Number::New(env, static_cast<double>(longest)));
+  if (ranked.unknown >= 0) out.Set("unknown", Napi::Number::New(env, static_cast<double>(ranked.unknown)));
   return out;
 }
 
-// Whether it takes longer to wake another thread, some ten microseconds, than to rank.
+// Whether it takes longer to wake another thread, some ten microseconds, than to rank. In a long catalogue a candidate
+// may be a tenth of a microsecond away, whatever its features' width.
 template <class T>
 bool is_tiny(const Ranking<T>& ranking) {
-  constexpr Index kTiny = Index{1} << 16;
+  constexpr Index kTiny = Index{1} << 16, kFew = 128;
   if (!ranking.features || !ranking.by_among) return false;
-  const Index users = static_cast<Index>(ranking.users.size()), candidates = static_cast<Index>(ranking.among.size());
-  return users * candidates * (ranking.features->width + 1) <= kTiny;
+  const Index users = static_cast<Index>(ranking.users.size()), candidates = most_candidates(ranking);
+  return candidates <= kFew && users * candidates * (ranking.features->width + 1) <= kTiny;
 }
 
 // Gives the lists, or a promise of them.
@@ -249,28 +274,29 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
     const int threads = static_cast<int>(integer(options, "threads", 1, 1024));
     std::shared_ptr<Token> token;
     if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
-    const auto lists = std::make_shared<std::vector<std::vector<Ranked>>>();
-    const auto ranked = [store, ranking](int n, const Poll& poll) {
+    const auto lists = std::make_shared<Lists>();
+    const auto rank_now = [store, ranking, lists](int n, const Poll& poll) {
       const Predict<T> predict = [&](const Batch<T>& batch, const InnerLoop<T>& inner, const Prediction<T>& wanted) {
         return run_predict<T>({*store, batch, inner, nullptr, n, poll}, wanted);
       };
-      return rank_items<T>(*ranking, store->values->data(), predict, n, poll);
+      lists->unknown = resolve_among(*ranking);
+      if (lists->unknown < 0) lists->of = rank_items<T>(*ranking, store->values->data(), predict, n, poll);
     };
     if (!store->model->device && is_tiny(*ranking)) {
       // The event loop does not wait for an update of the parameters: while one runs, the work goes to the pool.
       const std::shared_lock lock(store->mutex, std::try_to_lock);
       if (lock)
         return run_inline(
-            info.Env(), [&](const Poll& poll) { *lists = ranked(1, poll); },
-            [&](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
+            info.Env(), [&](const Poll& poll) { rank_now(1, poll); },
+            [&](Napi::Env env) -> Napi::Value { return lists_to_object(env, *lists); });
     }
     return run_job(
         info.Env(), threads, length_of(work_of_ranking(*ranking)), std::move(token),
-        [store, ranked, threads, lists](const Poll& poll) {
+        [store, rank_now, threads](const Poll& poll) {
           const std::shared_lock lock(store->mutex);
-          *lists = ranked(threads, poll);
+          rank_now(threads, poll);
         },
-        [lists](Napi::Env env) -> Napi::Value { return lists_to_object<T>(env, *lists); });
+        [lists](Napi::Env env) -> Napi::Value { return lists_to_object(env, *lists); });
   });
 }
 

@@ -173,13 +173,42 @@ std::vector<std::vector<Ranked>> rank_items(const Ranking<T>& ranking, const T* 
 }
 
 template <class T>
+Index resolve_among(Ranking<T>& ranking) {
+  if (!ranking.by_among) return -1;
+  std::vector<std::int32_t>& among = ranking.among;
+  if (const NamedItems& named = ranking.named; named.index) {
+    among = named.index->find(named.ids);
+    const auto unknown = std::find(among.begin(), among.end(), 0);
+    if (unknown != among.end() && !named.skip) return unknown - among.begin();
+    among.erase(std::remove(unknown, among.end(), 0), among.end());
+    std::sort(among.begin(), among.end());
+    among.erase(std::unique(among.begin(), among.end()), among.end());
+  }
+  const ItemPool& pool = *ranking.pool;
+  if (!pool.whole)
+    std::erase_if(among,
+                  [&](std::int32_t row) { return !std::binary_search(pool.rows.begin(), pool.rows.end(), row); });
+  return -1;
+}
+
+template <class T>
+Index most_candidates(const Ranking<T>& ranking) {
+  return ranking.named.index ? static_cast<Index>(ranking.named.ids.lengths.size()) : Candidates<T>(ranking).size;
+}
+
+template <class T>
 double work_of_ranking(const Ranking<T>& ranking) {
   double row = 0;  // of one item for all users
   for (const RankedUser<T>& user : ranking.users)
     row += ranking.features ? static_cast<double>(ranking.features->width)
                             : work_of(ranking.inner, *user.one, Wanted::outputs);
-  return row * static_cast<double>(Candidates<T>(ranking).size);
+  return row * static_cast<double>(most_candidates(ranking));
 }
+
+template Index resolve_among(Ranking<float>&);
+template Index resolve_among(Ranking<double>&);
+template Index most_candidates(const Ranking<float>&);
+template Index most_candidates(const Ranking<double>&);
 
 template double work_of_ranking(const Ranking<float>&);
 template double work_of_ranking(const Ranking<double>&);

@@ -10,6 +10,7 @@
 #include "../task/adapted.h"
 #include "best.h"
 #include "item_features.h"
+#include "text_index.h"
 
 namespace innerloop {
 
@@ -36,19 +37,36 @@ struct RankedUser {
   std::vector<std::int32_t> exclude;  // rows, ascending
 };
 
+// Items by id, which are looked up where the ranking is at work.
+struct NamedItems {
+  std::shared_ptr<const TextIndex> index;
+  Texts ids;
+  bool skip = false;  // those that the index lacks
+};
+
 template <class T>
 struct Ranking {
   std::shared_ptr<const Model<T>> model;
   InnerLoop<T> inner;  // adapts nothing
   std::shared_ptr<const ItemPool> pool;
-  std::vector<std::int32_t> among;  // ascending, in place of the pool's rows
-  bool by_among = false;
+  bool by_among = false;            // of the pool's rows only those of `among`
+  std::vector<std::int32_t> among;  // ascending
+  NamedItems named;                 // where it has an index, `among` is made of it
   std::vector<int> item_sides;
   std::shared_ptr<const ItemFeatures<T>> features;  // null: the model runs on every candidate
   Scoring scoring;
   Index count = 0;
   std::vector<RankedUser<T>> users;
 };
+
+// Makes `among` of the ids, and leaves out what is not in the pool. Must be called once before the items are ranked.
+// Gives the place of the first id that is unknown and not to be skipped, −1 if there is none.
+template <class T>
+Index resolve_among(Ranking<T>& ranking);
+
+// Gives how many items are scored for each user, at most.
+template <class T>
+Index most_candidates(const Ranking<T>& ranking);
 
 // Gives a rough count of the multiply-adds of a ranking.
 template <class T>

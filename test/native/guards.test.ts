@@ -109,3 +109,19 @@ test('vectors of items that are not of one length, and rows that none has', asyn
   const alone = ops.createItemVectors(Float64Array.of(1), 1);
   assert.throws(() => void ops.similarItems(alone, { row: 1, count: 1, threads: 1 }), /there are no items/);
 });
+
+test('texts whose lengths are not theirs, more of them than an index holds, and an index that lacks some', async () => {
+  const { texts } = addon();
+  for (const count of [0, -1, 1.5, 2 ** 31, NaN]) assert.throws(() => texts.create(count), /count must be an integer/);
+  const index = texts.create(3);
+  texts.add(index, 'a', Int32Array.of(0, 1));
+  assert.throws(() => texts.find(index, 'a', Int32Array.of(1)), /lacks texts/);
+  for (const lengths of [[2], [1, 1], [-1, 2], [2 ** 31 - 1], []])
+    assert.throws(() => texts.add(index, 'b', Int32Array.from(lengths)), /length/);
+  assert.throws(() => texts.add(index, 'bc', Int32Array.of(1, 1)), /has all its texts/);
+  texts.add(index, 'bc', Int32Array.of(2));
+  assert.throws(() => texts.add(index, 'd', Int32Array.of(1)), /has all its texts/);
+  assert.deepEqual([...texts.find(index, 'bcabc', Int32Array.of(2, 1, 1, 1))], [2, 1, 0, 0]);
+  assert.throws(() => texts.find(index, 7 as unknown as string, Int32Array.of(1)), /must be a string/);
+  assert.throws(() => texts.find(index, 'a', [1] as unknown as Int32Array), /typed array/);
+});

@@ -84,6 +84,26 @@ for (const [name, served, support] of KINDS) {
     );
     await refuses(me.recommend(stale), 'INVALID_OPTION', 'options.among[6]');
     assert.deepEqual(await me.recommend({ among: ['unheard of'], unknown: 'skip' }), []);
+    // Many ids are looked up in the core.
+    const many = everything.filter((i) => i % 3 === 0 || i === 4);
+    const best = asList(ranked.filter((i) => many.includes(i) && !support.items.includes(i))).slice(0, 9);
+    for (const given of [many, many.map(String), [...many].reverse().concat(many)])
+      assert.deepEqual(await me.recommend({ among: given, count: 9 }), best);
+    const odd = (row: { item: string }) => Number(row.item) % 2 === 1;
+    assert.deepEqual(
+      await me.recommend({ among: many, count: 9, filter: odd }),
+      await me.recommend({ among: many.filter((i) => i % 2 === 1), count: 9 }),
+    );
+    const [head, ...tail] = many;
+    for (const item of ['unheard of', '4\0', 700, 4.5, '']) {
+      const given = [head, item, ...tail];
+      await refuses(me.recommend({ among: given }), 'INVALID_OPTION', 'options.among[1]');
+      if (item !== '') assert.deepEqual(await me.recommend({ among: given, count: 9, unknown: 'skip' }), best);
+      else await refuses(me.recommend({ among: given, unknown: 'skip' }), 'INVALID_OPTION', 'options.among[1]');
+    }
+    const none = { among: Array.from({ length: 99 }, (_, i) => `no ${i}`) };
+    assert.deepEqual(await me.recommend({ ...none, unknown: 'skip' }), []);
+    await refuses(me.recommend({ ...none, filter: () => false }), 'INVALID_OPTION', 'options.among[0]');
     const [both] = await learner.recommendMany([me], { count: 7, minSupport: 0 });
     assert.deepEqual(both, await me.recommend({ count: 7, minSupport: 0 }));
   });
