@@ -162,7 +162,9 @@ export const configSchema = z
     model: model.describe('Inputs, the network over them, and its loss.'),
     algorithm: algorithm.describe('How the model adapts to a task, and what the outer step follows.'),
     ensemble: ensemble.optional(),
-    optimizer: optimizer.optional().describe('Outer optimizer. Default adam.'),
+    optimizer: optimizer
+      .optional()
+      .describe('Outer optimizer. Default adam; for reptile sgd from rate 1, falling linearly.'),
     rows: rows.optional().describe('How labels are centred, interactions weighted, negatives drawn.'),
     training: training.prefault({}).describe('How long to train, on what, and which epoch to keep.'),
     evaluation: evaluation.prefault({}).describe('What to measure.'),

@@ -6,7 +6,8 @@ import type { BaselineName } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { searchSpaceOf } from '../foundation/options.js';
 import type { SearchSpace } from '../foundation/options.js';
-import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
+import { OPTIMIZER_OPTIONS, standardOptimizer } from '../meta/outer-update.js';
+import type { Optimizer } from '../meta/outer-update.js';
 import { BODIES } from '../model/bodies/index.js';
 import { lossOf } from '../model/losses.js';
 import { TRAIN_OPTIONS } from '../training/options.js';
@@ -16,6 +17,15 @@ import { lossSpec } from './config-metrics.js';
 
 const at = (path: string, space: SearchSpace): SearchSpace =>
   Object.fromEntries(Object.entries(space).map(([name, range]) => [`${path}.${name}`, range]));
+
+const standardOptimizerOf = ({ algorithm }: Config): Optimizer =>
+  standardOptimizer(ALGORITHMS[algorithm.name as AlgorithmName]({}));
+
+/** What an optimizer that the configuration leaves out is, before options of it are put in. */
+function startOf(config: Config): Pick<Optimizer, 'name' | 'schedule'> {
+  const { name, schedule } = standardOptimizerOf(config);
+  return { name, schedule };
+}
 
 /** @param isPrescribed whether the data says what is support and what is query, so that no sizes are drawn */
 export function learnerSpace(config: Config, isPrescribed: boolean): SearchSpace {
@@ -27,7 +37,7 @@ export function learnerSpace(config: Config, isPrescribed: boolean): SearchSpace
   const { supportSize, ...trained } = searchSpaceOf(TRAIN_OPTIONS);
   const own: SearchSpace = {
     ...at('algorithm', searchSpaceOf(ALGORITHMS[algorithm.name as AlgorithmName].options)),
-    ...at('optimizer', searchSpaceOf(OPTIMIZER_OPTIONS[optimizer?.name ?? 'adam'])),
+    ...at('optimizer', searchSpaceOf(OPTIMIZER_OPTIONS[(optimizer ?? standardOptimizerOf(config)).name])),
     ...(body === undefined
       ? at('model', searchSpaceOf(BODIES.mlp.options))
       : at('model.body', searchSpaceOf(BODIES[body.kind as keyof typeof BODIES].options))),
@@ -63,7 +73,7 @@ export function withSetting(config: Config, setting: Setting): Config {
     const names = path.split('.');
     const last = names.pop()!;
     let owner = result as unknown as Record<string, unknown>;
-    for (const name of names) owner = (owner[name] ??= name === 'optimizer' ? { name: 'adam' } : {}) as typeof owner;
+    for (const name of names) owner = (owner[name] ??= name === 'optimizer' ? startOf(config) : {}) as typeof owner;
     if (value === null) delete owner[last];
     else owner[last] = structuredClone(value);
   }

@@ -21,7 +21,7 @@ import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
 import type { Model } from '../model/model.js';
-import { adam, nativeOptimizer, scheduledRate, SmallAdam } from '../meta/outer-update.js';
+import { adam, nativeOptimizer, scheduledRate, SmallAdam, standardOptimizer } from '../meta/outer-update.js';
 import type { Optimizer } from '../meta/outer-update.js';
 import { rowContext, rowRules, translateRows } from '../batch/row-rules.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/row-rules.js';
@@ -389,5 +389,12 @@ export function createLearner(options: LearnerOptions): Learner {
     'learner',
     LEARNER_OPTIONS,
   );
-  return new Learner(modelOn(model, device), algorithm, optimizer ?? adam(), seed, parameters, rows);
+  return new Learner(
+    modelOn(model, device),
+    algorithm,
+    optimizer ?? standardOptimizer(algorithm),
+    seed,
+    parameters,
+    rows,
+  );
 }

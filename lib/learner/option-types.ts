@@ -11,7 +11,7 @@ export interface LearnerOptions {
   model: Model;
   /** How the learner adapts to a task, such as `maml()` or `ridge()`. */
   algorithm: Algorithm;
-  /** Outer optimizer. Default: `adam()`. */
+  /** Outer optimizer. Default: `adam()`; for `reptile` its paper's, `sgd({ learningRate: 1, schedule: 'linear' })`. */
   optimizer?: Optimizer;
   /** Seed of the initial parameters and of everything random in training. Default: 0. */
   seed?: number;

@@ -29,7 +29,7 @@ export const LEARNER_OPTIONS = {
     ...given<Optimizer>('Optimizer'),
     check: (value, field) =>
       checkNumber((value as Partial<Optimizer> | null)?.learningRate, `${field}.learningRate`, 0, undefined, true),
-    defaultDoc: '`adam()`',
+    defaultDoc: "`adam()`; for `reptile` its paper's, `sgd({ learningRate: 1, schedule: 'linear' })`",
     doc: 'Outer optimizer.',
   },
   seed: {

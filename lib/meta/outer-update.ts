@@ -3,6 +3,7 @@ import { invalid } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
+import type { Algorithm } from './algorithm.js';
 import { decay, ADAM } from './algorithm-options.js';
 import { selectTensors } from './inner-loop.js';
 import type { Model } from '../model/model.js';
@@ -102,6 +103,14 @@ export function sgd(options: SgdOptions = {}): Optimizer {
 }
 
 export const OPTIMIZERS = { adam, sgd } as const;
+
+/**
+ * The outer optimizer where none is given: Adam; for Reptile that of its paper, θ ← θ + ε mean(θ_K − θ_0) with an ε that falls from 1
+ * to 0.
+ * @internal
+ */
+export const standardOptimizer = ({ direction }: Pick<Algorithm, 'direction'>): Optimizer =>
+  direction === 'reptile' ? sgd({ learningRate: 1, schedule: 'linear' }) : adam();
 
 type ByName = number | Readonly<Record<string, number>>;
 

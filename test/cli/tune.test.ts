@@ -55,6 +55,14 @@ test('every learner and baseline declares ranges, and takes their ends', async (
     }
     assert.ok(!('training.supportSize' in learnerSpace(config, true)), 'not where the data says what is support');
   }
+  // An optimizer that is left out is the learner's own.
+  const own = parseConfig(configOf('reptile'));
+  assert.deepEqual(learnerSpace(own, false)['optimizer.learningRate'], { log: [0.05, 1] });
+  assert.deepEqual(withSetting(own, { 'optimizer.learningRate': 0.5 }).optimizer, {
+    name: 'sgd',
+    schedule: 'linear',
+    learningRate: 0.5,
+  });
   const base = parseConfig(configOf('ridge', { evaluation: { baselines: [...BASELINES] } }));
   for (const name of BASELINES) {
     for (const [path, range] of Object.entries(baselineSpace(name, base)))

@@ -13,7 +13,7 @@ import { describeInputs } from '../../lib/batch/features.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
-import { adam } from '../../lib/meta/outer-update.js';
+import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
 import { splitTasks } from '../../lib/tasks/index.js';
@@ -241,6 +241,24 @@ test('an algorithm that needs another model says so', async () => {
 });
 
 // ------------------------------------------------------------------------------------------ training
+
+test('a learner without an optimizer gets Adam, and Reptile its own, whose first step ends at the mean of what tasks came to', async () => {
+  const { model } = learnerOf(make('maml'));
+  assert.equal(createLearner({ model, algorithm: make('maml') }).optimizer.name, 'adam');
+  const learner = createLearner({ model, algorithm: make('reptile'), seed: 3 });
+  const { name, learningRate, schedule } = learner.optimizer;
+  assert.deepEqual({ name, learningRate, schedule }, { name: 'sgd', learningRate: 1, schedule: 'linear' });
+  // At a rate half as large a step goes half as far, from the same start and on the same tasks.
+  const half = createLearner({ model, algorithm: make('reptile'), optimizer: sgd({ learningRate: 0.5 }), seed: 3 });
+  const weight = 'mlp.0.weight';
+  const start = learner.parameters();
+  for (const each of [learner, half]) await run(each, tiny.train, { epochs: 1, metaBatch: tiny.train.size });
+  const [whole, halfway] = [learner, half].map((each) => each.parameters());
+  const moved = (to: typeof start) => Array.from(to[weight].data, (x, i) => x - start[weight].data[i]);
+  const [far, near] = [moved(whole), moved(halfway)];
+  assert.ok(far.some((x) => Math.abs(x) > 1e-4));
+  far.forEach((x, i) => assert.ok(Math.abs(x - 2 * near[i]) <= 1e-6, `${x} is not twice ${near[i]}`));
+});
 
 test('learner and training options are checked by name', async () => {
   const learner = learnerOf(make('maml'));
