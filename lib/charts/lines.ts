@@ -1,7 +1,8 @@
 /** Line charts with error bars as inline SVG. */
+import { drawEndLabels, endLabels, LEAD } from './end-labels.js';
 import { linearScale, logScale, tickLabel, valueText } from './scale.js';
 import type { Scale } from './scale.js';
-import { escape, line, round, TONES } from './svg.js';
+import { escape, line, mark, round, TONES } from './svg.js';
 import type { Drawing, Key, Tone } from './svg.js';
 
 /** Points by rising x; where y is null the line has a gap, where `low` or `high` is, the point has no bar. */
@@ -34,7 +35,8 @@ export interface LineChart {
 const WIDTH = 400;
 const HEIGHT = 250;
 const LEFT = 50;
-const RIGHT = 14;
+/** At the right of a chart without labels. */
+const MARGIN = 14;
 const TOP = 12;
 const BOTTOM = 42;
 const BASE = HEIGHT - BOTTOM;
@@ -54,50 +56,87 @@ interface Axes {
 export function drawLines(chart: LineChart): Drawing {
   const { title, series, reference } = chart;
   const values = [...new Set(series.flatMap((one) => [...one.x]))].sort((a, b) => a - b);
-  const horizontal = horizontalAxis(chart, values);
+  const labels =
+    series.length < 2
+      ? undefined
+      : endLabels(
+          series.map(({ name }) => name),
+          BASE - TOP,
+        );
+  const right = labels === undefined ? WIDTH - MARGIN : WIDTH - labels.room - LEAD;
+  const horizontal = horizontalAxis(chart, values, right);
   const vertical = verticalAxis(chart);
   // A bar may leave the chart where it is far longer than the values differ: it is cut, and the table has its ends.
   const y = (value: number) => BASE - (BASE - TOP) * Math.min(1.03, Math.max(0, vertical.share(value)));
   const axes: Axes = { chart, values, x: horizontal.at, y };
   const grid = vertical.ticks.map((tick) => {
     const at = round(y(tick));
-    return `<path class="grid" d="M${LEFT} ${at}H${WIDTH - RIGHT}"/><text class="tick" x="${LEFT - 7}" y="${at + 4}" text-anchor="end">${tickLabel(tick)}</text>`;
+    return `<path class="grid" d="M${LEFT} ${at}H${right}"/><text class="tick" x="${LEFT - 7}" y="${at + 4}" text-anchor="end">${tickLabel(tick)}</text>`;
   });
   const names = horizontal.ticks.map(
     (tick) =>
       `<text class="tick" x="${round(horizontal.at(tick))}" y="${BASE + 17}" text-anchor="middle">${chart.names === undefined ? tickLabel(tick) : escape(chart.names[tick] ?? '')}</text>`,
   );
   const across =
-    reference === undefined ? '' : `<path class="reference" d="M${LEFT} ${round(y(reference))}H${WIDTH - RIGHT}"/>`;
-  const axis = `<path class="axis" d="M${LEFT} ${BASE}H${WIDTH - RIGHT}"/><text class="name" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${escape(chart.x)}</text>`;
+    reference === undefined ? '' : `<path class="reference" d="M${LEFT} ${round(y(reference))}H${right}"/>`;
+  const axis = `<path class="axis" d="M${LEFT} ${BASE}H${right}"/><text class="name" x="${(LEFT + right) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${escape(chart.x)}</text>`;
   const keys = series.map((one, s): Key => ({
     name: one.name,
     tone: one.tone ?? TONES[s % TONES.length],
     dashed: one.dashed ?? (one.tone === undefined && s >= TONES.length),
   }));
-  const unit = `${chart.y}${vertical.isLog ? ', logarithmic' : ''}`;
+  const ends = series.flatMap((one, s) => {
+    const last = one.y.findLastIndex((value) => value !== null);
+    if (labels === undefined || last < 0) return [];
+    const x = horizontal.at(one.x[last]) + asideOf(axes, s);
+    return [{ key: keys[s], lines: labels.lines[s], x, y: y(one.y[last]!) }];
+  });
+  const lines = series.map((one, s) => drawSeries(axes, one, keys[s], s));
+  const named = drawEndLabels(ends, right + LEAD, [TOP - 6, BASE + 6]);
   return {
-    title,
-    unit,
+    ...captionOf(chart, vertical.isLog),
     width: WIDTH,
     height: HEIGHT,
-    content: [...grid, across, axis, ...names, ...series.map((one, s) => drawSeries(axes, one, keys[s], s))].join(''),
+    content: [...grid, across, axis, ...names, ...lines, named].join(''),
     description: `${title} (${chart.y}) by ${chart.x}: ${series.map(({ name }) => name).join(', ')}`,
-    legend: keys,
+    legend: labels === undefined ? keys : [],
   };
 }
 
+/** Title and unit as they are shown beside the axes: what an axis says is not said again. */
+function captionOf({ title, x, y }: LineChart, isLog: boolean): Pick<Drawing, 'title' | 'unit'> {
+  const by = ` by ${x}`;
+  const shown = title.endsWith(by) ? title.slice(0, -by.length) : title.replace(`${by},`, ',');
+  const unit = shown.toLowerCase().includes(y.toLowerCase()) ? '' : y;
+  return { title: shown, unit: [unit, isLog ? 'logarithmic' : ''].filter((part) => part !== '').join(', ') };
+}
+
+/** How far a series is drawn beside its values of x, so that points and error bars of equal values can be told apart. */
+function asideOf(axes: Axes, s: number): number {
+  const {
+    chart: { spacing, series },
+    values,
+  } = axes;
+  if (spacing === 'linear' || values.length > MOST_EVEN) return 0;
+  return (s - (series.length - 1) / 2) * stepOf(axes);
+}
+
+/** The distance between series at a value of x: they take at most two thirds of the room that the value has. */
+function stepOf({ chart: { series }, values, x }: Axes): number {
+  const room = values.length < 2 ? WIDTH / 2 : x(values[1]) - x(values[0]);
+  return Math.min(7, (2 * room) / (3 * series.length));
+}
+
 function drawSeries(
-  { chart, values, x, y }: Axes,
+  axes: Axes,
   { name, x: at, y: height, low = [], high = [] }: LineSeries,
   key: Key,
   s: number,
 ): string {
-  // Side by side, so that error bars of equal values can be told apart.
-  const aside =
-    chart.spacing === 'linear' || values.length > MOST_EVEN
-      ? 0
-      : (s - (chart.series.length - 1) / 2) * Math.min(4, 24 / chart.series.length);
+  const { chart, x, y } = axes;
+  const aside = asideOf(axes, s);
+  // Ends of error bars that are wider than the distance of the series would overlap.
+  const cap = aside === 0 && chart.series.length === 1 ? 3 : round(Math.min(3, 0.45 * stepOf(axes)));
   let path = '';
   let bars = '';
   const dots: string[] = [];
@@ -113,12 +152,10 @@ function drawSeries(
     isOpen = true;
     const [from, to] = [low[i], high[i]];
     if (typeof from === 'number' && typeof to === 'number')
-      bars += `M${px} ${round(y(from))}V${round(y(to))}M${px - 3} ${round(y(from))}h6M${px - 3} ${round(y(to))}h6`;
+      bars += `M${px} ${round(y(from))}V${round(y(to))}M${round(px - cap)} ${round(y(from))}h${2 * cap}M${round(px - cap)} ${round(y(to))}h${2 * cap}`;
     if (at.length > MOST_DOTS) return;
     const text = `${name}, ${chart.x} ${tickLabel(value)}: ${valueText(middle, from, to)} ${chart.y}`;
-    dots.push(
-      `<circle class="dot ${key.tone}${key.dashed ? ' hollow' : ''}" cx="${px}" cy="${round(y(middle))}" r="3.6"><title>${escape(text)}</title></circle>`,
-    );
+    dots.push(mark(key.tone, px, round(y(middle)), key.dashed === true, text));
   });
   return `${line(path, key)}${bars === '' ? '' : `<path class="bar ${key.tone}" d="${bars}"/>`}${dots.join('')}`;
 }
@@ -126,8 +163,9 @@ function drawSeries(
 function horizontalAxis(
   { spacing }: LineChart,
   values: readonly number[],
+  right: number,
 ): { ticks: readonly number[]; at: (value: number) => number } {
-  const span = WIDTH - LEFT - RIGHT;
+  const span = right - LEFT;
   const place = (share: number) => LEFT + span * (0.06 + 0.88 * share);
   if (values.length < 2) return { ticks: values, at: () => LEFT + span / 2 };
   const isEven = spacing === undefined ? values.length <= MOST_EVEN : spacing === 'even';

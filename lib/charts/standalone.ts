@@ -1,5 +1,5 @@
 import { CHART_STYLE } from './style.js';
-import { escape, line } from './svg.js';
+import { escape, sample } from './svg.js';
 import type { Drawing } from './svg.js';
 
 const HEAD = 30;
@@ -10,7 +10,7 @@ const MARGIN = 10;
 export function standalone({ title, unit, width, height, content, description, legend }: Drawing): string {
   const keys = legend.map((key, k) => {
     const y = HEAD + height + KEY * (k + 0.5);
-    return `<g transform="translate(${MARGIN} ${y - 5})">${line('M1 5H25', key)}</g><text class="tick" x="${MARGIN + 34}" y="${y + 4}">${escape(key.name)}</text>`;
+    return `<g transform="translate(${MARGIN} ${y - 5})">${sample(key)}</g><text class="tick" x="${MARGIN + 34}" y="${y + 4}">${escape(key.name)}</text>`;
   });
   const total = HEAD + height + KEY * legend.length + (legend.length > 0 ? MARGIN : 0);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${2 * width}" height="${2 * total}" role="img" aria-label="${escape(description)}">

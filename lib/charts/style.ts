@@ -1,9 +1,17 @@
-/** Style sheets. Colours are told apart with red–green colour blindness too, and by dashes. */
+/**
+ * Style sheets. The colours of series can be told apart with each kind of colour blindness, and are readable as text on cards, which
+ * a test checks.
+ */
+import { TONES } from './svg.js';
 
 const COLOURS = `
-:root{color-scheme:light dark;--paper:#fbfaf7;--card:#fff;--ink:#1d2430;--soft:#5f6875;--rule:#e3e1da;--first:#1f6fd6;--second:#d0541c;--third:#0b8a5f;--fourth:#a4409a;--fifth:#9a7400;--warn:#8a5a00;--warnback:#fdf3dc}
-@media (prefers-color-scheme:dark){:root{--paper:#12161d;--card:#1a2029;--ink:#e7eaf0;--soft:#9aa4b2;--rule:#2d3542;--first:#6aa9ff;--second:#ff9a63;--third:#45c796;--fourth:#e08fd8;--fifth:#d9b64a;--warn:#ffd28a;--warnback:#33290f}}
+:root{color-scheme:light dark;--paper:#fbfaf7;--card:#fff;--ink:#1d2430;--soft:#5f6875;--rule:#e3e1da;--first:#1a3a9c;--second:#d83a08;--third:#058480;--fourth:#a43be0;--fifth:#5c2d00;--sixth:#0c0e12;--warn:#8a5a00;--warnback:#fdf3dc}
+@media (prefers-color-scheme:dark){:root{--paper:#12161d;--card:#1a2029;--ink:#e7eaf0;--soft:#9aa4b2;--rule:#2d3542;--first:#46c4ff;--second:#ff5a2a;--third:#12a79c;--fourth:#b566ff;--fifth:#ffc23c;--sixth:#fbfbe6;--warn:#ffd28a;--warnback:#33290f}}
 `;
+
+/** What has the colour of a series. */
+const coloured = (tone: string) =>
+  `.line.${tone},.bar.${tone},.lead.${tone}{stroke:var(--${tone})}.dot.${tone},.end.${tone}{fill:var(--${tone})}.dot.${tone}.hollow{fill:var(--card);stroke:var(--${tone})}`;
 
 /** The style sheet of charts alone. */
 export const CHART_STYLE = `${COLOURS}
@@ -16,8 +24,10 @@ text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-seri
 .bar{fill:none;stroke:var(--soft);stroke-width:1.3;opacity:.65}
 .dashed{stroke-dasharray:5 4}
 .dot{fill:var(--soft);stroke:var(--card);stroke-width:1}
-.line.first,.bar.first{stroke:var(--first)}.dot.first{fill:var(--first)}.line.second,.bar.second{stroke:var(--second)}.dot.second{fill:var(--second)}.line.third,.bar.third{stroke:var(--third)}.dot.third{fill:var(--third)}.line.fourth,.bar.fourth{stroke:var(--fourth)}.dot.fourth{fill:var(--fourth)}.line.fifth,.bar.fifth{stroke:var(--fifth)}.dot.fifth{fill:var(--fifth)}
-.dot.hollow{fill:var(--card);stroke:var(--soft);stroke-width:2}.dot.first.hollow{fill:var(--card);stroke:var(--first)}.dot.second.hollow{fill:var(--card);stroke:var(--second)}.dot.third.hollow{fill:var(--card);stroke:var(--third)}.dot.fourth.hollow{fill:var(--card);stroke:var(--fourth)}.dot.fifth.hollow{fill:var(--card);stroke:var(--fifth)}
+.dot.hollow{fill:var(--card);stroke:var(--soft);stroke-width:2}
+.lead{fill:none;stroke:var(--soft);stroke-width:1;opacity:.55}
+.end{font-size:12px;font-weight:600}
+${TONES.map(coloured).join('\n')}
 .row{font-size:11.5px}.row.own{fill:var(--ink);font-weight:600}.title{font-size:13px;font-weight:600;fill:var(--ink)}.title .tick{font-weight:400;fill:var(--soft)}.paper{fill:var(--card)}
 `;
 
@@ -68,6 +78,6 @@ details{margin-top:12px}summary{cursor:pointer;color:var(--soft)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:14px;padding:14px 16px;font:.78rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .facts{columns:auto;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr));gap:0 24px}
 .facts dd{overflow-wrap:anywhere}
-@media (max-width:480px){figure text,figure .name,figure .row{font-size:13px}th,td{padding:4px 6px}td .soft{display:block}tbody th[scope=row]{white-space:normal;max-width:34vw;overflow-wrap:anywhere}}
+@media (max-width:480px){figure text,figure .name,figure .row,figure .end{font-size:13px}th,td{padding:4px 6px}td .soft{display:block}tbody th[scope=row]{white-space:normal;max-width:34vw;overflow-wrap:anywhere}}
 @media print{body{background:#fff}figure,.card,.table{break-inside:avoid}}
 `;

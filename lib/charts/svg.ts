@@ -3,8 +3,8 @@
 export const escape = (text: string) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 export const round = (value: number) => Math.round(value * 10) / 10;
 
-/** Colour classes, told apart with red–green colour blindness too; series beyond the last start again, dashed. */
-export const TONES = ['first', 'second', 'third', 'fourth', 'fifth'] as const;
+/** Colour classes; series beyond the last start again, dashed. */
+export const TONES = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth'] as const;
 export type Tone = (typeof TONES)[number] | 'plain';
 
 /** Size and content of an SVG, and the text that stands for it. */
@@ -27,6 +27,23 @@ export interface Key {
 
 export const line = (d: string, { tone, dashed }: { tone: Tone; dashed?: boolean }) =>
   `<path class="line ${tone}${dashed ? ' dashed' : ''}" d="${d}"/>`;
+
+/** The mark of a point. Each tone has a shape of its own, so that series are told apart without colours, too. */
+export function mark(tone: Tone, x: number, y: number, dashed: boolean, text = ''): string {
+  const shape = TONES.findIndex((each) => each === tone);
+  const title = text === '' ? '' : `<title>${escape(text)}</title>`;
+  const attributes = `class="dot ${tone}${dashed ? ' hollow' : ''}"`;
+  if (shape <= 0) return `<circle ${attributes} cx="${x}" cy="${y}" r="3.6">${title}</circle>`;
+  return `<path ${attributes} d="M${x} ${y}${SHAPES[shape - 1]}z">${title}</path>`;
+}
+/** Square, triangle, diamond, triangle downwards and cross, drawn around a point. */
+const SHAPES = [
+  'm-3.2-3.2h6.4v6.4h-6.4',
+  'm0-4.6l4.4 7.8h-8.8',
+  'm0-4.8l4.6 4.8l-4.6 4.8l-4.6-4.8',
+  'm0 4.6l4.4-7.8h-8.8',
+  'm-1.5-4.3h3v2.8h2.8v3h-2.8v2.8h-3v-2.8h-2.8v-3h2.8',
+] as const;
 
 /** What is wider than {@link USUAL}, in em, in the bold weight of the widest usual font of interfaces (DejaVu Sans, Verdana). */
 const WIDE: Readonly<Record<string, number>> = {
@@ -78,13 +95,16 @@ export function broken(text: string, room: number): string[] {
   return [...lines, line];
 }
 
+/** A piece of a line with a mark, 26 by 10, for legends. */
+export const sample = (key: Key): string => `${line('M1 5H25', key)}${mark(key.tone, 13, 5, key.dashed === true)}`;
+
 /** A figure of a page: title, SVG and legend. */
 export function figure({ title, unit, width, height, content, description, legend }: Drawing): string {
   const keys = legend.map(
     (key) =>
-      `<span class="key"><svg width="26" height="10" aria-hidden="true">${line('M1 5H25', key)}</svg>${escape(key.name)}</span>`,
+      `<span class="key"><svg width="26" height="10" aria-hidden="true">${sample(key)}</svg>${escape(key.name)}</span>`,
   );
   const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(description)}">${content}</svg>`;
   const below = keys.length === 0 ? '' : `<div class="legend">${keys.join('')}</div>`;
-  return `<figure><figcaption><b>${escape(title)}</b> <span class="unit">${escape(unit)}</span></figcaption>${svg}${below}</figure>`;
+  return `<figure><figcaption><b>${escape(title)}</b>${unit === '' ? '' : ` <span class="unit">${escape(unit)}</span>`}</figcaption>${svg}${below}</figure>`;
 }

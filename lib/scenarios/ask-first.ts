@@ -103,7 +103,7 @@ export async function askFirst(
         measured[o].map((result, k) => [questions[k], result[metric]]),
       ),
     );
-    scenario.charts.push({ title, x: 'questions', y: metric, series });
+    scenario.charts.push({ title, x: 'questions asked', y: metric, series });
     questions.forEach((count, k) => {
       const { mean, low, high } = pairedDifference(measured[0][k][metric], measured[3][k][metric]);
       notes.push(

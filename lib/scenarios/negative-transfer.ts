@@ -102,7 +102,7 @@ export async function negativeTransfer(
   scenario.charts.push({
     title: 'share of tasks that adaptation hurts',
     x: 'support rows',
-    y: 'share hurt',
+    y: 'share',
     series: methods.slice(1).map(({ name, result }) => {
       const flags = hurt(result.perTask);
       return seriesOf(

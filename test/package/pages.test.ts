@@ -43,11 +43,13 @@ for (const page of pages) {
   });
 }
 
-test('pages: tables are those of the result files that they name', async () => {
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'docs', 'tools', 'tables.mjs'), '--check'], {
-    encoding: 'utf8',
-  });
-  assert.equal(status, 0, stderr);
+test('pages: tables and figures are those of the result files', async () => {
+  for (const tool of ['tables.mjs', 'figures.mjs']) {
+    const { status, stderr } = spawnSync(process.execPath, [join(root, 'docs', 'tools', tool), '--check'], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+  }
 });
 
 test('pages: a number or a word that is not printed is noticed', async () => {

@@ -336,7 +336,7 @@ for (const [name, width, font] of [
       const overlaps = await page.evaluate<
         string[]
       >(`[...document.querySelectorAll('figure svg[role]')].flatMap((svg) => {
-        const boxes = [...svg.querySelectorAll('text.tick')].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+        const boxes = [...svg.querySelectorAll('text')].map((text) => ({ text: text.textContent, box: text.getBoundingClientRect() }));
         return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => a.box.left < b.box.right && b.box.left < a.box.right && a.box.top < b.box.bottom - 2 && b.box.top < a.box.bottom - 2).map((b) => a.text + ' over ' + b.text));
       })`);
       assert.deepEqual(overlaps, []);
@@ -372,12 +372,17 @@ test('a figure is an image of its own', async (t) => {
   const file = figures.find((name) => name.endsWith('few-shots.svg'))!;
   await withPage(browser, file, { width: 800, height: 700 }, async (page) => {
     assert.equal(await page.evaluate('document.documentElement.tagName'), 'svg');
-    assert.equal(await page.evaluate('document.querySelectorAll("circle").length'), 30);
+    assert.equal(await page.evaluate('document.querySelectorAll(".dot").length'), 30);
+    assert.equal(
+      await page.evaluate('document.querySelectorAll("text.end").length'),
+      6,
+      'a name at the end of each line',
+    );
     const colour = await page.evaluate<string>('getComputedStyle(document.querySelector(".line.first")).stroke');
     assert.match(colour, /^rgb\((?!0, 0, 0)/, 'colours come with it');
     const lowest = await page.evaluate<number>(
       'Math.max(...[...document.querySelectorAll("text")].map((text) => text.getBoundingClientRect().bottom)) - document.documentElement.getBoundingClientRect().bottom',
     );
-    assert.ok(lowest < 0, 'the legend has room');
+    assert.ok(lowest < 0, 'there is room for all texts');
   });
 });
