@@ -6,7 +6,21 @@ import { INPUT_CHOICE } from '../batch/features.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { CANDIDATES } from '../evaluation/candidates.js';
-import { EVALUATE_OPTIONS, METRIC_OPTIONS } from '../evaluation/options.js';
+import {
+  COMPARE_OPTIONS,
+  COUNTERFACTUAL_OPTIONS,
+  GROUP_OPTIONS,
+  LIST_OPTIONS,
+  MEDIAN_DECODER_OPTIONS,
+  POLICY_OPTIONS,
+  PROPENSITY_OPTIONS,
+  RANK_OPTIONS,
+  RELIABILITY_OPTIONS,
+  RENDER_OPTIONS,
+  RESAMPLE_OPTIONS,
+} from '../evaluation/analysis-options.js';
+import { EVALUATION_OPTIONS, METRIC_OPTIONS } from '../evaluation/metric-options.js';
+import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { GRADIENT_OPTIONS } from '../meta/algorithm-options.js';
 import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
@@ -198,6 +212,29 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'Candidates', kind: CANDIDATES, doc: 'What metrics that rank are of; see `candidates` of `evaluate`.' },
       { name: 'MetricOptions', table: METRIC_OPTIONS, doc: 'What measuring depends on, whatever is measured.' },
       { name: 'EvaluateOptions', table: EVALUATE_OPTIONS, doc: 'Options of `evaluate`.' },
+      { name: 'EvaluationOptions', table: EVALUATION_OPTIONS, doc: 'Options of `evaluateScores`.' },
+    ],
+  },
+  {
+    path: 'lib/evaluation/analysis-option-types.ts',
+    title: 'Comparing, lists and logged data: `compareMethods`, `rankCatalog`, `counterfactual` …',
+    imports: {},
+    types: [
+      {
+        name: 'ResampleOptions',
+        table: RESAMPLE_OPTIONS,
+        doc: 'How often tasks are resampled, groups shuffled or signs flipped, and with which seed: `pairedBootstrap`, `randomizationTest`, `bootstrapIntervals`.',
+      },
+      { name: 'CompareOptions', table: COMPARE_OPTIONS, doc: 'Options of `compareMethods`.' },
+      { name: 'GroupOptions', table: GROUP_OPTIONS, doc: 'Options of `compareGroups`.' },
+      { name: 'ReliabilityOptions', table: RELIABILITY_OPTIONS, doc: 'Options of `reliability`.' },
+      { name: 'RankOptions', table: RANK_OPTIONS, doc: 'Options of `rankCatalog`.' },
+      { name: 'ListOptions', table: LIST_OPTIONS, doc: 'Options of `evaluateLists`.' },
+      { name: 'CounterfactualOptions', table: COUNTERFACTUAL_OPTIONS, doc: 'Options of `counterfactual`.' },
+      { name: 'PropensityOptions', table: PROPENSITY_OPTIONS, doc: 'Options of `popularityPropensity`.' },
+      { name: 'PolicyOptions', table: POLICY_OPTIONS, doc: 'Options of `policyValue`.' },
+      { name: 'MedianDecoderOptions', table: MEDIAN_DECODER_OPTIONS, doc: 'Options of `fitMedianDecoder`.' },
+      { name: 'RenderOptions', table: RENDER_OPTIONS, doc: 'Options of `renderText` and `renderMarkdown`.' },
     ],
   },
   {

@@ -1,6 +1,8 @@
 import { isTyped } from '../foundation/typed-arrays.js';
 import { invalid, checkArray } from '../foundation/check.js';
-import { bootstrapEnds, meanOf, resampling } from '../evaluation/bootstrap.js';
+import { resolveOptions } from '../foundation/options.js';
+import { INTERVAL_DRAWS } from '../evaluation/analysis-options.js';
+import { bootstrapEnds, meanOf } from '../evaluation/bootstrap.js';
 import type { ResampleOptions } from '../evaluation/bootstrap.js';
 import type { Interval } from '../evaluation/intervals.js';
 import { random } from '../foundation/random.js';
@@ -19,7 +21,7 @@ import { random } from '../foundation/random.js';
  * @throws {InnerloopError} INVALID_OPTION for columns of different lengths, UNKNOWN_OPTION
  */
 export function bootstrapIntervals(columns: readonly Float64Array[], options: ResampleOptions = {}): Interval[] {
-  const { resamples, seed } = resampling(options, 'bootstrap');
+  const { resamples, seed } = resolveOptions(options, 'bootstrap', INTERVAL_DRAWS);
   checkArray(columns, 'columns', 'Float64Arrays');
   const size = columns[0]?.length ?? 0;
   columns.forEach((column, c) => {

@@ -1,29 +1,9 @@
-import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
 import { random } from '../foundation/random.js';
 import { studentT } from './intervals.js';
 import { normalCdf, normalQuantile } from './normal.js';
+import type { ResampleOptions } from './analysis-option-types.js';
 
-/** How often tasks are resampled, groups shuffled or signs flipped, and with which seed. */
-export interface ResampleOptions {
-  /** The number of draws. Default 2000 for intervals, 10000 for tests. */
-  resamples?: number;
-  /** Seed of the draws. Default 0. */
-  seed?: number;
-}
-const INTERVAL_RESAMPLES = 2000;
-
-/** @internal */
-export function resampling(
-  options: ResampleOptions,
-  field: string,
-  standard = INTERVAL_RESAMPLES,
-): Required<ResampleOptions> {
-  checkObject(options, field, ['resamples', 'seed']);
-  const { resamples = standard, seed = 0 } = options;
-  checkInteger(resamples, `${field}.resamples`, 1, 10_000_000);
-  checkSeed(seed, `${field}.seed`);
-  return { resamples, seed };
-}
+export type { ResampleOptions };
 
 /** Values that are not NaN. */
 export const defined = (values: Float64Array): Float64Array => values.filter((value) => !Number.isNaN(value));

@@ -1,12 +1,17 @@
 import { checkDataset, checkRowsOf } from '../foundation/check-data.js';
 import { isTyped } from '../foundation/typed-arrays.js';
 import { itemCounts } from '../baselines/baseline.js';
-import { checkNumber, checkObject, invalid } from '../foundation/check.js';
+import { checkObject, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import { COUNTERFACTUAL_OPTIONS, POLICY_OPTIONS, PROPENSITY_OPTIONS } from './analysis-options.js';
+import type { CounterfactualOptions, PolicyOptions, PropensityOptions } from './analysis-option-types.js';
 import { studentT } from './intervals.js';
 import type { Interval } from './intervals.js';
 import { checkLists } from './lists.js';
 import type { RankedLists } from './lists.js';
+
+export type { CounterfactualOptions, PolicyOptions, PropensityOptions };
 
 /**
  * Logged rows from which the value of another policy is estimated. In row i, with context x_i, the logging policy took action a_i
@@ -30,11 +35,6 @@ export interface LoggedRows {
    * each row is a cluster.
    */
   offsets?: Int32Array;
-}
-/** Options of `counterfactual`. */
-export interface CounterfactualOptions {
-  /** The largest weight π_i / p_i; larger ones are reduced to it, which lowers the variance and adds some bias. Default Infinity. */
-  clip?: number;
 }
 /** An estimate from logged data, with its interval. */
 export interface CounterfactualEstimate {
@@ -63,10 +63,8 @@ export interface CounterfactualEstimate {
  * @throws INVALID_OPTION naming the array and row
  */
 export function counterfactual(rows: LoggedRows, options: CounterfactualOptions = {}): CounterfactualEstimate {
-  checkObject(options, 'counterfactual', ['clip']);
+  const { clip = Infinity } = resolveOptions(options, 'counterfactual', COUNTERFACTUAL_OPTIONS);
   checkObject(rows, 'rows', ['reward', 'propensity', 'target', 'model', 'offsets']);
-  const { clip = Infinity } = options;
-  if (clip !== Infinity) checkNumber(clip, 'counterfactual.clip', 0, undefined, true);
   const { reward, propensity, target, model } = rows;
   const n = checkRows(rows);
   const offsets = rows.offsets ?? Int32Array.from({ length: n + 1 }, (_, i) => i);
@@ -144,13 +142,6 @@ function ratio(numerator: Float64Array, denominator: Float64Array, offsets: Int3
   return { mean, low: mean - half, high: mean + half, tasks };
 }
 
-/** Options of `popularityPropensity`. */
-export interface PropensityOptions {
-  /** The exponent γ in p ∝ (n + 1)^γ: with 1, items are shown in proportion to their interactions; with 0, all equally. Default 1. */
-  power?: number;
-}
-const DEFAULT_POWER = 1;
-
 /**
  * A model of the logging policy for data in which it was not recorded: item i is shown to every user with probability
  * (n_i + 1)^γ / Σ_j (n_j + 1)^γ, where n_i are the training interactions of i (Yang et al. 2018 use powers of popularity). Estimates
@@ -163,31 +154,13 @@ export function popularityPropensity(
   trainRows: Int32Array,
   options: PropensityOptions = {},
 ): Float64Array {
-  checkObject(options, 'popularityPropensity', ['power']);
-  const { power = DEFAULT_POWER } = options;
-  checkNumber(power, 'popularityPropensity.power', 0);
+  const { power } = resolveOptions(options, 'popularityPropensity', PROPENSITY_OPTIONS);
   checkDataset(dataset, 'dataset');
   checkRowsOf(dataset, trainRows, 'trainRows');
   const mass = itemCounts(dataset, trainRows).map((n, item) => (item === 0 ? 0 : (n + 1) ** power));
   const total = mass.reduce((a, b) => a + b, 0);
   return mass.map((value) => value / total);
 }
-
-/** Options of `policyValue`. */
-export interface PolicyOptions extends CounterfactualOptions {
-  /** The logging policy's propensities: one for each interaction of the dataset, or one for each row of its items. */
-  propensity: Float64Array;
-  /** Reward 1 for a label of at least this, else 0. Default: the label itself. */
-  threshold?: number;
-  /**
-   * Interactions that the doubly robust estimate's model is fitted on: an item's mean reward, shrunk to the overall mean. Default: no
-   * doubly robust estimate.
-   */
-  trainRows?: Int32Array;
-  /** The number of interactions with the overall mean that are added to each item's own. Default 5. */
-  shrinkage?: number;
-}
-const DEFAULT_SHRINKAGE = 5;
 
 /** The estimates of `counterfactual`; `ips` may be undefined. */
 export interface PolicyEstimate extends Omit<CounterfactualEstimate, 'ips'> {
@@ -211,13 +184,11 @@ export interface PolicyEstimate extends Omit<CounterfactualEstimate, 'ips'> {
  * @throws INVALID_OPTION (a propensity of 0 for a row that was logged, too)
  */
 export function policyValue(lists: RankedLists, options: PolicyOptions): PolicyEstimate {
-  checkObject(options, 'policy', ['propensity', 'threshold', 'trainRows', 'shrinkage', 'clip']);
-  const { propensity, threshold, trainRows, shrinkage = DEFAULT_SHRINKAGE, clip } = options;
+  const { propensity, threshold, trainRows, shrinkage, clip } = resolveOptions(options, 'policy', POLICY_OPTIONS);
   checkLists(lists, 'lists');
   const { tasks, offsets, items } = lists;
   const { dataset, queryOffsets, queryRows } = tasks;
-  if (threshold !== undefined) checkNumber(threshold, 'policy.threshold');
-  checkNumber(shrinkage, 'policy.shrinkage', 0);
+  if (trainRows !== undefined) checkRowsOf(dataset, trainRows, 'policy.trainRows');
   const perItem = propensity?.length === dataset.items.rows;
   if (!isTyped(propensity, 'Float64Array') || (!perItem && propensity.length !== dataset.size)) {
     throw invalid(

@@ -1,11 +1,15 @@
 import { valuesOf } from './intervals.js';
-import { checkInteger, checkObject, invalid, checkArray, checkString } from '../foundation/check.js';
+import { invalid, checkArray, checkString } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
-import { bootstrapEnds, bootstrapMeans, defined, endsOf, meanOf, resampling } from './bootstrap.js';
-import type { ResampleOptions } from './bootstrap.js';
+import { GROUP_OPTIONS } from './analysis-options.js';
+import type { GroupOptions, ResampleOptions } from './analysis-option-types.js';
+import { bootstrapEnds, bootstrapMeans, defined, endsOf, meanOf } from './bootstrap.js';
 import type { Interval, PerTask } from './intervals.js';
+
+export type { GroupOptions };
 
 /** The mean of a metric over the tasks of one group, with its interval. */
 export interface GroupInterval extends Interval {
@@ -28,13 +32,6 @@ export interface GroupComparison {
   /** Undefined unless two groups have `minimum` tasks. */
   gap: Gap | undefined;
 }
-/** Options of `compareGroups`. */
-export interface GroupOptions extends ResampleOptions {
-  /** Groups with fewer tasks get no interval and are left out of the gap. At least 10, which is the default. */
-  minimum?: number;
-}
-/** The fewest values for an interval; fewer say too little about their spread. */
-const LEAST = 10;
 
 /**
  * Compares a metric between groups of tasks (of users): the mean of each group, and the gap between the groups with the highest and
@@ -48,10 +45,7 @@ const LEAST = 10;
  * @throws INVALID_OPTION if the two differ in length
  */
 export function compareGroups(values: PerTask, groups: readonly string[], options: GroupOptions = {}): GroupComparison {
-  checkObject(options, 'groups', ['minimum', 'resamples', 'seed']);
-  const { minimum = LEAST, ...rest } = options;
-  checkInteger(minimum, 'groups.minimum', LEAST);
-  const settings = resampling(rest, 'groups');
+  const { minimum, ...settings } = resolveOptions(options, 'groups', GROUP_OPTIONS);
   const all = valuesOf(values, 'values');
   checkNames(groups, 'groups');
   if (groups.length !== all.length)

@@ -2,27 +2,19 @@
 import { checkRowsOf } from '../foundation/check-data.js';
 import { checkLists } from './lists.js';
 import { itemCounts } from '../baselines/baseline.js';
-import { checkNumber, checkObject, invalid, checkArray, checkString } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import { LIST_OPTIONS } from './analysis-options.js';
+import type { ListOptions } from './analysis-option-types.js';
 import { featureColumn } from './list-features.js';
 import { LIST_METRICS } from './list-measures.js';
 import type { Context, ListMetric } from './list-measures.js';
 import type { RankedLists } from './lists.js';
-import { DEFAULT_THRESHOLD } from './metrics.js';
 import type { MetricResult } from './metrics.js';
 import { listMetric, splitName } from './names.js';
 
-/** Options of `evaluateLists`. */
-export interface ListOptions {
-  /** Names of metrics with their cut-offs, such as `coverage@10`. Default: all that the given data allow, at the lists' length. */
-  metrics?: readonly string[];
-  /** Interactions in which popularity is counted; needed by novelty, popularity and popularityLift. */
-  trainRows?: Int32Array;
-  /** Item feature for diversity and miscalibration. Default: the bag column with the fewest values. */
-  features?: string;
-  /** The label from which on a support row belongs to the taste profile; if no row reaches it, all rows belong. Default 4. */
-  threshold?: number;
-}
+export type { ListOptions };
 
 /** Reads a list metric's name. @throws UNKNOWN_OPTION, INVALID_OPTION */
 export function parseListMetric(name: string): ListMetric & { name: string; k: number } {
@@ -45,18 +37,15 @@ export function parseListMetric(name: string): ListMetric & { name: string; k: n
  * @throws UNKNOWN_OPTION; INVALID_OPTION if k exceeds the length of the lists, or if the data that a metric needs are not given
  */
 export function evaluateLists(lists: RankedLists, options: ListOptions = {}): Record<string, MetricResult> {
-  checkObject(options, 'evaluation', ['metrics', 'trainRows', 'features', 'threshold']);
+  const given = resolveOptions(options, 'evaluation', LIST_OPTIONS);
   checkLists(lists, 'lists');
   const { dataset } = lists.tasks;
-  const { trainRows, features, threshold = DEFAULT_THRESHOLD } = options;
-  checkNumber(threshold, 'evaluation.threshold');
+  const { trainRows, features, threshold } = given;
   const hasColumn = features !== undefined || dataset.items.columns.some(({ kind }) => kind === 'bag');
   const has = { trainRows: trainRows !== undefined, features: hasColumn };
   const possible = Object.entries(LIST_METRICS).filter(([, { needs }]) => needs.every((need) => has[need]));
   if (trainRows !== undefined) checkRowsOf(dataset, trainRows, 'evaluation.trainRows');
-  if (features !== undefined) checkString(features, 'evaluation.features');
-  if (options.metrics !== undefined) checkArray(options.metrics, 'evaluation.metrics', 'metric names');
-  const names = options.metrics ?? possible.map(([name]) => `${name}@${lists.count}`);
+  const names = given.metrics ?? possible.map(([name]) => `${name}@${lists.count}`);
   const metrics = names.map(parseListMetric);
   for (const { name, k, needs } of metrics) {
     if (k > lists.count)

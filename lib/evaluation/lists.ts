@@ -1,11 +1,16 @@
 import { checkNotAborted } from '../foundation/abort.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
-import { checkArray, checkInteger, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { checkArray, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
 import { topK } from '../foundation/top-k.js';
+import { RANK_OPTIONS } from './analysis-options.js';
+import type { RankOptions } from './analysis-option-types.js';
 import { ROWS_A_CALL, withRoom } from './candidate-rows.js';
+
+export type { RankOptions };
 
 /** The best items of the catalog for each task. */
 export interface RankedLists {
@@ -21,16 +26,6 @@ export interface RankedLists {
   scores: Float64Array;
   /** Rows of the items that could be recommended. */
   candidates: Int32Array;
-}
-
-/** Options of `rankCatalog`. */
-export interface RankOptions {
-  /** The number of items in each list. Default 10. */
-  count?: number;
-  /** Rows of the items that may be recommended. Default: the whole catalog. */
-  among?: Int32Array;
-  /** Aborts the call between tasks. */
-  signal?: AbortSignal;
 }
 
 /** @internal */
@@ -49,8 +44,6 @@ export function checkLists(lists: unknown, field: string): asserts lists is Rank
 /** A function that scores every query row of a task set after adaptation to its support rows, such as a baseline's `predict`. */
 export type Scorer = (tasks: TaskSet) => Float64Array | Promise<Float64Array>;
 
-const DEFAULT_COUNT = 10;
-
 /**
  * Ranks the catalog for every task: all candidates except the items of its support, by descending score, equal scores in the order
  * of the catalog. Recommended interactions have not taken place, so features of interactions are missing.
@@ -62,15 +55,12 @@ const DEFAULT_COUNT = 10;
  * @throws INVALID_OPTION, DIVERGED for a score that is not finite, ABORTED
  */
 export async function rankCatalog(score: Scorer, tasks: TaskSet, options: RankOptions = {}): Promise<RankedLists> {
-  checkObject(options, 'lists', ['count', 'among', 'signal']);
-  const { count = DEFAULT_COUNT, signal } = options;
-  checkInteger(count, 'lists.count', 1);
-  checkSignal(signal, 'lists.signal');
+  const { count, among, signal } = resolveOptions(options, 'lists', RANK_OPTIONS);
   if (typeof score !== 'function')
     throw invalid('score', 'not a function', score, 'a function of a task set that gives one score a query row');
   checkAnyTaskSet(tasks, 'tasks');
   const { dataset } = tasks;
-  const candidates = candidateItems(dataset, options.among);
+  const candidates = candidateItems(dataset, among);
   const width = candidates.length;
   const chunk = Math.max(1, Math.min(tasks.size, Math.floor(ROWS_A_CALL / width)));
   const extended = withRoom(dataset, chunk * width);

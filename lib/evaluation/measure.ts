@@ -7,7 +7,8 @@ import { evaluateLists, parseListMetric } from './list-metrics.js';
 import { rankCatalog } from './lists.js';
 import type { Scorer } from './lists.js';
 import type { CustomMetric } from './metric.js';
-import { DEFAULT_THRESHOLD, evaluateScores, metricsFor, parseMetric } from './metrics.js';
+import { DEFAULT_THRESHOLD } from './metric-options.js';
+import { evaluateScores, metricsFor, parseMetric } from './metrics.js';
 import type { MetricOptions, MetricResult } from './metrics.js';
 import { isListMetric } from './names.js';
 

@@ -1,11 +1,8 @@
 import { checkNumbers, checkTyped } from '../foundation/typed-arrays.js';
-import { checkNumber, checkObject } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-
-export interface MedianDecoderOptions {
-  /** Standard deviation of the Gaussian kernel, in units of the score. Default 1.06 · sd(scores) · n^(−1/5). */
-  bandwidth?: number;
-}
+import { resolveOptions } from '../foundation/options.js';
+import { MEDIAN_DECODER_OPTIONS } from './analysis-options.js';
+import type { MedianDecoderOptions } from './analysis-option-types.js';
 
 /** A monotone step function from scores to labels, made of plain numbers that can be stored as JSON. */
 export interface MedianDecoder {
@@ -42,12 +39,11 @@ export function fitMedianDecoder(
   labels: ArrayLike<number>,
   options: MedianDecoderOptions = {},
 ): MedianDecoder {
-  checkObject(options, 'medianDecoder', ['bandwidth']);
+  const given = resolveOptions(options, 'medianDecoder', MEDIAN_DECODER_OPTIONS);
   checkTyped(scores, 'scores', 'Float64Array');
   checkNumbers(labels, 'labels');
   const levels = distinctLabels(scores, labels);
-  const { bandwidth = silverman(scores) } = options;
-  checkNumber(bandwidth, 'medianDecoder.bandwidth', 0);
+  const { bandwidth = silverman(scores) } = given;
   const order = Int32Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b]);
   const cells = cellEnds(scores, order);
   const thresholds: number[] = [];

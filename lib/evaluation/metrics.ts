@@ -1,5 +1,6 @@
-import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { InnerloopError, show } from '../foundation/errors.js';
 import type { ErrorCode } from '../foundation/errors.js';
@@ -7,22 +8,15 @@ import { meanInterval } from './intervals.js';
 import type { Interval } from './intervals.js';
 import type { CustomMetric, MetricSettings } from './metric.js';
 import { isListMetric, rowMetric, splitName } from './names.js';
-import type { MetricOptions } from './option-types.js';
+import { DEFAULT_THRESHOLD, EVALUATION_OPTIONS, METRIC_OPTIONS } from './metric-options.js';
+import type { EvaluationOptions, MetricOptions } from './option-types.js';
 import { checkTyped, isTyped } from '../foundation/typed-arrays.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import { sortWindow } from './window.js';
 import type { TaskWindow } from './window.js';
 
-export type { MetricOptions };
+export type { EvaluationOptions, MetricOptions };
 
-/** Options of `evaluateScores`. */
-export interface EvaluationOptions extends MetricOptions {
-  /** Names of metrics as `parseMetric` reads them, or custom metrics. Default `mae`, `rmse`, `ndcg@1`, `ndcg@3`. */
-  metrics?: readonly (string | CustomMetric)[];
-}
-const DEFAULT_METRICS = ['mae', 'rmse', 'ndcg@1', 'ndcg@3'] as const;
-/** The default threshold of relevance, for ratings up to five stars. @internal */
-export const DEFAULT_THRESHOLD = 4;
 /** The largest label with an exponential gain by default; above it 2^y − 1 only keeps the order. Rating scales end far below. */
 const HIGHEST_RATING = 30;
 
@@ -54,23 +48,20 @@ export function parseMetric(
   options: MetricOptions = {},
   field = 'evaluation.metrics',
 ): Metric {
-  return build(metric, settingsOf(options, new Float32Array(0)), field);
+  const settings = resolveOptions(options, 'evaluation', METRIC_OPTIONS);
+  return build(metric, settingsOf(settings, new Float32Array(0)), field);
 }
 
 type Settings = Omit<MetricSettings, 'k'>;
 
 /** Fills in the defaults of the settings. @param labels all measured labels, on whose range the default gain depends */
 function settingsOf(options: MetricOptions, labels: Float32Array): Settings {
-  checkObject(options, 'evaluation', ['threshold', 'gain', 'best']);
   const { threshold = DEFAULT_THRESHOLD, gain, best } = options;
-  checkNumber(threshold, 'evaluation.threshold');
   if (best !== undefined) {
-    checkInteger(best, 'evaluation.best', 1);
     if (gain !== undefined)
       throw invalid('evaluation.gain', 'stands beside best, whose gains are 0 or 1', gain, 'one of the two');
     return { threshold: 1, gain: 'linear', floor: 0 };
   }
-  if (gain !== undefined) checkOneOf(gain, 'evaluation.gain', ['exponential', 'linear']);
   let [low, high] = [0, 0];
   for (const label of labels) [low, high] = [Math.min(low, label), Math.max(high, label)];
   const isRating = low === 0 && high <= HIGHEST_RATING;
@@ -169,7 +160,7 @@ export function metricOf(
   options: MetricOptions = {},
 ): number {
   checkTyped(labels, 'labels', 'Float32Array');
-  checkObject(options, 'options', ['threshold', 'gain', 'best']);
+  checkObject(options, 'options', Object.keys(METRIC_OPTIONS));
   const rows = { labels, scores, offsets: Int32Array.of(0, labels.length), keys: [''] };
   return Object.values(measure(rows, { ...options, metrics: [name] }))[0].perTask[0];
 }
@@ -183,10 +174,7 @@ interface ScoredRows {
 }
 
 function measure(rows: ScoredRows, options: EvaluationOptions): Record<string, MetricResult> {
-  checkObject(options, 'evaluation', ['metrics', 'threshold', 'gain', 'best']);
-  const { metrics: names = DEFAULT_METRICS, ...rest } = options;
-  if (!Array.isArray(names) || names.length === 0)
-    throw invalid('evaluation.metrics', 'no metrics', names, 'a list of metric names');
+  const { metrics: names, ...rest } = resolveOptions(options, 'evaluation', EVALUATION_OPTIONS);
   const settings = settingsOf(rest, rows.labels);
   // Array.from is used because map would skip holes in the array.
   const metrics = Array.from(names, (metric: string | CustomMetric) => build(metric, settings, 'evaluation.metrics'));

@@ -84,3 +84,25 @@ export interface EvaluateOptions {
    */
   gain?: 'exponential' | 'linear';
 }
+
+/** Options of `evaluateScores`. */
+export interface EvaluationOptions {
+  /**
+   * mae, mse, rmse, logloss, brier, auc, ndcg@k, precision@k, recall@k, hitrate@k, mrr@k, map@k, or custom metrics. Default:
+   * ["mae","rmse","ndcg@1","ndcg@3"].
+   */
+  metrics?: readonly (string | CustomMetric)[];
+  /** The label from which on a row is relevant, for auc, precision, recall, hitrate, mrr and map. Default: 4. */
+  threshold?: number;
+  /**
+   * In place of threshold: the number of best-rated query rows of each task that are relevant; gains in nDCG are then 0 or 1.
+   * Ties at the last place are broken at random, in the same way for every method. A task without other rows has no value.
+   * Default: threshold says which.
+   */
+  best?: number;
+  /**
+   * Gain of a label y in nDCG: exponential is 2^y − 1, linear is y; both refuse labels below 0. Default: exponential if all
+   * measured labels are in 0 … 30, as ratings are; else y − min(0, lowest measured label), which is defined for all labels.
+   */
+  gain?: 'exponential' | 'linear';
+}

@@ -6,42 +6,9 @@ import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { byLoss } from '../model/by-loss.js';
 import { CANDIDATES } from './candidates.js';
-import type { CustomMetric } from './metric.js';
-import { DEFAULT_THRESHOLD } from './metrics.js';
+import { METRIC, METRIC_OPTIONS } from './metric-options.js';
 import { METRIC_NAMES } from './names.js';
 import { AMONG_CANDIDATES } from './standard.js';
-
-/** A metric by name, or a custom one. @internal */
-export const METRIC = {
-  kind: 'any',
-  of: [{ kind: 'text' }, given<CustomMetric>('CustomMetric')],
-  what: 'the name of a metric, or { name, better, score, compute }',
-} as const;
-
-/** Options of metrics that apply wherever metrics are measured. @internal */
-export const METRIC_OPTIONS = {
-  threshold: {
-    kind: 'number',
-    check: checkedLater,
-    defaultDoc: byLoss(({ threshold = DEFAULT_THRESHOLD }) => String(threshold)),
-    doc: 'The label from which on a row is relevant, for auc, precision, recall, hitrate, mrr and map.',
-  },
-  best: {
-    kind: 'integer',
-    min: 1,
-    check: checkedLater,
-    defaultDoc: 'threshold says which',
-    doc: 'In place of threshold: the number of best-rated query rows of each task that are relevant; gains in nDCG are then 0 or 1. Ties at the last place are broken at random, in the same way for every method. A task without other rows has no value.',
-  },
-  gain: {
-    kind: 'choice',
-    of: ['exponential', 'linear'],
-    check: checkedLater,
-    defaultDoc:
-      'exponential if all measured labels are in 0 … 30, as ratings are; else y − min(0, lowest measured label), which is defined for all labels',
-    doc: 'Gain of a label y in nDCG: exponential is 2^y − 1, linear is y; both refuse labels below 0.',
-  },
-} as const satisfies OptionTable;
 
 /** @internal */
 export const EVALUATE_OPTIONS = {
@@ -93,5 +60,8 @@ export const EVALUATE_OPTIONS = {
     check: checkSignal,
     doc: 'Aborts the call, which then throws ABORTED.',
   },
-  ...METRIC_OPTIONS,
+  // Checked where they are read, with what the metrics are.
+  threshold: { ...METRIC_OPTIONS.threshold, check: checkedLater },
+  best: { ...METRIC_OPTIONS.best, check: checkedLater },
+  gain: { ...METRIC_OPTIONS.gain, check: checkedLater },
 } as const satisfies OptionTable;

@@ -1,5 +1,10 @@
 import { checkNumbers, checkTyped } from '../foundation/typed-arrays.js';
-import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
+import { RELIABILITY_OPTIONS } from './analysis-options.js';
+import type { ReliabilityOptions } from './analysis-option-types.js';
+
+export type { ReliabilityOptions };
 
 /** A bin of rows with similar predicted probabilities. */
 export interface ReliabilityBin {
@@ -21,15 +26,6 @@ export interface Reliability {
   /** Mean of (p − y)² (Brier 1950). */
   brier: number;
 }
-/** Options of `reliability`. */
-export interface ReliabilityOptions {
-  /** The number of bins. Default 10. */
-  bins?: number;
-  /** Bins of equal `width` in probability (default), or of equal numbers of rows. */
-  by?: 'width' | 'rows';
-}
-const DEFAULT_BINS = 10;
-
 /**
  * Measures the calibration of predicted probabilities over all rows together.
  *
@@ -45,10 +41,7 @@ export function reliability(
   probabilities: Float64Array,
   options: ReliabilityOptions = {},
 ): Reliability {
-  checkObject(options, 'reliability', ['bins', 'by']);
-  const { bins = DEFAULT_BINS, by = 'width' } = options;
-  checkInteger(bins, 'reliability.bins', 1, 10_000);
-  checkOneOf(by, 'reliability.by', ['width', 'rows']);
+  const { bins, by } = resolveOptions(options, 'reliability', RELIABILITY_OPTIONS);
   checkNumbers(labels, 'labels');
   checkTyped(probabilities, 'probabilities', 'Float64Array');
   const n = probabilities.length;

@@ -1,5 +1,8 @@
 import { columnBlocks, escapeMarkdown, LINE, wrap } from '../foundation/text.js';
-import { checkArray, checkInteger, checkObject, invalid } from '../foundation/check.js';
+import { checkArray, invalid } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
+import { RENDER_OPTIONS } from './analysis-options.js';
+import type { RenderOptions } from './analysis-option-types.js';
 import type { Interval } from './intervals.js';
 import { parseListMetric } from './list-metrics.js';
 import type { Better } from './metric.js';
@@ -32,11 +35,6 @@ export interface MethodResult {
   /** Results by metric, as `evaluateScores` returns them; metrics that are meaningless for the method are left out. */
   metrics: Record<string, Interval & { better?: 'lower' | 'higher' }>;
 }
-export interface RenderOptions {
-  /** Digits after the point. Default 4. */
-  digits?: number;
-}
-const DEFAULT_DIGITS = 4;
 
 /** Collects results into one table; columns are the metrics in order of first appearance. */
 export function resultTable(results: readonly MethodResult[], title = ''): ResultTable {
@@ -126,9 +124,7 @@ export function renderMarkdown(table: ResultTable, options: RenderOptions = {}):
 
 function layout(table: ResultTable, options: RenderOptions, mark: (text: string, best: boolean) => string): string[][] {
   checkTable(table);
-  checkObject(options, 'options', ['digits']);
-  const digits = options.digits ?? DEFAULT_DIGITS;
-  checkInteger(digits, 'options.digits', 0, 100);
+  const { digits } = resolveOptions(options, 'options', RENDER_OPTIONS);
   const best = table.columns.map(({ better }, c) => {
     const means = table.rows.flatMap(({ cells }) => cells[c]?.mean ?? []);
     if (means.length === 0 || better === 'neither') return undefined;

@@ -1,8 +1,10 @@
 import { checkNumbers } from '../foundation/typed-arrays.js';
-import { checkArray, checkObject, checkString, invalid, unknownName } from '../foundation/check.js';
+import { checkArray, checkString, invalid, unknownName } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
-import { bootstrapEnds, bootstrapMeans, defined, meanOf, resampling } from './bootstrap.js';
-import type { ResampleOptions } from './bootstrap.js';
+import { COMPARE_OPTIONS, TEST_DRAWS } from './analysis-options.js';
+import type { CompareOptions, ResampleOptions } from './analysis-option-types.js';
+import { bootstrapEnds, bootstrapMeans, defined, meanOf } from './bootstrap.js';
 import { pairedDifference, perTaskOf } from './intervals.js';
 import type { Interval, PerTask } from './intervals.js';
 import { normalTail } from './normal.js';
@@ -12,7 +14,7 @@ import { normalTail } from './normal.js';
  * All are two-sided, and generalise to other tasks of the same kind, not to other training seeds.
  */
 
-const TEST_RESAMPLES = 10_000;
+export type { CompareOptions };
 
 /** The mean difference with its bootstrap interval, and the p-value of the test. */
 export interface BootstrapTest extends Interval {
@@ -27,7 +29,7 @@ export interface BootstrapTest extends Interval {
  * @throws INVALID_OPTION if the two do not cover the same number of tasks
  */
 export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions = {}): BootstrapTest {
-  const settings = resampling(options, 'pairedBootstrap', TEST_RESAMPLES);
+  const settings = resolveOptions(options, 'pairedBootstrap', TEST_DRAWS);
   const d = differences(a, b);
   const mean = meanOf(d);
   if (d.length < 2) return { mean, low: NaN, high: NaN, tasks: d.length, p: NaN };
@@ -60,7 +62,7 @@ export interface RandomizationTest {
  * @throws INVALID_OPTION if the two do not cover the same number of tasks
  */
 export function randomizationTest(a: PerTask, b: PerTask, options: ResampleOptions = {}): RandomizationTest {
-  const { resamples, seed } = resampling(options, 'randomizationTest', TEST_RESAMPLES);
+  const { resamples, seed } = resolveOptions(options, 'randomizationTest', TEST_DRAWS);
   const d = differences(a, b);
   const mean = meanOf(d);
   const n = d.length;
@@ -186,14 +188,6 @@ export interface Comparison {
 export type TestValues = Record<'bootstrap' | 'randomization' | 'wilcoxon', number>;
 const TESTS = ['bootstrap', 'randomization', 'wilcoxon'] as const;
 
-/** Options of `compareMethods`. */
-export interface CompareOptions extends ResampleOptions {
-  /** The metrics to compare. Default: every metric of the method compared against. */
-  metrics?: readonly string[];
-  /** Name of the method that all others are compared against. Default: the first. */
-  against?: string;
-}
-
 /**
  * Compares methods measured on the same tasks with one of them, by three paired tests with Holm's correction over the methods.
  *
@@ -205,7 +199,7 @@ export interface CompareOptions extends ResampleOptions {
  * @throws UNKNOWN_OPTION for an unknown method or metric, INVALID_OPTION if the methods were measured on different task sets
  */
 export function compareMethods(methods: readonly ComparedMethod[], options: CompareOptions = {}): Comparison[] {
-  checkObject(options, 'compare', ['metrics', 'against', 'resamples', 'seed']);
+  const given = resolveOptions(options, 'compare', COMPARE_OPTIONS);
   checkArray(methods, 'methods', 'evaluated methods');
   for (const [k, one] of methods.entries()) {
     if (typeof one !== 'object' || one === null || typeof one.metrics !== 'object' || one.metrics === null)
@@ -214,17 +208,12 @@ export function compareMethods(methods: readonly ComparedMethod[], options: Comp
   }
   const names = methods.map(({ method }) => method);
   if (names.length < 2) throw invalid('methods', 'nothing to compare', names, 'two methods or more');
-  const { against = names[0], metrics, ...rest } = options;
-  checkString(against, 'compare.against');
-  const settings = resampling(rest, 'compare', TEST_RESAMPLES);
+  const { against = names[0], metrics, ...settings } = given;
   const reference = methods.find(({ method }) => method === against);
   if (reference === undefined) throw unknownName('compare.against', 'no such method', against, names);
   const known = Object.keys(reference.metrics);
-  if (metrics !== undefined) {
-    checkArray(metrics, 'compare.metrics', 'metric names');
-    for (const name of metrics)
-      if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
-  }
+  for (const name of metrics ?? [])
+    if (!known.includes(name)) throw unknownName('compare.metrics', `not measured for ${against}`, name, known);
   return (metrics ?? known).flatMap((metric) => {
     const base = reference.metrics[metric];
     const others = methods.filter((one) => one !== reference && one.metrics[metric] !== undefined);

@@ -132,16 +132,22 @@ export type Resolved<T> = {
  * @throws {InnerloopError} UNKNOWN_OPTION with the nearest name, INVALID_OPTION with the field, the value and what was expected
  */
 export function resolveOptions<const T extends OptionTable>(given: unknown, field: string, table: T): Resolved<T> {
-  checkObject(given, field, Object.keys(table));
+  const names = Object.keys(table);
+  checkObject(given, field, names);
   const resolved: Record<string, unknown> = {};
-  for (const [name, spec] of Object.entries(table)) {
+  for (const name of names) {
+    const spec: OptionSpec = table[name];
     const value = given[name];
     if (value !== undefined || spec.required) (spec.check ?? checkOf(spec))(value, `${field}.${name}`);
-    if (value !== undefined) resolved[name] = isPlain(spec) ? structuredClone(value) : value;
-    else if (spec.default !== undefined) resolved[name] = structuredClone(spec.default);
+    if (value !== undefined) resolved[name] = isObject(value) && isPlain(spec) ? structuredClone(value) : value;
+    else if (spec.default !== undefined)
+      resolved[name] = isObject(spec.default) ? structuredClone(spec.default) : spec.default;
   }
   return resolved as Resolved<T>;
 }
+
+/** Whether a copy is worth taking: it costs as much as a small call does in all. */
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 const checkOf = (kind: OptionKind) => (value: unknown, field: string) => checkOption(value, field, kind);
 

@@ -1,6 +1,7 @@
 /** Options of `train`. */
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
-import { METRIC, EVALUATE_OPTIONS } from '../evaluation/options.js';
+import { METRIC } from '../evaluation/metric-options.js';
+import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { checkGroup } from '../foundation/process-group.js';
