@@ -29,19 +29,24 @@ export function deviationOf(values: ArrayLike<number>): number | null {
  * so that two statistics of the same resamples can be computed separately.
  *
  * @param stage names the stream
+ * @param errors takes the standard error of each mean, by the spread within its resample
  * @returns the mean of each resample
  */
 export function bootstrapMeans(
   values: Float64Array,
   { resamples, seed }: Required<ResampleOptions>,
   stage: string,
+  errors?: Float64Array,
 ): Float64Array {
   const means = new Float64Array(resamples);
+  const n = values.length;
+  const drawn = new Float64Array(n);
   for (let b = 0; b < resamples; b++) {
     const stream = random(seed, stage, b);
     let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[stream.below(values.length)];
-    means[b] = sum / values.length;
+    for (let i = 0; i < n; i++) sum += drawn[i] = values[stream.below(n)];
+    means[b] = sum / n;
+    if (errors !== undefined) errors[b] = (deviationOf(drawn) ?? NaN) / Math.sqrt(n);
   }
   return means;
 }

@@ -4,7 +4,7 @@ import { resolveOptions } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import { COMPARE_OPTIONS, TEST_DRAWS } from './analysis-options.js';
 import type { CompareOptions, ResampleOptions } from './analysis-option-types.js';
-import { bootstrapEnds, bootstrapMeans, defined, meanOf } from './bootstrap.js';
+import { bootstrapEnds, bootstrapMeans, defined, deviationOf, meanOf } from './bootstrap.js';
 import { pairedDifference, perTaskOf } from './intervals.js';
 import type { Interval, PerTask } from './intervals.js';
 import { normalTail } from './normal.js';
@@ -18,13 +18,15 @@ export type { CompareOptions };
 
 /** The mean difference with its bootstrap interval, and the p-value of the test. */
 export interface BootstrapTest extends Interval {
-  /** P(|d̄* − d̄| ≥ |d̄|) over resamples, by the bootstrap distribution shifted to mean 0, where both methods are equal. */
+  /** P(|d̄* − d̄| / se* ≥ |d̄| / se) over resamples: by the bootstrap distribution shifted to mean 0, where both methods are equal. */
   p: number;
 }
 
 /**
  * Paired bootstrap (Efron & Tibshirani 1993, chapters 13 and 16): tasks are drawn with replacement; the BCa interval of
- * the mean difference, and the test by the distribution shifted to mean 0, p = (1 + #{|d̄* − d̄| ≥ |d̄|}) / (resamples + 1).
+ * the mean difference, and the test by the distribution shifted to mean 0, of means in standard errors, each by its own resample:
+ * p = (1 + #{|d̄* − d̄| / se* ≥ |d̄| / se}) / (resamples + 1). Means as they are spread too little: of ten tasks they would reject at 5 % in
+ * one case of ten.
  *
  * @throws INVALID_OPTION if the two do not cover the same number of tasks
  */
@@ -33,11 +35,16 @@ export function pairedBootstrap(a: PerTask, b: PerTask, options: ResampleOptions
   const d = differences(a, b);
   const mean = meanOf(d);
   if (d.length < 2) return { mean, low: NaN, high: NaN, tasks: d.length, p: NaN };
-  const means = bootstrapMeans(d, settings, 'paired bootstrap');
+  const errors = new Float64Array(settings.resamples);
+  const means = bootstrapMeans(d, settings, 'paired bootstrap', errors);
+  const observed = inErrors(mean, deviationOf(d)! / Math.sqrt(d.length)) * (1 - ROUNDING);
   let extreme = 0;
-  for (const draw of means) if (Math.abs(draw - mean) >= Math.abs(mean) * (1 - ROUNDING)) extreme++;
+  for (const [b, draw] of means.entries()) if (inErrors(draw - mean, errors[b]) >= observed) extreme++;
   return { mean, ...bootstrapEnds(means, d), tasks: d.length, p: (extreme + 1) / (settings.resamples + 1) };
 }
+
+/** What is not 0 is infinitely many of no error. */
+const inErrors = (distance: number, error: number): number => (distance === 0 ? 0 : Math.abs(distance) / error);
 
 /** The relative tolerance for ties, because sums of the same differences in another order may differ by rounding. */
 const ROUNDING = 1e-12;

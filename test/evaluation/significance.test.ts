@@ -16,6 +16,7 @@ import {
 } from '../../lib/evaluation/significance.js';
 import type { ComparedMethod } from '../../lib/evaluation/significance.js';
 import { random } from '../../lib/foundation/random.js';
+import type { Random } from '../../lib/foundation/random.js';
 import { typed } from '../fixtures/typed-errors.js';
 
 interface Fixture {
@@ -146,6 +147,38 @@ test('the paired bootstrap covers the true difference, and its p is uniform wher
   assert.ok(rejected > 0 && rejected < 0.11 * trials, `${rejected} of ${trials}`);
   assert.ok(detected > 0.9 * trials, `${detected} of ${trials}`);
   assert.ok(Number.isNaN(pairedBootstrap(Float64Array.of(1), Float64Array.of(0)).p));
+});
+
+test('with few differences, tied or mostly 0 among them, no test rejects more often than it says: by simulation', async () => {
+  const TRIALS = 600;
+  const draws: Record<string, (stream: Random) => number> = {
+    normal: (stream) => stream.normal(),
+    ties: (stream) => (stream.below(5) - 2) / 5,
+    'mostly 0': (stream) => (stream.uniform() < 0.6 ? 0 : (stream.below(5) - 2) / 5),
+  };
+  const rate = (n: number, shift: number, draw: (stream: Random) => number, name: string) => {
+    const rejected = { bootstrap: 0, randomization: 0, wilcoxon: 0 };
+    for (let trial = 0; trial < TRIALS; trial++) {
+      const stream = random(13, `${name} ${n}`, trial);
+      const d = Float64Array.from({ length: n }, () => shift + draw(stream));
+      const none = new Float64Array(n);
+      if (pairedBootstrap(d, none, { resamples: 400, seed: trial }).p <= 0.05) rejected.bootstrap++;
+      if (randomizationTest(d, none, { resamples: 1024 }).p <= 0.05) rejected.randomization++;
+      if (wilcoxon(d, none).p <= 0.05) rejected.wilcoxon++;
+    }
+    return Object.entries(rejected).map(([test, count]) => [test, count / TRIALS] as const);
+  };
+  for (const [name, draw] of Object.entries(draws)) {
+    // 0.05 + 4 standard errors.
+    for (const n of [6, 8, 10, 15])
+      for (const [test, share] of rate(n, 0, draw, name)) assert.ok(share <= 0.086, `${name}, ${n}, ${test}: ${share}`);
+    for (const [test, share] of rate(15, name === 'normal' ? 1 : 0.3, draw, name))
+      assert.ok(share > 0.3, `${name}, ${test} finds a difference in ${share}`);
+  }
+  // Nothing but one difference, and nothing at all.
+  const same = new Float64Array(8).fill(0.1);
+  assert.equal(pairedBootstrap(same, new Float64Array(8), { resamples: 99 }).p, 1 / 100);
+  assert.equal(pairedBootstrap(same, same, { resamples: 99 }).p, 1);
 });
 
 test('methods are compared with one of them, corrected over all', async () => {
