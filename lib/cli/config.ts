@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { BASELINES, FIT_OF } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
+import { WEIGHT_OPTIONS } from '../data/options.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
@@ -76,33 +77,10 @@ const evaluation = z.strictObject({
     ),
 });
 
-const propensity = z.union([
-  z.strictObject({
-    of: z.enum(['item', 'user']).optional().describe('Whose popularity. Default item.'),
-    power: z.number().min(0).optional().describe('Default 0.5.'),
-  }),
-  z.strictObject({ column: text.describe('A dense feature of size 1: values in (0, 1].') }),
-]);
 const rows = z.strictObject({
   ...zodShape(ROW_OPTIONS),
   weights: z
-    .strictObject({
-      recency: z
-        .strictObject({ halfLife: z.number().gt(0).describe('In the unit of the time column; seconds for dates.') })
-        .optional(),
-      column: text
-        .optional()
-        .describe('A dense feature of size 1: how much an interaction counts, ≥ 0, in the units of the data.'),
-      propensity: propensity.optional().describe('Interactions that were likely to be observed count less.'),
-      confidence: z
-        .strictObject({
-          alpha: z.number().min(0).optional().describe('Default 1.'),
-          scale: z.enum(['linear', 'log']).optional().describe('1 + alpha n, or 1 + alpha ln(1 + n). Default log.'),
-        })
-        .optional()
-        .describe('Positive rows count more the more often they took place (interactions.count).'),
-      clip: z.number().min(1).optional().describe('No weight above so many times the mean. Default: no limit.'),
-    })
+    .strictObject(zodShape(WEIGHT_OPTIONS))
     .optional()
     .describe('Weight of each interaction in the losses. Default: equal.'),
 });

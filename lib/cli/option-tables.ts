@@ -5,6 +5,13 @@ import { BASELINE_OPTIONS, FIT_OF } from '../baselines/options.js';
 import { INPUT_CHOICE } from '../batch/features.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
+import {
+  CONFIDENCE_OPTIONS,
+  HISTORY_OPTIONS,
+  OPEN_OPTIONS,
+  POPULARITY_OPTIONS,
+  WEIGHT_OPTIONS,
+} from '../data/options.js';
 import { CANDIDATES } from '../evaluation/candidates.js';
 import {
   COMPARE_OPTIONS,
@@ -40,6 +47,7 @@ import {
   NESTED_OPTIONS,
   OPEN_SHARDS_OPTIONS,
   QUERY_SIZE,
+  SAMPLE_OPTIONS,
   SELECTOR,
   SHARD_OPTIONS,
   SPLIT_OPTIONS,
@@ -93,6 +101,22 @@ const SPLITS = {
 };
 
 export const OPTION_FILES: readonly OptionFile[] = [
+  {
+    path: 'lib/data/option-types.ts',
+    title: 'Data: `openDataset`, `rowWeights`, `withHistory`',
+    imports: {},
+    types: [
+      { name: 'OpenOptions', table: OPEN_OPTIONS, doc: 'Options of `openDataset`.' },
+      { name: 'RowWeightOptions', table: WEIGHT_OPTIONS, doc: 'Options of `rowWeights`.' },
+      {
+        name: 'PopularityPropensity',
+        table: POPULARITY_OPTIONS,
+        doc: 'The probability that an interaction was observed, estimated from the popularity of its item or user.',
+      },
+      { name: 'CountConfidence', table: CONFIDENCE_OPTIONS, doc: 'How counts become weights.' },
+      { name: 'HistoryOptions', table: HISTORY_OPTIONS, doc: 'Options of `withHistory`.' },
+    ],
+  },
   {
     path: 'lib/foundation/option-types.ts',
     title: 'Models: `defineModel`',
@@ -150,6 +174,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
         doc: 'How the data becomes training, validation and test tasks.',
       },
       { name: 'NestedOptions', table: NESTED_OPTIONS, doc: 'Options of `nestedSupport`.' },
+      { name: 'SampleOptions', table: SAMPLE_OPTIONS, doc: 'Options of `sampleTasks`.' },
       { name: 'ShardOptions', table: SHARD_OPTIONS, doc: 'Options of `writeShards`.' },
       { name: 'OpenShardsOptions', table: OPEN_SHARDS_OPTIONS, doc: 'Options of `openShards`.' },
     ],

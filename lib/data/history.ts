@@ -1,23 +1,15 @@
 /** Histories: the items of a user's earlier interactions as a feature of each interaction. */
 import { checkDataset } from '../foundation/check-data.js';
-import { checkInteger, checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Dataset, SequenceColumn } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
-import { DEFAULT_MAX_LENGTH } from './feature-spec.js';
+import { resolveOptions } from '../foundation/options.js';
+import { HISTORY_OPTIONS } from './options.js';
+import type { HistoryOptions } from './option-types.js';
 import { sortByTime } from '../foundation/sort-by-time.js';
 
-/** Options of `withHistory`. */
-export interface HistoryOptions {
-  /** The column's name. Default `history`. */
-  name?: string;
-  /** All items strictly before the interaction, or those of its task's support set. Default `before`. */
-  of?: 'before' | 'support';
-  /** Keep at most this many items, the most recent ones. Default 20. */
-  maxLength?: number;
-  /** Leave out interactions with a smaller label. Default: none are left out. */
-  minLabel?: number;
-}
+export type { HistoryOptions };
 
 /**
  * Returns the dataset with a sequence column in its context. For interaction r of user u at time t it holds
@@ -45,12 +37,7 @@ export interface HistoryOptions {
  * @throws {InnerloopError} INVALID_OPTION (no time, a name that is taken …), UNKNOWN_OPTION, UNSUPPORTED (over 2³¹ − 1 ids)
  */
 export function withHistory(dataset: Dataset, options: HistoryOptions = {}): Dataset {
-  checkObject(options, 'history', ['name', 'of', 'maxLength', 'minLabel']);
-  const { name = 'history', of = 'before', maxLength = DEFAULT_MAX_LENGTH, minLabel } = options;
-  checkString(name, 'history.name');
-  checkOneOf(of, 'history.of', ['before', 'support']);
-  checkInteger(maxLength, 'history.maxLength', 1, 65536);
-  if (minLabel !== undefined) checkNumber(minLabel, 'history.minLabel');
+  const { name, of, maxLength, minLabel } = resolveOptions(options, 'history', HISTORY_OPTIONS);
   checkDataset(dataset, 'dataset');
   const { context } = dataset;
   if (context.columns.some((column) => column.name === name))

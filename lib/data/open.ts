@@ -4,7 +4,7 @@ import type { CategoricalColumn, Column, Dataset, FeatureTable } from '../founda
 import { withHistory } from './history.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { assemble } from './assemble.js';
-import { checkInteger, checkObject, checkSignal, checkString } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
 import { contextTable, placeMatrix } from './columns.js';
 import { DuckSession, scatter } from './duckdb.js';
 import { resolveFeatures } from './feature-spec.js';
@@ -15,6 +15,8 @@ import type { CopiedTable } from './copied.js';
 import type { CopiedInteractions } from './ingest.js';
 import { remarkListedIds } from './listed-ids.js';
 import { checkMatch } from './match.js';
+import { OPEN_OPTIONS } from './options.js';
+import type { OpenOptions } from './option-types.js';
 import { at } from './relation.js';
 import { remarkLabels, remarkTimes } from './remarks.js';
 import { advice } from './table-source.js';
@@ -25,15 +27,7 @@ import { checkSource } from './source.js';
 import type { DataSource, EntitySource } from './source.js';
 import { createVocabulary } from './vocabulary.js';
 
-/** Options of `openDataset`. */
-export interface OpenOptions {
-  /** Folder that relative paths start from, in `from` and in SQL. Default: the process's working directory. */
-  baseDirectory?: string;
-  /** Threads that DuckDB may use; the dataset does not depend on it. Default: all cores. */
-  threads?: number;
-  /** Stops the reading; the promise rejects with code ABORTED. */
-  signal?: AbortSignal;
-}
+export type { OpenOptions };
 
 /**
  * Reads interactions, and optionally features of users and items, through DuckDB into typed columns.
@@ -55,13 +49,9 @@ export interface OpenOptions {
  */
 export async function openDataset(source: DataSource, options: OpenOptions = {}): Promise<Dataset> {
   checkSource(source);
-  checkObject(options, 'options', ['baseDirectory', 'threads', 'signal']);
-  checkOpenOptions(options);
-  const session = await DuckSession.open({
-    baseDirectory: resolve(options.baseDirectory ?? '.'),
-    threads: options.threads,
-    signal: options.signal,
-  });
+  const { baseDirectory = '.', threads, signal } = resolveOptions(options, 'options', OPEN_OPTIONS);
+  checkReading(signal);
+  const session = await DuckSession.open({ baseDirectory: resolve(baseDirectory), threads, signal });
   try {
     return await read(session, source);
   } finally {
@@ -317,10 +307,7 @@ async function readFile(
   return placeMatrix(feature.name, matrix, await positions(), rows, feature, feature.field, reserved, notes);
 }
 
-export function checkOpenOptions(options: object): void {
-  const { baseDirectory, threads, signal } = options as Record<keyof OpenOptions, unknown>;
-  if (baseDirectory !== undefined) checkString(baseDirectory, 'options.baseDirectory');
-  if (threads !== undefined) checkInteger(threads, 'options.threads', 1, 1024);
-  checkSignal(signal, 'options.signal');
+/** @throws {InnerloopError} ABORTED before anything is read */
+export function checkReading(signal: AbortSignal | undefined): void {
   checkNotAborted(signal, 'reading the data was aborted', 'options.signal');
 }

@@ -1,46 +1,15 @@
 /** Weights of interactions in the losses: recency, inverse propensity, confidence, and a column of the data. */
 import { isTyped } from '../foundation/typed-arrays.js';
 import { checkDataset } from '../foundation/check-data.js';
-import { checkNumber, checkObject, checkOneOf, checkString, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Dataset, DenseColumn } from '../foundation/contract.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
+import { CONFIDENCE_OPTIONS, POPULARITY_OPTIONS, WEIGHT_OPTIONS } from './options.js';
+import type { CountConfidence, PopularityPropensity, RowWeightOptions } from './option-types.js';
 import { rawNumbers } from './scaling.js';
 
-/** Options of `rowWeights`. */
-export interface RowWeightOptions {
-  /** Exponential forgetting: weights halve with every `halfLife` of age, in the unit of the time column (seconds for dates). */
-  recency?: {
-    halfLife: number;
-    /** The time at which the age is 0; later interactions have age 0 too. Default: the latest time of `rows`. */
-    at?: number;
-  };
-  /** Inverse propensity: interactions that were likely to be observed count less. */
-  propensity?: PopularityPropensity | { column: string };
-  /** Name of a dense column of size 1 of the interactions, items or users, whose values ≥ 0 multiply the weights. */
-  column?: string;
-  /** Confidence: an interaction that took place often (`dataset.count`) more certainly shows a preference, and counts more. */
-  confidence?: CountConfidence;
-  /** The largest weight, as a multiple of the mean weight; larger ones are reduced to it. Default: no limit. */
-  clip?: number;
-  /** The interactions that training may see: popularity, latest time, mean and clip are computed from these only. Default: all. */
-  rows?: Int32Array;
-}
-
-/** How counts become weights. */
-export interface CountConfidence {
-  /** The factor α ≥ 0. Default 1. */
-  alpha?: number;
-  /** `linear`: 1 + α n for a count n; `log`: 1 + α ln(1 + n), so that a few very frequent rows do not dominate. Default `log`. */
-  scale?: 'linear' | 'log';
-}
-
-/** The probability that an interaction was observed, estimated from the popularity of its item or user. */
-export interface PopularityPropensity {
-  /** Whose popularity is used. Default `item`. */
-  of?: 'item' | 'user';
-  /** The exponent in p = (n / max n)^power for n interactions; 0 means no correction. Default 0.5. */
-  power?: number;
-}
+export type { CountConfidence, PopularityPropensity, RowWeightOptions };
 
 /**
  * A weight ≥ 0 for each interaction of a dataset, of mean 1 over `rows`:
@@ -69,7 +38,7 @@ export interface PopularityPropensity {
  * or out of range, with its interaction
  */
 export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32Array {
-  checkObject(options, 'weights', ['recency', 'propensity', 'column', 'confidence', 'clip', 'rows']);
+  const given = resolveOptions(options, 'weights', WEIGHT_OPTIONS);
   checkDataset(dataset, 'dataset');
   const {
     recency,
@@ -78,16 +47,14 @@ export function rowWeights(dataset: Dataset, options: RowWeightOptions): Float32
     confidence,
     clip,
     rows = Int32Array.from({ length: dataset.size }, (_, row) => row),
-  } = options;
+  } = given;
   if (!isTyped(rows, 'Int32Array') || rows.length === 0 || rows.some((row) => row < 0 || row >= dataset.size)) {
     throw invalid('weights.rows', 'not rows of the dataset', rows, 'an Int32Array of interactions');
   }
-  if (clip !== undefined) checkNumber(clip, 'weights.clip', 1);
   const weights = new Float64Array(dataset.size).fill(1);
   if (recency !== undefined) multiplyRecency(dataset, recency, rows, weights);
   if (propensity !== undefined) {
-    checkObject(propensity, 'weights.propensity', ['of', 'power', 'column']);
-    if ('column' in propensity) divideByPropensity(dataset, propensity, weights);
+    if ('column' in propensity) divideByPropensity(dataset, propensity.column, weights);
     else divideByPopularity(dataset, propensity, rows, weights);
   }
   if (column !== undefined) multiplyColumn(dataset, column, weights);
@@ -106,11 +73,12 @@ function meanOf(weights: Float64Array, rows: Int32Array): number {
   return sum / rows.length;
 }
 
-function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, weights: Float64Array): void {
-  checkObject(recency, 'weights.recency', ['halfLife', 'at']);
-  const { halfLife, at } = recency;
-  checkNumber(halfLife, 'weights.recency.halfLife', 0, undefined, true);
-  if (at !== undefined) checkNumber(at, 'weights.recency.at');
+function multiplyRecency(
+  { time }: Dataset,
+  { halfLife, at }: NonNullable<RowWeightOptions['recency']>,
+  rows: Int32Array,
+  weights: Float64Array,
+): void {
   if (time === undefined)
     throw invalid('weights.recency', 'the dataset has no time', undefined, 'interactions.time mapped to a column');
   let latest = -Infinity;
@@ -120,11 +88,8 @@ function multiplyRecency({ time }: Dataset, recency: unknown, rows: Int32Array, 
   for (let i = 0; i < weights.length; i++) weights[i] *= 2 ** -(Math.max(0, now - time[i]) / halfLife);
 }
 
-function multiplyConfidence({ count, label }: Dataset, confidence: unknown, weights: Float64Array): void {
-  checkObject(confidence, 'weights.confidence', ['alpha', 'scale']);
-  const { alpha = 1, scale = 'log' } = confidence;
-  checkNumber(alpha, 'weights.confidence.alpha', 0);
-  checkOneOf(scale, 'weights.confidence.scale', ['linear', 'log']);
+function multiplyConfidence({ count, label }: Dataset, confidence: CountConfidence, weights: Float64Array): void {
+  const { alpha, scale } = resolveOptions(confidence, 'weights.confidence', CONFIDENCE_OPTIONS);
   if (count === undefined)
     throw invalid(
       'weights.confidence',
@@ -138,13 +103,11 @@ function multiplyConfidence({ count, label }: Dataset, confidence: unknown, weig
 
 function divideByPopularity(
   dataset: Dataset,
-  propensity: Record<string, unknown>,
+  propensity: PopularityPropensity,
   rows: Int32Array,
   weights: Float64Array,
 ): void {
-  const { of = 'item', power = 0.5 } = propensity;
-  checkOneOf(of, 'weights.propensity.of', ['item', 'user']);
-  checkNumber(power, 'weights.propensity.power', 0);
+  const { of, power } = resolveOptions(propensity, 'weights.propensity', POPULARITY_OPTIONS);
   const ids = dataset[of];
   const count = new Float64Array(of === 'item' ? dataset.items.rows : dataset.users.rows);
   for (const row of rows) count[ids[row]]++;
@@ -153,9 +116,7 @@ function divideByPopularity(
   for (let i = 0; i < weights.length; i++) weights[i] *= (most / Math.max(1, count[ids[i]])) ** power;
 }
 
-function divideByPropensity(dataset: Dataset, propensity: Record<string, unknown>, weights: Float64Array): void {
-  checkObject(propensity, 'weights.propensity', ['column']);
-  const { column: name } = propensity;
+function divideByPropensity(dataset: Dataset, name: string, weights: Float64Array): void {
   const field = 'weights.propensity.column';
   eachNumber(dataset, name, field, (p, i) => {
     if (!(p > 0 && p <= 1)) throw notThere(i, 'propensity', name, field, p, 'numbers > 0 and ≤ 1');
@@ -163,7 +124,7 @@ function divideByPropensity(dataset: Dataset, propensity: Record<string, unknown
   });
 }
 
-function multiplyColumn(dataset: Dataset, name: unknown, weights: Float64Array): void {
+function multiplyColumn(dataset: Dataset, name: string, weights: Float64Array): void {
   const field = 'weights.column';
   eachNumber(dataset, name, field, (w, i) => {
     if (!(w >= 0 && w < Infinity)) throw notThere(i, 'weight', name, field, w, 'finite numbers ≥ 0');
@@ -171,7 +132,7 @@ function multiplyColumn(dataset: Dataset, name: unknown, weights: Float64Array):
   });
 }
 
-const notThere = (i: number, what: string, name: unknown, field: string, value: number, expected: string) =>
+const notThere = (i: number, what: string, name: string, field: string, value: number, expected: string) =>
   new InnerloopError('INVALID_DATA', `interaction ${i + 1} has no ${what} in ${JSON.stringify(name)}`, {
     field,
     value: Number.isNaN(value) ? 'a missing value' : value,
@@ -179,8 +140,7 @@ const notThere = (i: number, what: string, name: unknown, field: string, value: 
   });
 
 /** Passes each interaction's value in a dense column of size 1 to `take`, in the units of the source; NaN where it is missing. */
-function eachNumber(dataset: Dataset, name: unknown, field: string, take: (value: number, i: number) => void): void {
-  checkString(name, field);
+function eachNumber(dataset: Dataset, name: string, field: string, take: (value: number, i: number) => void): void {
   const sides = [
     { table: dataset.context, index: undefined },
     { table: dataset.items, index: dataset.item },

@@ -10,6 +10,7 @@ export type {
   PartitionSplit,
   PartSplit,
   QuerySize,
+  SampleOptions,
   Selector,
   ShardOptions,
   SplitOptions,

@@ -195,6 +195,14 @@ export interface NestedOptions {
   seed?: number;
 }
 
+/** Options of `sampleTasks`. */
+export interface SampleOptions {
+  /** How many tasks; all where there are no more. */
+  count: number;
+  /** Seed of the draw. Default: 0. */
+  seed?: number;
+}
+
 /** Options of `writeShards`. */
 export interface ShardOptions {
   /** How users become training, validation and test tasks, as in splitTasks. */
@@ -207,7 +215,7 @@ export interface ShardOptions {
   temporary?: string;
   /** Whether shards that the folder has are written over. Default: false. */
   overwrite?: boolean;
-  /** Folder that relative paths of the source start from. Default: the process’s working directory. */
+  /** Folder that relative paths start from, in `from` and in SQL. Default: the process’s working directory. */
   baseDirectory?: string;
   /** DuckDB’s threads; the shards do not depend on it. Default: all cores. */
   threads?: number;

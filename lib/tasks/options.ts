@@ -1,6 +1,7 @@
 /** Options of tasks and of splits, as tables. */
 import { checkFraction, checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import { checkSignal } from '../foundation/check.js';
+import { OPEN_OPTIONS } from '../data/options.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Selector, UserSplit } from './option-types.js';
@@ -308,6 +309,12 @@ export const NESTED_OPTIONS = {
   seed: { kind: 'integer', min: 0, default: DEFAULT_SEED, doc: 'Seed of the draw.' },
 } as const satisfies OptionTable;
 
+/** Options of `sampleTasks`. @internal */
+export const SAMPLE_OPTIONS = {
+  count: { kind: 'integer', min: 1, required: true, doc: 'How many tasks; all where there are no more.' },
+  seed: NESTED_OPTIONS.seed,
+} as const satisfies OptionTable;
+
 /** Options of `writeShards`. @internal */
 export const SHARD_OPTIONS = {
   split: {
@@ -331,18 +338,8 @@ export const SHARD_OPTIONS = {
   },
   temporary: { kind: 'text', defaultDoc: 'the folder of the shards', doc: 'Folder for what DuckDB writes meanwhile.' },
   overwrite: { kind: 'boolean', default: false, doc: 'Whether shards that the folder has are written over.' },
-  baseDirectory: {
-    kind: 'text',
-    defaultDoc: 'the process’s working directory',
-    doc: 'Folder that relative paths of the source start from.',
-  },
-  threads: {
-    kind: 'integer',
-    min: 1,
-    max: 1024,
-    defaultDoc: 'all cores',
-    doc: 'DuckDB’s threads; the shards do not depend on it.',
-  },
+  baseDirectory: OPEN_OPTIONS.baseDirectory,
+  threads: { ...OPEN_OPTIONS.threads, doc: 'DuckDB’s threads; the shards do not depend on it.' },
   signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the writing with ABORTED.' },
   onProgress: {
     ...given<(progress: number) => void>('(progress: number) => void'),

@@ -1,9 +1,11 @@
 /** Some tasks of many, in memory: what is measured where not all can be. */
-import { checkInteger, checkObject, checkSeed } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
 import type { TaskSource } from '../foundation/task-source-types.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
+import { SAMPLE_OPTIONS } from './options.js';
+import type { SampleOptions } from './option-types.js';
 import { checkTasks, isTaskSource, readTasks } from './task-source.js';
 import { subsetTasks } from './subset.js';
 
@@ -17,15 +19,9 @@ import { subsetTasks } from './subset.js';
  *
  * @throws {InnerloopError} INVALID_OPTION, EMPTY_DATA; what reading the source throws
  */
-export async function sampleTasks(
-  tasks: TaskSet | TaskSource,
-  options: { count: number; seed?: number },
-): Promise<TaskSet> {
+export async function sampleTasks(tasks: TaskSet | TaskSource, options: SampleOptions): Promise<TaskSet> {
   checkTasks(tasks, 'tasks');
-  checkObject(options, 'options', ['count', 'seed']);
-  const { count, seed = 0 } = options;
-  checkInteger(count, 'options.count', 1);
-  checkSeed(seed, 'options.seed');
+  const { count, seed } = resolveOptions(options, 'options', SAMPLE_OPTIONS);
   const read = async (some: Int32Array) =>
     isTaskSource(tasks) ? readTasks(tasks, some, 'tasks') : subsetTasks(tasks, some);
   if (count >= tasks.size && !isTaskSource(tasks)) return tasks;

@@ -5,14 +5,14 @@ import { checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { Dataset } from '../../foundation/contract.js';
 import { InnerloopError } from '../../foundation/errors.js';
 import { resolveOptions } from '../../foundation/options.js';
-import { checkOpenOptions } from '../../data/open.js';
+import { checkReading } from '../../data/open.js';
 import { checkSource } from '../../data/source.js';
 import type { DataSource } from '../../data/source.js';
 import { streamUsers } from '../../data/stream.js';
 import type { UserStream } from '../../data/stream.js';
 import { divideUsers, noteLeft } from '../build.js';
 import type { UsersLeft } from '../build.js';
-import { DEFAULT_SEED, SHARD_OPTIONS } from '../options.js';
+import { DEFAULT_SEED, SHARD_OPTIONS, SPLIT_OPTIONS } from '../options.js';
 import type { ShardOptions, UserSplit } from '../option-types.js';
 import { checkSplit, emptyError, resolveTaskOptions } from '../resolve-options.js';
 import type { ResolvedTaskOptions } from '../resolve-options.js';
@@ -53,8 +53,8 @@ export async function writeShards(source: DataSource, folder: string, options: S
   checkSource(source);
   checkString(folder, 'folder');
   const given = resolveOptions(options, 'options', SHARD_OPTIONS);
-  checkOpenOptions(options);
   const { split, rows, memory, overwrite, threads, signal, onProgress } = given;
+  checkReading(signal);
   const target = resolve(folder);
   await prepareFolder(target, overwrite);
   const parent = given.temporary === undefined ? target : resolve(given.temporary);
@@ -154,7 +154,7 @@ async function writeSets(
 function checkedTasks({ interactions }: DataSource, tables: Dataset, split: UserSplit): UserTasks {
   // What options need of the data is that there are times.
   const data = { ...tables, time: interactions.time === undefined ? undefined : new Float64Array(0) };
-  checkObject(split, 'split', ['protocol', 'validation', 'test', 'seed', 'tasks']);
+  checkObject(split, 'split', ['protocol', ...Object.keys(SPLIT_OPTIONS.users)]);
   checkSplit(data, split);
   const oneByOne = (field: string, value: unknown, expected: string) =>
     new InnerloopError('UNSUPPORTED', 'shards hold users, one after the other', { field, value, expected });
