@@ -9,6 +9,8 @@ import { packageRoot } from '../../lib/foundation/addon.js';
 import { areSame, differs, prepare, runStep, stepsOf } from './pages.js';
 
 const root = packageRoot();
+/** Pages whose code the smoke test of the package has run already. */
+const TRIED = (process.env['INNERLOOP_PAGES_TRIED'] ?? '').split(' ');
 const pages = [
   'README.md',
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -25,6 +27,7 @@ for (const page of pages) {
       (await areSame(await stepsOf(text), await stepsOf(readFileSync(original, 'utf8'))))
     )
       return t.comment('the code of the page in English, which is run');
+    if (TRIED.includes(page)) return t.plan(0, 'its code was run with the packed package installed');
     const folder = mkdtempSync(join(tmpdir(), 'innerloop-page-'));
     try {
       prepare(folder, root, join(root, 'dist', 'lib', 'cli', 'main.js'));
