@@ -39,31 +39,37 @@ export function endLabels(names: readonly string[], height: number): EndLabels |
 const heightOf = (lines: number) => LINE * lines + SPACE;
 
 /** A label and the last point of its line. */
-interface End {
+export interface End {
   key: Key;
   lines: readonly string[];
   x: number;
   y: number;
 }
 
-/** Draws the labels from `left` on, each as near to the height of its line's end as the others allow. */
-export function drawEndLabels(ends: readonly End[], left: number, [top, base]: readonly [number, number]): string {
+/** Draws the labels from `left` on, each as near to the height of its line's end as the others allow. @returns one for each end */
+export function drawEndLabels(
+  ends: readonly End[],
+  left: number,
+  [top, base]: readonly [number, number],
+): Map<End, string> {
   const sorted = [...ends].sort((a, b) => a.y - b.y);
   const middles = apart(
     sorted.map(({ y, lines }) => ({ at: y, height: heightOf(lines.length) })),
     top,
     base,
   );
-  return sorted
-    .map(({ key, lines, x, y }, k) => {
+  return new Map(
+    sorted.map((end, k) => {
+      const { key, lines, x, y } = end;
       const middle = middles[k];
       const first = middle + 4 - (LINE * (lines.length - 1)) / 2;
       const words = lines.map(
         (text, l) => `<text class="end ${key.tone}" x="${left}" y="${round(first + LINE * l)}">${escape(text)}</text>`,
       );
-      return `<path class="lead ${key.tone}" d="M${round(x + 6)} ${round(y)}L${left - 4} ${round(middle)}"/>${words.join('')}`;
-    })
-    .join('');
+      const lead = `<path class="lead ${key.tone}" d="M${round(x + 6)} ${round(y)}L${left - 4} ${round(middle)}"/>`;
+      return [end, `${lead}${words.join('')}`];
+    }),
+  );
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Line charts with error bars as inline SVG. */
 import { drawEndLabels, endLabels, LEAD } from './end-labels.js';
+import type { End } from './end-labels.js';
 import { linearScale, logScale, tickLabel, valueText } from './scale.js';
 import type { Scale } from './scale.js';
-import { escape, line, mark, round, TONES } from './svg.js';
+import { escape, line, mark, round, TONES, touched } from './svg.js';
 import type { Drawing, Key, Tone } from './svg.js';
 
 /** Points by rising x; where y is null the line has a gap, where `low` or `high` is, the point has no bar. */
@@ -44,6 +45,8 @@ const BASE = HEIGHT - BOTTOM;
 const LOG_FROM = 12;
 const MOST_EVEN = 12;
 const MOST_DOTS = 30;
+/** Points of a line without marks whose values are shown to the pointer. */
+const MOST_TOUCHED = 60;
 const MOST_NAMES = 8;
 
 interface Axes {
@@ -85,19 +88,27 @@ export function drawLines(chart: LineChart): Drawing {
     tone: one.tone ?? TONES[s % TONES.length],
     dashed: one.dashed ?? (one.tone === undefined && s >= TONES.length),
   }));
-  const ends = series.flatMap((one, s) => {
+  const ends = series.map((one, s): End | undefined => {
     const last = one.y.findLastIndex((value) => value !== null);
-    if (labels === undefined || last < 0) return [];
+    if (labels === undefined || last < 0) return undefined;
     const x = horizontal.at(one.x[last]) + asideOf(axes, s);
-    return [{ key: keys[s], lines: labels.lines[s], x, y: y(one.y[last]!) }];
+    return { key: keys[s], lines: labels.lines[s], x, y: y(one.y[last]!) };
   });
-  const lines = series.map((one, s) => drawSeries(axes, one, keys[s], s));
-  const named = drawEndLabels(ends, right + LEAD, [TOP - 6, BASE + 6]);
+  const named = drawEndLabels(
+    ends.filter((end) => end !== undefined),
+    right + LEAD,
+    [TOP - 6, BASE + 6],
+  );
+  // A line and its name are one group, so that the pointer on either sets the line off from the others.
+  const lines = series.map((one, s) => {
+    const label = ends[s] === undefined ? '' : named.get(ends[s]);
+    return `<g class="series">${drawSeries(axes, one, keys[s], s)}${label}</g>`;
+  });
   return {
     ...captionOf(chart, vertical.isLog),
     width: WIDTH,
     height: HEIGHT,
-    content: [...grid, across, axis, ...names, ...lines, named].join(''),
+    content: [...grid, across, axis, ...names, ...lines].join(''),
     description: `${title} (${chart.y}) by ${chart.x}: ${series.map(({ name }) => name).join(', ')}`,
     legend: labels === undefined ? keys : [],
   };
@@ -137,6 +148,7 @@ function drawSeries(
   const aside = asideOf(axes, s);
   // Ends of error bars that are wider than the distance of the series would overlap.
   const cap = aside === 0 && chart.series.length === 1 ? 3 : round(Math.min(3, 0.45 * stepOf(axes)));
+  const every = Math.ceil(at.length / MOST_TOUCHED);
   let path = '';
   let bars = '';
   const dots: string[] = [];
@@ -153,9 +165,10 @@ function drawSeries(
     const [from, to] = [low[i], high[i]];
     if (typeof from === 'number' && typeof to === 'number')
       bars += `M${px} ${round(y(from))}V${round(y(to))}M${round(px - cap)} ${round(y(from))}h${2 * cap}M${round(px - cap)} ${round(y(to))}h${2 * cap}`;
-    if (at.length > MOST_DOTS) return;
     const text = `${name}, ${chart.x} ${tickLabel(value)}: ${valueText(middle, from, to)} ${chart.y}`;
-    dots.push(mark(key.tone, px, round(y(middle)), key.dashed === true, text));
+    if (at.length <= MOST_DOTS) dots.push(mark(key.tone, px, round(y(middle)), key.dashed === true, text));
+    // A line of many points has no marks; its values show where the pointer is.
+    else if (i % every === 0 || i === at.length - 1) dots.push(touched(px, round(y(middle)), text));
   });
   return `${line(path, key)}${bars === '' ? '' : `<path class="bar ${key.tone}" d="${bars}"/>`}${dots.join('')}`;
 }
@@ -178,7 +191,9 @@ function horizontalAxis(
   }
   const [first, last] = [values[0], values[values.length - 1]];
   const at = (value: number) => place((value - first) / (last - first));
-  return { ticks: linearScale(first, last, MOST_NAMES).ticks.filter((tick) => tick >= first && tick <= last), at };
+  const isWhole = values.every(Number.isInteger);
+  const { ticks } = linearScale(first, last, MOST_NAMES);
+  return { ticks: ticks.filter((tick) => tick >= first && tick <= last && (!isWhole || Number.isInteger(tick))), at };
 }
 
 function verticalAxis({ series, reference, from }: LineChart): Scale {

@@ -27,6 +27,8 @@ text{font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-seri
 .dot.hollow{fill:var(--card);stroke:var(--soft);stroke-width:2}
 .lead{fill:none;stroke:var(--soft);stroke-width:1;opacity:.55}
 .end{font-size:12px;font-weight:600}
+.touch{fill:transparent;stroke:none}.touch:hover,.dot:hover{fill:var(--ink)}
+.series:hover .line{stroke-width:3.5}svg:has(.series:hover) .series:not(:hover){opacity:.25}
 ${TONES.map(coloured).join('\n')}
 .row{font-size:11.5px}.row.own{fill:var(--ink);font-weight:600}.title{font-size:13px;font-weight:600;fill:var(--ink)}.title .tick{font-weight:400;fill:var(--soft)}.paper{fill:var(--card)}
 `;
@@ -50,7 +52,7 @@ p{margin:8px 0;max-width:70ch}
 .big{font-size:clamp(1.25rem,5.4vw,1.7rem);font-weight:650;line-height:1.15;font-variant-numeric:tabular-nums;white-space:nowrap}
 .what{font-size:.8rem;color:var(--soft)}
 .card p{font-size:.86rem;margin:12px 0 0}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin-top:12px}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:16px;margin-top:12px}
 figure{margin:0;padding:14px 12px 10px}
 figcaption{padding:0 4px 6px;font-size:.95rem}
 .unit{color:var(--soft);font-size:.82rem}
@@ -78,6 +80,6 @@ details{margin-top:12px}summary{cursor:pointer;color:var(--soft)}
 pre{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:14px;padding:14px 16px;font:.78rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .facts{columns:auto;display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,220px),1fr));gap:0 24px}
 .facts dd{overflow-wrap:anywhere}
-@media (max-width:480px){figure text,figure .name,figure .row,figure .end{font-size:13px}th,td{padding:4px 6px}td .soft{display:block}tbody th[scope=row]{white-space:normal;max-width:34vw;overflow-wrap:anywhere}}
+@media (max-width:480px){figure text,figure .name,figure .row,figure .end{font-size:13px}th,td{padding:4px 6px}td .soft{display:block}td .range{white-space:normal}tbody th[scope=row]{white-space:normal;max-width:34vw;overflow-wrap:break-word}}
 @media print{body{background:#fff}figure,.card,.table{break-inside:avoid}}
 `;

@@ -36,6 +36,9 @@ export function mark(tone: Tone, x: number, y: number, dashed: boolean, text = '
   if (shape <= 0) return `<circle ${attributes} cx="${x}" cy="${y}" r="3.6">${title}</circle>`;
   return `<path ${attributes} d="M${x} ${y}${SHAPES[shape - 1]}z">${title}</path>`;
 }
+/** A point that is seen, with its text, only where the pointer is. */
+export const touched = (x: number, y: number, text: string): string =>
+  `<circle class="touch" cx="${x}" cy="${y}" r="5"><title>${escape(text)}</title></circle>`;
 /** Square, triangle, diamond, triangle downwards and cross, drawn around a point. */
 const SHAPES = [
   'm-3.2-3.2h6.4v6.4h-6.4',

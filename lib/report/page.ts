@@ -196,7 +196,7 @@ function differencesHtml({ methods }: StoredSet, own: string | undefined): strin
         const { mean = null, low = null, high = null, p = null } = of[metric]?.difference ?? {};
         if (mean === null) return '<td>–</td>';
         const margin =
-          low === null || high === null ? '' : ` <span class="soft">${signed(low)} to ${signed(high)}</span>`;
+          low === null || high === null ? '' : ` <span class="soft range">${signed(low)} to ${signed(high)}</span>`;
         const chance = p === null ? '' : ` title="p = ${p.toFixed(4)} after Holm"`;
         return `<td${p !== null && p < 0.05 ? ' class="best"' : ''}${chance}>${signed(mean)}${margin}</td>`;
       });
@@ -215,8 +215,12 @@ function tableHtml({ columns, rows, title }: ResultTable): string {
     return number(better === 'lower' ? Math.min(...means) : Math.max(...means));
   });
   const arrow = { higher: ' ↑', lower: ' ↓', neither: '' } as const;
+  // What the title says of all columns is not repeated in each: `mae by support rows` has columns `0 shots`, `1 shot` …
+  const [about] = title.split(' by ');
+  const isRepeated = title !== about && columns.every(({ metric }) => metric.startsWith(`${about}, `));
   const head = columns
-    .map(({ metric, better }) => `<th scope="col">${escape(metric)}${arrow[better] ?? ''}</th>`)
+    .map(({ metric, better }) => [isRepeated ? metric.slice(about.length + 2) : metric, arrow[better] ?? ''])
+    .map(([name, direction]) => `<th scope="col">${escape(name)}${direction}</th>`)
     .join('');
   const body = rows.map(({ method, cells }) => {
     const columnsOf = columns.map((_, c) => {

@@ -146,7 +146,7 @@ test('the report of a real run: results, intervals, curves, configuration, figur
   );
   assert.match(
     page,
-    /Minus ridge, user by user[^]*title="p = 0\.\d{4} after Holm">[+−]0\.\d{3} <span class="soft">[+−]0\.\d{3} to /,
+    /Minus ridge, user by user[^]*title="p = 0\.\d{4} after Holm">[+−]0\.\d{3} <span class="soft range">[+−]0\.\d{3} to /,
   );
   assert.match(page, /<b>mae over users<\/b>/);
   const [facts, fold] = page.split('<summary>Digests</summary>');
@@ -280,7 +280,10 @@ test('charts draw what they are given', async () => {
       },
     ],
   });
-  assert.ok(!many.content.includes('<circle') && (many.content.match(/class="tick"/g) ?? []).length < 20);
+  assert.ok(!many.content.includes('class="dot'), 'marks would be one upon another');
+  const touched = many.content.match(/class="touch"[^>]*><title>train, epoch \d+: [\d.]+ loss</g) ?? [];
+  assert.ok(touched.length > 40 && touched.length < 70, 'but the pointer is shown values');
+  assert.ok((many.content.match(/class="tick"/g) ?? []).length < 20);
   assert.equal(drawLines({ title: 'none', x: 'x', y: 'y', series: [{ name: 'a', x: [], y: [] }] }).legend.length, 1);
   const rows = drawIntervals({
     title: 'm',
@@ -349,6 +352,14 @@ for (const [name, width, font] of [
             '(() => { const box = document.querySelector(".table"); return box.scrollWidth <= box.clientWidth; })()',
           ),
           'three columns fit',
+        );
+      // So does the table of differences, whose intervals break into lines.
+      if (font === undefined)
+        assert.ok(
+          await page.evaluate(
+            '(() => { const box = document.querySelector(".range").closest(".table"); return box.scrollWidth <= box.clientWidth; })()',
+          ),
+          'three columns of differences fit',
         );
       // Wide tables scroll by themselves, and keep the method in sight.
       const left = await page.evaluate<number>(
