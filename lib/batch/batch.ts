@@ -11,6 +11,7 @@ import type {
   TaskExample,
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { lossOf } from '../model/losses.js';
 import { Model } from '../model/model.js';
 
@@ -20,7 +21,7 @@ const LABELLED = ['inputs', 'labels', 'also', 'weights'];
 const MOST_ROWS = 2 ** 31 - 1;
 
 /** Tasks packed for the native core: ragged columns, no padding. Immutable; use it for any number of calls. */
-export class TaskBatch {
+export class TaskBatch extends Uncloneable {
   /** The model that the tasks were packed for. */
   readonly model: Model;
   /** Number of tasks. */
@@ -34,6 +35,7 @@ export class TaskBatch {
 
   /** @internal */
   constructor(model: Model, begin: Int32Array, native: NativeBatch, labels: ArrayLike<number> = []) {
+    super('batch', 'the tasks to be sent, and packTasks(model, tasks) where they arrive');
     this.model = model;
     if (lossOf(model.spec.head).isEmbedding)
       for (let r = 0; r < labels.length; r++) this.classes = Math.max(this.classes, labels[r] + 1);

@@ -1,6 +1,11 @@
 import type { Vocabulary } from '../foundation/contract.js';
 import { CoreTextIndex } from '../foundation/core-text-index.js';
 import { TextIndex } from '../foundation/text-index.js';
+import { refuseClones } from '../foundation/uncloneable.js';
+
+/** Datasets, and task sets of them, are plain objects that hold vocabularies. */
+const DATASET_INSTEAD =
+  'its source to be sent, and openDataset or datasetFromColumns in the other thread; or shards on disk (writeShards, openShards)';
 
 /**
  * Makes a vocabulary of `values`, whose first entry is the empty string. The index of texts is built at the first look-up, because
@@ -8,11 +13,13 @@ import { TextIndex } from '../foundation/text-index.js';
  */
 export function createVocabulary(values: readonly string[]): Vocabulary {
   let index: TextIndex | undefined;
-  return {
+  const refusing = {};
+  refuseClones(refusing, 'dataset', DATASET_INSTEAD);
+  return Object.assign(refusing, {
     values,
-    idOf: (text) => (index ??= new TextIndex(values)).idOf(text),
-    idsOf: (texts) => (index ??= new TextIndex(values)).idsOf(texts),
-  };
+    idOf: (text: string) => (index ??= new TextIndex(values)).idOf(text),
+    idsOf: (texts: readonly string[]) => (index ??= new TextIndex(values)).idsOf(texts),
+  });
 }
 
 /** The ids of many texts; 0 for a text that is not in the vocabulary. */

@@ -3,6 +3,7 @@ import { titleOf } from '../algorithms/check.js';
 import { checkArray, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { lossOf } from '../model/losses.js';
 import type { Model } from '../model/model.js';
 import { Learner } from './learner.js';
@@ -14,12 +15,13 @@ const AVERAGED = ['mse', 'bce'] as const;
  * Learners of any kind that predict together, each trained by itself: the mean of their ratings under `mse`, of their logits under
  * `bce`. Made by {@link createEnsemble}; `adapt` gives a personal model of all of them in one call.
  */
-export class Ensemble {
+export class Ensemble extends Uncloneable {
   /** The learners whose predictions are averaged. */
   readonly members: readonly Learner[];
 
   /** @internal */
   constructor(members: readonly Learner[]) {
+    super('ensemble', 'saveEnsemble(ensemble, path) here, and loadEnsemble(path) in the other thread');
     this.members = members;
   }
 

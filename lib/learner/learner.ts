@@ -14,6 +14,7 @@ import { checkAnyTaskSet } from '../tasks/check.js';
 import type { Dataset, FeatureTable, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { modelOn, placed } from './device.js';
 import type { LearnerOptions } from './option-types.js';
 import { LEARNER_OPTIONS } from './options.js';
@@ -36,7 +37,7 @@ import type { Uncertain } from './uncertainty.js';
  * A model with parameters, an algorithm and an outer optimizer: what `train` changes, `evaluate` measures and
  * `saveLearner` saves. Made by {@link createLearner}.
  */
-export class Learner {
+export class Learner extends Uncloneable {
   #model: Model;
   /** How the learner adapts to a task. */
   readonly algorithm: Algorithm;
@@ -88,6 +89,7 @@ export class Learner {
     parameters: Parameters | undefined,
     rows: RowOptions | undefined,
   ) {
+    super('learner', 'saveLearner(learner, path) here, and loadLearner(path) in the other thread');
     const { model, extension, inner } = placed(given, algorithm);
     this.#model = model;
     this.algorithm = algorithm;

@@ -24,6 +24,7 @@ import type {
   Tensor,
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { resolveOptions } from '../foundation/options.js';
 import type { ModelOptions } from '../foundation/option-types.js';
 import { checkTensors } from './check-tensors.js';
@@ -45,7 +46,7 @@ export type ExtraTensor = Omit<TensorSpec, 'embedding'> & {
 };
 
 /** A model's structure: what its parameters are called and shaped. It holds no parameter values. */
-export class Model {
+export class Model extends Uncloneable {
   /** What the model was defined by. */
   readonly spec: ModelSpec;
   /** Precision of parameters and computation. */
@@ -75,6 +76,7 @@ export class Model {
     device: ResolvedDevice,
     extra: readonly ExtraTensor[] = [],
   ) {
+    super('model', 'model.spec to be sent, and defineModel(spec) where it arrives; parameters are plain data');
     this.spec = spec;
     this.precision = precision;
     this.threads = threads;

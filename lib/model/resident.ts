@@ -4,18 +4,20 @@ import { nativeError } from '../foundation/addon.js';
 import { checkNumber, invalid, unknownName } from '../foundation/check.js';
 import type { FloatArray, Parameters, SparseParameters, Tensor, TensorRows } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { isTyped } from '../foundation/typed-arrays.js';
 import { checkTensors } from './check-tensors.js';
 import type { Model } from './model.js';
 
 /** Made by `residentParameters`; the functions on plain parameters take it in their place. */
-export class ResidentParameters {
+export class ResidentParameters extends Uncloneable {
   /** The model that the parameters are of. */
   readonly model: Model;
   #store: NativeStore | undefined;
 
   /** @internal */
   constructor(model: Model, store: NativeStore) {
+    super('params', 'params.read() to be sent, and residentParameters(model, parameters) where it arrives');
     this.model = model;
     this.#store = store;
   }

@@ -2,6 +2,7 @@
 import { checkArray, checkBoolean, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import type { FeatureValues } from '../batch/given-features.js';
 import { Ensemble, meanOutputs } from '../learner/ensemble.js';
 import type { Uncertain } from '../learner/uncertainty.js';
@@ -48,12 +49,13 @@ export interface PersonalEnsembleJson {
 const FORMAT = 'innerloop-personal-ensemble';
 
 /** An ensemble adapted to one user: the mean of its members' personal models. */
-export class PersonalEnsemble {
+export class PersonalEnsemble extends Uncloneable {
   /** One of each member, in their order. */
   readonly members: readonly PersonalModel[];
 
   /** @internal */
   constructor(members: readonly PersonalModel[]) {
+    super('personalModel', 'me.toJSON() to be sent, and ensemble.restore(json) where it arrives');
     this.members = members;
   }
 

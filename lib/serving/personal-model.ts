@@ -1,5 +1,5 @@
 import { checkArray, checkBoolean, checkObject, checkSignal } from '../foundation/check.js';
-import { InnerloopError } from '../foundation/errors.js';
+import { Uncloneable } from '../foundation/uncloneable.js';
 import { withNoise } from '../learner/uncertainty.js';
 import type { Uncertain } from '../learner/uncertainty.js';
 import type { FeatureValues } from '../batch/given-features.js';
@@ -24,25 +24,16 @@ import { updatedPerson } from './update.js';
  * A model adapted to one user. It holds the adapted parameters only, in memory that JavaScript owns; the shared ones are the
  * learner's. It serves the version of the learner that it was adapted from, and is refused after more training.
  */
-export class PersonalModel {
+export class PersonalModel extends Uncloneable {
   #person: Person;
   /** Ids of the support set that training did not have, and that were left out. */
   readonly unknown: UnknownIds;
 
   /** @internal */
   constructor(person: Person) {
+    super('personalModel', 'me.toJSON() to be sent, and learner.restore(json) where it arrives');
     this.#person = person;
     this.unknown = person.known.unknown;
-    // A structured clone, as postMessage makes, would be an empty object without an error: private fields are left behind.
-    Object.defineProperty(this, 'structuredClone', {
-      enumerable: true,
-      get: () => {
-        throw new InnerloopError('UNSUPPORTED', 'cannot be cloned', {
-          field: 'personalModel',
-          expected: 'me.toJSON() to be sent, and learner.restore(json) where it arrives',
-        });
-      },
-    });
   }
 
   /** @internal */
