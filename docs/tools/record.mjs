@@ -49,6 +49,16 @@ if (comparison !== undefined) {
         cells: [typeof validation === 'number' ? { mean: round(validation), half: null } : null],
       })),
     };
+  tables['time'] = {
+    note: 'Wall time on the machine of the runs, at the median over them',
+    columns: ['training, s', 'adapting to one user, µs'],
+    rows: table.methods.map(({ method, trainSeconds, adaptMicroseconds }) => ({
+      method,
+      cells: [trainSeconds, adaptMicroseconds].map((value) =>
+        typeof value === 'number' ? { mean: round(value), half: null } : null,
+      ),
+    })),
+  };
   // What others published stands in rows of its own: under no set where the protocol has only one.
   for (const { method, set = Object.keys(tables)[0], metric, value } of comparison.published ?? []) {
     const { columns, rows } = tables[set];

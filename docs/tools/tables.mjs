@@ -9,6 +9,10 @@
  * `shots` in place of `metrics` is one metric of the set at each number of known rows (`evaluation.shots`), and at all of them.
  * `notes=none` leaves out what stands under a table that is one of several.
  * `rows` (default: all) and `metrics` (default: all) choose and order; `digits` is those after the point (default 3).
+ *
+ * A number within a sentence is one of a file, too, or the first less the second of two rows:
+ *
+ *     <!-- value: bench/results/ml-1m.json set=userCold metric=mae row=ridge minus=ALS -->−0.004<!-- end -->
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -17,6 +21,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const MARK = /<!-- results: (\S+)((?:\s+\w+=[^=]*?)*) -->\n[\s\S]*?<!-- end -->/g;
 
+const VALUE = /<!-- value: (\S+)((?:\s+\w+=[^=]*?)*) -->.*?<!-- end -->/g;
+
 export function pages() {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
   return ['README.md', ...docs.filter((name) => name.endsWith('.md')).map((name) => join('docs', name))].sort();
@@ -24,12 +30,32 @@ export function pages() {
 
 /** The text of a page with its tables as the files say. */
 export function withTables(page, text) {
-  return text.replaceAll(MARK, (_, file, given) => {
-    const options = Object.fromEntries(
-      [...given.matchAll(/(\w+)=([^=]*?)(?=\s+\w+=|$)/g)].map(([, key, value]) => [key, value.trim()]),
+  return text
+    .replaceAll(
+      MARK,
+      (_, file, given) =>
+        `<!-- results: ${file}${given} -->\n\n${tableOf(page, file, optionsOf(given))}\n\n<!-- end -->`,
+    )
+    .replaceAll(
+      VALUE,
+      (_, file, given) => `<!-- value: ${file}${given} -->${valueOf(page, file, optionsOf(given))}<!-- end -->`,
     );
-    return `<!-- results: ${file}${given} -->\n\n${tableOf(page, file, options)}\n\n<!-- end -->`;
-  });
+}
+
+const optionsOf = (given) =>
+  Object.fromEntries([...given.matchAll(/(\w+)=([^=]*?)(?=\s+\w+=|$)/g)].map(([, key, value]) => [key, value.trim()]));
+
+function valueOf(page, file, { set, metric, row, minus, digits = '3' }) {
+  const { tables } = JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const table = tables[set ?? Object.keys(tables)[0]];
+  const of = (name) => {
+    const cell = table?.rows.find(({ method }) => method === name)?.cells[table.columns.indexOf(metric)];
+    if (cell === undefined || cell === null) throw new Error(`${page}: ${file} has no ${metric} of ${name} on ${set}`);
+    return cell.mean;
+  };
+  if (minus === undefined) return of(row).toFixed(Number(digits));
+  const difference = of(row) - of(minus);
+  return `${difference < 0 ? '−' : '+'}${Math.abs(difference).toFixed(Number(digits))}`;
 }
 
 function tableOf(page, file, { set, metrics, shots, rows, notes, digits = '3' }) {
@@ -58,7 +84,7 @@ function tableOf(page, file, { set, metrics, shots, rows, notes, digits = '3' })
     `| --- | ${columns.map(() => '---:').join(' | ')} |`,
     ...lines.map((cells) => `| ${cells.join(' | ')} |`),
     '',
-    `${tasks > 0 ? `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them` : 'Means over validation tasks'}${runs}. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
+    `${table.note !== undefined ? table.note : tasks > 0 ? `${tasks.toLocaleString('en')} tasks; ± half the 95 % interval over them` : 'Means over validation tasks'}${runs}. [\`${file}\`](${link}): \`${result.command}\` at ${result.commit}, ${result.date}.`,
     ...below,
   ].join('\n');
 }
