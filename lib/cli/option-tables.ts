@@ -30,6 +30,7 @@ import { EVALUATION_OPTIONS, METRIC_OPTIONS } from '../evaluation/metric-options
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { GRADIENT_OPTIONS } from '../meta/algorithm-options.js';
+import { CALL_OPTIONS, EPISODE_OPTIONS, META_GRADIENT_OPTIONS, TABLE_OPTIONS } from '../meta/call-options.js';
 import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
 import { BODIES } from '../model/bodies/index.js';
 import { AUXILIARY_OPTIONS, INPUT_OPTIONS, MODEL_OPTIONS } from '../model/inputs.js';
@@ -42,6 +43,7 @@ import {
   FEW_SHOT_OPTIONS,
   NEGATIVE_TRANSFER_OPTIONS,
   PARTITION_OPTIONS,
+  SHRINKAGE_OPTIONS,
 } from '../scenarios/options.js';
 import {
   NESTED_OPTIONS,
@@ -56,10 +58,11 @@ import {
   TASK_KEY,
   TASK_OPTIONS,
 } from '../tasks/options.js';
-import { LEARNER_OPTIONS } from '../learner/options.js';
+import { ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
 import { SERVE_OPTIONS } from '../service/options.js';
-import { TRAIN_OPTIONS } from '../training/options.js';
+import { REPORT_OPTIONS } from '../report/options.js';
+import { TRAIN_OPTIONS, TRAIN_STEP_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
 import { TUNE_OPTIONS } from '../tune/options.js';
 
@@ -199,6 +202,21 @@ export const OPTION_FILES: readonly OptionFile[] = [
     ],
   },
   {
+    path: 'lib/meta/call-option-types.ts',
+    title: 'Calls of the core: `adapt`, `predict`, `metaGradient`, `episodeGradient`',
+    imports: {},
+    types: [
+      { name: 'CallOptions', table: CALL_OPTIONS, doc: 'Options of a call of the core, such as `predict`.' },
+      {
+        name: 'TableOptions',
+        table: TABLE_OPTIONS,
+        doc: 'How tables of embeddings come back, from `adapt` and `hessianVectorProduct` too.',
+      },
+      { name: 'MetaGradientOptions', table: META_GRADIENT_OPTIONS, doc: 'Options of `metaGradient`.' },
+      { name: 'EpisodeOptions', table: EPISODE_OPTIONS, doc: 'Options of `episodeGradient`.' },
+    ],
+  },
+  {
     path: 'lib/meta/algorithm-option-types.ts',
     title: 'Algorithms',
     imports: {},
@@ -272,7 +290,10 @@ export const OPTION_FILES: readonly OptionFile[] = [
       '../meta/outer-update.js': ['Optimizer'],
       '../model/model.js': ['Model'],
     },
-    types: [{ name: 'LearnerOptions', table: LEARNER_OPTIONS, doc: 'Options of `createLearner`.' }],
+    types: [
+      { name: 'LearnerOptions', table: LEARNER_OPTIONS, doc: 'Options of `createLearner`.' },
+      { name: 'EstimateOptions', table: ESTIMATE_OPTIONS, doc: 'Options of `estimateTraining`.' },
+    ],
   },
   {
     path: 'lib/training/option-types.ts',
@@ -296,6 +317,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
         doc: 'How an epoch’s tasks are drawn; an epoch has as many draws as there are tasks. `uniform`: every task once. `size`: by rows. `loss`: hard tasks more often (curriculum by loss, as in prioritised replay, Schaul et al. 2016); the first epoch is uniform. `stratified`: every value of a categorical or bag column (see `taskGroups`) gets the same share of the draws, however many tasks it has, and within a value all tasks the same.',
       },
       { name: 'TrainOptions', table: TRAIN_OPTIONS, doc: 'Options of `train`.' },
+      { name: 'TrainStepOptions', table: TRAIN_STEP_OPTIONS, doc: 'Options of `trainStep`.' },
       { name: 'FitOptions', table: FIT_OPTIONS, doc: 'Options of `fit`.' },
     ],
   },
@@ -315,10 +337,17 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'DriftOptions', table: DRIFT_OPTIONS, doc: 'Options of `interestDrift`.' },
       { name: 'CrossDomainOptions', table: CROSS_DOMAIN_OPTIONS, doc: 'Options of `crossDomain`.' },
       { name: 'NegativeTransferOptions', table: NEGATIVE_TRANSFER_OPTIONS, doc: 'Options of `negativeTransfer`.' },
+      { name: 'ShrinkageOptions', table: SHRINKAGE_OPTIONS, doc: 'Options of `fitShrinkage`.' },
       { name: 'AlignmentOptions', table: ALIGNMENT_OPTIONS, doc: 'Options of `gradientAlignment`.' },
       { name: 'EvidenceOptions', table: EVIDENCE_OPTIONS, doc: 'Options of `evidenceCandidates`.' },
       { name: 'AskFirstOptions', table: ASK_FIRST_OPTIONS, doc: 'Options of `askFirst`.' },
     ],
+  },
+  {
+    path: 'lib/report/option-types.ts',
+    title: 'Reports: `writeReport`',
+    imports: {},
+    types: [{ name: 'ReportOptions', table: REPORT_OPTIONS, doc: 'Options of `writeReport`.' }],
   },
   {
     path: 'lib/tune/option-types.ts',

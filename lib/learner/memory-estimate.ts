@@ -1,13 +1,16 @@
 /** What a training run will take in memory, before it takes it: refused by name, not killed by the system. */
 import { addon } from '../foundation/addon.js';
-import { checkInteger, checkObject, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import { checkAnyTaskSet } from '../tasks/check.js';
 import { isTaskSource, taskSource } from '../tasks/task-source.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import type { TaskSize, TaskSource } from '../foundation/task-source-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes as size } from '../foundation/memory.js';
+import { resolveOptions } from '../foundation/options.js';
 import { Learner } from './learner.js';
+import { ESTIMATE_OPTIONS } from './options.js';
+import type { EstimateOptions } from './option-types.js';
 
 /** Bytes that a training run takes on top of its learner and its data, by what takes them. */
 export interface MemoryEstimate {
@@ -35,21 +38,16 @@ const SCRATCH_SLACK = 1.25;
 /**
  * Estimates the memory of `train(learner, tasks, options)` from the shapes of parameters and tasks, within half as much again
  * of what the run takes at most; a run on few small tasks takes some megabytes more for code and garbage.
- *
- * @param options metaBatch: as for `train`, default 32; snapshots: copies of the state, default 2 (best epoch, checkpoint)
  */
 export function estimateTraining(
   learner: Learner,
   tasks: TaskSet | TaskSource,
-  options: { metaBatch?: number; snapshots?: number } = {},
+  options: EstimateOptions = {},
 ): MemoryEstimate {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   if (!isTaskSource(tasks)) checkAnyTaskSet(tasks, 'tasks');
   const source = isTaskSource(tasks) ? tasks : taskSource(tasks);
-  checkObject(options, 'options', ['metaBatch', 'snapshots']);
-  const { metaBatch = 32, snapshots = 2 } = options;
-  checkInteger(metaBatch, 'options.metaBatch', 1);
-  checkInteger(snapshots, 'options.snapshots', 0);
+  const { metaBatch, snapshots } = resolveOptions(options, 'options', ESTIMATE_OPTIONS);
   const { model, algorithm } = learner;
   const bytes = model.precision === 'float32' ? 4 : 8;
   const tables = model.tensors.filter(({ embedding }) => embedding);

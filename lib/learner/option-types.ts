@@ -25,3 +25,11 @@ export interface LearnerOptions {
    */
   device?: 'cpu' | 'cuda' | 'auto';
 }
+
+/** Options of `estimateTraining`. */
+export interface EstimateOptions {
+  /** Tasks per outer step. Default: 32. */
+  metaBatch?: number;
+  /** Copies of the whole state: the best epoch’s, and that of a checkpoint. Default: 2. */
+  snapshots?: number;
+}

@@ -58,3 +58,14 @@ export const LEARNER_OPTIONS = {
     doc: MODEL_OPTIONS.device.doc,
   },
 } as const satisfies OptionTable;
+
+/** Options of `estimateTraining`. @internal */
+export const ESTIMATE_OPTIONS = {
+  metaBatch: { kind: 'integer', min: 1, max: 1_000_000, default: 32, doc: 'Tasks per outer step.' },
+  snapshots: {
+    kind: 'integer',
+    min: 0,
+    default: 2,
+    doc: 'Copies of the whole state: the best epoch’s, and that of a checkpoint.',
+  },
+} as const satisfies OptionTable;

@@ -2,23 +2,19 @@ import { runNative } from '../foundation/addon.js';
 import type { NativeGraph } from '../foundation/addon.js';
 import { checkBatch, checkModel } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
-import { checkObject, checkOneOf, checkSignal, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Parameters, Tensor } from '../foundation/contract.js';
+import { resolveOptions } from '../foundation/options.js';
+import { EPISODE_OPTIONS } from './call-options.js';
+import type { EpisodeOptions } from './call-option-types.js';
 import { compile } from './graphs/extension.js';
 import { attention, classLikelihood, EPSILON, prototypes } from './graphs/metric.js';
 import { TaskGraph } from './graphs/graph.js';
 import { noAdaptation } from './inner-loop.js';
-import type { CallOptions } from './inner-loop.js';
 import type { Model } from '../model/model.js';
 import type { ResidentParameters } from '../model/resident.js';
 
-const METHODS = ['prototypical', 'matching'] as const;
-
-/** Options of `episodeGradient`. */
-export interface EpisodeOptions extends CallOptions {
-  /** Which loss the embeddings of a task have. */
-  method: (typeof METHODS)[number];
-}
+export type { EpisodeOptions };
 
 /** Loss and gradient of a batch of episodes. */
 export interface EpisodeGradient {
@@ -56,10 +52,7 @@ export async function episodeGradient(
 ): Promise<EpisodeGradient> {
   checkModel(model);
   checkBatch(model, batch);
-  checkObject(options, 'options', ['method', 'signal']);
-  const { method, signal } = options;
-  checkOneOf(method, 'options.method', METHODS);
-  checkSignal(signal, 'options.signal');
+  const { method, signal } = resolveOptions(options, 'options', EPISODE_OPTIONS);
   const { head, episode } = model.spec;
   if (head.loss !== 'episode')
     throw invalid('model.head.loss', 'has no embedding for its outputs', head.loss, 'episode');

@@ -7,9 +7,7 @@ import {
   checkInteger,
   checkNumber,
   checkObject,
-  checkOneOf,
   checkSeed,
-  checkSignal,
   checkString,
   invalid,
 } from '../foundation/check.js';
@@ -21,23 +19,10 @@ import { resolveRule } from './inner-rule.js';
 import { checkTensors } from '../model/check-tensors.js';
 import { ResidentParameters } from '../model/resident.js';
 import type { Model } from '../model/model.js';
+import { CALL_OPTIONS, TENSOR_OPTIONS } from './call-options.js';
+import type { CallOptions, TableOptions } from './call-option-types.js';
 
-/** Options of a call of the core. */
-export interface CallOptions {
-  /** Stops the call between tasks; the promise rejects with code ABORTED. */
-  signal?: AbortSignal;
-}
-/** How tables of embeddings come back: `dense` (default), in full; `sparse`, the rows that the batch reads. */
-export interface TableOptions {
-  /** `sparse`: of embedding tables only the rows that the batch read. Default `dense`. */
-  tables?: 'dense' | 'sparse';
-}
-
-/** @internal */
-export function isSparse({ tables = 'dense' }: TableOptions): boolean {
-  checkOneOf(tables, 'options.tables', ['dense', 'sparse']);
-  return tables === 'sparse';
-}
+export type { CallOptions, TableOptions };
 
 /** An inner loop that adapts nothing: for calls that only predict. @internal */
 export function noAdaptation(model: Model): NativeInnerLoop {
@@ -227,25 +212,17 @@ export async function adapt(
   innerLoop: InnerLoop,
   options: CallOptions & TableOptions = {},
 ): Promise<SparseParameters[]> {
-  const call = prepare(model, params, batch, innerLoop, options);
-  const sparse = isSparse(options);
-  const adapted = await runNative(options.signal, (token) => model.ops.adapt({ ...call, token }));
-  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store, sparse)));
+  const { signal, tables } = resolveOptions(options, 'options', TENSOR_OPTIONS);
+  const call = prepare(model, params, batch, innerLoop);
+  const adapted = await runNative(signal, (token) => model.ops.adapt({ ...call, token }));
+  return adapted.map((task) => model.named(model.ops.readAdapted(task, call.store, tables === 'sparse')));
 }
 
 /** What `adapt` and `metaGradient` check and hand to the native core. @internal */
-export function prepare(
-  model: Model,
-  params: Parameters | ResidentParameters,
-  batch: TaskBatch,
-  innerLoop: InnerLoop,
-  options: CallOptions,
-) {
+export function prepare(model: Model, params: Parameters | ResidentParameters, batch: TaskBatch, innerLoop: InnerLoop) {
   checkModel(model);
   checkHasLoss(model);
   checkBatch(model, batch);
-  checkObject(options, 'options', ['signal', 'direction', 'tables']);
-  checkSignal(options.signal, 'options.signal');
   const inner = resolveInnerLoop(model, innerLoop);
   return { store: model.store(params), batch: batch.native, inner, threads: model.threads };
 }
@@ -264,8 +241,7 @@ export async function predict(
   options: CallOptions = {},
 ): Promise<Tensor> {
   checkModel(model);
-  checkObject(options, 'options', ['signal']);
-  checkSignal(options.signal, 'options.signal');
+  const { signal } = resolveOptions(options, 'options', CALL_OPTIONS);
   checkTensors(adapted, 'adapted', model.tensors, true);
   const isShared = Object.keys(adapted).length === 0;
   const shared = () => (params instanceof ResidentParameters ? params.read() : params);
@@ -279,6 +255,6 @@ export async function predict(
     before: true,
     after: false,
   };
-  const { before } = await runNative(options.signal, (token) => model.ops.predict({ ...call, token }));
+  const { before } = await runNative(signal, (token) => model.ops.predict({ ...call, token }));
   return { shape: [before!.length / model.outputs, model.outputs], data: before! };
 }

@@ -1,18 +1,15 @@
 import { runNative } from '../foundation/addon.js';
 import { checkHasLoss, checkModel, packQuery } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
-import { checkObject, checkOneOf, checkSignal } from '../foundation/check.js';
 import type { InnerLoop, LabelledRows, Parameters, SparseParameters } from '../foundation/contract.js';
-import { isSparse, noAdaptation, prepare } from './inner-loop.js';
-import type { CallOptions, TableOptions } from './inner-loop.js';
+import { resolveOptions } from '../foundation/options.js';
+import { META_GRADIENT_OPTIONS, TENSOR_OPTIONS } from './call-options.js';
+import type { CallOptions, MetaGradientOptions, TableOptions } from './call-option-types.js';
+import { noAdaptation, prepare } from './inner-loop.js';
 import type { Model } from '../model/model.js';
 import type { ResidentParameters } from '../model/resident.js';
 
-/** Options of `metaGradient`. */
-export interface MetaGradientOptions extends CallOptions, TableOptions {
-  /** `meta-gradient` (default), or `reptile`: the mean over tasks of θ_0 − θ_K. */
-  direction?: 'meta-gradient' | 'reptile';
-}
+export type { MetaGradientOptions };
 
 /** What `metaGradient` returns. */
 export interface MetaGradient<G = Parameters> {
@@ -60,13 +57,11 @@ export async function metaGradient(
   innerLoop: InnerLoop,
   options: MetaGradientOptions = {},
 ): Promise<MetaGradient<SparseParameters>> {
-  const call = prepare(model, params, batch, innerLoop, options);
-  const { direction = 'meta-gradient' } = options;
-  checkOneOf(direction, 'options.direction', ['meta-gradient', 'reptile']);
+  const { direction, signal, tables } = resolveOptions(options, 'options', META_GRADIENT_OPTIONS);
+  const call = prepare(model, params, batch, innerLoop);
   const way = direction === 'reptile' ? 'reptile' : 'metaGradient';
-  const sparse = isSparse(options);
-  const result = await runNative(options.signal, (token) =>
-    model.ops.metaGradient({ ...call, token, direction: way, sparse }),
+  const result = await runNative(signal, (token) =>
+    model.ops.metaGradient({ ...call, token, direction: way, sparse: tables === 'sparse' }),
   );
   const { loss, taskLosses } = result;
   const gradient = model.named(result.gradient);
@@ -119,9 +114,7 @@ export async function hessianVectorProduct(
 ): Promise<HessianVectorProduct<SparseParameters>> {
   checkModel(model);
   checkHasLoss(model);
-  checkObject(options, 'options', ['signal', 'tables']);
-  checkSignal(options.signal, 'options.signal');
-  const sparse = isSparse(options);
+  const { signal, tables } = resolveOptions(options, 'options', TENSOR_OPTIONS);
   const batch = packQuery(model, rows, 'rows').native;
   const call = {
     store: model.store(params),
@@ -130,8 +123,8 @@ export async function hessianVectorProduct(
     inner: noAdaptation(model),
     threads: 1,
   };
-  const { loss, gradient, product } = await runNative(options.signal, (token) =>
-    model.ops.hessianVectorProduct({ ...call, token, sparse }),
+  const { loss, gradient, product } = await runNative(signal, (token) =>
+    model.ops.hessianVectorProduct({ ...call, token, sparse: tables === 'sparse' }),
   );
   return { loss, gradient: model.named(gradient), product: model.named(product) };
 }

@@ -2,17 +2,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { standalone } from '../charts/standalone.js';
-import { checkObject, checkString } from '../foundation/check.js';
+import { checkString } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { resolveOptions } from '../foundation/options.js';
+import { REPORT_OPTIONS } from './options.js';
+import type { ReportOptions } from './option-types.js';
 import { renderReport } from './page.js';
 import { readRun } from './read.js';
 import { slug } from './words.js';
 
-/** Options of `writeReport`. */
-export interface ReportOptions {
-  /** Folder for the figures as SVG files. Default: a folder beside the page, with the page's name and `-figures`. */
-  figures?: string;
-}
+export type { ReportOptions };
+
 /** What `writeReport` wrote. */
 export interface ReportFiles {
   /** The page. */
@@ -37,10 +37,9 @@ export interface ReportFiles {
 export async function writeReport(folder: string, out: string, options: ReportOptions = {}): Promise<ReportFiles> {
   checkString(folder, 'folder');
   checkString(out, 'out');
-  checkObject(options, 'report', ['figures']);
+  const given = resolveOptions(options, 'report', REPORT_OPTIONS);
   const page = resolve(out);
-  const { figures: place = join(dirname(page), `${basename(page, extname(page))}-figures`) } = options;
-  checkString(place, 'report.figures');
+  const { figures: place = join(dirname(page), `${basename(page, extname(page))}-figures`) } = given;
   const { html, figures } = renderReport(await readRun(folder));
   await attempt(page, () => writeFile(page, html));
   if (figures.length > 0) await attempt(place, () => mkdir(place, { recursive: true }));

@@ -21,4 +21,5 @@ export type {
   FewShotOptions,
   NegativeTransferOptions,
   PartitionOptions,
+  ShrinkageOptions,
 } from './option-types.js';

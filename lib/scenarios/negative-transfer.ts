@@ -1,4 +1,4 @@
-import { checkNumber, checkObject } from '../foundation/check.js';
+import { checkNumber } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -10,8 +10,8 @@ import { TaskSetBuilder } from '../tasks/task-set-builder.js';
 import { checkTaskSet } from '../tasks/check.js';
 import { gradientAlignment } from './alignment.js';
 import { betterOf, checkLearner, measureOutputs, metricOf, seriesOf, tableOf } from './scenario.js';
-import { NEGATIVE_TRANSFER_OPTIONS } from './options.js';
-import type { NegativeTransferOptions } from './option-types.js';
+import { NEGATIVE_TRANSFER_OPTIONS, SHRINKAGE_OPTIONS } from './options.js';
+import type { NegativeTransferOptions, ShrinkageOptions } from './option-types.js';
 import type { Scenario } from './scenario.js';
 
 /**
@@ -131,16 +131,16 @@ const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).t
 export async function fitShrinkage(
   learner: Learner,
   tasks: TaskSet,
-  options: { metric?: string; signal?: AbortSignal } = {},
+  options: ShrinkageOptions = {},
 ): Promise<Shrinkage> {
-  checkObject(options, 'fitShrinkage', ['metric', 'signal']);
+  const given = resolveOptions(options, 'fitShrinkage', SHRINKAGE_OPTIONS);
   checkLearner(learner);
   checkTaskSet(tasks, 'tasks');
-  const metric = metricOf(learner, options.metric, 'fitShrinkage.metric');
+  const metric = metricOf(learner, given.metric, 'fitShrinkage.metric');
   checkOneOutput(learner);
   const [before, after] = [
-    await learner.outputs(tasks, 'before', options.signal),
-    await learner.outputs(tasks, 'after', options.signal),
+    await learner.outputs(tasks, 'before', given.signal),
+    await learner.outputs(tasks, 'after', given.signal),
   ];
   const sign = betterOf(metric) === 'lower' ? 1 : -1;
   let best = { c: 0, value: Number.POSITIVE_INFINITY };

@@ -110,6 +110,14 @@ export interface NegativeTransferOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `fitShrinkage`. */
+export interface ShrinkageOptions {
+  /** The metric to choose by. Default: mae (bce: logloss; bpr, listwise: auc). */
+  metric?: string;
+  /** Aborts the call, which then throws ABORTED. */
+  signal?: AbortSignal;
+}
+
 /** Options of `gradientAlignment`. */
 export interface AlignmentOptions {
   /** A categorical or bag column whose values group the tasks; see taskGroups. */

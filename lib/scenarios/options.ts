@@ -227,3 +227,9 @@ export const ASK_FIRST_OPTIONS = {
   seed: seed('Seed of the random order.'),
   signal: SIGNAL,
 } as const satisfies OptionTable;
+
+/** @internal */
+export const SHRINKAGE_OPTIONS = {
+  metric: { ...METRIC, doc: 'The metric to choose by.' },
+  signal: SIGNAL,
+} as const satisfies OptionTable;

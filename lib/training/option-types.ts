@@ -110,6 +110,14 @@ export interface TrainOptions {
   onProgress?: (progress: number, epoch: number) => void;
 }
 
+/** Options of `trainStep`. */
+export interface TrainStepOptions {
+  /** Share of the training done: what a schedule of the optimizer goes by. Default: 0. */
+  progress?: number;
+  /** Stops the step. */
+  signal?: AbortSignal;
+}
+
 /** Options of `fit`. */
 export interface FitOptions {
   /**

@@ -8,6 +8,7 @@ import { checkGroup } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
+import { ESTIMATE_OPTIONS } from '../learner/options.js';
 import { byLoss } from '../model/by-loss.js';
 import { SUPPORT_SIZE } from '../tasks/options.js';
 import { TASK_SAMPLING } from './task-sampling.js';
@@ -21,7 +22,7 @@ export const TRAIN_OPTIONS = {
     default: 10,
     doc: 'Passes over the training tasks, after those of earlier trainings; with a checkpoint, in all since it was begun.',
   },
-  metaBatch: { kind: 'integer', min: 1, max: 1_000_000, default: 32, doc: 'Tasks per outer step.' },
+  metaBatch: ESTIMATE_OPTIONS.metaBatch,
   weigh: {
     kind: 'choice',
     of: ['tasks', 'rows'],
@@ -109,4 +110,16 @@ export const TRAIN_OPTIONS = {
     ...given<(progress: number, epoch: number) => void>('(progress: number, epoch: number) => void'),
     doc: 'Called after every outer step with the share of the whole training done.',
   },
+} as const satisfies OptionTable;
+
+/** @internal */
+export const TRAIN_STEP_OPTIONS = {
+  progress: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    doc: 'Share of the training done: what a schedule of the optimizer goes by.',
+  },
+  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Stops the step.' },
 } as const satisfies OptionTable;

@@ -1,15 +1,12 @@
 import { checkBatch } from '../batch/batch.js';
 import type { TaskBatch } from '../batch/batch.js';
-import { checkNumber, checkObject, checkSignal, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
+import { resolveOptions } from '../foundation/options.js';
 import { Learner } from '../learner/learner.js';
+import { TRAIN_STEP_OPTIONS } from './options.js';
+import type { TrainStepOptions } from './option-types.js';
 
-/** Options of `trainStep`. */
-export interface TrainStepOptions {
-  /** Share of the training done, 0 ≤ progress < 1: what a schedule of the optimizer goes by. Default 0. */
-  progress?: number;
-  /** Stops the step. */
-  signal?: AbortSignal;
-}
+export type { TrainStepOptions };
 
 /** What `trainStep` returns. */
 export interface TrainStepReport {
@@ -40,10 +37,7 @@ export async function trainStep(
 ): Promise<TrainStepReport> {
   if (!(learner instanceof Learner)) throw invalid('learner', 'not a learner', learner, 'what createLearner returned');
   checkBatch(learner.model, batch);
-  checkObject(options, 'options', ['progress', 'signal']);
-  const { progress = 0, signal } = options;
-  checkNumber(progress, 'options.progress', 0, 1);
-  checkSignal(signal, 'options.signal');
+  const { progress, signal } = resolveOptions(options, 'options', TRAIN_STEP_OPTIONS);
   learner.checkIdle();
   const { loss, taskLosses, gradientNorm } = await learner.step(
     batch.native,

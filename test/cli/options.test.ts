@@ -12,6 +12,8 @@ import { packageRoot } from '../../lib/foundation/addon.js';
 import { checkOption, docOf, resolveOptions } from '../../lib/foundation/options.js';
 import type { OptionKind, OptionsOf, OptionTable } from '../../lib/foundation/options.js';
 import type { MamlOptions } from '../../lib/meta/algorithm-option-types.js';
+import type { MetaGradientOptions } from '../../lib/meta/call-option-types.js';
+import type { META_GRADIENT_OPTIONS } from '../../lib/meta/call-options.js';
 import type { AdamOptions } from '../../lib/meta/optimizer-option-types.js';
 import type { OPTIMIZER_OPTIONS } from '../../lib/meta/outer-update.js';
 import type { TaskOptions } from '../../lib/tasks/option-types.js';
@@ -21,6 +23,10 @@ import type { CROSS_DOMAIN_OPTIONS, DRIFT_OPTIONS, FEW_SHOT_OPTIONS } from '../.
 import type { FIT_OPTIONS } from '../../lib/training/fit-options.js';
 import type { FitOptions, TrainOptions } from '../../lib/training/option-types.js';
 import type { TRAIN_OPTIONS } from '../../lib/training/options.js';
+import type { HistoryOptions, RowWeightOptions } from '../../lib/data/option-types.js';
+import type { HISTORY_OPTIONS, WEIGHT_OPTIONS } from '../../lib/data/options.js';
+import type { CompareOptions, PolicyOptions, RankOptions } from '../../lib/evaluation/analysis-option-types.js';
+import type { COMPARE_OPTIONS, POLICY_OPTIONS, RANK_OPTIONS } from '../../lib/evaluation/analysis-options.js';
 import type { EvaluateOptions } from '../../lib/evaluation/option-types.js';
 import type { EVALUATE_OPTIONS } from '../../lib/evaluation/options.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
@@ -48,6 +54,12 @@ test('the written types take what the tables take', async () => {
   same<CrossDomainOptions, OptionsOf<typeof CROSS_DOMAIN_OPTIONS>>();
   same<BaselineOptions, OptionsOf<typeof BASELINE_OPTIONS>>();
   same<EvaluateOptions, OptionsOf<typeof EVALUATE_OPTIONS>>();
+  same<CompareOptions, OptionsOf<typeof COMPARE_OPTIONS>>();
+  same<PolicyOptions, OptionsOf<typeof POLICY_OPTIONS>>();
+  same<RankOptions, OptionsOf<typeof RANK_OPTIONS>>();
+  same<RowWeightOptions, OptionsOf<typeof WEIGHT_OPTIONS>>();
+  same<HistoryOptions, OptionsOf<typeof HISTORY_OPTIONS>>();
+  same<MetaGradientOptions, OptionsOf<typeof META_GRADIENT_OPTIONS>>();
 });
 
 test('editors show every option of every table with its text and default', async () => {

@@ -124,6 +124,11 @@ test('a bad inner loop is refused by field', async () => {
     'options.sginal',
     /did you mean signal\?/,
   );
+  await rejects(
+    adapt(model, params, batch, inner, { direction: 'reptile' } as object),
+    'UNKNOWN_OPTION',
+    'options.direction',
+  );
 });
 
 test('models, batches and rows of another kind are refused', async () => {
