@@ -4,7 +4,7 @@
  * command and the commit that they come from. `npm run docs` writes them into the pages.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [target, folder, command] = process.argv.slice(2);
@@ -70,6 +70,8 @@ if (comparison !== undefined) {
   extra.notes = comparison.notes ?? [];
   extra.seeds = Math.max(...table.methods.map(({ seeds }) => seeds.filter((seed) => seed !== null).length));
   if (comparison.missing?.length > 0) extra.missing = comparison.missing;
+  const searched = join(folder, 'tune');
+  if (existsSync(searched)) extra.found = await settingsOf(searched, table);
   extra.failures = table.methods.flatMap(({ method, failures }) => failures.map((failure) => `${method}: ${failure}`));
 }
 for (const { title, columns, rows } of scenario?.tables ?? [])
@@ -80,6 +82,21 @@ for (const { title, columns, rows } of scenario?.tables ?? [])
 if (Object.keys(tables).length === 0) {
   console.error(`${folder} holds no evaluation.json or compare.json, and is no scenario's JSON`);
   process.exit(1);
+}
+
+/** What `compare --tune` chose on the validation tasks, by learner and baseline, and how long it looked. */
+async function settingsOf(searched, table) {
+  const { bestSetting } = await import('../../dist/lib/tune/best.js');
+  const { better } = table.columns.find(({ metric }) => metric === table.validationMetric);
+  const names = readdirSync(searched).filter((name) => name.endsWith('.json'));
+  return Object.fromEntries(
+    names.map((name) => {
+      const { trials } = JSON.parse(readFileSync(join(searched, name), 'utf8'));
+      const { setting, value } = bestSetting(trials, better);
+      const seconds = trials.reduce((sum, trial) => sum + trial.seconds, 0);
+      return [name.slice(0, -'.json'.length), { setting, value: round(value), seconds: round(seconds) }];
+    }),
+  );
 }
 
 function cell(of) {

@@ -1,7 +1,8 @@
 /** The meta-learned Gaussian prior of a last layer that is solved for: what `ridge` and `laplace` add to a model. */
 import { lastLayer } from '../meta/algorithm.js';
-import { invalid, unknownName } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
+import { INPUT_NAMES } from '../meta/algorithm-options.js';
 import { graphExtension } from '../meta/graphs/extension.js';
 import type { ExtraTensor, Model } from '../model/model.js';
 
@@ -16,10 +17,7 @@ export const COVARIANCE = {
 
 /** What the prior mean depends on: the option of both. @internal */
 export const PROFILE = {
-  kind: 'list',
-  of: { kind: 'text' },
-  what: 'names of inputs',
-  least: 1,
+  ...INPUT_NAMES,
   defaultDoc: 'none',
   doc: 'Inputs of which the prior mean is a function, such as what is known of a user: w̄ + U p, p the mean over the support rows of what these inputs are (ids as embeddings), 0 without any. U, which is prior.profile.weight [features + 1, width of p], begins at 0. For bodies that concatenate their inputs (`mlp`).',
 } as const;
@@ -55,13 +53,9 @@ export function gaussianPrior(algorithm: Algorithm, model: Model, precision: num
 function profileMean({ name, options }: Algorithm, model: Model): Extension | undefined {
   const names = options['profile'] as readonly string[] | undefined;
   if (names === undefined) return undefined;
-  const known = model.spec.inputs.map((input) => input.name);
-  for (const [i, input] of names.entries())
-    if (!known.includes(input)) throw unknownName(`${name}.profile[${i}]`, 'no such input', input, known);
   const { weight, bias, features } = lastLayer(model, name);
   return graphExtension(model, (graph) => {
-    const [first, ...others] = names.map((input) => graph.input('support', input, name));
-    const change = graph.linear('prior.profile', graph.meanRows(graph.concat(first, ...others)), features + 1, {
+    const change = graph.linear('prior.profile', graph.meanRows(graph.profile('support', names, name)), features + 1, {
       bias: false,
       scale: 0,
     });

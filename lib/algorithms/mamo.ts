@@ -1,7 +1,7 @@
 import type { OptionTable, Resolved } from '../foundation/options.js';
 import { adaptedTensors, algorithmFactory, DENSE_LAYERS, gradientForm, SECOND_ORDER } from '../meta/algorithm.js';
 import type { Algorithm, Extension } from '../meta/algorithm.js';
-import { GRADIENT_OPTIONS, units } from '../meta/algorithm-options.js';
+import { GRADIENT_OPTIONS, INPUT_NAMES, units } from '../meta/algorithm-options.js';
 import { graphExtension } from '../meta/graphs/extension.js';
 import type { Model } from '../model/model.js';
 
@@ -10,11 +10,16 @@ const OPTIONS = {
   adapt: { ...GRADIENT_OPTIONS.adapt, default: [DENSE_LAYERS] },
   slots: units(8, 'Kinds of users that the memories tell apart.'),
   keys: units(16, 'Width of the profile keys.'),
+  profile: {
+    ...INPUT_NAMES,
+    defaultDoc: 'all inputs',
+    doc: 'Inputs that the profile is the mean of; the paper has those of the user alone.',
+  },
 } as const satisfies OptionTable;
 
 /**
  * Memory-augmented meta-optimisation (Dong et al. 2020): tasks of different kinds start their adaptation from different parameters,
- * read from memories by the task's profile p, the mean of its support rows' inputs:
+ * read from memories by the task's profile p, the mean of its support rows' inputs, or of those that `profile` names:
  *
  *     a = softmax cos(W p + w, K),   θ_0 = θ + Σ_j a_j M_j for each adapted tensor,   θ_{k+1} = θ_k − α ∇L_S(θ_k)
  *
@@ -37,9 +42,10 @@ export const mamo = algorithmFactory('mamo', OPTIONS, ({ slots: _, keys: __, ...
 const DEVIATION = 0.02;
 
 function extend(this: Algorithm, model: Model): Extension {
-  const { slots, keys } = this.options as Resolved<typeof OPTIONS>;
+  const { slots, keys, profile: names } = this.options as Resolved<typeof OPTIONS>;
   return graphExtension(model, (p) => {
-    const profile = p.linear('memory.profile', p.meanRows(p.inputs('support', 'mamo')), keys);
+    const read = names === undefined ? p.inputs('support', 'mamo') : p.profile('support', names, 'mamo');
+    const profile = p.linear('memory.profile', p.meanRows(read), keys);
     const attention = p.softmax(
       p.cosine(profile, p.parameter('memory.keys', slots, keys, { kind: 'normal', deviation: 1 })),
     );

@@ -194,6 +194,8 @@ export interface MamoOptions extends Pick<GradientOptions, 'steps' | 'learningRa
   slots?: number;
   /** Width of the profile keys. Default: 16. */
   keys?: number;
+  /** Inputs that the profile is the mean of; the paper has those of the user alone. Default: all inputs. */
+  profile?: string[];
 }
 
 /** Options of `matchingNets`. */

@@ -134,6 +134,9 @@ export const IMPLICIT_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+/** An option that names inputs of the model. @internal */
+export const INPUT_NAMES = { kind: 'list', of: { kind: 'text' }, what: 'names of inputs', least: 1 } as const;
+
 /** An option for the units of a network that an algorithm adds. @internal */
 export const units = <const D extends number>(standard: D, doc = 'Hidden units.', max = 65536) =>
   ({ kind: 'integer', min: 1, max, default: standard, search: { of: [8, 16, 32] }, doc }) as const;

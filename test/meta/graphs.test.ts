@@ -40,6 +40,7 @@ const CASES: [keyof typeof ALGORITHMS, HeadSpec[], Record<string, unknown>[]][] 
     [
       { steps: 2, learningRate: 0.1, slots: 3, keys: 4 },
       { steps: 2, learningRate: 0.1, adapt: 'all', slots: 2 },
+      { steps: 1, learningRate: 0.1, slots: 3, keys: 2, profile: ['x', 'item'] },
     ],
   ],
 ];
@@ -227,6 +228,11 @@ test('options and models that an algorithm cannot use are refused by name', asyn
     [() => learner('protoNets', {}, { loss: 'mse', also: [{ name: 'b', loss: 'bce' }] }), /model\.head\.also/],
   ];
   for (const [action, pattern] of bad) refuses(action, 'INVALID_OPTION', pattern);
+  refuses(
+    () => learner('mamo', { profile: ['x', 'itm'] }, MSE),
+    'UNKNOWN_OPTION',
+    /mamo\.profile\[1\].*did you mean item\?/,
+  );
   const two: InputSpec[] = [
     { name: 'user', kind: 'categorical', cardinality: 3, dim: 2 },
     { name: 'item', kind: 'categorical', cardinality: 3, dim: 2 },

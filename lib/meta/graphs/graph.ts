@@ -1,7 +1,7 @@
 /** Metric and amortised learners are graphs of operations on the matrices of one task, which this file writes. */
 import { codes } from '../../foundation/addon.js';
 import type { NameOf, NativeGraphSpec } from '../../foundation/addon.js';
-import { invalid } from '../../foundation/check.js';
+import { invalid, unknownName } from '../../foundation/check.js';
 import type { Activation } from '../../foundation/contract.js';
 import type { ExtraTensor, Model } from '../../model/model.js';
 import { widthOf } from '../../model/layer-program.js';
@@ -104,12 +104,20 @@ export class TaskGraph {
     return this.#add('slot', part, width, [], slot(part, 'inputs'));
   }
 
-  /** One input of those [part, its width], which the model must have. */
-  input(part: Part, name: string, algorithm = THIS): Node {
+  /** Some of the inputs side by side, by the names that an option of the algorithm has [part, their width]. */
+  profile(part: Part, names: readonly string[], algorithm: string): Node {
     const { inputs } = this.model.spec;
-    const at = inputs.findIndex((input) => input.name === name);
-    const before = inputs.slice(0, at).reduce((sum, input) => sum + widthOf(input), 0);
-    return this.columns(this.inputs(part, algorithm), before, widthOf(inputs[at]));
+    const all = this.inputs(part, algorithm);
+    const [first, ...others] = names.map((name, i) => {
+      const at = inputs.findIndex((input) => input.name === name);
+      if (at < 0) {
+        const known = inputs.map((input) => input.name);
+        throw unknownName(`${algorithm}.profile[${i}]`, 'no such input', name, known);
+      }
+      const before = inputs.slice(0, at).reduce((sum, input) => sum + widthOf(input), 0);
+      return this.columns(all, before, widthOf(inputs[at]));
+    });
+    return this.concat(first, ...others);
   }
 
   /** [part, 1] */
