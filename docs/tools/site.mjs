@@ -29,6 +29,7 @@ const GROUPS = {
     'docs/reference/options.md',
     'docs/errors.md',
     'docs/gradients.md',
+    'docs/what-we-found.md',
     'docs/results.md',
     'docs/benchmarks.md',
     'ARCHITECTURE.md',
