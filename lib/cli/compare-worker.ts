@@ -84,7 +84,7 @@ async function runLearner(prepared: Prepared, chosenBy: string): Promise<Measure
   const train = async (rows: Int32Array, options: (member: number) => TrainOptions, phase: string) => {
     const runs: (Trained & { learner: Learner })[] = [];
     for (const [k, member] of members.entries()) {
-      const own = await newLearner(member, rows);
+      const own = await newLearner(member, rows, { signal });
       runs.push({ ...(await trained(member, own, rows, options(k), phase)), learner: own });
     }
     return runs;

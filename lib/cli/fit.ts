@@ -63,7 +63,7 @@ export interface Watch {
 export async function fit(prepared: Prepared, refit: boolean, watch: Watch, signal: AbortSignal): Promise<Fitted> {
   const { config, split, validation } = prepared;
   const run = async (rows: Int32Array, phase: string, options: TrainOptions): Promise<Fitted> => {
-    const learner = await newLearner(prepared, rows);
+    const learner = await newLearner(prepared, rows, { signal });
     const onProgress = (share: number) => watch.step(share, phase);
     const trained = await trainEpochs(prepared, learner, rows, { ...options, onProgress, signal }, (report) =>
       watch.epoch(report, phase),

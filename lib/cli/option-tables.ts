@@ -58,7 +58,7 @@ import {
   TASK_KEY,
   TASK_OPTIONS,
 } from '../tasks/options.js';
-import { ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
+import { CREATING_OPTIONS, ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
 import { SERVE_OPTIONS } from '../service/options.js';
 import { REPORT_OPTIONS } from '../report/options.js';
@@ -293,6 +293,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
     types: [
       { name: 'LearnerOptions', table: LEARNER_OPTIONS, doc: 'Options of `createLearner`.' },
       { name: 'EstimateOptions', table: ESTIMATE_OPTIONS, doc: 'Options of `estimateTraining`.' },
+      { name: 'CreatingOptions', table: CREATING_OPTIONS, doc: 'Options of `createLearnerAsync`.' },
     ],
   },
   {

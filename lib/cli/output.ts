@@ -79,6 +79,25 @@ function describe({ epoch, epochs, loss, validation, best, tasksPerSecond }: Epo
   return [...parts, `${Math.round(tasksPerSecond)} tasks/s`].join('  ');
 }
 
+/**
+ * A line for every tenth of long work.
+ *
+ * @param after seconds without a line, for work that is mostly short
+ */
+export function tenths(console: Console, say: (percent: number) => string, after = 0): (share: number) => void {
+  const began = performance.now();
+  let told = 0;
+  return (share) => {
+    const now = Math.floor(10 * share);
+    if (now <= told || performance.now() - began < 1000 * after) return;
+    told = now;
+    console.note(say(10 * told));
+  };
+}
+
+/** Tells how much of a model's tables is drawn, where that takes seconds. */
+export const tellDrawn = (console: Console) => tenths(console, (percent) => `initial values: ${percent} % drawn`, 2);
+
 /** What stands where a file will be written is found before the work is done. @throws {InnerloopError} IO */
 export async function refuseFolders(paths: readonly string[]): Promise<void> {
   for (const path of paths) {

@@ -13,7 +13,8 @@ import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { describeInputs } from '../batch/features.js';
 import { addItemStatistics, ITEM_STATISTICS, openDataset, rowWeights } from '../data/index.js';
 import type { DataSource } from '../data/index.js';
-import { createLearner } from '../learner/learner.js';
+import { createLearnerAsync } from '../learner/learner.js';
+import type { CreatingOptions } from '../learner/option-types.js';
 import type { Ensemble } from '../learner/ensemble.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
@@ -180,12 +181,17 @@ export function refitRows({ config, dataset, split, validationNames }: Prepared)
 export function newLearner(
   { config, dataset }: Pick<Prepared, 'config' | 'dataset'>,
   rows: Int32Array,
+  creating: CreatingOptions = {},
 ): Promise<Learner> {
-  return learnerOf(config, () => describeInputs(dataset, config.model.inputs, rows));
+  return learnerOf(config, () => describeInputs(dataset, config.model.inputs, rows), creating);
 }
 
 /** The learner of a configuration. @param describe its inputs; what is wrong with them is the configuration's */
-export async function learnerOf(config: Config, describe: () => InputSpec[]): Promise<Learner> {
+export async function learnerOf(
+  config: Config,
+  describe: () => InputSpec[],
+  creating: CreatingOptions = {},
+): Promise<Learner> {
   const { loss, also, precision, classWeights } = config.model;
   const head = {
     ...lossSpec(loss),
@@ -205,9 +211,8 @@ export async function learnerOf(config: Config, describe: () => InputSpec[]): Pr
   const { name, ...options } = config.algorithm;
   const algorithm = (ALGORITHMS[name as AlgorithmName] as (options: object) => Algorithm)(options);
   const { weights: _, ...rowOptions } = config.rows ?? {};
-  return named(/^learner\./, '', async () =>
-    createLearner({ model, algorithm, optimizer: optimizerOf(config), seed: config.seed, rows: rowOptions }),
-  );
+  const learner = { model, algorithm, optimizer: optimizerOf(config), seed: config.seed, rows: rowOptions };
+  return named(/^learner\./, '', () => createLearnerAsync(learner, creating));
 }
 
 function bodyOf({ body, hidden, activation }: Config['model']): BodySpec {

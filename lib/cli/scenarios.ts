@@ -107,7 +107,7 @@ export const SCENARIOS = {
         ...options,
         tasks: trainingTaskOptions(part.config),
         train: watched(part),
-        learner: (rows) => newLearner(part, rows),
+        learner: (rows) => newLearner(part, rows, { signal: part.signal }),
         signal: part.signal,
       }),
   }),
@@ -122,7 +122,7 @@ export const SCENARIOS = {
         seed: part.config.seed,
         ...options,
         train: watched(part),
-        learner: (rows) => newLearner(part, rows),
+        learner: (rows) => newLearner(part, rows, { signal: part.signal }),
         signal: part.signal,
       });
     },

@@ -1,4 +1,5 @@
 /** `innerloop shard`: the data of a configuration, divided as it says, in shards on disk. */
+import { tenths } from './output.js';
 import type { Console } from './output.js';
 import { showBytes } from '../foundation/memory.js';
 import { visible } from '../foundation/text.js';
@@ -31,7 +32,6 @@ export async function runSharding(run: ShardRun): Promise<void> {
   const split = splitOptions(config);
   if (config.trainTasks !== undefined)
     throw invalid('trainTasks', 'goes with tasks in memory', config.trainTasks, 'split.tasks alone');
-  let told = 0;
   const { sets, notes } = await named(
     /^(interactions|users|items|duplicates|missing\w+|kCore|unseenItems)\b/,
     'data.$&',
@@ -45,12 +45,7 @@ export async function runSharding(run: ShardRun): Promise<void> {
         ...(config.threads !== undefined && { threads: config.threads }),
         overwrite: fresh,
         signal,
-        onProgress(share) {
-          // A line for every tenth, since it may take hours.
-          if (Math.floor(10 * share) <= told) return;
-          told = Math.floor(10 * share);
-          console.note(`${10 * told} % written`);
-        },
+        onProgress: tenths(console, (percent) => `${percent} % written`),
       }),
   );
   for (const note of notes) console.note(visible(note));

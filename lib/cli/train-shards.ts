@@ -17,7 +17,7 @@ import type { Config } from './config.js';
 import { plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import { toJson } from './json.js';
-import { seconds, SILENT } from './output.js';
+import { seconds, SILENT, tellDrawn } from './output.js';
 import { learnerOf, measures, splitOptions, validationMetric } from './pipeline.js';
 import { rehearse } from './rehearse.js';
 import { FILES, openFolder } from './run-folder.js';
@@ -45,7 +45,10 @@ export async function trainOnShards(run: TrainRun & { shards: string }): Promise
   for (const [name, { size, statistics }] of Object.entries(sets))
     console.note(`${name}: ${size} tasks, ${statistics.rows} interactions`);
   const training = sets['train'];
-  const learner = await learnerOf(config, () => describeInputs(tables, config.model.inputs, training.statistics));
+  const learner = await learnerOf(config, () => describeInputs(tables, config.model.inputs, training.statistics), {
+    signal,
+    onProgress: tellDrawn(console),
+  });
   learner.group = group;
   console.note(describeEstimate(estimateTraining(learner, training, { metaBatch: config.training.metaBatch })));
   const sampled = async (name: string) => {

@@ -32,7 +32,7 @@ import type { ConfiguredTraining } from './fit.js';
 import { memberConfigs } from './ensemble.js';
 import { rehearse } from './rehearse.js';
 import { named } from './named.js';
-import { attempt, NO_PROGRESS, openProgress, seconds, SILENT } from './output.js';
+import { attempt, NO_PROGRESS, openProgress, seconds, SILENT, tellDrawn } from './output.js';
 import type { Console } from './output.js';
 import {
   addInputs,
@@ -109,7 +109,8 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainedOne> {
 
   const trainStarted = performance.now();
   const checkpoint = later === undefined ? 'checkpoint' : 'laterCheckpoint';
-  let learner = later?.learner ?? (await newLearner(prepared, split.trainRows));
+  const creating = { signal, onProgress: tellDrawn(console) };
+  let learner = later?.learner ?? (await newLearner(prepared, split.trainRows, creating));
   if (later === undefined) keepSplit(learner, split);
   else console.note(`goes on from ${learner.epochs} epochs`);
   learner.group = group;
@@ -144,7 +145,7 @@ async function trainOne(run: TrainRun, shared?: Dataset): Promise<TrainedOne> {
   const decoders = config.evaluation.calibration ? await fitDecoders(prepared, learner, modelRows, signal) : undefined;
   if (config.training.refit) {
     modelRows = refitRows(prepared);
-    learner = await newLearner(prepared, modelRows);
+    learner = await newLearner(prepared, modelRows, creating);
     keepSplit(learner, split);
     learner.group = group;
     const all = trainingTasks(prepared, modelRows);

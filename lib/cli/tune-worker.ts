@@ -53,7 +53,7 @@ async function measure({ config, baseline, share, metric, better }: TuneJob): Pr
 async function learned(prepared: Prepared, share: number, metric: string, better: 'lower' | 'higher'): Promise<number> {
   const { config, split, validation } = prepared;
   const { epochs = TRAIN_OPTIONS.epochs.default, patience, keep } = config.training;
-  const learner = await newLearner(prepared, split.trainRows);
+  const learner = await newLearner(prepared, split.trainRows, { signal });
   const values: number[] = [];
   const options = { validation, patience, metric, epochs: Math.max(1, Math.round(share * epochs)), signal };
   await trainEpochs(prepared, learner, split.trainRows, options, (report) => void values.push(report.validation!));

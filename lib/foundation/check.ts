@@ -112,6 +112,10 @@ export function checkNumber(
   throw invalid(field, 'not a valid number', value, `a finite number${low}${high}`);
 }
 
+export function checkFunction(value: unknown, field: string): void {
+  if (typeof value !== 'function') throw invalid(field, 'not a function', value, 'a function');
+}
+
 export function checkSignal(value: unknown, field: string): asserts value is AbortSignal | undefined {
   if (value !== undefined && !(value instanceof AbortSignal))
     throw invalid(field, 'not a signal', value, 'an AbortSignal');

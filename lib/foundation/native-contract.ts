@@ -230,13 +230,33 @@ export interface NativeLists {
   /** The place of the first id of `among` that the catalog lacks, where such are not skipped: then there are no lists. */
   unknown?: number;
 }
+/** Normal numbers of the stream `Random` of a key, times `deviation`, from its block `block` of four words on. */
+export interface NativeDraw {
+  key0: number;
+  key1: number;
+  deviation: number;
+  block: number;
+  threads: number;
+}
+export interface NativeTableDraw extends NativeDraw {
+  store: NativeStore;
+  tensor: number;
+  from: number;
+  to: number;
+}
 export interface NativeOperations {
   createModel(spec: NativeModelSpec): NativeModel;
   createStore(model: NativeModel): NativeStore;
+  allocateStore(model: NativeModel): Promise<NativeStore>;
   writeTensor(store: NativeStore, tensor: number, data: FloatArray): void;
   /** θ ← θ + scale · data, of all values of a tensor or of some rows of a table. */
   addToTensor(store: NativeStore, tensor: number, data: FloatArray, scale: number, rows?: Int32Array): void;
   readTensor(store: NativeStore, tensor: number): FloatArray;
+  /** Fills an array with normal numbers. */
+  fillNormal(data: FloatArray, draw: NativeDraw): void;
+  /** Fills the values `from … to − 1` of a table, an even number of them but at its end, and gives the block to go on with. */
+  drawTable(options: NativeTableDraw & { token?: NativeToken }): Promise<number>;
+  drawTableNow(options: NativeTableDraw): number;
   readState(store: NativeStore): NativeState;
   writeState(store: NativeStore, state: NativeState): void;
   createFrame(model: NativeModel, frame: { sides: number[]; columns: NativeColumn[] }): NativeFrame;

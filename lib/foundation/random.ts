@@ -96,6 +96,11 @@ export class Random {
     return new Random(words[0], words[1]);
   }
 
+  /** The two words of key, without a sign: what the core draws the same stream by. @internal */
+  get key(): readonly [number, number] {
+    return [this.#key0 >>> 0, this.#key1 >>> 0];
+  }
+
   /** The next 32 random bits, as an integer 0 … 2³² − 1. */
   uint32(): number {
     if (this.#used === 4) {

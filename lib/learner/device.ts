@@ -18,7 +18,7 @@ export function modelOn(model: Model, device: DeviceOption | undefined): Model {
   }
 }
 
-interface Placed {
+export interface Placed {
   readonly model: Model;
   readonly extension: Extension | undefined;
   readonly inner: NativeInnerLoop;

@@ -21,7 +21,9 @@ import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
 import { catalogOf } from './catalog.js';
+import { placed } from './device.js';
 import { Learner } from './learner.js';
+import { startingStore } from './starting.js';
 import { captureState, restoreState } from './state.js';
 
 // ------------------------------------------------------------------------------------------------------- the catalog
@@ -130,7 +132,8 @@ export function growModel(learner: Learner, dataset: Dataset, counts: (side: 'us
   const grown = defineModel({ ...spec, inputs }, { precision, threads }).on(device);
   const { negatives, ...others } = rowRules;
   const rows = lossOf(spec.head).ranks === true ? { ...others, negatives } : others;
-  const next = new Learner(grown, algorithm, optimizer, seed, undefined, rows);
+  const at = placed(grown, algorithm);
+  const next = new Learner(at, algorithm, optimizer, seed, startingStore(at, { seed }), rows);
   const state = captureState(learner);
   const to = next.model;
   const fresh = captureState(next);

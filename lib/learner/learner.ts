@@ -16,8 +16,9 @@ import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
 import { Uncloneable } from '../foundation/uncloneable.js';
 import { modelOn, placed } from './device.js';
-import type { LearnerOptions } from './option-types.js';
-import { LEARNER_OPTIONS } from './options.js';
+import type { Placed } from './device.js';
+import type { CreatingOptions, LearnerOptions } from './option-types.js';
+import { CREATING_OPTIONS, LEARNER_OPTIONS } from './options.js';
 import { scaledAs } from '../data/scaling.js';
 import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
@@ -28,7 +29,8 @@ import { rowContext, rowRules, translateRows } from '../batch/row-rules.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/row-rules.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { outerStep, outputsOfTasks } from './steps.js';
-import { startingFrom, stepKey } from './starting.js';
+import { freshStore, startingStore, stepKey } from './starting.js';
+import type { Start } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
 import { checkKnowsUncertainty, noiseOf, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
@@ -82,21 +84,20 @@ export class Learner extends Uncloneable {
 
   /** @internal */
   constructor(
-    given: Model,
+    { model, inner }: Placed,
     algorithm: Algorithm,
     optimizer: Optimizer,
     seed: number,
-    parameters: Parameters | undefined,
+    store: NativeStore,
     rows: RowOptions | undefined,
   ) {
     super('learner', 'saveLearner(learner, path) here, and loadLearner(path) in the other thread');
-    const { model, extension, inner } = placed(given, algorithm);
     this.#model = model;
     this.algorithm = algorithm;
     this.optimizer = optimizer;
     this.seed = seed;
     this.rowRules = rowRules(rows, model.spec.head.loss, 'learner.rows');
-    this.store = model.store(startingFrom(parameters, seed, model, extension), 'parameters');
+    this.store = store;
     this.#inner = inner;
     this.#optimizer = nativeOptimizer(optimizer, model);
     if (algorithm.rates === 'perParameter') {
@@ -191,29 +192,6 @@ export class Learner extends Uncloneable {
       fast === 0 ? undefined : this.stepRates!.subarray(next, (next += steps)),
     );
     return { ...this.#inner, rateKind: 'perTensorStep', rates };
-  }
-
-  /**
-   * @internal Bytes of a task of so many rows at work, in a step or in validation, whichever takes more; `rows`: by tensor, those that
-   * it reads of a table.
-   */
-  taskBytes(support: number, query: number, rows: Float64Array): number {
-    const { algorithm, model } = this;
-    const inner = { ...this.innerLoop(), ...innerLoopOfEpoch(algorithm, model, Infinity) };
-    const bytes = (direction: 'reptile' | 'metaGradient', sizes: { support: number; query: number }, steps?: number) =>
-      model.ops.taskBytes(
-        model.native,
-        { ...inner, ...(steps !== undefined && { steps }) },
-        { direction, ...sizes, rows },
-      );
-    const all = support + query;
-    const inStep = {
-      'meta-gradient': () => bytes('metaGradient', { support, query }),
-      reptile: () => bytes('reptile', { support: all, query: 0 }),
-      joint: () => bytes('metaGradient', { support: 0, query: all }, 0),
-    }[algorithm.direction]();
-    // Validation adapts and goes no way back, as Reptile does.
-    return Math.max(inStep, bytes('reptile', { support, query }));
   }
 
   /** @internal */
@@ -386,17 +364,32 @@ export class Learner extends Uncloneable {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a parameter name of `adapt` or `weightDecay` too)
  */
 export function createLearner(options: LearnerOptions): Learner {
+  const { at, start, make } = resolved(options);
+  return make(startingStore(at, start));
+}
+
+/**
+ * The same learner as `createLearner` makes, with its tables drawn off the event loop: worth it from some hundred thousand rows on.
+ * ```ts
+ * const learner = await createLearnerAsync({ model, algorithm: ridge() }, { signal, onProgress: (share) => console.log(share) });
+ * ```
+ *
+ * @throws {InnerloopError} as `createLearner`; ABORTED
+ */
+export async function createLearnerAsync(options: LearnerOptions, creating: CreatingOptions = {}): Promise<Learner> {
+  const drawing = resolveOptions(creating, 'options', CREATING_OPTIONS);
+  const { at, start, make } = resolved(options);
+  return make(await freshStore(at, start, drawing));
+}
+
+function resolved(options: LearnerOptions): { at: Placed; start: Start; make: (store: NativeStore) => Learner } {
   const { model, algorithm, optimizer, seed, parameters, rows, device } = resolveOptions(
     options,
     'learner',
     LEARNER_OPTIONS,
   );
-  return new Learner(
-    modelOn(model, device),
-    algorithm,
-    optimizer ?? standardOptimizer(algorithm),
-    seed,
-    parameters,
-    rows,
-  );
+  const at = placed(modelOn(model, device), algorithm);
+  const make = (store: NativeStore) =>
+    new Learner(at, algorithm, optimizer ?? standardOptimizer(algorithm), seed, store, rows);
+  return { at, start: { parameters, seed }, make };
 }

@@ -8,6 +8,7 @@ import type { TaskSize, TaskSource } from '../foundation/task-source-types.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory, showBytes as size } from '../foundation/memory.js';
 import { resolveOptions } from '../foundation/options.js';
+import { innerLoopOfEpoch } from '../meta/algorithm.js';
 import { Learner } from './learner.js';
 import { ESTIMATE_OPTIONS } from './options.js';
 import type { EstimateOptions } from './option-types.js';
@@ -96,7 +97,7 @@ function largestTask(learner: Learner, source: TaskSource): number {
       const read = perRow[i];
       return read === undefined ? 0 : Math.min(shape[0], Math.ceil((read.once ? 1 : support + query) * read.ids));
     });
-    return learner.taskBytes(support, query, rows);
+    return taskBytes(learner, support, query, rows);
   };
   let all = source.sizeOf(0);
   let longest = all;
@@ -106,6 +107,26 @@ function largestTask(learner: Learner, source: TaskSource): number {
     if (size.support > longest.support) longest = size;
   }
   return Math.max(bytesOf(all), bytesOf(longest));
+}
+
+/** Bytes of a task of so many rows at work, in a step or in validation, whichever takes more; `rows`: by tensor, those that it reads of a table. */
+function taskBytes(learner: Learner, support: number, query: number, rows: Float64Array): number {
+  const { algorithm, model } = learner;
+  const inner = { ...learner.innerLoop(), ...innerLoopOfEpoch(algorithm, model, Infinity) };
+  const bytes = (direction: 'reptile' | 'metaGradient', sizes: TaskSize, steps?: number) =>
+    model.ops.taskBytes(
+      model.native,
+      { ...inner, ...(steps !== undefined && { steps }) },
+      { direction, ...sizes, rows },
+    );
+  const all = support + query;
+  const inStep = {
+    'meta-gradient': () => bytes('metaGradient', { support, query }),
+    reptile: () => bytes('reptile', { support: all, query: 0 }),
+    joint: () => bytes('metaGradient', { support: 0, query: all }, 0),
+  }[algorithm.direction]();
+  // Validation adapts and goes no way back, as Reptile does.
+  return Math.max(inStep, bytes('reptile', { support, query }));
 }
 
 /** How many rows of a table, which is named `….<input>.weight`, a row of a task reads, or once the whole task. */
@@ -160,10 +181,11 @@ export function requireMemory(needed: number, field: string, available = availab
   });
 }
 
-/** Two copies of every value: the tensors in JavaScript and the core's. @internal */
+/** @param copies of every value: the core's, and where they are given those in JavaScript @internal */
 export function parameterBytes(
   tensors: readonly { shape: readonly number[] }[],
   precision: 'float32' | 'float64',
+  copies: 1 | 2,
 ): number {
-  return 2 * (precision === 'float32' ? 4 : 8) * tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
+  return copies * (precision === 'float32' ? 4 : 8) * tensors.reduce((sum, { shape }) => sum + elements(shape), 0);
 }

@@ -33,3 +33,11 @@ export interface EstimateOptions {
   /** Copies of the whole state: the best epoch’s, and that of a checkpoint. Default: 2. */
   snapshots?: number;
 }
+
+/** Options of `createLearnerAsync`. */
+export interface CreatingOptions {
+  /** Ends the call with ABORTED. */
+  signal?: AbortSignal;
+  /** Called with the share of the tables that is drawn. */
+  onProgress?: (progress: number) => void;
+}

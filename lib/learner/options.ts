@@ -1,8 +1,8 @@
-/** Options of `createLearner`. */
+/** Options of `createLearner` and `createLearnerAsync`. */
 import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
-import { checkNumber } from '../foundation/check.js';
+import { checkNumber, checkFunction, checkSignal } from '../foundation/check.js';
 import type { Parameters } from '../foundation/contract.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
@@ -67,5 +67,15 @@ export const ESTIMATE_OPTIONS = {
     min: 0,
     default: 2,
     doc: 'Copies of the whole state: the best epoch’s, and that of a checkpoint.',
+  },
+} as const satisfies OptionTable;
+
+/** Options of `createLearnerAsync`. @internal */
+export const CREATING_OPTIONS = {
+  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the call with ABORTED.' },
+  onProgress: {
+    ...given<(progress: number) => void>('(progress: number) => void'),
+    check: checkFunction,
+    doc: 'Called with the share of the tables that is drawn.',
   },
 } as const satisfies OptionTable;

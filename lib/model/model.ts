@@ -35,7 +35,7 @@ import { Program } from './layer-program.js';
 import type { LinearLayer, TensorSpec } from './layer-program.js';
 import { processorInstead, resolveDevice } from '../foundation/device.js';
 import type { ResolvedDevice } from '../foundation/device.js';
-import { random } from '../foundation/random.js';
+import { fillNormal, initialStream } from './initial.js';
 
 export type { ModelOptions } from '../foundation/option-types.js';
 export type { TensorSpec } from './layer-program.js';
@@ -138,11 +138,12 @@ export class Model extends Uncloneable {
         data.fill(initial.value);
         continue;
       }
-      const stream = random(seed, `initialize.${name}`);
-      for (let i = 0; i < data.length; i++) {
-        data[i] =
-          initial.kind === 'normal' ? initial.deviation * stream.normal() : initial.bound * (2 * stream.uniform() - 1);
+      if (initial.kind === 'normal') {
+        fillNormal(this, data, seed, name, initial.deviation);
+        continue;
       }
+      const stream = initialStream(seed, name);
+      for (let i = 0; i < data.length; i++) data[i] = initial.bound * (2 * stream.uniform() - 1);
     }
     return parameters;
   }

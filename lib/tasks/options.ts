@@ -1,6 +1,6 @@
 /** Options of tasks and of splits, as tables. */
 import { checkFraction, checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import { checkSignal } from '../foundation/check.js';
+import { checkFunction, checkSignal } from '../foundation/check.js';
 import { OPEN_OPTIONS } from '../data/options.js';
 import { checkedLater, given } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
@@ -343,6 +343,7 @@ export const SHARD_OPTIONS = {
   signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the writing with ABORTED.' },
   onProgress: {
     ...given<(progress: number) => void>('(progress: number) => void'),
+    check: checkFunction,
     doc: 'Called with the share of the interactions that is written, once they are sorted.',
   },
 } as const satisfies OptionTable;

@@ -16,7 +16,7 @@ import { laplace } from '../algorithms/laplace.js';
 import { maml } from '../algorithms/maml.js';
 import { ridge } from '../algorithms/ridge.js';
 import { fitBaselines } from '../baselines/fit.js';
-import { createLearner } from '../learner/learner.js';
+import { createLearnerAsync } from '../learner/learner.js';
 import type { Learner } from '../learner/learner.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluate.js';
@@ -78,7 +78,7 @@ export async function fit(source: DataSource | Dataset, options: FitOptions = {}
   const learner =
     typeof options.learner === 'function'
       ? options.learner(dataset, split)
-      : defaultLearner(dataset, split, options.learner, seed);
+      : await defaultLearner(dataset, split, options.learner, { seed, signal });
   for await (const report of train(learner, training, { epochs, metaBatch, validation, weigh: 'rows', signal }))
     onEpoch?.(report);
   const baselines = withBaselines ? await fitBaselines(dataset, split.trainRows, { signal }) : [];
@@ -92,7 +92,12 @@ function isDataset(source: unknown): source is Dataset {
 }
 
 /** Ids of items and every column there is, into one hidden layer whose last weights adapt. */
-function defaultLearner(dataset: Dataset, split: Split, algorithm: Algorithm | undefined, seed: number): Learner {
+function defaultLearner(
+  dataset: Dataset,
+  split: Split,
+  algorithm: Algorithm | undefined,
+  { seed, signal }: { seed: number; signal: AbortSignal | undefined },
+): Promise<Learner> {
   const kind = kindOf(dataset);
   const columns = [...dataset.users.columns, ...dataset.items.columns, ...dataset.context.columns];
   const choices = columns
@@ -102,12 +107,15 @@ function defaultLearner(dataset: Dataset, split: Split, algorithm: Algorithm | u
   const inputs = describeInputs(dataset, [{ name: 'item', dim: KINDS[kind].itemDim }, ...choices], split.trainRows);
   const { loss, hidden } = KINDS[kind];
   const body: BodySpec = { kind: 'mlp', hidden: [...hidden], activation: 'identity' };
-  return createLearner({
-    model: defineModel({ inputs, body, head: { loss } }),
-    algorithm: algorithm ?? KINDS[kind].algorithm(),
-    optimizer: adam({ learningRate: 0.01, schedule: 'linear', clipNorm: 5, l2: 0.001 }),
-    seed,
-  });
+  return createLearnerAsync(
+    {
+      model: defineModel({ inputs, body, head: { loss } }),
+      algorithm: algorithm ?? KINDS[kind].algorithm(),
+      optimizer: adam({ learningRate: 0.01, schedule: 'linear', clipNorm: 5, l2: 0.001 }),
+      seed,
+    },
+    { ...(signal && { signal }) },
+  );
 }
 
 /** What suits the labels. Of positives the score is linear in the features, whose few weights a history can move. */

@@ -2,7 +2,7 @@
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { METRIC } from '../evaluation/metric-options.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
-import { checkSignal } from '../foundation/check.js';
+import { checkFunction, checkSignal } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { checkGroup } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
@@ -108,6 +108,7 @@ export const TRAIN_OPTIONS = {
   },
   onProgress: {
     ...given<(progress: number, epoch: number) => void>('(progress: number, epoch: number) => void'),
+    check: checkFunction,
     doc: 'Called after every outer step with the share of the whole training done.',
   },
 } as const satisfies OptionTable;

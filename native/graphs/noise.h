@@ -3,23 +3,12 @@
 // other tasks of a batch change a draw. Key 0 means that the model is not being trained: all numbers are 0.
 #pragma once
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 
+#include "../runtime/philox.h"
+
 namespace innerloop {
-
-using Words = std::array<std::uint32_t, 4>;
-
-inline Words philox4x32(Words c, std::array<std::uint32_t, 2> k) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xd2511f53u} * c[0], b = std::uint64_t{0xcd9e8d57u} * c[2];
-    c = {static_cast<std::uint32_t>(b >> 32) ^ c[1] ^ k[0], static_cast<std::uint32_t>(b),
-         static_cast<std::uint32_t>(a >> 32) ^ c[3] ^ k[1], static_cast<std::uint32_t>(a)};
-    k[0] += 0x9e3779b9u, k[1] += 0xbb67ae85u;
-  }
-  return c;
-}
 
 // Fills out[n] for one node of one task.
 template <class T>

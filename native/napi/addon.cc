@@ -48,6 +48,7 @@ Napi::Object operations_of(Napi::Env env) {
   const Operations operations{env, Napi::Object::New(env)};
   add_model_operations<T>(operations);
   add_store_operations<T>(operations);
+  add_initial_operations<T>(operations);
   add_batch_operations<T>(operations);
   add_graph_operations<T>(operations);
   add_inner_loop_operations<T>(operations);

@@ -17,6 +17,8 @@ void add_model_operations(const Operations& operations);  // model.cc
 template <class T>
 void add_store_operations(const Operations& operations);  // store.cc
 template <class T>
+void add_initial_operations(const Operations& operations);  // initial.cc
+template <class T>
 void add_batch_operations(const Operations& operations);  // batch.cc
 template <class T>
 void add_graph_operations(const Operations& operations);  // graph.cc

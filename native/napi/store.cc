@@ -16,6 +16,19 @@ Napi::Value create_store(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return wrap(info.Env(), std::make_shared<Store<T>>(unwrap<Model<T>>(info[0]))); });
 }
 
+// The same off the event loop's thread: that of a large store takes its memory page by page.
+template <class T>
+Napi::Value allocate_store(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::shared_ptr<const Model<T>> model = unwrap<Model<T>>(info[0]);
+    const auto store = std::make_shared<std::shared_ptr<Store<T>>>();
+    return run_job(
+        info.Env(), 1, Length::lengthy, nullptr,
+        [model, store](const Poll&) { *store = std::make_shared<Store<T>>(model); },
+        [store](Napi::Env env) -> Napi::Value { return wrap(env, std::move(*store)); });
+  });
+}
+
 template <class T>
 Index tensor_index(const Model<T>& model, const Napi::Value& value) {
   return integer(value.ToNumber().DoubleValue(), 0, static_cast<double>(model.tensors.size()) - 1, "tensor");
@@ -142,6 +155,7 @@ Napi::Value write_state(const Napi::CallbackInfo& info) {
 template <class T>
 void add_store_operations(const Operations& operations) {
   operations.add("createStore", create_store<T>);
+  operations.add("allocateStore", allocate_store<T>);
   operations.add("writeTensor", write_tensor<T>);
   operations.add("addToTensor", add_to_tensor<T>);
   operations.add("readTensor", read_tensor<T>);
