@@ -119,8 +119,13 @@ function scaled(
     const list = listOf(value);
     if (list.length !== size) throw invalid(field(r), `has ${list.length} numbers`, value, `${size} numbers`);
     const row = Float64Array.from(list as ArrayLike<number>, (x: unknown, c) => {
-      if (typeof x === 'number' && Number.isFinite(x)) return x;
-      throw invalid(size === 1 ? field(r) : `${field(r)}[${c}]`, 'not a finite number', x, 'a finite number');
+      if (typeof x === 'number' && Number.isFinite(Math.fround(x))) return x;
+      throw invalid(
+        size === 1 ? field(r) : `${field(r)}[${c}]`,
+        typeof x === 'number' && Number.isFinite(x) ? 'a number that float32 cannot hold' : 'not a finite number',
+        x,
+        'a finite number',
+      );
     });
     if (scaling?.normalized === true) normalizeRows(row, size);
     applyMoments(row, size, scaling?.moments, result.subarray(r * size, (r + 1) * size));

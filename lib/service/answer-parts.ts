@@ -2,7 +2,7 @@
 import type { FeatureValues } from '../batch/given-features.js';
 import { invalid } from '../foundation/check.js';
 import type { Column } from '../foundation/contract.js';
-import type { InnerloopError } from '../foundation/errors.js';
+import { InnerloopError } from '../foundation/errors.js';
 import type { Explanation } from '../serving/explain.js';
 import { valueOf } from '../serving/item-terms.js';
 import type { AnswerOf } from './api/operations.js';
@@ -12,6 +12,17 @@ import type { Engine } from './engine/engine.js';
 export function given(context: FeatureValues | undefined, engine: Engine): { context?: FeatureValues } {
   const features = context ?? engine.emptyContext;
   return features === undefined ? {} : { context: features };
+}
+
+/** Scores as they are. @throws {InnerloopError} DIVERGED if one is not finite, which JSON cannot represent @internal */
+export function finite<S extends ArrayLike<number>>(scores: S): S {
+  for (let i = 0; i < scores.length; i++)
+    if (!Number.isFinite(scores[i]))
+      throw new InnerloopError('DIVERGED', 'scores are not finite', {
+        value: scores[i],
+        expected: 'features and weights of a size that the model was trained on',
+      });
+  return scores;
 }
 
 /** Explanations in the form of answers. @internal */

@@ -4,7 +4,7 @@
  */
 import { itemColumns } from '../serving/item-terms.js';
 import { mapAtOnce, PEOPLE_AT_ONCE } from './at-once.js';
-import { checkItem, given, known, reasons, valuesOf } from './answer-parts.js';
+import { checkItem, finite, given, known, reasons, valuesOf } from './answer-parts.js';
 import type { AnswerOf } from './api/operations.js';
 import type {
   ExplainBody,
@@ -66,9 +66,9 @@ export class Answers {
       const context = given(body.context, engine);
       if (body.uncertainty === true) {
         const { mean, variance } = await me.predict(ids, { uncertainty: true, signal, ...context });
-        return { model: engine.name, scores: place(mean), sd: place(variance.map(Math.sqrt)), unknown };
+        return { model: engine.name, scores: place(finite(mean)), sd: place(variance.map(Math.sqrt)), unknown };
       }
-      return { model: engine.name, scores: place(await me.predict(ids, { signal, ...context })), unknown };
+      return { model: engine.name, scores: place(finite(await me.predict(ids, { signal, ...context }))), unknown };
     });
   }
 
@@ -83,7 +83,7 @@ export class Answers {
         ids,
         { signal, ...context },
       );
-      return { model: engine.name, scores: scores.map(place), unknown };
+      return { model: engine.name, scores: scores.map((each) => place(finite(each))), unknown };
     });
   }
 

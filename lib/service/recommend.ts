@@ -11,7 +11,7 @@ import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
 import { exposure, variantOf } from './experiments/experiments.js';
 import { EXPLAINED_AT_ONCE, mapAtOnce, PEOPLE_AT_ONCE } from './at-once.js';
-import { given, reasons, valuesOf } from './answer-parts.js';
+import { finite, given, reasons, valuesOf } from './answer-parts.js';
 import type { Answers } from './answers.js';
 
 type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
@@ -156,6 +156,7 @@ async function listBy(
     signal,
     ...context,
   });
+  finite(list.map(({ score }) => score));
   return described(list, person, options, context, signal);
 }
 

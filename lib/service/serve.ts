@@ -1,5 +1,6 @@
 /** Starts state, model and HTTP server in this order, and ends them in the reverse order. */
 import { invalid } from '../foundation/check.js';
+import { InnerloopError } from '../foundation/errors.js';
 import { availableMemory } from '../foundation/memory.js';
 import { resolveOptions } from '../foundation/options.js';
 import { readExperiments } from './experiments/experiments.js';
@@ -57,9 +58,11 @@ export async function serve(options: ServeOptions): Promise<Running> {
       `at most maxPeople, ${maxPeople}`,
     );
   const experiments = readExperiments(settings.experiments ?? []);
-  const state = location === 'none' ? undefined : await openState(location);
+  const state = location === 'none' ? undefined : await openState(location, true);
   if (state === undefined && experiments.length > 0)
     throw invalid('options.experiments', 'experiments need a state to count outcomes in', location, 'a state');
+  /** What was to be logged before there was a log. */
+  const early: string[] = [];
   let service: Service | undefined;
   let app: App | undefined;
   try {
@@ -76,14 +79,16 @@ export async function serve(options: ServeOptions): Promise<Running> {
         experiments,
         retentionDays: retention,
         workers,
-        // What happens before there is a log fails the start.
-        warn: (text) => app?.fastify.log.warn(text),
+        warn: (text) => (app === undefined ? void early.push(text) : app.fastify.log.warn(text)),
       },
       state,
     );
     app = await createApp(service, { token, maxRequests, timeout, logLevel });
+    for (const text of early) app.fastify.log.warn(text);
     if (page) await addPage(app.fastify, service);
-    await app.fastify.listen({ host, port });
+    await app.fastify.listen({ host, port }).catch((error: unknown) => {
+      throw notListening(error, host, port);
+    });
   } catch (error) {
     await app?.close();
     await (service === undefined ? state?.close() : service.close());
@@ -99,4 +104,17 @@ export async function serve(options: ServeOptions): Promise<Running> {
     service,
     close: () => (closing ??= opened.close().then(() => served.close())),
   };
+}
+
+/** The error for an address that cannot be listened on. */
+function notListening(cause: unknown, host: string, port: number): InnerloopError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const field = code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? 'options.host' : 'options.port';
+  const [what, expected] =
+    code === 'EADDRINUSE'
+      ? ['is used by another process', 'a port that is free, or 0 for any']
+      : code === 'EACCES'
+        ? ['may not be listened on by this user', 'a port from 1024 on']
+        : [message, 'an address of this machine'];
+  return new InnerloopError('IO', what, { field, value: field === 'options.host' ? host : port, expected, cause });
 }

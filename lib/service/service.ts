@@ -86,6 +86,7 @@ export class Service {
     const limits = { maxPeople: Math.floor(maxPeople / share), maxBytes: maxBytes / share };
     const options: EngineOptions = { threads, device, maxHistory, segmentBy, ...limits };
     const engine = await Engine.load(model, this.state, options);
+    if (engine.unread !== undefined) warn(engine.unread);
     const answers = new Answers(engine, experiments, this.recorder);
     if (workers === 0) return { engine, answers, pool: undefined };
     const pool = new WorkerPool(
@@ -146,7 +147,7 @@ export class Service {
     const next = await this.#load();
     this.#serving = next;
     // Items may have been added while the file was read. Its workers were told; this thread's new model was not.
-    if (this.state !== undefined) await next.engine.putItems(await this.state.items());
+    await next.engine.putStored();
     this.#loaded = new Date();
     void this.#retire(old);
     return { model: next.engine.name, before: old.engine.name };

@@ -11,9 +11,11 @@ export const LIMITS = {
   count: 1000,
   /** Characters of an id, which databases index. */
   id: 512,
+  /** Larger weights leave single precision when they are added up. */
+  weight: 1e6,
 } as const;
 
-const id = { type: 'string', minLength: 1, maxLength: LIMITS.id, pattern: '^[^\\u0000]+$' } as const;
+const id = { type: 'string', minLength: 1, maxLength: LIMITS.id, pattern: '^[^\\u0000\\ud800-\\udfff]+$' } as const;
 const number = { type: 'number' } as const;
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
@@ -33,7 +35,10 @@ const time = described({ anyOf: [number, text] }, 'Milliseconds since 1970, or a
 const own = {
   item: id,
   value: described(number, 'A rating, or 1 or 0. Default: 1, unless the model predicts ratings.'),
-  weight: described({ type: 'number', minimum: 0 }, 'Weight of the interaction in the adaptation. Default: 1.'),
+  weight: described(
+    { type: 'number', minimum: 0, maximum: LIMITS.weight },
+    'Weight of the interaction in the adaptation. Default: 1.',
+  ),
   context: features,
 } as const;
 export const interaction = object(

@@ -45,6 +45,8 @@ export class Engine {
   readonly popularity: Popularity;
   /** The name of the model in answers. */
   readonly name: string;
+  /** What the operator should know of items of the state that the model cannot read. */
+  unread: string | undefined;
   readonly gate = new Gate();
   /** Rows of the item catalog after training; items in later rows were added while serving. */
   readonly trainedRows: number;
@@ -79,7 +81,7 @@ export class Engine {
         throw invalid('model', 'has no catalog', learner.algorithm.name, 'a model that was trained');
     if (predictor instanceof Ensemble) checkAlike(predictor);
     const engine = new Engine(predictor, nameOf(membersOf(predictor)), state, options);
-    if (state !== undefined) await engine.putItems(await state.items());
+    await engine.putStored();
     const { me } = await engine.person({ interactions: [] }, undefined);
     await me.recommend({ count: 1, context: engine.emptyContext });
     return engine;
@@ -105,6 +107,34 @@ export class Engine {
     if (this.#leases > 0) await new Promise<void>((done) => (this.#retired = done));
     this.people.clear();
     this.predictor.dispose();
+  }
+
+  /** Puts the items of the state, without what the model cannot read: it may have other columns than the last one. */
+  async putStored(): Promise<void> {
+    const stored = (await this.state?.items()) ?? [];
+    const reasons: string[] = [];
+    const isRead = (check: () => void) => {
+      try {
+        check();
+        return true;
+      } catch (error) {
+        reasons.push((error as Error).message);
+        return false;
+      }
+    };
+    let count = 0;
+    const readable = stored.flatMap((item): ItemRecord[] => {
+      const [before, field] = [reasons.length, `items[${JSON.stringify(item.id)}]`];
+      const isItem = isRead(() => this.rules.checkItemId(item.id, `${field}.id`));
+      const features = Object.entries(item.features).filter(([name, value]) =>
+        isRead(() => this.rules.checkItem({ [name]: value }, `${field}.features`)),
+      );
+      if (reasons.length > before) count++;
+      return isItem ? [{ ...item, features: Object.fromEntries(features) }] : [];
+    });
+    await this.putItems(readable);
+    this.unread =
+      count === 0 ? undefined : `the model cannot read all of ${count} items of the state, the first: ${reasons[0]}`;
   }
 
   /** Adds, changes, hides or shows items; it takes effect from the next request on. */

@@ -7,6 +7,7 @@ import { PersonalEnsemble } from '../../serving/ensemble.js';
 import { PersonalModel } from '../../serving/personal-model.js';
 import type { Support } from '../../serving/support.js';
 import { readsUsers } from '../../serving/support.js';
+import { LIMITS } from '../api/schemas.js';
 import type { Interaction } from '../state/state.js';
 import type { Engine } from './engine.js';
 import { readsContext } from './rules.js';
@@ -111,7 +112,8 @@ function supportOf(
     labels: rows.map(({ value }) => value),
     // Values were checked when they arrived, but a model that was trained since may have another label range.
     outside: 'clip',
-    ...(hasWeights && { weights: rows.map(({ weight }) => weight) }),
+    // A state of an earlier release may hold larger weights.
+    ...(hasWeights && { weights: rows.map(({ weight }) => Math.min(weight, LIMITS.weight)) }),
     ...(user !== undefined && { user }),
     ...(features !== undefined && { features }),
     ...(readsContext(learner) && { context: rows.map(({ context }) => context ?? {}) }),

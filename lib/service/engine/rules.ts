@@ -4,6 +4,7 @@ import type { FeatureValues } from '../../batch/given-features.js';
 import { SIDES } from '../../batch/features.js';
 import { invalid, unknownName } from '../../foundation/check.js';
 import type { Column } from '../../foundation/contract.js';
+import { idTexts } from '../../data/ids.js';
 import type { Learner } from '../../learner/learner.js';
 import type { EntityColumns } from '../../data/columnar.js';
 import type { ColumnFeature } from '../../data/columnar-features.js';
@@ -40,6 +41,8 @@ export function rulesOf(learner: Learner, segmentBy: string | undefined): Record
       const { [segmentBy]: _, ...read } = features;
       checkUser(read, field);
     },
+    // The catalog reads ids as data, where texts such as NA stand for missing ones.
+    checkItemId: (id, field) => void idTexts([id], field),
     checkItem(features, field) {
       const columns = writableColumns(learner);
       const names = columns.map(({ name }) => name);
@@ -76,12 +79,13 @@ function checkItemValue(column: Column, value: unknown, field: string): void {
     throw invalid(field, 'not a list of texts', value, 'a list of texts');
   if (column.kind !== 'dense') return;
   const numbers: unknown[] = Array.isArray(value) ? value : [value];
-  if (numbers.length !== column.size || !numbers.every((each) => typeof each === 'number' && Number.isFinite(each)))
+  const isNumber = (each: unknown) => typeof each === 'number' && Number.isFinite(Math.fround(each));
+  if (numbers.length !== column.size || !numbers.every(isNumber))
     throw invalid(
       field,
       'not the numbers of the column',
       value,
-      column.size === 1 ? 'a number' : `${column.size} numbers`,
+      column.size === 1 ? 'a number that float32 can hold' : `${column.size} numbers that float32 can hold`,
     );
 }
 

@@ -7,6 +7,7 @@ import { packageVersion } from '../../learner/manifest.js';
 import { NAMES, OPERATIONS } from '../api/operations.js';
 import type { Operation, OperationName } from '../api/operations.js';
 import { openApi } from '../api/openapi.js';
+import { LIMITS } from '../api/schemas.js';
 import type { SERVE_OPTIONS } from '../options.js';
 import { missingPeer } from '../peers.js';
 import type { Service } from '../service.js';
@@ -48,6 +49,13 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   let isDraining = false;
   const fastify = Fastify({
     bodyLimit: BODY,
+    // An id takes up to nine characters of a URL for each of its own.
+    routerOptions: { maxParamLength: 9 * LIMITS.id },
+    // Requests that no route is looked up for, such as those of broken URLs.
+    frameworkErrors: (error, request, reply) => {
+      const { status, error: answer } = failureOf(error, String(request.id));
+      void (reply as FastifyReply).code(status).send({ error: answer });
+    },
     // This limits the time to receive headers and body; the work on a request has its own time-out.
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
@@ -78,9 +86,12 @@ export async function createApp(service: Service, options: AppOptions): Promise<
     return reply.code(status).send({ error: answer });
   });
   fastify.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send({ error: { code: 'NOT_FOUND', message: `no such address: ${request.method} ${request.url}` } }),
+    reply.code(404).send({
+      error: {
+        code: 'NOT_FOUND',
+        message: `no such address: ${request.method} ${request.url}; GET /openapi.json describes all`,
+      },
+    }),
   );
   for (const name of NAMES) addRoute(fastify, service, metrics, name, timeout, () => isDraining);
   fastify.get('/openapi.json', () => openApi(packageVersion(), service.state !== undefined, token !== undefined));

@@ -5,9 +5,29 @@ import { InnerloopError } from '../../foundation/errors.js';
 /** Statuses of errors after which the same request may succeed later. */
 const LATER: Partial<Record<ErrorCode, number>> = { ABORTED: 503, BUSY: 429 };
 /** Errors that the request caused; they are answered with status 400. */
-const THEIRS = new Set<ErrorCode>(['INVALID_OPTION', 'UNKNOWN_OPTION', 'INVALID_DATA', 'EMPTY_DATA', 'UNSUPPORTED']);
+const THEIRS = new Set<ErrorCode>([
+  'INVALID_OPTION',
+  'UNKNOWN_OPTION',
+  'INVALID_DATA',
+  'EMPTY_DATA',
+  'UNSUPPORTED',
+  'DIVERGED',
+]);
 
 const FAILED = 'the service failed; its log has the details under this request id';
+
+/** What to say in place of the framework's messages, which do not tell what to do. */
+const FRAMEWORK: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY:
+    'body: not JSON; NaN, Infinity and a comma before a bracket are none, and a key __proto__ is refused',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'body: empty; expected a JSON object, such as {}',
+  FST_ERR_CTP_BODY_TOO_LARGE:
+    'body: more than 8 MiB; expected a smaller request, or JSON Lines sent to /import, which have no limit',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE:
+    'body: of another type; expected the header content-type: application/json, or application/x-ndjson for /import',
+  FST_ERR_MAX_PARAM_LENGTH: 'an id of the address is too long',
+  FST_ERR_BAD_URL: 'the address is not a valid URL',
+};
 
 export interface Failure {
   status: number;
@@ -43,6 +63,8 @@ export function failureOf(error: unknown, requestId: string): Failure {
     const code = additionalProperty === undefined ? 'INVALID_OPTION' : 'UNKNOWN_OPTION';
     return { status: 400, error: { code, message: `${field === '' ? 'body' : field}: ${wrong.message}`, field } };
   }
+  const known = FRAMEWORK[fault.code ?? ''];
+  if (known !== undefined) return { status: fault.statusCode ?? 400, error: { code: 'INVALID_DATA', message: known } };
   if (fault.statusCode !== undefined && fault.statusCode < 500)
     return { status: fault.statusCode, error: { code: fault.code ?? 'HTTP', message: fault.message } };
   return { status: 500, error: { code: 'INTERNAL', message: FAILED, requestId } };

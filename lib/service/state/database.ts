@@ -1,4 +1,10 @@
 /** The interface of a database that the state is kept in. */
+import { InnerloopError } from '../../foundation/errors.js';
+
+/** The error for a statement that the database could not run, because of a full disk for example: it may be tried again later. */
+export function unavailable(what: string): InnerloopError {
+  return Object.assign(new InnerloopError('IO', what, { field: 'state' }), { status: 503 });
+}
 
 /** A value of a column. Times are milliseconds since 1970 as integers, booleans 0 and 1, objects JSON texts. */
 export type Value = string | number | null;

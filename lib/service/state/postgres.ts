@@ -1,6 +1,6 @@
 /** Opens a PostgreSQL database by its connection string, through the optional peer `pg`. */
-import { InnerloopError } from '../../foundation/errors.js';
 import { missingPeer } from '../peers.js';
+import { unavailable } from './database.js';
 import type { Database, Row, Statement, Value } from './database.js';
 
 interface Client {
@@ -83,7 +83,7 @@ async function guarded<X>(action: () => Promise<X>): Promise<X> {
   try {
     return await action();
   } catch (error) {
-    throw new InnerloopError('IO', `PostgreSQL: ${(error as Error).message}`, { field: 'state' });
+    throw unavailable(`PostgreSQL: ${(error as Error).message}`);
   }
 }
 

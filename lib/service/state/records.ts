@@ -1,6 +1,7 @@
 /** Checks records from outside, in request bodies and in lines of imports. */
 import { checkBoolean, checkInteger, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
+import { trimText } from '../../data/values.js';
 import { LIMITS } from '../api/schemas.js';
 import type { Interaction, ItemRecord, PersonRecord } from './state.js';
 
@@ -13,6 +14,7 @@ export interface RecordRules {
   /** The feature `segmentBy` need not be a column that the model has. */
   checkPerson(features: FeatureValues, field: string): void;
   checkItem(features: FeatureValues, field: string): void;
+  checkItemId(id: string, field: string): void;
   /** The feature of people whose value is the group in which popularity is counted. */
   segmentBy: string | undefined;
 }
@@ -20,8 +22,15 @@ export interface RecordRules {
 export function idOf(value: unknown, field: string): string {
   const id = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
   checkString(id, field);
-  if (id.length > LIMITS.id || id.includes('\0'))
-    throw invalid(field, 'not an id', id, `a text of at most ${LIMITS.id} characters without NUL`);
+  // Data are read without the blanks around ids, so an id with blanks would never be found. Databases would store half of a
+  // surrogate pair as another character.
+  if (trimText(id) !== id || id.length > LIMITS.id || id.includes('\0') || /\p{Surrogate}/u.test(id))
+    throw invalid(
+      field,
+      'not an id',
+      id,
+      `a text of at most ${LIMITS.id} characters of Unicode, without NUL or blanks around it`,
+    );
   return id;
 }
 
@@ -34,7 +43,7 @@ export function readInteraction(given: unknown, field: string, rules: RecordRule
   const { recommendationId = null } = given;
   checkNumber(value, `${field}.value`);
   rules.checkValue(value, `${field}.value`);
-  checkNumber(weight, `${field}.weight`, 0);
+  checkNumber(weight, `${field}.weight`, 0, LIMITS.weight);
   const at = timeOf(time, `${field}.time`);
   if (context !== null) rules.checkContext(featuresOf(context, `${field}.context`), `${field}.context`);
   return {
@@ -49,12 +58,15 @@ export function readInteraction(given: unknown, field: string, rules: RecordRule
   };
 }
 
+/** The last time that a date can represent. */
+const LATEST = 8.64e15;
+
 /** Reads milliseconds since 1970 or a date in ISO 8601 as milliseconds. */
 function timeOf(value: unknown, field: string): number {
   const time = typeof value === 'string' ? Date.parse(value) : value;
   if (typeof value === 'string' && Number.isNaN(time))
     throw invalid(field, 'not a time', value, 'a date such as 2026-11-30T12:00:00Z, or milliseconds since 1970');
-  checkInteger(time, field, 0);
+  checkInteger(time, field, 0, LATEST);
   return time;
 }
 
@@ -79,8 +91,10 @@ export function readItem(given: unknown, field: string, rules: RecordRules): Ite
   const { features = {}, owner = null, hidden = false } = given;
   rules.checkItem(featuresOf(features, `${field}.features`), `${field}.features`);
   checkBoolean(hidden, `${field}.hidden`);
+  const id = idOf(given['id'], `${field}.id`);
+  rules.checkItemId(id, `${field}.id`);
   return {
-    id: idOf(given['id'], `${field}.id`),
+    id,
     features: features as FeatureValues,
     owner: owner === null ? null : idOf(owner, `${field}.owner`),
     hidden,

@@ -21,20 +21,21 @@ interface Connection {
 const MOST_PREPARED = 200;
 
 const port = parentPort!;
-const { path } = workerData as { path: string };
+const { path, isOwned } = workerData as { path: string; isOwned: boolean };
 const reply = (message: SqliteReply) => port.postMessage(message);
 const prepared = new Map<string, Prepared>();
 
 class MissingPeer extends Error {}
+class Taken extends Error {}
 
-function connect(): Connection {
+function connect(file = path): Connection {
   const builtin = (
     process as { getBuiltinModule?: (name: string) => { DatabaseSync: new (path: string) => Connection } | undefined }
   ).getBuiltinModule?.('node:sqlite');
-  if (builtin !== undefined) return new builtin.DatabaseSync(path);
+  if (builtin !== undefined) return new builtin.DatabaseSync(file);
   try {
     const Sqlite = createRequire(import.meta.url)('better-sqlite3') as new (path: string) => Connection;
-    return new Sqlite(path);
+    return new Sqlite(file);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     // better-sqlite3 loads its native part with the first database, so a missing native part fails here too.
@@ -54,6 +55,23 @@ function open(): Connection {
   return connection;
 }
 
+/**
+ * Locks a file beside the database for as long as the process runs, however it ends. The database itself stays open for others,
+ * so that it can be dumped meanwhile.
+ */
+function own(): Connection {
+  const lock = connect(`${path}-service`);
+  // A service that is being replaced may still answer its last requests.
+  lock.exec('PRAGMA busy_timeout = 5000');
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    throw /locked/.test((error as Error).message) ? new Taken() : error;
+  }
+  return lock;
+}
+
 function run(connection: Connection, { sql, params }: Statement): Row[] {
   let statement = prepared.get(sql);
   if (statement === undefined) {
@@ -70,6 +88,7 @@ function work(connection: Connection, { kind, statements }: SqliteRequest): Row[
   if (kind === 'close') {
     prepared.clear();
     connection.close();
+    lock?.close();
     return [];
   }
   connection.exec('BEGIN IMMEDIATE');
@@ -78,12 +97,18 @@ function work(connection: Connection, { kind, statements }: SqliteRequest): Row[
     connection.exec('COMMIT');
     return rows;
   } catch (error) {
-    connection.exec('ROLLBACK');
+    try {
+      connection.exec('ROLLBACK');
+    } catch {
+      // Some failures, such as a full disk, have rolled the transaction back already.
+    }
     throw error;
   }
 }
 
+let lock: Connection | undefined;
 try {
+  if (isOwned && path !== ':memory:') lock = own();
   const connection = open();
   port.on('message', (request: SqliteRequest) => {
     try {
@@ -94,5 +119,12 @@ try {
   });
   reply({ id: 0 });
 } catch (error) {
-  reply({ id: 0, error: { message: (error as Error).message, isMissingPeer: error instanceof MissingPeer } });
+  reply({
+    id: 0,
+    error: {
+      message: (error as Error).message,
+      isMissingPeer: error instanceof MissingPeer,
+      isTaken: error instanceof Taken,
+    },
+  });
 }

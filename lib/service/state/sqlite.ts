@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { InnerloopError } from '../../foundation/errors.js';
 import { missingPeer } from '../peers.js';
+import { unavailable } from './database.js';
 import type { Database, Row, Statement } from './database.js';
 
 /** A message to the thread. @internal */
@@ -18,12 +19,15 @@ export interface SqliteRequest {
 export interface SqliteReply {
   id: number;
   rows?: Row[][];
-  error?: { message: string; isMissingPeer?: boolean };
+  error?: { message: string; isMissingPeer?: boolean; isTaken?: boolean };
 }
 
-/** Opens the database in a file, which is created if it does not exist. */
-export async function openSqlite(path: string): Promise<Database> {
-  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: { path } });
+/**
+ * Opens the database in a file, which is created if it does not exist.
+ * @param isOwned whether no other service may open it until it is closed, or the process has ended
+ */
+export async function openSqlite(path: string, isOwned: boolean): Promise<Database> {
+  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: { path, isOwned } });
   const waiting = new Map<number, { resolve: (rows: Row[][]) => void; reject: (error: Error) => void }>();
   let next = 1;
   let ended: Error | undefined;
@@ -37,12 +41,11 @@ export async function openSqlite(path: string): Promise<Database> {
     const call = waiting.get(id);
     waiting.delete(id);
     if (error === undefined) return call?.resolve(rows);
-    const cause = new Error(error.message);
-    call?.reject(
-      error.isMissingPeer === true
-        ? missingPeer('better-sqlite3', cause)
-        : new InnerloopError('IO', `SQLite: ${error.message}`, { field: path }),
-    );
+    if (error.isMissingPeer === true) call?.reject(missingPeer('better-sqlite3', new Error(error.message)));
+    else if (error.isTaken === true) call?.reject(taken(path));
+    // The path is named when the state is opened. Later errors are answered to clients, who need not know it.
+    else if (id === 0) call?.reject(new InnerloopError('IO', `SQLite: ${error.message}`, { field: path }));
+    else call?.reject(unavailable(`SQLite: ${error.message}`));
   });
   worker.on('error', fail);
   worker.on('exit', () => fail(new InnerloopError('IO', 'the thread of the database ended', { field: path })));
@@ -74,4 +77,15 @@ export async function openSqlite(path: string): Promise<Database> {
       await worker.terminate();
     },
   };
+}
+
+function taken(path: string): InnerloopError {
+  return new InnerloopError(
+    'IO',
+    'another service keeps its state in this file, and would not see what this one stores',
+    {
+      field: path,
+      expected: 'a file of its own for each service; several services can share a PostgreSQL database',
+    },
+  );
 }

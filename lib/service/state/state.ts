@@ -64,11 +64,20 @@ export interface RecommendationRecord {
   variants: Readonly<Record<string, string>>;
 }
 
-/** Opens the state at `sqlite:PATH`, a path, or `postgres://…`, and creates its tables if there are none. */
-export async function openState(location: string): Promise<State> {
-  if (location === '') throw invalid('state', 'missing', location, 'a file, or postgres://user@host/database');
+/**
+ * Opens the state at `sqlite:PATH`, a path, or `postgres://…`, and creates its tables if there are none.
+ * @param isOwned whether a file of SQLite is refused to other services until it is closed
+ */
+export async function openState(location: string, isOwned = false): Promise<State> {
+  const expected = 'a file for SQLite, or postgres://user@host/database';
+  if (location === '') throw invalid('state', 'missing', location, expected);
   const isPostgres = /^postgres(ql)?:\/\//.test(location);
-  const database = isPostgres ? await openPostgres(location) : await openSqlite(location.replace(/^sqlite:/, ''));
+  if (!isPostgres && /^\w+:\/\//.test(location))
+    // An address may have a password in it.
+    throw invalid('state', 'no such kind of database', location.slice(0, location.indexOf('//') + 2), expected);
+  const database = isPostgres
+    ? await openPostgres(location)
+    : await openSqlite(location.replace(/^sqlite:/, ''), isOwned);
   try {
     await prepareTables(database);
   } catch (error) {
