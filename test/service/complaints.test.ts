@@ -3,11 +3,13 @@
  * that it does not here.
  */
 import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
 import { test } from 'tap';
 import { random } from '../../lib/foundation/random.js';
 import { dumpLines, openState, restoreLines } from '../../lib/service/index.js';
 import type { BodyOf } from '../../lib/service/index.js';
 import { prepareTables } from '../../lib/service/state/tables.js';
+import type { Served } from '../fixtures/served.js';
 import { noSqlite, path, started } from '../fixtures/served.js';
 
 const complaint = (name: string, body: (t: { comment(text: string): void }) => Promise<void>) =>
@@ -135,6 +137,44 @@ complaint('memory grows until the worker is restarted', async (t) => {
   await small.close();
 });
 
+complaint('cache servers fail', async () => {
+  // There is none: the service connects to nothing, and what it holds in memory is made again from its database.
+  const connected: unknown[] = [];
+  const { connect } = Socket.prototype;
+  Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
+    connected.push(args);
+    return (connect as (...args: unknown[]) => Socket).apply(this, args);
+  } as typeof connect;
+  const state = path('db');
+  const ask = { user: 'ann', count: 20, explain: 1 };
+  const asked = async ({ app }: Served) => {
+    // Without a client on the network, every connection is the service's own.
+    const { statusCode, body } = await app.fastify.inject({ method: 'POST', url: '/recommendations', payload: ask });
+    assert.equal(statusCode, 200, body);
+    return (JSON.parse(body) as { items: object[] }).items;
+  };
+  try {
+    const first = await started({ state, maxPeople: 1 });
+    const interactions = ['3', '9', '30'].map((item, k) => ({ user: 'ann', item, value: 5 - 2 * k }));
+    const payload = { interactions };
+    assert.equal((await first.app.fastify.inject({ method: 'POST', url: '/interactions', payload })).statusCode, 200);
+    const list = await asked(first);
+    assert.equal(first.service.held.people, 1);
+    // Another person takes the place in memory, then all of it is gone.
+    await first.app.fastify.inject({ method: 'POST', url: '/recommendations', payload: { user: 'bob' } });
+    assert.equal(first.service.held.evicted, 1);
+    assert.deepEqual(await asked(first), list, 'after an eviction');
+    await first.close();
+    const second = await started({ state });
+    assert.equal(second.service.held.people, 0);
+    assert.deepEqual(await asked(second), list, 'after a restart');
+    await second.close();
+  } finally {
+    Socket.prototype.connect = connect;
+  }
+  assert.deepEqual(connected, []);
+});
+
 complaint('dislikes and weights are ignored', async () => {
   const { client, close } = await started();
   const scoreOf = async (value: number, weight: number) => {
@@ -182,7 +222,7 @@ complaint('an empty result is an exception', async () => {
   await close();
 });
 
-complaint('an import dies on one row, or loads half of them', async () => {
+complaint('an import loads nothing, dies on one row or loads half of them', async () => {
   const { client, url, close } = await started();
   const row = (user: string, value: unknown) => JSON.stringify({ user, item: '5', value });
   const send = (kind: string, body: string, errors = 'stop') =>
