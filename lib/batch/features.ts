@@ -14,9 +14,8 @@ import type {
   Vocabulary,
 } from '../foundation/contract.js';
 import type { TaskStatistics } from '../foundation/task-source-types.js';
-import { createVocabulary } from '../data/vocabulary.js';
+import { createVocabulary, idsIn } from '../data/vocabulary.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
-import { TextIndex } from '../foundation/text-index.js';
 import { checkOption, resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { INPUT_OPTIONS } from '../model/inputs.js';
@@ -224,11 +223,11 @@ export function translateColumns(
     if (input.kind !== 'dense' && input.vocabulary === undefined) {
       throw invalid(`model.inputs.${name}.vocabulary`, 'missing', undefined, 'inputs made by describeInputs');
     }
-    const index = input.kind === 'dense' ? undefined : new TextIndex(input.vocabulary!);
+    const own = input.kind === 'dense' ? undefined : createVocabulary(input.vocabulary!);
     if (name === 'user' || name === 'item') {
       const table = name === 'user' ? dataset.users : dataset.items;
       const known = name === 'user' ? knownUsers : knownItems;
-      const ids = translate(table.keys, index!);
+      const ids = idsIn(own!, table.keys.values);
       for (let r = 1; r < ids.length; r++) known[r] = ids[r] > 0 ? 1 : 0;
       return { side: ID_INPUTS[name], ids };
     }
@@ -237,15 +236,14 @@ export function translateColumns(
       throw invalid(`model.inputs.${name}`, `the dataset's column is ${column.kind}`, column.kind, input.kind);
     }
     if (column.kind !== 'sequence' && side !== SIDES.items) {
-      const texts = input.kind === 'dense' ? undefined : createVocabulary(input.vocabulary!);
-      features.push({ column, side, input: i, texts });
+      features.push({ column, side, input: i, texts: own });
     }
     if (column.kind === 'dense') {
       if (input.kind === 'dense' && column.size !== input.size)
         throw invalid(`model.inputs.${name}`, 'has another size', column.size, `${input.size}`);
       return { side, dense: model.floats(column.data) };
     }
-    const map = translate(column.vocabulary, index!);
+    const map = idsIn(own!, column.vocabulary.values);
     const ids = column.data.map((id) => map[id]);
     if (column.kind === 'categorical') return { side, ids };
     if (column.kind !== 'sequence' || input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
@@ -264,11 +262,4 @@ function lastIds(ids: Int32Array, offsets: Int32Array, count: number): { ids: In
   for (let r = 0; r + 1 < offsets.length; r++)
     last.set(ids.subarray(offsets[r + 1] - (kept[r + 1] - kept[r]), offsets[r + 1]), kept[r]);
   return { ids: last, offsets: kept };
-}
-
-/** For each id of a vocabulary, the model's id of the same text; 0 where it has none. */
-function translate(from: Vocabulary, to: TextIndex): Int32Array {
-  const map = new Int32Array(from.values.length);
-  for (let id = 1; id < map.length; id++) map[id] = to.idOf(from.values[id]);
-  return map;
 }

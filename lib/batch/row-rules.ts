@@ -7,6 +7,7 @@ import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { fnv1a } from '../foundation/text-index.js';
+import { idsIn } from '../data/vocabulary.js';
 import { isOnScale } from '../tasks/task-source.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
@@ -151,7 +152,7 @@ export function rowsOfStatistics(
 /** The state in the item rows of another dataset. @internal */
 export function translateRows(state: RowState, from: Dataset, to: Dataset): RowState {
   if (from.items.keys === to.items.keys || (state.itemBias === undefined && state.seen === undefined)) return state;
-  const rowOf = to.items.keys.values.map((key, row) => (row === 0 ? 0 : from.items.keys.idOf(key)));
+  const rowOf = idsIn(from.items.keys, to.items.keys.values);
   return {
     ...state,
     itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]),

@@ -160,9 +160,9 @@ export function gatherColumn(column: Column, kept: Int32Array): Column {
       offsets[k + 1] = offsets[k] + column.offsets[kept[k] + 1] - column.offsets[kept[k]];
     }
     const data = new Int32Array(offsets[kept.length]);
-    for (let k = 0; k < kept.length; k++) {
-      data.set(column.data.subarray(column.offsets[kept[k]], column.offsets[kept[k] + 1]), offsets[k]);
-    }
+    inRuns(kept, (first, last, k) => {
+      data.set(column.data.subarray(column.offsets[first], column.offsets[last]), offsets[k]);
+    });
     return { ...column, offsets, data };
   }
   if (column.kind === 'categorical') return { ...column, data: gather(column.data, kept) };
@@ -174,8 +174,16 @@ export function gatherColumn(column: Column, kept: Int32Array): Column {
 
 function gatherRows<T extends FloatArray>(values: T, size: number, kept: Int32Array): T {
   const result = new (values.constructor as new (length: number) => T)(kept.length * size);
-  for (let k = 0; k < kept.length; k++) result.set(values.subarray(kept[k] * size, (kept[k] + 1) * size), k * size);
+  inRuns(kept, (first, last, k) => result.set(values.subarray(first * size, last * size), k * size));
   return result;
+}
+
+/** Copies rows that follow each other at once. @param copy the rows [first, last), which are kept from the k-th on */
+function inRuns(kept: Int32Array, copy: (first: number, last: number, k: number) => void): void {
+  for (let k = 0, end = 0; k < kept.length; k = end) {
+    for (end = k + 1; end < kept.length && kept[end] === kept[end - 1] + 1;) end++;
+    copy(kept[k], kept[end - 1] + 1, k);
+  }
 }
 
 export function gather<T extends Int32Array | Float32Array | Float64Array>(values: T, kept: Int32Array): T {

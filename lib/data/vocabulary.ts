@@ -12,14 +12,30 @@ const DATASET_INSTEAD =
  * training needs none; a server builds it before its first request with {@link indexed}.
  */
 export function createVocabulary(values: readonly string[]): Vocabulary {
-  let index: TextIndex | undefined;
   const refusing = {};
   refuseClones(refusing, 'dataset', DATASET_INSTEAD);
   return Object.assign(refusing, {
     values,
-    idOf: (text: string) => (index ??= new TextIndex(values)).idOf(text),
-    idsOf: (texts: readonly string[]) => (index ??= new TextIndex(values)).idsOf(texts),
+    idOf: (text: string) => indexOver(values).idOf(text),
+    idsOf: (texts: readonly string[]) => indexOver(values).idsOf(texts),
   });
+}
+
+const indices = new WeakMap<readonly string[], TextIndex>();
+
+/** The index over texts that are not changed any more, which is made once. */
+export function indexOver(texts: readonly string[]): TextIndex {
+  let index = indices.get(texts);
+  if (index === undefined) indices.set(texts, (index = new TextIndex(texts)));
+  return index;
+}
+
+/** A vocabulary with further values after those of another, whose index goes on where it has one. */
+export function extendedVocabulary({ values }: Vocabulary, more: readonly string[]): Vocabulary {
+  const all = values.concat(more);
+  const index = indices.get(values);
+  if (index !== undefined) indices.set(all, index.over(all));
+  return createVocabulary(all);
 }
 
 /** The ids of many texts; 0 for a text that is not in the vocabulary. */

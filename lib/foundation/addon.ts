@@ -176,7 +176,13 @@ function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task:
 export function nativeError(error: unknown): unknown {
   if (error instanceof InnerloopError) return error;
   const { code, message } = error as { code?: string; message?: string };
-  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code === 'DISPOSED' || code?.startsWith('CUDA_') === true)
+  if (code === 'DISPOSED')
+    return new InnerloopError('DISPOSED', 'was disposed of', {
+      field: 'learner',
+      expected: 'one that is in use: createLearner or loadLearner anew, and adapt again',
+      cause: error,
+    });
+  if (code === 'INVALID_OPTION' || code === 'UNSUPPORTED' || code?.startsWith('CUDA_') === true)
     return new InnerloopError(code as ErrorCode, message ?? '', { cause: error });
   return new InnerloopError('NATIVE', message ?? String(error), { cause: error });
 }

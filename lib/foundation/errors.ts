@@ -61,6 +61,21 @@ export class InnerloopError extends Error {
   }
 }
 
+/** Runs something whose errors tell their field under another name. */
+export function renaming<R>(run: () => R, rename: (field: string | undefined) => string): R {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof InnerloopError)) throw error;
+    throw new InnerloopError(error.code, error.what, {
+      field: rename(error.field),
+      value: error.value,
+      ...(error.expected !== undefined && { expected: error.expected }),
+      cause: error,
+    });
+  }
+}
+
 /** A short, one-line rendering of any value for an error message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);

@@ -12,19 +12,28 @@ export class TextIndex {
   /** The last of the slots, whose number masks a hash. */
   readonly #last: number;
 
-  /** @param texts of which the first stands for no text and is not found; of equal ones the last counts */
-  constructor(texts: readonly string[]) {
+  /**
+   * @param texts of which the first stands for no text and is not found; of equal ones the last counts
+   * @param before an index over the first of them
+   */
+  constructor(texts: readonly string[], before?: TextIndex) {
     this.#texts = texts;
     let slots = 4;
     while (2 * slots < 3 * texts.length) slots *= 2;
-    this.#slots = new Int32Array(2 * slots);
+    const hasRoom = before !== undefined && before.#last === slots - 1;
+    this.#slots = hasRoom ? before.#slots.slice() : new Int32Array(2 * slots);
     this.#last = slots - 1;
-    for (let id = 1; id < texts.length; id++) {
+    for (let id = hasRoom ? Math.max(1, before.#texts.length) : 1; id < texts.length; id++) {
       const hash = hashOf(texts[id]);
       const slot = this.#slotOf(texts[id], hash);
       this.#slots[2 * slot] = id;
       this.#slots[2 * slot + 1] = hash;
     }
+  }
+
+  /** An index over more texts, which begin with those of this one. */
+  over(texts: readonly string[]): TextIndex {
+    return new TextIndex(texts, this);
   }
 
   /** The number of a text, 0 where it is none of them. */
@@ -39,7 +48,7 @@ export class TextIndex {
   idsOf(texts: readonly string[]): Int32Array {
     const [slots, last, own] = [this.#slots, this.#last, this.#texts];
     const ids = new Int32Array(texts.length);
-    const hashes = scratch(texts.length);
+    const hashes = texts.length > MOST_SCRATCH ? new Int32Array(texts.length) : scratch(texts.length);
     let read = 0; // Used below, so that no compiler leaves a read out whose result nobody needs.
     for (let i = 0; i < ids.length; i++) hashes[i] = hashOf(texts[i]);
     for (let i = 0; i < ids.length; i++) read |= slots[2 * (hashes[i] & last)];
@@ -67,6 +76,8 @@ export class TextIndex {
 }
 
 let numbers = new Int32Array(1024);
+/** So many are kept between calls; more, as of a whole table, are given back. */
+const MOST_SCRATCH = 2 ** 16;
 
 /** Room for so many numbers, until the next call. */
 function scratch(count: number): Int32Array {

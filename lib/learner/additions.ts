@@ -1,8 +1,10 @@
 /** `learner.addItems` and `learner.addUsers`: who and what has come since, known by features, for serving without training. */
 import { checkObject, invalid } from '../foundation/check.js';
+import { renaming } from '../foundation/errors.js';
 import { checkLength } from '../data/columnar-features.js';
 import { datasetFromColumns } from '../data/columnar.js';
 import type { EntityColumns } from '../data/columnar.js';
+import { idTexts } from '../data/ids.js';
 import { growCatalog } from './grow.js';
 import { Learner } from './learner.js';
 
@@ -46,12 +48,17 @@ function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): n
     if (typeof feature === 'object' && feature !== null && feature.kind !== kind)
       throw invalid(`${side}.features.${name}.kind`, `the learner's column is ${kind}`, feature.kind, kind);
   }
-  const id = ids[0];
+  const [id] = idTexts([ids[0]], `${side}.id`);
   const one =
     side === 'items'
       ? { user: ['-'], item: [id], itemFeatures: table }
       : { user: [id], item: ['-'], userFeatures: table };
-  growCatalog(learner, datasetFromColumns({ ...one, label: [0] }), [side]);
+  // The table is told as it was given.
+  const dataset = renaming(
+    () => datasetFromColumns({ ...one, label: [0] }),
+    (field) => field?.replace(/^(item|user)Features/, side) ?? side,
+  );
+  growCatalog(learner, dataset, [side]);
   const grown = learner.servedCatalog();
   // Now, so that no request has to wait for it.
   learner.bind(grown);

@@ -1,4 +1,5 @@
 /** What a learner keeps of the data that it was trained on. */
+import { idsIn } from '../data/vocabulary.js';
 import { withoutInteractions } from '../data/columns.js';
 import type { Column, Dataset, FeatureTable, TaskSet } from '../foundation/contract.js';
 
@@ -54,10 +55,8 @@ export function rowCounts({ dataset, supportRows, queryRows }: TaskSet, side: 'u
 export function catalogCounts(counts: Int32Array, { items }: Dataset, catalog: Dataset): Int32Array {
   const { keys } = catalog.items;
   const found = new Int32Array(catalog.items.rows);
-  for (let row = 1; row < counts.length; row++) {
-    const to = keys === items.keys ? row : keys.idOf(items.keys.values[row]);
-    found[to] = found[to] + counts[row];
-  }
+  const rowOf = keys === items.keys ? undefined : idsIn(keys, items.keys.values);
+  for (let row = 1; row < counts.length; row++) found[rowOf?.[row] ?? row] += counts[row];
   found[0] = 0;
   return found;
 }

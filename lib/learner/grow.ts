@@ -16,7 +16,7 @@ import { translateRows } from '../batch/row-rules.js';
 import { gatherColumn } from '../data/columns.js';
 import { rawNumbers, scaledAs } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';
-import { createVocabulary, indexed } from '../data/vocabulary.js';
+import { extendedVocabulary, idsIn, indexed } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
@@ -57,49 +57,59 @@ function mergedTable(old: FeatureTable, now: FeatureTable): FeatureTable {
   const isContext = old.keys.values.length <= 1 && now.keys.values.length <= 1 && old.rows === now.rows;
   const keys = isContext ? old.keys : union(old.keys, now.keys);
   const rows = isContext ? old.rows : keys.values.length;
-  // Where each row comes from: today's table, or else the old one, whose rows come first.
-  const from = Int32Array.from({ length: rows }, (_, row) => {
-    if (isContext || row === 0) return row;
-    const today = now.keys.idOf(keys.values[row]);
-    return today > 0 ? old.rows + today : row;
-  });
+  // Where each row comes from: today's table, or else the old one, whose rows come first. What is not there today stays where it
+  // is, so that few new rows cost little beside copies of the tables.
+  const from = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) from[row] = row;
+  if (!isContext) {
+    const known = idsIn(old.keys, now.keys.values);
+    let next = old.rows;
+    for (let today = 1; today < now.rows; today++) from[known[today] > 0 ? known[today] : next++] = old.rows + today;
+  }
   const columns = old.columns.map((column) => {
     const same = now.columns.find(({ name, kind }) => name === column.name && kind === column.kind);
-    const kept = from.map((row) => (row < old.rows ? row : same === undefined ? 0 : row));
     if (same === undefined)
       return gatherColumn(
         column,
         from.map((row, to) => (row < old.rows ? row : to < old.rows ? to : 0)),
       );
-    return gatherColumn(joined(column, same), kept);
+    return gatherColumn(joined(column, same), from);
   });
   return { rows, keys: isContext ? keys : indexed(keys), columns };
 }
 
 function union(old: Vocabulary, now: Vocabulary): Vocabulary {
-  const more = now.values.filter((text, id) => id > 0 && old.idOf(text) === 0);
-  return more.length === 0 ? old : createVocabulary([...old.values, ...more]);
+  const known = idsIn(old, now.values);
+  const more = now.values.filter((_, id) => id > 0 && known[id] === 0);
+  return more.length === 0 ? old : extendedVocabulary(old, more);
 }
 
 /** The rows of two columns of one name, one after the other, in the ids of both vocabularies. */
 function joined(old: Column, now: Column): Column {
   if (old.kind === 'sequence' || now.kind === 'sequence') return old;
   if (old.kind === 'dense' || now.kind === 'dense') {
-    const [a, b] = [old.data as Float32Array, now.data as Float32Array];
-    const data = new Float32Array(a.length + b.length);
-    data.set(a);
-    data.set(b, a.length);
+    const data = joinedArrays(old.data as Float32Array, now.data as Float32Array);
     return { ...old, data, ...joinedRaw(old as DenseColumn, now as DenseColumn) } as Column;
   }
   const vocabulary = union(old.vocabulary, now.vocabulary);
-  const map = Int32Array.from(now.vocabulary.values, (text, id) => (id === 0 ? 0 : vocabulary.idOf(text)));
-  const data = Int32Array.from([...old.data, ...now.data.map((id) => map[id])]);
+  const map = idsIn(vocabulary, now.vocabulary.values);
+  const data = joinedArrays(
+    old.data,
+    now.data.map((id) => map[id]),
+  );
   if (old.kind === 'categorical') return { ...old, vocabulary, data };
-  const offsets = Int32Array.from([
-    ...old.offsets,
-    ...(now as BagColumn).offsets.subarray(1).map((at) => at + old.data.length),
-  ]);
+  const offsets = joinedArrays(
+    old.offsets,
+    (now as BagColumn).offsets.subarray(1).map((at) => at + old.data.length),
+  );
   return { ...old, vocabulary, data, offsets };
+}
+
+function joinedArrays<T extends Int32Array | Float32Array>(a: T, b: T): T {
+  const both = new (a.constructor as new (length: number) => T)(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /** Numbers in the units of the source, where the catalog keeps those. */

@@ -3,7 +3,7 @@ import { checkNotAborted } from '../foundation/abort.js';
 import { runNative } from '../foundation/addon.js';
 import { checkArray, checkObject, checkSignal, invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import { InnerloopError } from '../foundation/errors.js';
+import { renaming } from '../foundation/errors.js';
 import { preparedNoAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
 import { adaptPlain, predictPlain } from './many-plain.js';
@@ -205,20 +205,8 @@ function known(
 }
 
 /** Errors of a support set say whose it is. */
-function naming<X>(field: string, pack: () => X): X {
-  try {
-    return pack();
-  } catch (error) {
-    if (!(error instanceof InnerloopError)) throw error;
-    const own = error.field?.replace(/^support/, field) ?? field;
-    throw new InnerloopError(error.code, error.what, {
-      field: own,
-      value: error.value,
-      ...(error.expected !== undefined && { expected: error.expected }),
-      cause: error,
-    });
-  }
-}
+const naming = <X>(field: string, pack: () => X): X =>
+  renaming(pack, (own) => own?.replace(/^support/, field) ?? field);
 
 /**
  * Calls the core once for all rows that can be joined: nearly always for all.

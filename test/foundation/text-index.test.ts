@@ -21,6 +21,18 @@ test('an index finds what a Map finds', async () => {
   );
 });
 
+test('an index goes on with more texts, and the one before stays as it is', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.string()), fc.array(fc.string(), { maxLength: 40 }), (own, more) => {
+      const before = new TextIndex(['', ...own]);
+      const texts = ['', ...own, ...more];
+      const asked = [...texts, 'none'];
+      assert.deepEqual([...before.over(texts).idsOf(asked)], [...new TextIndex(texts).idsOf(asked)]);
+      assert.deepEqual([...before.idsOf(asked)], [...new TextIndex(['', ...own]).idsOf(asked)]);
+    }),
+  );
+});
+
 test('ids that differ in one digit do not fall on each other', async () => {
   // Linear probing over badly mixed hashes of such ids takes time in the square of their number: this would not end.
   const texts = ['', ...Array.from({ length: 300_000 }, (_, i) => `item-${String(i).padStart(12, '0')}`)];

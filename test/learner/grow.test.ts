@@ -194,4 +194,22 @@ test('items and users that are added are served by their features, in the units 
     () => learner.addUsers({ id: ['u'], features: { price: { kind: 'dense', values: [1] } } }),
     /expected one of age/,
   );
+  // Errors are of what was given, not of what is made of it.
+  for (const id of [null, '', NaN, {}])
+    assert.throws(
+      () => learner.addItems({ id: [id as string], features: {} }),
+      /^InnerloopError: items\.id: not an id in row 1/,
+    );
+  assert.throws(
+    () => learner.addItems({ id: ['i9', null as unknown as string], features: {} }),
+    /: items\.id: not an id in row 2/,
+  );
+  assert.throws(
+    () => learner.addUsers({ id: ['u', 'v', 'u'], features: {} }),
+    /: users\.id: the id is in rows 1 and 3/,
+  );
+  assert.throws(
+    () => learner.addItems({ id: ['i9'], features: { price: { kind: 'dense', values: [1, 2] } } }),
+    /: items\.features\.price/,
+  );
 });

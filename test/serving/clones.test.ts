@@ -26,7 +26,7 @@ const dataset = datasetFromColumns({
 });
 
 test('clones of models, learners, people, datasets and tasks are refused', async () => {
-  const tasks = await buildTasks(dataset, { query: 2 });
+  const tasks = buildTasks(dataset, { query: 2 });
   const inputs = describeInputs(dataset, [{ name: 'item', dim: 2 }], Int32Array.from(dataset.label.keys()));
   const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [3] }, head: { loss: 'mse' } });
   const learners = [1, 2].map((seed) => createLearner({ model, algorithm: maml({ adapt: ['mlp.1.*'] }), seed }));

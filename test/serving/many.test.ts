@@ -198,6 +198,7 @@ test('what was disposed of is refused, at once and for good', async () => {
   assert.equal((await other.predict([1])).length, 1);
   const running = other.recommend();
   learner.dispose();
+  await assert.rejects(learner.adapt(support), typed('DISPOSED', /^learner: was disposed of.*loadLearner/));
   await running.catch(typed('DISPOSED'));
   await assert.rejects(other.predict([1]), typed('DISPOSED'));
   await assert.rejects(learner.adapt(support), typed('DISPOSED'));
