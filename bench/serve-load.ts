@@ -7,7 +7,7 @@
  * omission). `sessions`: ten interactions a request, adapted to and ranked over 10,000 items; `people`: every other request adds an
  * interaction of one of 50,000 people to the state, and the next asks for that person's list.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -216,6 +216,12 @@ if (process.argv[1]?.endsWith('serve-load.js')) {
   console.log(
     `${report.cpuPerRequest} ms of processor time a request, ${report.mainPerRequest ?? 'an unknown part'} of it in the thread that takes them; ${half[0]} MB half-way, ${half.at(-1)} MB at the end; load of the machine ${report.machine.load} before, ${report.load} after`,
   );
-  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(report, null, 2)}\n`);
+  if (values.out !== undefined) {
+    const { stdout } = spawnSync('git', ['-C', packageRoot(), 'rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });
+    const command = `node dist/bench/serve-load.js --seconds ${seconds} --connections ${connections} --workers ${workers}`;
+    const run = { command, commit: stdout.trim(), date: new Date().toISOString().slice(0, 10) };
+    // The pages' tables are made of it by `npm run docs:tables`.
+    writeFileSync(values.out, `${JSON.stringify({ ...run, ...report }, null, 2)}\n`);
+  }
   process.exitCode = report.results.some(({ errors }) => errors > 0) ? 1 : 0;
 }

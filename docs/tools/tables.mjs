@@ -13,6 +13,8 @@
  * A number within a sentence is one of a file, too, or the first less the second of two rows:
  *
  *     <!-- value: bench/results/ml-1m.json set=userCold metric=mae row=ridge minus=ALS -->−0.004<!-- end -->
+ *
+ * `<!-- load: bench/results/serve-load.json -->` … `<!-- end -->` is what `bench/serve-load.ts` measured.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -21,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const MARK = /<!-- results: (\S+)((?:\s+\w+=[^=]*?)*) -->\n[\s\S]*?<!-- end -->/g;
 
+const LOAD = /<!-- load: (\S+) -->\n[\s\S]*?<!-- end -->/g;
 const VALUE = /<!-- value: (\S+)((?:\s+\w+=[^=]*?)*) -->.*?<!-- end -->/g;
 
 export function pages() {
@@ -39,7 +42,42 @@ export function withTables(page, text) {
     .replaceAll(
       VALUE,
       (_, file, given) => `<!-- value: ${file}${given} -->${valueOf(page, file, optionsOf(given))}<!-- end -->`,
-    );
+    )
+    .replaceAll(LOAD, (_, file) => `<!-- load: ${file} -->\n\n${loadOf(page, file)}\n\n<!-- end -->`);
+}
+
+/** Milliseconds in which a list of 10,000 items is wanted at half the rate of saturation, for 99 of 100 requests. */
+const WANTED = 10;
+
+/** What a load test of the service measured, with what it does not show. */
+function loadOf(page, file) {
+  const { machine, results, memory, cpuPerRequest, mainPerRequest, load, workers, ...run } = JSON.parse(
+    readFileSync(join(root, file), 'utf8'),
+  );
+  const rows = results.map(
+    (each) =>
+      `| ${each.mix} | ${each.loop} | ${each.perSecond} | ${each.p50} | ${each.p90} | ${each.p99} | ${each.max} | ${each.errors} of ${each.requests} |`,
+  );
+  const { p99 } = results.find(({ mix, loop }) => mix === 'sessions' && loop === 'open');
+  const half = memory[Math.floor(memory.length / 2)].resident;
+  const end = memory.at(-1).resident;
+  const isBusy = Math.max(Number(machine.load), Number(load)) > machine.threads;
+  const link = relative(dirname(join(root, page)), join(root, file)).replaceAll('\\', '/');
+  const from = run.command === undefined ? '' : `: \`${run.command}\` at ${run.commit}, ${run.date}`;
+  const main = mainPerRequest === undefined ? '' : `, ${mainPerRequest} ms of it in the thread that takes requests`;
+  const others = isBusy
+    ? ': it was busy with others, so latencies and rates are not those of a machine of its own'
+    : '';
+  return [
+    '| requests | loop | a second | p50 (ms) | p90 | p99 | max | errors |',
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...rows,
+    '',
+    `Adapting and ranking 10,000 items at half the rate of saturation (sessions, open): p99 ${p99} ms, where ${WANTED} ms are wanted${p99 <= WANTED ? '' : ' (missed)'}.`,
+    `Memory: ${half} MB half-way, ${end} MB at the end${end <= 1.1 * half ? '' : ' (not flat)'}. Processor time a request: ${cpuPerRequest} ms${main}.`,
+    `${machine.cpu}, ${machine.threads} threads, Node.js ${machine.node}; ${run.connections} connections, ${workers ?? 0} worker threads; runnable processes of the machine ${machine.load} before and ${load} after${others}.`,
+    `[\`${file}\`](${link})${from}.`,
+  ].join('\n');
 }
 
 const optionsOf = (given) =>

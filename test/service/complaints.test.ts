@@ -144,7 +144,7 @@ complaint('cache servers fail', async () => {
   Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
     connected.push(args);
     return (connect as (...args: unknown[]) => Socket).apply(this, args);
-  } as typeof connect;
+  };
   const state = path('db');
   const ask = { user: 'ann', count: 20, explain: 1 };
   const asked = async ({ app }: Served) => {
