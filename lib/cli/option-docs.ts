@@ -9,7 +9,7 @@ import { packageRoot } from '../foundation/addon.js';
 import { docOf } from '../foundation/options.js';
 import type { OptionKind, OptionSpec, OptionTable } from '../foundation/options.js';
 import { OPTION_FILES } from './option-tables.js';
-import type { Documented, OptionFile } from './option-tables.js';
+import type { Documented, OptionFile } from './option-file.js';
 
 const WIDTH = 130;
 const REFERENCE = 'docs/reference/options.md';

@@ -12,6 +12,14 @@ import {
   POPULARITY_OPTIONS,
   WEIGHT_OPTIONS,
 } from '../data/options.js';
+import {
+  COLUMN_OPTIONS,
+  FEATURE_OPTIONS,
+  FILE_OPTIONS,
+  LABEL_OPTIONS,
+  RULE_OPTIONS,
+  VALUE_OPTIONS,
+} from '../data/source-options.js';
 import { CANDIDATES } from '../evaluation/candidates.js';
 import {
   COMPARE_OPTIONS,
@@ -28,7 +36,6 @@ import {
 } from '../evaluation/analysis-options.js';
 import { EVALUATION_OPTIONS, METRIC_OPTIONS } from '../evaluation/metric-options.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
-import type { OptionKind, OptionTable } from '../foundation/options.js';
 import { GRADIENT_OPTIONS } from '../meta/algorithm-options.js';
 import { CALL_OPTIONS, EPISODE_OPTIONS, META_GRADIENT_OPTIONS, TABLE_OPTIONS } from '../meta/call-options.js';
 import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';
@@ -60,39 +67,12 @@ import {
 } from '../tasks/options.js';
 import { CREATING_OPTIONS, ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
+import type { OptionFile } from './option-file.js';
 import { SERVE_OPTIONS } from '../service/options.js';
 import { REPORT_OPTIONS } from '../report/options.js';
 import { TRAIN_OPTIONS, TRAIN_STEP_OPTIONS } from '../training/options.js';
 import { TASK_SAMPLING } from '../training/task-sampling.js';
 import { TUNE_OPTIONS } from '../tune/options.js';
-
-/** An exported type: an interface of a table, one for each value of a tag, or an alias of a kind. */
-export type Documented = { readonly doc: string } & (
-  | { readonly name: string; readonly table: OptionTable }
-  | { readonly name: string; readonly kind: OptionKind }
-  | {
-      /** Name of all of them together. */
-      readonly union: string;
-      readonly tag: string;
-      /** Of the alternatives, where each needs a sentence. */
-      readonly docs?: Readonly<Record<string, string>>;
-      readonly of: Readonly<Record<string, OptionTable>>;
-      readonly nameOf: (value: string) => string;
-    }
-  | {
-      readonly name: string;
-      readonly of: Readonly<Record<string, OptionTable>>;
-      readonly nameOf: (value: string) => string;
-    }
-);
-
-/** One written file: its types, what it imports, and where it stands in the reference. */
-export interface OptionFile {
-  readonly path: string;
-  readonly title: string;
-  readonly imports: Readonly<Record<string, readonly string[]>>;
-  readonly types: readonly Documented[];
-}
 
 const capital = (name: string) => name[0].toUpperCase() + name.slice(1);
 const SPLITS = {
@@ -104,6 +84,31 @@ const SPLITS = {
 };
 
 export const OPTION_FILES: readonly OptionFile[] = [
+  {
+    path: 'lib/data/source-option-types.ts',
+    title: 'Sources of data: what `openDataset` reads',
+    imports: {
+      './feature-spec.js': ['IdSource'],
+      './source.js': ['DuplicateRule'],
+      './table-source.js': ['FileFormat'],
+    },
+    types: [
+      {
+        name: 'FileOptions',
+        table: FILE_OPTIONS,
+        doc: 'How a file is read. Options that are left out follow from the file; where they do not, an error says what to write.',
+      },
+      { name: 'ValueOptions', table: VALUE_OPTIONS, doc: 'How texts become ids, numbers and times.' },
+      { name: 'LabelSource', table: LABEL_OPTIONS, doc: 'A column of labels in text, and how it becomes numbers.' },
+      { name: 'InteractionColumns', table: COLUMN_OPTIONS, doc: 'Which column of the interactions holds what.' },
+      { name: 'FeatureSpec', table: FEATURE_OPTIONS, doc: 'One feature of a user, an item or an interaction.' },
+      {
+        name: 'DataRules',
+        table: RULE_OPTIONS,
+        doc: 'How rows with missing values, repeated rows, and rare users and items are treated.',
+      },
+    ],
+  },
   {
     path: 'lib/data/option-types.ts',
     title: 'Data: `openDataset`, `rowWeights`, `withHistory`',

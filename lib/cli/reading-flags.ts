@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { basename } from 'node:path';
-import { FORMATS } from '../data/table-source.js';
+import { FORMATS } from '../data/source-options.js';
 import type { FileOptions, ValueOptions } from '../data/index.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { collect } from './arguments.js';

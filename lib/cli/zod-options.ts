@@ -45,7 +45,7 @@ function zodKind(kind: OptionKind): z.ZodType {
     case 'boolean':
       return z.boolean();
     case 'text':
-      return z.string().min(1);
+      return kind.orEmpty ? z.string() : z.string().min(1);
     case 'choice': {
       const texts = kind.of.filter((each) => typeof each === 'string');
       return texts.length === kind.of.length ? z.enum(texts) : z.literal([...kind.of]);

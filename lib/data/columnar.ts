@@ -11,7 +11,8 @@ import { idTexts, presentIdTexts, uniqueIdTexts } from './ids.js';
 import { isRounded, remarkLabels, rounding } from './remarks.js';
 import { checkRules, RULE_KEYS } from './source.js';
 import type { DataRules } from './source.js';
-import { checkTexts, DEFAULT_NULLS } from './table-source.js';
+import { checkTexts } from './source-options.js';
+import { DEFAULT_NULLS } from './table-source.js';
 import { createVocabulary, sortTexts } from './vocabulary.js';
 
 export type { ColumnFeature } from './columnar-features.js';

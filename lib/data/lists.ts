@@ -2,7 +2,7 @@
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { DEFAULT_SEPARATOR } from './feature-spec.js';
+import { DEFAULT_SEPARATOR } from './source-options.js';
 import type { FeatureExpression } from './features.js';
 import { literalText, parseLiteral } from './formats/python.js';
 import type { Literal } from './formats/python.js';

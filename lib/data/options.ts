@@ -2,7 +2,6 @@
 import { checkObject, checkSignal } from '../foundation/check.js';
 import { checkedLater, given, resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
-import { DEFAULT_MAX_LENGTH } from './feature-spec.js';
 
 /** @internal */
 export const OPEN_OPTIONS = {
@@ -38,7 +37,7 @@ export const HISTORY_OPTIONS = {
     kind: 'integer',
     min: 1,
     max: 65536,
-    default: DEFAULT_MAX_LENGTH,
+    default: 20,
     doc: 'Keep at most this many items, the most recent ones.',
   },
   minLabel: { kind: 'number', defaultDoc: 'none are left out', doc: 'Leave out interactions with a smaller label.' },

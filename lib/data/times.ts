@@ -2,7 +2,8 @@
 import { InnerloopError, show } from '../foundation/errors.js';
 import { quoteLiteral } from './duckdb.js';
 import type { DuckSession } from './duckdb.js';
-import { advice, TIME_UNITS } from './table-source.js';
+import { TIME_UNITS } from './source-options.js';
+import { advice } from './table-source.js';
 import { asText, BAD, isMissing, isNull, isNumeric, isText, numberExpression, quickNumber, trimmed } from './values.js';
 import type { ValueRules } from './values.js';
 

@@ -27,7 +27,11 @@ export type OptionKind =
       readonly fraction?: true;
     }
   | { readonly kind: 'boolean' }
-  | { readonly kind: 'text' }
+  | {
+      readonly kind: 'text';
+      /** The empty text is one too. */
+      readonly orEmpty?: true;
+    }
   | { readonly kind: 'choice'; readonly of: readonly (string | number)[]; readonly what?: string }
   | {
       readonly kind: 'list';
@@ -149,6 +153,17 @@ export function resolveOptions<const T extends OptionTable>(given: unknown, fiel
 /** Whether a copy is worth taking: it costs as much as a small call does in all. */
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
+/**
+ * Checks those fields of an object that a table has, whatever others there are.
+ *
+ * @param path what stands before the names in errors, its dot included
+ * @throws {InnerloopError} as {@link resolveOptions} does
+ */
+export function checkFields(given: Readonly<Record<string, unknown>>, path: string, table: OptionTable): void {
+  for (const [name, spec] of Object.entries(table))
+    if (given[name] !== undefined || spec.required) (spec.check ?? checkOf(spec))(given[name], `${path}${name}`);
+}
+
 const checkOf = (kind: OptionKind) => (value: unknown, field: string) => checkOption(value, field, kind);
 
 /** Whether values of a kind are data, of which a copy can be taken. */
@@ -177,6 +192,7 @@ export function checkOption(value: unknown, field: string, kind: OptionKind): vo
     case 'boolean':
       return checkBoolean(value, field);
     case 'text':
+      if (value === '' && kind.orEmpty) return;
       return checkString(value, field);
     case 'choice':
       return checkChoice(value, field, kind);
