@@ -50,8 +50,8 @@ struct ImplicitSolver final : Solver<T> {
   }
 
  private:
-  // Gives the x of (I + H/λ + δ I) x = v, δ being the damping. It ends early at the tolerance, and where the curvature is so negative that the
-  // matrix is not positive definite, because θ_K is then no minimum.
+  // Gives the x of (I + H/λ + δ I) x = v, δ being the damping. It ends early at the tolerance, and where the curvature
+  // is so negative that the matrix is not positive definite, because θ_K is then no minimum.
   static T* conjugate_gradients(const Reverse<T>& reverse, SupportPasses<T>& support) {
     Task<T>& task = reverse.task;
     const Plan<T>& plan = task.plan;
