@@ -32,7 +32,7 @@ import { outerStep, outputsOfTasks } from './steps.js';
 import { freshStore, startingStore, stepKey } from './starting.js';
 import type { Start } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
-import { checkKnowsUncertainty, noiseOf, withNoise } from './uncertainty.js';
+import { checkKnowsUncertainty, NoiseSum, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
 
 /**
@@ -339,7 +339,9 @@ export class Learner extends Uncloneable {
       });
     const variance = new Float64Array(tasks.queryRows.length);
     const outputs = await this.outputs(tasks, 'after', signal, undefined, variance);
-    return (this.noiseVariance = noiseOf(tasks, outputs, variance));
+    const noise = new NoiseSum();
+    noise.add(tasks, outputs, variance);
+    return (this.noiseVariance = noise.mean);
   }
 
   /** @internal */

@@ -10,6 +10,7 @@ import { availableMemory, showBytes as size } from '../foundation/memory.js';
 import { resolveOptions } from '../foundation/options.js';
 import { innerLoopOfEpoch } from '../meta/algorithm.js';
 import { Learner } from './learner.js';
+import { CHUNK } from './steps.js';
 import { ESTIMATE_OPTIONS } from './options.js';
 import type { EstimateOptions } from './option-types.js';
 
@@ -27,12 +28,20 @@ export interface MemoryEstimate {
   batch: number;
   /** One task at work on every thread: activations of its rows at every inner step, and its adapted parameters. */
   tasks: number;
-  /** Bytes in all. */
+  /** Bytes of the training in all: the parts above. */
   total: number;
+  /** What the process holds as the estimate is made: Node itself, ids and features, the learner's parameters. Not in `total`. */
+  held: number;
+  /** `held`, `total`, and 32 MB for code and garbage: the most that the process comes to hold. */
+  peak: number;
 }
 
 /** Row numbers of a batch row: five sides, each in JavaScript, in the core and in its index. */
 const BATCH_ROW = 5 * (4 + 4 + 4) + 16;
+/** Code that is compiled and arrays that wait for the garbage collector, which lets some pile up however small a run is. */
+const UNCOLLECTED = 32e6;
+/** A row of a task that was read: its columns, and its number among the support or query rows. */
+const READ_ROW = 4 + 4 + 4 + 8 + 4 + 1 + 4;
 /** A thread's scratch memory is a quarter more than the largest task took. */
 const SCRATCH_SLACK = 1.25;
 
@@ -62,12 +71,15 @@ export function estimateTraining(
   const sizes = Int32Array.from({ length: source.size }, (_, t) => rowsOf(source.sizeOf(t))).sort();
   const batchRows = sizes.subarray(-metaBatch).reduce((a, b) => a + b, 0);
   // The batch at work, and the next one of the epoch, which is packed meanwhile.
-  const held = source.size > metaBatch ? 2 : 1;
+  const batches = source.size > metaBatch ? 2 : 1;
   // A row touches one table row of a categorical input; of bags it is not known, but they repeat.
   const dims = tables.reduce((sum, { shape }) => sum + shape[1], 0);
   // Rows by task, and their sums.
   const touched =
     batchRows * dims + tables.reduce((sum, { shape }) => sum + Math.min(shape[0], batchRows) * shape[1], 0);
+  // What ridge adapts to at the end of training: a chunk of tasks with two numbers a row. Those in memory are there already.
+  const chunkRows = sizes.subarray(-CHUNK).reduce((a, b) => a + b, 0);
+  const closing = isTaskSource(tasks) && algorithm.solver === 'ridge' ? chunkRows * (BATCH_ROW + READ_ROW + 16) : 0;
   const gradients = algorithm.rates === 'perParameter' ? 2 : 1;
   const sums = addon().decisions.chunks(metaBatch, dense * bytes);
 
@@ -77,10 +89,15 @@ export function estimateTraining(
     snapshots: 2 * snapshots * state,
     data: dataBytes(learner, source.tables),
     reading: source.readingBytes ?? 0,
-    batch: held * batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
+    batch: Math.max(
+      batches * batchRows * (BATCH_ROW + 2 * bytes) + gradients * (touched + (sums + 1) * dense) * bytes,
+      closing,
+    ),
     tasks: SCRATCH_SLACK * Math.min(model.threads, metaBatch, source.size) * largestTask(learner, source),
   };
-  return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
+  const total = Object.values(parts).reduce((a, b) => a + b, 0);
+  const held = process.memoryUsage.rss();
+  return { ...parts, total, held, peak: held + total + UNCOLLECTED };
 }
 
 const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
@@ -159,11 +176,11 @@ export function describeEstimate(estimate: MemoryEstimate): string {
   const numbers = typeof given === 'object' && given !== null ? Object.values(given) : [];
   if (numbers.length === 0 || numbers.some((bytes) => typeof bytes !== 'number'))
     throw invalid('estimate', 'not an estimate', estimate, 'what estimateTraining returned');
-  const { total, ...parts } = estimate;
+  const { total, held, peak: _, ...parts } = estimate;
   const largest = Object.entries(parts)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3);
-  return `memory: about ${size(total)} for training (${largest.map(([name, bytes]) => `${name} ${size(bytes)}`).join(', ')}), ${size(availableMemory())} available`;
+  return `memory: about ${size(total)} for training (${largest.map(([name, bytes]) => `${name} ${size(bytes)}`).join(', ')}), beside ${size(held)} that the process holds, ${size(availableMemory())} available`;
 }
 
 /**

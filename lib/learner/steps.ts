@@ -14,8 +14,10 @@ type StepCall = Parameters<NativeOperations['trainStep']>[0];
 /**
  * Tasks per native call when evaluating: enough to fill the threads, few enough to stay small in memory. Processes of a group
  * take whole chunks in turn, since what a call finds cheapest, and with it the last bits, depends on all of its tasks.
+ *
+ * @internal
  */
-const CHUNK = 256;
+export const CHUNK = 256;
 
 /** The gradient and the update, in one call or with the other processes' parts of the gradient in between: to the same bits. */
 export async function outerStep(

@@ -42,9 +42,23 @@ export function withNoise(variance: Float64Array, noise: number): void {
   for (let i = 0; i < variance.length; i++) variance[i] = noise * (1 + variance[i]);
 }
 
-/** σ² under which residuals r ~ N(0, σ² (1 + aᵀ M⁻¹ a)) are likeliest: the mean of r² / (1 + aᵀ M⁻¹ a) over query rows. @internal */
-export function noiseOf({ dataset, queryRows }: TaskSet, outputs: FloatArray, variance: FloatArray): number {
-  let sum = 0;
-  for (let i = 0; i < queryRows.length; i++) sum += (dataset.label[queryRows[i]] - outputs[i]) ** 2 / (1 + variance[i]);
-  return sum / queryRows.length;
+/**
+ * σ² under which residuals r ~ N(0, σ² (1 + aᵀ M⁻¹ a)) are likeliest: the mean of r² / (1 + aᵀ M⁻¹ a) over query rows, of tasks that
+ * may come bit by bit.
+ *
+ * @internal
+ */
+export class NoiseSum {
+  #sum = 0;
+  #rows = 0;
+
+  add({ dataset, queryRows }: TaskSet, outputs: FloatArray, variance: FloatArray): void {
+    for (let i = 0; i < queryRows.length; i++)
+      this.#sum += (dataset.label[queryRows[i]] - outputs[i]) ** 2 / (1 + variance[i]);
+    this.#rows += queryRows.length;
+  }
+
+  get mean(): number {
+    return this.#sum / this.#rows;
+  }
 }

@@ -22,18 +22,20 @@ import { subsetTasks } from './subset.js';
 export async function sampleTasks(tasks: TaskSet | TaskSource, options: SampleOptions): Promise<TaskSet> {
   checkTasks(tasks, 'tasks');
   const { count, seed } = resolveOptions(options, 'options', SAMPLE_OPTIONS);
-  const read = async (some: Int32Array) =>
-    isTaskSource(tasks) ? readTasks(tasks, some, 'tasks') : subsetTasks(tasks, some);
   if (count >= tasks.size && !isTaskSource(tasks)) return tasks;
+  const some = sampleNumbers(tasks, count, seed);
+  return isTaskSource(tasks) ? readTasks(tasks, some, 'tasks') : subsetTasks(tasks, some);
+}
+
+/** The numbers of the tasks that `sampleTasks` draws, in ascending order. @internal */
+export function sampleNumbers(tasks: TaskSet | TaskSource, count: number, seed: number): Int32Array {
   const stream = random(seed, 'tasks.sample');
   const among = isTaskSource(tasks) ? shardTasks(tasks, count, stream) : all(tasks.size);
   const drawn = Math.min(count, among.length);
-  return read(
-    stream
-      .sample(among, drawn)
-      .subarray(among.length - drawn)
-      .sort(),
-  );
+  return stream
+    .sample(among, drawn)
+    .subarray(among.length - drawn)
+    .sort();
 }
 
 const all = (length: number) => Int32Array.from({ length }, (_, t) => t);

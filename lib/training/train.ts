@@ -2,6 +2,7 @@ import { invalid } from '../foundation/check.js';
 import { resolveOptions } from '../foundation/options.js';
 import { inOrder } from '../foundation/process-group.js';
 import { Checkpoint } from './checkpoint.js';
+import { closingNoise } from './closing-noise.js';
 import { growCatalog, growModel } from '../learner/grow.js';
 import { EpochBatches } from './epoch-batches.js';
 import type { TaskSet } from '../foundation/contract.js';
@@ -17,7 +18,6 @@ import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { checkVaried, standardFor } from '../evaluation/standard.js';
 import { translateRows } from '../batch/row-rules.js';
 import { checkTaskSet } from '../tasks/check.js';
-import { sampleTasks } from '../tasks/sample.js';
 import { checkTasks, isTaskSource } from '../tasks/task-source.js';
 import { checkTaskWeights } from './task-sampling.js';
 import { readingOf } from './reading.js';
@@ -46,9 +46,6 @@ export interface EpochReport {
   /** Whether this epoch is the best so far. */
   best: boolean;
 }
-
-/** Tasks that the noise of ridge is estimated from, at most: more of them change its second digit no more. */
-const NOISE_TASKS = 16_384;
 
 /** Which rows beside its own a task's support or query set takes. */
 const ROWS_OF = { 'meta-gradient': undefined, reptile: 'support', joint: 'query' } as const;
@@ -225,8 +222,7 @@ async function* trainAlone(
     learner.epochs = state.epoch;
     if (state.bestState !== undefined) checkpoint.restore(state.bestState);
     // Users of training err less than those to come: on the bundled data intervals from their noise hold 89 % of ratings, not 95.
-    if (learner.algorithm.solver === 'ridge')
-      await learner.estimateNoise(await sampleTasks(validation ?? tasks, { count: NOISE_TASKS, seed }), signal);
+    if (learner.algorithm.solver === 'ridge') await closingNoise(learner, validation ?? tasks, signal);
   } finally {
     learner.group = groupBefore;
     await checkpoint.close();

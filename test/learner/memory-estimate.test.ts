@@ -10,9 +10,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
+import { generateInteractions } from '../../bench/generate-interactions.js';
+import { writeShards } from '../../lib/tasks/index.js';
 import { NAMES } from '../fixtures/family.js';
 import { SHAPES } from './memory-run.js';
-import type { measure, Run, Shape } from './memory-run.js';
+import type { measure, measureShards, Run, Shape, ShardRun } from './memory-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'innerloop-memory-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -33,7 +35,7 @@ function headerOf(): object {
   return (process.report.getReport() as unknown as { header: object }).header;
 }
 
-function run(options: Run): Awaited<ReturnType<typeof measure>> {
+function run<R = Awaited<ReturnType<typeof measure>>>(options: Run | ShardRun): R {
   const script = fileURLToPath(new URL('memory-run.js', import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, JSON.stringify(options)], {
     encoding: 'utf8',
@@ -41,7 +43,7 @@ function run(options: Run): Awaited<ReturnType<typeof measure>> {
   });
   rmSync(join(folder, 'counts'), { force: true });
   assert.equal(status, 0, stderr);
-  return JSON.parse(stdout) as Awaited<ReturnType<typeof measure>>;
+  return JSON.parse(stdout) as R;
 }
 
 const shapes = Object.keys(SHAPES) as Shape[];
@@ -62,3 +64,31 @@ for (const algorithm of NAMES) {
     t.end();
   });
 }
+
+test(
+  'a training on shards takes what is promised, and the process what it holds and that',
+  { skip, timeout: 300_000 },
+  async (t) => {
+    const [file, shards] = [join(folder, 'rows.parquet'), join(folder, 'shards')];
+    await generateInteractions(1_000_000, file, 'parquet');
+    await writeShards(
+      { interactions: { from: file, user: 'user', item: 'item', label: 'rating', time: 'time' } },
+      shards,
+      {
+        split: { protocol: 'users', tasks: { min: 5, max: 200, query: { fraction: 0.2 } } },
+        rows: 20_000,
+      },
+    );
+    const { estimate, taken, resident } = run<Awaited<ReturnType<typeof measureShards>>>({ shards, metaBatch: 256 });
+    assert.ok(estimate.reading > 2.5e6 && estimate.held > 20e6);
+    const parts = Object.entries(estimate).map(([part, bytes]) => `${part} ${(bytes / 1e6).toFixed(1)}`);
+    for (const [name, said, took] of [
+      ['training', estimate.total, taken],
+      ['process', resident.said, resident.most],
+    ] as const) {
+      const text = `${name}: ${(took / 1e6).toFixed(1)} MB taken, ${(said / took).toFixed(2)} of it promised (${parts.join(', ')})`;
+      t.comment(text);
+      assert.ok(said / took > 1 / 1.5 && said / took < 1.5, text);
+    }
+  },
+);

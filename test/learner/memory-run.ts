@@ -5,7 +5,16 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { estimateTraining } from '../../lib/learner/memory-estimate.js';
-import { buildTasks, createLearner, datasetFromColumns, defineModel, describeInputs, train } from '../../lib/index.js';
+import {
+  buildTasks,
+  createLearner,
+  datasetFromColumns,
+  defineModel,
+  describeInputs,
+  openShards,
+  ridge,
+  train,
+} from '../../lib/index.js';
 import type { TaskSet } from '../../lib/index.js';
 import type { Name } from '../fixtures/family.js';
 import { ALGORITHMS } from '../../lib/algorithms/registry.js';
@@ -29,6 +38,11 @@ export interface Run {
   metaBatch: number;
 }
 
+export interface ShardRun {
+  shards: string;
+  metaBatch: number;
+}
+
 /** Bytes allocated now, and the most there have been; see allocations.c. */
 function counts(): { live: number; most: number } {
   const bytes = readFileSync(process.env['ALLOCATIONS']!);
@@ -38,6 +52,21 @@ function forgetMost(): void {
   const bytes = readFileSync(process.env['ALLOCATIONS']!);
   bytes.writeBigInt64LE(0n, 8);
   writeFileSync(process.env['ALLOCATIONS']!, bytes, { flag: 'r+' });
+}
+
+/** The same of ridge on shards. `resident`: the most that the process held, and what was said that it would. */
+export async function measureShards({ shards, metaBatch }: ShardRun) {
+  const { tables, sets } = await openShards(shards);
+  const inputs = describeInputs(tables, [{ name: 'item', dim: 64 }], sets['train'].statistics);
+  const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [16] }, head: { loss: 'mse' } }, { threads: 2 });
+  const learner = createLearner({ model, algorithm: ridge(), seed: 1 });
+  globalThis.gc!();
+  const estimate = estimateTraining(learner, sets['train'], { metaBatch, snapshots: 0 });
+  const before = counts().live;
+  forgetMost();
+  for await (const report of train(learner, sets['train'], { epochs: 2, metaBatch })) void report;
+  const resident = { most: process.resourceUsage().maxRSS * 1024, said: estimate.peak };
+  return { estimate, taken: counts().most - before, resident };
 }
 
 export async function measure({ algorithm, shape, threads, metaBatch }: Run) {
@@ -76,4 +105,7 @@ export async function measure({ algorithm, shape, threads, metaBatch }: Run) {
   return { estimate, taken: counts().most - before };
 }
 
-if (process.argv[2] !== undefined) console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]) as Run)));
+if (process.argv[2] !== undefined) {
+  const run = JSON.parse(process.argv[2]) as Run | ShardRun;
+  console.log(JSON.stringify(await ('shards' in run ? measureShards(run) : measure(run))));
+}
