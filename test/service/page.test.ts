@@ -103,7 +103,7 @@ for (const [name, width, height, scheme] of [
       for (const asked of page.requests) assert.ok(asked.startsWith(url) || asked.startsWith('data:'), asked);
       if (pictures !== undefined) {
         mkdirSync(pictures, { recursive: true });
-        writeFileSync(join(pictures, `demo-${name}-${scheme}.png`), await page.screenshot());
+        writeFileSync(join(pictures, `demo-${name}-${scheme}.webp`), await page.screenshot('webp'));
       }
     });
     await close();
