@@ -1,6 +1,6 @@
 /** The device plugins that this machine can run: the emulation, and on a machine with a GPU the real one. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/foundation/addon.js';
@@ -20,11 +20,13 @@ export function attempt(command: string, args: readonly string[]): string | unde
 function buildEmulation(): { library: string } | { missing: string } {
   if (attempt('cmake', ['--version']) !== undefined) return { missing: 'cmake is not on the PATH' };
   const folder = join('build', 'cuda-emulate');
+  mkdirSync(join(root, 'build'), { recursive: true });
   for (const args of [
     ['-S', join('native', 'cuda'), '-B', folder, '-DINNERLOOP_CUDA=emulate'],
     ['--build', folder, '--parallel'],
   ]) {
-    const failure = attempt('cmake', args);
+    // Other files of tests build it too, two at a time: one waits for the other, whose library it then finds as it should be.
+    const failure = attempt('flock', [join('build', 'cuda-emulate.lock'), 'cmake', ...args]);
     if (failure !== undefined) throw new Error(failure);
   }
   return { library: join(root, folder, 'innerloop_emulation.so') };
