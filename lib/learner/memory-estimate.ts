@@ -173,7 +173,8 @@ function dataBytes({ model }: Learner, dataset: Dataset): number {
 /** The estimate as one line for people. */
 export function describeEstimate(estimate: MemoryEstimate): string {
   const given: unknown = estimate;
-  const numbers = typeof given === 'object' && given !== null ? Object.values(given) : [];
+  const numbers =
+    typeof given === 'object' && given !== null ? Object.values({ total: undefined, held: undefined, ...given }) : [];
   if (numbers.length === 0 || numbers.some((bytes) => typeof bytes !== 'number'))
     throw invalid('estimate', 'not an estimate', estimate, 'what estimateTraining returned');
   const { total, held, peak: _, ...parts } = estimate;
