@@ -131,6 +131,8 @@ const examples = join(app, 'node_modules', 'innerloop', 'examples');
 const ON_A_MODEL = ['ab-test', 'personal-models-in-a-store', 'slates', 'two-stage', 'worker-pool'];
 const ELSEWHERE = ['embed-in-a-service', 'fastify-app', 'nightly-retraining'];
 const pages = ['README.md', 'docs/guide/start.md', ...(matrix ? guide() : [])];
+// The page of the service says to install this first.
+if (matrix) run('npm', ['install', ...NPM, 'fastify@5'], { cwd: app });
 for (const page of pages) {
   await check(`code of ${page}`, async () => {
     const folder = join(work, 'pages', page.replaceAll('/', '-'));
@@ -248,13 +250,15 @@ if (matrix) {
   });
   await check('esbuild and vite bundles', () => {
     run('npm', ['install', ...NPM, 'esbuild@0.28', 'vite@7'], { cwd: app });
-    const bundle = ['esbuild', 'train.mjs', '--bundle', '--platform=node', '--format=esm', '--outfile=bundle.mjs'];
-    run('npx', [...bundle, '--external:innerloop'], { cwd: app });
+    const bundle = ['--bundle', '--platform=node', '--format=esm', '--outfile=bundle.mjs'];
+    run('npx', ['esbuild', 'train.mjs', ...bundle, '--external:innerloop'], { cwd: app });
     run(process.execPath, ['bundle.mjs'], { cwd: app });
     // Bundled whole, the package cannot find its binary: it has to say what to write.
     run(
       'npx',
       [
+        'esbuild',
+        'esm.mjs',
         ...bundle,
         '--external:@duckdb/*',
         '--banner:js=import{createRequire as bundled}from"node:module";const require=bundled(import.meta.url);',
