@@ -15,7 +15,15 @@ import { runtime } from '../index.js';
 import type { Job, Message } from './compare-worker.js';
 import type { Config } from './config.js';
 import { chanceRun } from './chance.js';
-import { choosingMetric, contendersOf, runConfig, seedsFrom, splitSeedOf, splitsFrom } from './contenders.js';
+import {
+  choosingMetric,
+  contendersOf,
+  likenessNotes,
+  runConfig,
+  seedsFrom,
+  splitSeedOf,
+  splitsFrom,
+} from './contenders.js';
 import type { Contender } from './contenders.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
 import { UNMEASURED } from './method-runs.js';
@@ -283,6 +291,7 @@ async function save(
   const { candidates = 'query' } = measures(prepared.config, tasks);
   const notes = [
     ...(protocol === undefined ? [] : protocolNotes(protocol)),
+    ...likenessNotes(jobs),
     ...(candidates === 'query' ? [] : [describeCandidates(candidates, tasks)]),
     ...(atATime === 1 ? [] : [`Up to ${atATime} runs at a time: times are longer than those of a run alone.`]),
   ];

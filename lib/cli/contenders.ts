@@ -1,8 +1,10 @@
 /** What stands against what in `compare` and `tune`: the learners of a configuration, and its baselines. */
+import { titleOf } from '../algorithms/check.js';
 import { defaultBaselines } from '../baselines/fit.js';
 import type { BaselineName } from '../baselines/options.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import type { Config } from './config.js';
+import { lossSpec } from './config-metrics.js';
 import type { NamedLearner } from './learners.js';
 import { validationMetric } from './pipeline.js';
 
@@ -23,6 +25,20 @@ export function contendersOf(base: Config, learners: readonly NamedLearner[], da
       return { name, file: `baseline.${name}`, config: { ...base, evaluation }, baseline: name };
     }),
   ];
+}
+
+/** A sentence where learners that are only like their paper's method are not called so. */
+export function likenessNotes(runs: readonly { method: string; config: Config; baseline?: BaselineName }[]): string[] {
+  const bare = runs.filter(({ method, config: { algorithm, model, ensemble }, baseline }) => {
+    const isAlike = titleOf(algorithm, lossSpec(model.loss).loss) !== algorithm.name;
+    return baseline === undefined && ensemble === undefined && isAlike && !/like/i.test(method);
+  });
+  const names = [...new Set(bare.map(({ method, config }) => `${method} (${config.algorithm.name})`))];
+  return names.length === 0
+    ? []
+    : [
+        `Like the method of its paper, and not that method itself: ${names.join(', ')}; the guide on learners says what differs.`,
+      ];
 }
 
 /** The seed of the split where none is named. */

@@ -1,7 +1,8 @@
 /** The learners of a configuration for `innerloop compare` and `innerloop scenario`: each a configuration of its own, the rest of the file with its changes. */
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { checkMetrics } from './config-metrics.js';
+import { titleOf } from '../algorithms/check.js';
+import { checkMetrics, lossSpec } from './config-metrics.js';
 import { parseConfig, placed } from './config.js';
 import { readJson } from './json.js';
 import type { Config } from './config.js';
@@ -47,7 +48,11 @@ export async function readLearners(path: string, protocol?: ProtocolName): Promi
   const base = placed(parseConfig(value), path);
   // Where a configuration has learners, theirs count, because each may have another loss.
   if (base.learners === undefined) checkMetrics(base);
-  const { learners = [{ name: base.algorithm.name }], seeds = [base.seed], ...rest } = value as Config;
+  const {
+    learners = [{ name: titleOf(base.algorithm, lossSpec(base.model.loss).loss) }],
+    seeds = [base.seed],
+    ...rest
+  } = value as Config;
   if (new Set(seeds).size < seeds.length) throw invalid('seeds', 'one of them twice', seeds, 'different seeds');
   // Merged before defaults are filled in, so that a default never stands above an option of the file.
   const named = learners.map(({ name, ...changes }, i) => {

@@ -1,9 +1,11 @@
 /** From runs to a table: intervals, rows, and what a comparison's configuration may say. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
-import { readComparison } from '../../lib/cli/learners.js';
+import { likenessNotes } from '../../lib/cli/contenders.js';
+import { readComparison, readLearners } from '../../lib/cli/learners.js';
 import { merged } from '../../lib/cli/merged.js';
 import { compareRuns } from '../../lib/compare/runs.js';
 import type { MethodRun } from '../../lib/compare/runs.js';
@@ -264,4 +266,21 @@ test('the bundled comparisons are valid', async () => {
     assert.ok(learners.length >= 7 && seeds.length >= 2, path);
     assert.equal(new Set(learners.map(({ file }) => file)).size, learners.length);
   }
+});
+
+test('a learner that is only like the method of its paper is called so, or a note says it', async () => {
+  const bench = readdirSync(join(root, 'bench')).filter((name) => name.endsWith('.json') && name !== 'package.json');
+  let alike = 0;
+  for (const path of ['data/compare.json', ...bench.map((name) => `bench/${name}`)]) {
+    const { learners } = await readLearners(join(root, path));
+    const runs = learners.map(({ name, config }) => ({ method: name, config }));
+    assert.deepEqual(likenessNotes(runs), [], path);
+    alike += runs.filter(({ method }) => /like/.test(method)).length;
+    for (const { config } of runs) {
+      if (config.algorithm.name !== 'mamo' || config.ensemble !== undefined) continue;
+      assert.match(likenessNotes([{ method: 'MAMO', config }])[0], /^Like the method of its paper.*: MAMO \(mamo\);/);
+      assert.deepEqual(likenessNotes([{ method: 'MAMO', config, baseline: 'ease' }]), [], 'a baseline has no learner');
+    }
+  }
+  assert.ok(alike >= 20, `${alike}`);
 });
