@@ -89,7 +89,6 @@ export const OPTION_FILES: readonly OptionFile[] = [
     title: 'Sources of data: what `openDataset` reads',
     imports: {
       './feature-spec.js': ['IdSource'],
-      './source.js': ['DuplicateRule'],
       './table-source.js': ['FileFormat'],
     },
     types: [
@@ -102,6 +101,11 @@ export const OPTION_FILES: readonly OptionFile[] = [
       { name: 'LabelSource', table: LABEL_OPTIONS, doc: 'A column of labels in text, and how it becomes numbers.' },
       { name: 'InteractionColumns', table: COLUMN_OPTIONS, doc: 'Which column of the interactions holds what.' },
       { name: 'FeatureSpec', table: FEATURE_OPTIONS, doc: 'One feature of a user, an item or an interaction.' },
+      {
+        name: 'DuplicateRule',
+        kind: RULE_OPTIONS.duplicates,
+        doc: 'Which of several interactions of the same user and item is kept; see {@link DataRules}.',
+      },
       {
         name: 'DataRules',
         table: RULE_OPTIONS,

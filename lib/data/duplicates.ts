@@ -2,7 +2,7 @@
 import { InnerloopError } from '../foundation/errors.js';
 import { groupRows } from '../foundation/group-rows.js';
 import type { RawInteractions } from './assemble.js';
-import type { DuplicateRule } from './source.js';
+import type { DuplicateRule } from './source-option-types.js';
 
 /** The columns whose values merging may change. */
 export interface MergedValues {

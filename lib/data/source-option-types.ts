@@ -1,6 +1,5 @@
 /** Written from the tables of options by `npm run options`: change those, not this file. */
 import type { IdSource } from './feature-spec.js';
-import type { DuplicateRule } from './source.js';
 import type { FileFormat } from './table-source.js';
 
 /** How a file is read. Options that are left out follow from the file; where they do not, an error says what to write. */
@@ -150,6 +149,9 @@ export interface FeatureSpec {
   /** Sequences: Leave out interactions with a smaller label. Default: none are left out. */
   minLabel?: number;
 }
+
+/** Which of several interactions of the same user and item is kept; see {@link DataRules}. */
+export type DuplicateRule = 'last' | 'first' | 'mean' | 'sum' | 'error';
 
 /** How rows with missing values, repeated rows, and rare users and items are treated. */
 export interface DataRules {

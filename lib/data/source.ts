@@ -5,9 +5,9 @@ import type { FeatureSpec } from './feature-spec.js';
 import { checkFrom, TABLE_KEYS } from './table-source.js';
 import type { TableSource } from './table-source.js';
 import { COLUMN_OPTIONS, RULE_OPTIONS } from './source-options.js';
-import type { DataRules, InteractionColumns, LabelSource } from './source-option-types.js';
+import type { DataRules, DuplicateRule, InteractionColumns, LabelSource } from './source-option-types.js';
 
-export type { DataRules, LabelSource };
+export type { DataRules, DuplicateRule, LabelSource };
 export type { FeatureSpec, IdSource } from './feature-spec.js';
 export type { FileFormat, FileOptions, TableSource, ValueOptions } from './table-source.js';
 
@@ -26,9 +26,6 @@ export type EntitySource =
       features: FeatureSpec[];
     })
   | { from?: undefined; sql?: undefined; id?: undefined; features: FeatureSpec[] };
-
-/** Which of several interactions of the same user and item is kept; see {@link DataRules}. */
-export type DuplicateRule = (typeof RULE_OPTIONS.duplicates.of)[number];
 
 /** What {@link openDataset} reads. */
 export interface DataSource extends DataRules {

@@ -131,7 +131,8 @@ export interface ImamlOptions extends Pick<GradientOptions, 'steps' | 'learningR
   /** Ends them at a residual of this share of ‖∇L_Q‖. Default: 0.000001. */
   cgTolerance?: number;
   /**
-   * δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it. Default: 0.
+   * Damping: δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it.
+   * Default: 0.
    */
   cgDamping?: number;
 }

@@ -130,7 +130,7 @@ export const IMPLICIT_OPTIONS = {
     kind: 'number',
     min: 0,
     default: 0,
-    doc: 'δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it.',
+    doc: 'Damping: δ of (I + H/λ + δ I) x = ∇L_Q, which is then positive definite where H is less so; the gradient shrinks with it.',
   },
 } as const satisfies OptionTable;
 
