@@ -63,6 +63,16 @@ if (isMainThread) {
   'typed.mts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
   'typed.cts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
   'typed.ts': `import { ${NAMES} } from 'innerloop';\nimport type { ${TYPES} } from 'innerloop';\n${TYPED}`,
+  'typed-service.mts': `import { createClient, serve } from 'innerloop/service';
+import type { ServeOptions } from 'innerloop/service';
+const options: ServeOptions = { model: 'model.safetensors', state: 'none' };
+export async function asked(): Promise<number> {
+  const service = await serve(options);
+  const { items } = await createClient({ url: service.url }).recommend({ count: 3 });
+  await service.close();
+  return items.length;
+}
+`,
   'vitest.test.mjs': `import { expect, test } from 'vitest';\nimport { runtime } from 'innerloop';\ntest('loads', () => expect(runtime().threads).toBeGreaterThan(0));\n`,
   'sample.jest.test.mjs': `import { hessianVectorProduct, defineModel } from 'innerloop';
 test('takes arrays of this realm', async () => {
@@ -94,3 +104,5 @@ export const TSCONFIGS = {
   nodenext: { compilerOptions: { ...STRICT, module: 'nodenext' }, files: ['typed.mts', 'typed.cts'] },
   bundler: { compilerOptions: { ...STRICT, module: 'esnext', moduleResolution: 'bundler' }, files: ['typed.ts'] },
 };
+/** For the service, where what it needs is installed. */
+export const SERVICE_TSCONFIG = { compilerOptions: { ...STRICT, module: 'nodenext' }, files: ['typed-service.mts'] };

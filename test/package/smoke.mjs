@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { prepare, runStep, stepsOf } from '../../dist/test/package/pages.js';
 import { newerThan, BASELINE } from '../../native/prebuild/symbols.mjs';
-import { PROGRAMS, TSCONFIGS } from './programs.mjs';
+import { PROGRAMS, SERVICE_TSCONFIG, TSCONFIGS } from './programs.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const { matrix } = parseArgs({ options: { matrix: { type: 'boolean', default: false } } }).values;
@@ -190,11 +190,12 @@ function guide() {
 }
 await check('TypeScript: node16, nodenext, bundler, strict', () => {
   run('npm', ['install', ...NPM, 'typescript@5.9.3', '@types/node@20.19.43'], { cwd: app });
-  for (const [name, config] of Object.entries(TSCONFIGS)) {
+  const configs = { ...TSCONFIGS, ...(matrix && { service: SERVICE_TSCONFIG }) };
+  for (const [name, config] of Object.entries(configs)) {
     writeFileSync(join(app, `tsconfig.${name}.json`), JSON.stringify(config));
     run('npx', ['tsc', '-p', `tsconfig.${name}.json`], { cwd: app });
   }
-  return Object.keys(TSCONFIGS).join(', ');
+  return Object.keys(configs).join(', ');
 });
 
 if (matrix) {

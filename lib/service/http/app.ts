@@ -2,13 +2,12 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { InnerloopError } from '../../foundation/errors.js';
-import type { Resolved } from '../../foundation/options.js';
 import { packageVersion } from '../../learner/manifest.js';
 import { NAMES, OPERATIONS } from '../api/operations.js';
 import type { Operation, OperationName } from '../api/operations.js';
 import { openApi } from '../api/openapi.js';
 import { LIMITS } from '../api/schemas.js';
-import type { SERVE_OPTIONS } from '../options.js';
+import type { ServeOptions } from '../option-types.js';
 import { missingPeer } from '../peers.js';
 import type { Service } from '../service.js';
 import { failureOf } from './errors.js';
@@ -17,7 +16,9 @@ import { isLoopback } from './loopback.js';
 import { Metrics } from './metrics.js';
 import { addTransfers } from './transfers.js';
 
-export type AppOptions = Pick<Resolved<typeof SERVE_OPTIONS>, 'token' | 'maxRequests' | 'timeout' | 'logLevel'>;
+export type AppOptions = { token: string | undefined } & Required<
+  Pick<ServeOptions, 'maxRequests' | 'timeout' | 'logLevel'>
+>;
 
 /** The most bytes of a request body; imports are streams and have no limit. */
 const BODY = 8 * 2 ** 20;
