@@ -8,7 +8,7 @@
  *   dist/cjs/               the door for `require`, and the declarations as a CommonJS module sees them
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,9 +30,17 @@ function run(args) {
   if (status !== 0) fail(`${relative(root, args[0])} failed`);
 }
 
+/** Whether there is a binary, made after the last change of its sources: an older one would lack what the library calls. */
 function hasPrebuild(platform) {
   const folder = at('prebuilds', platform);
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.node'));
+  if (!existsSync(folder)) return false;
+  const changed = Math.max(
+    ...readdirSync(at('native'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(cc|h|inl|txt)$/.test(name))
+      .map((name) => statSync(at('native', name)).mtimeMs),
+  );
+  const binaries = readdirSync(folder).filter((name) => name.endsWith('.node'));
+  return binaries.length > 0 && binaries.every((name) => statSync(join(folder, name)).mtimeMs >= changed);
 }
 
 async function bundleCommandLine() {

@@ -103,8 +103,9 @@ test('lists that lie about their length are refused before memory is taken', asy
 
 test('a run that cannot fit is refused with what it needs and what there is', async () => {
   const learner = learnerOf(make('maml'));
-  const { total, reading, ...parts } = estimateTraining(learner, tiny.train);
+  const { total, held, peak, reading, ...parts } = estimateTraining(learner, tiny.train);
   assert.equal(reading, 0, 'tasks in memory are not read');
+  assert.ok(held > 0 && peak > held + total, 'what the process comes to hold is more than it holds and takes');
   assert.ok(Object.values(parts).every((bytes) => bytes > 0));
   assert.equal(
     total,
