@@ -7,10 +7,12 @@ import { fileURLToPath } from 'node:url';
 import type { Precision } from './contract.js';
 import { InnerloopError } from './errors.js';
 import type { ErrorCode } from './errors.js';
-import type { NativeAddon, NativeOperations } from './native-contract.js';
+import type { NativeAddon } from './native-addon.js';
+import type { NativeOperations } from './native-contract.js';
 import { NAMES } from './native-names.js';
 import type { EnumName, NativeToken } from './native-names.js';
 
+export * from './native-addon.js';
 export * from './native-contract.js';
 export * from './native-names.js';
 
