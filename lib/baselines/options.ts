@@ -1,6 +1,6 @@
 /** Options of the baselines. */
-import { checkArray, checkSignal, unknownName } from '../foundation/check.js';
-import { given } from '../foundation/options.js';
+import { checkArray, unknownName } from '../foundation/check.js';
+import { signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 
 const PENALTY = { kind: 'number', min: 0 } as const;
@@ -146,11 +146,7 @@ export const BASELINE_OPTIONS = {
     doc: 'Which baselines, in this order.',
   },
   ...FIT_OF,
-  signal: {
-    ...given<AbortSignal>('AbortSignal'),
-    check: checkSignal,
-    doc: 'Stops between baselines and between the steps of a long fit.',
-  },
+  signal: signalOption('Stops between baselines and between the steps of a long fit.'),
 } as const satisfies OptionTable;
 
 function checkNames(value: unknown, field: string): void {

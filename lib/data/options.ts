@@ -1,6 +1,6 @@
 /** The tables of the options of `openDataset`, `rowWeights` and `withHistory`, which checks, types and docs follow from. */
-import { checkObject, checkSignal } from '../foundation/check.js';
-import { checkedLater, given, resolveOptions } from '../foundation/options.js';
+import { checkObject } from '../foundation/check.js';
+import { checkedLater, given, resolveOptions, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 
 /** @internal */
@@ -17,11 +17,7 @@ export const OPEN_OPTIONS = {
     defaultDoc: 'all cores',
     doc: 'Threads that DuckDB may use; the dataset does not depend on it.',
   },
-  signal: {
-    ...given<AbortSignal>('AbortSignal'),
-    check: checkSignal,
-    doc: 'Stops the reading; the promise rejects with code ABORTED.',
-  },
+  signal: signalOption('Stops the reading; the promise rejects with code ABORTED.'),
 } as const satisfies OptionTable;
 
 /** @internal */

@@ -1,6 +1,6 @@
 /** The tables of the options of what stands beside `evaluate`, which checks, types and docs follow from. */
-import { checkArray, checkNumber, checkSignal } from '../foundation/check.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkArray, checkNumber } from '../foundation/check.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { DEFAULT_THRESHOLD } from './metric-options.js';
 
@@ -81,7 +81,7 @@ export const RANK_OPTIONS = {
     defaultDoc: 'the whole catalog',
     doc: 'Rows of the items that may be recommended.',
   },
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Aborts the call between tasks.' },
+  signal: signalOption('Aborts the call between tasks.'),
 } as const satisfies OptionTable;
 
 /** @internal */

@@ -1,8 +1,8 @@
 /** The table of the options of `evaluate`, which checks, types and docs follow from. */
 import type { Baseline } from '../baselines/baseline.js';
-import { checkArray, checkSignal } from '../foundation/check.js';
+import { checkArray } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { byLoss } from '../model/by-loss.js';
 import { CANDIDATES } from './candidates.js';
@@ -55,11 +55,7 @@ export const EVALUATE_OPTIONS = {
     defaultDoc: 'the bag column with the fewest values',
     doc: 'The item feature that diversity@k and miscalibration@k are computed from.',
   },
-  signal: {
-    ...given<AbortSignal>('AbortSignal'),
-    check: checkSignal,
-    doc: 'Aborts the call, which then throws ABORTED.',
-  },
+  signal: signalOption('Aborts the call, which then throws ABORTED.'),
   // Checked where they are read, with what the metrics are.
   threshold: { ...METRIC_OPTIONS.threshold, check: checkedLater },
   best: { ...METRIC_OPTIONS.best, check: checkedLater },

@@ -10,6 +10,7 @@ import {
   checkNumber,
   checkObject,
   checkOneOf,
+  checkSignal,
   checkString,
   invalid,
 } from './check.js';
@@ -60,6 +61,10 @@ export interface Given<T> {
   readonly as?: T;
 }
 export const given = <T>(type: string): Given<T> => ({ kind: 'given', type });
+
+/** The option of a signal that ends a call. */
+export const signalOption = (doc: string) =>
+  ({ ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc }) as const;
 
 /** The check of an option that is checked where it is used. */
 export const checkedLater = (): void => undefined;

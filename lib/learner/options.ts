@@ -2,9 +2,9 @@
 import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
-import { checkNumber, checkFunction, checkSignal } from '../foundation/check.js';
+import { checkNumber, checkFunction } from '../foundation/check.js';
 import type { Parameters } from '../foundation/contract.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import type { Optimizer } from '../meta/outer-update.js';
@@ -72,7 +72,7 @@ export const ESTIMATE_OPTIONS = {
 
 /** Options of `createLearnerAsync`. @internal */
 export const CREATING_OPTIONS = {
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the call with ABORTED.' },
+  signal: signalOption('Ends the call with ABORTED.'),
   onProgress: {
     ...given<(progress: number) => void>('(progress: number) => void'),
     check: checkFunction,

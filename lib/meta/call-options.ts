@@ -1,15 +1,10 @@
 /** The tables of the options of calls of the core: `adapt`, `predict`, `metaGradient`, `hessianVectorProduct`, `episodeGradient`. */
-import { checkSignal } from '../foundation/check.js';
-import { given } from '../foundation/options.js';
+import { signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 
 /** @internal */
 export const CALL_OPTIONS = {
-  signal: {
-    ...given<AbortSignal>('AbortSignal'),
-    check: checkSignal,
-    doc: 'Stops the call between tasks; the promise rejects with code ABORTED.',
-  },
+  signal: signalOption('Stops the call between tasks; the promise rejects with code ABORTED.'),
 } as const satisfies OptionTable;
 
 /** @internal */

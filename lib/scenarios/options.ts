@@ -1,8 +1,8 @@
 /** The tables of the scenarios' options, which checks, types and docs follow from. */
 import type { Baseline } from '../baselines/baseline.js';
-import { checkSignal, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Learner } from '../learner/learner.js';
 import { byLoss } from '../model/by-loss.js';
@@ -36,11 +36,7 @@ const BASELINES = {
   ...given<readonly Baseline[]>('readonly Baseline[]'),
   doc: 'Methods to compare with, from fitBaselines.',
 } as const;
-const SIGNAL = {
-  ...given<AbortSignal>('AbortSignal'),
-  check: checkSignal,
-  doc: 'Aborts the call, which then throws ABORTED.',
-} as const;
+const SIGNAL = signalOption('Aborts the call, which then throws ABORTED.');
 const TRAIN = {
   ...given<Omit<TrainOptions, 'checkpoint'>>("Omit<TrainOptions, 'checkpoint'>"),
   check: checkedLater,

@@ -1,8 +1,8 @@
 /** Options of tasks and of splits, as tables. */
 import { checkFraction, checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import { checkFunction, checkSignal } from '../foundation/check.js';
+import { checkFunction } from '../foundation/check.js';
 import { OPEN_OPTIONS } from '../data/options.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Selector, UserSplit } from './option-types.js';
 
@@ -340,7 +340,7 @@ export const SHARD_OPTIONS = {
   overwrite: { kind: 'boolean', default: false, doc: 'Whether shards that the folder has are written over.' },
   baseDirectory: OPEN_OPTIONS.baseDirectory,
   threads: { ...OPEN_OPTIONS.threads, doc: 'DuckDB’s threads; the shards do not depend on it.' },
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the writing with ABORTED.' },
+  signal: signalOption('Ends the writing with ABORTED.'),
   onProgress: {
     ...given<(progress: number) => void>('(progress: number) => void'),
     check: checkFunction,

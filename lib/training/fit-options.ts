@@ -1,7 +1,7 @@
 /** Options of `fit`. */
-import { checkSignal, invalid } from '../foundation/check.js';
+import { invalid } from '../foundation/check.js';
 import type { Dataset } from '../foundation/contract.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Learner } from '../learner/learner.js';
 import type { Algorithm } from '../meta/algorithm.js';
@@ -37,7 +37,7 @@ export const FIT_OPTIONS = {
     doc: 'Passes over the training tasks; the best by the validation tasks is kept.',
   },
   baselines: { kind: 'boolean', default: true, doc: 'Whether baselines are fitted and stand beside the learner.' },
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the call with ABORTED.' },
+  signal: signalOption('Ends the call with ABORTED.'),
   onEpoch: {
     ...given<(report: EpochReport) => void>('(report: EpochReport) => void'),
     doc: 'Called after every epoch.',

@@ -2,11 +2,11 @@
 import { HIDE_OPTIONS } from '../batch/task-batch.js';
 import { METRIC } from '../evaluation/metric-options.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
-import { checkFunction, checkSignal } from '../foundation/check.js';
+import { checkFunction } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
 import { checkGroup } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
-import { checkedLater, given } from '../foundation/options.js';
+import { checkedLater, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import { ESTIMATE_OPTIONS } from '../learner/options.js';
 import { byLoss } from '../model/by-loss.js';
@@ -101,11 +101,7 @@ export const TRAIN_OPTIONS = {
     defaultDoc: 'this process alone',
     doc: 'The processes that train together, from joinProcesses: each computes a share of every meta-batch, and all end with the bits that one alone would have.',
   },
-  signal: {
-    ...given<AbortSignal>('AbortSignal'),
-    check: checkSignal,
-    doc: 'Ends the training with ABORTED; the checkpoint stays.',
-  },
+  signal: signalOption('Ends the training with ABORTED; the checkpoint stays.'),
   onProgress: {
     ...given<(progress: number, epoch: number) => void>('(progress: number, epoch: number) => void'),
     check: checkFunction,
@@ -122,5 +118,5 @@ export const TRAIN_STEP_OPTIONS = {
     default: 0,
     doc: 'Share of the training done: what a schedule of the optimizer goes by.',
   },
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Stops the step.' },
+  signal: signalOption('Stops the step.'),
 } as const satisfies OptionTable;

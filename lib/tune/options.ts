@@ -1,6 +1,6 @@
 /** The table of the options of `tune`, which checks, types and docs follow from. */
-import { checkSignal, invalid } from '../foundation/check.js';
-import { checkOption, given } from '../foundation/options.js';
+import { invalid } from '../foundation/check.js';
+import { checkOption, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
 import type { Setting } from './space.js';
 
@@ -130,5 +130,5 @@ export const TUNE_OPTIONS = {
     defaultDoc: 'nothing',
     doc: 'A text for what the measurements depend on besides the options, such as the data; a state of another identity is refused.',
   },
-  signal: { ...given<AbortSignal>('AbortSignal'), check: checkSignal, doc: 'Ends the search with ABORTED.' },
+  signal: signalOption('Ends the search with ABORTED.'),
 } as const satisfies OptionTable;
