@@ -4,6 +4,8 @@ import type { Infer } from './schema.js';
 
 /** The largest sizes of lists and ids in a request. */
 export const LIMITS = {
+  /** Bytes of a request body; imports are streams and have no limit. */
+  body: 8 * 2 ** 20,
   items: 1000,
   interactions: 1000,
   batch: 1000,

@@ -20,9 +20,6 @@ export type AppOptions = { token: string | undefined } & Required<
   Pick<ServeOptions, 'maxRequests' | 'timeout' | 'logLevel'>
 >;
 
-/** The most bytes of a request body; imports are streams and have no limit. */
-const BODY = 8 * 2 ** 20;
-
 export interface App {
   readonly fastify: FastifyInstance;
   readonly metrics: Metrics;
@@ -49,7 +46,7 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   const metrics = new Metrics();
   let isDraining = false;
   const fastify = Fastify({
-    bodyLimit: BODY,
+    bodyLimit: LIMITS.body,
     // An id takes up to nine characters of a URL for each of its own.
     routerOptions: { maxParamLength: 9 * LIMITS.id },
     // Requests that no route is looked up for, such as those of broken URLs.

@@ -1,6 +1,7 @@
 /** Turns errors into HTTP statuses and bodies. */
 import type { ErrorCode } from '../../foundation/errors.js';
 import { InnerloopError } from '../../foundation/errors.js';
+import { LIMITS } from '../api/schemas.js';
 
 /** Statuses of errors after which the same request may succeed later. */
 const LATER: Partial<Record<ErrorCode, number>> = { ABORTED: 503, BUSY: 429 };
@@ -21,8 +22,7 @@ const FRAMEWORK: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_JSON_BODY:
     'body: not JSON; NaN, Infinity and a comma before a bracket are none, and a key __proto__ is refused',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'body: empty; expected a JSON object, such as {}',
-  FST_ERR_CTP_BODY_TOO_LARGE:
-    'body: more than 8 MiB; expected a smaller request, or JSON Lines sent to /import, which have no limit',
+  FST_ERR_CTP_BODY_TOO_LARGE: `body: more than ${LIMITS.body / 2 ** 20} MiB; expected a smaller request, or JSON Lines sent to /import, which have no limit`,
   FST_ERR_CTP_INVALID_MEDIA_TYPE:
     'body: of another type; expected the header content-type: application/json, or application/x-ndjson for /import',
   FST_ERR_MAX_PARAM_LENGTH: 'an id of the address is too long',
