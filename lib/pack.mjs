@@ -3,20 +3,27 @@
  * that lacks a part. The parts that a checkout does not have:
  *
  *   prebuilds/<platform>/   the native core, so that nobody needs a compiler
- *   dist/cli/               the command line with what it alone needs (zod, commander) bundled in, so that the library's users
+ *   dist/cli/               the command line, bundled with what it alone needs (zod, commander), so that the library's users
  *                           install neither; its licences beside it
  *   dist/cjs/               the door for `require`, and the declarations as a CommonJS module sees them
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...names) => join(root, ...names);
 
-/** Compiled entry points of the command line: the command, and what it starts in processes of their own. */
-const ENTRIES = ['main.js', 'compare-worker.js', 'tune-worker.js'];
+/** Compiled entry points of the command line: the command, and what it starts in processes and threads of their own. */
+const ENTRIES = [
+  'cli/main.js',
+  'cli/compare-worker.js',
+  'cli/tune-worker.js',
+  'foundation/device-probe.js',
+  'service/state/sqlite-worker.js',
+  'service/workers/worker.js',
+];
 const PLATFORM = `${process.platform}-${process.arch}`;
 
 run([at('lib', 'setup.mjs')]);
@@ -43,13 +50,16 @@ function hasPrebuild(platform) {
   return binaries.length > 0 && binaries.every((name) => statSync(join(folder, name)).mtimeMs >= changed);
 }
 
+/**
+ * The command line with all that it uses, in a few files: reading some three hundred small ones takes a command as long as training
+ * on a small table. What is started by the address of a file beside it keeps that address, since all of them lie in one folder.
+ */
 async function bundleCommandLine() {
   const { build } = await import('esbuild');
-  const compiled = at('dist', 'lib', 'cli');
   const out = at('dist', 'cli');
   rmSync(out, { recursive: true, force: true });
   const { metafile } = await build({
-    entryPoints: ENTRIES.map((name) => join(compiled, name)),
+    entryPoints: Object.fromEntries(ENTRIES.map((name) => [basename(name, '.js'), at('dist', 'lib', name)])),
     outdir: out,
     bundle: true,
     splitting: true,
@@ -57,25 +67,13 @@ async function bundleCommandLine() {
     platform: 'node',
     target: 'node20',
     metafile: true,
+    minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'warning',
     external: ['@duckdb/*', 'node-gyp-build', 'fastify', 'pg', 'better-sqlite3'],
     banner: {
       js: "import { createRequire as bundledRequire } from 'node:module'; const require = bundledRequire(import.meta.url);",
     },
-    plugins: [
-      {
-        name: 'the library stays outside',
-        setup({ onResolve }) {
-          onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
-            const target = join(resolveDir, path);
-            const below = relative(at('dist', 'lib'), target);
-            const isLibrary = !below.startsWith('..') && !below.startsWith(`cli${sep}`);
-            return isLibrary ? { path: `../lib/${below.replaceAll(sep, '/')}`, external: true } : undefined;
-          });
-        },
-      },
-    ],
   });
   const packages = new Set(
     Object.keys(metafile.inputs).flatMap((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []),
@@ -112,7 +110,7 @@ function refuseIncomplete() {
   const needed = [
     ...doors,
     manifest.bin.innerloop,
-    ...ENTRIES.map((name) => `dist/cli/${name}`),
+    ...ENTRIES.map((name) => `dist/cli/${basename(name)}`),
     'dist/cli/LICENSES.txt',
     'lib/cli/config.schema.json',
     'lib/service/demo.html',

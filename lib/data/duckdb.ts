@@ -228,9 +228,10 @@ export function scatterRows(target: Float64Array, size: number): Sink {
 
 async function loadDuckDB(): Promise<{ api: typeof import('@duckdb/node-api'); bindings: Bindings }> {
   try {
-    const api = await import('@duckdb/node-api');
-    // node-api does not expose raw vectors: its own bindings do, and they are resolved from where it was installed.
     const require = createRequire(import.meta.url);
+    // Its hundred and eighty CommonJS files: `import` would scan each for the names that it exports before running it.
+    const api = require('@duckdb/node-api') as typeof import('@duckdb/node-api');
+    // node-api does not expose raw vectors: its own bindings do, and they are resolved from where it was installed.
     const bindings = createRequire(require.resolve('@duckdb/node-api'))('@duckdb/node-bindings') as Bindings;
     return { api, bindings };
   } catch (cause) {

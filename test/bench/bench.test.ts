@@ -5,7 +5,6 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'tap';
-import { packageRoot } from '../../lib/foundation/addon.js';
 import type { BenchReport } from '../../lib/bench/bench.js';
 import { plan } from '../../lib/bench/cases.js';
 import { digits, duration } from '../../lib/charts/format.js';
@@ -13,8 +12,8 @@ import { chosenForm, countOperations, workingSet } from '../../lib/bench/operati
 import type { LinearShape, Work } from '../../lib/bench/operations.js';
 import { layersOf, prepareProblem, relativeError } from '../../lib/bench/problem.js';
 import { quantiles } from '../../lib/bench/timing.js';
+import { main } from '../fixtures/command.js';
 
-const main = join(packageRoot(), 'dist', 'lib', 'cli', 'main.js');
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-bench-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 

@@ -12,9 +12,9 @@ import { measures, validationMetric } from '../../lib/cli/pipeline.js';
 import { SCENARIOS } from '../../lib/cli/scenarios.js';
 import type { ResultTable } from '../../lib/evaluation/result-table.js';
 import type { Chart } from '../../lib/scenarios/index.js';
+import { main } from '../fixtures/command.js';
 
 const root = packageRoot();
-const main = join(root, 'dist', 'lib', 'cli', 'main.js');
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-scenario-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
 const bundled = join(root, 'data', 'ml-latest-small.json');

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { areSame, differs, prepare, runStep, stepsOf } from './pages.js';
+import { main } from '../fixtures/command.js';
 
 const root = packageRoot();
 /** Pages whose code the smoke test of the package has run already. */
@@ -30,7 +31,7 @@ for (const page of pages) {
     if (TRIED.includes(page)) return t.plan(0, 'its code was run with the packed package installed');
     const folder = mkdtempSync(join(tmpdir(), 'innerloop-page-'));
     try {
-      prepare(folder, root, join(root, 'dist', 'lib', 'cli', 'main.js'));
+      prepare(folder, root, main);
       for (const step of await stepsOf(text)) runStep(step, folder);
     } finally {
       rmSync(folder, { recursive: true, force: true });

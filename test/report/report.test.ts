@@ -16,6 +16,7 @@ import { resultTable } from '../../lib/evaluation/result-table.js';
 import { random } from '../../lib/foundation/random.js';
 import { writeReport } from '../../lib/report/write.js';
 import { findBrowser, withPage } from '../fixtures/browser.js';
+import { main } from '../fixtures/command.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { typed } from '../fixtures/typed-errors.js';
 
@@ -29,7 +30,6 @@ const hasData = fs.existsSync(join(packageRoot(), 'data', 'ml-latest-small', 'ra
 /** A run of two epochs, then what a scenario and an evaluation by groups would add. */
 before(() => {
   if (!hasData) return;
-  const main = join(packageRoot(), 'dist', 'lib', 'cli', 'main.js');
   const { status, stderr } = spawnSync(
     process.execPath,
     [main, 'train', '--config', data, '--epochs', '2', '--output', runFolder],
@@ -183,7 +183,6 @@ test('the same run gives the same page', async (t) => {
 
 test('innerloop report writes the page into the folder, or where it is told to', async (t) => {
   if (!hasData) return t.plan(0, 'data/ml-latest-small is not here');
-  const main = join(packageRoot(), 'dist', 'lib', 'cli', 'main.js');
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [main, 'report', ...args], { cwd: folder, encoding: 'utf8' });
   const { status, stdout, stderr } = run(runFolder);
