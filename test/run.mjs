@@ -1,5 +1,5 @@
 /**
- * `node test/run.mjs [part of a path …]`: runs the compiled tests, two files at a time: all of them with the instruction set that this
+ * `node test/run.mjs [part of a path …]`: runs the compiled tests, some files at a time: all of them with the instruction set that this
  * machine picks, then the numeric suites once more for each other instruction set it has. The last line is
  * `N passed, N failed, N skipped`.
  */
@@ -38,13 +38,16 @@ if (passed === 0) console.log('no test passed: that is a failure');
 console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
 process.exitCode = failed.length > 0 || passed === 0 ? 1 : 0;
 
-/** Two files at a time, since most of them use one processor; then those that need the machine to themselves. */
+/**
+ * One file more than there are processors, since most of them use one, and wait at times: for a disk, a clock, another process. At
+ * the most four. Then those that need the machine to themselves.
+ */
 async function runFiles(names, instructionSet) {
   const [alone, beside] = [names.filter((name) => isAmong(name, ALONE)), names.filter((name) => !isAmong(name, ALONE))];
   const lane = async () => {
     for (let name = beside.shift(); name !== undefined; name = beside.shift()) await runFile(name, instructionSet);
   };
-  await Promise.all(availableParallelism() > 1 ? [lane(), lane()] : [lane()]);
+  await Promise.all(Array.from({ length: Math.min(availableParallelism() + 1, 4) }, lane));
   for (const name of alone) await runFile(name, instructionSet);
 }
 
