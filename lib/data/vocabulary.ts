@@ -1,4 +1,5 @@
 import type { Vocabulary } from '../foundation/contract.js';
+import { nativeError } from '../foundation/addon.js';
 import { CoreTextIndex } from '../foundation/core-text-index.js';
 import { TextIndex } from '../foundation/text-index.js';
 import { refuseClones } from '../foundation/uncloneable.js';
@@ -49,13 +50,28 @@ export function indexed(vocabulary: Vocabulary): Vocabulary {
   return vocabulary;
 }
 
-const inCore = new WeakMap<readonly string[], Promise<CoreTextIndex>>();
+const inCore = new WeakMap<readonly string[], { made?: CoreTextIndex; making: Promise<CoreTextIndex> }>();
 
-/** The index of a vocabulary in the core, which is made at the first call, in turns with the event loop. */
+/** The index of a vocabulary in the core, where it has been made. */
+export function coreIndexAtHand({ values }: Vocabulary): CoreTextIndex | undefined {
+  return inCore.get(values)?.made;
+}
+
+/** The same, made at the first call, in turns with the event loop. */
 export function coreIndex({ values }: Vocabulary): Promise<CoreTextIndex> {
-  let index = inCore.get(values);
-  if (index === undefined) inCore.set(values, (index = CoreTextIndex.over(values)));
-  return index;
+  const known = inCore.get(values);
+  if (known !== undefined) return known.making;
+  const making = CoreTextIndex.over(values).then(
+    (made) => (index.made = made),
+    (error: unknown) => {
+      // The next call tries again: memory may have been short.
+      inCore.delete(values);
+      throw nativeError(error);
+    },
+  );
+  const index: { made?: CoreTextIndex; making: Promise<CoreTextIndex> } = { making };
+  inCore.set(values, index);
+  return making;
 }
 
 const INTEGER = /^-?[0-9]{1,37}$/;

@@ -109,14 +109,15 @@ export async function runNative<R>(
   start: (token: NativeToken | undefined) => R | Promise<R>,
   nameTask: (task: number) => string = nameByPosition,
 ): Promise<R> {
-  if (signal === undefined) return settle(() => start(undefined), undefined, nameTask);
-  if (signal.aborted) throw aborted(signal);
-  const token = addon().createToken();
-  const release = onAbort(signal, token);
+  if (signal?.aborted === true) throw aborted(signal);
+  const token = signal && addon().createToken();
+  const release = token && onAbort(signal, token);
   try {
-    return await settle(() => start(token), signal, nameTask);
+    return await start(token);
+  } catch (error) {
+    throw typed(error, signal, nameTask);
   } finally {
-    release();
+    release?.();
   }
 }
 
@@ -145,18 +146,6 @@ export function runNativeSync<R>(start: () => R): R {
     return start();
   } catch (error) {
     throw typed(error, undefined, nameByPosition);
-  }
-}
-
-async function settle<R>(
-  start: () => R | Promise<R>,
-  signal: AbortSignal | undefined,
-  nameTask: (task: number) => string,
-): Promise<R> {
-  try {
-    return await start();
-  } catch (error) {
-    throw typed(error, signal, nameTask);
   }
 }
 

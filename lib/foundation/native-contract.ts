@@ -9,6 +9,7 @@ import type {
   NativeGraph,
   NativeItemFeatures,
   NativeItemPool,
+  NativeRanker,
   NativeModel,
   NativePreparedLoop,
   NativeStore,
@@ -190,44 +191,42 @@ export interface NativeUpdated {
   adapted: Uint8Array;
   certain: Uint8Array;
 }
-/** The best items for users; see native/serving/ranking.h. */
+/** What all rankings of one catalog and pool share; see native/serving/ranking.h. */
 export interface NativeRanking {
   store: NativeStore;
   threads: number;
-  token?: NativeToken;
   pool: NativeItemPool;
-  /** Of the pool's rows only these, ascending, or those of ids, which the core then looks up. */
-  among?: Int32Array | NativeIds;
-  count: number;
   /** Added to outputs. */
   mean: number;
   moderated: boolean;
-  /** Where the model changes nothing but its last layer; else `frame`, `itemSides` and a row of every user. */
+  /** Where the model changes nothing but its last layer; else `frame`, and with every user a row for some item. */
   features?: NativeItemFeatures;
   frame?: NativeFrame;
   itemSides: readonly number[];
-  adapted: readonly Uint8Array[];
   selection: NativeSelection;
-  /** `exclude`: ascending rows; `one`: a row for some item. */
-  users: readonly { bias: number; exclude: Int32Array; one?: NativeRows }[];
 }
-/** Ids of items, as one text and the length of each. */
-export interface NativeIds {
-  index: NativeTextIndex;
-  joined: string;
-  lengths: Int32Array;
-  /** Whether ids that the index lacks are left out; else the first of them ends the ranking. */
-  skip: boolean;
-}
-/** [users, width]: rows of items, the scores that `predict` gives, and what they are ranked by; `counts` of them a user. */
-export interface NativeLists {
-  width: number;
-  rows: Int32Array;
-  scores: Float64Array;
-  keys: Float64Array;
-  counts: Int32Array;
-  /** The place of the first id of `among` that the catalog lacks, where such are not skipped: then there are no lists. */
-  unknown?: number;
+/**
+ * Users one after the other, four values each: adapted parameters, bias, the rows that are left out (ascending), and without
+ * features a row for some item.
+ */
+export type NativeRankedUsers = (Uint8Array | number | Int32Array | NativeRows | undefined)[];
+/**
+ * Ids of items: an index, the ids as one text, their lengths, of which the first `count` are told, and whether ids that the index
+ * lacks are left out; else the first of them ends the ranking.
+ */
+export type NativeIds = readonly [
+  index: NativeTextIndex,
+  joined: string,
+  lengths: Int32Array,
+  count: number,
+  skip: boolean,
+];
+/** Of each user the number of items, and then of each item its row, the score that `predict` gives, and what it is ranked by. */
+export type NativeLists = Float64Array;
+/** The first id that the catalog lacks, where such are not skipped: then there are no lists. */
+export interface NativeUnknownId {
+  place: number;
+  text: string;
 }
 /** Normal numbers of the stream `Random` of a key, times `deviation`, from its block `block` of four words on. */
 export interface NativeDraw {
@@ -319,8 +318,18 @@ export interface NativeOperations {
     features: NativeItemFeatures,
     options: { row: number; count: number; threads: number; token?: NativeToken },
   ): Promise<{ rows: Int32Array; similarities: Float64Array }>;
-  /** Gives the lists at once where that is quicker than to wake another thread. */
-  rank(options: NativeRanking): NativeLists | Promise<NativeLists>;
+  createRanker(ranking: NativeRanking): NativeRanker;
+  /**
+   * The best items for users, of the pool's rows or only of these, ascending, or of those of ids, which the core then looks up. At
+   * once where that is quicker than to wake another thread.
+   */
+  rank(
+    ranker: NativeRanker,
+    count: number,
+    users: NativeRankedUsers,
+    among?: Int32Array | NativeIds,
+    token?: NativeToken,
+  ): NativeLists | NativeUnknownId | Promise<NativeLists | NativeUnknownId>;
   /** A packed task with weights of its last layer drawn from N(w, scale² M⁻¹) by standard normal numbers. */
   sampleAdapted(
     model: NativeModel,
@@ -345,7 +354,10 @@ export interface NativeOperations {
     },
   ): NativeUpdated | Promise<NativeUpdated>;
   /** Frees at once what no running call holds; a later use is refused. */
-  release(handle: NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool): void;
+  release(
+    handle:
+      NativeStore | NativeFrame | NativeBatch | NativeAdapted | NativeItemFeatures | NativeItemPool | NativeRanker,
+  ): void;
   hessianVectorProduct(
     options: NativeCall & { vector: NativeStore; sparse?: false },
   ): Promise<{ loss: number; gradient: FloatArray[]; product: FloatArray[] }>;

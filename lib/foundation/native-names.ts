@@ -12,6 +12,7 @@ export type NativeToken = Handle<'token'>;
 export type NativeGraph = Handle<'graph'>;
 export type NativeItemFeatures = Handle<'item features'>;
 export type NativeItemPool = Handle<'item pool'>;
+export type NativeRanker = Handle<'ranker'>;
 export type NativeGradientPart = Handle<'gradient part'>;
 export type NativeTextIndex = Handle<'text index'>;
 

@@ -1,9 +1,8 @@
 /** The items that a list is chosen among, where a request names them. */
-import type { NativeIds } from '../foundation/addon.js';
+import type { NativeIds, NativeUnknownId } from '../foundation/addon.js';
 import type { Dataset } from '../foundation/contract.js';
-import { joinTexts } from '../foundation/core-text-index.js';
-import type { JoinedTexts } from '../foundation/core-text-index.js';
-import { coreIndex } from '../data/vocabulary.js';
+import { giveBack, joinTexts } from '../foundation/core-text-index.js';
+import { coreIndex, coreIndexAtHand } from '../data/vocabulary.js';
 import { ascending } from './catalog-cache.js';
 import type { RecommendSettings } from './options.js';
 import { idTexts, itemRows, unknownItem } from './support.js';
@@ -26,19 +25,33 @@ export function rowsAmong(catalog: Dataset, { among, unknown }: Among): Int32Arr
  * @internal What the core ranks among. Over a long catalog a thousand ids wait for memory longer than all else of a request
  * takes: the core looks them up, on another thread. Of few ids, and of those with a mistake, which is then told, the rows.
  */
-export async function amongOf(catalog: Dataset, settings: Among): Promise<Int32Array | NativeIds | undefined> {
+export function amongOf(
+  catalog: Dataset,
+  settings: Among,
+): Int32Array | NativeIds | undefined | Promise<Int32Array | NativeIds | undefined> {
   const { among, unknown } = settings;
   // Read now, whatever the caller does with its list.
   const texts = among === undefined || among.length < MANY ? undefined : joinTexts(idTexts(among));
   if (texts === undefined) return rowsAmong(catalog, settings);
-  const { native } = await coreIndex(catalog.items.keys);
-  return { index: native, ...texts, skip: unknown === 'skip' };
+  const { keys } = catalog.items;
+  const ids = ({ native }: { native: NativeIds[0] }): NativeIds => [
+    native,
+    texts.joined,
+    texts.lengths,
+    texts.count,
+    unknown === 'skip',
+  ];
+  const index = coreIndexAtHand(keys);
+  return index === undefined ? coreIndex(keys).then(ids) : ids(index);
 }
 
-/** @internal The error of an id that the core did not find, by its place. */
-export function unknownAmong({ joined, lengths }: JoinedTexts, { among }: Among, place: number) {
-  const from = lengths.subarray(0, place).reduce((sum, length) => sum + length, 0);
-  const text = joined.slice(from, from + lengths[place]);
+/** @internal After the core has read them. */
+export function doneWith(among: Int32Array | NativeIds | undefined): void {
+  if (among !== undefined && !(among instanceof Int32Array)) giveBack(among[2]);
+}
+
+/** @internal The error of an id that the core did not find. */
+export function unknownAmong({ among }: Among, { place, text }: NativeUnknownId) {
   const given = among![place];
   return unknownItem(String(given) === text ? given : text, `${FIELD}[${place}]`);
 }

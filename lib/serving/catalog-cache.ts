@@ -1,6 +1,6 @@
 /** What is worked on once a catalog and version of a learner, not once a request: item features, and pools of candidates. */
 import { runNative } from '../foundation/addon.js';
-import type { NativeItemFeatures, NativeItemPool, NativeRows } from '../foundation/addon.js';
+import type { NativeItemFeatures, NativeItemPool, NativeRanker, NativeRows } from '../foundation/addon.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { sortRows } from '../foundation/sort-rows.js';
 import { SIDES } from '../batch/features.js';
@@ -9,6 +9,7 @@ import { preparedNoAdaptation } from '../meta/inner-loop.js';
 import type { Learner } from '../learner/learner.js';
 import { boostTerms, filterMask } from './item-terms.js';
 import type { ItemBoost, ItemFilter } from './item-terms.js';
+import { selectionOf } from './person.js';
 
 /** Sides of a batch that name an item. @internal */
 export const ITEM_SIDES = [SIDES.items, SIDES.itemId] as const;
@@ -33,6 +34,8 @@ export interface Pool {
   isEmpty: boolean;
   /** Added to the rank, by row. */
   boost: Float64Array | undefined;
+  /** What ranks its items by features, and by the model. */
+  rankers: { byFeatures?: NativeRanker; byModel?: NativeRanker };
 }
 
 /** @internal */
@@ -42,8 +45,10 @@ export class CatalogCache {
   readonly #catalog: Dataset;
   readonly #version: number;
   #features: Promise<NativeItemFeatures> | undefined;
+  #made: NativeItemFeatures | undefined;
   #vectors: NativeItemFeatures | undefined;
   readonly #pools = new Map<string, Pool>();
+  readonly #readsItemsAlone: boolean;
   /** Numbers of functions, which have no text to tell them apart. */
   readonly #functions = new WeakMap<object, number>();
   #numbered = 0;
@@ -52,6 +57,7 @@ export class CatalogCache {
     this.#learner = learner;
     this.#catalog = catalog;
     this.#version = learner.version;
+    this.#readsItemsAlone = readsItemsAlone(learner, catalog);
   }
 
   /** That of the learner as it is now. */
@@ -71,17 +77,54 @@ export class CatalogCache {
 
   dispose(): void {
     const { ops } = this.#learner.model;
-    for (const { native } of this.#pools.values()) ops.release(native);
+    for (const pool of this.#pools.values()) this.#release(pool);
     this.#pools.clear();
     this.#features?.then((features) => ops.release(features)).catch(() => undefined);
-    this.#features = undefined;
+    this.#features = this.#made = undefined;
     if (this.#vectors !== undefined) ops.release(this.#vectors);
     this.#vectors = undefined;
   }
 
-  /** Whether features are at hand. */
+  #release({ native, rankers: { byFeatures, byModel } }: Pool): void {
+    const { ops } = this.#learner.model;
+    for (const handle of [native, byFeatures, byModel]) if (handle !== undefined) ops.release(handle);
+  }
+
+  /** Whether items have the same features for everybody. */
+  get readsItemsAlone(): boolean {
+    return this.#readsItemsAlone;
+  }
+
+  /** Whether features are at hand, or being made. */
   get hasFeatures(): boolean {
     return this.#features !== undefined;
+  }
+
+  /** Features, where they have been made. */
+  get featuresAtHand(): NativeItemFeatures | undefined {
+    return this.#made;
+  }
+
+  /** What ranks the items of a pool. @param features where it ranks by those */
+  ranker(pool: Pool, features: NativeItemFeatures | undefined): NativeRanker {
+    const { rankers } = pool;
+    if (features === undefined) return (rankers.byModel ??= this.#rankerOf(pool, undefined));
+    return (rankers.byFeatures ??= this.#rankerOf(pool, features));
+  }
+
+  #rankerOf({ native: pool }: Pool, features: NativeItemFeatures | undefined): NativeRanker {
+    const [learner, catalog] = [this.#learner, this.#catalog];
+    const { model, store, isModerated: moderated } = learner;
+    return model.ops.createRanker({
+      store,
+      threads: model.threads,
+      pool,
+      mean: learner.rows(catalog).state.mean,
+      moderated,
+      ...(features === undefined ? { frame: learner.bind(catalog).frame } : { features }),
+      itemSides: ITEM_SIDES,
+      selection: selectionOf(learner),
+    });
   }
 
   /**
@@ -89,10 +132,17 @@ export class CatalogCache {
    * @param one a row of such a user
    */
   features(one: () => NativeRows): Promise<NativeItemFeatures> {
-    return (this.#features ??= this.#compute(one()).catch((error: unknown) => {
-      this.#features = undefined;
-      throw error;
-    }));
+    return (this.#features ??= this.#compute(one()).then(
+      (features) => {
+        // Undefined where the cache was disposed of meanwhile.
+        if (this.#features !== undefined) this.#made = features;
+        return features;
+      },
+      (error: unknown) => {
+        this.#features = undefined;
+        throw error;
+      },
+    ));
   }
 
   #compute(rows: NativeRows): Promise<NativeItemFeatures> {
@@ -126,13 +176,14 @@ export class CatalogCache {
 
   /** Candidates with what is added to their outputs and ranks. */
   pool({ filter, boost, minSupport }: PoolOptions): Pool {
-    const key = JSON.stringify([this.#keyOf(filter), this.#keyOf(boost), minSupport]);
+    const isPlain = filter === undefined && boost === undefined;
+    const key = isPlain ? `${minSupport}` : JSON.stringify([this.#keyOf(filter), this.#keyOf(boost), minSupport]);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       pool = this.#create({ filter, boost, minSupport });
       const [oldest] = this.#pools.keys();
       if (this.#pools.size === POOLS) {
-        this.#learner.model.ops.release(this.#pools.get(oldest)!.native);
+        this.#release(this.#pools.get(oldest)!);
         this.#pools.delete(oldest);
       }
       this.#pools.set(key, pool);
@@ -157,7 +208,7 @@ export class CatalogCache {
       offset: itemBias,
       boost,
     });
-    return { native, allowed, isEmpty: allowed?.includes(1) === false, boost };
+    return { native, allowed, isEmpty: allowed?.includes(1) === false, boost, rankers: {} };
   }
 
   #keyOf(terms: object | undefined): unknown {
@@ -176,11 +227,20 @@ export function ascending(rows: ArrayLike<number>): Int32Array {
   return sorted.subarray(0, n);
 }
 
+const sorted = new WeakMap<Int32Array, Int32Array>();
+
+/** The same of rows that are not changed any more, which are sorted once. @internal */
+export function ascendingOnce(rows: Int32Array): Int32Array {
+  let own = sorted.get(rows);
+  if (own === undefined) sorted.set(rows, (own = ascending(rows)));
+  return own;
+}
+
 /**
  * Whether items have the same features for everybody: nothing but the last layer adapts, and everything that the model reads
- * is of the item. A score is then one dot product with features that are worked on once. @internal
+ * is of the item. A score is then one dot product with features that are worked on once.
  */
-export function readsItemsAlone(learner: Learner, { users, items }: Dataset): boolean {
+function readsItemsAlone(learner: Learner, { users, items }: Dataset): boolean {
   const { model } = learner;
   const { head, outputs, tensors } = model;
   const inner = learner.innerLoop();

@@ -83,8 +83,13 @@ const NAMES = [
 /** The options with their defaults. @internal */
 export function checkRecommend(options: RecommendOptions) {
   checkObject(options, 'options', NAMES);
-  const { count = 10, among, exclude = [], excludeSupport = true, filter, boost } = options as RecommendOptions;
   const {
+    count = 10,
+    among,
+    exclude = [],
+    excludeSupport = true,
+    filter,
+    boost,
     unknown = 'error',
     diversity = 0,
     clip = false,
@@ -99,8 +104,8 @@ export function checkRecommend(options: RecommendOptions) {
   if (among !== undefined) checkArray(among, 'options.among', 'item ids');
   checkOneOf(unknown, 'options.unknown', ['skip', 'error']);
   checkArray(exclude, 'options.exclude', 'item ids');
-  for (const [name, terms] of Object.entries({ filter, boost }))
-    if (terms !== undefined && typeof terms !== 'function') checkPlain(terms, `options.${name}`);
+  if (filter !== undefined && typeof filter !== 'function') checkPlain(filter, 'options.filter');
+  if (boost !== undefined && typeof boost !== 'function') checkPlain(boost, 'options.boost');
   checkNumber(diversity, 'options.diversity', 0, 1);
   if (diversity === 1)
     throw invalid('options.diversity', 'leaves nothing of the scores', diversity, 'a number below 1');

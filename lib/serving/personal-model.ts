@@ -111,8 +111,7 @@ export class PersonalModel extends Uncloneable {
    */
   async recommend(options: RecommendOptions = {}): Promise<Recommendation[]> {
     const settings = checkRecommend(options);
-    const [list] = await admitted(this.#person.learner, () => recommendTo([this.#person], settings));
-    return list;
+    return (await admitted(this.#person.learner, () => recommendTo([this.#person], settings)))[0];
   }
 
   /**

@@ -1,13 +1,13 @@
 /** Lists of recommendations, of one user or of many in one call of the core. */
-import { runNative } from '../foundation/addon.js';
-import type { NativeIds, NativeLists } from '../foundation/addon.js';
+import { runNative, runNativeSync } from '../foundation/addon.js';
+import type { NativeIds, NativeLists, NativeRankedUsers } from '../foundation/addon.js';
 import { invalid } from '../foundation/check.js';
 import type { Column, Dataset } from '../foundation/contract.js';
 import { random } from '../foundation/random.js';
 import type { Learner } from '../learner/learner.js';
-import { ascending, CatalogCache, ITEM_SIDES, readsItemsAlone } from './catalog-cache.js';
+import { ascending, ascendingOnce, CatalogCache } from './catalog-cache.js';
 import { diversify } from './diversity.js';
-import { amongOf, rowsAmong, unknownAmong } from './among.js';
+import { amongOf, doneWith, rowsAmong, unknownAmong } from './among.js';
 import { itemColumns, valuesOf } from './item-terms.js';
 import type { ItemRecord } from './item-terms.js';
 import { itemVectorsOf } from './item-vectors.js';
@@ -32,6 +32,7 @@ export interface Recommendation {
 const FEW = 4096;
 /** Candidates that diversity chooses among, for each item of the list. */
 const WIDTH_OF_CHOICE = 10;
+const NONE = new Int32Array(0);
 
 /** @internal Every person of one learner. @param rank makes the lists: by the model of each person, unless it is an ensemble's */
 export async function recommendTo(
@@ -99,45 +100,34 @@ export function candidatesOf({ learner, catalog }: Person, settings: RecommendSe
   const cache = CatalogCache.of(learner, catalog);
   const pool = cache.pool({ filter, boost, minSupport });
   const wanted = diversity > 0 ? count * WIDTH_OF_CHOICE : count;
-  return { cache, pool, wanted, excluded: itemRows(catalog, settings.exclude, 'options.exclude', []) };
+  const { exclude } = settings;
+  const excluded = exclude.length === 0 ? NONE : itemRows(catalog, exclude, 'options.exclude', []);
+  return { cache, pool, wanted, excluded };
 }
 
 /** @internal The rows that a person's list leaves out. */
-export const heldBack = ({ known }: Person, settings: RecommendSettings, excluded: Int32Array): Int32Array =>
-  ascending(settings.excludeSupport ? [...excluded, ...known.items] : excluded);
+export function heldBack({ known }: Person, settings: RecommendSettings, excluded: Int32Array): Int32Array {
+  if (!settings.excludeSupport) return ascendingOnce(excluded);
+  return excluded.length === 0 ? ascendingOnce(known.items) : ascending([...excluded, ...known.items]);
+}
 
 async function rankEach(people: readonly Person[], settings: RecommendSettings, minSupport: number): Promise<List[]> {
   const [{ learner, catalog }] = people;
-  const { count, diversity, signal } = settings;
+  const { count, diversity, signal, explore } = settings;
   const isSingle = learner.model.spec.head.loss !== 'softmax';
-  const named = isSingle ? await amongOf(catalog, settings) : undefined;
+  // What is at hand is not waited for: each turn of a promise is time of the event loop.
+  const ids = isSingle ? amongOf(catalog, settings) : undefined;
+  const named = ids instanceof Promise ? await ids : ids;
   const { cache, pool, wanted, excluded } = candidatesOf(people[0], settings, minSupport);
   const among = named === undefined || pool.isEmpty ? rowsAmong(catalog, settings) : named;
   if (pool.isEmpty) return people.map((person) => ({ person, rows: [], scores: [] }));
-  const requests = await Promise.all(
-    people.map(async (person) => ({
-      person,
-      adapted: settings.explore === false ? adaptedOf(person) : await drawn(person, settings.explore, signal),
-      exclude: heldBack(person, settings, excluded),
-    })),
-  );
+  const adapted =
+    explore === false
+      ? people.map(adaptedOf)
+      : await Promise.all(people.map(async (person) => drawn(person, explore, signal)));
   const context = contextOf(learner, catalog, settings.context, catalog.items.rows, 'options.context');
-  const lists = isSingle
-    ? await rankInCore(among)
-    : await Promise.all(
-        requests.map(({ person, adapted, exclude }) => {
-          const score = (rows: Int32Array) => scoreRows(person, rows, context, signal, adapted);
-          return rankByScores(
-            { catalog, exclude, score },
-            { pool, among: rowsAmong(catalog, settings), count: wanted },
-          );
-        }),
-      );
+  const found = isSingle ? await rankInCore(among) : await rankHere();
   people.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under it.
-  const found = people.map((person, u): List & { keys: number[] } => {
-    const { rows, scores, keys } = lists[u];
-    return { person, rows: Array.from(rows), scores: Array.from(scores), keys: Array.from(keys) };
-  });
   if (diversity === 0) return found;
   return Promise.all(
     found.map(async ({ person, rows, scores, keys }) => {
@@ -147,44 +137,55 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
     }),
   );
 
-  async function rankInCore(from: Int32Array | NativeIds | undefined) {
-    const { model, store } = learner;
-    const length = from instanceof Int32Array ? from.length : from?.lengths.length;
-    const { mean } = learner.rows(catalog).state;
-    const useFeatures =
-      readsItemsAlone(learner, catalog) && (cache.hasFeatures || length === undefined || length > FEW);
-    const nobody = () => rowOf(learner, catalog, NOBODY, undefined);
-    const features = useFeatures ? await cache.features(nobody) : undefined;
-    const users = requests.map(({ person: { known }, exclude }) => ({
-      bias: known.bias,
-      exclude,
-      ...(features === undefined && { one: rowOf(learner, catalog, known, context && { ...context, of: 0 as const }) }),
-    }));
-    const result = await runNative(signal, (token) =>
-      model.ops.rank({
-        store,
-        threads: model.threads,
-        token,
-        pool: pool.native,
-        among: from,
-        count: wanted,
-        mean,
-        moderated: learner.isModerated,
-        ...(features === undefined ? { frame: learner.bind(catalog).frame } : { features }),
-        itemSides: ITEM_SIDES,
-        adapted: requests.map(({ adapted }) => adapted),
-        selection: selectionOf(learner),
-        users,
+  function rankHere(): Promise<RankedList[]> {
+    return Promise.all(
+      people.map(async (person, u) => {
+        const score = (rows: Int32Array) => scoreRows(person, rows, context, signal, adapted[u]);
+        const exclude = heldBack(person, settings, excluded);
+        const own = rowsAmong(catalog, settings);
+        const best = await rankByScores({ catalog, exclude, score }, { pool, among: own, count: wanted });
+        const [rows, scores, keys] = [best.rows, best.scores, best.keys].map((values) => Array.from(values));
+        return { person, rows, scores, keys };
       }),
     );
-    if (result.unknown !== undefined) throw unknownAmong(from as NativeIds, settings, result.unknown);
-    return requests.map((_, u) => listOf(result, u));
+  }
+
+  async function rankInCore(from: Int32Array | NativeIds | undefined): Promise<RankedList[]> {
+    const { ops } = learner.model;
+    const length = from instanceof Int32Array ? from.length : from?.[3];
+    const useFeatures = cache.readsItemsAlone && (cache.hasFeatures || length === undefined || length > FEW);
+    const nobody = () => rowOf(learner, catalog, NOBODY, undefined);
+    const features = useFeatures ? (cache.featuresAtHand ?? (await cache.features(nobody))) : undefined;
+    const ranker = runNativeSync(() => cache.ranker(pool, features));
+    const users: NativeRankedUsers = [];
+    people.forEach((person, u) => {
+      const { known } = person;
+      const one = features === undefined ? rowOf(learner, catalog, known, context && { ...context, of: 0 }) : undefined;
+      users.push(adapted[u], known.bias, heldBack(person, settings, excluded), one);
+    });
+    const result = await runNative(signal, (token) => ops.rank(ranker, wanted, users, from, token));
+    doneWith(from);
+    if (!(result instanceof Float64Array)) throw unknownAmong(settings, result);
+    return listsOf(people, result);
   }
 }
 
-function listOf({ width, rows, scores, keys, counts }: NativeLists, u: number) {
-  const [from, to] = [u * width, u * width + counts[u]];
-  return { rows: rows.subarray(from, to), scores: scores.subarray(from, to), keys: keys.subarray(from, to) };
+/** @internal With what its items are ranked by. */
+interface RankedList extends List {
+  keys: number[];
+}
+
+function listsOf(people: readonly Person[], numbers: NativeLists): RankedList[] {
+  let at = 0;
+  return people.map((person) => {
+    const [rows, scores, keys]: number[][] = [[], [], []];
+    for (let n = numbers[at++]; n > 0; n--) {
+      rows.push(numbers[at++]);
+      scores.push(numbers[at++]);
+      keys.push(numbers[at++]);
+    }
+    return { person, rows, scores, keys };
+  });
 }
 
 let draws = 0;

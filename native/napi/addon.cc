@@ -56,6 +56,7 @@ Napi::Object operations_of(Napi::Env env) {
   add_gradient_operations<T>(operations);
   add_training_operations<T>(operations);
   add_measuring_operations<T>(operations);
+  add_ranking_operations<T>(operations);
   add_serving_operations<T>(operations);
   return operations.exports;
 }

@@ -82,10 +82,10 @@ constexpr napi_typedarray_type kArrayType = std::is_same_v<X, float>          ? 
                                             : std::is_same_v<X, std::uint8_t> ? napi_uint8_array
                                                                               : napi_int32_array;
 
-// Copies a typed array. A SharedArrayBuffer or a view with an offset is read as what it shows, a detached buffer as
-// empty.
+// Copies a typed array, or its first `count` numbers where that is not negative. A SharedArrayBuffer or a view with an
+// offset is read as what it shows, a detached buffer as empty.
 template <class X, class Vector = std::vector<X>>
-Vector copy(const Napi::Value& value, const char* name) {
+Vector copy(const Napi::Value& value, const char* name, Index count = -1) {
   napi_typedarray_type type;
   std::size_t length = 0;
   void* data = nullptr;
@@ -95,6 +95,9 @@ Vector copy(const Napi::Value& value, const char* name) {
       type != kArrayType<X>)
     throw Error("INVALID_OPTION", std::string(name) + " must be a typed array of the right element type");
   const X* first = static_cast<const X*>(data);
+  if (!first) length = 0;
+  require(count <= static_cast<Index>(length), "a typed array is shorter than its count");
+  if (count >= 0) length = static_cast<std::size_t>(count);
   return first ? Vector(first, first + length) : Vector();
 }
 

@@ -44,6 +44,8 @@ INNERLOOP_TAG(ItemPool, 18)
 INNERLOOP_TAG(GradientPart<float>, 19)
 INNERLOOP_TAG(GradientPart<double>, 20)
 INNERLOOP_TAG(TextIndex, 21)
+INNERLOOP_TAG(Ranker<float>, 22)
+INNERLOOP_TAG(Ranker<double>, 23)
 
 // What a handle holds, and how many bytes of it the garbage collector has been told of.
 template <class X>

@@ -17,6 +17,16 @@ namespace innerloop {
 
 struct Token;
 
+// What the rankings of one catalogue share.
+template <class T>
+struct Ranker {
+  std::shared_ptr<Store<T>> store;
+  int threads = 1;
+  Ranking<T> ranking;               // without users, and of all items of the pool
+  InnerLoop<T> adapts;              // what packed tasks are checked against
+  std::shared_ptr<Frame<T>> frame;  // where there are no features
+};
+
 // An inner loop that has been read, for any number of calls.
 template <class T>
 struct PreparedInnerLoop {
@@ -86,6 +96,10 @@ std::int64_t bytes_of(const ItemFeatures<T>& features) {
 }
 inline std::int64_t bytes_of(const ItemPool& pool) {
   return kObject + bytes_of(pool.rows) + bytes_of(pool.offset) + bytes_of(pool.boost);
+}
+template <class T>
+std::int64_t bytes_of(const Ranker<T>&) {
+  return kObject;  // what it reads has handles of its own
 }
 inline std::int64_t bytes_of(const TextIndex& index) { return kObject + index.bytes(); }
 inline std::int64_t bytes_of(const Token&) { return 64; }

@@ -34,6 +34,8 @@ template <class T>
 void add_measuring_operations(const Operations& operations);  // measuring.cc
 template <class T>
 void add_serving_operations(const Operations& operations);  // serving.cc
+template <class T>
+void add_ranking_operations(const Operations& operations);  // ranking.cc
 
 // Exports the names of every enum whose values JavaScript gives (enumerators.cc).
 Napi::Object enumerator_tables(Napi::Env env);

@@ -1,30 +1,19 @@
-// Operations that rank the items of a catalogue, and that give native objects up before the garbage collector does.
-#include "../serving/ranking.h"
-
+// Operations on the items of a catalogue and on one user, and what gives native objects up before the garbage collector
+// does.
 #include <algorithm>
-#include <cmath>
 
 #include "../device/mirror.h"
 #include "../layers/layer.h"
 #include "../serving/posterior_sample.h"
 #include "../serving/posterior_update.h"
 #include "../serving/similar_items.h"
-#include "batch.h"
 #include "call.h"
+#include "items.h"
 #include "operations.h"
 #include "packed.h"
-#include "texts.h"
 
 namespace innerloop {
 namespace {
-
-std::vector<std::int32_t> rows_of(const Napi::Value& value, Index items, const char* name) {
-  std::vector<std::int32_t> rows = copy<std::int32_t>(value, name);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    require(rows[i] >= 0 && rows[i] < items && (i == 0 || rows[i - 1] < rows[i]),
-            "rows of items must ascend within the catalogue");
-  return rows;
-}
 
 // { items, rows?, offset?, boost? }
 Napi::Value create_item_pool(const Napi::CallbackInfo& info) {
@@ -47,26 +36,6 @@ Napi::Value create_item_pool(const Napi::CallbackInfo& info) {
   });
 }
 
-// Makes a batch of one query row, which will be scored with every item in turn.
-template <class T>
-std::shared_ptr<Batch<T>> read_one(const std::shared_ptr<const Model<T>>& model, const Napi::Value& frame,
-                                   const Napi::Value& rows) {
-  auto one = build_batch<T>(model, unwrap<Frame<T>>(frame), object(rows, "rows"));
-  require(one->begin.size() == 3 && one->begin[1] == 0 && one->begin[2] == 1, "one row of one user is read");
-  return one;
-}
-
-std::vector<int> read_sides(const Napi::Object& options, std::size_t sides) {
-  return numbers<int>(options.Get("itemSides"), "itemSides", 0, static_cast<double>(sides) - 1);
-}
-
-template <class T>
-void require_within(const Batch<T>& one, const std::vector<int>& item_sides, Index items) {
-  for (const int side : item_sides)
-    require(side < static_cast<int>(one.frame->side_rows.size()) && one.frame->side_rows[side] >= items,
-            "the catalogue has more items than the frame");
-}
-
 // { store, threads, token, frame, one, itemSides, items, inner }: a promise of a handle.
 template <class T>
 Napi::Value create_item_features(const Napi::CallbackInfo& info) {
@@ -74,10 +43,8 @@ Napi::Value create_item_features(const Napi::CallbackInfo& info) {
     const Napi::Object options = object(info[0], "options");
     const auto c = read_call<T>(info, false);
     const Index items = integer(options, "items", 1, kMaxCount);
-    const std::vector<int> sides = read_sides(options, c->batch->sides.size());
-    require(c->batch->begin.size() == 3 && c->batch->begin[1] == 0 && c->batch->begin[2] == 1,
-            "one row of one user is read");
-    require_within(*c->batch, sides, items);
+    const std::vector<int> sides = read_item_sides(options);
+    require_one(*c->batch, sides, items);
     require(c->store->model->last_layer != nullptr, "only a linear last layer reads features");
     if (c->store->model->device)
       throw Error("UNSUPPORTED", "features of items that are kept for all users are not supported on the device");
@@ -159,147 +126,6 @@ Napi::Value find_similar_items(const Napi::CallbackInfo& info) {
   });
 }
 
-// { index, joined, lengths, skip }
-NamedItems read_named(const Napi::Object& from, Index items) {
-  NamedItems named;
-  named.index = unwrap<TextIndex>(from.Get("index"));
-  require(named.index->is_complete() && named.index->size() == items, "the index is of another catalogue");
-  named.ids = read_texts(from.Get("joined"), from.Get("lengths"), "joined");
-  named.skip = from.Get("skip").ToBoolean();
-  return named;
-}
-
-// Reads a ranking from what lib/foundation/native-contract.ts calls NativeRanking.
-template <class T>
-std::shared_ptr<Ranking<T>> read_ranking(const Napi::Object& options, const std::shared_ptr<const Model<T>>& model) {
-  auto ranking = std::make_shared<Ranking<T>>();
-  ranking->model = model;
-  ranking->pool = unwrap<ItemPool>(options.Get("pool"));
-  const Index items = ranking->pool->items;
-  ranking->by_among = !options.Get("among").IsUndefined();
-  if (ranking->by_among) {
-    const Napi::Value among = options.Get("among");
-    if (among.IsTypedArray())
-      ranking->among = rows_of(among, items, "among");
-    else
-      ranking->named = read_named(object(among, "among"), items);
-  }
-  ranking->count = integer(options, "count", 1, kMaxCount);
-  ranking->count = std::min(ranking->count, items);
-  ranking->scoring.mean = number(options, "mean");
-  ranking->scoring.moderated = options.Get("moderated").ToBoolean();
-  if (!options.Get("features").IsUndefined()) {
-    ranking->features = unwrap<ItemFeatures<T>>(options.Get("features"));
-    require(ranking->features->model == model && ranking->features->items == items,
-            "the features belong to another catalogue");
-    require(!ranking->scoring.moderated && model->spec.outputs() == 1, "features give one output alone");
-  }
-  ranking->inner.fast.assign(model->tensors.size(), 0);
-  const auto adapted = read_adapted_tasks<T>(model, options);
-  const Napi::Array users = array(options.Get("users"), "users");
-  require(users.Length() == adapted.size(), "one user for each adapted task");
-  for (std::uint32_t u = 0; u < users.Length(); ++u) {
-    const Napi::Object from = object(users.Get(u), "user");
-    RankedUser<T> user;
-    user.adapted = adapted[u];
-    user.bias = number(from, "bias");
-    user.exclude = rows_of(from.Get("exclude"), items, "exclude");
-    require(!ranking->scoring.moderated || user.adapted->has_posterior(),
-            "only a last layer in closed form has a variance");
-    if (ranking->features) {
-      require(!user.adapted->graph, "a graph reads no features");
-      for (std::size_t t = 0; t < model->tensors.size(); ++t)
-        require(!user.adapted->fast[t] || static_cast<int>(t) == model->last_layer->weight ||
-                    static_cast<int>(t) == model->last_layer->bias,
-                "more than the last layer is adapted");
-    } else {
-      user.one = read_one<T>(model, options.Get("frame"), from.Get("one"));
-      ranking->item_sides = read_sides(options, user.one->sides.size());
-      require_within(*user.one, ranking->item_sides, items);
-    }
-    ranking->users.push_back(std::move(user));
-  }
-  return ranking;
-}
-
-// The lists of users, or the place of the id for which there are none.
-struct Lists {
-  std::vector<std::vector<Ranked>> of;
-  Index unknown = -1;
-};
-
-// { rows [users, count], scores, counts [users], unknown? }; what is beyond a user's count is 0.
-Napi::Value lists_to_object(Napi::Env env, const Lists& ranked) {
-  const std::vector<std::vector<Ranked>>& lists = ranked.of;
-  std::size_t longest = 0;
-  for (const auto& list : lists) longest = std::max(longest, list.size());
-  auto rows = Napi::Int32Array::New(env, lists.size() * longest), counts = Napi::Int32Array::New(env, lists.size());
-  auto scores = Napi::Float64Array::New(env, lists.size() * longest);
-  auto keys = Napi::Float64Array::New(env, lists.size() * longest);
-  for (std::size_t u = 0; u < lists.size(); ++u) {
-    counts.Data()[u] = static_cast<std::int32_t>(lists[u].size());
-    for (std::size_t i = 0; i < lists[u].size(); ++i) {
-      rows.Data()[u * longest + i] = lists[u][i].row;
-      scores.Data()[u * longest + i] = lists[u][i].score;
-      keys.Data()[u * longest + i] = lists[u][i].key;
-    }
-  }
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("rows", rows);
-  out.Set("scores", scores);
-  out.Set("keys", keys);
-  out.Set("counts", counts);
-  out.Set("width", Napi::Number::New(env, static_cast<double>(longest)));
-  if (ranked.unknown >= 0) out.Set("unknown", Napi::Number::New(env, static_cast<double>(ranked.unknown)));
-  return out;
-}
-
-// Whether it takes longer to wake another thread, some ten microseconds, than to rank. In a long catalogue a candidate
-// may be a tenth of a microsecond away, whatever its features' width.
-template <class T>
-bool is_tiny(const Ranking<T>& ranking) {
-  constexpr Index kTiny = Index{1} << 16, kFew = 128;
-  if (!ranking.features || !ranking.by_among) return false;
-  const Index users = static_cast<Index>(ranking.users.size()), candidates = most_candidates(ranking);
-  return candidates <= kFew && users * candidates * (ranking.features->width + 1) <= kTiny;
-}
-
-// Gives the lists, or a promise of them.
-template <class T>
-Napi::Value rank(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const Napi::Object options = object(info[0], "options");
-    const auto store = unwrap<Store<T>>(options.Get("store"));
-    const auto ranking = read_ranking<T>(options, store->model);
-    const int threads = static_cast<int>(integer(options, "threads", 1, 1024));
-    std::shared_ptr<Token> token;
-    if (!options.Get("token").IsUndefined()) token = unwrap<Token>(options.Get("token"));
-    const auto lists = std::make_shared<Lists>();
-    const auto rank_now = [store, ranking, lists](int n, const Poll& poll) {
-      const Predict<T> predict = [&](const Batch<T>& batch, const InnerLoop<T>& inner, const Prediction<T>& wanted) {
-        return run_predict<T>({*store, batch, inner, nullptr, n, poll}, wanted);
-      };
-      lists->unknown = resolve_among(*ranking);
-      if (lists->unknown < 0) lists->of = rank_items<T>(*ranking, store->values->data(), predict, n, poll);
-    };
-    if (!store->model->device && is_tiny(*ranking)) {
-      // The event loop does not wait for an update of the parameters: while one runs, the work goes to the pool.
-      const std::shared_lock lock(store->mutex, std::try_to_lock);
-      if (lock)
-        return run_inline(
-            info.Env(), [&](const Poll& poll) { rank_now(1, poll); },
-            [&](Napi::Env env) -> Napi::Value { return lists_to_object(env, *lists); });
-    }
-    return run_job(
-        info.Env(), threads, length_of(work_of_ranking(*ranking)), std::move(token),
-        [store, rank_now, threads](const Poll& poll) {
-          const std::shared_lock lock(store->mutex);
-          rank_now(threads, poll);
-        },
-        [lists](Napi::Env env) -> Napi::Value { return lists_to_object(env, *lists); });
-  });
-}
-
 // (model, { store, adapted: [bytes], selection, normals, scale }): bytes.
 template <class T>
 Napi::Value sample_adapted(const Napi::CallbackInfo& info) {
@@ -374,7 +200,8 @@ Napi::Value release(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const bool done = released<Store<T>>(env, info[0]) || released<Frame<T>>(env, info[0]) ||
                       released<Batch<T>>(env, info[0]) || released<Adapted<T>>(env, info[0]) ||
-                      released<ItemFeatures<T>>(env, info[0]) || released<ItemPool>(env, info[0]);
+                      released<ItemFeatures<T>>(env, info[0]) || released<ItemPool>(env, info[0]) ||
+                      released<Ranker<T>>(env, info[0]);
     require(done, "this is nothing to be released");
     return env.Undefined();
   });
@@ -389,7 +216,6 @@ void add_serving_operations(const Operations& operations) {
   operations.add("readItemFeatures", read_item_features<T>);
   operations.add("createItemVectors", create_item_vectors<T>);
   operations.add("similarItems", find_similar_items<T>);
-  operations.add("rank", rank<T>);
   operations.add("sampleAdapted", sample_adapted<T>);
   operations.add("updateAdapted", update_adapted<T>);
   operations.add("release", release<T>);

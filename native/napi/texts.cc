@@ -7,7 +7,7 @@
 
 namespace innerloop {
 
-Texts read_texts(const Napi::Value& joined, const Napi::Value& lengths, const char* name) {
+Texts read_texts(const Napi::Value& joined, const Napi::Value& lengths, const char* name, Index count) {
   Texts texts;
   std::size_t units = 0;
   if (!joined.IsString() || napi_get_value_string_utf16(joined.Env(), joined, nullptr, 0, &units) != napi_ok)
@@ -15,7 +15,7 @@ Texts read_texts(const Napi::Value& joined, const Napi::Value& lengths, const ch
   texts.units.resize(units);  // which has room for the 0 at its end
   if (napi_get_value_string_utf16(joined.Env(), joined, texts.units.data(), units + 1, &units) != napi_ok)
     throw Error("NATIVE", std::string(name) + " cannot be read");
-  texts.lengths = copy<std::int32_t>(lengths, "lengths");
+  texts.lengths = copy<std::int32_t>(lengths, "lengths", count);
   return texts;
 }
 

@@ -8,7 +8,8 @@
 namespace innerloop {
 
 // @param name of the argument, for messages
-Texts read_texts(const Napi::Value& joined, const Napi::Value& lengths, const char* name);
+// @param count of the texts, where `lengths` may be longer; negative: as many as those
+Texts read_texts(const Napi::Value& joined, const Napi::Value& lengths, const char* name, Index count = -1);
 
 // Exports { create(count), add(index, joined, lengths), find(index, joined, lengths) }.
 Napi::Object text_operations(Napi::Env env);

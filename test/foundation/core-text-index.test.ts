@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'tap';
 import fc from 'fast-check';
-import { CoreTextIndex, joinTexts } from '../../lib/foundation/core-text-index.js';
+import { addon } from '../../lib/foundation/addon.js';
+import { CoreTextIndex, giveBack, joinTexts } from '../../lib/foundation/core-text-index.js';
 import { TextIndex } from '../../lib/foundation/text-index.js';
+import { coreIndex, coreIndexAtHand, createVocabulary } from '../../lib/data/vocabulary.js';
 
 const found = (index: CoreTextIndex, texts: readonly string[]) => [...index.idsOf(joinTexts(texts)!)];
 
@@ -60,5 +62,37 @@ test('a single text may be longer than what is added at a time', async () => {
 
 test('what is no text, or is empty, is not joined', async () => {
   for (const none of ['', 7, null, undefined, {}, ['a']]) assert.equal(joinTexts(['a', none]), undefined);
-  assert.deepEqual(joinTexts([]), { joined: '', lengths: new Int32Array(0) });
+  const { joined, count } = joinTexts([])!;
+  assert.deepEqual([joined, count], ['', 0]);
+});
+
+test('lengths are used again only after they were given back', async () => {
+  const [first, second] = [joinTexts(['a', 'bcd'])!, joinTexts(['ef'])!];
+  assert.notEqual(first.lengths, second.lengths);
+  assert.deepEqual([...first.lengths.subarray(0, first.count)], [1, 3]);
+  giveBack(first.lengths);
+  assert.equal(joinTexts(['g'])!.lengths, first.lengths);
+  const many = joinTexts(Array.from({ length: 5000 }, () => 'hi'))!;
+  assert.deepEqual([...many.lengths], Array<number>(5000).fill(2));
+  giveBack(many.lengths);
+  assert.notEqual(joinTexts(['h'])!.lengths, many.lengths, 'what is for many texts is not kept');
+});
+
+test('an index that could not be made is made at the next call', async () => {
+  const { texts } = addon() as { texts: { create: (count: number) => unknown } };
+  const { create } = texts;
+  texts.create = () => {
+    throw Object.assign(new Error('out of memory'), { code: 'NATIVE' });
+  };
+  const vocabulary = createVocabulary(['', 'a', 'b']);
+  try {
+    const both = [coreIndex(vocabulary), coreIndex(vocabulary)];
+    for (const each of both) await assert.rejects(each, { name: 'InnerloopError', code: 'NATIVE', message: /memory/ });
+  } finally {
+    texts.create = create;
+  }
+  assert.equal(coreIndexAtHand(vocabulary), undefined);
+  const index = await coreIndex(vocabulary);
+  assert.deepEqual(found(index, ['b', 'c', 'a']), [2, 0, 1]);
+  assert.equal(coreIndexAtHand(vocabulary), index);
 });
