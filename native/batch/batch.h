@@ -111,9 +111,14 @@ struct RowIds {
     std::int32_t block[kBlock];
     for (Index r = 0; r < n; r += kBlock) {
       const Index count = std::min(kBlock, n - r);
-      for (Index i = 0; i < count; ++i) block[i] = ids[side[r + i]];
-      f(r, count, block);
+      f(r, count, single(r, count, block));
     }
+  }
+  // Gives the ids of the rows [first, first + count) of a categorical input: where they lie, or in `block`.
+  const std::int32_t* single(Index first, Index count, std::int32_t* block) const {
+    if (begin) return ids + begin[first];
+    for (Index i = 0; i < count; ++i) block[i] = ids[side[first + i]];
+    return block;
   }
 };
 

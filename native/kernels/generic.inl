@@ -167,6 +167,8 @@ constexpr Kernels<T> make_table(const char* name) {
       .scale_rows = scale_rows<T>,
       .weighted_sum = weighted_sum<T>,
       .spread_pairs = spread_pairs<T>,
+      .row_pairs = row_pairs<T>,
+      .spread_row_pairs = spread_row_pairs<T>,
       .cholesky_block = cholesky_block<T>,
       .gru_candidate = gru_candidate<T>,
       .gru_state = gru_state<T>,

@@ -74,6 +74,14 @@ struct Kernels {
   T (*weighted_sum)(Index n, Index count, const T* const* v, const T* const* u, const T* a, bool accumulate, T* s);
   void (*spread_pairs)(Index n, Index count, const T* x, T a, const T* s, const T* const* v, T b, const T* t,
                        const T* const* w, T* const* y);
+  // The same for rows whose features are one row of each of `count` tables, all of value 1: feature j of row r is row
+  // at[j][r] of table j. Sets s_r to the sum of the v_j that are not null, and z[r] = <with_r, s_r> less the sum of
+  // their <v_j, u_j>, where `with` may be s; and adds a[r] (s_r - v_j) + b[r] (t_r - w_j) to every y_j that is not
+  // null.
+  void (*row_pairs)(Index rows, Index n, Index count, const std::int32_t* const* at, const T* const* v,
+                    const T* const* u, const T* with, T* s, T* z);
+  void (*spread_row_pairs)(Index rows, Index n, Index count, const std::int32_t* const* at, const T* a, const T* s,
+                           const T* const* v, const T* b, const T* t, const T* const* w, T* const* y);
 
   // Factorises a symmetric positive definite M = L L^T of few rows, ld apart: L takes the place of the lower triangle,
   // the upper one is neither read nor written. False if M is not positive definite, or not finite. scratch is of

@@ -153,6 +153,36 @@ void spread_pairs(Index n, Index count, const T* x, T a, const T* s, const T* co
 }
 
 template <class T>
+void row_pairs(Index rows, Index n, Index count, const std::int32_t* const* at, const T* const* v, const T* const* u,
+               const T* with, T* s, T* z) {
+  for (Index r = 0; r < rows; ++r) {
+    T products = 0;
+    std::fill_n(s + r * n, n, T(0));
+    for (Index j = 0; j < count; ++j) {
+      if (!v[j]) continue;
+      axpy(n, T(1), v[j] + at[j][r] * n, s + r * n);
+      products += dot(n, v[j] + at[j][r] * n, u[j] + at[j][r] * n);
+    }
+    z[r] = dot(n, with + r * n, s + r * n) - products;
+  }
+}
+
+template <class T>
+void spread_row_pairs(Index rows, Index n, Index count, const std::int32_t* const* at, const T* a, const T* s,
+                      const T* const* v, const T* b, const T* t, const T* const* w, T* const* y) {
+  for (Index r = 0; r < rows; ++r) {
+    for (Index j = 0; j < count; ++j) {
+      if (!y[j]) continue;
+      for (Index i = 0; i < n; ++i) {
+        const Index from = at[j][r] * n + i;
+        y[j][from] += a[r] * (s[r * n + i] - v[j][from]);
+        if (t) y[j][from] += b[r] * (t[r * n + i] - (w[j] ? w[j][from] : T(0)));
+      }
+    }
+  }
+}
+
+template <class T>
 bool cholesky_block(Index d, T* m, Index ld, T*) {
   for (Index i = 0; i < d; ++i) {
     T* row = m + i * ld;
@@ -282,6 +312,8 @@ const Kernels<T>& reference_kernels() {
       .scale_rows = scale_rows<T>,
       .weighted_sum = weighted_sum<T>,
       .spread_pairs = spread_pairs<T>,
+      .row_pairs = row_pairs<T>,
+      .spread_row_pairs = spread_row_pairs<T>,
       .cholesky_block = cholesky_block<T>,
       .gru_candidate = gru_candidate<T>,
       .gru_state = gru_state<T>,

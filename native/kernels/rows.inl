@@ -118,6 +118,75 @@ void spread_pairs(Index n, Index count, const T* x, T a, const T* s, const T* co
   if (i < n) spread_column<T, true>(i, n - i, count, x, a, s, v, b, t, w, y);
 }
 
+// As weighted_sum does where all values are 1, to the same bits.
+template <class T>
+void row_pairs(Index rows, Index n, Index count, const std::int32_t* const* at, const T* const* v, const T* const* u,
+               const T* with, T* s, T* z) {
+  using V = Vec<T>;
+  using R = typename V::R;
+  for (Index r = 0; r < rows; ++r) {
+    T* const to = s + r * n;
+    R products = V::zero();
+    each<T>(
+        n,
+        [&](Index i) {
+          R sum = V::zero();
+          for (Index j = 0; j < count; ++j) {
+            if (!v[j]) continue;
+            const Index from = at[j][r] * n + i;
+            const R vj = V::load(v[j] + from);
+            sum = V::add(sum, vj);
+            products = V::fma(vj, V::load(u[j] + from), products);
+          }
+          V::store(to + i, sum);
+        },
+        [&](Index i, Index rest) {
+          R sum = V::zero();
+          for (Index j = 0; j < count; ++j) {
+            if (!v[j]) continue;
+            const Index from = at[j][r] * n + i;
+            const R vj = V::load_n(v[j] + from, rest);
+            sum = V::add(sum, vj);
+            products = V::fma(vj, V::load_n(u[j] + from, rest), products);
+          }
+          V::store_n(to + i, rest, sum);
+        });
+    z[r] = dot<T>(n, with + r * n, to) - V::sum(products);
+  }
+}
+
+// One vector of spread_row_pairs, of row r, at the columns from i on: `rest` of them where TAIL.
+template <class T, bool TAIL>
+IL_INLINE void spread_row_column(Index r, Index i, Index rest, Index n, Index count, const std::int32_t* const* at, T a,
+                                 const T* s, const T* const* v, T b, const T* t, const T* const* w, T* const* y) {
+  using V = Vec<T>;
+  using R = typename V::R;
+  const auto load = [&](const T* p) { return TAIL ? V::load_n(p, rest) : V::load(p); };
+  const R va = V::set1(a), vb = V::set1(b), si = load(s + r * n + i), ti = t ? load(t + r * n + i) : V::zero();
+  for (Index j = 0; j < count; ++j) {
+    if (!y[j]) continue;
+    const Index from = at[j][r] * n + i;
+    T* const to = y[j] + from;
+    R sum = V::fma(va, V::sub(si, load(v[j] + from)), load(to));
+    if (t) sum = V::fma(vb, w[j] ? V::sub(ti, load(w[j] + from)) : ti, sum);
+    if (TAIL)
+      V::store_n(to, rest, sum);
+    else
+      V::store(to, sum);
+  }
+}
+
+template <class T>
+void spread_row_pairs(Index rows, Index n, Index count, const std::int32_t* const* at, const T* a, const T* s,
+                      const T* const* v, const T* b, const T* t, const T* const* w, T* const* y) {
+  for (Index r = 0; r < rows; ++r) {
+    const T ar = a[r], br = b ? b[r] : T(0);
+    each<T>(
+        n, [&](Index i) { spread_row_column<T, false>(r, i, 0, n, count, at, ar, s, v, br, t, w, y); },
+        [&](Index i, Index rest) { spread_row_column<T, true>(r, i, rest, n, count, at, ar, s, v, br, t, w, y); });
+  }
+}
+
 // Right-looking, on the transpose: the vectors run along the rows of U = Lᵀ. Those that hold the diagonal begin before
 // it; what they compute there is never read.
 template <class T>

@@ -82,6 +82,31 @@ struct FeatureColumns {
     f(block);
   }
 
+  // Whether every row has one feature of value 1 of each input, few enough to be held side by side.
+  bool is_one_each() const {
+    const auto has_one = [](const Column& column) { return column.kind == InputKind::categorical; };
+    return static_cast<Index>(columns.size()) <= kMostTables && std::all_of(columns.begin(), columns.end(), has_one);
+  }
+  // Where that is so, calls f(first row, rows, at) for blocks of rows: at[j][r] is the row of table j that row r reads.
+  template <class T, class F>
+  void each_rows(const Pass<T>& p, const F& f) const {
+    constexpr Index kRows = 64;
+    std::int32_t storage[kMostTables][kRows];
+    const std::int32_t* at[kMostTables];
+    const Index count = static_cast<Index>(columns.size());
+    for (Index first = 0; first < p.n; first += kRows) {
+      const Index rows = std::min(kRows, p.n - first);
+      for (Index j = 0; j < count; ++j) at[j] = p.rows.ids(columns[j].input).single(first, rows, storage[j]);
+      f(first, rows, at);
+    }
+  }
+  // The tables' places in tensors, in the order of the inputs.
+  template <class P>
+  void find(P* const* tensors, P** tables) const {
+    for (std::size_t j = 0; j < columns.size(); ++j) tables[j] = tensors[columns[j].tensor];
+  }
+
+  static constexpr Index kMostTables = 32;
   std::vector<Column> columns;
   Index width;
 };
@@ -140,7 +165,9 @@ template <class T>
 struct Pairs final : Layer<T> {
   using Block = FeatureColumns::Block<T>;
 
-  explicit Pairs(FeatureColumns columns) : features(std::move(columns)) { this->work = features.width; }
+  explicit Pairs(FeatureColumns columns) : features(std::move(columns)), one_each(features.is_one_each()) {
+    this->work = features.width;
+  }
   static std::unique_ptr<Layer<T>> make(const ModelSpec& model, const LayerSpec& spec) {
     require(width_out(model, spec) == 1 && !spec.tensors.empty() && has_tensor(spec, 0),
             "the pairs of a factorization are one number");
@@ -151,6 +178,12 @@ struct Pairs final : Layer<T> {
 
   void forward(const Pass<T>& p) const override {
     const Index k = features.width;
+    if (one_each) {
+      T *const s = p.x[this->work_slot], *const z = p.x[this->out];
+      sum_rows(p, p.theta, s, s, z);
+      for (Index r = 0; r < p.n; ++r) z[r] /= 2;
+      return;
+    }
     for (Index r = 0; r < p.n; ++r) {
       T* const s = p.x[this->work_slot] + r * k;
       const T squares = sums(p, r, p.theta, s);
@@ -161,6 +194,7 @@ struct Pairs final : Layer<T> {
   // dv_i = dz x_i (s − x_i v_i)
   void backward(const Pass<T>& p) const override {
     const Index k = features.width;
+    if (one_each) return spread_rows(p, p.dx[this->out], nullptr, p.grad);
     const T* v[Block::kMost];
     T* to[Block::kMost];
     for (Index r = 0; r < p.n; ++r)
@@ -174,6 +208,7 @@ struct Pairs final : Layer<T> {
   // tz = ⟨s, ts⟩ − Σ_i x_i² ⟨v_i, tv_i⟩
   void tangent_forward(const Pass<T>& p) const override {
     const Index k = features.width;
+    if (one_each) return sum_rows(p, p.direction, p.x[this->work_slot], p.tx[this->work_slot], p.tx[this->out]);
     for (Index r = 0; r < p.n; ++r) {
       T* const ts = p.tx[this->work_slot] + r * k;
       const T squares = sums(p, r, p.direction, ts);
@@ -184,6 +219,7 @@ struct Pairs final : Layer<T> {
   // tdv_i = tdz x_i (s − x_i v_i) + dz x_i (ts − x_i tv_i)
   void tangent_backward(const Pass<T>& p) const override {
     const Index k = features.width;
+    if (one_each) return spread_rows(p, p.tdx[this->out], p.dx[this->out], p.hv);
     const T *v[Block::kMost], *tv[Block::kMost];
     T* to[Block::kMost];
     for (Index r = 0; r < p.n; ++r)
@@ -195,8 +231,32 @@ struct Pairs final : Layer<T> {
   }
 
   FeatureColumns features;
+  const bool one_each;  // see FeatureColumns::is_one_each
 
  private:
+  // s_r = Σ_i u_i and z_r = ⟨with_r, s_r⟩ − Σ_i ⟨u_i, v_i⟩ of all rows.
+  void sum_rows(const Pass<T>& p, const T* const* u, const T* with, T* s, T* z) const {
+    const Index k = features.width;
+    const T *from[FeatureColumns::kMostTables], *v[FeatureColumns::kMostTables];
+    features.find(u, from), features.find(p.theta, v);
+    features.each_rows(p, [&](Index first, Index rows, const std::int32_t* const* at) {
+      p.kernels->row_pairs(rows, k, static_cast<Index>(features.columns.size()), at, from, v, with + first * k,
+                           s + first * k, z + first);
+    });
+  }
+  // The same in reverse: adds a_r (s_r − v_i), and where b is not null b_r (ts_r − tv_i), to the rows of `into`.
+  void spread_rows(const Pass<T>& p, const T* a, const T* b, T* const* into) const {
+    const Index k = features.width;
+    const T *v[FeatureColumns::kMostTables], *tv[FeatureColumns::kMostTables];
+    T* to[FeatureColumns::kMostTables];
+    features.find(p.theta, v), features.find(p.direction, tv), features.find(into, to);
+    features.each_rows(p, [&](Index first, Index rows, const std::int32_t* const* at) {
+      p.kernels->spread_row_pairs(rows, k, static_cast<Index>(features.columns.size()), at, a + first,
+                                  p.x[this->work_slot] + first * k, v, b ? b + first : nullptr,
+                                  b ? p.tx[this->work_slot] + first * k : nullptr, tv, to);
+    });
+  }
+
   // s = Σ_i x_i u_i of row r, where u is a null entry = zero; gives Σ_i x_i² ⟨u_i, v_i⟩ with the parameters v.
   T sums(const Pass<T>& p, Index r, const T* const* u, T* s) const {
     const T *from[Block::kMost], *v[Block::kMost];

@@ -46,6 +46,13 @@ struct Check {
     }
   }
 
+  void equal(const std::vector<T>& x, const std::vector<T>& y, const char* what) {
+    ++checks;
+    if (x == y) return;
+    std::printf("%s %s (%s): not the same bits\n", a.name, what, where.c_str());
+    std::exit(1);
+  }
+
   void products(Index M, Index N, Index K, double scale = 1e-30) {
     where = std::to_string(M) + "x" + std::to_string(N) + "x" + std::to_string(K);
     const Index lda = K + 3, ldb = N + 1, ldc = N + 2;
@@ -190,6 +197,7 @@ struct Check {
                        into);
       });
     }
+    row_pairs(n);
     // A Aᵀ + 1, in rows further apart than it is wide.
     const auto A = noise(n * n);
     std::vector<T> m(n * (n + 3), T(7)), scratch(n * (n + 15));
@@ -204,6 +212,45 @@ struct Check {
       to[0] = k.cholesky_block(n, copy.data(), n + 3, scratch.data()) ? T(1) : T(0);
     });
     recurrent(n);
+  }
+
+  // Rows with a feature of each of three tables, of which the last has no vector and the first no derivative.
+  void row_pairs(Index n) {
+    constexpr Index R = 7, cardinality = 5;
+    const std::int32_t first[R] = {3, 0, 4, 3, 3, 1, 0}, second[R] = {1, 1, 0, 2, 4, 0, 3},
+                       third[R] = {2, 2, 2, 2, 2, 2, 0};
+    const std::int32_t* const at[3] = {first, second, third};
+    const auto tables = noise(3 * cardinality * n), others = noise(3 * cardinality * n), with = noise(R * n),
+               s = noise(R * n), t = noise(R * n), da = noise(R), db = noise(R);
+    const auto of = [&](const auto& x, Index j) { return x.data() + j * cardinality * n; };
+    const auto both = [&](const char* what, const std::vector<T>& start, auto f) {
+      std::vector<T> p = start, q = start;
+      f(a, p), f(r, q);
+      same(p, q, static_cast<double>(n), what, std::sqrt(static_cast<double>(n)));
+    };
+    const T *v[3] = {of(tables, 0), of(tables, 1), nullptr}, *u[3] = {of(others, 0), of(others, 1), of(others, 2)};
+    for (const bool with_itself : {false, true})
+      both("row_pairs", std::vector<T>(R * n + R, T(9)), [&](const Kernels<T>& k, std::vector<T>& to) {
+        k.row_pairs(R, n, 3, at, v, u, with_itself ? to.data() : with.data(), to.data(), to.data() + R * n);
+      });
+    const T *x[3] = {of(tables, 0), of(tables, 1), of(tables, 2)}, *w[3] = {of(others, 0), nullptr, of(others, 2)};
+    for (const bool tangent : {false, true})
+      both("spread_row_pairs", others, [&](const Kernels<T>& k, std::vector<T>& to) {
+        T* const into[3] = {nullptr, to.data() + cardinality * n, to.data() + 2 * cardinality * n};
+        k.spread_row_pairs(R, n, 3, at, da.data(), s.data(), x, tangent ? db.data() : nullptr,
+                           tangent ? t.data() : nullptr, w, into);
+      });
+    // A block of rows gives the bits that the features of each row alone give.
+    std::vector<T> sums(R * n), z(R), row(n);
+    a.row_pairs(R, n, 3, at, v, u, sums.data(), sums.data(), z.data());
+    const T ones[3] = {1, 1, 1};
+    for (Index i = 0; i < R; ++i) {
+      const T *vi[3] = {v[0] + at[0][i] * n, v[1] + at[1][i] * n, nullptr},
+              *ui[3] = {u[0] + at[0][i] * n, u[1] + at[1][i] * n, nullptr};
+      const T products = a.weighted_sum(n, 3, vi, ui, ones, false, row.data());
+      equal(row, std::vector<T>(sums.begin() + i * n, sums.begin() + (i + 1) * n), "row_pairs, its sums");
+      equal({a.dot(n, row.data(), row.data()) - products}, {z[i]}, "row_pairs, its results");
+    }
   }
 
   void recurrent(Index H) {
