@@ -6,7 +6,7 @@ import { trimText } from './values.js';
 export function idTexts(ids: ArrayLike<unknown>, field: string, nulls: readonly string[] = DEFAULT_NULLS): string[] {
   return presentIdTexts(ids, field, nulls).map((id, row) => {
     if (id !== undefined) return id;
-    throw notAnId(ids[row], row, field);
+    throw notAnId(ids[row], row, field, nulls);
   });
 }
 
@@ -30,11 +30,12 @@ export function presentIdTexts(
   });
 }
 
-function notAnId(value: unknown, row: number, field: string): InnerloopError {
+function notAnId(value: unknown, row: number, field: string, nulls: readonly string[] = []): InnerloopError {
+  const isMarker = typeof value === 'string' && nulls.includes(trimText(value));
   return new InnerloopError('INVALID_DATA', `not an id in row ${row + 1}`, {
     field,
     value,
-    expected: 'a non-empty text or a number',
+    expected: `a non-empty text or a number${isMarker ? '; nulls: [] if it is an id and no missing value' : ''}`,
   });
 }
 

@@ -5,6 +5,7 @@ import { checkLength } from '../data/columnar-features.js';
 import { datasetFromColumns } from '../data/columnar.js';
 import type { EntityColumns } from '../data/columnar.js';
 import { idTexts } from '../data/ids.js';
+import { checkTexts } from '../data/source-options.js';
 import { growCatalog } from './grow.js';
 import { Learner } from './learner.js';
 
@@ -22,22 +23,31 @@ declare module './learner.js' {
      * @returns how many are new
      * @throws {InnerloopError} INVALID_OPTION (an untrained learner, one that is being trained, …), INVALID_DATA
      */
-    addItems(items: EntityColumns): number;
+    addItems(items: AddedEntities): number;
     /** Adds users in the same way; `adapt({ user })` then knows them by their features. */
-    addUsers(users: EntityColumns): number;
+    addUsers(users: AddedEntities): number;
   }
 }
 
-function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): number {
-  checkObject(table, side, ['id', 'features']);
-  const { id: ids = [] } = table;
+/** Items or users that came after training. */
+export interface AddedEntities extends Pick<EntityColumns, 'id'> {
+  /** The features by name. Default: none, which are those of an unknown item or user. */
+  features?: EntityColumns['features'];
+  /** Texts that stand for a missing id or feature value, besides the empty text, as in `datasetFromColumns`. */
+  nulls?: string[];
+}
+
+function add(learner: Learner, side: 'users' | 'items', table: AddedEntities): number {
+  checkObject(table, side, ['id', 'features', 'nulls']);
+  const { id: ids = [], nulls } = table as AddedEntities;
+  if (nulls !== undefined) checkTexts(nulls, `${side}.nulls`);
   checkLength(ids, `${side}.id`, undefined);
   if (ids.length === 0) throw invalid(`${side}.id`, 'no ids', table.id, 'one id for each entry of the features');
   const catalog = learner.servedCatalog();
   const before = catalog[side].rows;
   learner.checkIdle();
   // What the learner has no column of could only be dropped.
-  const { features = {} } = table;
+  const { features = {} } = table as AddedEntities;
   checkObject(
     features,
     `${side}.features`,
@@ -48,14 +58,13 @@ function add(learner: Learner, side: 'users' | 'items', table: EntityColumns): n
     if (typeof feature === 'object' && feature !== null && feature.kind !== kind)
       throw invalid(`${side}.features.${name}.kind`, `the learner's column is ${kind}`, feature.kind, kind);
   }
-  const [id] = idTexts([ids[0]], `${side}.id`);
+  const [id] = idTexts([ids[0]], `${side}.id`, nulls);
+  const own = { id: ids, features };
   const one =
-    side === 'items'
-      ? { user: ['-'], item: [id], itemFeatures: table }
-      : { user: [id], item: ['-'], userFeatures: table };
+    side === 'items' ? { user: [id], item: [id], itemFeatures: own } : { user: [id], item: [id], userFeatures: own };
   // The table is told as it was given.
   const dataset = renaming(
-    () => datasetFromColumns({ ...one, label: [0] }),
+    () => datasetFromColumns({ ...one, label: [0], ...(nulls && { nulls }) }),
     (field) => field?.replace(/^(item|user)Features/, side) ?? side,
   );
   growCatalog(learner, dataset, [side]);

@@ -1,6 +1,7 @@
 /** A model, an algorithm and an optimizer with state. */
 import './additions.js';
 
+export type { AddedEntities } from './additions.js';
 export { createEnsemble, Ensemble } from './ensemble.js';
 export { createLearner, createLearnerAsync, Learner } from './learner.js';
 export { growSplit, splitAsTrained } from './split.js';

@@ -1,5 +1,5 @@
 /** What is worked on once a catalog and version of a learner, not once a request: item features, and pools of candidates. */
-import { runNative } from '../foundation/addon.js';
+import { runNative, runNativeSync } from '../foundation/addon.js';
 import type { NativeItemFeatures, NativeItemPool, NativeRanker, NativeRows } from '../foundation/addon.js';
 import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { sortRows } from '../foundation/sort-rows.js';
@@ -17,6 +17,8 @@ export const ITEM_SIDES = [SIDES.items, SIDES.itemId] as const;
 const MOST_FEATURE_BYTES = 2 ** 30;
 /** Pools kept; beyond that the oldest is given up. */
 const POOLS = 16;
+/** Catalogs of a learner whose features and pools are kept. */
+const CATALOGS = 2;
 
 /** Which items are candidates, as a request says it. @internal */
 export interface PoolOptions {
@@ -40,7 +42,7 @@ export interface Pool {
 
 /** @internal */
 export class CatalogCache {
-  static readonly #caches = new WeakMap<Learner, CatalogCache>();
+  static readonly #caches = new WeakMap<Learner, CatalogCache[]>();
   readonly #learner: Learner;
   readonly #catalog: Dataset;
   readonly #version: number;
@@ -60,19 +62,26 @@ export class CatalogCache {
     this.#readsItemsAlone = readsItemsAlone(learner, catalog);
   }
 
-  /** That of the learner as it is now. */
+  /** That of the learner as it is now. Those of the last catalogs are kept: who was adapted before items came has the one before. */
   static of(learner: Learner, catalog: Dataset): CatalogCache {
-    let cache = CatalogCache.#caches.get(learner);
-    if (cache === undefined || cache.#version !== learner.version || cache.#catalog !== catalog) {
-      cache?.dispose();
-      CatalogCache.#caches.set(learner, (cache = new CatalogCache(learner, catalog)));
-    }
+    let caches = CatalogCache.#caches.get(learner);
+    if (caches === undefined) CatalogCache.#caches.set(learner, (caches = []));
+    if (caches[0]?.isOf(learner, catalog)) return caches[0];
+    const known = caches.find((cache) => cache.isOf(learner, catalog));
+    const kept = caches.filter((cache) => cache !== known && cache.#version === learner.version).slice(0, CATALOGS - 1);
+    for (const cache of caches) if (cache !== known && !kept.includes(cache)) cache.dispose();
+    const cache = known ?? new CatalogCache(learner, catalog);
+    CatalogCache.#caches.set(learner, [cache, ...kept]);
     return cache;
   }
 
   static disposeOf(learner: Learner): void {
-    CatalogCache.#caches.get(learner)?.dispose();
+    for (const cache of CatalogCache.#caches.get(learner) ?? []) cache.dispose();
     CatalogCache.#caches.delete(learner);
+  }
+
+  private isOf(learner: Learner, catalog: Dataset): boolean {
+    return this.#version === learner.version && this.#catalog === catalog;
   }
 
   dispose(): void {
@@ -105,8 +114,12 @@ export class CatalogCache {
     return this.#made;
   }
 
-  /** What ranks the items of a pool. @param features where it ranks by those */
-  ranker(pool: Pool, features: NativeItemFeatures | undefined): NativeRanker {
+  /**
+   * What ranks the items of a pool, which is looked up again: while a request waited for features others may have taken its place.
+   * @param features where it ranks by those
+   */
+  ranker(options: PoolOptions, features: NativeItemFeatures | undefined): NativeRanker {
+    const pool = this.pool(options);
     const { rankers } = pool;
     if (features === undefined) return (rankers.byModel ??= this.#rankerOf(pool, undefined));
     return (rankers.byFeatures ??= this.#rankerOf(pool, features));
@@ -115,7 +128,7 @@ export class CatalogCache {
   #rankerOf({ native: pool }: Pool, features: NativeItemFeatures | undefined): NativeRanker {
     const [learner, catalog] = [this.#learner, this.#catalog];
     const { model, store, isModerated: moderated } = learner;
-    return model.ops.createRanker({
+    const ranking = {
       store,
       threads: model.threads,
       pool,
@@ -124,7 +137,8 @@ export class CatalogCache {
       ...(features === undefined ? { frame: learner.bind(catalog).frame } : { features }),
       itemSides: ITEM_SIDES,
       selection: selectionOf(learner),
-    });
+    };
+    return runNativeSync(() => model.ops.createRanker(ranking));
   }
 
   /**

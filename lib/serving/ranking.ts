@@ -1,5 +1,5 @@
 /** Lists of recommendations, of one user or of many in one call of the core. */
-import { runNative, runNativeSync } from '../foundation/addon.js';
+import { runNative } from '../foundation/addon.js';
 import type { NativeIds, NativeLists, NativeRankedUsers } from '../foundation/addon.js';
 import { invalid } from '../foundation/check.js';
 import type { Column, Dataset } from '../foundation/contract.js';
@@ -156,7 +156,8 @@ async function rankEach(people: readonly Person[], settings: RecommendSettings, 
     const useFeatures = cache.readsItemsAlone && (cache.hasFeatures || length === undefined || length > FEW);
     const nobody = () => rowOf(learner, catalog, NOBODY, undefined);
     const features = useFeatures ? (cache.featuresAtHand ?? (await cache.features(nobody))) : undefined;
-    const ranker = runNativeSync(() => cache.ranker(pool, features));
+    const { filter, boost } = settings;
+    const ranker = cache.ranker({ filter, boost, minSupport }, features);
     const users: NativeRankedUsers = [];
     people.forEach((person, u) => {
       const { known } = person;

@@ -233,7 +233,7 @@ function withinRange({ rowState: { range } }: Learner, y: number, outside: Suppo
     field,
     'outside of the ratings of the training data',
     y,
-    `${range!.min} to ${range!.max}; or support.outside: 'clip' or 'allow'`,
+    `${range!.min} to ${range!.max}; or a support set with outside: 'clip' or 'allow'`,
   );
 }
 

@@ -162,7 +162,10 @@ struct GradientSums {
   }
 
   void check_loss(Index task, double loss) const {
-    if (!std::isfinite(loss)) throw Diverged(task, "the query loss after adaptation is " + std::to_string(loss));
+    if (std::isfinite(loss)) return;
+    // The sign of what is no number means nothing.
+    const char* const what = std::isnan(loss) ? "NaN" : loss > 0 ? "Infinity" : "-Infinity";
+    throw Diverged(task, std::string("the query loss after adaptation is ") + what);
   }
   void add_fast(const Reverse<T>& reverse, const Targets<T>& targets) const {
     reverse.task.parameters.each_fast([&](int t, Index at, Index size) {

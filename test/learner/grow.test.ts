@@ -200,6 +200,15 @@ test('items and users that are added are served by their features, in the units 
       () => learner.addItems({ id: [id as string], features: {} }),
       /^InnerloopError: items\.id: not an id in row 1/,
     );
+  // What stands for a missing id elsewhere may be one here, if that is said.
+  assert.throws(
+    () => learner.addItems({ id: ['NA'] }),
+    /: items\.id: not an id in row 1; got "NA"; .* nulls: \[\] if it is/,
+  );
+  assert.throws(() => learner.addItems({ id: ['i9', '-'], nulls: ['-'] }), /: items\.id: not an id in row 2; got "-"/);
+  assert.throws(() => learner.addItems({ id: ['i9'], nulls: 'NA' as unknown as [] }), /: items\.nulls: /);
+  assert.deepEqual([learner.addItems({ id: ['NA'], nulls: [] }), learner.addUsers({ id: ['-'], nulls: [] })], [1, 1]);
+  assert.equal((await (await learner.adapt(support)).predict(['NA'])).length, 1);
   assert.throws(
     () => learner.addItems({ id: ['i9', null as unknown as string], features: {} }),
     /: items\.id: not an id in row 2/,

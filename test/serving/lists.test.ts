@@ -13,6 +13,7 @@ import {
   tanp,
 } from '../../lib/algorithms/registry.js';
 import { InnerloopError } from '../../lib/foundation/errors.js';
+import '../../lib/learner/additions.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
 import { CatalogCache } from '../../lib/serving/catalog-cache.js';
 import { diversify } from '../../lib/serving/diversity.js';
@@ -293,4 +294,33 @@ test('similar items do not keep the event loop', async () => {
   await learner.similarItems(5);
   const features = await CatalogCache.of(learner, learner.catalog!).features(() => assert.fail('they are at hand'));
   assert.ok(learner.model.ops.similarItems(features, { row: 6, count: 1, threads: 1 }) instanceof Promise);
+});
+
+test('more filters at once than are kept, on the first request too, are all served', async () => {
+  const asked = Array.from({ length: 40 }, (_, i) => ({ count: 3, filter: { year: { min: 1950 + i } } }));
+  for (const served of [{ algorithm: ridge() }, { algorithm: maml({ steps: 2 }) }]) {
+    const [once, turns] = await Promise.all([servedLearner(served), servedLearner(served)]);
+    const [me, same] = [await once.adapt(SUPPORT), await turns.adapt(SUPPORT)];
+    const lists = await Promise.all(asked.map((options) => me.recommend(options)));
+    for (const [i, options] of asked.entries()) assert.deepEqual(lists[i], await same.recommend(options));
+  }
+});
+
+test('who was adapted before items came is served beside who came after, at once', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const before = await learner.adapt(SUPPORT);
+  const first = await before.recommend({ minSupport: 0 });
+  learner.addItems({ id: ['new'] });
+  const after = await learner.adapt(SUPPORT);
+  const all = await Promise.all([before, after, after, before, after].map((me) => me.recommend({ minSupport: 0 })));
+  assert.deepEqual([all[0], all[3]], [first, first]);
+  const cache = CatalogCache.of(learner, learner.catalog!);
+  const features = cache.featuresAtHand;
+  assert.ok(features !== undefined);
+  await before.recommend({ minSupport: 0 });
+  assert.equal(CatalogCache.of(learner, learner.catalog!).featuresAtHand, features, 'made once');
+  for (let i = 0; i < 3; i++) learner.addItems({ id: [`newer ${i}`] });
+  for (const me of [before, await learner.adapt(SUPPORT), after]) assert.equal((await me.recommend()).length, 10);
+  learner.dispose();
+  for (const me of [before, after]) await refuses(me.recommend(), 'DISPOSED');
 });

@@ -184,7 +184,7 @@ test('rating-range: ratings beyond those of training are refused or clipped, and
     await refuses(
       () => learner.adapt({ items: ['1'], labels: [far] }),
       'INVALID_OPTION',
-      /outside of the ratings.*1 to 5/,
+      /outside of the ratings.*1 to 5; or a support set with outside: 'clip' or 'allow'/,
     );
     const me = await learner.adapt({ items: ['1'], labels: [far], outside: 'clip' });
     const same = await learner.adapt({ items: ['1'], labels: [far > 5 ? 5 : 1] });
