@@ -10,15 +10,16 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { addon, packageRoot } from '../lib/foundation/addon.js';
 import { random } from '../lib/foundation/random.js';
-import { LOAD_ITEMS } from './served-learner.js';
+import { LoadClient } from './load-client.js';
 import { describeMachine } from './machine.js';
+import { LOAD_ITEMS } from './served-learner.js';
 import { quantile } from './statistics.js';
 
 const PEOPLE = 50_000;
@@ -35,6 +36,11 @@ export interface LoadResult {
   p90: number;
   p99: number;
   max: number;
+  /**
+   * How late timers of one millisecond were in this process, in milliseconds, and its processor time for a request: requests wait for
+   * it, too, and for the processor that it takes from the service. Undefined in results from before it was measured.
+   */
+  client?: { p50: number; p99: number; max: number; cpu: number };
 }
 
 /** @param perSecond requests that are sent a second, answered or not; undefined: one when a connection is free */
@@ -46,14 +52,19 @@ async function run(
   perSecond?: number,
 ): Promise<LoadResult> {
   // In an open loop more may be under way than there are connections in the closed one.
-  const agent = new Agent({ keepAlive: true, maxSockets: perSecond === undefined ? connections : 4 * connections });
+  const client = new LoadClient(url, perSecond === undefined ? connections : 4 * connections);
   const stream = random(Math.floor(seconds), `bench.load.${mix}`);
   const latencies: number[] = [];
   let errors = 0;
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const cpu = process.cpuUsage();
   const started = performance.now();
-  const one = async (n: number, since: number) => {
+  const one = async (n: number, due: number) => {
     const [path, body] = asked(mix, n, stream);
-    const status = await post(agent, url, path, body).catch(() => 0);
+    // Timers have whole milliseconds, so that some requests are sent a little before they are due.
+    const since = Math.min(due, performance.now());
+    const status = await client.post(path, body);
     latencies.push(performance.now() - since);
     if (status !== 200) errors++;
   };
@@ -80,8 +91,12 @@ async function run(
     await Promise.all(pending);
   }
   const took = (performance.now() - started) / 1000;
-  agent.destroy();
+  delay.disable();
+  client.close();
+  const { user, system } = process.cpuUsage(cpu);
   const at = (share: number) => Number(quantile(latencies, share).toFixed(2));
+  // The histogram has nanoseconds between timers, of which one millisecond was wanted.
+  const late = (nanoseconds: number) => Number(Math.max(0, nanoseconds / 1e6 - 1).toFixed(2));
   return {
     mix,
     loop: perSecond === undefined ? 'closed' : 'open',
@@ -93,6 +108,12 @@ async function run(
     p90: at(0.9),
     p99: at(0.99),
     max: at(1),
+    client: {
+      p50: late(delay.percentile(50)),
+      p99: late(delay.percentile(99)),
+      max: late(delay.max),
+      cpu: Number(((user + system) / 1000 / latencies.length).toFixed(3)),
+    },
   };
 }
 
@@ -106,26 +127,14 @@ function asked(mix: LoadResult['mix'], n: number, stream: ReturnType<typeof rand
   return ['/recommendations', { user, count: 10 }];
 }
 
-function post(agent: Agent, url: string, path: string, body: object): Promise<number> {
-  const payload = JSON.stringify(body);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-  return new Promise((done, fail) => {
-    request(`${url}${path}`, { method: 'POST', agent, headers }, (response) => {
-      response.on('end', () => done(response.statusCode!)).resume();
-    })
-      .on('error', fail)
-      .end(payload);
-  });
-}
-
 export interface LoadReport {
   machine: ReturnType<typeof describeMachine>;
   connections: number;
   /** Worker threads of the service; undefined in results from before there were any. */
   workers?: number;
   results: LoadResult[];
-  /** Of the service, in megabytes, over the whole time. */
-  memory: { seconds: number; resident: number }[];
+  /** Of the service, in megabytes, over the whole time: resident, and of it the heap of JavaScript and what belongs to its objects. */
+  memory: { seconds: number; resident: number; heap?: number; external?: number }[];
   /** Processor time of the service for a request, in milliseconds: what a busy machine disturbs least. */
   cpuPerRequest: number;
   /** That of the thread that takes the requests, where the system counts it: its inverse bounds the requests a second of one process. */
@@ -153,8 +162,14 @@ export async function measure(
   const started = performance.now();
   const sample = async () => {
     const text = await (await fetch(`${url}/metrics`)).text();
-    const resident = Number(/^innerloop_resident_bytes (\d+)/m.exec(text)?.[1]) / 2 ** 20;
-    memory.push({ seconds: Math.round((performance.now() - started) / 1000), resident: Math.round(resident) });
+    const megabytes = (name: string) =>
+      Math.round(Number(new RegExp(`^innerloop_${name}_bytes (\\d+)`, 'm').exec(text)?.[1]) / 2 ** 20);
+    memory.push({
+      seconds: Math.round((performance.now() - started) / 1000),
+      resident: megabytes('resident'),
+      heap: megabytes('heap'),
+      external: megabytes('external'),
+    });
   };
   const sampler = setInterval(() => void sample().catch(() => undefined), Math.max(500, 20 * seconds));
   const results: LoadResult[] = [];
@@ -163,7 +178,7 @@ export async function measure(
     const result = await run(...args);
     results.push(result);
     say(
-      `${result.mix.padEnd(8)} ${result.loop.padEnd(6)} ${String(result.perSecond).padStart(6)}/s  p50 ${result.p50} ms  p90 ${result.p90} ms  p99 ${result.p99} ms  max ${result.max} ms  ${result.errors} errors`,
+      `${result.mix.padEnd(8)} ${result.loop.padEnd(6)} ${String(result.perSecond).padStart(6)}/s  p50 ${result.p50} ms  p90 ${result.p90} ms  p99 ${result.p99} ms  max ${result.max} ms  ${result.errors} errors; client late by ${result.client?.p50}/${result.client?.p99} ms, ${result.client?.cpu} ms a request`,
     );
     return result;
   };
