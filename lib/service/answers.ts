@@ -19,7 +19,7 @@ import type { Who } from './engine/person.js';
 import { answersOf, questionsFor } from './engine/questions.js';
 import type { Experiment } from './experiments/experiments.js';
 import { recommend, recommendMany } from './recommend.js';
-import { readInteraction } from './state/records.js';
+import { idOf, readInteraction } from './state/records.js';
 import type { Recorder } from './recorder.js';
 
 /** Where lists that were given are recorded. */
@@ -48,13 +48,15 @@ export class Answers {
   who(engine: Engine, body: Pick<PredictBody, 'user' | 'interactions' | 'features'>, field = ''): Who {
     const { user, interactions, features } = body;
     const at = (name: string) => (field === '' ? name : `${field}.${name}`);
+    // With blanks around it, for example, it would be taken for somebody who is unknown.
+    if (user !== undefined) idOf(user, at('user'));
     if (features !== undefined) engine.rules.checkPerson(features, at('features'));
     const now = Date.now();
     return {
       user,
       features,
       interactions: interactions?.map((each, i) =>
-        readInteraction({ ...each, user: user ?? '-' }, at(`interactions[${i}]`), engine.rules, now),
+        readInteraction(each, at(`interactions[${i}]`), engine.rules, now, user ?? '-'),
       ),
     };
   }

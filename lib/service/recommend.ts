@@ -1,5 +1,4 @@
 /** Makes a list for a person: by the model if it knows something about the person, else by the first fallback with a result. */
-import { randomUUID } from 'node:crypto';
 import type { FeatureValues } from '../batch/given-features.js';
 import type { Column } from '../foundation/contract.js';
 import { itemColumns } from '../serving/item-terms.js';
@@ -11,9 +10,11 @@ import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
 import { exposure, variantOf } from './experiments/experiments.js';
 import { EXPLAINED_AT_ONCE, mapAtOnce, PEOPLE_AT_ONCE } from './at-once.js';
+import { newListId } from './list-id.js';
 import { finite, given, reasons, valuesOf } from './answer-parts.js';
 import type { Answers } from './answers.js';
 
+/** Options of a list, among which may be, as in a whole body, whom it is for. */
 type Options = Omit<RecommendBody, 'user' | 'interactions' | 'features'>;
 type Source = RecommendationAnswer['source'];
 type Item = RecommendationAnswer['items'][number];
@@ -23,9 +24,7 @@ export async function recommend(
   body: RecommendBody,
   signal: AbortSignal | undefined,
 ): Promise<RecommendationAnswer> {
-  const { user, interactions, features, ...options } = body;
-  const who = { user, interactions, features };
-  return answers.engine.lease((engine) => recommendTo(answers, engine, who, options, signal, ''));
+  return answers.engine.lease((engine) => recommendTo(answers, engine, body, body, signal, ''));
 }
 
 export async function recommendMany(
@@ -68,7 +67,7 @@ async function recommendTo(
   const list = terms.isEmpty
     ? { source: source[0], items: [] }
     : await firstOf(source, (each) => listBy(each, engine, person, options, wanted, exclude, signal));
-  const id = randomUUID();
+  const id = newListId(Date.now());
   answers.records?.add(
     {
       id,

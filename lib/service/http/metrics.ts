@@ -70,6 +70,7 @@ export class Metrics {
     metric('people_evicted_total', 'counter', 'Personal models evicted to make room for others.', [['', evicted]]);
     metric('model_info', 'gauge', 'The model that the service uses.', [[`model="${engine.name}"`, 1]]);
     metric('resident_bytes', 'gauge', 'Resident memory of the process.', [['', memory.rss]]);
+    metric('heap_bytes', 'gauge', 'Memory of the JavaScript heap that is used.', [['', memory.heapUsed]]);
     metric('external_bytes', 'gauge', 'Memory of the process outside the JavaScript heap.', [['', memory.external]]);
     metric('event_loop_delay_seconds', 'gauge', 'Delay of the event loop since the last scrape.', [
       ['quantile="0.5"', this.#delay.percentile(50) / 1e9],

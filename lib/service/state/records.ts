@@ -36,8 +36,18 @@ export function idOf(value: unknown, field: string): string {
 
 const INTERACTION = ['user', 'item', 'value', 'weight', 'time', 'event', 'context', 'recommendationId'];
 
-/** Checks an interaction and fills in its defaults. @param now the time of an interaction without one */
-export function readInteraction(given: unknown, field: string, rules: RecordRules, now: number): Interaction {
+/**
+ * Checks an interaction and fills in its defaults.
+ * @param now the time of an interaction without one
+ * @param user whose it is; undefined: the interaction says it
+ */
+export function readInteraction(
+  given: unknown,
+  field: string,
+  rules: RecordRules,
+  now: number,
+  user?: string,
+): Interaction {
   checkObject(given, field, INTERACTION);
   const { value = rules.defaultValue, weight = 1, time = now, event = null, context = null } = given;
   const { recommendationId = null } = given;
@@ -47,7 +57,7 @@ export function readInteraction(given: unknown, field: string, rules: RecordRule
   const at = timeOf(time, `${field}.time`);
   if (context !== null) rules.checkContext(featuresOf(context, `${field}.context`), `${field}.context`);
   return {
-    user: idOf(given['user'], `${field}.user`),
+    user: user ?? idOf(given['user'], `${field}.user`),
     item: idOf(given['item'], `${field}.item`),
     value,
     weight,

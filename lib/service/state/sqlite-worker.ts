@@ -1,8 +1,8 @@
-/** The thread that runs SQLite: it receives statements and answers with rows. */
+/** A thread that runs SQLite: it receives statements and answers with rows. */
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Row, Statement, Value } from './database.js';
-import type { SqliteReply, SqliteRequest } from './sqlite.js';
+import type { SqliteReply, SqliteRequest, SqliteSettings } from './sqlite.js';
 
 /** The part of a prepared statement that `node:sqlite` and better-sqlite3 have in common. */
 interface Prepared {
@@ -21,7 +21,7 @@ interface Connection {
 const MOST_PREPARED = 200;
 
 const port = parentPort!;
-const { path, isOwned } = workerData as { path: string; isOwned: boolean };
+const { path, isOwned, isReader } = workerData as SqliteSettings;
 const reply = (message: SqliteReply) => port.postMessage(message);
 const prepared = new Map<string, Prepared>();
 
@@ -50,6 +50,10 @@ function open(): Connection {
   connection.exec('PRAGMA journal_mode = WAL');
   connection.exec('PRAGMA synchronous = FULL');
   connection.exec('PRAGMA busy_timeout = 5000');
+  if (isReader) {
+    connection.exec('PRAGMA query_only = ON');
+    return connection;
+  }
   // Deleted content is overwritten, so that the data of a person who was deleted do not remain in free pages.
   connection.exec('PRAGMA secure_delete = ON');
   return connection;
