@@ -131,6 +131,15 @@ bool is_tiny(const Ranking<T>& ranking) {
   return candidates <= kFew && users * candidates * (ranking.features->width + 1) <= kTiny;
 }
 
+// Multiply-adds of a ranking by features that take less time than to wake a thread and be woken by it, which is some
+// fifty microseconds on a machine that has other work. In a whole catalogue features lie one behind the other.
+constexpr double kInstantRanking = 1 << 18;
+
+template <class T>
+bool is_instant(const Ranking<T>& ranking, double work) {
+  return ranking.features && !ranking.by_among && work <= kInstantRanking;
+}
+
 // (ranker, count, users, among?, token?): the lists, or a promise of them.
 template <class T>
 Napi::Value rank(const Napi::CallbackInfo& info) {
@@ -164,9 +173,11 @@ Napi::Value rank(const Napi::CallbackInfo& info) {
         return run_inline(
             info.Env(), [&](const Poll& poll) { rank_now(1, poll); }, finish);
     }
-    const int threads = ranker->threads;
+    const double work = work_of_ranking(*ranking);
+    const bool instant = is_instant(*ranking, work);
+    const int threads = instant ? 1 : ranker->threads;
     return run_job(
-        info.Env(), threads, length_of(work_of_ranking(*ranking)), std::move(token),
+        info.Env(), threads, instant ? Length::instant : length_of(work), std::move(token),
         [store = ranker->store, rank_now, threads](const Poll& poll) {
           const std::shared_lock lock(store->mutex);
           rank_now(threads, poll);
