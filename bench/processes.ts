@@ -145,7 +145,7 @@ const STEPS: Record<string, () => Promise<void>> = {
 };
 const writeResult = (result: Trained) => writeFileSync(values.result!, JSON.stringify(result));
 
-/** The bound of the page: sums of dense parameters, rows of tables, losses, and the interactions of a step. */
+/** The bound of the page: sums of dense parameters, rows of tables with their numbers, losses, and the interactions of a step. */
 function mostBytes(
   { tensors, precision }: { tensors: readonly { shape: readonly number[]; embedding: boolean }[]; precision: string },
   rows: number,
@@ -153,9 +153,11 @@ function mostBytes(
   const bytes = precision === 'float32' ? 4 : 8;
   const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
   const dense = tensors.filter(({ embedding }) => !embedding).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const width = tensors.filter(({ embedding }) => embedding).reduce((sum, { shape }) => sum + shape[1], 0);
+  const tables = tensors.filter(({ embedding }) => embedding);
+  const width = tables.reduce((sum, { shape }) => sum + shape[1], 0);
   const sums = addon().decisions.chunks(METABATCH, dense * bytes);
-  return bytes * (sums * dense + METABATCH * rows * width) + 8 * METABATCH + 17 * METABATCH * rows;
+  const numbers = 4 * METABATCH * (rows + 1) * tables.length;
+  return bytes * (sums * dense + METABATCH * rows * width) + numbers + 8 * METABATCH + 17 * METABATCH * rows;
 }
 
 function runStep(step: string, learner: string, shards: string, processes = 1): Trained {

@@ -1,6 +1,6 @@
 /** Meta-batches of dataset tasks: row numbers only, no per-row objects. */
 import { nativeError } from '../foundation/addon.js';
-import type { NativeBatch } from '../foundation/addon.js';
+import type { NativeBatch, NativeRows } from '../foundation/addon.js';
 import type { Dataset, FloatArray, TaskSet } from '../foundation/contract.js';
 import type { BoundDataset } from './features.js';
 import { SupportHistories } from './support-histories.js';
@@ -53,6 +53,41 @@ export function packTaskSet(
   to: number,
   options: BatchOptions,
 ): NativeBatch {
+  const { rows, weights } = rowsOf(model, bound, tasks, indices, from, to, options);
+  return made(model, bound, { ...rows, weights: weights && sharesOf(weights) });
+}
+
+/** Tasks that are a part of a batch. @internal */
+export interface PackedPart {
+  native: NativeBatch;
+  /** What each of them weighs in the meta-loss, not yet divided by the sum over all tasks; undefined where all weigh the same. */
+  weights: Float64Array | undefined;
+}
+
+/** All tasks of a set, which may be none, as a part of a batch. @internal */
+export function packPart(model: Model, bound: BoundDataset, tasks: TaskSet, options: BatchOptions): PackedPart {
+  const order = Int32Array.from({ length: tasks.size }, (_, t) => t);
+  const { rows, weights } = rowsOf(model, bound, tasks, order, 0, tasks.size, options);
+  return { native: made(model, bound, rows), weights };
+}
+
+function made(model: Model, bound: BoundDataset, rows: NativeRows): NativeBatch {
+  try {
+    return model.ops.createBatch(model.native, bound.frame, rows);
+  } catch (error) {
+    throw nativeError(error);
+  }
+}
+
+function rowsOf(
+  model: Model,
+  bound: BoundDataset,
+  tasks: TaskSet,
+  indices: Int32Array,
+  from: number,
+  to: number,
+  options: BatchOptions,
+): { rows: NativeRows; weights: Float64Array | undefined } {
   const { supportOffsets, supportRows, queryOffsets, queryRows } = tasks;
   const { rows: context, hide, allRows, epoch } = options;
   const begin = new Int32Array(2 * (to - from) + 1);
@@ -80,12 +115,10 @@ export function packTaskSet(
     begin[2 * (k - from) + 2] = writer.length;
   }
   const weighted = options.weighByRows === true || options.weights !== undefined;
-  const weights = weighted ? shares(begin, options, indices, from) : undefined;
-  try {
-    return model.ops.createBatch(model.native, bound.frame, { begin, ...writer.columns(), weights });
-  } catch (error) {
-    throw nativeError(error);
-  }
+  return {
+    rows: { begin, ...writer.columns() },
+    weights: weighted ? weightsOf(begin, options, indices, from) : undefined,
+  };
 }
 
 /** Rows of a batch, in columns. */
@@ -224,18 +257,22 @@ export function queryCenters(
   return centers;
 }
 
-/** Gives the weight of each task in the meta-loss, summing to 1: its number of query rows, or one, times its factor. */
-function shares(
+/** What each task weighs in the meta-loss: its number of query rows, or one, times its factor. */
+function weightsOf(
   begin: Int32Array,
   { weighByRows, weights, numbers }: BatchOptions,
   indices: Int32Array,
   from: number,
 ): Float64Array {
-  const parts = Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
+  return Float64Array.from({ length: (begin.length - 1) / 2 }, (_, k) => {
     const rows = weighByRows === true ? begin[2 * k + 2] - begin[2 * k + 1] : 1;
     const t = indices[from + k];
     return weights === undefined ? rows : rows * weights[numbers === undefined ? t : numbers[t]];
   });
-  const total = parts.reduce((a, b) => a + b, 0);
-  return parts.map((part) => part / total);
+}
+
+/** The weights of all tasks of a step, summing to 1. @internal */
+export function sharesOf(weights: Float64Array): Float64Array {
+  const total = weights.reduce((a, b) => a + b, 0);
+  return weights.map((weight) => weight / total);
 }

@@ -63,6 +63,22 @@ export interface NativeRows {
   /** Bags and sequences in place of the frame's; the k-th reads the k-th side after those of the frame. */
   overrides?: (NativeColumn & { input: number })[];
 }
+/** Of what a batch is a part, where several processes share a step. */
+export interface NativeWhole {
+  part: number;
+  parts: number;
+  /** Number of the tasks of all parts. */
+  tasks: number;
+  /** Rows of the parts before this one. */
+  firstRow: number;
+  /** Rows of all parts. */
+  supportRows: number;
+  queryRows: number;
+  /** By input, 1 where its value differs within some task. */
+  differs: Uint8Array;
+  /** Weights of all tasks in the meta-loss, summing to 1. Default: equal. */
+  weights?: Float64Array;
+}
 export interface NativeInnerLoop {
   steps: number;
   order: 1 | 2;
@@ -279,11 +295,15 @@ export interface NativeOperations {
       rateOptimizer?: NativeOptimizer;
     },
   ): Promise<NativeStep>;
-  /** Adds up one part of a batch's gradient; the bytes are what other processes need of it. */
+  /** Which tasks of a step of so many a part has, `from … to − 1`. */
+  tasksOfPart(model: NativeModel, of: { tasks: number; part: number; parts: number }): [from: number, to: number];
+  /** What the other parts have to know of a part's batch; `differs` as in {@link NativeWhole}. */
+  describePart(batch: NativeBatch): { supportRows: number; queryRows: number; differs: Uint8Array };
+  /** Adds up the gradient of a part of a batch; the bytes are what all processes need of it. The batch may have no tasks. */
   gradientPart(
-    options: NativeCall & { direction: NameOf<'Direction'>; part: number; parts: number },
+    options: NativeCall & { direction: NameOf<'Direction'>; whole: NativeWhole },
   ): Promise<{ gradient: NativeGradientPart; bytes: Uint8Array }>;
-  /** The step of a gradient whose parts are all there, by part; this process' own is not read. A gradient is applied once. */
+  /** The step of a gradient whose parts are all there, by part. A gradient is applied once. */
   applyParts(options: {
     gradient: NativeGradientPart;
     parts: readonly Uint8Array[];

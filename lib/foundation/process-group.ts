@@ -51,6 +51,8 @@ export function inOrder(group: ProcessGroup): OrderedGroup {
     rank: group.rank,
     size: group.size,
     allGather(bytes, at) {
+      // Bytes that cannot be made fail before their turn comes; whoever asked is told in turn.
+      Promise.resolve(bytes).catch(() => undefined);
       const all = last.then(async () => group.allGather(await bytes, at));
       last = all;
       // Whoever asked is told; nobody may be waiting for the end of the queue.

@@ -45,12 +45,12 @@ export interface SharedTasks {
   /** Called with tasks of one's own shards that are going to be read. */
   readAhead(tasks: Int32Array): void;
   /**
-   * The tasks in the order given, as `TaskSource.read` returns them.
+   * The tasks `from … to − 1` of those given, in their order, as `TaskSource.read` returns them.
    *
    * @param owners by task, the process that has read it
    * @param bytes by process, what `read` gave there for its tasks among these
    */
-  assemble(tasks: Int32Array, owners: Int32Array, bytes: readonly Uint8Array[]): TaskSet;
+  assemble(tasks: Int32Array, owners: Int32Array, bytes: readonly Uint8Array[], from: number, to: number): TaskSet;
 }
 
 /** Which tasks are stored together, and how an epoch goes through them: shards are shuffled, then the tasks within a window of them. */

@@ -28,6 +28,7 @@ import type { Optimizer } from '../meta/outer-update.js';
 import { rowContext, rowRules, translateRows } from '../batch/row-rules.js';
 import type { RowContext, RowOptions, RowRules, RowState } from '../batch/row-rules.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
+import type { StepBatch } from './step-part.js';
 import { outerStep, outputsOfTasks } from './steps.js';
 import { freshStore, startingStore, stepKey } from './starting.js';
 import type { Start } from './starting.js';
@@ -240,7 +241,7 @@ export class Learner extends Uncloneable {
    * @param start epochs of earlier trainings: this one draws other masks than they did
    */
   async step(
-    batch: NativeBatch,
+    { native, shared }: StepBatch,
     progress: number,
     signal: AbortSignal | undefined,
     nameTask: (task: number) => string,
@@ -251,7 +252,7 @@ export class Learner extends Uncloneable {
     // Rates move in proportion to where they started, as the parameters move in proportion to the outer rate.
     const rateStep = learningRate * this.algorithm.learningRate;
     const call = {
-      ...this.call(batch),
+      ...this.call(native),
       inner: {
         ...this.innerLoop(),
         ...innerLoopOfEpoch(this.algorithm, this.model, epoch),
@@ -264,7 +265,7 @@ export class Learner extends Uncloneable {
     } as const;
     // Before and after: what is adapted while the step runs may be of either version.
     this.changed();
-    const result = await outerStep(this.model.ops, call, this.group, signal, nameTask).finally(() => this.changed());
+    const result = await outerStep(this.model.ops, call, shared, signal, nameTask).finally(() => this.changed());
     if (this.stepRates !== undefined) {
       const gradient = result.rateGradient!.flatMap((g, t) => (this.#inner.fast[t] === 1 ? [...g] : []));
       this.stepRateAdam!.update(this.stepRates, gradient, rateStep);

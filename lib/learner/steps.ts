@@ -2,11 +2,11 @@
 import { runNative } from '../foundation/addon.js';
 import type { NativeCall, NativeInnerLoop, NativeOperations, NativeStep } from '../foundation/addon.js';
 import type { TaskSet } from '../foundation/contract.js';
-import type { ProcessGroup } from '../foundation/process-group.js';
 import { shareRanges } from '../foundation/process-group.js';
 import { packTaskSet, queryCenters } from '../batch/task-batch.js';
 import { lossOf } from '../model/losses.js';
 import type { Learner } from './learner.js';
+import type { StepBatch } from './step-part.js';
 import { moderate } from './uncertainty.js';
 
 type StepCall = Parameters<NativeOperations['trainStep']>[0];
@@ -19,19 +19,23 @@ type StepCall = Parameters<NativeOperations['trainStep']>[0];
  */
 export const CHUNK = 256;
 
-/** The gradient and the update, in one call or with the other processes' parts of the gradient in between: to the same bits. */
+/**
+ * The gradient and the update, in one call or with the other processes' parts of the gradient in between: to the same bits.
+ *
+ * @param nameTask what a task of the batch is called
+ */
 export async function outerStep(
   ops: NativeOperations,
   call: StepCall,
-  group: ProcessGroup | undefined,
+  shared: StepBatch['shared'],
   signal: AbortSignal | undefined,
   nameTask: (task: number) => string,
 ): Promise<NativeStep> {
-  if (group === undefined) return runNative(signal, (token) => ops.trainStep({ ...call, token }), nameTask);
+  if (shared === undefined) return runNative(signal, (token) => ops.trainStep({ ...call, token }), nameTask);
   const { optimizer, rateOptimizer, ...of } = call;
-  const share = { part: group.rank, parts: group.size };
-  const own = await runNative(signal, (token) => ops.gradientPart({ ...of, ...share, token }), nameTask);
-  const parts = await group.allGather(own.bytes, nameTask(0));
+  const { group, whole, at } = shared;
+  const own = await runNative(signal, (token) => ops.gradientPart({ ...of, whole, token }), nameTask);
+  const parts = await group.allGather(own.bytes, at);
   return runNative(
     undefined,
     () => ops.applyParts({ gradient: own.gradient, parts, optimizer, rateOptimizer }),

@@ -40,7 +40,7 @@ export async function trainStep(
   const { progress, signal } = resolveOptions(options, 'options', TRAIN_STEP_OPTIONS);
   learner.checkIdle();
   const { loss, taskLosses, gradientNorm } = await learner.step(
-    batch.native,
+    { native: batch.native },
     progress,
     signal,
     (task) => `task ${task}`,

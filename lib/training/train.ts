@@ -158,6 +158,7 @@ async function* trainAlone(
       const batches = new EpochBatches(learner, {
         size: source.size,
         reading,
+        group: among,
         order: sampler.order(partial.order, epoch),
         seed,
         epoch,
@@ -173,15 +174,15 @@ async function* trainAlone(
       });
       let next = batches.prepare(first);
       for (let s = first; s < steps; s++) {
-        const { native, tasks: numbers, keys } = (await next)!;
+        const { batch, tasks: numbers, keys } = (await next)!;
         const progress = (epoch - 1 - state.start + s / steps) / epochs;
         const nameTask = (task: number) => `epoch ${epoch}, step ${s + 1}, task ${keys[task]}`;
-        const underWay = learner.step(native, progress, signal, nameTask, epoch, state.start);
+        const underWay = learner.step(batch, progress, signal, nameTask, epoch, state.start);
         // The next tasks are read and packed while the core computes.
         next = batches.prepare(s + 1);
         const step = await underWay;
         // Given back at once: the garbage collector may come much later.
-        learner.model.ops.release(native);
+        learner.model.ops.release(batch.native);
         for (const loss of step.taskLosses) partial.losses += loss;
         sampler.update(numbers, step.taskLosses);
         partial.norms += step.gradientNorm;

@@ -69,19 +69,23 @@ void index_input(const Batch<T>& batch, std::size_t i, int threads, typename Bat
   }
 }
 
+}  // namespace
+
 template <class T>
 void index_rows(Index cardinality, typename BatchIndex<T>::Input& in) {
-  in.unique_batch.resize(in.unique.size());
-  in.rows = in.unique;
-  std::sort(in.rows.begin(), in.rows.end());
-  in.rows.erase(std::unique(in.rows.begin(), in.rows.end()), in.rows.end());
   std::vector<std::int32_t>& position = positions(cardinality);
+  in.rows.clear();
+  for (const std::int32_t id : in.unique) {
+    if (position[id] >= 0) continue;
+    position[id] = 0;
+    in.rows.push_back(id);
+  }
+  std::sort(in.rows.begin(), in.rows.end());
   for (std::size_t r = 0; r < in.rows.size(); ++r) position[in.rows[r]] = static_cast<std::int32_t>(r);
+  in.unique_batch.resize(in.unique.size());
   for (std::size_t u = 0; u < in.unique.size(); ++u) in.unique_batch[u] = position[in.unique[u]];
   for (const std::int32_t id : in.rows) position[id] = -1;
 }
-
-}  // namespace
 
 template <class T>
 Batch<T>::Batch() = default;
@@ -114,5 +118,7 @@ const BatchIndex<T>& Batch<T>::index_with_rows(int threads) const {
 
 template struct Batch<float>;
 template struct Batch<double>;
+template void index_rows<float>(Index, BatchIndex<float>::Input&);
+template void index_rows<double>(Index, BatchIndex<double>::Input&);
 
 }  // namespace innerloop

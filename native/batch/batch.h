@@ -91,6 +91,10 @@ struct BatchIndex {
   std::vector<Input> inputs;  // by input; dense inputs stay empty
 };
 
+// Finds the distinct rows of an input, and where among them those of its tasks are.
+template <class T>
+void index_rows(Index cardinality, typename BatchIndex<T>::Input& in);
+
 // The ids of one input, row by row.
 struct RowIds {
   const std::int32_t* ids;

@@ -90,7 +90,7 @@ void GraphRun<T>::forward(int i, const View& view) {
       std::fill_n(y, m * n, static_cast<T>(options[0]));
       break;
     case Op::noise:
-      normal<T>(n, task.plan.inner.dropout, task.number, i, y);
+      normal<T>(n, task.plan.inner.dropout, task.plan.first_task() + task.number, i, y);
       break;
     case Op::one_hot:
       std::fill_n(y, m * n, T(0));

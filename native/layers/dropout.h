@@ -54,7 +54,7 @@ struct Dropout final : Layer<T> {
     // The two halves of a hash serve two units.
     const std::uint64_t limit = static_cast<std::uint64_t>(keep * 4294967296.0);
     for (Index r = 0; r < p.n; ++r) {
-      const std::uint64_t row = mix(mix(p.dropout ^ (number << 32)) ^ static_cast<std::uint64_t>(p.rows.first + r));
+      const std::uint64_t row = mix(mix(p.dropout ^ (number << 32)) ^ static_cast<std::uint64_t>(p.first_row + r));
       for (Index i = 0; i < width; ++i) {
         const std::uint64_t hash = mix(row + static_cast<std::uint64_t>(i / 2));
         const bool kept = p.dropout == 0 || (i % 2 == 0 ? hash >> 32 : hash & 0xffffffffull) < limit;

@@ -62,6 +62,7 @@ struct Pass {
   T* scratch;                       // Model::scratch_size elements
   const Segments* const* segments;  // by slot; null entry = all columns differ
   std::uint64_t dropout;            // key of the masks; 0 = none
+  Index first_row;                  // number of the first row in the whole batch, for the masks
 };
 
 template <class T>

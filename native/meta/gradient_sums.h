@@ -11,77 +11,26 @@
 #include "../solvers/solver.h"
 #include "../task/reverse.h"
 #include "meta_gradient.h"
-#include "sums.h"
+#include "task_sums.h"
 
 namespace innerloop {
-
-template <class V>
-void require_finite(const V& x) {
-  // 0 · x is NaN where x is not finite, else 0. The sums stand side by side, so that the compiler puts them into
-  // registers.
-  constexpr std::size_t lanes = 16;
-  typename V::value_type sums[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= x.size(); i += lanes)
-    for (std::size_t j = 0; j < lanes; ++j) sums[j] += 0 * x[i + j];
-  for (; i < x.size(); ++i) sums[0] += 0 * x[i];
-  for (const auto sum : sums)
-    if (!(sum == 0)) throw Diverged(-1, "the meta-gradient is not finite");
-}
-
-template <class T>
-void require_finite(const SparseGradient<T>& gradient) {
-  require_finite(gradient.dense);
-  for (const auto& block : gradient.blocks) require_finite(block);
-}
 
 // The gradients of the tasks of a plan, added up by chunks of consecutive tasks. Chunks may be added by any threads;
 // what reduce gives depends only on their number.
 template <class T>
 struct GradientSums {
-  GradientSums(const Plan<T>& plan, Direction direction)
+  // With parts, it is of the tasks of one part alone: those of the chunks from its first to the next part's first.
+  GradientSums(const Plan<T>& plan, Direction direction, Parts part = {0, 1})
       : plan(plan),
         direction(direction),
-        chunks(chunk_count(plan.batch.tasks(), plan.model.dense_size * static_cast<Index>(sizeof(T)))),
-        task_losses(plan.batch.tasks()),
-        tables(plan, true),
-        rate_tables(plan, has_parameter_rates()),
-        dense(chunks, plan.model.dense_size),
-        rate_dense(has_parameter_rates() ? chunks : 0, plan.model.dense_size),
-        step_rates(has_step_rates() ? chunks : 0,
-                   std::vector<std::vector<T>>(plan.model.tensors.size(), std::vector<T>(plan.inner.steps, T(0)))) {}
-
-  // Parts are made of consecutive chunks, as even as can be.
-  Index first_chunk(Index part, Index parts) const { return part * chunks / parts; }
-  Index first_task(Index chunk) const { return chunk * plan.batch.tasks() / chunks; }
-
-  // All that the chunks [from, to) have added up, piece by piece in a fixed order: visit(pointer, bytes).
-  template <class F>
-  void each_span(Index from, Index to, const F& visit) {
-    const Index first = first_task(from), last = first_task(to);
-    visit(task_losses.data() + first, static_cast<std::size_t>(last - first) * sizeof(double));
-    const auto visit_dense = [&](DenseSums<T>& sums) {
-      if (sums.sums.empty()) return;
-      for (Index c = from; c < to; ++c) visit(sums.sums[c].data(), sums.sums[c].size() * sizeof(T));
-    };
-    visit_dense(dense);
-    visit_dense(rate_dense);
-    const auto visit_tables = [&](TableSums<T>& sums) {
-      const std::vector<T*> begin = sums.of_task(plan, first), end = sums.of_task(plan, last);
-      for (std::size_t t = 0; t < begin.size(); ++t)
-        if (begin[t]) visit(begin[t], static_cast<std::size_t>(end[t] - begin[t]) * sizeof(T));
-    };
-    visit_tables(tables);
-    if (has_parameter_rates()) visit_tables(rate_tables);
-    if (!has_step_rates()) return;
-    for (Index c = from; c < to; ++c) {
-      for (std::vector<T>& rates : step_rates[c]) visit(rates.data(), rates.size() * sizeof(T));
-    }
-  }
+        chunks(plan.tasks(), plan.model.dense_size * static_cast<Index>(sizeof(T))),
+        first(chunks.first(part)),
+        end(chunks.first(part.next())),
+        sums(plan.model, plan.inner, *plan.index, plan.batch.tasks(), end - first) {}
 
   void add_chunk(Index c, const SharedParameters<T>& shared, const std::function<void()>& poll) {
-    ChunkSum<T> sum(plan, dense.sums[c]);
-    if (has_parameter_rates()) rate_dense.sums[c].assign(plan.model.dense_size, T(0));
+    ChunkSum<T> sum(plan, sums.dense.sums[c - first]);
+    if (sums.has_parameter_rates) sums.rate_dense.sums[c - first].assign(plan.model.dense_size, T(0));
     if (plan.graph) {
       sum.flush();
       for (Index t = first_task(c); t < first_task(c + 1);) {
@@ -100,59 +49,37 @@ struct GradientSums {
     sum.flush();
   }
 
-  MetaGradient<T> reduce(int threads) {
-    MetaGradient<T> result;
-    for (std::size_t t = 0; t < task_losses.size(); ++t)
-      result.loss += task_weight(static_cast<Index>(t)) * task_losses[t];
-    result.task_losses = std::move(task_losses);
-    dense.reduce(threads, plan.kernels, result.gradient.dense);
-    tables.reduce(plan, threads, result.gradient);
-    if (has_parameter_rates()) {
-      rate_dense.reduce(threads, plan.kernels, result.rate_gradient.dense);
-      rate_tables.reduce(plan, threads, result.rate_gradient);
-    }
-    if (has_step_rates()) {
-      const std::size_t n = plan.model.tensors.size();
-      result.step_rate_gradient.assign(n, std::vector<T>(plan.inner.steps, T(0)));
-      for (const auto& chunk : step_rates)
-        for (std::size_t i = 0; i < n; ++i)
-          for (int k = 0; k < plan.inner.steps; ++k) result.step_rate_gradient[i][k] += chunk[i][k];
-    }
-    // This is checked before any update, so that one that is refused changes neither parameters nor rates.
-    require_finite(result.gradient);
-    require_finite(result.rate_gradient);
-    for (const auto& gradient : result.step_rate_gradient) require_finite(gradient);
-    return result;
-  }
+  MetaGradient<T> reduce(int threads) { return sums.reduce(plan.batch.weights, threads); }
 
   const Plan<T>& plan;
   const Direction direction;
-  const Index chunks;
+  const Chunks chunks;
+  const Index first, end;  // those that are added here
+  TaskSums<T> sums;
 
  private:
-  bool has_parameter_rates() const { return plan.inner.rate_kind == RateKind::per_parameter; }
-  bool has_step_rates() const { return plan.inner.rate_kind == RateKind::per_tensor_step; }
-  double task_weight(Index t) const {
-    return plan.batch.weights.empty() ? 1.0 / static_cast<double>(plan.batch.tasks()) : plan.batch.weights[t];
-  }
+  // The first task of a chunk among those of the batch.
+  Index first_task(Index chunk) const { return chunks.first_task(chunk) - plan.first_task(); }
+  double weight_of(Index task) const { return task_weight(plan.weights(), plan.tasks(), plan.first_task() + task); }
 
   void add_task(Task<T>& task, Index chunk, ChunkSum<T>& sum) {
     const Model<T>& model = plan.model;
-    const Targets<T> targets{dense.sums[chunk].data(), tables.of_task(plan, task.number)};
+    const Targets<T> targets{sums.dense.sums[chunk - first].data(), tables_of(sums.tables, task.number)};
     Reverse<T> reverse(task, targets);
-    if (has_parameter_rates()) {
-      const Targets<T> rate_targets{rate_dense.sums[chunk].data(), rate_tables.of_task(plan, task.number)};
+    if (sums.has_parameter_rates) {
+      const Targets<T> rate_targets{sums.rate_dense.sums[chunk - first].data(),
+                                    tables_of(sums.rate_tables, task.number)};
       for (std::size_t i = 0; i < model.tensors.size(); ++i) reverse.rate_into.push_back(rate_targets.at(model, i));
     }
-    if (has_step_rates()) reverse.step_rate_into = &step_rates[chunk];
+    if (sums.has_step_rates) reverse.step_rate_into = &sums.step_rates[chunk - first];
 
     const InnerLoop<T>& inner = plan.inner;
     const bool reptile = direction == Direction::reptile;
     task.adapt(!reptile && inner.keeps_steps());
     // Without support rows the layer runs as any other and adds to the sum itself.
     if (!task.gram) sum.flush();
-    const T weight = static_cast<T>(task_weight(task.number));
-    check_loss(task.number, task_losses[task.number] = differentiate(reverse, weight));
+    const T weight = static_cast<T>(weight_of(task.number));
+    check_loss(task.number, sums.losses[task.number] = differentiate(reverse, weight));
     add_fast(reverse, targets);
     if (!task.gram) return;
     if (reptile)
@@ -161,6 +88,9 @@ struct GradientSums {
       sum.add(*task.gram);
   }
 
+  std::vector<T*> tables_of(TableSums<T>& tables, Index task) const {
+    return tables.of_task(plan.model, *plan.index, task);
+  }
   void check_loss(Index task, double loss) const {
     if (std::isfinite(loss)) return;
     // The sign of what is no number means nothing.
@@ -188,13 +118,13 @@ struct GradientSums {
     std::vector<T> weights;
     for (Index t = task; t < end; ++t) {
       tasks.emplace_back(plan, t, shared, arena, poll);
-      targets.push_back({dense.sums[chunk].data(), tables.of_task(plan, t)});
+      targets.push_back({sums.dense.sums[chunk - first].data(), tables_of(sums.tables, t)});
       pointers.push_back(&reverses.emplace_back(tasks.back(), targets.back()));
-      weights.push_back(static_cast<T>(task_weight(t)));
+      weights.push_back(static_cast<T>(weight_of(t)));
     }
-    graph_gradient(pointers.data(), end - task, weights.data(), task_losses.data() + task);
+    graph_gradient(pointers.data(), end - task, weights.data(), sums.losses.data() + task);
     for (Index t = task; t < end; ++t) {
-      check_loss(t, task_losses[t]);
+      check_loss(t, sums.losses[t]);
       add_fast(reverses[t - task], targets[t - task]);
     }
     return end;
@@ -216,11 +146,6 @@ struct GradientSums {
     if (plan.starts) start_gradient(reverse, *task.run);
     return loss;
   }
-
-  std::vector<double> task_losses;
-  TableSums<T> tables, rate_tables;
-  DenseSums<T> dense, rate_dense;
-  std::vector<std::vector<std::vector<T>>> step_rates;  // [chunk][tensor][steps]
 };
 
 }  // namespace innerloop

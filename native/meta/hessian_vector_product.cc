@@ -14,12 +14,13 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   Arena& arena = Arena::of_this_thread();
   arena.reset();
   Task<T> task(plan, 0, shared, arena, poll);
-  TableSums<T> gradient_tables(plan, true), product_tables(plan, true);
+  TableSums<T> gradient_tables(model, *plan.index, true), product_tables(model, *plan.index, true);
   HessianVectorProduct<T> result{};
   result.gradient.dense.assign(model.dense_size, T(0));
   result.product.dense.assign(model.dense_size, T(0));
 
-  std::vector<T*> grad = gradient_tables.of_task(plan, 0), hv = product_tables.of_task(plan, 0);
+  std::vector<T*> grad = gradient_tables.of_task(model, *plan.index, 0),
+                  hv = product_tables.of_task(model, *plan.index, 0);
   std::vector<const T*> v(n);
   for (int t = 0; t < n; ++t) {
     const TensorInfo& info = model.tensors[t];
@@ -43,8 +44,8 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   plan.loss.tangent(task.query, s.x[out], labels, tangent.x[out], T(1), tangent.dx[out]);
   for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
     if (learns(**layer)) poll(), (*layer)->tangent_backward(pass);
-  gradient_tables.reduce(plan, 1, result.gradient);
-  product_tables.reduce(plan, 1, result.product);
+  gradient_tables.reduce(model, *plan.index, 1, result.gradient);
+  product_tables.reduce(model, *plan.index, 1, result.product);
   return result;
 }
 

@@ -9,7 +9,7 @@ MetaGradient<T> meta_gradient(const Plan<T>& plan, const T* parameters, Directio
                               const std::function<void()>& poll) {
   const SharedParameters<T> shared(plan, parameters, Passes::meta_gradient);
   GradientSums<T> sums(plan, direction);
-  ThreadPool::instance().parallel_for(sums.chunks, threads, [&](Index c) { sums.add_chunk(c, shared, poll); });
+  ThreadPool::instance().parallel_for(sums.chunks.count, threads, [&](Index c) { sums.add_chunk(c, shared, poll); });
   return sums.reduce(threads);
 }
 

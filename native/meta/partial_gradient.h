@@ -1,6 +1,6 @@
-// A share of the meta-gradient of a batch, for several processes that work on one batch. Each adds up the gradients of
-// some chunks of consecutive tasks and hands the sums to the others as bytes; with the bytes of all, each of them makes
-// the same sum in the same order as one process alone would.
+// The meta-gradient of a batch by several processes. Each has packed some of its tasks, adds up their gradients and
+// hands the sums to the others as bytes; with the bytes of all, each makes the same sum in the same order as one
+// process alone would.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -9,39 +9,36 @@
 
 #include "meta_gradient.h"
 #include "store.h"
+#include "sums.h"
 
 namespace innerloop {
 
 template <class T>
-struct GradientSums;
+struct TaskSums;
 
+// Adds up the part that the batch is of `whole`, and gives what all processes need of it: the table rows that each of
+// its tasks reads, then the sums.
 template <class T>
-class PartialGradient {
- public:
-  // The parameters, the inner loop and the batch must outlive it.
-  PartialGradient(const Store<T>& parameters, const InnerLoop<T>& inner, const Batch<T>& batch, Direction direction,
-                  int threads);
-  ~PartialGradient();
+std::vector<std::byte> partial_gradient(const Store<T>& parameters, const InnerLoop<T>& inner, const Batch<T>& batch,
+                                        Direction direction, const Whole& whole, Parts part, int threads,
+                                        const std::function<void()>& poll);
 
-  // Adds the chunks of part `part` of `parts`, which are consecutive. A part may have none.
-  void add(Index part, Index parts, const std::function<void()>& poll);
-  // What the others need of a part that was added here.
-  std::vector<std::byte> bytes(Index part, Index parts);
-  // How many bytes those of a part are.
-  std::size_t size(Index part, Index parts);
-  // Takes the bytes of another one's part, size(part, parts) of them.
-  void take(Index part, Index parts, const std::byte* bytes);
-  // With all parts added or taken: throws Diverged if the sum is not finite. Once.
-  MetaGradient<T> reduce();
+// The sums of all parts side by side. The model, the inner loop and the whole must outlive it.
+template <class T>
+class JoinedGradient {
+ public:
+  // Throws where the bytes are not those of parts of this batch.
+  JoinedGradient(const Model<T>& model, const InnerLoop<T>& inner, const Whole& whole,
+                 const std::vector<std::vector<std::byte>>& parts);
+  ~JoinedGradient();
+  // It must outlive what this gives, which is made once. Throws Diverged if the sum is not finite.
+  MetaGradient<T> reduce(int threads);
 
  private:
-  template <class F>
-  void each_span(Index part, Index parts, const F& visit);
-
-  const Store<T>& parameters_;
-  const int threads_;
-  const std::unique_ptr<Plan<T>> plan_;
-  const std::unique_ptr<GradientSums<T>> sums_;
+  const Model<T>& model_;
+  const Whole& whole_;
+  BatchIndex<T> index_;
+  std::unique_ptr<TaskSums<T>> sums_;
 };
 
 }  // namespace innerloop

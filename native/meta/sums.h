@@ -20,41 +20,59 @@ struct ChunkLimits {
 };
 Index chunk_count(Index tasks, Index dense_bytes);
 
+// A part of a batch, for several processes that work on one.
+struct Parts {
+  Index part, parts;
+  Parts next() const { return {part + 1, parts}; }
+};
+
+struct Range {
+  Index from, to;
+};
+
+// Which tasks share a sum, and which sums are a part: parts are made of consecutive chunks, as even as can be.
+struct Chunks {
+  Chunks(Index tasks, Index dense_bytes) : tasks(tasks), count(chunk_count(tasks, dense_bytes)) {}
+  Index first(Parts of) const { return of.part * count / of.parts; }
+  Index first_task(Index chunk) const { return chunk * tasks / count; }
+  Range tasks_of(Parts part) const { return {first_task(first(part)), first_task(first(part.next()))}; }
+  const Index tasks, count;
+};
+
 // The gradients of the embedding rows of all tasks, and their sum by row of the batch, taken in the order of the tasks
 // so that it is the same for any number of threads.
 template <class T>
 struct TableSums {
-  TableSums(const Plan<T>& plan, bool wanted) : storage(plan.model.tensors.size()) {
+  TableSums(const Model<T>& model, const BatchIndex<T>& index, bool wanted) : storage(model.tensors.size()) {
     if (!wanted) return;
     for (std::size_t t = 0; t < storage.size(); ++t) {
-      const int input = plan.model.tensors[t].input;
-      if (input >= 0)
-        storage[t].assign(plan.index->inputs[input].unique.size() * plan.model.dim(static_cast<int>(t)), T(0));
+      const int input = model.tensors[t].input;
+      if (input >= 0) storage[t].assign(index.inputs[input].unique.size() * model.dim(static_cast<int>(t)), T(0));
     }
   }
-  std::vector<T*> of_task(const Plan<T>& plan, Index task) {
+  std::vector<T*> of_task(const Model<T>& model, const BatchIndex<T>& index, Index task) {
     std::vector<T*> p(storage.size(), nullptr);
     for (std::size_t t = 0; t < storage.size(); ++t) {
-      const int input = plan.model.tensors[t].input;
+      const int input = model.tensors[t].input;
       if (input >= 0)
-        p[t] = storage[t].data() + plan.index->inputs[input].unique_begin[task] * plan.model.dim(static_cast<int>(t));
+        p[t] = storage[t].data() + index.inputs[input].unique_begin[task] * model.dim(static_cast<int>(t));
     }
     return p;
   }
-  void reduce(const Plan<T>& plan, int threads, SparseGradient<T>& into) {
+  void reduce(const Model<T>& model, const BatchIndex<T>& index, int threads, SparseGradient<T>& into) {
     into.rows.assign(storage.size(), nullptr);
     into.blocks.resize(storage.size());
     Index size = 0;
     for (const auto& blocks : storage) size += static_cast<Index>(blocks.size());
     ThreadPool::instance().parallel_for(
         static_cast<Index>(storage.size()), ThreadPool::threads_for(threads, size), [&](Index t) {
-          const int input = plan.model.tensors[t].input;
+          const int input = model.tensors[t].input;
           if (input < 0) return;
-          const auto& in = plan.index->inputs[input];
-          const Index dim = plan.model.dim(static_cast<int>(t));
+          const auto& in = index.inputs[input];
+          const Index dim = model.dim(static_cast<int>(t));
           into.rows[t] = &in.rows;
           into.blocks[t].assign(in.rows.size() * dim, T(0));
-          plan.kernels.scatter_rows(static_cast<Index>(in.unique.size()), dim, storage[t].data(), dim,
+          kernels<T>().scatter_rows(static_cast<Index>(in.unique.size()), dim, storage[t].data(), dim,
                                     in.unique_batch.data(), into.blocks[t].data());
         });
   }

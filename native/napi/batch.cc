@@ -80,7 +80,8 @@ std::shared_ptr<Batch<T>> build_batch(std::shared_ptr<const Model<T>> model, std
     for (const std::int32_t id : column.ids) require(id < input.cardinality, "the frame belongs to another model");
   }
   const std::vector<std::int32_t> begin = copy<std::int32_t>(from.Get("begin"), "begin");
-  require(begin.size() >= 3 && begin.size() % 2 == 1 && begin[0] == 0, "begin must hold 2 x tasks + 1 offsets from 0");
+  // Calls on whole batches refuse one without tasks, which is what a part of a batch may be.
+  require(begin.size() % 2 == 1 && begin[0] == 0, "begin must hold 2 x tasks + 1 offsets from 0");
   batch->begin.assign(begin.begin(), begin.end());
   for (std::size_t i = 1; i < begin.size(); ++i) require(begin[i - 1] <= begin[i], "begin must not decrease");
   const Index rows = begin.back();

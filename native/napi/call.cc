@@ -6,7 +6,7 @@
 namespace innerloop {
 
 template <class T>
-std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) {
+std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels, bool may_be_empty) {
   const Napi::Object options = object(info[0], "options");
   auto c = std::make_shared<Call<T>>();
   c->store = unwrap<Store<T>>(options.Get("store"));
@@ -16,6 +16,7 @@ std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) 
           ? build_batch<T>(c->store->model, unwrap<Frame<T>>(options.Get("frame")), object(options.Get("rows"), "rows"))
           : unwrap<Batch<T>>(options.Get("batch"));
   require(c->store->model == c->batch->model, "the parameters and the batch belong to different models");
+  require(may_be_empty || c->batch->tasks() > 0, "the batch has no tasks");
   require(!labels || !c->batch->labels.empty() || c->batch->begin.back() == 0, "the batch has no labels");
   const Napi::Object inner = object(options.Get("inner"), "inner");
   const PreparedInnerLoop<T> loop =
@@ -29,7 +30,7 @@ std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels) 
   return c;
 }
 
-template std::shared_ptr<Call<float>> read_call(const Napi::CallbackInfo&, bool);
-template std::shared_ptr<Call<double>> read_call(const Napi::CallbackInfo&, bool);
+template std::shared_ptr<Call<float>> read_call(const Napi::CallbackInfo&, bool, bool);
+template std::shared_ptr<Call<double>> read_call(const Napi::CallbackInfo&, bool, bool);
 
 }  // namespace innerloop

@@ -26,8 +26,9 @@ struct Call {
 };
 
 // Reads the call from its first argument, an object. @param labels whether the batch must have labels
+// @param may_be_empty whether it may have no tasks, as a part of a batch may
 template <class T>
-std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels);
+std::shared_ptr<Call<T>> read_call(const Napi::CallbackInfo& info, bool labels, bool may_be_empty = false);
 
 inline Direction read_direction(const Napi::CallbackInfo& info) {
   return enumerator<Direction>(object(info[0], "options"), "direction");

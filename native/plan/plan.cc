@@ -12,8 +12,9 @@ namespace {
 
 template <class T>
 const BatchIndex<T>* choose_index(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads,
-                                  bool gradient) {
-  if (gradient) return &batch.index_with_rows(threads);
+                                  bool gradient, bool is_part) {
+  // The rows of a part are put together with those of the others.
+  if (gradient) return is_part ? &batch.index(threads) : &batch.index_with_rows(threads);
   for (std::size_t t = 0; t < model.tensors.size(); ++t)
     if (inner.fast[t] && model.tensors[t].input >= 0) return &batch.index(threads);
   return nullptr;
@@ -75,13 +76,16 @@ bool is_same_value(const Batch<T>& batch, const typename Frame<T>::Column& colum
 }
 
 template <class T>
-Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch, bool gradient) {
+Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch, bool gradient, const Whole* whole) {
   Segments segments;
   std::vector<int> shared(batch.sides.size(), -1);  // by side; −1 until it is asked for
   for (const InputColumns& column : inputs.input_columns()) {
     const auto& values = batch.column(column.input);
-    if (shared[values.side] < 0) shared[values.side] = is_shared(batch, values.side);
-    const bool same = shared[values.side] != 0 || (gradient && is_same_value(batch, values));
+    if (!whole && shared[values.side] < 0) shared[values.side] = is_shared(batch, values.side);
+    // Rows that share a row of a side have the same values, so that a part, which is for a gradient, compares these
+    // alone.
+    const bool same = whole ? whole->differs[column.input] == 0
+                            : shared[values.side] != 0 || (gradient && is_same_value(batch, values));
     segments.is_same.push_back(same);
     auto& ranges = same ? segments.same : segments.varying;
     if (!ranges.empty() && ranges.back().end == column.begin)
@@ -94,8 +98,12 @@ Segments segments_of(const Layer<T>& inputs, const Batch<T>& batch, bool gradien
 
 // The numbers of support and of query rows of an average task.
 template <class T>
-std::pair<double, double> mean_rows(const Batch<T>& batch) {
+std::pair<double, double> mean_rows(const Batch<T>& batch, const Whole* whole) {
   double support = 0, query = 0;
+  if (whole) {
+    const double tasks = static_cast<double>(whole->tasks);
+    return {whole->support_rows / tasks, whole->query_rows / tasks};
+  }
   for (Index t = 0; t < batch.tasks(); ++t) {
     support += static_cast<double>(batch.begin[2 * t + 1] - batch.begin[2 * t]);
     query += static_cast<double>(batch.begin[2 * t + 2] - batch.begin[2 * t + 1]);
@@ -124,11 +132,23 @@ template bool takes_gram_form(const AffineMap&, const InnerLoop<float>&, double,
 template bool takes_gram_form(const AffineMap&, const InnerLoop<double>&, double, double, bool);
 
 template <class T>
-Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient)
+std::vector<std::uint8_t> differing_inputs(const Batch<T>& batch) {
+  std::vector<std::uint8_t> differs;
+  for (std::size_t i = 0; i < batch.frame->columns.size(); ++i)
+    differs.push_back(!is_same_value(batch, batch.column(i)));
+  return differs;
+}
+template std::vector<std::uint8_t> differing_inputs(const Batch<float>&);
+template std::vector<std::uint8_t> differing_inputs(const Batch<double>&);
+
+template <class T>
+Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient,
+              const Whole* whole)
     : model(model),
       inner(inner),
       batch(batch),
-      index(choose_index(model, inner, batch, threads, gradient)),
+      whole(whole),
+      index(choose_index(model, inner, batch, threads, gradient, whole != nullptr)),
       kernels(innerloop::kernels<T>()),
       solver(innerloop::solver<T>(inner.solver)),
       loss(heads_of(model, graph_of(inner, gradient))) {
@@ -167,7 +187,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
   if (suffix.empty() || !inner.is_plain() || starts) return;
   const AffineMap* map = suffix[0]->affine_map();
   if (!map || moves[map->slot_in]) return;
-  const auto [support_rows, query_rows] = mean_rows(batch);
+  const auto [support_rows, query_rows] = mean_rows(batch, whole);
   if (!takes_gram_form(*map, inner, support_rows, query_rows, model.slot_learns[map->slot_in] != 0)) return;
   gram = map;
   for (const Layer<T>* layer : prefix)
@@ -188,7 +208,7 @@ void Plan<T>::find_segments(bool gradient) {
                                      [&](const auto& l) { return l->in.size() == 1 && l->in[0] == layer->out; });
     const AffineMap* map = reader == model.layers.end() ? nullptr : (*reader)->affine_map();
     if (!map || map == model.last_layer || map->is_column()) continue;
-    Segments found = segments_of(*layer, batch, gradient);
+    Segments found = segments_of(*layer, batch, gradient, whole);
     if (found.same.empty() || found.varying.empty() || found.varying.size() > Segments::kMost) continue;
     segment_storage.push_back(std::move(found));
     segments[layer->out] = &segment_storage.back();

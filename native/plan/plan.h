@@ -10,6 +10,7 @@
 #include "../layers/layer.h"
 #include "../model/model.h"
 #include "inner_loop.h"
+#include "whole.h"
 
 namespace innerloop {
 
@@ -19,10 +20,13 @@ struct Solver;
 template <class T>
 struct Plan {
   // gradient: the plan is for a gradient with respect to all parameters, which needs the batch's distinct table rows.
-  Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false);
+  // whole: what the batch is a part of, if it is one; it must outlive the plan.
+  Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& batch, int threads, bool gradient = false,
+       const Whole* whole = nullptr);
   const Model<T>& model;
   const InnerLoop<T>& inner;
   const Batch<T>& batch;
+  const Whole* const whole;
   const BatchIndex<T>* index;  // null where tasks may read the embedding tables themselves
   const Kernels<T>& kernels;
   const Solver<T>& solver;
@@ -45,9 +49,19 @@ struct Plan {
   // those that pass gradients on to layers of the suffix, which takes products with the transpose.
   std::vector<const AffineMap*> folded, backpropagating;
 
+  // Of the whole batch: how many tasks it has, their weights, and where those of this one begin in it.
+  Index tasks() const { return whole ? whole->tasks : batch.tasks(); }
+  const std::vector<double>& weights() const { return whole ? whole->weights : batch.weights; }
+  Index first_task() const { return whole ? whole->first_task : 0; }
+  Index first_row() const { return whole ? whole->first_row : 0; }
+
  private:
   void find_segments(bool gradient);
 };
+
+// By input, whether its value differs within some task: what a part of a batch tells the others (Whole::differs).
+template <class T>
+std::vector<std::uint8_t> differing_inputs(const Batch<T>& batch);
 
 // Whether a layer runs in the Gram form, which needs a single rate. Where the loop leaves the choice open, it does so
 // if that costs less than the direct form on a task of so many rows.

@@ -71,7 +71,8 @@ Pass<T> Task<T>::make_pass(const RowsView<T>& rows, Index n, const ParameterView
           .tdx = nullptr,
           .scratch = scratch,
           .segments = plan.segments.data(),
-          .dropout = plan.inner.dropout};
+          .dropout = plan.inner.dropout,
+          .first_row = plan.first_row() + rows.first};
 }
 
 template <class T>

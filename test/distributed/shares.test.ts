@@ -6,10 +6,12 @@ import { evaluate } from '../../lib/evaluation/evaluate.js';
 import type { TaskSet } from '../../lib/foundation/contract.js';
 import type { TaskSource } from '../../lib/foundation/task-source-types.js';
 import { describeInputs } from '../../lib/batch/features.js';
+import { datasetFromColumns } from '../../lib/data/index.js';
+import { random } from '../../lib/foundation/random.js';
 import { createLearner } from '../../lib/learner/learner.js';
 import type { Learner } from '../../lib/learner/learner.js';
 import { defineModel } from '../../lib/model/model.js';
-import { openShards, taskSource, writeShards } from '../../lib/tasks/index.js';
+import { openShards, splitTasks, taskSource, writeShards } from '../../lib/tasks/index.js';
 import { train } from '../../lib/training/train.js';
 import type { TrainOptions } from '../../lib/training/train.js';
 import {
@@ -65,6 +67,79 @@ test('weights of tasks, rows that weigh, draws by loss and hidden ids are the sa
   const alone = fresh();
   await run(alone, tiny.train, options);
   for (const learner of (await together(3, fresh, options)).learners) sameState(learner, alone, 'float64');
+});
+
+test('masks, columns that a user’s rows share, drawn negatives and sizes follow from the whole step, of which each packs a part', async () => {
+  const stream = random(7, 'shares');
+  const [user, item, label]: number[][] = [[], [], []];
+  const [users, items] = [30, 25];
+  for (let u = 0; u < users; u++)
+    for (const i of stream.shuffle(Int32Array.from({ length: items }, (_, k) => k)).subarray(0, 6 + (u % 7)))
+      (user.push(u), item.push(i), label.push(stream.below(2)));
+  const numbers = (count: number) => Array.from({ length: count }, () => [stream.normal(), stream.normal()]);
+  const dataset = datasetFromColumns({
+    ...{ user, item, label },
+    userFeatures: {
+      id: Array.from({ length: users }, (_, u) => u),
+      features: {
+        age: { kind: 'dense', values: numbers(users) },
+        place: { kind: 'categorical', values: Array.from({ length: users }, (_, u) => `p${u % 4}`) },
+      },
+    },
+    itemFeatures: {
+      id: Array.from({ length: items }, (_, i) => i),
+      features: { tags: { kind: 'bag', values: Array.from({ length: items }, (_, i) => [`t${i % 3}`, `t${i % 5}`]) } },
+    },
+  });
+  const { sets, trainRows } = splitTasks(dataset, { protocol: 'users', test: 0.2, seed: 1, tasks: { query: 2 } });
+  const inputs = describeInputs(
+    dataset,
+    [
+      { name: 'user', dim: 3 },
+      { name: 'item', dim: 4 },
+      { name: 'tags', dim: 2 },
+      { name: 'place', dim: 2 },
+      { name: 'age' },
+    ],
+    trainRows,
+  );
+  for (const loss of ['bce', 'bpr'] as const) {
+    const fresh = () =>
+      createLearner({
+        model: defineModel({ inputs, body: { kind: 'mlp', hidden: [8, 6], dropout: 0.3 }, head: { loss } }),
+        algorithm: make('maml'),
+        seed: 5,
+      });
+    const options: TrainOptions = {
+      ...{ epochs: 2, metaBatch: 9, weigh: 'rows', hide: { user: 0.2 } },
+      supportSize: { min: 1, fraction: 0.6 },
+    };
+    const alone = fresh();
+    await run(alone, sets['train'], options);
+    // Nine tasks have eight sums: some of the ten members have nothing to pack.
+    for (const size of [2, 10])
+      for (const learner of (await together(size, fresh, options, sets['train'])).learners)
+        sameState(learner, alone, `${loss}, ${size} members`);
+  }
+});
+
+test('a member packs and draws its own part of a step alone', async () => {
+  const source = taskSource(tiny.train);
+  const read: number[][] = [[], [], []];
+  await Promise.all(
+    localGroup(3).map((group) => {
+      const own: TaskSource = { ...source, read: (tasks) => (read[group.rank].push(...tasks), source.read(tasks)) };
+      return run(learnerOf(make('maml')), own, { epochs: 1, metaBatch: 12, group });
+    }),
+  );
+  // Once for what has to be known of all rows; then every task by one member.
+  const trained = read.map((tasks) => tasks.slice(source.size));
+  const all = trained.flat().sort((a, b) => a - b);
+  assert.deepEqual(
+    all,
+    Array.from({ length: source.size }, (_, t) => t),
+  );
+  for (const tasks of trained) assert.ok(tasks.length > 0 && tasks.length < 0.6 * source.size);
 });
 
 test('tasks that are read from shards are shared as those in memory are', async () => {

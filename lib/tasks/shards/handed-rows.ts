@@ -41,7 +41,7 @@ function rowsFromBytes(bytes: Uint8Array): ShardRows {
 }
 
 /**
- * The rows of tasks in the order given, from what their owners handed over.
+ * The rows of the tasks `from … to − 1` of those given, in their order, from what the owners of all handed over.
  *
  * @param bytes by process: nothing of one that owns none of the tasks
  */
@@ -50,19 +50,25 @@ export function assembleRows(
   owners: Int32Array,
   bytes: readonly Uint8Array[],
   sizeOf: (task: number) => TaskSize,
+  from: number,
+  to: number,
 ): ShardRows {
   const handed = bytes.map((own) => (own.length === 0 ? undefined : rowsFromBytes(own)));
   const first = handed.find((rows) => rows !== undefined);
-  const total = handed.reduce((sum, rows) => sum + (rows?.item.length ?? 0), 0);
+  const rowsOf = (task: number) => {
+    const { support, query } = sizeOf(task);
+    return support + query;
+  };
+  const total = tasks.subarray(from, to).reduce((sum, task) => sum + rowsOf(task), 0);
   const all = emptyRows(total, first?.time !== undefined, first?.weight !== undefined);
-  const [into, from] = [columnsOf(all), handed.map((rows) => rows && columnsOf(rows))];
+  const [into, given] = [columnsOf(all), handed.map((rows) => rows && columnsOf(rows))];
   const taken = new Int32Array(bytes.length);
   let at = 0;
-  for (const [k, task] of tasks.entries()) {
+  for (let k = 0; k < to; k++) {
     const owner = owners[k];
-    const { support, query } = sizeOf(task);
-    const [start, end] = [taken[owner], (taken[owner] += support + query)];
-    into.forEach((column, c) => column.set(from[owner]![c].subarray(start, end), at));
+    const [start, end] = [taken[owner], (taken[owner] += rowsOf(tasks[k]))];
+    if (k < from) continue;
+    into.forEach((column, c) => column.set(given[owner]![c].subarray(start, end), at));
     at += end - start;
   }
   return all;

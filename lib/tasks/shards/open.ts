@@ -112,7 +112,8 @@ function sourceOf(folder: string, tables: Dataset, set: ShardSet, window: number
         readingBytes: own.bytes,
         readAhead: (tasks) => own.ahead(shardsOf(tasks)),
         read: async (tasks) => (tasks.length === 0 ? new Uint8Array(0) : rowsToBytes(await readRows(own, tasks))),
-        assemble: (tasks, owners, bytes) => taskSetOf(tasks, assembleRows(tasks, owners, bytes, sizeOf), tables, set),
+        assemble: (tasks, owners, bytes, from, to) =>
+          taskSetOf(tasks.subarray(from, to), assembleRows(tasks, owners, bytes, sizeOf, from, to), tables, set),
       };
     },
   };
