@@ -1,7 +1,6 @@
 /** The HTTP server: routes of the operations, access, limits and time-outs. */
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { InnerloopError } from '../../foundation/errors.js';
 import { packageVersion } from '../../learner/manifest.js';
 import { NAMES, OPERATIONS } from '../api/operations.js';
 import type { Operation, OperationName } from '../api/operations.js';
@@ -14,6 +13,7 @@ import { failureOf } from './errors.js';
 import { handlers } from './handlers.js';
 import { isLoopback } from './loopback.js';
 import { Metrics } from './metrics.js';
+import { TimeLimit } from './time-limit.js';
 import { addTransfers } from './transfers.js';
 
 export type AppOptions = { token: string | undefined } & Required<
@@ -91,7 +91,8 @@ export async function createApp(service: Service, options: AppOptions): Promise<
       },
     }),
   );
-  for (const name of NAMES) addRoute(fastify, service, metrics, name, timeout, () => isDraining);
+  const limited = new TimeLimit(timeout);
+  for (const name of NAMES) addRoute(fastify, service, metrics, name, limited, () => isDraining);
   fastify.get('/openapi.json', () => openApi(packageVersion(), service.state !== undefined, token !== undefined));
   fastify.get('/metrics', { config: { isOpen: true } }, (_, reply) =>
     reply.type('text/plain; version=0.0.4').send(metrics.text(service)),
@@ -109,12 +110,15 @@ export async function createApp(service: Service, options: AppOptions): Promise<
   };
 }
 
+/** The signal of requests without a time-out. */
+const { signal: unlimited } = new AbortController();
+
 function addRoute(
   fastify: FastifyInstance,
   service: Service,
   metrics: Metrics,
   name: OperationName,
-  timeout: number,
+  limited: TimeLimit,
   isDraining: () => boolean,
 ): void {
   const operation: Operation = OPERATIONS[name];
@@ -132,29 +136,11 @@ function addRoute(
     handler: async (request, reply) => {
       if (name === 'ready' && isDraining()) void reply.code(503);
       const { id = '' } = (request.params ?? {}) as { id?: string };
-      return within(isOpen === true ? undefined : timeout, (signal) =>
-        handle(service, { id, body: request.body, query: request.query as Record<string, string>, signal, metrics }),
-      );
+      const run = (signal: AbortSignal) =>
+        handle(service, { id, body: request.body, query: request.query as Record<string, string>, signal, metrics });
+      return isOpen === true ? run(unlimited) : limited.run(run);
     },
   });
-}
-
-/** Runs work with a time-out. At the time-out the request fails at once, even if the work cannot be stopped. */
-async function within<X>(timeout: number | undefined, work: (signal: AbortSignal) => Promise<X> | X): Promise<X> {
-  const controller = new AbortController();
-  if (timeout === undefined) return work(controller.signal);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      controller.abort();
-      reject(new InnerloopError('ABORTED', `not finished within ${timeout} ms`));
-    }, timeout);
-  });
-  try {
-    return await Promise.race([work(controller.signal), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Lets in requests with the token; if the service has none, only requests that address this machine as localhost. */
