@@ -1,6 +1,7 @@
 #include "item_features.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "../layers/layer.h"
 #include "../runtime/thread_pool.h"
@@ -51,6 +52,14 @@ ItemFeatures<T> item_features(const Plan<T>& plan, const T* parameters, int thre
     task.predict_query(0, &features);
     std::copy_n(features, task.query * result.width, result.values.data() + (task.first + task.support) * result.width);
   });
+  double squares = 0;
+  for (Index i = 0; i < result.items; ++i) {
+    const T* const row = result.values.data() + i * result.width;
+    double sum = 0;
+    for (Index k = 0; k < result.width; ++k) sum += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+    if (std::isnan(sum) || sum > squares) squares = sum;  // what is no number stays
+  }
+  result.longest = std::sqrt(squares);
   return result;
 }
 

@@ -16,7 +16,8 @@ template <class T>
 struct ItemFeatures {
   std::shared_ptr<const Model<T>> model;
   Index items = 0, width = 0;
-  Aligned<T> values;  // [items, width]
+  Aligned<T> values;   // [items, width]
+  double longest = 0;  // the Euclidean length of the longest row; not known of vectors that no last layer reads
 };
 
 // Makes a batch with a row of `one` for each of these items, which are on the sides `item_sides`, in tasks of at most

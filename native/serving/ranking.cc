@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <numeric>
 
@@ -56,6 +57,88 @@ struct LastLayer {
   }
 };
 
+// Few users are scored one by one.
+constexpr Index kFewUsers = 4;
+
+// The last layers of up to kUsers users side by side: outputs of a block of items for all of them are one matrix
+// product, which adds in another order than a last layer does. They only tell which items cannot be among the best,
+// whatever the rounding of both; those that can are scored as the last layer itself does it.
+template <class T>
+class SideBySide {
+ public:
+  SideBySide(const Ranking<T>& ranking, const std::vector<LastLayer<T>>& layers)
+      : width_(ranking.features->width), weights_(static_cast<std::size_t>(width_ * kUsers), T(0)) {
+    for (std::size_t user = 0; user < kUsers; ++user) bars_[user] = user < layers.size() ? -kInfinity : kInfinity;
+    // Either sum of n products differs from the exact one by at most n u / (1 − n u) times the sum of their absolute
+    // values (Higham, Accuracy and Stability of Numerical Algorithms, 3.1), which Cauchy and Schwarz bound; tiny
+    // numbers may be flushed to 0. Twice as much for what this computation rounds itself.
+    const double n = static_cast<double>(width_ + 2), u = static_cast<double>(std::numeric_limits<T>::epsilon()) / 2;
+    const double tiny = n * static_cast<double>(std::numeric_limits<T>::min());
+    for (std::size_t user = 0; user < layers.size(); ++user) {
+      double squares = 0;
+      for (Index k = 0; k < width_; ++k) {
+        const T w = layers[user].weight[k];
+        weights_[k * kUsers + static_cast<Index>(user)] = w;
+        squares += static_cast<double>(w) * static_cast<double>(w);
+      }
+      biases_[user] = layers[user].bias[0];
+      const double most = std::abs(static_cast<double>(biases_[user])) + ranking.features->longest * std::sqrt(squares);
+      // Sums that may overflow tell nothing.
+      if (!(most * n < static_cast<double>(std::numeric_limits<T>::max()) / 4) || !(n * u < 0.1)) is_sound_ = false;
+      slack_[user] = 4 * (n * u / (1 - n * u) * most + tiny);
+    }
+  }
+
+  bool is_sound() const { return is_sound_; }
+
+  // No output at or below the user's bar, as score() gives it, makes a score above `least`.
+  void raise(std::size_t user, double least, double mean) {
+    const T bar = static_cast<T>(least - mean - slack_[user]);
+    bars_[user] = std::nextafter(std::nextafter(bar, -kInfinity), -kInfinity);
+  }
+
+  void score(Index rows, const T* x, T* outputs) const {
+    kernels<T>().gemm_nn(rows, kUsers, width_, x, width_, weights_.data(), kUsers, biases_, false, outputs, kUsers);
+  }
+
+  bool may_be_best(const T* outputs) const {
+    int any = 0;
+    for (Index user = 0; user < kUsers; ++user) any |= outputs[user] > bars_[user];
+    return any != 0;
+  }
+  bool may_be_best(const T* outputs, std::size_t user) const { return outputs[user] > bars_[user]; }
+
+ private:
+  static constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  Index width_;
+  Aligned<T> weights_;  // [width, kUsers]
+  T biases_[kUsers] = {};
+  T bars_[kUsers];  // of users that are not there no output is above them
+  double slack_[kUsers] = {};
+  bool is_sound_ = true;
+};
+
+// Scores of a block of rows x for several users.
+template <class T>
+void scan_together(const Ranking<T>& ranking, const Candidates<T>& candidates, const std::vector<LastLayer<T>>& layers,
+                   SideBySide<T>& together, Index first_user, Index at, Index n, const T* x, T* outputs, Best* best) {
+  const Kernels<T>& kernels = innerloop::kernels<T>();
+  const Index width = ranking.features->width;
+  together.score(n, x, outputs);
+  for (Index i = 0; i < n; ++i) {
+    const T* const row = outputs + i * kUsers;
+    if (!together.may_be_best(row)) continue;
+    for (std::size_t u = 0; u < layers.size(); ++u) {
+      if (!together.may_be_best(row, u)) continue;
+      T output;
+      kernels.gemm_nn(1, 1, width, x + i * width, width, layers[u].weight, 1, layers[u].bias, false, &output, 1);
+      offer_scored(ranking, ranking.users[first_user + static_cast<Index>(u)], candidates[at + i],
+                   static_cast<double>(output) + ranking.scoring.mean, best[u]);
+      if (best[u].full()) together.raise(u, best[u].worst().score, ranking.scoring.mean);
+    }
+  }
+}
+
 // Scores of candidates [from, to), as the last layer itself computes them.
 template <class T>
 void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* parameters, Index first_user,
@@ -67,7 +150,9 @@ void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* p
   std::vector<LastLayer<T>> layers;
   for (Index u = first_user; u < last_user; ++u) layers.emplace_back(ranking, *ranking.users[u].adapted, parameters);
   Aligned<T> gathered(candidates.rows ? static_cast<std::size_t>(std::min(kBlock, to - from) * width) : 0);
-  Aligned<T> outputs(kBlock);
+  SideBySide<T> together(ranking, layers);
+  const bool share = is_plain && last_user - first_user >= kFewUsers && together.is_sound();
+  Aligned<T> outputs(static_cast<std::size_t>(share ? kBlock * kUsers : kBlock));
   for (Index at = from; at < to; at += kBlock) {
     const Index n = std::min(kBlock, to - at);
     const T* x = features.values.data() + (at + 1) * width;
@@ -75,6 +160,10 @@ void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* p
       for (Index i = 0; i < n; ++i)
         std::copy_n(features.values.data() + candidates.rows[at + i] * width, width, gathered.data() + i * width);
       x = gathered.data();
+    }
+    if (share) {
+      scan_together(ranking, candidates, layers, together, first_user, at, n, x, outputs.data(), best);
+      continue;
     }
     for (Index u = first_user; u < last_user; ++u) {
       const LastLayer<T>& layer = layers[u - first_user];

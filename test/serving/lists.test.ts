@@ -15,6 +15,7 @@ import {
 import { InnerloopError } from '../../lib/foundation/errors.js';
 import '../../lib/learner/additions.js';
 import type { ErrorCode } from '../../lib/foundation/errors.js';
+import { random } from '../../lib/foundation/random.js';
 import { CatalogCache } from '../../lib/serving/catalog-cache.js';
 import { diversify } from '../../lib/serving/diversity.js';
 import { MIN_SUPPORT } from '../../lib/serving/options.js';
@@ -323,4 +324,35 @@ test('who was adapted before items came is served beside who came after, at once
   for (const me of [before, await learner.adapt(SUPPORT), after]) assert.equal((await me.recommend()).length, 10);
   learner.dispose();
   for (const me of [before, after]) await refuses(me.recommend(), 'DISPOSED');
+});
+
+test('lists of many users are those of each, to the bit, whatever rounding and equal scores do', async () => {
+  const stream = random(5, 'lists of many');
+  for (const served of [
+    { algorithm: ridge() },
+    { algorithm: ridge(), precision: 'float64' },
+    { algorithm: ridge(), rows: { center: 'bias' } },
+    { algorithm: anil() },
+  ] satisfies Served[]) {
+    const learner = await servedLearner(served);
+    // Items that nobody knows have the same features, and the same scores.
+    learner.addItems({ id: Array.from({ length: 2000 }, (_, i) => `added ${i}`) });
+    const supports = Array.from({ length: 37 }, (_, u) => {
+      const items = Array.from({ length: u % 7 }, (__, i) => 20 * i + stream.below(20));
+      return { items, labels: items.map(() => 1 + stream.below(5)) };
+    });
+    const people = await learner.adaptMany(supports);
+    const some = [...everything.slice(0, 300), 'added 7', 'added 1999'];
+    for (const options of [
+      { minSupport: 0 },
+      {},
+      { count: 1500, minSupport: 0 },
+      { count: 3, among: some },
+      { filter: { year: { max: 1990 } }, minSupport: 0 },
+    ]) {
+      const each = [];
+      for (const me of people) each.push(await me.recommend(options));
+      assert.deepEqual(await learner.recommendMany(people, options), each);
+    }
+  }
 });
