@@ -72,6 +72,8 @@ test(
     const wrong = ['x'.repeat(513), 'a\0b', '\ud800', ' ', 'a '];
     for (const id of wrong) {
       await assert.rejects(client.interact({ interactions: [{ user: id, item: '3', value: 5 }] }), { status: 400 });
+      // It would get the list of somebody who is unknown.
+      await assert.rejects(client.recommend({ user: id }), { status: 400, field: 'user' }, id);
       const lines = `${JSON.stringify({ user: id, item: '3', value: 5 })}\n`;
       const headers = { 'content-type': 'application/x-ndjson' };
       assert.equal((await fetch(`${url}/import/interactions`, { method: 'POST', body: lines, headers })).status, 422);

@@ -16,10 +16,17 @@ interface Ranked {
   counts: Float64Array;
 }
 
+/** A list with the time at which it was counted and the rows that the catalog had then. */
+interface Kept {
+  at: number;
+  rows: number;
+  list: Promise<Ranked>;
+}
+
 export class Popularity {
   readonly #learner: Learner;
   readonly #state: State | undefined;
-  readonly #lists = new Map<string, { at: number; rows: number; list: Promise<Ranked> }>();
+  readonly #lists = new Map<string, Kept>();
 
   constructor(learner: Learner, state: State | undefined) {
     this.#learner = learner;
@@ -52,14 +59,29 @@ export class Popularity {
     const key = JSON.stringify(segment ?? null);
     const { rows } = this.#learner.servedCatalog().items;
     const held = this.#lists.get(key);
-    if (held !== undefined && held.rows === rows && Date.now() - held.at < FRESH) return held.list;
+    const age = held?.rows === rows ? Date.now() - held.at : Infinity;
+    if (age < FRESH) return held!.list;
     const list = this.#count(segment);
+    const counted = { at: Date.now(), rows, list };
+    if (age < 2 * FRESH) {
+      // Counting reads all interactions: requests take the last list until there is a new one. If it fails, it is tried again later.
+      held!.at = counted.at - FRESH / 2;
+      list.then(
+        () => this.#keep(key, counted),
+        () => undefined,
+      );
+      return held!.list;
+    }
     list.catch(() => this.#lists.delete(key));
+    this.#keep(key, counted);
+    return list;
+  }
+
+  #keep(key: string, counted: Kept): void {
     this.#lists.delete(key);
-    this.#lists.set(key, { at: Date.now(), rows, list });
+    this.#lists.set(key, counted);
     const [oldest] = this.#lists.keys();
     if (this.#lists.size > GROUPS) this.#lists.delete(oldest);
-    return list;
   }
 
   async #count(segment: string | undefined): Promise<Ranked> {

@@ -114,7 +114,7 @@ export function conversions(experiments: readonly Experiment[], interactions: re
 
 /** The results of an experiment so far. */
 export async function resultsOf(state: State, { name, variants }: Experiment): Promise<VariantResult[]> {
-  const rows = await state.database.all(
+  const rows = await state.database.scan(
     'SELECT variant, COUNT(*) AS people, COUNT(converted) AS converted FROM outcomes WHERE experiment = ? GROUP BY variant',
     [name],
   );

@@ -20,6 +20,8 @@ export interface Database {
   readonly kind: 'sqlite' | 'postgres';
   /** Runs one query and returns its rows. */
   all(sql: string, params?: readonly Value[]): Promise<Row[]>;
+  /** The same for a query that reads a whole table, for which others must not wait. */
+  scan(sql: string, params?: readonly Value[]): Promise<Row[]>;
   /**
    * Runs statements in one transaction. When the promise is fulfilled, the changes are on disk.
    * @returns the rows of each statement, in order; an empty list for a statement without rows

@@ -35,9 +35,13 @@ export async function openPostgres(url: string): Promise<Database> {
   const pool = new driver.Pool({ connectionString: url, max: CONNECTIONS, types: own, connectionTimeoutMillis: 5000 });
   // If the server closes an idle connection, the pool opens a new one when it needs it, so the error is ignored.
   pool.on('error', () => undefined);
+  const all: Database['all'] = (sql, params = []) =>
+    guarded(async () => (await pool.query(numbered(sql), params)).rows);
   const database: Database = {
     kind: 'postgres',
-    all: (sql, params = []) => guarded(async () => (await pool.query(numbered(sql), params)).rows),
+    all,
+    // Each query has a connection of its own while it runs.
+    scan: all,
     transaction: (statements) => guarded(() => transaction(pool, statements)),
     close: () => pool.end(),
   };

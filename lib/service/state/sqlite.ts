@@ -1,6 +1,6 @@
 /**
- * Runs SQLite in threads of its own, because a commit waits for the disk and must not block the event loop: one writes, and another
- * reads meanwhile. Node.js from 22.13 on has SQLite built in (`node:sqlite`); before, the optional peer better-sqlite3 is used, which
+ * Runs SQLite in threads of its own, because a commit waits for the disk and must not block the event loop: one writes, another
+ * reads meanwhile, and a third, from the first such query on, reads whole tables. Node.js from 22.13 on has SQLite built in (`node:sqlite`); before, the optional peer better-sqlite3 is used, which
  * has the same functions. Both write the same file format.
  */
 import { Worker } from 'node:worker_threads';
@@ -110,11 +110,23 @@ export async function openSqlite(path: string, isOwned: boolean): Promise<Databa
           throw error;
         });
   const reads = new Reads(reader);
+  /** Opened when it is first needed. */
+  let scanner: Promise<Connection> | undefined;
   return {
     kind: 'sqlite',
     all: (sql, params = []) => reads.all({ sql, params }),
+    scan: async (sql, params = []) => {
+      if (reader === writer) return reads.all({ sql, params });
+      scanner ??= Connection.open({ path, isOwned: false, isReader: true }).catch((error: unknown) => {
+        scanner = undefined;
+        throw error;
+      });
+      const [rows] = await (await scanner).send('all', [{ sql, params }]);
+      return rows;
+    },
     transaction: (statements) => writer.send('transaction', statements),
     close: async () => {
+      await (await scanner?.catch(() => undefined))?.close();
       if (reader !== writer) await reader.close();
       await writer.close();
     },

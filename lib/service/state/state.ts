@@ -171,7 +171,7 @@ export class State {
       segment === undefined
         ? ['interactions i LEFT JOIN people p ON p.id = i.person WHERE COALESCE(p.hidden, 0) = 0', []]
         : ['interactions i JOIN people p ON p.id = i.person WHERE p.hidden = 0 AND p.segment = ?', [segment]];
-    const rows = await this.database.all(
+    const rows = await this.database.scan(
       `SELECT i.item AS item, COUNT(*) AS n FROM ${from} GROUP BY i.item ORDER BY n DESC, i.item LIMIT ?`,
       [...params, most],
     );

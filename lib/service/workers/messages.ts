@@ -36,7 +36,7 @@ export type FromWorker =
   | { kind: 'answer'; id: number; answer: unknown }
   | { kind: 'fault'; id: number; fault: Fault }
   | { kind: 'record'; record: RecommendationRecord; more: readonly Statement[] }
-  | { kind: 'query'; query: number; sql: string; params: readonly Value[] };
+  | { kind: 'query'; query: number; by: 'all' | 'scan'; sql: string; params: readonly Value[] };
 
 /** An error as plain data, because structured clones of errors lose their class and fields. */
 export interface Fault {

@@ -243,8 +243,8 @@ export class WorkerPool {
     }
   }
 
-  #answerQuery(worker: PoolWorker, { query, sql, params }: Extract<FromWorker, { kind: 'query' }>): void {
-    this.#state!.database.all(sql, params).then(
+  #answerQuery(worker: PoolWorker, { query, by, sql, params }: Extract<FromWorker, { kind: 'query' }>): void {
+    this.#state!.database[by](sql, params).then(
       (rows) => worker.send({ kind: 'rows', query, rows }),
       (error: unknown) => worker.send({ kind: 'no rows', query, fault: faultOf(error) }),
     );

@@ -15,13 +15,17 @@ const tell = (message: FromWorker) => port.postMessage(message);
 let next = 0;
 const queries = new Map<number, { resolve: (rows: Row[]) => void; reject: (error: Error) => void }>();
 const isReader = () => new InnerloopError('UNSUPPORTED', 'a worker thread only reads the state');
-const database: Database | undefined = kind && {
-  kind,
-  all: (sql, params = []) =>
+const asking =
+  (by: 'all' | 'scan'): Database['all'] =>
+  (sql, params = []) =>
     new Promise<Row[]>((resolve, reject) => {
       queries.set(++next, { resolve, reject });
-      tell({ kind: 'query', query: next, sql, params });
-    }),
+      tell({ kind: 'query', query: next, by, sql, params });
+    });
+const database: Database | undefined = kind && {
+  kind,
+  all: asking('all'),
+  scan: asking('scan'),
   transaction: () => Promise.reject(isReader()),
   close: () => Promise.resolve(),
 };
