@@ -20,7 +20,7 @@ import { random } from '../lib/foundation/random.js';
 import { LoadClient } from './load-client.js';
 import { describeMachine } from './machine.js';
 import { LOAD_ITEMS } from './served-learner.js';
-import { quantile } from './statistics.js';
+import { median, quantile } from './statistics.js';
 
 const PEOPLE = 50_000;
 
@@ -227,9 +227,12 @@ if (process.argv[1]?.endsWith('serve-load.js')) {
   });
   const { seconds, connections, workers } = values;
   const report = await measure(Number(seconds), Number(connections), (text) => console.log(text), Number(workers));
-  const half = report.memory.filter((_, i) => i >= report.memory.length / 2).map(({ resident }) => resident);
+  const quarters = [0, 1, 2, 3].map((q) => {
+    const own = report.memory.slice((q * report.memory.length) / 4, ((q + 1) * report.memory.length) / 4);
+    return Math.round(median(own.map(({ resident }) => resident)));
+  });
   console.log(
-    `${report.cpuPerRequest} ms of processor time a request, ${report.mainPerRequest ?? 'an unknown part'} of it in the thread that takes them; ${half[0]} MB half-way, ${half.at(-1)} MB at the end; load of the machine ${report.machine.load} before, ${report.load} after`,
+    `${report.cpuPerRequest} ms of processor time a request, ${report.mainPerRequest ?? 'an unknown part'} of it in the thread that takes them; ${quarters.join(', ')} MB in the four loops; load of the machine ${report.machine.load} before, ${report.load} after`,
   );
   if (values.out !== undefined) {
     const { stdout } = spawnSync('git', ['-C', packageRoot(), 'rev-parse', '--short', 'HEAD'], { encoding: 'utf8' });

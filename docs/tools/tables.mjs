@@ -58,14 +58,22 @@ function loadOf(page, file) {
     (each) =>
       `| ${each.mix} | ${each.loop} | ${each.perSecond} | ${each.p50} | ${each.p90} | ${each.p99} | ${each.max} | ${each.errors} of ${each.requests} |`,
   );
-  const { p99 } = results.find(({ mix, loop }) => mix === 'sessions' && loop === 'open');
-  const half = memory[Math.floor(memory.length / 2)].resident;
-  const end = memory.at(-1).resident;
+  const { p99, client } = results.find(({ mix, loop }) => mix === 'sessions' && loop === 'open');
+  // Each kind of request had two of the quarters, and holds other people: memory is flat where the second of them needs no more.
+  const quarters = [0, 1, 2, 3].map((q) => {
+    const own = memory.slice((q * memory.length) / 4, ((q + 1) * memory.length) / 4);
+    return own.map(({ resident }) => resident).sort((x, y) => x - y)[Math.floor(own.length / 2)];
+  });
+  const isFlat = quarters[1] <= 1.1 * quarters[0] && quarters[3] <= 1.1 * quarters[2];
   // The load afterwards is that of the test itself, too.
   const isBusy = Number(machine.load) > machine.threads;
   const link = relative(dirname(join(root, page)), join(root, file)).replaceAll('\\', '/');
   const from = run.command === undefined ? '' : `: \`${run.command}\` at ${run.commit}, ${run.date}`;
   const main = mainPerRequest === undefined ? '' : `, ${mainPerRequest} ms of it in the thread that takes requests`;
+  const late =
+    client === undefined
+      ? ''
+      : `; the client, on the same processors, took ${client.cpu} ms and was late by ${client.p99} ms in one of a hundred cases`;
   const others = isBusy
     ? ': it was busy with others, so latencies and rates are not those of a machine of its own'
     : '';
@@ -75,7 +83,7 @@ function loadOf(page, file) {
     ...rows,
     '',
     `Adapting and ranking 10,000 items at half the rate of saturation (sessions, open): p99 ${p99} ms, where ${WANTED} ms are wanted${p99 <= WANTED ? '' : ' (missed)'}.`,
-    `Memory: ${half} MB half-way, ${end} MB at the end${end <= 1.1 * half ? '' : ' (not flat)'}. Processor time a request: ${cpuPerRequest} ms${main}.`,
+    `Memory, the median in each of the four loops: ${quarters.join(', ')} MB${isFlat ? '' : ' (not flat)'}. Processor time a request: ${cpuPerRequest} ms${main}${late}.`,
     `${machine.cpu}, ${machine.threads} threads, Node.js ${machine.node}; ${run.connections} connections, ${workers ?? 0} worker threads; runnable processes of the machine ${machine.load} before and ${load} after${others}.`,
     `[\`${file}\`](${link})${from}.`,
   ].join('\n');
