@@ -14,8 +14,8 @@ import type { DenseOptions } from './feature-spec.js';
 import { applyMoments, normalizeRows } from './scaling.js';
 import { createVocabulary } from './vocabulary.js';
 
-/** The largest float32. */
-const FLOAT32_MAX = 3.4028234663852886e38;
+/** The largest float32. @internal */
+export const FLOAT32_MAX = 3.4028234663852886e38;
 
 /**
  * Makes a dense column from raw values (NaN where missing) and, if `present` is set, the column that says where values are present.

@@ -10,8 +10,10 @@ import type { Support } from './support.js';
 export async function adaptOne(learner: Learner, support: Support, signal: AbortSignal | undefined): Promise<Person> {
   const catalog = learner.servedCatalog();
   const { packed, ...known } = packSupport(learner, catalog, support);
+  // Now, whatever the caller does with its lists while this waits.
+  const own = copyOfSupport(support);
   const { version } = learner;
   const call = { ...learner.call(packed), ...packing(learner) };
   const [adapted] = await runNative(signal, (token) => learner.model.ops.adapt({ ...call, token }));
-  return { learner, catalog, version, support: copyOfSupport(support), known, adapted };
+  return { learner, catalog, version, support: own, known, adapted };
 }

@@ -49,7 +49,8 @@ declare module '../learner/learner.js' {
 
     /**
      * Adapts to many users, hundreds in each call of the core: the same numbers as one by one. At most two calls of a learner are
-     * packed or at work at a time, and the others wait, so that any number of users takes the memory of some hundred.
+     * packed or at work at a time, and the others wait, so that any number of users takes the memory of some hundred. Supports of those
+     * that wait are read when their turn comes: what is given to this and the next two must stay as it is until they have answered.
      */
     adaptMany(supports: readonly Support[], options?: { signal?: AbortSignal }): Promise<PersonalModel[]>;
 

@@ -37,7 +37,15 @@ export type ItemBoost = Readonly<Record<string, Readonly<Record<string, number>>
 /** 1 for every row of the catalog that the filter lets through. @internal */
 export function filterMask(catalog: Dataset, filter: ItemFilter, field: string): Uint8Array {
   const { items } = catalog;
-  if (typeof filter === 'function') return Uint8Array.from(records(items), (item) => (filter(item) ? 1 : 0));
+  if (typeof filter === 'function')
+    return Uint8Array.from(records(items), (item, row) => {
+      if (row === 0) return 0; // No item.
+      const passes: unknown = filter(item);
+      // A promise is true whatever it comes to.
+      if (typeof passes === 'object' && passes !== null)
+        throw invalid(`${field} of ${item.item}`, 'neither true nor false', passes, 'a function that answers at once');
+      return passes ? 1 : 0;
+    });
   checkTerms(items, filter, field);
   const mask = new Uint8Array(items.rows).fill(1);
   for (const [name, condition] of Object.entries(filter)) {

@@ -14,14 +14,14 @@ import type { Support } from './support.js';
 
 type Ids = readonly (string | number)[];
 
-/** @internal @returns undefined where any support tells more, or anything is wrong: nothing has been done then */
-export async function adaptPlain(
+/** @internal Reads the supports at once. @returns undefined where any tells more, or anything is wrong: nothing has been done then */
+export function adaptPlain(
   learner: Learner,
   catalog: Dataset,
   supports: readonly Support[],
   signal: AbortSignal | undefined,
   name: (u: number) => string,
-): Promise<Person[] | undefined> {
+): Promise<Person[]> | undefined {
   const rows = ManyRows.for(
     learner,
     catalog,
@@ -36,34 +36,38 @@ export async function adaptPlain(
     users.push(user);
   }
   const { version } = learner;
+  // Now, whatever the caller does with its lists while this waits.
+  const own = supports.map(copyOfSupport);
   const call = { ...learner.call(rows.packed()), ...packing(learner) };
-  const adapted = await runNative(signal, (token) => learner.model.ops.adapt({ ...call, token }), name);
-  return users.map((user, u) => ({
-    learner,
-    catalog,
-    version,
-    support: copyOfSupport(supports[u]),
-    known: {
-      ...rows.ofUser(user),
-      user: user.user,
-      bias: user.bias,
-      unknown: { items: user.unknownItems ?? [], user: user.unknownUser },
-      features: undefined,
-      context: undefined,
-    },
-    adapted: adapted[u],
-  }));
+  const adapting = runNative(signal, (token) => learner.model.ops.adapt({ ...call, token }), name);
+  return adapting.then((adapted) =>
+    users.map((user, u) => ({
+      learner,
+      catalog,
+      version,
+      support: own[u],
+      known: {
+        ...rows.ofUser(user),
+        user: user.user,
+        bias: user.bias,
+        unknown: { items: user.unknownItems ?? [], user: user.unknownUser },
+        features: undefined,
+        context: undefined,
+      },
+      adapted: adapted[u],
+    })),
+  );
 }
 
 /** @internal Scores of items by support sets or by personal models, all of one kind. @returns undefined as above */
-export async function predictPlain(
+export function predictPlain(
   learner: Learner,
   catalog: Dataset,
   users: { people: readonly Person[] } | { supports: readonly Support[] },
   items: (u: number) => Ids,
   signal: AbortSignal | undefined,
   name: (u: number) => string,
-): Promise<Float64Array[] | undefined> {
+): Promise<Float64Array[]> | undefined {
   const people = 'people' in users ? users.people : undefined;
   const supports = 'supports' in users ? users.supports : [];
   const count = people?.length ?? supports.length;
@@ -72,6 +76,7 @@ export async function predictPlain(
   const rows = ManyRows.for(learner, catalog, lists);
   if (rows === undefined) return undefined;
   const begins = new Int32Array(count);
+  const lengths = new Int32Array(count);
   const biases = new Float64Array(count);
   for (let u = 0; u < count; u++) {
     const known = people === undefined ? rows.support(supports[u]) : people[u].known;
@@ -79,6 +84,7 @@ export async function predictPlain(
     if (people !== undefined) rows.none();
     begins[u] = rows.length;
     if (!rows.query(known.user, items(u))) return undefined;
+    lengths[u] = rows.length - begins[u];
     biases[u] = known.bias;
   }
   const call = {
@@ -92,16 +98,19 @@ export async function predictPlain(
     after: people === undefined,
     variance: learner.isModerated,
   };
-  const outputs = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }), name);
-  people?.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under them.
-  const scores = scoresOfAll(learner, outputs);
-  let at = 0;
-  return Array.from({ length: count }, (_, u) => {
-    const from = at;
-    at += items(u).length;
-    rows.center(scores, from, begins[u], begins[u] + at - from, biases[u]);
-    return scores.slice(from, at);
-  });
+  const score = async (): Promise<Float64Array[]> => {
+    const outputs = await runNative(signal, (token) => learner.model.ops.predict({ ...call, token }), name);
+    people?.forEach(adaptedOf); // A step that began meanwhile may have moved the parameters under them.
+    const scores = scoresOfAll(learner, outputs);
+    let at = 0;
+    return Array.from({ length: count }, (_, u) => {
+      const from = at;
+      at += lengths[u];
+      rows.center(scores, from, begins[u], begins[u] + at - from, biases[u]);
+      return scores.slice(from, at);
+    });
+  };
+  return score();
 }
 
 function scoresOfAll(learner: Learner, { before, after, variance }: NativeOutputs): Float64Array {

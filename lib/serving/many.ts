@@ -40,12 +40,13 @@ export async function adaptMany(
   checkSignal(options.signal, 'options.signal');
   const catalog = learner.servedCatalog();
   return inChunks(learner, supports, options.signal, async (chunk, first) => {
-    const plain = await adaptPlain(learner, catalog, chunk, options.signal, (u) => `supports[${first + u}]`);
-    if (plain !== undefined) return plain.map((person) => new PersonalModel(person));
+    const plain = adaptPlain(learner, catalog, chunk, options.signal, (u) => `supports[${first + u}]`);
+    if (plain !== undefined) return (await plain).map((person) => new PersonalModel(person));
     const { version } = learner;
     const packed = chunk.map((support, u) =>
       naming(`supports[${first + u}]`, () => packSupport(learner, catalog, support)),
     );
+    const own = chunk.map(copyOfSupport);
     const adapted = await together(
       learner,
       packed.map((each) => [each.packed]),
@@ -55,13 +56,13 @@ export async function adaptMany(
         return runNative(options.signal, (token) => learner.model.ops.adapt({ ...call, token }), name);
       },
     );
-    return chunk.map((support, u) => {
+    return own.map((support, u) => {
       const { packed: _, ...known } = packed[u];
       return new PersonalModel({
         learner,
         catalog,
         version,
-        support: copyOfSupport(support),
+        support,
         known,
         adapted: adapted[u],
       });
@@ -96,7 +97,7 @@ export async function predictMany(
   return inChunks(learner, held, signal, async (chunk, first) => {
     const alike = given === undefined && allAlike(learner, chunk, first);
     const each = (u: number) => (isEach ? (items[first + u] as readonly string[]) : (items as readonly string[]));
-    const plain = alike && (await predictPlain(learner, catalog, alike, each, signal, (u) => `users[${first + u}]`));
+    const plain = alike && predictPlain(learner, catalog, alike, each, signal, (u) => `users[${first + u}]`);
     if (plain) return plain;
     const requests = chunk.map((user, u) => {
       const rows = shared ?? itemRows(catalog, items[first + u] as readonly string[], `items[${first + u}]`);
@@ -251,10 +252,6 @@ async function inChunks<U, X>(
   let queue = queues.get(learner);
   if (queue === undefined) queues.set(learner, (queue = { running: 0, waiting: [] }));
   const { waiting } = queue;
-  const turn = async () => {
-    if (queue.running < CALLS) queue.running++;
-    else await new Promise<void>((go) => waiting.push(go));
-  };
   const over = () => {
     const next = waiting.shift();
     if (next === undefined) queue.running--;
@@ -262,7 +259,9 @@ async function inChunks<U, X>(
   };
   let failed = false;
   const chunks = Array.from({ length: Math.ceil(users.length / USERS) }, async (_, c): Promise<X[]> => {
-    await turn();
+    // Where nobody is before it, a chunk is read at once, whatever the caller does with its lists afterwards.
+    if (queue.running < CALLS) queue.running++;
+    else await new Promise<void>((go) => waiting.push(go));
     try {
       if (failed) return [];
       checkNotAborted(signal);

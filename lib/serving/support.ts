@@ -1,6 +1,7 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Dataset, FloatArray, LossSpec } from '../foundation/contract.js';
+import { FLOAT32_MAX } from '../data/columns.js';
 import { idsIn } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
@@ -170,7 +171,6 @@ export function readsUsers({ model, catalog }: Learner): boolean {
   return model.spec.inputs.some(({ name }) => name === 'user' || columns.includes(name));
 }
 
-/** Those of the known items, checked. */
 function rowValues(
   { model }: Learner,
   { also, weights }: RowValues,
@@ -183,13 +183,10 @@ function rowValues(
     numbers.forEach((x, i) => check(x, `${field}[${i}]`));
     return numbers.filter(isKnown);
   };
+  const most = model.precision === 'float32' ? FLOAT32_MAX : Infinity;
   const heads = model.spec.head.also ?? [];
-  if (also !== undefined)
-    checkObject(
-      also,
-      'support.also',
-      heads.map(({ name }) => name),
-    );
+  const names = heads.map(({ name }) => name);
+  if (also !== undefined) checkObject(also, 'support.also', names);
   const labelled = heads
     .filter(({ name }) => also?.[name] !== undefined)
     .map((head): [string, number[]] => [
@@ -201,7 +198,7 @@ function rowValues(
     ]);
   return {
     also: Object.fromEntries(labelled),
-    ...(weights && { weights: column(weights, 'support.weights', (w, field) => checkNumber(w, field, 0)) }),
+    ...(weights && { weights: column(weights, 'support.weights', (w, field) => checkNumber(w, field, 0, most)) }),
   };
 }
 

@@ -203,3 +203,30 @@ test('what was disposed of is refused, at once and for good', async () => {
   await assert.rejects(other.predict([1]), typed('DISPOSED'));
   await assert.rejects(learner.adapt(support), typed('DISPOSED'));
 });
+
+test('what is given is read at once: lists that change afterwards change nothing', async () => {
+  const learner = await servedLearner({ algorithm: ridge() });
+  const make = () => ({ items: [3, 8, 20], labels: [5, 1, 4] });
+  const spoil = (support: { items: number[]; labels: number[] }) => (
+    support.items.splice(0, 2, 1),
+    (support.labels.length = 0)
+  );
+  const others = { items: [4], labels: [2] };
+  const expected = [await learner.adapt(make()), await learner.adapt(others)];
+  for (const adapt of [
+    async (support: ReturnType<typeof make>) => learner.adapt(support),
+    async (support: ReturnType<typeof make>) => (await learner.adaptMany([support, others]))[0],
+    // Beside one that tells more, each is packed by itself.
+    async (support: ReturnType<typeof make>) => (await learner.adaptMany([support, { ...others, weights: [2] }]))[0],
+  ]) {
+    const support = make();
+    const waiting = adapt(support);
+    spoil(support);
+    assert.deepEqual((await waiting).toJSON(), expected[0].toJSON());
+  }
+  const [support, lists] = [make(), [[5, 6, 7], [9]]];
+  const waiting = learner.predictMany([support, others], lists);
+  spoil(support);
+  lists[0].length = 1;
+  assert.deepEqual(await waiting, [await expected[0].predict([5, 6, 7]), await expected[1].predict([9])]);
+});
