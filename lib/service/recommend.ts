@@ -87,9 +87,15 @@ async function recommendTo(
     source: list.source,
     variants,
     items: list.items,
-    notes: terms.notes,
+    notes: [...terms.notes, ...notesOn(who.user, person)],
     milliseconds: Number((performance.now() - started).toFixed(3)),
   };
+}
+
+/** A user id that is misspelt gives the list of somebody new, which looks like any other. */
+function notesOn(user: string | undefined, { count, seen, hasFeatures, segment }: ServedPerson): string[] {
+  if (user === undefined || count > 0 || seen.size > 0 || hasFeatures || segment !== undefined) return [];
+  return [`user: nothing is known of ${JSON.stringify(user)}, so that the list is not a personal one`];
 }
 
 /** The sources to try for the list, in order. */

@@ -203,3 +203,25 @@ test('a second service on a file of SQLite or on a port is refused; a dump is no
     return true;
   });
 });
+
+test(
+  'what a list does not say by itself: a user of whom nothing is known, a filter by its name in the request',
+  { skip: noSqlite },
+  async () => {
+    const { client, close } = await started();
+    const notes = async (user?: string) =>
+      (await client.recommend({ count: 2, ...(user !== undefined && { user }) })).notes;
+    assert.deepEqual(await notes('nobody'), [
+      'user: nothing is known of "nobody", so that the list is not a personal one',
+    ]);
+    assert.deepEqual(await notes(), []);
+    await client.interact({ interactions: [{ user: 'nobody', item: '3', value: 5 }] });
+    assert.deepEqual(await notes('nobody'), []);
+    await assert.rejects(client.recommend({ filter: { genre: 'noir' } }), (error: ServiceError) => {
+      assert.equal(error.field, 'filter.genre');
+      assert.match(error.message, /^filter\.genre: .*did you mean genres/);
+      return true;
+    });
+    await close();
+  },
+);

@@ -46,8 +46,10 @@ interface FastifyFault extends Error {
  */
 export function failureOf(error: unknown, requestId: string): Failure {
   if (error instanceof InnerloopError) {
-    const { code, message, expected } = error;
-    const field = error.field?.replace(/^(options|support)\./, '');
+    const { code, expected } = error;
+    // In a request there are no objects of these names.
+    const own = (text: string) => text.replace(/^(options|support)\./, '');
+    const [message, field] = [own(error.message), error.field && own(error.field)];
     const status = 'status' in error ? Number(error.status) : (LATER[code] ?? (THEIRS.has(code) ? 400 : 500));
     if (status === 500) return { status, error: { code, message: FAILED, requestId } };
     return { status, error: { code, message, ...(field && { field }), ...(expected && { expected }) } };
