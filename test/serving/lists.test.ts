@@ -357,6 +357,17 @@ test('lists of many users are those of each, to the bit, whatever rounding and e
   }
 });
 
+test('weights of a support set that float32 cannot hold are refused by name', async () => {
+  const [single, double] = [
+    await servedLearner({ algorithm: ridge() }),
+    await servedLearner({ algorithm: ridge(), precision: 'float64' }),
+  ];
+  const weights = [1, 1e39, 1];
+  await refuses(single.adapt({ ...SUPPORT, weights }), 'INVALID_OPTION', 'support.weights[1]');
+  await refuses(single.adaptMany([{ ...SUPPORT, weights }]), 'INVALID_OPTION', 'supports[0].weights[1]');
+  assert.equal((await (await double.adapt({ ...SUPPORT, weights })).predict([4])).length, 1);
+});
+
 test('a filter is asked of items alone, and answers at once', async () => {
   const me = await (await servedLearner({ algorithm: ridge() })).adapt(SUPPORT);
   const asked: string[] = [];
