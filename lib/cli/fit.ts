@@ -1,5 +1,5 @@
 /** Training by a configuration: the epochs, and the refit that may follow. */
-import type { TaskSet } from '../foundation/contract.js';
+import type { TasksInShort } from '../evaluation/evaluate-source.js';
 import type { Learner } from '../learner/learner.js';
 import { train } from '../training/train.js';
 import type { EpochReport, TrainOptions } from '../training/train.js';
@@ -12,7 +12,7 @@ import type { Prepared } from './pipeline.js';
 export type ConfiguredTraining = TrainOptions & { metric: string };
 
 /** What a configuration says of `train`; validation and patience are for the first training only. */
-export function trainOptions(config: Config, signal: AbortSignal, tasks?: TaskSet): ConfiguredTraining {
+export function trainOptions(config: Config, signal: AbortSignal, tasks?: TasksInShort): ConfiguredTraining {
   const { patience: _, validation: __, refit: ___, ...options } = config.training;
   const { candidates } = config.evaluation;
   return { ...options, metric: validationMetric(config, tasks), ...(candidates && { candidates }), signal };

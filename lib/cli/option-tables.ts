@@ -314,6 +314,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
       '../evaluation/option-types.js': ['Candidates'],
       '../foundation/contract.js': ['Dataset', 'TaskSet'],
       '../foundation/process-group.js': ['ProcessGroup'],
+      '../foundation/task-source-types.js': ['TaskSource'],
       '../learner/learner.js': ['Learner'],
       '../meta/algorithm.js': ['Algorithm'],
       '../tasks/option-types.js': ['SplitOptions', 'SupportSize'],

@@ -30,6 +30,7 @@ import { defaultCandidates } from '../evaluation/candidates.js';
 import type { Candidates } from '../evaluation/candidates.js';
 import { standardFor } from '../evaluation/standard.js';
 import type { Standard } from '../evaluation/standard.js';
+import type { TasksInShort } from '../evaluation/evaluate-source.js';
 import { named } from './named.js';
 
 export interface Prepared {
@@ -281,18 +282,18 @@ interface Measures {
   gain: 'exponential' | 'linear' | undefined;
 }
 /** What the loss says, and what is ranked. @param tasks that are measured, where they are known */
-function standardOf({ model }: Config, tasks: TaskSet | undefined, candidates: Candidates | undefined): Standard {
+function standardOf({ model }: Config, tasks: TasksInShort | undefined, candidates: Candidates | undefined): Standard {
   const head = lossSpec(model.loss);
   return tasks === undefined || candidates === undefined ? lossOf(head) : standardFor(head, tasks, candidates);
 }
 
 /** What held-out items are ranked among; undefined where only the tasks could say. */
-function candidatesOf({ evaluation }: Config, tasks: TaskSet | undefined): Candidates | undefined {
+function candidatesOf({ evaluation }: Config, tasks: TasksInShort | undefined): Candidates | undefined {
   return evaluation.candidates ?? (tasks && defaultCandidates(tasks));
 }
 
 /** What to measure. @param tasks trained on, where they are known */
-export function measures(config: Config, tasks?: TaskSet): Measures {
+export function measures(config: Config, tasks?: TasksInShort): Measures {
   const candidates = candidatesOf(config, tasks);
   const standard = standardOf(config, tasks, candidates);
   const { metrics, threshold, best, gain } = config.evaluation;
@@ -306,7 +307,7 @@ export function measures(config: Config, tasks?: TaskSet): Measures {
 }
 
 /** What the best epoch is chosen by. @param tasks trained on, where they are known */
-export function validationMetric(config: Config, tasks?: TaskSet): string {
+export function validationMetric(config: Config, tasks?: TasksInShort): string {
   return config.training.metric ?? standardOf(config, tasks, candidatesOf(config, tasks)).validation;
 }
 

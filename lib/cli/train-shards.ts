@@ -1,4 +1,4 @@
-/** `innerloop train --shards`: training on tasks on disk, which are read as they are needed, and results on a sample of them. */
+/** `innerloop train --shards`: training and measuring on tasks on disk, which are read as they are needed. */
 import { join } from 'node:path';
 import { describeInputs } from '../batch/features.js';
 import { ITEM_STATISTICS } from '../data/index.js';
@@ -7,6 +7,9 @@ import { InnerloopError, show } from '../foundation/errors.js';
 import { visible } from '../foundation/text.js';
 import { invalid } from '../foundation/check.js';
 import { evaluate } from '../evaluation/evaluate.js';
+import { inShort, isReadable } from '../evaluation/evaluate-source.js';
+import type { TasksInShort } from '../evaluation/evaluate-source.js';
+import { isTaskSource } from '../tasks/task-source.js';
 import { renderMarkdown } from '../evaluation/result-table.js';
 import { differenceBetween, runManifest } from '../learner/manifest.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
@@ -24,8 +27,8 @@ import { FILES, openFolder } from './run-folder.js';
 import { epochs, keptEpoch, ofFirst, printResult, runOf } from './train.js';
 import type { TrainRun } from './train.js';
 
-/** Tasks that are measured, at most, of validation after every epoch and of the test at the end. */
-const MEASURED = 10_000;
+/** Tasks that are measured, at most, where a measure needs them in memory. */
+const SAMPLED = 10_000;
 
 export async function trainOnShards(run: TrainRun & { shards: string }): Promise<void> {
   const { config, shards, output, start, signal, group } = run;
@@ -51,13 +54,21 @@ export async function trainOnShards(run: TrainRun & { shards: string }): Promise
   });
   learner.group = group;
   console.note(describeEstimate(estimateTraining(learner, training, { metaBatch: config.training.metaBatch })));
-  const sampled = async (name: string) => {
+  const { groups, features } = config.evaluation;
+  // All tasks of a set, read as they are needed; lists, drawn candidates and the like need them in memory.
+  const measuredOn = async (name: string, asked: (set: TasksInShort) => Parameters<typeof isReadable>[0]) => {
     const set = sets[name];
     if (set === undefined) return undefined;
-    if (set.size > MEASURED) console.note(`${name}: measured on ${MEASURED} of ${set.size} tasks, drawn at random`);
-    return sampleTasks(set, { count: MEASURED, seed: config.seed });
+    const short = inShort(set, set.statistics);
+    if (isReadable(asked(short), set.statistics)) return { tasks: set, short };
+    if (set.size > SAMPLED) console.note(`${name}: measured on ${SAMPLED} of ${set.size} tasks, drawn at random`);
+    const tasks = await sampleTasks(set, { count: SAMPLED, seed: config.seed });
+    return { tasks, short: tasks };
   };
-  const validation = await sampled('validation');
+  const validation = await measuredOn('validation', (set) => ({
+    metrics: [validationMetric(config, set)],
+    candidates: measures(config, set).candidates,
+  }));
   const write = async (name: keyof typeof FILES, text: string) => {
     if (leads) await writeDurable(path(name), [Buffer.from(text)]);
   };
@@ -69,8 +80,8 @@ export async function trainOnShards(run: TrainRun & { shards: string }): Promise
     learner,
     training,
     {
-      ...trainOptions(config, signal, validation),
-      validation,
+      ...trainOptions(config, signal, validation?.short),
+      validation: validation?.tasks,
       patience: config.training.patience,
       checkpoint: path('checkpoint'),
     },
@@ -82,17 +93,26 @@ export async function trainOnShards(run: TrainRun & { shards: string }): Promise
   const trainSeconds = seconds(trainStarted);
   if (leads) await saveLearner(learner, path('model'));
 
-  const test = await sampled('test');
+  const test = await measuredOn('test', (set) => measures(config, set));
   if (test !== undefined && config.evaluation.baselines !== false)
     console.note('baselines are fitted on interactions in memory, and left out here');
-  const { groups, features } = config.evaluation;
+  // Features are of lists alone, which are in memory where there are any.
   const evaluated =
     test === undefined
       ? []
-      : [{ set: 'test', ...(await evaluate(learner, test, { ...measures(config, test), groups, features, signal })) }];
+      : [
+          {
+            set: 'test',
+            ...(await evaluate(learner, test.tasks, {
+              ...measures(config, test.short),
+              ...{ groups, signal },
+              ...(!isTaskSource(test.tasks) && { features }),
+            })),
+          },
+        ];
   const results = evaluated.map(({ table }) => ({ ...table, title: 'test' }));
   const took = { train: trainSeconds, total: seconds(began) };
-  const metric = validationMetric(config, validation);
+  const metric = validationMetric(config, validation?.short);
   await write('manifest', toJson({ ...record, run: runManifest(learner), best: { ...best, metric }, seconds: took }));
   await write('evaluation', toJson({ sets: evaluated.map(plain) }));
   await write('table', results.map((table) => renderMarkdown(table)).join('\n'));

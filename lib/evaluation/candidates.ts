@@ -43,6 +43,8 @@ export interface CandidateOptions {
   metrics: readonly (string | CustomMetric)[];
   /** The label from which on a held-out row is relevant; if all labels are the same, all rows are. */
   threshold: number;
+  /** Whether all labels are the same, where the tasks are not all. Default: whether those of the tasks are. */
+  hasOneLabel?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -51,12 +53,15 @@ export function checkCandidates(candidates: unknown, field: string): asserts can
 }
 
 /** The default candidates: the whole catalog if all labels are the same, because then every order of the query rows is perfect. */
-export function defaultCandidates(tasks: TaskSet): Candidates {
+export function defaultCandidates(tasks: Pick<TaskSet, 'dataset' | 'size' | 'users'>): Candidates {
   return tasks.size > 0 && tasks.users.every((user) => user > 0) && hasOneLabel(tasks.dataset) ? 'catalog' : 'query';
 }
 
 /** The candidates in one line, for the notes of a table. */
-export function describeCandidates(candidates: Exclude<Candidates, 'query'>, { dataset }: TaskSet): string {
+export function describeCandidates(
+  candidates: Exclude<Candidates, 'query'>,
+  { dataset }: Pick<TaskSet, 'dataset'>,
+): string {
   const items = (dataset.items.rows - 1).toLocaleString('en-US');
   return candidates === 'catalog'
     ? `Held-out items ranked among the whole catalogue: ${items} items, without those the user had elsewhere.`
@@ -73,12 +78,12 @@ export function describeCandidates(candidates: Exclude<Candidates, 'query'>, { d
 export async function evaluateCandidates(
   score: Scorer,
   tasks: TaskSet,
-  { candidates, metrics, threshold, signal }: CandidateOptions,
+  { candidates, metrics, threshold, hasOneLabel: one, signal }: CandidateOptions,
 ): Promise<Record<string, MetricResult>> {
   const perTask = new Map(metrics.map((metric) => [parseMetric(metric).name, new Float64Array(tasks.size).fill(NaN)]));
   const parts: Record<string, MetricResult>[] = [];
   const known = knownItems(tasks);
-  const relevant = relevanceOf(tasks, threshold);
+  const relevant = relevanceOf(tasks, threshold, one ?? hasOneLabel(tasks.dataset));
   let room: Dataset | undefined;
   for (let from = 0; from < tasks.size;) {
     checkNotAborted(signal);
@@ -125,8 +130,8 @@ function knownItems({ dataset, users }: TaskSet): (user: number) => Int32Array {
   return (user) => order.subarray(offsets[user], offsets[user + 1]).map((row) => dataset.item[row]);
 }
 
-function relevanceOf({ dataset }: TaskSet, threshold: number): (row: number) => boolean {
-  const least = hasOneLabel(dataset) ? -Infinity : Math.fround(threshold);
+function relevanceOf({ dataset }: TaskSet, threshold: number, isOneLabel: boolean): (row: number) => boolean {
+  const least = isOneLabel ? -Infinity : Math.fround(threshold);
   return (row) => dataset.label[row] >= least;
 }
 

@@ -1,5 +1,6 @@
 import { checkSignal, invalid } from '../foundation/check.js';
 import type { ScoreKind, TaskSet } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { compareGroups, groupsOf } from './groups.js';
 import type { GroupComparison } from './groups.js';
 import { resolveOptions } from '../foundation/options.js';
@@ -28,6 +29,8 @@ import { trainedNotes } from '../learner/split.js';
 import { lossOf } from '../model/losses.js';
 import { scoresAs, scoresOf } from '../model/scores.js';
 import { checkTaskSet } from '../tasks/check.js';
+import { checkTasks, isTaskSource } from '../tasks/task-source.js';
+import { evaluateSource } from './evaluate-source.js';
 import { checkMetric, metricScores } from './scores.js';
 import { checkVaried, standardFor } from './standard.js';
 
@@ -37,7 +40,7 @@ export type { EvaluateOptions };
 export interface MethodEvaluation {
   /** The method's name. */
   method: string;
-  /** Predicted rating, probability or ranking score of every query row, in task order. */
+  /** Predicted rating, probability or ranking score of every query row, in task order; of a source none are kept. */
   scores: Float64Array;
   /** Its metrics by name, task by task and in the mean. */
   metrics: Record<string, MetricResult>;
@@ -67,18 +70,24 @@ const DECODED = 'mae';
  * console.log(renderText(table));
  * ```
  *
- * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), MISSING_COLUMN, DIVERGED naming the task, ABORTED
+ * Of a source, such as `openShards` returns, no more than a thousand tasks are held at a time; with what cannot be measured so
+ * (lists, baselines, drawn candidates, `best`, calibration) it is refused. Results have the values of tasks, but not scores of rows.
+ *
+ * @param tasks in memory, or a source that they are read from
+ * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION (a metric too), MISSING_COLUMN, DIVERGED naming the task, ABORTED; UNSUPPORTED for what
+ * cannot be measured on a source
  */
 export async function evaluate(
   learner: Learner | Ensemble,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkPredicts(learner);
-  checkTaskSet(tasks, 'tasks');
+  checkTasks(tasks, 'tasks');
   const { head } = learner.model.spec;
   const loss = lossOf(head);
   const given = resolveOptions(options, 'evaluate', EVALUATE_OPTIONS);
+  if (isTaskSource(tasks)) return evaluateSource(learner, tasks, given);
   const { baselines = [], calibration, trainRows, features, signal, threshold = loss.threshold, gain, best } = given;
   const { candidates = defaultCandidates(tasks) } = given;
   const names: readonly (string | CustomMetric)[] = given.metrics ?? standardFor(head, tasks, candidates).metrics;
@@ -162,8 +171,11 @@ function checkPredicts(learner: unknown): void {
     throw invalid('learner', 'not a learner', learner, 'what createLearner or createEnsemble returned');
 }
 
-/** Metrics that have a value for each task, by group. */
-function byGroup(metrics: Record<string, MetricResult>, groups: readonly string[]): Record<string, GroupComparison> {
+/** Metrics that have a value for each task, by group. @internal */
+export function byGroup(
+  metrics: Record<string, MetricResult>,
+  groups: readonly string[],
+): Record<string, GroupComparison> {
   const perTask = Object.entries(metrics).filter(([, { perTask }]) => perTask.some((value) => !Number.isNaN(value)));
   return Object.fromEntries(
     perTask.map(([name, result]) => [name, compareGroups(result, groups, { resamples: GROUP_RESAMPLES })]),

@@ -116,7 +116,11 @@ function permutationTest(
  * The group of each task, from a list of names or from a categorical feature of the users.
  * @throws MISSING_COLUMN; INVALID_OPTION for a column that is not categorical, or a list of another length
  */
-export function groupsOf(tasks: TaskSet, groups: string | readonly string[], field: string): readonly string[] {
+export function groupsOf(
+  tasks: Pick<TaskSet, 'dataset' | 'size' | 'users'>,
+  groups: string | readonly string[],
+  field: string,
+): readonly string[] {
   if (typeof groups !== 'string') {
     const given: unknown = groups;
     if (!Array.isArray(given) || groups.length !== tasks.size || groups.some((name) => typeof name !== 'string')) {

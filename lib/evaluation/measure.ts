@@ -16,6 +16,8 @@ export interface Measured extends MetricOptions {
   metrics: readonly (string | CustomMetric)[];
   /** Default `query`. */
   candidates?: Candidates | undefined;
+  /** Whether all labels are the same, where the tasks are a part of those that are measured. Default: whether theirs are. */
+  hasOneLabel?: boolean | undefined;
   trainRows?: Int32Array | undefined;
   features?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -38,6 +40,7 @@ export async function measureMethod(
   options: Measured,
 ): Promise<Record<string, MetricResult>> {
   const { candidates = 'query', threshold = DEFAULT_THRESHOLD, gain, best, trainRows, features, signal } = options;
+  const { hasOneLabel } = options;
   const metrics = metricsFor(kind, options.metrics);
   const among = metrics.filter((metric) => isAmong(candidates, metric));
   if (best !== undefined && candidates !== 'query')
@@ -45,7 +48,10 @@ export async function measureMethod(
   const own = metrics.filter((metric) => !isAmong(candidates, metric));
   const found = own.length === 0 ? {} : evaluateScores(tasks, scores, { metrics: own, threshold, gain, best });
   if (candidates !== 'query' && among.length > 0)
-    Object.assign(found, await evaluateCandidates(rank, tasks, { candidates, metrics: among, threshold, signal }));
+    Object.assign(
+      found,
+      await evaluateCandidates(rank, tasks, { candidates, metrics: among, threshold, hasOneLabel, signal }),
+    );
   // The results are in the order in which the metrics were requested.
   const results = Object.fromEntries(
     metrics.map((metric) => parseMetric(metric).name).map((name) => [name, found[name]]),
@@ -64,7 +70,7 @@ const REMEDY =
 
 /** The notes under a table of results: what was ranked, and which columns cannot tell methods apart, with the remedy. */
 export function notesOf(
-  tasks: TaskSet,
+  tasks: Pick<TaskSet, 'dataset'>,
   { metrics, candidates = 'query' }: Pick<Measured, 'metrics' | 'candidates'>,
   results: readonly Record<string, MetricResult>[],
 ): string[] {

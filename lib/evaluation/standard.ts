@@ -16,7 +16,7 @@ export const AMONG_CANDIDATES = ['hitrate@10', 'recall@10', 'map@10', 'ndcg@10']
 const VALIDATION_AMONG_CANDIDATES = 'ndcg@10';
 
 /** @internal */
-export function standardFor(head: LossSpec, tasks: TaskSet, candidates: Candidates): Standard {
+export function standardFor(head: LossSpec, tasks: Pick<TaskSet, 'dataset'>, candidates: Candidates): Standard {
   const { validation, metrics, threshold, ranks } = lossOf(head);
   if (candidates === 'query') return { validation, metrics, threshold };
   const onlyRanks = ranks === true || hasOneLabel(tasks.dataset);
@@ -29,7 +29,7 @@ export function standardFor(head: LossSpec, tasks: TaskSet, candidates: Candidat
 }
 
 /** Refuses errors of estimates if all labels are the same. @throws {InnerloopError} INVALID_OPTION @internal */
-export function checkVaried(metric: string | CustomMetric, { dataset }: TaskSet, field: string): void {
+export function checkVaried(metric: string | CustomMetric, { dataset }: Pick<TaskSet, 'dataset'>, field: string): void {
   if (typeof metric !== 'string' || isListMetric(metric) || parseMetric(metric).score === 'order') return;
   if (hasOneLabel(dataset))
     throw invalid(

@@ -136,7 +136,7 @@ export interface ReadTasks {
 export async function manifestOfRun(
   learner: Learner,
   trained: TaskSet | ReadTasks,
-  validation: TaskSet | undefined,
+  validation: TaskSet | ReadTasks | undefined,
   training: object,
   signal?: AbortSignal,
 ): Promise<RunManifest> {
@@ -146,7 +146,8 @@ export async function manifestOfRun(
   if (!isRead) await inTurns(addArrays(tasks, trained), signal);
   // The order of an epoch follows from how tasks are stored.
   else tasks.update(trained.statistics.digest).update(JSON.stringify([...(trained.shards?.offsets ?? [])]));
-  if (validation !== undefined) {
+  if (validation !== undefined && 'statistics' in validation) tasks.update(validation.statistics.digest);
+  else if (validation !== undefined) {
     await inTurns(addArrays(tasks, validation), signal);
     // Validation tasks may be of another dataset than the training tasks.
     if (isRead || validation.dataset !== trained.dataset)

@@ -78,7 +78,7 @@ export function keepSplit(learner: Learner, made: Split | TaskSet): void {
 const NAMED = 5;
 
 /** @internal What is to be said of tasks that another split than the learner's has made: who of them it was trained on. */
-export function trainedNotes({ split }: Learner, tasks: TaskSet): string[] {
+export function trainedNotes({ split }: Learner, tasks: Pick<TaskSet, 'dataset' | 'users'>): string[] {
   if (split === undefined || originOf(tasks)?.membership === split.membership) return [];
   const trained = trainedUsers(tasks, split);
   if (trained.size === 0) return [];

@@ -99,7 +99,7 @@ export interface Origin {
 const origins = new WeakMap<object, Origin>();
 
 /** Where a split or one of its sets comes from; undefined for what `splitTasks` has not made. @internal */
-export const originOf = (made: Split | TaskSet): Origin | undefined => origins.get(made);
+export const originOf = (made: object): Origin | undefined => origins.get(made);
 
 function assign(dataset: Dataset, options: SplitOptions): Membership {
   checkDataset(dataset, 'dataset');

@@ -238,7 +238,7 @@ function matchUsers({ users }: Dataset, { users: { hash } }: StoredSplit): Int32
 }
 
 /** Users of tasks who were trained on, by user row of the dataset; of splits by users alone, others train on part of a user. @internal */
-export function trainedUsers({ dataset, users }: TaskSet, stored: StoredSplit): Set<number> {
+export function trainedUsers({ dataset, users }: Pick<TaskSet, 'dataset' | 'users'>, stored: StoredSplit): Set<number> {
   const { users: sets } = stored.membership;
   if (stored.options.protocol !== 'users' || sets === undefined) return new Set();
   const known = knownUsers(dataset, stored);

@@ -68,6 +68,21 @@ export async function readTasks(source: TaskSource, tasks: Int32Array, field: st
   return checkedRead(await source.read(tasks), source, tasks, field);
 }
 
+/**
+ * Reads tasks that follow each other in the order of the source: of shards, two are held and not a window of them.
+ *
+ * @internal
+ */
+export function sequentialReading(source: TaskSource, field: string): (tasks: Int32Array) => Promise<TaskSet> {
+  const alone = source.shards && source.share?.(source.shards.window);
+  if (alone === undefined) return (tasks) => readTasks(source, tasks, field);
+  return async (tasks) => {
+    const bytes = await alone.read(tasks);
+    const read = alone.assemble(tasks, new Int32Array(tasks.length), [bytes], 0, tasks.length);
+    return checkedRead(read, source, tasks, field);
+  };
+}
+
 /** @internal */
 export function checkedRead(read: TaskSet, source: TaskSource, tasks: Int32Array, field: string): TaskSet {
   checkAnyTaskSet(read, `${field}.read()`);

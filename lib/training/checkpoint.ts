@@ -85,7 +85,7 @@ export class Checkpoint {
     { path: given, group, signal }: Keeping,
     learner: Learner,
     tasks: TaskSet | ReadTasks,
-    validation: TaskSet | undefined,
+    validation: TaskSet | ReadTasks | undefined,
     settings: object,
   ): Promise<Checkpoint> {
     const manifest = await manifestOfRun(learner, tasks, validation, settings, signal);

@@ -4,6 +4,7 @@ import type { CustomMetric } from '../evaluation/metric.js';
 import type { Candidates } from '../evaluation/option-types.js';
 import type { Dataset, TaskSet } from '../foundation/contract.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import type { Learner } from '../learner/learner.js';
 import type { Algorithm } from '../meta/algorithm.js';
 import type { SplitOptions, SupportSize } from '../tasks/option-types.js';
@@ -76,8 +77,8 @@ export interface TrainOptions {
   supportSize?: SupportSize;
   /** Train on tasks with hidden user or item ids as well, so that the model can do without them (cold items). Default: none. */
   hide?: HideIds;
-  /** Tasks to measure after every epoch. Default: none. */
-  validation?: TaskSet;
+  /** Tasks to measure after every epoch: in memory, or a source that they are read from a thousand at a time. Default: none. */
+  validation?: TaskSet | TaskSource;
   /** Which epoch to keep (and in a configuration to refit for): the best on the validation tasks, or the last. Default: best. */
   keep?: 'best' | 'last';
   /**

@@ -4,6 +4,7 @@ import { METRIC } from '../evaluation/metric-options.js';
 import { EVALUATE_OPTIONS } from '../evaluation/options.js';
 import { checkFunction } from '../foundation/check.js';
 import type { TaskSet } from '../foundation/contract.js';
+import type { TaskSource } from '../foundation/task-source-types.js';
 import { checkGroup } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { checkedLater, given, signalOption } from '../foundation/options.js';
@@ -61,7 +62,11 @@ export const TRAIN_OPTIONS = {
     defaultDoc: 'none',
     doc: 'Train on tasks with hidden user or item ids as well, so that the model can do without them (cold items).',
   },
-  validation: { ...given<TaskSet>('TaskSet'), defaultDoc: 'none', doc: 'Tasks to measure after every epoch.' },
+  validation: {
+    ...given<TaskSet | TaskSource>('TaskSet | TaskSource'),
+    defaultDoc: 'none',
+    doc: 'Tasks to measure after every epoch: in memory, or a source that they are read from a thousand at a time.',
+  },
   keep: {
     kind: 'choice',
     of: ['best', 'last'],

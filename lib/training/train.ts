@@ -13,11 +13,12 @@ import { parseMetric } from '../evaluation/metrics.js';
 import { lossOf } from '../model/losses.js';
 import { Learner } from '../learner/learner.js';
 import { defaultCandidates } from '../evaluation/candidates.js';
+import { checkReadable, inShort, measureSource } from '../evaluation/evaluate-source.js';
+import type { TasksInShort } from '../evaluation/evaluate-source.js';
 import { isAmong, measureMethod } from '../evaluation/measure.js';
 import { checkMetric, metricScores } from '../evaluation/scores.js';
 import { checkVaried, standardFor } from '../evaluation/standard.js';
 import { translateRows } from '../batch/row-rules.js';
-import { checkTaskSet } from '../tasks/check.js';
 import { checkTasks, isTaskSource } from '../tasks/task-source.js';
 import { checkTaskWeights } from './task-sampling.js';
 import { readingOf } from './reading.js';
@@ -106,7 +107,7 @@ async function* trainAlone(
   if (isLater) growModel(learner, tables, data.counts);
   data.keepSplit(learner);
   learner.bind(tables);
-  if (validation !== undefined) learner.bind(validation.dataset);
+  if (validation !== undefined) learner.bind(isTaskSource(validation) ? validation.tables : validation.dataset);
   learner.rowState = translateRows(data.fitRows(learner), tables, learner.catalog!);
   learner.itemCounts = itemCounts(data, learner.catalog!);
   learner.changed();
@@ -119,7 +120,7 @@ async function* trainAlone(
     { path: options.checkpoint, group: among, signal },
     learner,
     data.identity,
-    validation,
+    validation && (isTaskSource(validation) ? knownOf(validation) : validation),
     {
       epochs,
       metaBatch,
@@ -231,7 +232,7 @@ async function* trainAlone(
 }
 
 /** Nothing can be chosen by a metric that no task has. */
-function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner): InnerloopError {
+function undefinedMetric(metric: string, validation: { size: number }, { model }: Learner): InnerloopError {
   const { ranks, validation: usual } = lossOf(model.spec.head);
   const other = ranks ? "candidates: 'catalog', which ranks held-out items among all items" : `${usual}, say`;
   return new InnerloopError('INVALID_DATA', `is undefined for all ${validation.size} validation tasks`, {
@@ -241,12 +242,17 @@ function undefinedMetric(metric: string, validation: TaskSet, { model }: Learner
   });
 }
 
-/** One metric of the learner on a task set, after adaptation. */
+/** One metric of the learner on tasks, after adaptation. */
 async function validate(
   learner: Learner,
-  tasks: TaskSet,
+  tasks: TaskSet | TaskSource,
   { metric, candidates, signal }: Pick<Settings, 'metric' | 'candidates' | 'signal'>,
 ): Promise<number> {
+  if (isTaskSource(tasks)) {
+    const { threshold } = lossOf(learner.model.spec.head);
+    const settings = { metrics: [metric], candidates, threshold, signal } as const;
+    return (await measureSource(learner, tasks, settings, 'train.validation')).mean;
+  }
   const score = async (rows: TaskSet) => metricScores(learner, await learner.outputs(rows, 'after', signal), metric);
   const { head } = learner.model.spec;
   const loss = lossOf(head);
@@ -254,6 +260,17 @@ async function validate(
   // As in `evaluate`, because labels that are 0 or 1 never reach the four stars of the default.
   const options = { metrics: [metric], candidates, threshold: loss.threshold, signal };
   return Object.values(await measureMethod(tasks, loss.score(head), scores, score, options))[0].mean;
+}
+
+/** What tells a source from others: its statistics are there, which `resolve` has made sure of. */
+const knownOf = ({ tables, statistics, shards }: TaskSource) => ({ tables, statistics: statistics!, shards });
+
+/** What defaults follow from. @throws {InnerloopError} INVALID_OPTION for a source that is not known as a whole */
+function inShortOf(tasks: TaskSet | TaskSource | undefined, field: string): TasksInShort | undefined {
+  if (tasks === undefined || !isTaskSource(tasks)) return tasks;
+  if (tasks.statistics === undefined)
+    throw invalid(field, 'has no statistics', tasks, 'what openShards returned, or a task set');
+  return inShort(tasks, tasks.statistics);
 }
 
 function resolve(learner: Learner, tasks: TaskSet | TaskSource, options: TrainOptions) {
@@ -268,9 +285,9 @@ function resolve(learner: Learner, tasks: TaskSet | TaskSource, options: TrainOp
   if (options.supportSize !== undefined && !redraw)
     throw invalid(`${field}.supportSize`, 'needs tasks that are drawn anew', options.supportSize, 'train.redraw true');
   const { head } = learner.model.spec;
-  if (validation !== undefined) checkTaskSet(validation, `${field}.validation`);
+  if (validation !== undefined) checkTasks(validation, `${field}.validation`);
   // Without validation tasks nothing is measured, and nothing depends on what would be.
-  const measured = validation ?? (isTaskSource(tasks) ? undefined : tasks);
+  const measured = inShortOf(validation ?? (isTaskSource(tasks) ? undefined : tasks), `${field}.validation`);
   const { candidates = measured === undefined ? 'query' : defaultCandidates(measured) } = given;
   const {
     metric = measured === undefined ? lossOf(head).validation : standardFor(head, measured, candidates).validation,
@@ -279,7 +296,9 @@ function resolve(learner: Learner, tasks: TaskSet | TaskSource, options: TrainOp
   checkMetric(head, metric, `${field}.metric`);
   // A list of recommendations from the whole catalog is not measured after every epoch.
   parseMetric(metric, {}, `${field}.metric`);
-  if (validation !== undefined) checkVaried(metric, validation, `${field}.metric`);
+  if (validation !== undefined) checkVaried(metric, measured!, `${field}.metric`);
+  if (validation !== undefined && isTaskSource(validation))
+    checkReadable({ metrics: [metric], candidates }, validation.statistics!, field);
   if (patience !== undefined && validation === undefined)
     throw invalid(`${field}.patience`, 'needs validation tasks', patience, 'train.validation');
   return { ...given, redraw, candidates, metric };

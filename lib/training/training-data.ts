@@ -45,13 +45,13 @@ export interface Sampler {
 
 export async function trainingData(
   tasks: TaskSet | TaskSource,
-  validation: TaskSet | undefined,
+  validation: TaskSet | TaskSource | undefined,
   seed: number,
   sampling: TaskSampling,
   signal: AbortSignal | undefined,
 ): Promise<TrainingData> {
   if (isTaskSource(tasks)) return dataOfSource(tasks, validation, seed, sampling, signal);
-  const guard = new DataGuard(validation === undefined ? [tasks] : [tasks, validation]);
+  const guard = new DataGuard([tasks, ...inMemory(validation)]);
   const { dataset } = tasks;
   return {
     source: taskSource(tasks),
@@ -69,9 +69,13 @@ export async function trainingData(
   };
 }
 
+/** Arrays that could change: what is read is held against its digest. */
+const inMemory = (tasks: TaskSet | TaskSource | undefined): TaskSet[] =>
+  tasks === undefined || isTaskSource(tasks) ? [] : [tasks];
+
 async function dataOfSource(
   source: TaskSource,
-  validation: TaskSet | undefined,
+  validation: TaskSet | TaskSource | undefined,
   seed: number,
   sampling: TaskSampling,
   signal: AbortSignal | undefined,
@@ -79,7 +83,7 @@ async function dataOfSource(
   const { tables, shards } = source;
   if (shards !== undefined && sampling !== 'uniform')
     throw invalid('train.sampling', 'draws tasks from all shards at once', sampling, "'uniform', or tasks in memory");
-  const guard = new DataGuard(validation === undefined ? [] : [validation]);
+  const guard = new DataGuard(inMemory(validation));
   const statistics = await statisticsOf(source, 'tasks', signal);
   return {
     source,
