@@ -74,9 +74,11 @@ export function checkReadable(
     throw refused('candidates', candidates, "'query', 'catalog', or tasks from sampleTasks");
   if (best !== undefined) throw refused('best', best, 'threshold, or tasks from sampleTasks');
   const gains =
-    candidates === 'catalog' ? undefined : metrics.find((m) => typeof m === 'string' && m.startsWith('ndcg'));
+    candidates === 'catalog'
+      ? undefined
+      : metrics.find((m): m is string => typeof m === 'string' && m.startsWith('ndcg'));
   if (gains !== undefined && gain === undefined && (labels.min < RATINGS.low || labels.max > RATINGS.high))
-    throw refused('gain', gain, `'linear' or 'exponential': for ${String(gains)} it would follow from all labels`);
+    throw refused('gain', gain, `'linear' or 'exponential': for ${gains} it would follow from all labels`);
 }
 
 /** The values of one method on a block, metric by metric. */
