@@ -121,7 +121,7 @@ export async function hessianVectorProduct(
     vector: model.store(vector, 'vector'),
     batch,
     inner: noAdaptation(model),
-    threads: 1,
+    threads: model.threads,
   };
   const { loss, gradient, product } = await runNative(signal, (token) =>
     model.ops.hessianVectorProduct({ ...call, token, sparse: tables === 'sparse' }),

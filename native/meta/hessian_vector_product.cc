@@ -1,6 +1,6 @@
 #include "hessian_vector_product.h"
 
-#include "../task/task.h"
+#include "../task/row_blocks.h"
 #include "sums.h"
 
 namespace innerloop {
@@ -35,15 +35,24 @@ HessianVectorProduct<T> hessian_vector_product(const Plan<T>& plan, const T* par
   pass.direction = v.data(), pass.hv = hv.data(), pass.tx = tangent.x, pass.tdx = tangent.dx;
   const Labels<T> labels = task.query_labels();
   const auto learns = [&](const Layer<T>& layer) { return s.dx[layer.out] != nullptr; };
-  for (const auto& layer : model.layers) poll(), layer->forward(pass);
+  const RowBlocks<T> blocks(task, pass);
+  blocks.each([&](const Pass<T>& p) {
+    for (const auto& layer : model.layers) poll(), layer->forward(p);
+  });
   result.loss = plan.loss.value(task.query, s.x[out], labels);
   plan.loss.backward(task.query, s.x[out], labels, T(1), s.dx[out]);
-  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
-    if (learns(**layer)) poll(), (*layer)->backward(pass);
-  for (const auto& layer : model.layers) poll(), layer->tangent_forward(pass);
+  blocks.add_gradients([&](const Pass<T>& p) {
+    for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
+      if (learns(**layer)) poll(), (*layer)->backward(p);
+  });
+  blocks.each([&](const Pass<T>& p) {
+    for (const auto& layer : model.layers) poll(), layer->tangent_forward(p);
+  });
   plan.loss.tangent(task.query, s.x[out], labels, tangent.x[out], T(1), tangent.dx[out]);
-  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
-    if (learns(**layer)) poll(), (*layer)->tangent_backward(pass);
+  blocks.add_products([&](const Pass<T>& p) {
+    for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer)
+      if (learns(**layer)) poll(), (*layer)->tangent_backward(p);
+  });
   gradient_tables.reduce(model, *plan.index, 1, result.gradient);
   product_tables.reduce(model, *plan.index, 1, result.product);
   return result;

@@ -5,6 +5,7 @@
 
 #include "../graphs/graph.h"
 #include "../layers/layer.h"
+#include "blocks.h"
 #include "plan.h"
 
 namespace innerloop {
@@ -41,6 +42,7 @@ struct TaskMemory {
     if (graph && graph->spec.starts.empty()) return n;
     const double queries = inner.loss_weights.empty() ? 1 : K;
     n += queries * 2 * Q * all;
+    if (!gram) n += of_blocks();
     if (K == 0) return n;
     n += S * prefix * (reptile ? 1 : 3);
     if (inner.solves_last_layer()) return n + of_posterior();
@@ -94,6 +96,14 @@ struct TaskMemory {
       n += fast * (2 * H + 2) + 2 * S * boundary + (K + 2) * std::min(fast, kLstmBlock) * kLstmArrays * H;
     }
     return n;
+  }
+
+  // Of large tasks, whose rows are divided among threads.
+  double of_blocks() const {
+    const double block = tables + static_cast<double>(model.dense_size + model.scratch_size);
+    const Index bytes = static_cast<Index>(block * static_cast<double>(sizeof(T)));
+    const Index count = block_count(static_cast<Index>(std::max(S, Q)), bytes);
+    return count > 1 ? static_cast<double>(count) * block : 0;
   }
 
   double of_gram() const {

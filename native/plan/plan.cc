@@ -147,6 +147,7 @@ Plan<T>::Plan(const Model<T>& model, const InnerLoop<T>& inner, const Batch<T>& 
     : model(model),
       inner(inner),
       batch(batch),
+      threads(threads),
       whole(whole),
       index(choose_index(model, inner, batch, threads, gradient, whole != nullptr)),
       kernels(innerloop::kernels<T>()),

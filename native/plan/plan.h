@@ -27,6 +27,7 @@ struct Plan {
   const InnerLoop<T>& inner;
   const Batch<T>& batch;
   const Whole* const whole;
+  const int threads;           // that a call may use
   const BatchIndex<T>* index;  // null where tasks may read the embedding tables themselves
   const Kernels<T>& kernels;
   const Solver<T>& solver;

@@ -3,6 +3,7 @@
 #pragma once
 #include "../task/gram.h"
 #include "../task/reverse.h"
+#include "../task/row_blocks.h"
 #include "../task/support_passes.h"
 
 namespace innerloop {
@@ -31,9 +32,14 @@ struct Curvature {
         task.make_pass(task.support_rows(), task.support, task.parameters.at(k), support.slots[k], task.no_targets);
     pass.direction = task.parameters.fast_pointers(d), pass.hv = hv, pass.tx = tangent.x, pass.tdx = tangent.dx;
     if (gram) gram->tangent_forward(pass.tx[plan.gram->slot_out]);
-    for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(pass);
+    const RowBlocks<T> blocks(task, pass);
+    blocks.each([&](const Pass<T>& p) {
+      for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->tangent_forward(p);
+    });
     plan.loss.tangent(task.support, pass.x[out], task.support_labels(), pass.tx[out], support.weight(), pass.tdx[out]);
-    for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->tangent_backward(pass);
+    blocks.add_products([&](const Pass<T>& p) {
+      for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->tangent_backward(p);
+    });
     if (gram) gram->tangent_backward(k, pass.dx[plan.gram->slot_out], pass.tdx[plan.gram->slot_out], gram_learns);
     for (const int s : plan.boundary)
       if (adjoint[s] && !(gram && s == plan.gram->slot_in))

@@ -1,6 +1,7 @@
 #include "reverse.h"
 
 #include "gram.h"
+#include "row_blocks.h"
 
 namespace innerloop {
 
@@ -22,14 +23,16 @@ double Reverse<T>::query(int k, T weight) {
   task.query_forward(k, pass, s);
   const double loss = plan.loss.value(task.query, s.x[out], task.query_labels());
   plan.loss.backward(task.query, s.x[out], task.query_labels(), weight, s.dx[out]);
-  for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
-    if (!s.dx[(*layer)->out]) continue;
-    task.poll();
-    if (task.gram && (*layer)->affine_map() == plan.gram)
-      task.gram->query_backward(k, s.x[plan.gram->slot_in], s.dx[plan.gram->slot_out], s.dx[plan.gram->slot_in]);
-    else
-      (*layer)->backward(pass);
-  }
+  RowBlocks<T>(task, pass).add_gradients([&](const Pass<T>& p) {
+    for (auto layer = model.layers.rbegin(); layer != model.layers.rend(); ++layer) {
+      if (!s.dx[(*layer)->out]) continue;
+      task.poll();
+      if (task.gram && (*layer)->affine_map() == plan.gram)
+        task.gram->query_backward(k, s.x[plan.gram->slot_in], s.dx[plan.gram->slot_out], s.dx[plan.gram->slot_in]);
+      else
+        (*layer)->backward(p);
+    }
+  });
   return loss;
 }
 
@@ -47,8 +50,10 @@ void Reverse<T>::prefix_backward(T* const* adjoint) {
   s.x = task.prefix.x;
   for (const int slot : plan.boundary) s.dx[slot] = adjoint[slot];
   const Pass<T> pass = task.make_pass(task.support_rows(), task.support, task.parameters.at(0), s, into);
-  for (auto layer = plan.prefix.rbegin(); layer != plan.prefix.rend(); ++layer)
-    if (s.dx[(*layer)->out]) (*layer)->backward(pass);
+  RowBlocks<T>(task, pass).add_gradients([&](const Pass<T>& p) {
+    for (auto layer = plan.prefix.rbegin(); layer != plan.prefix.rend(); ++layer)
+      if (s.dx[(*layer)->out]) (*layer)->backward(p);
+  });
 }
 
 template struct Reverse<float>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gram.h"
+#include "row_blocks.h"
 
 namespace innerloop {
 
@@ -31,9 +32,14 @@ void SupportPasses<T>::run(int k) {
                                 parameters.fast_pointers(gradient[k]));
   if (plan.inner.is_folded()) pass.from = folded_from(k);
   if (gram) gram->support_forward(k, pass.x[plan.gram->slot_out]);
-  for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(pass);
+  const RowBlocks<T> blocks(task, pass);
+  blocks.each([&](const Pass<T>& p) {
+    for (std::size_t l = bottom; l < plan.suffix.size(); ++l) plan.suffix[l]->forward(p);
+  });
   plan.loss.backward(task.support, pass.x[out], task.support_labels(), weight(), pass.dx[out]);
-  for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->backward(pass);
+  blocks.add_gradients([&](const Pass<T>& p) {
+    for (std::size_t l = plan.suffix.size(); l-- > bottom;) plan.suffix[l]->backward(p);
+  });
   if (gram) gram->step(k, pass.dx[plan.gram->slot_out]);
 }
 

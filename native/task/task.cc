@@ -3,20 +3,20 @@
 #include <algorithm>
 
 #include "../graphs/run.h"
+#include "../plan/blocks.h"
 #include "gram.h"
+#include "row_blocks.h"
 
 namespace innerloop {
 namespace {
 
-// Fills x[out] of a layer that no fast parameter reaches: by running it, or by pointing at values that lie there
-// already.
+// Points x[out] of a layer at values that lie in memory already, and gives whether there are any.
 template <class T>
-void forward_or_find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
+bool find(const Layer<T>& layer, const Pass<T>& pass, const Slots<T>& slots) {
+  const T* found = layer.in_place(pass.rows, pass.n);
   // The pointer may lose its const, because no slot of values is written once its layer has run.
-  if (const T* found = layer.in_place(pass.rows, pass.n))
-    slots.x[layer.out] = const_cast<T*>(found);
-  else
-    layer.forward(pass);
+  if (found) slots.x[layer.out] = const_cast<T*>(found);
+  return found != nullptr;
 }
 
 template <class T>
@@ -90,7 +90,7 @@ template <class T>
 void Task<T>::support_prefix() {
   prefix = take_slots(support, plan.prefix_slots, false);
   const Pass<T> pass = make_pass(support_rows(), support, parameters.at(0), prefix, no_targets);
-  for (const Layer<T>* layer : plan.prefix) poll(), forward_or_find(*layer, pass, prefix);
+  forward_or_find(plan.prefix, pass, prefix);
 }
 
 template <class T>
@@ -113,13 +113,62 @@ const T* Task<T>::predict_query(int k, const T** features) {
 
 template <class T>
 void Task<T>::query_forward(int k, const Pass<T>& pass, const Slots<T>& slots) {
+  if (!gram) return forward_or_find(plan.model.layers, pass, slots);
   for (const auto& layer : plan.model.layers) {
     poll();
-    if (gram && layer->affine_map() == plan.gram)
+    if (layer->affine_map() == plan.gram)
       gram->query_forward(k, pass.x[plan.gram->slot_in], pass.x[plan.gram->slot_out]);
-    else
-      forward_or_find(*layer, pass, slots);
+    else if (!find(*layer, pass, slots))
+      layer->forward(pass);
   }
+}
+
+template <class T>
+template <class Layers>
+void Task<T>::forward_or_find(const Layers& layers, const Pass<T>& pass, const Slots<T>& slots) const {
+  const RowBlocks<T> blocks(*this, pass);
+  if (blocks.is_one()) {
+    for (const auto& layer : layers)
+      if (poll(), !find(*layer, pass, slots)) layer->forward(pass);
+    return;
+  }
+  for (const auto& layer : layers) find(*layer, pass, slots);
+  blocks.each([&](const Pass<T>& block) {
+    for (const auto& layer : layers) {
+      // The rows of a block may follow each other where those of the task do
+      // not: it counts where the slot points.
+      const T* const found = layer->in_place(block.rows, block.n);
+      if (!found || found != block.x[layer->out]) layer->forward(block);
+    }
+  });
+}
+
+template <class T>
+Index Task<T>::gradient_size() const {
+  Index size = 0;
+  for (std::size_t t = 0; t < plan.model.tensors.size(); ++t)
+    // Without an index, no gradient of a table is wanted.
+    if (plan.index || plan.model.tensors[t].input < 0) size += aligned(parameters.tensor_size(static_cast<int>(t)));
+  return size;
+}
+
+template <class T>
+Index Task<T>::blocks_of(Index n) const {
+  // The Gram form has products over all rows.
+  if (n < kLeastBlocks * kBlockRows || plan.gram) return 1;
+  return block_count(n, (gradient_size() + aligned(plan.model.scratch_size)) * static_cast<Index>(sizeof(T)));
+}
+
+template <class T>
+const BlockMemory<T>& Task<T>::block_memory() const {
+  if (blocks.scratch) return blocks;
+  const Index count = std::max(blocks_of(support), blocks_of(query));
+  blocks.size = gradient_size();
+  blocks.scratch = arena.take<T>(count * aligned(plan.model.scratch_size));
+  blocks.slots = arena.take<T*>(count * 4 * static_cast<Index>(plan.model.slot_width.size()));
+  blocks.sums = arena.take<T>(count * blocks.size);
+  blocks.tensors = arena.take<T*>(count * static_cast<Index>(plan.model.tensors.size()));
+  return blocks;
 }
 
 template struct Task<float>;

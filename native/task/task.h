@@ -22,6 +22,16 @@ struct Slots {
   T** dx;
 };
 
+// What the blocks of a pass (row_blocks.h) have of their own.
+template <class T>
+struct BlockMemory {
+  T* scratch = nullptr;   // by block
+  T** slots = nullptr;    // by block, the pointers x, dx, tx and tdx of its pass
+  Index size = 0;         // of the gradients of a block
+  T* sums = nullptr;      // these, by block
+  T** tensors = nullptr;  // by block and tensor: where they begin
+};
+
 template <class T>
 struct Task {
   // `poll` is called before and within work that may take long, and may throw to stop.
@@ -37,6 +47,10 @@ struct Task {
   // Gives outputs [query rows, outputs] at step k's parameters, and in `features`, where given, what the last layer
   // reads.
   const T* predict_query(int k, const T** features = nullptr);
+
+  // Gives the number of blocks that a pass over n rows is divided into.
+  Index blocks_of(Index n) const;
+  const BlockMemory<T>& block_memory() const;
 
   // Runs all layers on the query rows at step k's parameters.
   void query_forward(int k, const Pass<T>& pass, const Slots<T>& slots);
@@ -61,6 +75,16 @@ struct Task {
   GraphRun<T>* run = nullptr;           // the run of the plan's graph: what adapt left, or the one that made the starts
   T** no_targets;                       // by tensor, all null
   T* scratch;
+
+ private:
+  // Runs layers in order; where the values of one lie in memory already, its
+  // slot is made to point there.
+  template <class Layers>
+  void forward_or_find(const Layers& layers, const Pass<T>& pass, const Slots<T>& slots) const;
+  // Elements of the gradients of all tensors, as the task sees them.
+  Index gradient_size() const;
+
+  mutable BlockMemory<T> blocks;  // taken when first asked for
 };
 
 }  // namespace innerloop
