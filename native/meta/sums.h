@@ -39,16 +39,29 @@ struct Chunks {
   const Index tasks, count;
 };
 
+// Sums keep up to so many bytes for the next call on their thread, because pages fresh from the system cost more than
+// what is done with them.
+constexpr std::size_t kKeptBytes = std::size_t{8} << 20;
+
 // The gradients of the embedding rows of all tasks, and their sum by row of the batch, taken in the order of the tasks
 // so that it is the same for any number of threads.
 template <class T>
 struct TableSums {
-  TableSums(const Model<T>& model, const BatchIndex<T>& index, bool wanted) : storage(model.tensors.size()) {
+  TableSums(const Model<T>& model, const BatchIndex<T>& index, bool wanted) {
+    if (wanted) storage = std::move(spare());
+    storage.resize(model.tensors.size());
     if (!wanted) return;
     for (std::size_t t = 0; t < storage.size(); ++t) {
       const int input = model.tensors[t].input;
-      if (input >= 0) storage[t].assign(index.inputs[input].unique.size() * model.dim(static_cast<int>(t)), T(0));
+      const Index rows = input < 0 ? 0 : static_cast<Index>(index.inputs[input].unique.size());
+      storage[t].assign(rows > 0 ? rows * model.dim(static_cast<int>(t)) : 0, T(0));
     }
+  }
+  TableSums(const TableSums&) = delete;
+  ~TableSums() {
+    std::size_t bytes = 0;
+    for (const auto& blocks : storage) bytes += blocks.capacity() * sizeof(T);
+    if (bytes > 0 && bytes <= kKeptBytes) spare() = std::move(storage);
   }
   std::vector<T*> of_task(const Model<T>& model, const BatchIndex<T>& index, Index task) {
     std::vector<T*> p(storage.size(), nullptr);
@@ -77,6 +90,12 @@ struct TableSums {
         });
   }
   std::vector<Aligned<T>> storage;  // by tensor: [Σ tasks' distinct rows, dim]
+
+ private:
+  static std::vector<Aligned<T>>& spare() {
+    static thread_local std::vector<Aligned<T>> kept;
+    return kept;
+  }
 };
 
 // The gradient of the dense tensors over one chunk of tasks. That of the Gram layer's weight is one product over the
@@ -133,18 +152,15 @@ struct ChunkSum {
   bool started = false;
 };
 
-// The sums of all chunks. They keep their memory for the next call unless it is much, because pages fresh from the
-// system cost more than what is done with them.
+// The sums of all chunks.
 template <class T>
 struct DenseSums {
-  static constexpr std::size_t kKept = std::size_t{8} << 20;
-
   DenseSums(Index chunks, Index size) : sums(std::move(spare())) {
     sums.resize(chunks);
     for (Aligned<T>& sum : sums) sum.resize(size);
   }
   ~DenseSums() {
-    if (!sums.empty() && sums.size() * sums[0].size() * sizeof(T) <= kKept) spare() = std::move(sums);
+    if (!sums.empty() && sums.size() * sums[0].size() * sizeof(T) <= kKeptBytes) spare() = std::move(sums);
   }
 
   void reduce(int threads, const Kernels<T>& kernels, Aligned<T>& into) const {
