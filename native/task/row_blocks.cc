@@ -19,7 +19,7 @@ Pass<T> RowBlocks<T>::block(Index b) const {
     return to;
   };
   Pass<T> pass = pass_;
-  pass.rows.first += first(b);
+  pass.rows.first += first(b), pass.first_row += first(b);
   pass.n = first(b + 1) - first(b);
   pass.x = moved(pass_.x), pass.dx = moved(pass_.dx), pass.tx = moved(pass_.tx), pass.tdx = moved(pass_.tdx);
   pass.scratch = task_.block_memory().scratch + b * aligned(task_.plan.model.scratch_size);

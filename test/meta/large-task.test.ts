@@ -145,3 +145,27 @@ for (const [name, { model: spec, adapt: adapted, inner: more }] of Object.entrie
     }
   });
 }
+
+test('masks of dropout belong to the rows of the batch, not to those of a block', async () => {
+  const spec: ModelSpec = {
+    inputs: [{ name: 'x', kind: 'dense', size: 4 }],
+    body: { kind: 'mlp', hidden: [6], activation: 'tanh', dropout: 0.4 },
+    head: { loss: 'mse' },
+  };
+  const model = defineModel(spec, { precision: 'float64', threads: 2 });
+  const parameters = vector(model, random(3, 'parameters'));
+  const { inputs, labels } = rows(spec, 8400, random(3, 'query'));
+  const x = inputs.x as number[][];
+  const none = { inputs: { x: [] }, labels: [] };
+  const part = (from: number, to: number): TaskExample => ({
+    support: none,
+    query: { inputs: { x: x.slice(from, to) }, labels: Array.from(labels).slice(from, to) },
+  });
+  const inner: InnerLoop = { steps: 0, learningRate: 0.1, adapt: 'all', order: 2, dropout: 11 };
+  const gradient = async (tasks: TaskExample[]) =>
+    (await metaGradient(model, parameters, packTasks(model, tasks), inner)).gradient;
+  // Two halves have as many rows, and are too small to be divided.
+  const found = await gradient([part(0, 8400)]);
+  const halves = await gradient([part(0, 4200), part(4200, 8400)]);
+  assert.ok(distance(found, halves) < 1e-12, String(distance(found, halves)));
+});
