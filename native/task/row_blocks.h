@@ -1,9 +1,9 @@
 // A pass over many rows, taken in blocks of rows by several threads.
 //
-// How many blocks there are depends on the task and the model alone. Each block has a place of its own for its gradients,
-// and these are added in the order of the blocks, so that the bits do not depend on the number of threads. All passes
-// over the same slots are divided alike, so that a block finds what it left there. The loss joins the rows: it runs
-// between two passes, over all of them.
+// How many blocks there are depends on the task and the model alone. Each block has a place of its own for its
+// gradients, and these are added in the order of the blocks, so that the bits do not depend on the number of threads.
+// All passes over the same slots are divided alike, so that a block finds what it left there. The loss joins the rows:
+// it runs between two passes, over all of them.
 #pragma once
 #include <functional>
 
