@@ -106,6 +106,7 @@ class SideBySide {
     for (Index user = 0; user < kUsers; ++user) any |= outputs[user] > bars_[user];
     return any != 0;
   }
+  T bar(std::size_t user) const { return bars_[user]; }
   bool may_be_best(const T* outputs, std::size_t user) const { return outputs[user] > bars_[user]; }
 
  private:
@@ -151,7 +152,7 @@ void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* p
   for (Index u = first_user; u < last_user; ++u) layers.emplace_back(ranking, *ranking.users[u].adapted, parameters);
   Aligned<T> gathered(candidates.rows ? static_cast<std::size_t>(std::min(kBlock, to - from) * width) : 0);
   SideBySide<T> together(ranking, layers);
-  const bool share = is_plain && last_user - first_user >= kFewUsers && together.is_sound();
+  const bool skips = is_plain && together.is_sound(), share = skips && last_user - first_user >= kFewUsers;
   Aligned<T> outputs(static_cast<std::size_t>(share ? kBlock * kUsers : kBlock));
   for (Index at = from; at < to; at += kBlock) {
     const Index n = std::min(kBlock, to - at);
@@ -174,10 +175,12 @@ void scan(const Ranking<T>& ranking, const Candidates<T>& candidates, const T* p
         // Equal ones come later in the catalogue, and rank below.
         constexpr Index kStep = 64;
         const Index end = std::min(n, i + kStep);
-        if (is_plain && kept.full()) {
-          const double worst = kept.worst().score;
+        if (skips && kept.full()) {
+          const std::size_t user = static_cast<std::size_t>(u - first_user);
+          together.raise(user, kept.worst().score, ranking.scoring.mean);
+          const T bar = together.bar(user);
           int any = 0;
-          for (Index j = i; j < end; ++j) any |= static_cast<double>(outputs[j]) + ranking.scoring.mean > worst;
+          for (Index j = i; j < end; ++j) any |= outputs[j] > bar;
           if (!any) {
             i = end;
             continue;
