@@ -121,14 +121,14 @@ struct Lstm {
 };
 
 // Coordinates [at, at + size) of the flat vectors, at most kBlock of them.
-struct Range {
+struct Coordinates {
   Index at, size;
 };
 
 // The coordinates that support rows reach. Of a table these are the first rows of the task's block.
 template <class T>
-std::vector<Range> reached(const Task<T>& task) {
-  std::vector<Range> ranges;
+std::vector<Coordinates> reached(const Task<T>& task) {
+  std::vector<Coordinates> ranges;
   const Plan<T>& plan = task.plan;
   task.parameters.each_fast([&](int t, Index at, Index size) {
     const int input = plan.model.tensors[t].input;
@@ -172,7 +172,7 @@ struct LstmSolver final : Solver<T> {
       return;
     }
     const Lstm<T> lstm(task);
-    const std::vector<Range> ranges = reached(task);
+    const std::vector<Coordinates> ranges = reached(task);
     const Step<T> cells = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
     state.support.take_slots(0);
     state.losses = arena.take<T>(K);
