@@ -10,8 +10,6 @@ export interface CallTime {
   cpu: number;
   /** The fastest call. */
   best: number;
-  /** Processor seconds of the call that took fewest. */
-  leastCpu: number;
 }
 
 const WARM_UP = 3;
@@ -36,7 +34,6 @@ export async function alternate(calls: (() => Promise<unknown>)[], limit: number
     wall: median(w),
     cpu: median(cpu[i]),
     best: Math.min(...w),
-    leastCpu: Math.min(...cpu[i]),
   }));
 }
 
