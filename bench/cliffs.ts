@@ -52,10 +52,7 @@ function shapeOf(support: number, query: number, inputs: number, steps: number):
   };
 }
 
-/**
- * Seconds of an operation: by the fastest call, and by the median of the calls' processor time, whose least may be that of a call of which
- * the system counted a part to another.
- */
+/** Seconds of an operation: by the fastest call, and by the median processor time. */
 interface Cost {
   wall: number;
   cpu: number;

@@ -4,7 +4,7 @@ import type { Model } from '../lib/index.js';
 import type { Problem } from './matrix.js';
 import { median } from './statistics.js';
 
-/** Wall and processor seconds of a call: medians over the calls. */
+/** Wall and processor seconds of a call: medians over the calls, and over the turns. */
 export interface CallTime {
   wall: number;
   cpu: number;
@@ -13,28 +13,34 @@ export interface CallTime {
 }
 
 const WARM_UP = 3;
+const LEAST_TURNS = 5;
+/** Seconds of a turn at least: the system may count processor time by its ticks, and a shorter turn for the one beside it. */
+const TURN = 0.02;
 
 export async function alternate(calls: (() => Promise<unknown>)[], limit: number): Promise<CallTime[]> {
   const wall: number[][] = calls.map(() => []);
   const cpu: number[][] = calls.map(() => []);
+  const timed = async (run: () => Promise<unknown>) => {
+    const start = performance.now();
+    await run();
+    return (performance.now() - start) / 1000;
+  };
+  const counts: number[] = [];
+  for (const run of calls) {
+    let fastest = Infinity;
+    for (let i = 0; i < WARM_UP; i++) fastest = Math.min(fastest, await timed(run));
+    counts.push(Math.max(1, Math.ceil(TURN / fastest)));
+  }
   const end = performance.now() + 1000 * limit;
-  for (let round = -WARM_UP; round < 5 || performance.now() < end; round++) {
+  for (let turn = 0; turn < LEAST_TURNS || performance.now() < end; turn++) {
     for (const [i, run] of calls.entries()) {
       const before = process.cpuUsage();
-      const start = performance.now();
-      await run();
-      const took = (performance.now() - start) / 1000;
+      for (let call = 0; call < counts[i]; call++) wall[i].push(await timed(run));
       const { user, system } = process.cpuUsage(before);
-      if (round < 0) continue;
-      wall[i].push(took);
-      cpu[i].push((user + system) / 1e6);
+      cpu[i].push((user + system) / 1e6 / counts[i]);
     }
   }
-  return wall.map((w, i) => ({
-    wall: median(w),
-    cpu: median(cpu[i]),
-    best: Math.min(...w),
-  }));
+  return wall.map((w, i) => ({ wall: median(w), cpu: median(cpu[i]), best: Math.min(...w) }));
 }
 
 /** Rows of numbers without meaning, for a model of one dense input: what is timed does not depend on their values. */
