@@ -59,12 +59,14 @@ function loadOf(page, file) {
       `| ${each.mix} | ${each.loop} | ${each.perSecond} | ${each.p50} | ${each.p90} | ${each.p99} | ${each.max} | ${each.errors} of ${each.requests} |`,
   );
   const { p99, client } = results.find(({ mix, loop }) => mix === 'sessions' && loop === 'open');
-  // Each kind of request had two of the quarters, and holds other people: memory is flat where the second of them needs no more.
+  const half = memory[Math.floor(memory.length / 2)].resident;
+  const end = memory.at(-1).resident;
+  // Each kind of request has two of the quarters, and holds other people: the second of them must need no more either.
   const quarters = [0, 1, 2, 3].map((q) => {
     const own = memory.slice((q * memory.length) / 4, ((q + 1) * memory.length) / 4);
     return own.map(({ resident }) => resident).sort((x, y) => x - y)[Math.floor(own.length / 2)];
   });
-  const isFlat = quarters[1] <= 1.1 * quarters[0] && quarters[3] <= 1.1 * quarters[2];
+  const isFlat = end <= 1.1 * half && quarters[1] <= 1.1 * quarters[0] && quarters[3] <= 1.1 * quarters[2];
   // The load afterwards is that of the test itself, too.
   const isBusy = Number(machine.load) > machine.threads;
   const link = relative(dirname(join(root, page)), join(root, file)).replaceAll('\\', '/');
@@ -83,7 +85,7 @@ function loadOf(page, file) {
     ...rows,
     '',
     `Adapting and ranking 10,000 items at half the rate of saturation (sessions, open): p99 ${p99} ms, where ${WANTED} ms are wanted${p99 <= WANTED ? '' : ' (missed)'}.`,
-    `Memory, the median in each of the four loops: ${quarters.join(', ')} MB${isFlat ? '' : ' (not flat)'}. Processor time a request: ${cpuPerRequest} ms${main}${late}.`,
+    `Memory: ${half} MB half-way, ${end} MB at the end, and at the median of each of the four loops ${quarters.join(', ')} MB${isFlat ? '' : ' (not flat)'}. Processor time a request: ${cpuPerRequest} ms${main}${late}.`,
     `${machine.cpu}, ${machine.threads} threads, Node.js ${machine.node}; ${run.connections} connections, ${workers ?? 0} worker threads; runnable processes of the machine ${machine.load} before and ${load} after${others}.`,
     `[\`${file}\`](${link})${from}.`,
   ].join('\n');
