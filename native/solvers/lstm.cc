@@ -36,7 +36,7 @@ void preprocess(T x, T* to) {
 
 // What one step computes for a block of B coordinates.
 template <class T>
-struct Step {
+struct LstmStep {
   T *x, *gates, *c, *tanh_c, *h;  // [B, 4], [4, B, H], three of [B, H]
   T* cell;                        // f and i: [B, 2]
 };
@@ -56,7 +56,7 @@ struct Lstm {
   }
 
   T* take(Index n) const { return task.arena.template take<T>(n); }
-  Step<T> take_step(Index B) const {
+  LstmStep<T> take_step(Index B) const {
     return {.x = take(B * kInputs),
             .gates = take(kGates * B * H),
             .c = take(B * H),
@@ -65,14 +65,14 @@ struct Lstm {
             .cell = take(2 * B)};
   }
   // Gives the state before the first step, which is all zero.
-  Step<T> first_step(Index B) const {
+  LstmStep<T> first_step(Index B) const {
     const auto zeros = [&](Index n) { return task.arena.template take_zeroed<T>(n); };
     return {
         .x = nullptr, .gates = nullptr, .c = zeros(B * H), .tanh_c = nullptr, .h = zeros(B * H), .cell = zeros(2 * B)};
   }
 
   // Computes `to` from the step before; to.h and to.c may be before's.
-  void forward(Index B, const T* theta, const T* g, T loss, const Step<T>& before, const Step<T>& to) const {
+  void forward(Index B, const T* theta, const T* g, T loss, const LstmStep<T>& before, const LstmStep<T>& to) const {
     T of_loss[2];
     preprocess(loss, of_loss);
     for (Index i = 0; i < B; ++i) {
@@ -173,7 +173,7 @@ struct LstmSolver final : Solver<T> {
     }
     const Lstm<T> lstm(task);
     const std::vector<Coordinates> ranges = reached(task);
-    const Step<T> cells = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
+    const LstmStep<T> cells = lstm.first_step(n), work = lstm.take_step(std::min(n, kBlock));
     state.support.take_slots(0);
     state.losses = arena.take<T>(K);
     for (int k = 0; k < K; ++k) {
@@ -188,13 +188,13 @@ struct LstmSolver final : Solver<T> {
       if (theta[k + 1] != theta[k]) std::copy_n(theta[k], n, theta[k + 1]);
       for (const auto [at, B] : ranges) {
         task.poll();
-        const Step<T> now{.x = work.x,
-                          .gates = work.gates,
-                          .c = cells.c + at * lstm.H,
-                          .tanh_c = work.tanh_c,
-                          .h = cells.h + at * lstm.H,
-                          .cell = work.cell};
-        const Step<T> before{
+        const LstmStep<T> now{.x = work.x,
+                              .gates = work.gates,
+                              .c = cells.c + at * lstm.H,
+                              .tanh_c = work.tanh_c,
+                              .h = cells.h + at * lstm.H,
+                              .cell = work.cell};
+        const LstmStep<T> before{
             .x = nullptr, .gates = nullptr, .c = now.c, .tanh_c = nullptr, .h = now.h, .cell = cells.cell + 2 * at};
         lstm.forward(B, theta[k] + at, gradient[k] + at, state.losses[k], before, now);
         lstm.update(B, theta[k] + at, gradient[k] + at, now.cell, theta[k + 1] + at);
@@ -212,7 +212,7 @@ struct LstmSolver final : Solver<T> {
     if (state.support.is_empty()) return loss;
     const Lstm<T> lstm(task);
     const Index B = std::min(task.parameters.fast_size, kBlock);
-    std::vector<Step<T>> steps{lstm.first_step(B)};
+    std::vector<LstmStep<T>> steps{lstm.first_step(B)};
     for (int k = 0; k < K; ++k) steps.push_back(lstm.take_step(B));
     Back back(reverse, lstm, B);
     for (const auto [at, size] : reached(task)) {
@@ -244,7 +244,7 @@ struct LstmSolver final : Solver<T> {
     T* into(LstmTensor which) const { return reverse.into[reverse.plan.inner.lstm[static_cast<std::size_t>(which)]]; }
 
     // Takes v of the coordinates [at, at + B) back from θ_K to θ_0, and adds to the gradients of the weights.
-    void block(Index at, Index B, const std::vector<Step<T>>& steps) {
+    void block(Index at, Index B, const std::vector<LstmStep<T>>& steps) {
       const Task<T>& task = reverse.task;
       const Index n = B * H;
       T* v = reverse.v + at;
@@ -252,7 +252,7 @@ struct LstmSolver final : Solver<T> {
       std::fill_n(dh, n, T(0));
       std::fill_n(dc, n, T(0));
       for (int k = task.plan.inner.steps - 1; k >= 0; --k) {
-        const Step<T>&now = steps[k + 1], &before = steps[k];
+        const LstmStep<T>&now = steps[k + 1], &before = steps[k];
         cell_back(B, task.parameters.theta[k] + at, lstm_state(task).support.gradient[k] + at, now, before, v);
         kernels.gemm_tn(H, 2, B, now.h, H, d_cell, 2, true, d_weight, 2);
         kernels.gemm_nt(B, H, 2, d_cell, 2, lstm.cell_weight, 2, true, dh, H, scratch);
@@ -284,7 +284,7 @@ struct LstmSolver final : Solver<T> {
 
    private:
     // Sets d_cell from v, and then v to that of the step before.
-    void cell_back(Index B, const T* theta, const T* g, const Step<T>& now, const Step<T>& before, T* v) {
+    void cell_back(Index B, const T* theta, const T* g, const LstmStep<T>& now, const LstmStep<T>& before, T* v) {
       T *to_f = into(LstmTensor::forget_weight), *to_i = into(LstmTensor::input_weight),
         *b_f = into(LstmTensor::forget_bias), *b_i = into(LstmTensor::input_bias);
       for (Index j = 0; j < B; ++j) {
