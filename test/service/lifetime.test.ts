@@ -12,7 +12,7 @@ import type { ServiceError } from '../../lib/service/index.js';
 import { Gate } from '../../lib/service/engine/gate.js';
 import { People } from '../../lib/service/engine/people.js';
 import { servedLearner } from '../fixtures/catalog.js';
-import { modelFile, noSqlite, path, started } from '../fixtures/served.js';
+import { checkRecorded, modelFile, noSqlite, path, started } from '../fixtures/served.js';
 
 test('back pressure: beyond the limit requests are refused at once, the others answered', async () => {
   const { client, close, app, service } = await started({ state: 'none', maxRequests: 4 });
@@ -88,13 +88,7 @@ test('when it ends, what has come is answered and what waits is written', { skip
   assert.equal(await client.ready().catch((error: ServiceError) => error.status), 503);
   const lists = await Promise.all(asked);
   await close();
-  const again = await started({ state });
-  for (const { recommendationId, items } of lists)
-    assert.deepEqual(
-      (await again.client.givenRecommendation(recommendationId)).items,
-      items.map(({ item }) => item),
-    );
-  await again.close();
+  await checkRecorded(lists, state);
 });
 
 test('it ends when the last answer is sent, though clients keep their connections open', async () => {

@@ -8,7 +8,7 @@ import { saveLearner } from '../../lib/serving/persist.js';
 import type { ServiceError } from '../../lib/service/index.js';
 import { servedLearner } from '../fixtures/catalog.js';
 import type { Served } from '../fixtures/served.js';
-import { modelFile, noSqlite, path, started } from '../fixtures/served.js';
+import { checkRecorded, modelFile, noSqlite, path, started } from '../fixtures/served.js';
 
 const metricOf = async (url: string, name: string) => {
   const text = await (await fetch(`${url}/metrics`)).text();
@@ -225,11 +225,5 @@ test('when it ends, the threads answer what has come, and lists are recorded', {
   while (answered + app.metrics.inFlight < 20) await wait(1);
   await close();
   const lists = await Promise.all(asked);
-  const again = await started({ state });
-  for (const { recommendationId, items } of lists)
-    assert.deepEqual(
-      (await again.client.givenRecommendation(recommendationId)).items,
-      items.map(({ item }) => item),
-    );
-  await again.close();
+  await checkRecorded(lists, state);
 });
