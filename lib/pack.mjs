@@ -3,7 +3,7 @@
  * that lacks a part. The parts that a checkout does not have:
  *
  *   prebuilds/<platform>/   the native core, so that nobody needs a compiler
- *   dist/cli/               the command line, bundled with what it alone needs (zod, commander), so that the library's users
+ *   dist/cli/               the command line, bundled with the library and what it alone needs (zod, commander), so that the library's users
  *                           install neither; its licences beside it
  *   dist/cjs/               the door for `require`, and the declarations as a CommonJS module sees them
  */

@@ -42,6 +42,8 @@ export interface Pool {
 
 /** @internal */
 export class CatalogCache {
+  /** Whether items have the same features for everybody. */
+  readonly readsItemsAlone: boolean;
   static readonly #caches = new WeakMap<Learner, CatalogCache[]>();
   readonly #learner: Learner;
   readonly #catalog: Dataset;
@@ -50,7 +52,6 @@ export class CatalogCache {
   #made: NativeItemFeatures | undefined;
   #vectors: NativeItemFeatures | undefined;
   readonly #pools = new Map<string, Pool>();
-  readonly #readsItemsAlone: boolean;
   /** Numbers of functions, which have no text to tell them apart. */
   readonly #functions = new WeakMap<object, number>();
   #numbered = 0;
@@ -59,7 +60,7 @@ export class CatalogCache {
     this.#learner = learner;
     this.#catalog = catalog;
     this.#version = learner.version;
-    this.#readsItemsAlone = readsItemsAlone(learner, catalog);
+    this.readsItemsAlone = readsItemsAlone(learner, catalog);
   }
 
   /** That of the learner as it is now. Those of the last catalogs are kept: who was adapted before items came has the one before. */
@@ -97,11 +98,6 @@ export class CatalogCache {
   #release({ native, rankers: { byFeatures, byModel } }: Pool): void {
     const { ops } = this.#learner.model;
     for (const handle of [native, byFeatures, byModel]) if (handle !== undefined) ops.release(handle);
-  }
-
-  /** Whether items have the same features for everybody. */
-  get readsItemsAlone(): boolean {
-    return this.#readsItemsAlone;
   }
 
   /** Whether features are at hand, or being made. */

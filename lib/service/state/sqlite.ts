@@ -1,7 +1,7 @@
 /**
  * Runs SQLite in threads of its own, because a commit waits for the disk and must not block the event loop: one writes, another
- * reads meanwhile, and a third, from the first such query on, reads whole tables. Node.js from 22.13 on has SQLite built in (`node:sqlite`); before, the optional peer better-sqlite3 is used, which
- * has the same functions. Both write the same file format.
+ * reads meanwhile, and a third, from the first such query on, reads whole tables. Node.js from 22.13 on has SQLite built in
+ * (`node:sqlite`); before, the optional peer better-sqlite3 is used, which has the same functions. Both write the same file format.
  */
 import { Worker } from 'node:worker_threads';
 import { InnerloopError } from '../../foundation/errors.js';
