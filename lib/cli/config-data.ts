@@ -1,5 +1,5 @@
 /** The parts of a configuration that say what the data is, and how it becomes tasks. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   COLUMN_OPTIONS,
   FEATURE_OPTIONS,

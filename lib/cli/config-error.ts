@@ -1,5 +1,5 @@
 /** What zod found wrong with a configuration, as the one error shape of this package. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError, nearest, suggesting } from '../foundation/errors.js';
 

@@ -1,5 +1,5 @@
 /** The parts of a configuration that say what is learned: the model, the algorithm, the optimizer. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ALGORITHMS } from '../algorithms/registry.js';
 import { INPUT_CHOICE } from '../batch/features.js';
 import { OPTIMIZER_OPTIONS } from '../meta/outer-update.js';

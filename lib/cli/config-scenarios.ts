@@ -1,5 +1,5 @@
 /** The part of a configuration that says how scenarios are played: the options of the library's scenarios, by name. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OptionSpec } from '../foundation/options.js';
 import {
   ASK_FIRST_OPTIONS,

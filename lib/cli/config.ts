@@ -1,6 +1,6 @@
 /** The configuration file: its schema, which is also published as JSON Schema, and reading it. */
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { BASELINES, FIT_OF } from '../baselines/options.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
 import { WEIGHT_OPTIONS } from '../data/options.js';

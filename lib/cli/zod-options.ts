@@ -1,5 +1,5 @@
 /** The configuration's schema of options that the library describes as data. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { docOf } from '../foundation/options.js';
 import type { OptionKind, OptionSpec, OptionTable, ValueOf } from '../foundation/options.js';
 
@@ -32,14 +32,17 @@ const isGiven = (kind: OptionKind): boolean =>
   (kind.kind === 'list' && isGiven(kind.of));
 
 function zodOption(spec: OptionSpec): z.ZodType {
-  const type = zodKind(spec);
-  return (spec.required ? type : type.optional()).describe(docOf(spec));
+  const kind = zodKind(spec);
+  const type = spec.required ? kind : kind.optional();
+  // As `describe` does, which makes a copy of the type first: a fifth of the time in which a command starts.
+  z.globalRegistry.add(type, { description: docOf(spec) });
+  return type;
 }
 
 function zodKind(kind: OptionKind): z.ZodType {
   switch (kind.kind) {
     case 'integer':
-      return kind.max === undefined ? z.int().min(kind.min) : z.int().min(kind.min).max(kind.max);
+      return kind.max === undefined ? z.int().check(z.gte(kind.min)) : z.int().check(z.gte(kind.min), z.lte(kind.max));
     case 'number':
       return zodNumber(kind);
     case 'boolean':
@@ -73,9 +76,11 @@ export function zodVariants({ of, tag = 'kind' }: Extract<OptionKind, { kind: 'v
 }
 
 function zodNumber({ min, max, above, fraction }: Extract<OptionKind, { kind: 'number' }>): z.ZodType {
-  let number = z.number();
-  if (above !== undefined) number = number.gt(above);
-  if (min !== undefined) number = number.min(min);
-  if (max !== undefined) number = number.max(max);
-  return fraction ? number.lt(1) : number;
+  const checks = [
+    ...(above === undefined ? [] : [z.gt(above)]),
+    ...(min === undefined ? [] : [z.gte(min)]),
+    ...(max === undefined ? [] : [z.lte(max)]),
+    ...(fraction ? [z.lt(1)] : []),
+  ];
+  return checks.length === 0 ? z.number() : z.number().check(...checks);
 }
