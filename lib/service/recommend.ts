@@ -8,9 +8,10 @@ import type { Engine } from './engine/engine.js';
 import type { ServedPerson } from './engine/person.js';
 import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
-import { exposure, variantOf } from './experiments/experiments.js';
+import { variantOf } from './experiments/experiments.js';
 import { EXPLAINED_AT_ONCE, mapAtOnce, PEOPLE_AT_ONCE } from './at-once.js';
 import { newListId } from './list-id.js';
+import { givenList } from './recorder.js';
 import { finite, given, reasons, valuesOf } from './answer-parts.js';
 import type { Answers } from './answers.js';
 
@@ -67,20 +68,10 @@ async function recommendTo(
   const list = terms.isEmpty
     ? { source: source[0], items: [] }
     : await firstOf(source, (each) => listBy(each, engine, person, options, wanted, exclude, signal));
-  const id = newListId(Date.now());
-  answers.records?.add(
-    {
-      id,
-      user: who.user ?? null,
-      time: Date.now(),
-      items: list.items.map(({ item }) => item),
-      source: list.source,
-      variants,
-    },
-    who.user === undefined
-      ? []
-      : Object.entries(variants).map(([name, variant]) => exposure(name, who.user!, variant, Date.now())),
-  );
+  const now = Date.now();
+  const id = newListId(now);
+  const items = list.items.map(({ item }) => item);
+  answers.records?.add(givenList({ id, user: who.user ?? null, time: now, items, source: list.source, variants }));
   return {
     recommendationId: id,
     model: engine.name,

@@ -3,21 +3,34 @@
  * of the last moment; interactions are always written before they are acknowledged.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Statement } from './state/database.js';
-import { putRecommendation } from './state/state.js';
+import { EXPOSURES, textsOfExposures } from './experiments/experiments.js';
+import { insertRows, RowTexts } from './state/row-texts.js';
+import { RECOMMENDATIONS, textOfRecommendation } from './state/state.js';
 import type { RecommendationRecord, State } from './state/state.js';
 
 /** Milliseconds between two writes. */
-const EVERY = 200;
+const EVERY = 100;
 /** The most records that may wait to be written; further ones are dropped and counted. */
 const MOST = 20_000;
 
+/** A list that was given, as the rows that are written of it. */
+export interface GivenList {
+  user: string | null;
+  row: string;
+  exposures: readonly string[];
+}
+export function givenList(record: RecommendationRecord): GivenList {
+  return { user: record.user, row: textOfRecommendation(record), exposures: textsOfExposures(record) };
+}
+
 export class Recorder {
   readonly #state: State;
-  #waiting = new Map<string, { record: RecommendationRecord; more: readonly Statement[] }>();
-  #writing = new Map<string, { record: RecommendationRecord; more: readonly Statement[] }>();
-  /** The people whose records are not all written yet. */
-  #people = new Set<string | null>();
+  readonly #lists = new RowTexts();
+  readonly #exposures = new RowTexts();
+  /** The people whose lists wait, and those whose lists are being written. */
+  #people = new Set<string>();
+  #written: ReadonlySet<string> = new Set();
+  #writing: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   dropped = 0;
 
@@ -25,59 +38,53 @@ export class Recorder {
     this.#state = state;
   }
 
-  add(record: RecommendationRecord, more: readonly Statement[]): void {
-    if (this.#waiting.size >= MOST) {
+  add({ user, row, exposures }: GivenList): void {
+    if (this.#lists.count >= MOST) {
       this.dropped++;
       return;
     }
-    this.#waiting.set(record.id, { record, more });
-    this.#people.add(record.user);
+    this.#lists.add(row);
+    for (const each of exposures) this.#exposures.add(each);
+    if (user !== null) this.#people.add(user);
     this.#running ??= this.#run();
   }
 
-  /** Writes the waiting records of these people, so that interactions that answer a recommendation find it in the database. */
+  /** Writes what waits if it is of these people, so that interactions that answer a recommendation find it in the database. */
   async before(people: Iterable<string>): Promise<void> {
-    for (const person of people) if (this.#people.has(person)) return this.flush();
+    for (const person of people) if (this.#people.has(person) || this.#written.has(person)) return this.flush();
   }
 
-  async find(id: string): Promise<RecommendationRecord | undefined> {
-    return (this.#waiting.get(id) ?? this.#writing.get(id))?.record ?? (await this.#state.recommendation(id));
-  }
-
-  /** Discards a person's records that are not written yet. */
-  forget(person: string): void {
-    for (const [id, { record }] of this.#waiting) if (record.user === person) this.#waiting.delete(id);
-  }
-
-  /** Writes all waiting records. */
+  /** Writes all that was added before the call. */
   async flush(): Promise<void> {
-    while (this.#waiting.size > 0 || this.#writing.size > 0) await this.#write();
+    // What is being written was taken before; another write, which somebody else may have begun, has the rest.
+    await this.#writing;
+    await (this.#lists.count > 0 ? this.#write() : this.#writing);
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.size > 0) {
+    while (this.#lists.count > 0) {
       await wait(EVERY, undefined, { ref: false });
-      await this.#write();
+      await this.flush();
     }
     this.#running = undefined;
   }
 
-  #current: Promise<void> | undefined;
+  /** Writes all that waits, or waits for the write that runs. */
   #write(): Promise<void> {
-    return (this.#current ??= this.#writeOnce().finally(() => (this.#current = undefined)));
+    return (this.#writing ??= this.#writeOnce().finally(() => (this.#writing = undefined)));
   }
 
   async #writeOnce(): Promise<void> {
-    this.#writing = this.#waiting;
-    this.#waiting = new Map();
+    const { kind } = this.#state.database;
+    const { count } = this.#lists;
+    [this.#written, this.#people] = [this.#people, new Set()];
+    const statements = [insertRows(kind, RECOMMENDATIONS, this.#lists.take())];
+    if (this.#exposures.count > 0) statements.push(insertRows(kind, EXPOSURES, this.#exposures.take()));
     try {
-      const entries = [...this.#writing.values()];
-      if (entries.length > 0)
-        await this.#state.writer.write(entries.flatMap(({ record, more }) => [putRecommendation(record), ...more]));
+      await this.#state.writer.write(statements);
     } catch {
-      this.dropped += this.#writing.size;
+      this.dropped += count;
     }
-    this.#writing = new Map();
-    this.#people = new Set([...this.#waiting.values()].map(({ record }) => record.user));
+    this.#written = new Set();
   }
 }

@@ -256,8 +256,7 @@ export class Service {
 
   async forget(id: string): Promise<AnswerOf<'forget'>> {
     const { state, recorder } = this.#kept();
-    recorder.forget(id);
-    // Records that are on their way to the database are written first, so that the deletion finds them.
+    // Lists that are not in the database yet are written first, so that the deletion finds them.
     await recorder.flush();
     const interactions = await state.forget(idOf(id, 'id'));
     this.#forgetPerson(id);
@@ -265,7 +264,9 @@ export class Service {
   }
 
   async givenRecommendation(id: string): Promise<AnswerOf<'givenRecommendation'>> {
-    const found = await this.#kept().recorder.find(id);
+    const { state, recorder } = this.#kept();
+    // It may be one of those that wait to be written.
+    const found = (await state.recommendation(id)) ?? (await recorder.flush(), await state.recommendation(id));
     if (found === undefined) throw notFound('recommendation', id);
     return { ...found, items: [...found.items], variants: { ...found.variants } };
   }

@@ -11,6 +11,7 @@ import { loadLearner } from '../../lib/serving/persist.js';
 import { createClient, dumpLines, exportLines, importLines, openState, restoreLines } from '../../lib/service/index.js';
 import type { ServeOptions } from '../../lib/service/index.js';
 import { rulesOf } from '../../lib/service/engine/rules.js';
+import { givenList, Recorder } from '../../lib/service/recorder.js';
 import { Writer } from '../../lib/service/state/writer.js';
 import { modelFile, noPostgres, noSqlite, path, PostgresServer } from '../fixtures/served.js';
 
@@ -220,6 +221,54 @@ for (const { name, skip, location } of databases) {
     );
     await state.close();
   });
+
+  test(
+    `${name}: lists are written together, as they were given, and a flush ends while others come`,
+    { skip },
+    async () => {
+      const state = await openState(await location());
+      const recorder = new Recorder(state);
+      const list = (id: string, user: string | null, variant: string, items: string[]) => {
+        const record = {
+          id,
+          user,
+          time: 2 ** 41 + items.length,
+          items,
+          source: 'history',
+          variants: { 'a "b"': variant },
+        };
+        recorder.add(givenList(record));
+        return record;
+      };
+      const given = [
+        list('1', 'ü', 'x', ["'; --", '日本', '"\n\\', '1.0', '7']),
+        list('2', 'ü', 'y', []),
+        list('3', null, 'x', ['0'.repeat(100_000)]),
+      ];
+      let isFlushed = false;
+      const others = (async () => {
+        for (let i = 10; !isFlushed; i++) {
+          list(String(i), null, 'x', [String(i)]);
+          await new Promise((go) => setImmediate(go));
+        }
+      })();
+      await recorder.flush();
+      isFlushed = true;
+      for (const record of given) assert.deepEqual(await state.recommendation(record.id), record);
+      const outcomes = await state.database.all('SELECT experiment, person, variant, exposed, converted FROM outcomes');
+      assert.deepEqual(outcomes, [
+        { experiment: 'a "b"', person: 'ü', variant: 'x', exposed: given[0].time, converted: null },
+      ]);
+      await others;
+      list('4', 'bob', 'x', ['1']);
+      await recorder.before(['eve']);
+      assert.equal(await state.recommendation('4'), undefined, 'nothing of eve waits');
+      await recorder.before(['bob']);
+      assert.equal((await state.recommendation('4'))?.user, 'bob');
+      assert.equal(recorder.dropped, 0);
+      await state.close();
+    },
+  );
 
   test(`${name}: after kill -9 every acknowledged interaction is there`, { skip }, async (t) => {
     const options = { model: await modelFile(), state: await location() };

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { checkArray, checkNumber, checkObject, checkString, invalid } from '../../foundation/check.js';
 import type { Statement } from '../state/database.js';
-import type { Interaction, State } from '../state/state.js';
+import type { RowTable } from '../state/row-texts.js';
+import type { Interaction, RecommendationRecord, State } from '../state/state.js';
 import { sequentialTest } from './sequential.js';
 import type { SequentialResult } from './sequential.js';
 
@@ -92,12 +93,17 @@ export function variantOf({ name, variants }: Experiment, person: string): Varia
   return variants[variants.length - 1];
 }
 
-/** The statement that records the first time a person was given a list of a variant. */
-export function exposure(experiment: string, person: string, variant: string, time: number): Statement {
-  return {
-    sql: 'INSERT INTO outcomes (experiment, person, variant, exposed) VALUES (?, ?, ?, ?) ON CONFLICT (experiment, person) DO NOTHING',
-    params: [experiment, person, variant, time],
-  };
+/** The table of outcomes, of which lists write the first time that a person was given one of a variant. */
+export const EXPOSURES: RowTable = {
+  name: 'outcomes',
+  columns: { experiment: 'TEXT', person: 'TEXT', variant: 'TEXT', exposed: 'BIGINT' },
+  onConflict: 'ON CONFLICT (experiment, person) DO NOTHING',
+};
+
+/** The rows of `EXPOSURES` for a list. */
+export function textsOfExposures({ user, variants, time }: RecommendationRecord): string[] {
+  if (user === null) return [];
+  return Object.entries(variants).map(([experiment, variant]) => JSON.stringify([experiment, user, variant, time]));
 }
 
 /** The statements that record a person's first conversion after a list was given. */

@@ -3,6 +3,7 @@ import { invalid } from '../../foundation/check.js';
 import type { FeatureValues } from '../../batch/given-features.js';
 import type { Database, Row, Statement, Value } from './database.js';
 import { openPostgres } from './postgres.js';
+import type { RowTable } from './row-texts.js';
 import { openSqlite } from './sqlite.js';
 import { prepareTables } from './tables.js';
 import { Writer } from './writer.js';
@@ -226,11 +227,15 @@ export function putItem({ id, features, owner, hidden }: ItemRecord): Statement 
     params: [id, JSON.stringify(features), owner, Number(hidden)],
   };
 }
-export function putRecommendation({ id, user, time, items, source, variants }: RecommendationRecord): Statement {
-  return {
-    sql: 'INSERT INTO recommendations (id, person, time, items, source, variants) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
-    params: [id, user, time, JSON.stringify(items), source, JSON.stringify(variants)],
-  };
+/** The table of recommendations, whose rows are written many at a time. */
+export const RECOMMENDATIONS: RowTable = {
+  name: 'recommendations',
+  columns: { id: 'TEXT', person: 'TEXT', time: 'BIGINT', items: 'TEXT', source: 'TEXT', variants: 'TEXT' },
+  onConflict: 'ON CONFLICT (id) DO NOTHING',
+};
+/** A row of `RECOMMENDATIONS`. */
+export function textOfRecommendation({ id, user, time, items, source, variants }: RecommendationRecord): string {
+  return JSON.stringify([id, user, time, items, source, variants]);
 }
 
 export function interactionOf(row: Row): Interaction {

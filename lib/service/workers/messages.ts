@@ -4,8 +4,9 @@ import type { ErrorCode } from '../../foundation/errors.js';
 import type { AskedOf, Computed } from '../answers.js';
 import type { EngineOptions } from '../engine/engine.js';
 import type { Experiment } from '../experiments/experiments.js';
-import type { Row, Statement, Value } from '../state/database.js';
-import type { ItemRecord, RecommendationRecord } from '../state/state.js';
+import type { GivenList } from '../recorder.js';
+import type { Row, Value } from '../state/database.js';
+import type { ItemRecord } from '../state/state.js';
 
 /** What a worker is started with. */
 export interface WorkerSettings {
@@ -35,7 +36,7 @@ export type FromWorker =
   | { kind: 'failed'; fault: Fault }
   | { kind: 'answer'; id: number; answer: unknown }
   | { kind: 'fault'; id: number; fault: Fault }
-  | { kind: 'record'; record: RecommendationRecord; more: readonly Statement[] }
+  | { kind: 'list'; list: GivenList }
   | { kind: 'query'; query: number; by: 'all' | 'scan'; sql: string; params: readonly Value[] };
 
 /** An error as plain data, because structured clones of errors lose their class and fields. */

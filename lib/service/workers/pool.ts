@@ -232,7 +232,7 @@ export class WorkerPool {
   }
 
   #receive(worker: PoolWorker, message: Exclude<FromWorker, { kind: 'ready' | 'failed' }>): void {
-    if (message.kind === 'record') this.#records?.add(message.record, message.more);
+    if (message.kind === 'list') this.#records?.add(message.list);
     else if (message.kind === 'query') this.#answerQuery(worker, message);
     else {
       worker.hasAnswered = true;

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InnerloopError } from '../../foundation/errors.js';
 import { Answers } from '../answers.js';
+import type { Records } from '../answers.js';
 import { Engine } from '../engine/engine.js';
 import type { Database, Row } from '../state/database.js';
 import { State } from '../state/state.js';
@@ -35,10 +36,7 @@ const aborts = new Map<number, AbortController>();
 const counts = new Float64Array(held);
 
 const loaded = Engine.load(model, state, options).then((engine) => {
-  const records = {
-    add: (...[record, more]: Parameters<NonNullable<Answers['records']>['add']>) =>
-      tell({ kind: 'record', record, more }),
-  };
+  const records: Records = { add: (list) => tell({ kind: 'list', list }) };
   return new Answers(engine, experiments, state && records);
 });
 
