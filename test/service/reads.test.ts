@@ -1,8 +1,10 @@
 /** What requests wait for: no commit and no query of a whole table, and a count of popularity only where there is none. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'tap';
 import { loadLearner } from '../../lib/serving/persist.js';
 import { openState } from '../../lib/service/index.js';
+import { openSqlite } from '../../lib/service/state/sqlite.js';
 import type { State } from '../../lib/service/state/state.js';
 import { Popularity } from '../../lib/service/engine/popularity.js';
 import { newListId } from '../../lib/service/list-id.js';
@@ -36,6 +38,56 @@ test(
     assert.equal(wrong.status, 'rejected');
     await assert.rejects(database.all('DELETE FROM interactions'), /readonly/, 'what reads does not write');
     await state.close();
+  },
+);
+
+test('SQLite: a thread that has ended is replaced, and only what it had fails', { skip: noSqlite }, async () => {
+  const at = path('db');
+  const database = await openSqlite(at, true);
+  const insert = (x: number) => database.transaction([{ sql: 'INSERT INTO t VALUES (?)', params: [x] }]);
+  await database.transaction([{ sql: 'CREATE TABLE t (x)', params: [] }]);
+  await insert(1);
+  const count = 'SELECT COUNT(*) AS n FROM t';
+  await database.scan(count);
+  const before = database.threads();
+  assert.equal(before.length, 3);
+  const scanned = assert.rejects(database.scan(LONG), { code: 'IO', status: 503 });
+  for (const thread of before) await thread.terminate();
+  await scanned;
+  await insert(2);
+  assert.deepEqual(await database.all(count), [{ n: 2 }]);
+  assert.deepEqual(await database.scan(count), [{ n: 2 }]);
+  const after = database.threads();
+  assert.equal(after.length, 3);
+  assert.ok(after.every((thread) => !before.includes(thread)));
+  await assert.rejects(openSqlite(at, true), /another service/, 'the file is owned again');
+  await database.close();
+  // What comes too late opens nothing.
+  await assert.rejects(insert(3), { code: 'IO', status: 503 });
+  await (await openSqlite(at, true)).close();
+});
+
+test(
+  'SQLite: what was written is copied from the log to the file, and the log begins anew',
+  { skip: noSqlite },
+  async () => {
+    const at = path('db');
+    const database = await openSqlite(at, false);
+    await database.transaction([{ sql: 'CREATE TABLE t (x)', params: [] }]);
+    const write = (bytes: number) =>
+      database.transaction([{ sql: 'INSERT INTO t VALUES (?)', params: ['x'.repeat(bytes)] }]);
+    // The number of times that it has begun anew.
+    const begun = () => readFileSync(`${at}-wal`).readUInt32BE(12);
+    const before = begun();
+    // As many pages as there may be before the log begins anew, and not as many as make a commit copy them.
+    for (let i = 0; i < 24; i++) await write(2 ** 20);
+    while (begun() === before) {
+      await write(100);
+      await new Promise((go) => setTimeout(go, 20));
+    }
+    assert.ok(statSync(at).size > 24 * 2 ** 20);
+    await database.close();
+    assert.ok(!existsSync(`${at}-wal`), 'closed in order');
   },
 );
 

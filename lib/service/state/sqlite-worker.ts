@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Row, Statement, Value } from './database.js';
-import type { SqliteReply, SqliteRequest, SqliteSettings } from './sqlite.js';
+import type { SqliteReply, SqliteRequest, SqliteSettings } from './sqlite-thread.js';
 
 /** The part of a prepared statement that `node:sqlite` and better-sqlite3 have in common. */
 interface Prepared {
@@ -19,6 +19,10 @@ interface Connection {
 
 /** The most prepared statements that are kept. The service has few; those of imports differ by their number of rows. */
 const MOST_PREPARED = 200;
+
+/** Pages of the write-ahead log at which a commit makes a checkpoint, and the bytes of a page. */
+const MOST_PAGES = 16_000;
+const PAGE = 4096;
 
 const port = parentPort!;
 const { path, isOwned, isReader } = workerData as SqliteSettings;
@@ -54,6 +58,9 @@ function open(): Connection {
     connection.exec('PRAGMA query_only = ON');
     return connection;
   }
+  // Checkpoints are made by another thread. If that one falls behind, a commit makes one itself, so that the log does not grow on.
+  connection.exec(`PRAGMA wal_autocheckpoint = ${MOST_PAGES}`);
+  connection.exec(`PRAGMA journal_size_limit = ${MOST_PAGES * PAGE}`);
   // Deleted content is overwritten, so that the data of a person who was deleted do not remain in free pages.
   connection.exec('PRAGMA secure_delete = ON');
   return connection;

@@ -1,136 +1,102 @@
 /**
  * Runs SQLite in threads of its own, because a commit waits for the disk and must not block the event loop: one writes, another
- * reads meanwhile, and a third, from the first such query on, reads whole tables. Node.js from 22.13 on has SQLite built in
- * (`node:sqlite`); before, the optional peer better-sqlite3 is used, which has the same functions. Both write the same file format.
+ * reads meanwhile, and a third, from its first task on, does what takes long: it reads whole tables and makes checkpoints. Node.js
+ * from 22.13 on has SQLite built in (`node:sqlite`); before, the optional peer better-sqlite3 is used, which has the same functions.
+ * Both write the same file format.
  */
-import { Worker } from 'node:worker_threads';
-import { InnerloopError } from '../../foundation/errors.js';
-import { missingPeer } from '../peers.js';
+import type { Worker } from 'node:worker_threads';
+import { Checkpoints } from './checkpoints.js';
 import { unavailable } from './database.js';
 import type { Database, Row, Statement, Value } from './database.js';
+import { Connection } from './sqlite-thread.js';
+import type { SqliteRequest, SqliteSettings } from './sqlite-thread.js';
 
-/** A message to the thread. @internal */
-export interface SqliteRequest {
-  id: number;
-  kind: 'all' | 'transaction' | 'close';
-  statements: readonly Statement[];
-}
-/** An answer of the thread; the one with `id` 0 says that the database is open, or why not. @internal */
-export interface SqliteReply {
-  id: number;
-  rows?: Row[][];
-  error?: { message: string; isMissingPeer?: boolean; isTaken?: boolean };
-}
-/** @internal */
-export interface SqliteSettings {
-  path: string;
-  isOwned: boolean;
-  /** Whether the thread changes nothing. */
-  isReader: boolean;
-}
-
-/** A connection to the database, in a thread. */
-class Connection {
-  readonly #worker: Worker;
-  readonly #path: string;
-  readonly #waiting = new Map<number, { resolve: (rows: Row[][]) => void; reject: (error: Error) => void }>();
-  #next = 1;
-  #ended: Error | undefined;
-
-  private constructor(settings: SqliteSettings) {
-    this.#path = settings.path;
-    this.#worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { workerData: settings });
-    this.#worker.on('message', (message: SqliteReply) => this.#receive(message));
-    this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', () =>
-      this.#fail(new InnerloopError('IO', 'the thread of the database ended', { field: this.#path })),
-    );
-  }
-
-  static async open(settings: SqliteSettings): Promise<Connection> {
-    const connection = new Connection(settings);
-    try {
-      await new Promise<Row[][]>((resolve, reject) => connection.#waiting.set(0, { resolve, reject }));
-    } catch (error) {
-      await connection.#worker.terminate();
-      throw error;
-    }
-    // The idle thread must not keep the process alive if the state is not closed.
-    connection.#worker.unref();
-    return connection;
-  }
-
-  send(kind: SqliteRequest['kind'], statements: readonly Statement[]): Promise<Row[][]> {
-    return new Promise<Row[][]>((resolve, reject) => {
-      if (this.#ended !== undefined) return reject(this.#ended);
-      const id = this.#next++;
-      if (this.#waiting.size === 0) this.#worker.ref();
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, kind, statements } satisfies SqliteRequest);
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#ended !== undefined) return;
-    await this.send('close', []);
-    await this.#worker.terminate();
-  }
-
-  #receive({ id, rows = [], error }: SqliteReply): void {
-    const call = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
-    if (error === undefined) return call?.resolve(rows);
-    if (error.isMissingPeer === true) call?.reject(missingPeer('better-sqlite3', new Error(error.message)));
-    else if (error.isTaken === true) call?.reject(taken(this.#path));
-    // The path is named when the state is opened. Later errors are answered to clients, who need not know it.
-    else if (id === 0) call?.reject(new InnerloopError('IO', `SQLite: ${error.message}`, { field: this.#path }));
-    else call?.reject(unavailable(`SQLite: ${error.message}`));
-  }
-
-  #fail(error: Error): void {
-    this.#ended ??= error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-  }
+/** @internal A database with its threads, so that a test can end one. */
+export interface SqliteDatabase extends Database {
+  threads(): Worker[];
 }
 
 /**
  * Opens the database in a file, which is created if it does not exist.
  * @param isOwned whether no other service may open it until it is closed, or the process has ended
  */
-export async function openSqlite(path: string, isOwned: boolean): Promise<Database> {
-  const writer = await Connection.open({ path, isOwned, isReader: false });
+export async function openSqlite(path: string, isOwned: boolean): Promise<SqliteDatabase> {
   // A database in memory is known to its own connection alone.
-  const reader =
-    path === ':memory:'
-      ? writer
-      : await Connection.open({ path, isOwned: false, isReader: true }).catch(async (error: unknown) => {
-          await writer.close();
-          throw error;
-        });
+  const isFile = path !== ':memory:';
+  const writer = new Lasting({ path, isOwned, isReader: false });
+  const reader = isFile ? new Lasting({ path, isOwned: false, isReader: true }) : writer;
+  const background = isFile ? new Lasting({ path, isOwned: false, isReader: true }) : undefined;
+  const checkpoints = background && new Checkpoints(background, writer);
+  const all = new Set([...(background === undefined ? [] : [background]), reader, writer]);
+  const close = async () => {
+    await checkpoints?.close();
+    for (const each of all) await each.close();
+  };
+  try {
+    await writer.open();
+    await reader.open();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const reads = new Reads(reader);
-  /** Opened when it is first needed. */
-  let scanner: Promise<Connection> | undefined;
   return {
     kind: 'sqlite',
     all: (sql, params = []) => reads.all({ sql, params }),
     scan: async (sql, params = []) => {
-      if (reader === writer) return reads.all({ sql, params });
-      scanner ??= Connection.open({ path, isOwned: false, isReader: true }).catch((error: unknown) => {
-        scanner = undefined;
-        throw error;
-      });
-      const [rows] = await (await scanner).send('all', [{ sql, params }]);
+      if (background === undefined) return reads.all({ sql, params });
+      const [rows] = await background.send('all', [{ sql, params }]);
       return rows;
     },
-    transaction: (statements) => writer.send('transaction', statements),
-    close: async () => {
-      await (await scanner?.catch(() => undefined))?.close();
-      if (reader !== writer) await reader.close();
-      await writer.close();
+    transaction: async (statements) => {
+      const rows = await writer.send('transaction', statements);
+      checkpoints?.written();
+      return rows;
     },
+    close,
+    threads: () => [...all].flatMap(({ thread }) => thread ?? []),
   };
+}
+
+/** A connection that is opened when it is needed, and again if its thread has ended. */
+class Lasting {
+  readonly #settings: SqliteSettings;
+  #connection: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
+  #isClosed = false;
+
+  constructor(settings: SqliteSettings) {
+    this.#settings = settings;
+  }
+
+  get thread(): Worker | undefined {
+    return this.#connection?.thread;
+  }
+
+  async send(kind: SqliteRequest['kind'], statements: readonly Statement[]): Promise<Row[][]> {
+    return (this.#atHand ?? (await this.open())).send(kind, statements);
+  }
+
+  open(): Promise<Connection> {
+    if (this.#isClosed) return Promise.reject(unavailable('SQLite: the state is closed'));
+    return (this.#opening ??= this.#open().finally(() => (this.#opening = undefined)));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#opening?.catch(() => undefined);
+    await this.#connection?.close();
+  }
+
+  get #atHand(): Connection | undefined {
+    // What was in memory has ended with the thread, and another would begin without tables.
+    const isLost = this.#connection?.hasEnded === true && this.#settings.path !== ':memory:';
+    return isLost ? undefined : this.#connection;
+  }
+
+  async #open(): Promise<Connection> {
+    return (this.#connection = await Connection.open(this.#settings));
+  }
 }
 
 interface Read {
@@ -141,10 +107,10 @@ interface Read {
 
 /** Sends the queries of one turn of the event loop together: a message to a thread costs more than a look-up in the database. */
 class Reads {
-  readonly #connection: Connection;
+  readonly #connection: Lasting;
   #waiting: Read[] = [];
 
-  constructor(connection: Connection) {
+  constructor(connection: Lasting) {
     this.#connection = connection;
   }
 
@@ -170,15 +136,4 @@ class Reads {
         this.#connection.send('all', [statement]).then(([rows]) => resolve(rows), reject);
     }
   }
-}
-
-function taken(path: string): InnerloopError {
-  return new InnerloopError(
-    'IO',
-    'another service keeps its state in this file, and would not see what this one stores',
-    {
-      field: path,
-      expected: 'a file of its own for each service; several services can share a PostgreSQL database',
-    },
-  );
 }
