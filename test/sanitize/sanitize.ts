@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import { isAmong, NOT_SANITIZED, SANITIZED_THREADS } from '../fixtures/suites.js';
 import { readTap } from '../fixtures/tap.js';
@@ -47,6 +48,8 @@ const SANITIZERS: Record<
 
 const root = packageRoot();
 const compiler = process.env['CXX'] ?? 'c++';
+/** A file of tests that is still running by then hangs; as for whole steps, a busy machine is waited for longer. */
+const LIMIT = 10 * 60_000 * Number(process.env['INNERLOOP_PATIENCE'] ?? 1);
 
 export interface Sanitizer {
   kind: Kind;
@@ -94,8 +97,8 @@ export async function prepare(kind: Kind, quick = false): Promise<Sanitizer | { 
     return new Promise((done) => {
       execFile(
         process.execPath,
-        args,
-        { cwd: root, env: environment, maxBuffer: 1 << 28, encoding: 'utf8' },
+        ['--import', pathToFileURL(join(root, 'test', 'sanitize', 'node-alone.mjs')).href, ...args],
+        { cwd: root, env: environment, maxBuffer: 1 << 28, encoding: 'utf8', timeout: LIMIT, killSignal: 'SIGKILL' },
         (error, stdout, stderr) => {
           const status = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
           done({
@@ -208,14 +211,17 @@ export async function runFiles(
   const total: Counts = { files: files.length, passed: 0, skipped: 0 };
   assert.ok(files.length > 0, 'no test file is wanted');
   const failures: string[] = [];
-  for (const name of files) {
-    const { status, output, reports } = await node([join(folder, name)], { TAP_TIMEOUT: '0', ...env });
-    for (const report of reports) failures.push(`${name}: ${report.slice(0, 6000)}`);
-    const file = readTap(output, status ?? 'a signal');
-    for (const test of file.failed) failures.push(`${name}: ${test.name}\n${test.details}`);
-    total.passed += file.passed.length;
-    total.skipped += file.skipped.length;
-  }
+  const lane = async (): Promise<void> => {
+    for (let name = files.shift(); name !== undefined; name = files.shift()) {
+      const { status, output, reports } = await node([join(folder, name)], { TAP_TIMEOUT: '0', ...env });
+      for (const report of reports) failures.push(`${name}: ${report.slice(0, 6000)}`);
+      const file = readTap(output, status ?? 'a signal, or its time was up');
+      for (const test of file.failed) failures.push(`${name}: ${test.name}\n${test.details}`);
+      total.passed += file.passed.length;
+      total.skipped += file.skipped.length;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
   assert.ok(failures.length === 0, `${kind}, after ${total.passed} tests passed: ${failures.join('\n')}`);
   assert.ok(total.passed > 0, 'no test passed');
   return total;
