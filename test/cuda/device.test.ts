@@ -90,10 +90,7 @@ test('an option that is no device', async () => {
 if (missing !== undefined) {
   test('what the device does not do', { skip: missing }, () => {});
 } else {
-  const id = { name: 'user', kind: 'categorical', cardinality: 3, dim: 2 } as const;
-  const item = { ...id, name: 'item' };
   const models: readonly [string, ModelSpec, RegExp][] = [
-    ['fm', { inputs: [id, item], body: { kind: 'fm' }, head: { loss: 'mse' } }, /the layer pairs is not supported/],
     [
       'gru',
       {

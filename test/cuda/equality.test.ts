@@ -29,7 +29,7 @@ import type { Plugin } from './plugins.js';
 
 /** The long form is that of `npm run test:all`. */
 const RUNS = process.env['INNERLOOP_TEST_ALL'] === undefined ? 25 : 150;
-const BODIES: readonly Shape['body'][] = ['mlp', 'mf', 'neumf'];
+const BODIES: readonly Shape['body'][] = ['mlp', 'mf', 'neumf', 'twoTower', 'fm'];
 const smooth = anyShape(['tanh', 'sigmoid', 'softplus', 'identity']).map(supported);
 const any = anyShape(['relu', 'tanh', 'sigmoid', 'softplus', 'identity']).map(supported);
 

@@ -6,7 +6,7 @@ import { emulations, missing, realPlugin, use } from './plugins.js';
 import type { Plugin } from './plugins.js';
 
 /** Bodies that the device does not do; it refuses inner rules too (device.test.ts). */
-const UNSUPPORTED = ['fm', 'gru'];
+const UNSUPPORTED = ['gru'];
 const supported = cases.filter(
   ({ method, model, innerLoop }) =>
     method === undefined && !UNSUPPORTED.includes(model.body.kind) && innerLoop.inner === undefined,

@@ -13,6 +13,8 @@ enum class LayerKind : int {
   product = 4,
   sum = 5,
   concat = 6,
+  terms = 7,
+  pairs = 8,
   dropout = 10
 };
 enum class Activation : int { relu = 0, tanh = 1, sigmoid = 2, softplus = 3 };
@@ -28,13 +30,15 @@ struct LayerInfo {
   int in[kMostIn];
   int in_count;
   int weight, bias;           // numbers of tensors, −1 for none
-  int columns, column_count;  // of an inputs layer: its first column, and how many it has
+  int columns, column_count;  // of an inputs layer and of a factorization: its first column, and how many it has
+  int work;                   // of `pairs`: the slot that keeps sums over features; −1 of others
   Activation activation;
   double keep;           // of a dropout layer: the probability that a value is kept
   std::uint64_t number;  // of a dropout layer: its number, which its masks depend on
 };
 
-// One of the columns that an `inputs` layer concatenates.
+// One of the columns that an `inputs` layer concatenates, or whose features a factorization sums. A dense column has a
+// tensor in a factorization alone: a row of factors for each of its values.
 struct ColumnInfo {
   InputKind kind;
   int input, tensor;

@@ -8,7 +8,10 @@ namespace {
 const char* const kLayerNames[] = {"inputs", "linear", "activation", "dot", "product", "sum",
                                    "concat", "terms",  "pairs",      "gru", "dropout"};
 
-bool is_known(int kind) { return (kind >= 0 && kind <= 6) || kind == 10; }
+bool is_known(int kind) { return (kind >= 0 && kind <= 8) || kind == 10; }
+bool has_columns(LayerKind kind) {
+  return kind == LayerKind::inputs || kind == LayerKind::terms || kind == LayerKind::pairs;
+}
 
 }  // namespace
 
@@ -37,25 +40,32 @@ Model::Model(const innerloop_model_spec& spec)
     info.out = from.out;
     info.in_count = from.in_count;
     std::copy_n(from.in, from.in_count, info.in);
-    info.weight = info.bias = -1;
+    info.weight = info.bias = info.work = -1;
     if (info.kind == LayerKind::linear) info.weight = from.tensors[0], info.bias = from.tensors[1];
     if (info.kind == LayerKind::sum) info.bias = from.tensors[0];
     if (info.kind == LayerKind::activation)
       info.activation = static_cast<Activation>(static_cast<int>(from.options[0]));
     if (info.kind == LayerKind::dropout)
       info.keep = 1 - from.options[0], info.number = static_cast<std::uint64_t>(from.options[1]);
-    if (info.kind == LayerKind::inputs) {
+    if (has_columns(info.kind)) {
       int at = 0;
       for (int i = 0; i < from.option_count; ++i) {
         const int number = static_cast<int>(from.options[i]);
         const innerloop_input& input = inputs[number];
-        if (input.kind == 3) refuse("a sequence input");
         const int table = from.tensors[i];
-        const int width = static_cast<int>(table < 0 ? input.size : tensors[table].width);
-        layer.columns.push_back(
-            {static_cast<InputKind>(input.kind), number, table, at, width, input.kind == 2 && input.pooling == 1});
+        const int width = static_cast<int>(input.kind == 0 ? input.size : tensors[table].width);
+        // A sequence is a bag to these layers: its order matters to recurrent ones alone.
+        const InputKind kind = input.kind == 3 ? InputKind::bag : static_cast<InputKind>(input.kind);
+        layer.columns.push_back({kind, number, table, at, width, input.kind == 2 && input.pooling == 1});
         at += width;
       }
+    }
+    if (info.kind == LayerKind::pairs) {
+      const innerloop_tensor& factors = tensors[layer.columns[0].tensor];
+      const Index k = factors.input < 0 ? factors.size / layer.columns[0].width : factors.width;
+      info.work = static_cast<int>(slots.size());
+      slots.push_back(2 * k);
+      learns.push_back(0);
     }
     for (int t = 0; t < from.tensor_count; ++t) {
       if (from.tensors[t] < 0) continue;

@@ -17,6 +17,9 @@ Plan<T>::Plan(const Store<T>& store, const Batch<T>& batch, Scratch& scratch, co
     out = wanted.all_suffix || is_fast(info.weight) || is_fast(info.bias);
     for (int i = 0; i < info.in_count; ++i) out |= moves[info.in[i]];
     for (const ColumnInfo& column : layer.columns) out |= is_fast(column.tensor);
+    // A factorization has no part in the prefix: the gradients of its tables are sums over the rows of a task.
+    out |= info.kind == LayerKind::terms || info.kind == LayerKind::pairs;
+    if (info.work >= 0) moves[info.work] = 1;
   }
   for (const int pass : {0, 1}) {
     if (pass == 1) program.suffix_begin = static_cast<int>(layers.size());
@@ -116,6 +119,11 @@ template <class T>
 void Plan<T>::place_slots(const Wanted& wanted) {
   for (int l = 0; l < static_cast<int>(layers.size()); ++l) {
     SlotInfo<T>& slot = slots[layers[l].out];
+    if (layers[l].work >= 0) {
+      SlotInfo<T>& work = slots[layers[l].work];
+      work.at = program.suffix_width;
+      program.suffix_width += work.width;
+    }
     if (slot.moves) {
       slot.at = program.suffix_width;
       program.suffix_width += slot.width;
