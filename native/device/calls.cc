@@ -26,12 +26,13 @@ struct DeviceLoop {
     loop.form = static_cast<int32_t>(inner.form);
     loop.update = static_cast<int32_t>(inner.update.kind);
     loop.has_program = inner.graph != nullptr || inner.training_graph != nullptr;
-    loop.has_loss_weights = !inner.loss_weights.empty();
     loop.prior = inner.prior.log_precisions, loop.prior_factor = inner.prior.factor;
     loop.shrinkage = static_cast<double>(inner.shrinkage);
     loop.rate = static_cast<double>(inner.rate);
     loop.proximal = static_cast<double>(inner.proximal);
     loop.clip_norm = static_cast<double>(inner.update.clip_norm);
+    loop.beta1 = static_cast<double>(inner.update.beta1), loop.beta2 = static_cast<double>(inner.update.beta2);
+    loop.epsilon = static_cast<double>(inner.update.epsilon);
     loop.dropout = inner.dropout;
     loop.fast = inner.fast.data();
     for (const std::vector<T>& rows : inner.step_rates) {
@@ -40,8 +41,11 @@ struct DeviceLoop {
     }
     loop.step_rates = step_rates.data();
     loop.rates = rates;
+    loss_weights.assign(inner.loss_weights.begin(), inner.loss_weights.end());
+    if (!loss_weights.empty()) loop.loss_weights = loss_weights.data();
   }
   std::vector<T> step_rates;  // [tensors, steps]
+  std::vector<double> loss_weights;
   innerloop_loop loop{};
 };
 

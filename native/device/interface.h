@@ -135,11 +135,13 @@ typedef struct innerloop_loop {
   int32_t rate_kind; /* 0 scalar, 1 per tensor and step, 2 per parameter */
   int32_t form;      /* 0 cheaper, 1 direct, 2 Gram */
   int32_t update;    /* 0 sgd, 1 momentum, 2 adam */
-  int32_t has_program, has_loss_weights;
+  int32_t has_program;
   int32_t prior, prior_factor;                 /* ridge: tensors, -1: none */
   double shrinkage, rate, proximal, clip_norm; /* clip_norm: longest gradient of a step, 0: no limit */
+  double beta1, beta2, epsilon;                /* of adam; beta1 is momentum's factor too */
   uint64_t dropout;
   const uint8_t* fast;          /* by tensor */
+  const double* loss_weights;   /* [steps]: of L_Q(theta_1) ... L_Q(theta_K) in the meta-loss; null: the last alone */
   const void* step_rates;       /* [tensors, steps], those of slow tensors unused */
   const innerloop_store* rates; /* per parameter */
 } innerloop_loop;

@@ -24,6 +24,8 @@ import {
   vector,
 } from '../fixtures/random-model.js';
 import type { Shape } from '../fixtures/random-model.js';
+import { anyExtras, withExtras } from '../fixtures/inner-rules.js';
+import type { Extras } from '../fixtures/inner-rules.js';
 import { emulations, missing, realPlugin, use } from './plugins.js';
 import type { Plugin } from './plugins.js';
 
@@ -43,9 +45,11 @@ function close(actual: Parameters, expected: Parameters, tolerance: number, what
   assert.ok(off <= tolerance * Math.max(1, norm(expected)), `${what} is off by ${off}`);
 }
 
-/** Everything that the device computes for a case, as tensors. */
-async function everything(shape: Shape, device: DeviceOption): Promise<Record<string, Parameters>> {
-  const { model: onCpu, params, tasks, inner, stream } = build(shape);
+/** Everything that the device computes for a case, as tensors; with extras, of another inner loop. */
+async function everything(shape: Shape, device: DeviceOption, extras?: Extras): Promise<Record<string, Parameters>> {
+  const built = build(shape);
+  const { model: onCpu, params, tasks, stream } = built;
+  const inner = extras === undefined ? built.inner : withExtras(built, extras);
   const model = defineModel(onCpu.spec, { precision: 'float64', threads: 2, device });
   const batch = packTasks(model, tasks);
   const result: Record<string, Parameters> = {};
@@ -77,11 +81,11 @@ async function everything(shape: Shape, device: DeviceOption): Promise<Record<st
 function compare(plugin: Plugin, expectedOn: DeviceOption, check: typeof close | typeof identical, seed: number): void {
   test(`random models on ${plugin.name} are as on ${expectedOn === 'cpu' ? 'the processor' : 'the emulation'}`, () =>
     fc.assert(
-      fc.asyncProperty(any, async (shape) => {
+      fc.asyncProperty(any, fc.option(anyExtras, { nil: undefined }), async (shape, extras) => {
         if (expectedOn === 'cuda') use(emulations[0]);
-        const expected = await everything(shape, expectedOn);
+        const expected = await everything(shape, expectedOn, extras);
         use(plugin);
-        const actual = await everything(shape, 'cuda');
+        const actual = await everything(shape, 'cuda', extras);
         assert.deepEqual(Object.keys(actual), Object.keys(expected));
         for (const [name, tensors] of Object.entries(expected)) {
           if (check === identical) identical(actual[name], tensors, name);

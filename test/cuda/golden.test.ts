@@ -5,12 +5,9 @@ import { cases, checkGolden } from '../fixtures/golden.js';
 import { emulations, missing, realPlugin, use } from './plugins.js';
 import type { Plugin } from './plugins.js';
 
-/** Bodies that the device does not do; it refuses inner rules too (device.test.ts). */
+/** Bodies that the device does not do. */
 const UNSUPPORTED = ['gru'];
-const supported = cases.filter(
-  ({ method, model, innerLoop }) =>
-    method === undefined && !UNSUPPORTED.includes(model.body.kind) && innerLoop.inner === undefined,
-);
+const supported = cases.filter(({ method, model }) => method === undefined && !UNSUPPORTED.includes(model.body.kind));
 
 function suite(plugin: Plugin): void {
   for (const golden of supported)

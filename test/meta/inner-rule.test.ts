@@ -9,34 +9,12 @@ import { hessianVectorProduct, metaGradient } from '../../lib/meta/meta-gradient
 import { random } from '../../lib/foundation/random.js';
 import { anyShape, build, combine, derivative, direction, dot, norm } from '../fixtures/random-model.js';
 import type { Case } from '../fixtures/random-model.js';
-import { map, implicitCase } from '../fixtures/inner-rules.js';
+import { anyExtras, implicitCase, map, withExtras } from '../fixtures/inner-rules.js';
 
 const ALL = ['relu', 'tanh', 'sigmoid', 'softplus', 'identity'] as const satisfies Activation[];
 const SMOOTH = ALL.slice(1);
-const RULES: readonly InnerRule[] = [
-  'sgd',
-  { kind: 'momentum', momentum: 0.7 },
-  { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05 },
-  // Some gradients are longer, some are not.
-  { kind: 'sgd', clipNorm: 0.4 },
-  { kind: 'momentum', momentum: 0.7, clipNorm: 0.4 },
-  { kind: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 0.05, clipNorm: 0.4 },
-];
 const limitOf = (rule: InnerRule): number => (typeof rule === 'object' && rule.clipNorm) || Infinity;
 const RUNS = 40;
-
-/** What is added to a random case's inner loop. */
-const anyExtras = fc.record({
-  inner: fc.constantFrom(...RULES),
-  proximal: fc.constantFrom(0, 0, 0.7),
-  several: fc.boolean(),
-});
-type Extras = { inner: InnerRule; proximal: number; several: boolean };
-
-function withExtras(c: Case, { inner, proximal, several }: Extras): InnerLoop {
-  const lossWeights = several ? Array.from({ length: c.inner.steps }, (_, k) => [0.5, 0, 1.5][k % 3]) : undefined;
-  return { ...c.inner, inner, proximal, ...(lossWeights && { lossWeights }) };
-}
 
 const named = (x: Parameters, names: readonly string[]): Parameters =>
   Object.fromEntries(names.map((name) => [name, x[name]]));

@@ -3,8 +3,12 @@
 //   θ_{k+1} = θ_k − α ∘ g_k,  g_k = ∇_θ L_S(θ_k, φ)
 //   v = ∇_θ L_Q(θ_K, φ),  u = ∇_φ L_Q(θ_K, φ)
 //   order 2, k = K−1 … 0:  d = α ∘ v;  ∂α −= v ∘ g_k;  (Hθ, Hφ) = H_S(θ_k, φ)(d, 0);  v −= Hθ;  u −= Hφ
+//
+// Another rule of the step (update.h) and a proximal term have their part in g_k and d. With weights of losses,
+// w_k ∇L_Q(θ_k) joins v before step k.
 #pragma once
 #include "gram.h"
+#include "update.h"
 
 namespace innerloop::device {
 
@@ -28,6 +32,7 @@ struct InnerLoop {
     }
     loss_value(block, task.query_labels(), o, m.terms, call.task_losses + task.task);
     if (call.reptile) return displacement();
+    if (call.loss_weights) return weighted_meta_gradient(query);
     meta_gradient(query);
   }
 
@@ -51,8 +56,13 @@ struct InnerLoop {
     for (int l = program.layer_count; l-- > task.bottom();) backward(block, p, program.layers[l]);
     if (task.gram) Gram<T>(task).step(k, p.dx_of(task.gram->out));
     if (call.folded) return;
-    const T* g = p.grad;
-    task.each_fast([&](int t, Index at, Index place, Index) { to[at] = from[at] - rate(t, k, place) * g[at]; });
+    T* g = p.grad;
+    if (m.start)
+      task.each_fast([&](int, Index at, Index, Index) { g[at] += call.proximal * (from[at] - m.start[at]); });
+    const Update<T> update(task);
+    update.advance(k);
+    task.each_fast(
+        [&](int t, Index at, Index place, Index) { to[at] = from[at] - rate(t, k, place) * update.step(k, at); });
   }
 
   IL_DEVICE T rate(int t, int k, Index place) const {
@@ -62,16 +72,53 @@ struct InnerLoop {
 
   IL_DEVICE T* accumulators() const { return call.acc + block.index * program.acc_size; }
 
-  IL_DEVICE void meta_gradient(Pass<T> query) const {
+  // Adds weight · ∇L_Q, whose values the pass has, to v and to the sums of the other parameters.
+  IL_DEVICE void query_gradient(Pass<T>& query, T weight) const {
     const int out = program.output;
-    const bool exact = call.order == 2 && task.adapts;
-    clear();
-    query.boundary = Boundary::set;
-    query.grad = m.v;
+    query.grad = m.v, query.from = m.v;
     query.slow = accumulators();
     query.blocks = call.blocks;
-    loss_backward(block, task.query_labels(), query.x_of(out), task.task_weight(), query.dx_of(out));
+    loss_backward(block, task.query_labels(), query.x_of(out), weight, query.dx_of(out));
     for (int l = program.layer_count; l-- > task.bottom();) backward(block, query, program.layers[l]);
+  }
+
+  // The meta-gradient where the loss after every step counts; the first layer is not in the Gram form then.
+  IL_DEVICE void weighted_meta_gradient(Pass<T> query) const {
+    const bool exact = call.order == 2 && task.adapts;
+    double* const loss = call.task_losses + task.task;
+    clear();
+    if (exact) begin_back();
+    query.boundary = Boundary::add;
+    for (int k = call.steps - 1; k >= 0; --k) {
+      const double w = call.loss_weights[k];
+      if (k < call.steps - 1 && w != 0) {
+        query.theta = task.theta(k + 1);
+        for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, query, program.layers[l]);
+        loss_value(block, task.query_labels(), query.x_of(program.output), m.terms, m.number);
+      }
+      block.once([&] { *loss = k == call.steps - 1 ? w * *loss : w != 0 ? *loss + w * *m.number : *loss; });
+      if (w != 0) query_gradient(query, static_cast<T>(w) * task.task_weight());
+      if (call.rate_kind != RateKind::scalar && task.adapts) rate_gradient(k);
+      if (exact) curvature(k);
+    }
+    finish_back(exact);
+    give_gradient();
+  }
+
+  IL_DEVICE void begin_back() const {
+    Update<T>(task).begin_back();
+    if (m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.d_start[at] = 0; });
+  }
+  IL_DEVICE void finish_back(bool exact) const {
+    if (exact && m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.v[at] += m.d_start[at]; });
+  }
+
+  IL_DEVICE void meta_gradient(Pass<T> query) const {
+    const bool exact = call.order == 2 && task.adapts;
+    clear();
+    if (exact) begin_back();
+    query.boundary = Boundary::set;
+    query_gradient(query, task.task_weight());
     const T* P = task.gram ? query.dx_of(task.gram->out) : nullptr;
     if (task.gram) Gram<T>(task).query_backward(P);
     if (task.gram && exact) Gram<T>(task).begin_products(P);
@@ -80,6 +127,7 @@ struct InnerLoop {
       if (exact) curvature(k);
     }
     if (task.gram && exact) Gram<T>(task).finish(P);
+    finish_back(exact);
     give_gradient();
   }
 
@@ -115,7 +163,13 @@ struct InnerLoop {
     if (!call.folded) {
       d = m.d;
       task.each_fast([&](int t, Index at, Index place, Index) { d[at] = -rate(t, k, place) * m.v[at]; });
+      Update<T>(task).back(k, d);
     }
+    if (m.d_start)
+      task.each_fast([&](int, Index at, Index, Index) {
+        m.v[at] += call.proximal * d[at];
+        m.d_start[at] -= call.proximal * d[at];
+      });
     Pass<T> p = task.support_pass(k);
     p.boundary = Boundary::add;
     p.v = d;
@@ -129,9 +183,9 @@ struct InnerLoop {
     if (task.gram) Gram<T>(task).tangent_backward(k, p.dx_of(task.gram->out), p.tdx_of(task.gram->out));
   }
 
-  // ∂α −= v ∘ g_k
+  // ∂α −= v ∘ s_k
   IL_DEVICE void rate_gradient(int k) const {
-    const T* g = task.gradient(k);
+    const Update<T> update(task);
     if (call.rate_kind == RateKind::per_parameter) {
       T* dense = call.rate_acc + block.index * program.acc_size;
       for (int t = 0; t < program.tensor_count; ++t) {
@@ -139,7 +193,7 @@ struct InnerLoop {
         if (!info.fast) continue;
         const Index at = task.flat(t);
         T* to = info.input < 0 ? dense + info.acc_at : table_block(call.rate_blocks, t);
-        task.each_element(t, [&](Index i, Index) { to[i] -= m.v[at + i] * g[at + i]; });
+        task.each_element(t, [&](Index i, Index) { to[i] -= m.v[at + i] * update.step(k, at + i); });
       }
       return;
     }
@@ -150,7 +204,7 @@ struct InnerLoop {
       const Index at = task.flat(t), size = info.input < 0 ? info.size : task.block_rows(info) * info.width;
       block.each(kParts, [&](Index part) {
         T sum = 0;
-        for (Index i = part; i < size; i += kParts) sum += m.v[at + i] * g[at + i];
+        for (Index i = part; i < size; i += kParts) sum += m.v[at + i] * update.step(k, at + i);
         m.scratch[part] = sum;
       });
       block.once([&] {

@@ -21,6 +21,7 @@ enum class Activation : int { relu = 0, tanh = 1, sigmoid = 2, softplus = 3 };
 enum class LossKind : int { mse = 0, bce = 1, softmax = 2, bpr = 3, listwise = 4 };
 enum class InputKind : int { dense = 0, categorical = 1, bag = 2 };
 enum class RateKind : int { scalar = 0, per_tensor_step = 1, per_parameter = 2 };
+enum class UpdateKind : int { sgd = 0, momentum = 1, adam = 2 };
 
 constexpr int kMostIn = 8;  // the most slots that one layer may read
 

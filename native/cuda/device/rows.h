@@ -46,6 +46,7 @@ struct OutputsCall {
   double* terms;        // [rows]
   T* outputs;
   const Index* query_at;
+  double weight;  // of the losses
 };
 
 struct PrefixOutputs {
@@ -72,10 +73,12 @@ struct PrefixOutputs {
       block.once([&] { *count = counted(labels); });
       labels.count = *count;
       loss_value(block, labels, o, c.terms + from, c.task_losses + task);
+      block.once([&] { c.task_losses[task] *= c.weight; });
       if (!slot.dx) continue;  // no adjoints are needed for Reptile's direction
       T* d = slot.dx + first * slot.width;
       block.each((from - first) * slot.width, [&](Index i) { d[i] = 0; });
-      const T weight = static_cast<T>(rows.weights ? rows.weights[task] : 1.0 / static_cast<double>(rows.tasks));
+      const T weight =
+          static_cast<T>(c.weight * (rows.weights ? rows.weights[task] : 1.0 / static_cast<double>(rows.tasks)));
       loss_backward(block, labels, o, weight, slot.dx + from * slot.width);
     }
   }

@@ -30,12 +30,19 @@ struct TaskCall {
   Mode mode;
   int steps, order, reptile;
   RateKind rate_kind;
-  int folded;          // with a single rate α, −α is a factor of the support loss, and a step adds the gradient
+  UpdateKind update;
+  // Whether steps are θ − α g with a single rate α: then −α is a factor of the support loss, and a step adds the
+  // gradient.
+  int folded;
   int keep;            // whether values and parameters of all steps are kept for the backward pass
   int keep_gradients;  // whether the gradients of all steps are kept
   T rate, shrinkage;
-  const T* step_rates;  // [tensors, steps]
-  const T* rates;       // a rate for each parameter, in the arena's layout
+  T proximal;   // λ of λ/2 ‖θ − θ_0‖² beside the support loss
+  T clip_norm;  // the longest gradient of a step; 0: no limit
+  T beta1, beta2, epsilon;
+  const double* loss_weights;  // [steps]: of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; null: the last alone
+  const T* step_rates;         // [tensors, steps]
+  const T* rates;              // a rate for each parameter, in the arena's layout
   Starts<T> starts;
   Index gram_width;  // H of the Gram layer; 0 if there is none
   int gram_learns;   // whether its input depends on a parameter
@@ -70,7 +77,8 @@ struct TaskMemory {
     const bool back = call.mode == Mode::gradient && !call.reptile, exact = back && call.order == 2 && K > 0;
     const Index staged = (S + Q) * (kStage + 1), fixed = program.scratch_fixed;
     table_at = space.take<Index>(program.tensor_count);
-    numbers = space.take<double>(3);
+    numbers = space.take<double>(2);
+    number = space.take<double>(1);
     terms = space.take<double>(most);
     scratch = space.take<T>(fixed > staged ? fixed : staged);
     if (H > 0 && K > 0) {
@@ -92,14 +100,33 @@ struct TaskMemory {
     theta = space.take<T>((call.keep ? K + 1 : 1) * fast);
     gradient = call.folded ? nullptr : space.take<T>((call.keep_gradients ? K : 1) * fast);
     d = exact && !call.folded ? space.take<T>(fast) : nullptr;
+    if (K == 0) return;
+    start = call.proximal != 0 ? space.take<T>(fast) : nullptr;
+    d_start = exact && call.proximal != 0 ? space.take<T>(fast) : nullptr;
+    if (call.clip_norm > 0) {
+      parts = space.take<double>(kParts);
+      shares = space.take<T>(K);
+    }
+    const Index moments = (call.keep_gradients ? K : 1) * fast;
+    const bool adam = call.update == UpdateKind::adam, has_moments = call.update != UpdateKind::sgd;
+    first = has_moments ? space.take<T>(moments) : nullptr;
+    second = adam ? space.take<T>(moments) : nullptr;
+    d_first = exact && has_moments ? space.take<T>(fast) : nullptr;
+    d_second = exact && adam ? space.take<T>(fast) : nullptr;
   }
 
   Index* table_at;
   double* numbers;  // Labelled::count of the support rows and of the query rows
+  double* number;   // a sum that all lanes read
   double* terms;
   T *scratch, *R = nullptr, *cross = nullptr, *gram = nullptr, *cross_p = nullptr, *U = nullptr, *mix = nullptr,
               *paired = nullptr;
   T *x, *dx, *query_x, *query_dx, *tx, *tdx, *v, *theta, *gradient, *d;
+  T *start = nullptr, *d_start = nullptr;  // of a proximal term: θ_0, and its part of the gradient with respect to it
+  double* parts = nullptr;                 // [kParts]
+  T* shares = nullptr;                     // [steps]: R / ‖g_k‖ where g_k was cut to the norm R, else 1
+  T *first = nullptr, *second = nullptr;   // moments after each step that is kept
+  T *d_first = nullptr, *d_second = nullptr;
 };
 
 template <class T>
@@ -131,6 +158,7 @@ struct Task {
     });
     for (int t = 0; t < program.tensor_count; ++t)
       if (program.tensors[t].fast) start_from(t);
+    if (m.start) each_fast([&](int, Index at, Index, Index) { m.start[at] = m.theta[at]; });
   }
 
   IL_DEVICE Index block_rows(const TensorInfo& info) const {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <tuple>
 
 namespace innerloop::device {
@@ -13,6 +14,7 @@ Wanted wanted_of(const Model& model, const innerloop_loop& loop, bool reptile) {
   wanted.steps = loop.steps, wanted.order = reptile ? 1 : loop.order;
   wanted.fast = loop.steps > 0 ? loop.fast : nullptr;
   wanted.rate_kind = static_cast<RateKind>(loop.rate_kind);
+  wanted.plain = is_plain(loop);
   wanted.form = loop.form;
   wanted.gradient = true;
   wanted.reptile = reptile;
@@ -66,12 +68,15 @@ void GradientCall<T>::run() {
   plan_.reduce();
 }
 
-// Without fast parameters the loss is that of the query rows of all tasks under the shared parameters.
+// Without fast parameters the loss is that of the query rows of all tasks under the shared parameters, after every
+// step.
 template <class T>
 void GradientCall<T>::run_prefix_alone() {
   double* terms = scratch_.take<double>(static_cast<std::size_t>(batch_.rows));
+  const double weight =
+      loop_.loss_weights ? std::accumulate(loop_.loss_weights, loop_.loss_weights + loop_.steps, 0.0) : 1;
   runtime().launch<PrefixOutputs>(batch_.tasks, 64,
-                                  OutputsCall<T>{plan_.device_program, task_losses_, terms, nullptr, nullptr});
+                                  OutputsCall<T>{plan_.device_program, task_losses_, terms, nullptr, nullptr, weight});
 }
 
 template <class T>

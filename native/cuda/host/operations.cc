@@ -29,12 +29,10 @@ void check_loop(const Model& model, const innerloop_loop& loop) {
   if (loop.solver < 0 || loop.solver > 4) refuse("a solver of this kind");
   if (loop.solver > 1) refuse(std::string("the solver ") + solvers[loop.solver]);
   if (loop.has_program) refuse("an algorithm that is a program of matrix operations");
-  if (loop.update == 1) refuse("the inner rule momentum");
-  if (loop.update == 2) refuse("the inner rule adam");
-  if (loop.clip_norm != 0) refuse("an inner rule with clipNorm");
-  if (loop.proximal != 0) refuse("a proximal term");
-  if (loop.has_loss_weights) refuse("a loss of several steps (lossWeights)");
-  if (loop.solver == 0) return;
+  if (loop.solver == 0) {
+    if (loop.update < 0 || loop.update > 2) refuse("an inner rule of this kind");
+    return;
+  }
   if (model.head < 0 || model.outputs != 1 || model.loss != LossKind::mse) refuse("ridge on this head");
   if (loop.steps != 1) refuse("ridge without its step");
 }
@@ -81,6 +79,7 @@ void Operations<T>::adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop
   Wanted wanted{};
   wanted.fast = loop.fast, wanted.steps = loop.steps;
   wanted.rate_kind = static_cast<RateKind>(loop.rate_kind);
+  wanted.plain = is_plain(loop);
   wanted.dropout = loop.dropout;
   wanted.solves_head = loop.solver == 1;
   Plan<T> plan(store, batch, scratch, wanted);
@@ -156,6 +155,7 @@ struct Prediction {
     wanted.steps = after ? loop.steps : 0;
     wanted.fast = start_count > 0 ? starts[0].fast : wanted.steps > 0 ? loop.fast : nullptr;
     wanted.rate_kind = static_cast<RateKind>(loop.rate_kind);
+    wanted.plain = is_plain(loop);
     wanted.form = start_count > 0 ? 1 : loop.form;
     wanted.dropout = loop.dropout;
     wanted.solves_head = solved;
@@ -175,8 +175,8 @@ struct Prediction {
       call.failed = failed = scratch.zeroed<int>(static_cast<std::size_t>(batch.tasks));
       launch_ridge(call, grid, scratch);
     } else if (plan.program.suffix_begin == plan.program.layer_count) {
-      runtime().launch<PrefixOutputs>(batch.tasks, 64,
-                                      OutputsCall<T>{plan.device_program, nullptr, nullptr, to, batch.query_at.data()});
+      runtime().launch<PrefixOutputs>(
+          batch.tasks, 64, OutputsCall<T>{plan.device_program, nullptr, nullptr, to, batch.query_at.data(), 1});
     } else {
       TaskCall<T> call = task_call(plan, loop, Mode::predict, false, wanted.steps, scratch);
       call.starts = put_starts<T>(model, starts, start_count, 0, scratch);

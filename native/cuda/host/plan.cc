@@ -66,8 +66,8 @@ Plan<T>::Plan(const Store<T>& store, const Batch<T>& batch, Scratch& scratch, co
 // native/task/gram.cc.
 template <class T>
 bool Plan<T>::gram_pays(const LayerInfo& layer, const Wanted& wanted) const {
-  if (wanted.steps == 0 || wanted.rate_kind != RateKind::scalar || wanted.solves_head || wanted.all_suffix ||
-      !wanted.fast[layer.weight] || !wanted.fast[layer.bias] || wanted.form == 1)
+  if (wanted.steps == 0 || !wanted.plain || wanted.solves_head || wanted.all_suffix || !wanted.fast[layer.weight] ||
+      !wanted.fast[layer.bias] || wanted.form == 1)
     return false;
   if (wanted.form == 2) return true;
   double support = 0;

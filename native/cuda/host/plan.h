@@ -13,6 +13,7 @@ struct Wanted {
   const std::uint8_t* fast;  // by tensor: whether it adapts; null: none does
   int steps = 0, order = 1;
   RateKind rate_kind = RateKind::scalar;
+  bool plain = false;        // whether steps are θ − α g with a single α, and the last loss alone counts
   int form = 1;              // as in innerloop_loop; only plain gradient steps can use the Gram form
   bool gradient = false;     // whether the gradient with respect to all parameters is needed
   bool reptile = false;      // Reptile's direction, which is 0 for the parameters of the prefix
@@ -21,6 +22,11 @@ struct Wanted {
   std::uint64_t dropout = 0;
   std::vector<int> own;  // tensors that no layer reads, such as ridge's prior, and that need accumulators
 };
+
+// See Wanted::plain.
+inline bool is_plain(const innerloop_loop& loop) {
+  return loop.rate_kind == 0 && loop.update == 0 && loop.clip_norm == 0 && loop.proximal == 0 && !loop.loss_weights;
+}
 
 template <class T>
 class Plan {

@@ -101,9 +101,17 @@ TaskCall<T> task_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode
   call.order = loop.order;
   call.reptile = reptile;
   call.rate_kind = static_cast<RateKind>(loop.rate_kind);
-  call.folded = call.rate_kind == RateKind::scalar;
+  call.update = static_cast<UpdateKind>(loop.update);
+  call.proximal = static_cast<T>(loop.proximal);
+  call.clip_norm = static_cast<T>(loop.clip_norm);
+  call.beta1 = static_cast<T>(loop.beta1), call.beta2 = static_cast<T>(loop.beta2);
+  call.epsilon = static_cast<T>(loop.epsilon);
+  call.folded =
+      call.rate_kind == RateKind::scalar && call.update == UpdateKind::sgd && call.clip_norm == 0 && call.proximal == 0;
   const bool back = mode == Mode::gradient && !reptile;
-  call.keep = back && loop.order == 2 && steps > 0;
+  if (back && steps > 0 && loop.loss_weights)
+    call.loss_weights = scratch.put(std::vector<double>(loop.loss_weights, loop.loss_weights + steps));
+  call.keep = back && (loop.order == 2 || call.loss_weights) && steps > 0;
   call.keep_gradients = back && !call.folded && steps > 0;
   call.rate = static_cast<T>(loop.rate);
   call.shrinkage = static_cast<T>(loop.shrinkage);
