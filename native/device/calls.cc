@@ -33,6 +33,9 @@ struct DeviceLoop {
     loop.clip_norm = static_cast<double>(inner.update.clip_norm);
     loop.beta1 = static_cast<double>(inner.update.beta1), loop.beta2 = static_cast<double>(inner.update.beta2);
     loop.epsilon = static_cast<double>(inner.update.epsilon);
+    loop.cg_steps = inner.conjugate_gradients.steps;
+    loop.cg_tolerance = static_cast<double>(inner.conjugate_gradients.tolerance);
+    loop.cg_damping = static_cast<double>(inner.conjugate_gradients.damping);
     loop.dropout = inner.dropout;
     loop.fast = inner.fast.data();
     for (const std::vector<T>& rows : inner.step_rates) {

@@ -139,6 +139,8 @@ typedef struct innerloop_loop {
   int32_t prior, prior_factor;                 /* ridge: tensors, -1: none */
   double shrinkage, rate, proximal, clip_norm; /* clip_norm: longest gradient of a step, 0: no limit */
   double beta1, beta2, epsilon;                /* of adam; beta1 is momentum's factor too */
+  int32_t cg_steps;                            /* implicit: conjugate gradients */
+  double cg_tolerance, cg_damping;
   uint64_t dropout;
   const uint8_t* fast;          /* by tensor */
   const double* loss_weights;   /* [steps]: of L_Q(theta_1) ... L_Q(theta_K) in the meta-loss; null: the last alone */

@@ -24,7 +24,7 @@ import {
   vector,
 } from '../fixtures/random-model.js';
 import type { Shape } from '../fixtures/random-model.js';
-import { anyExtras, withExtras } from '../fixtures/inner-rules.js';
+import { anyExtras, implicitCase, withExtras } from '../fixtures/inner-rules.js';
 import type { Extras } from '../fixtures/inner-rules.js';
 import { emulations, missing, realPlugin, use } from './plugins.js';
 import type { Plugin } from './plugins.js';
@@ -163,6 +163,32 @@ function larger(plugin: Plugin): void {
   }
 }
 
+function implicit(plugin: Plugin): void {
+  for (const [name, adapts, options] of [
+    ['all adapts', 'all', {}],
+    ['the network adapts', ['mlp.*'], {}],
+    ['five steps of conjugate gradients', 'all', { implicit: { cgSteps: 5, cgTolerance: 1e-13 } }],
+    ['damped', ['mlp.*'], { implicit: { cgSteps: 200, cgTolerance: 1e-13, cgDamping: 0.4 } }],
+    ['momentum', 'all', { inner: { kind: 'momentum', momentum: 0.5 } }],
+    ['no steps', 'all', { steps: 0 }],
+  ] as const)
+    test(`implicit gradients, ${name}: ${plugin.name} is as the processor`, async () => {
+      use(plugin);
+      const {
+        model: cpu,
+        params,
+        tasks,
+        inner,
+      } = implicitCase(17, adapts === 'all' ? adapts : [...adapts], 30, options);
+      const cuda = defineModel(cpu.spec, { precision: 'float64', device: 'cuda' });
+      const [expected, actual] = await Promise.all(
+        [cpu, cuda].map((model) => metaGradient(model, params, packTasks(model, tasks), inner)),
+      );
+      close(actual.gradient, expected.gradient, 1e-10, 'gradient');
+      assert.ok(norm(expected.gradient) > 1e-3);
+    });
+}
+
 function derivatives(plugin: Plugin): void {
   test(`the meta-gradient on ${plugin.name} is the derivative of its loss`, () =>
     fc.assert(
@@ -203,6 +229,7 @@ if (missing !== undefined) {
   // What a lane may not do, read what another writes, gives other bits in another order; where memory lies must not matter.
   for (const plugin of others) compare(plugin, 'cuda', identical, 82);
   larger(first);
+  implicit(first);
   derivatives(first);
 }
 const gpu = realPlugin();
@@ -211,5 +238,6 @@ if (typeof gpu === 'string') {
 } else {
   compare(gpu, 'cpu', close, 83);
   larger(gpu);
+  implicit(gpu);
   derivatives(gpu);
 }

@@ -8,6 +8,7 @@
 // w_k ∇L_Q(θ_k) joins v before step k.
 #pragma once
 #include "gram.h"
+#include "implicit.h"
 #include "update.h"
 
 namespace innerloop::device {
@@ -32,6 +33,7 @@ struct InnerLoop {
     }
     loss_value(block, task.query_labels(), o, m.terms, call.task_losses + task.task);
     if (call.reptile) return displacement();
+    if (call.implicit) return implicit_meta_gradient(query);
     if (call.loss_weights) return weighted_meta_gradient(query);
     meta_gradient(query);
   }
@@ -102,6 +104,14 @@ struct InnerLoop {
       if (exact) curvature(k);
     }
     finish_back(exact);
+    give_gradient();
+  }
+
+  IL_DEVICE void implicit_meta_gradient(Pass<T> query) const {
+    clear();
+    query.boundary = Boundary::set;
+    query_gradient(query, task.task_weight());
+    if (task.adapts) Implicit<T>(task, task.support_pass(call.steps)).solve(accumulators(), call.blocks);
     give_gradient();
   }
 

@@ -41,8 +41,12 @@ struct TaskCall {
   T clip_norm;  // the longest gradient of a step; 0: no limit
   T beta1, beta2, epsilon;
   const double* loss_weights;  // [steps]: of L_Q(θ_1) … L_Q(θ_K) in the meta-loss; null: the last alone
-  const T* step_rates;         // [tensors, steps]
-  const T* rates;              // a rate for each parameter, in the arena's layout
+  int implicit;                // whether the minimum is differentiated in place of the steps (implicit.h)
+  int cg_steps;
+  double cg_tolerance;
+  T cg_damping;
+  const T* step_rates;  // [tensors, steps]
+  const T* rates;       // a rate for each parameter, in the arena's layout
   Starts<T> starts;
   Index gram_width;  // H of the Gram layer; 0 if there is none
   int gram_learns;   // whether its input depends on a parameter
@@ -74,7 +78,8 @@ struct TaskMemory {
     const Program<T>& program = call.program;
     const Index S = size.S, Q = size.Q, fast = size.fast;
     const Index K = call.steps, W = program.suffix_width, H = call.gram_width, most = S > Q ? S : Q;
-    const bool back = call.mode == Mode::gradient && !call.reptile, exact = back && call.order == 2 && K > 0;
+    const bool back = call.mode == Mode::gradient && !call.reptile,
+               exact = back && call.order == 2 && K > 0 && !call.implicit, curved = exact || (back && call.implicit);
     const Index staged = (S + Q) * (kStage + 1), fixed = program.scratch_fixed;
     table_at = space.take<Index>(program.tensor_count);
     numbers = space.take<double>(2);
@@ -94,8 +99,8 @@ struct TaskMemory {
     dx = space.take<T>((call.keep ? K : 1) * S * W);
     query_x = space.take<T>(Q * W);
     query_dx = back ? space.take<T>(Q * W) : nullptr;
-    tx = exact ? space.take<T>(S * W) : nullptr;
-    tdx = exact ? space.take<T>(S * W) : nullptr;
+    tx = curved ? space.take<T>(S * W) : nullptr;
+    tdx = curved ? space.take<T>(S * W) : nullptr;
     v = call.mode == Mode::gradient ? space.take<T>(fast) : nullptr;
     theta = space.take<T>((call.keep ? K + 1 : 1) * fast);
     gradient = call.folded ? nullptr : space.take<T>((call.keep_gradients ? K : 1) * fast);
@@ -103,10 +108,13 @@ struct TaskMemory {
     if (K == 0) return;
     start = call.proximal != 0 ? space.take<T>(fast) : nullptr;
     d_start = exact && call.proximal != 0 ? space.take<T>(fast) : nullptr;
-    if (call.clip_norm > 0) {
-      parts = space.take<double>(kParts);
-      shares = space.take<T>(K);
-    }
+    const bool solves = curved && !exact;
+    parts = call.clip_norm > 0 || solves ? space.take<double>(kParts) : nullptr;
+    shares = call.clip_norm > 0 ? space.take<T>(K) : nullptr;
+    residual = solves ? space.take<T>(fast) : nullptr;
+    conjugate = solves ? space.take<T>(fast) : nullptr;
+    product = solves ? space.take<T>(fast) : nullptr;
+    solution = solves ? space.take<T>(fast) : nullptr;
     const Index moments = (call.keep_gradients ? K : 1) * fast;
     const bool adam = call.update == UpdateKind::adam, has_moments = call.update != UpdateKind::sgd;
     first = has_moments ? space.take<T>(moments) : nullptr;
@@ -127,6 +135,7 @@ struct TaskMemory {
   T* shares = nullptr;                     // [steps]: R / ‖g_k‖ where g_k was cut to the norm R, else 1
   T *first = nullptr, *second = nullptr;   // moments after each step that is kept
   T *d_first = nullptr, *d_second = nullptr;
+  T *residual = nullptr, *conjugate = nullptr, *product = nullptr, *solution = nullptr;  // of conjugate gradients
 };
 
 template <class T>
@@ -268,6 +277,26 @@ struct Task {
     p.x = m.query_x, p.dx = m.query_dx;
     p.theta = theta(k);
     return p;
+  }
+
+  // *m.number = ⟨a, b⟩ over the fast parameters: by tensor, since what lies between them belongs to nobody.
+  IL_DEVICE void dot(const T* a, const T* b) const {
+    block.each(kParts, [&](Index part) {
+      double sum = 0;
+      for (int t = 0; t < program.tensor_count; ++t) {
+        const TensorInfo& info = program.tensors[t];
+        if (!info.fast) continue;
+        const Index at = flat(t), size = info.input < 0 ? info.size : block_rows(info) * info.width;
+        for (Index i = part; i < size; i += kParts)
+          sum += static_cast<double>(a[at + i]) * static_cast<double>(b[at + i]);
+      }
+      m.parts[part] = sum;
+    });
+    block.once([&] {
+      double sum = 0;
+      for (int part = 0; part < kParts; ++part) sum += m.parts[part];
+      *m.number = sum;
+    });
   }
 
   // The first layer of the suffix that is not in the Gram form.

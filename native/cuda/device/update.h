@@ -18,7 +18,7 @@ struct Update {
   IL_DEVICE void advance(int k) const {
     T* g = task.gradient(k);
     if (call.clip_norm > 0) {
-      dot(g, g);
+      task.dot(g, g);
       block.once([&] {
         const double norm = sqrt(*m.number);
         m.shares[k] = norm > static_cast<double>(call.clip_norm) ? static_cast<T>(call.clip_norm / norm) : T(1);
@@ -78,7 +78,7 @@ struct Update {
       });
     }
     if (!(call.clip_norm > 0) || m.shares[k] == 1) return;
-    dot(g, d);
+    task.dot(g, d);
     const T along = static_cast<T>(*m.number / (static_cast<double>(call.clip_norm) * call.clip_norm));
     const T share = m.shares[k];
     task.each_fast([&](int, Index at, Index, Index) { d[at] = share * (d[at] - along * g[at]); });
@@ -92,26 +92,6 @@ struct Update {
     double power = 1;
     for (int i = 0; i <= k; ++i) power *= beta;
     return static_cast<T>(1 / (1 - power));
-  }
-
-  // *m.number = ⟨a, b⟩ over the fast parameters: by tensor, since what lies between them belongs to nobody.
-  IL_DEVICE void dot(const T* a, const T* b) const {
-    block.each(kParts, [&](Index part) {
-      double sum = 0;
-      for (int t = 0; t < task.program.tensor_count; ++t) {
-        const TensorInfo& info = task.program.tensors[t];
-        if (!info.fast) continue;
-        const Index at = task.flat(t), size = info.input < 0 ? info.size : task.block_rows(info) * info.width;
-        for (Index i = part; i < size; i += kParts)
-          sum += static_cast<double>(a[at + i]) * static_cast<double>(b[at + i]);
-      }
-      m.parts[part] = sum;
-    });
-    block.once([&] {
-      double sum = 0;
-      for (int part = 0; part < kParts; ++part) sum += m.parts[part];
-      *m.number = sum;
-    });
   }
 
   const Task<T>& task;

@@ -27,9 +27,9 @@ bool all_finite(const T* x, Index n) {
 void check_loop(const Model& model, const innerloop_loop& loop) {
   static const char* const solvers[] = {"gradient", "ridge", "laplace", "implicit", "lstm"};
   if (loop.solver < 0 || loop.solver > 4) refuse("a solver of this kind");
-  if (loop.solver > 1) refuse(std::string("the solver ") + solvers[loop.solver]);
+  if (loop.solver == 2 || loop.solver == 4) refuse(std::string("the solver ") + solvers[loop.solver]);
   if (loop.has_program) refuse("an algorithm that is a program of matrix operations");
-  if (loop.solver == 0) {
+  if (loop.solver != 1) {
     if (loop.update < 0 || loop.update > 2) refuse("an inner rule of this kind");
     return;
   }

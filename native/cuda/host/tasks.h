@@ -111,8 +111,11 @@ TaskCall<T> task_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode
   const bool back = mode == Mode::gradient && !reptile;
   if (back && steps > 0 && loop.loss_weights)
     call.loss_weights = scratch.put(std::vector<double>(loop.loss_weights, loop.loss_weights + steps));
-  call.keep = back && (loop.order == 2 || call.loss_weights) && steps > 0;
-  call.keep_gradients = back && !call.folded && steps > 0;
+  call.implicit = loop.solver == 3;
+  call.cg_steps = loop.cg_steps, call.cg_tolerance = loop.cg_tolerance;
+  call.cg_damping = static_cast<T>(loop.cg_damping);
+  call.keep = back && !call.implicit && (loop.order == 2 || call.loss_weights) && steps > 0;
+  call.keep_gradients = back && !call.folded && !call.implicit && steps > 0;
   call.rate = static_cast<T>(loop.rate);
   call.shrinkage = static_cast<T>(loop.shrinkage);
   const std::size_t rates = plan.tensors.size() * static_cast<std::size_t>(steps);
