@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'tap';
 import { loadLearner } from '../../lib/serving/persist.js';
+import { mapAtOnce } from '../../lib/service/at-once.js';
 import { openState } from '../../lib/service/index.js';
 import { openSqlite } from '../../lib/service/state/sqlite.js';
 import type { State } from '../../lib/service/state/state.js';
@@ -90,6 +91,32 @@ test(
     assert.ok(!existsSync(`${at}-wal`), 'closed in order');
   },
 );
+
+test('a batch of work that waits for nothing leaves the event loop to others now and then', async () => {
+  let turns = 0;
+  let isDone = false;
+  const count = () => {
+    turns++;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  const work = (value: number) => {
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    return Promise.resolve(2 * value);
+  };
+  const results = await mapAtOnce(
+    Array.from({ length: 100 }, (_, i) => i),
+    8,
+    work,
+  );
+  isDone = true;
+  assert.deepEqual(
+    results,
+    Array.from({ length: 100 }, (_, i) => 2 * i),
+  );
+  assert.ok(turns >= 5, `${turns} turns of the event loop`);
+});
 
 test('popularity is counted again after a minute, and requests take the last list meanwhile', async () => {
   const learner = await loadLearner(await modelFile());
