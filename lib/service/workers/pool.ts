@@ -9,6 +9,7 @@ import type { EventLoopUtilization } from 'node:perf_hooks';
 import { InnerloopError } from '../../foundation/errors.js';
 import type { AskedOf, Computed, Records } from '../answers.js';
 import type { AnswerOf } from '../api/operations.js';
+import type { Row, Value } from '../state/database.js';
 import type { ItemRecord, State } from '../state/state.js';
 import { errorOf, faultOf } from './messages.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
@@ -59,6 +60,7 @@ export class WorkerPool {
   readonly #workers: PoolWorker[] = [];
   /** The name of the model, which all workers must have loaded. */
   readonly #name: string;
+  readonly #scans = new Map<string, Promise<Row[]>>();
   #next = 0;
   #pause = PAUSE.first;
   #isClosing = false;
@@ -244,10 +246,23 @@ export class WorkerPool {
   }
 
   #answerQuery(worker: PoolWorker, { query, by, sql, params }: Extract<FromWorker, { kind: 'query' }>): void {
-    this.#state!.database[by](sql, params).then(
+    this.#rows(by, sql, params).then(
       (rows) => worker.send({ kind: 'rows', query, rows }),
       (error: unknown) => worker.send({ kind: 'no rows', query, fault: faultOf(error) }),
     );
+  }
+
+  /** Workers ask for the same whole tables at about the same time, which are read once for all of them. */
+  #rows(by: 'all' | 'scan', sql: string, params: readonly Value[]): Promise<Row[]> {
+    const { database } = this.#state!;
+    if (by === 'all') return database.all(sql, params);
+    const key = JSON.stringify([sql, params]);
+    let rows = this.#scans.get(key);
+    if (rows === undefined) {
+      rows = database.scan(sql, params).finally(() => this.#scans.delete(key));
+      this.#scans.set(key, rows);
+    }
+    return rows;
   }
 
   #otherModel(): InnerloopError {
