@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Precision } from './contract.js';
 import { InnerloopError } from './errors.js';
-import type { ErrorCode } from './errors.js';
+import type { ErrorCode, ErrorDetails } from './errors.js';
 import type { NativeAddon } from './native-addon.js';
 import type { NativeOperations } from './native-contract.js';
 import { NAMES } from './native-names.js';
@@ -101,13 +101,16 @@ export function packageVersion(): string {
     .version);
 }
 
-const nameByPosition = (task: number) => `task ${task}`;
+/** What a task of a call is called in errors, or what is likely wrong with it. */
+export type TaskName = string | Pick<ErrorDetails, 'field' | 'value' | 'expected'>;
+
+const nameByPosition = (task: number): TaskName => `task ${task}`;
 
 /** Runs a native call under an AbortSignal; failures become InnerloopError. @param nameTask names a task by its position */
 export async function runNative<R>(
   signal: AbortSignal | undefined,
   start: (token: NativeToken | undefined) => R | Promise<R>,
-  nameTask: (task: number) => string = nameByPosition,
+  nameTask: (task: number) => TaskName = nameByPosition,
 ): Promise<R> {
   if (signal?.aborted === true) throw aborted(signal);
   const token = signal && addon().createToken();
@@ -141,22 +144,22 @@ function onAbort(signal: AbortSignal, token: NativeToken): () => void {
 }
 
 /** Runs a native call that computes at once; failures become InnerloopError. */
-export function runNativeSync<R>(start: () => R): R {
+export function runNativeSync<R>(start: () => R, nameTask: (task: number) => TaskName = nameByPosition): R {
   try {
     return start();
   } catch (error) {
-    throw typed(error, undefined, nameByPosition);
+    throw typed(error, undefined, nameTask);
   }
 }
 
-function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task: number) => string): unknown {
+function typed(error: unknown, signal: AbortSignal | undefined, nameTask: (task: number) => TaskName): unknown {
   const { code, message, task } = error as { code?: string; message: string; task?: number };
   if (code === 'ABORTED' && signal !== undefined) return aborted(signal);
   if (code === 'DIVERGED') {
-    const where = task === undefined ? undefined : nameTask(task);
+    const name = task === undefined ? undefined : nameTask(task);
     return new InnerloopError('DIVERGED', message, {
-      field: where,
       expected: 'finite numbers: try a smaller learning rate or fewer steps',
+      ...(typeof name === 'object' ? name : { field: name }),
       cause: error,
     });
   }

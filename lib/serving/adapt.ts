@@ -20,6 +20,7 @@ import { copyOfSupport, packing } from './person.js';
 import { personFromJson } from './person-json.js';
 import type { PersonalModelJson } from './person-json.js';
 import type { Recommendation } from './ranking.js';
+import { divergedBy } from './labels.js';
 import { itemRow, itemRows, packSupport } from './support.js';
 import type { GivenContext, Support } from './support.js';
 
@@ -99,7 +100,10 @@ Learner.prototype.adaptSync = function (support) {
   const catalog = this.servedCatalog();
   const { packed, ...known } = packSupport(this, catalog, support);
   const { version } = this;
-  const [adapted] = runNativeSync(() => this.model.ops.adaptSync({ ...this.call(packed), ...packing(this) }));
+  const [adapted] = runNativeSync(
+    () => this.model.ops.adaptSync({ ...this.call(packed), ...packing(this) }),
+    () => divergedBy(this, support.labels, 'task 0', 'support'),
+  );
   return new PersonalModel({ learner: this, catalog, version, support: copyOfSupport(support), known, adapted });
 };
 

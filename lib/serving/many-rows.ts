@@ -9,7 +9,8 @@ import { userBias } from '../batch/row-rules.js';
 import type { Learner } from '../learner/learner.js';
 import { lossOf } from '../model/losses.js';
 import type { PackedRows } from './packed-rows.js';
-import { isLabel, isWithin, readsUsers, rowsInCatalog } from './support.js';
+import { isInPrecision, isLabel, isWithin } from './labels.js';
+import { readsUsers, rowsInCatalog } from './support.js';
 import type { Support } from './support.js';
 
 const PLAIN = new Set<string>(['items', 'labels', 'user'] satisfies (keyof Support)[]);
@@ -89,7 +90,7 @@ export class ManyRows {
       const item: unknown = items[i];
       const y: unknown = labels[i];
       if (typeof item !== 'string' && typeof item !== 'number') return undefined;
-      if (!isLabel(y, loss, head) || !isWithin(range, y)) return undefined;
+      if (!isLabel(y, loss, head) || !isWithin(range, y) || !isInPrecision(learner, y)) return undefined;
       const row = rows[i];
       if (row === 0) {
         if (item === '' || (typeof item === 'number' && !Number.isFinite(item))) return undefined;

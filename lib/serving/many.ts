@@ -17,6 +17,7 @@ import type { Person } from './person.js';
 import { recommendTo } from './ranking.js';
 import type { Recommendation } from './ranking.js';
 import { scoresOfOutputs } from './score-rows.js';
+import { divergedBy } from './labels.js';
 import { contextOf, itemRows, packRows, packSupport } from './support.js';
 import type { GivenContext, PackedSupport, Support } from './support.js';
 
@@ -52,7 +53,7 @@ export async function adaptMany(
       packed.map((each) => [each.packed]),
       async (rows, users) => {
         const call = { ...learner.call(rows), ...packing(learner) };
-        const name = (task: number) => `supports[${first + users[task]}]`;
+        const name = (task: number) => divergedBy(learner, own[users[task]].labels, `supports[${first + users[task]}]`);
         return runNative(options.signal, (token) => learner.model.ops.adapt({ ...call, token }), name);
       },
     );
@@ -137,7 +138,11 @@ export async function predictMany(
               after: !isAdapted,
               variance: learner.isModerated,
             }),
-          (task) => `users[${first + own[positions[task]]}]`,
+          (task) => {
+            const u = own[positions[task]];
+            const user = chunk[u];
+            return divergedBy(learner, user instanceof PersonalModel ? [] : user.labels, `users[${first + u}]`);
+          },
         );
         const width = learner.model.outputs;
         const all = (outputs.before ?? outputs.after)!;

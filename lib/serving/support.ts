@@ -1,17 +1,16 @@
 /** What is known of a user who is served, as a batch of the core. */
 import { checkArray, checkNumber, checkObject, checkOneOf, invalid } from '../foundation/check.js';
-import type { Dataset, FloatArray, LossSpec } from '../foundation/contract.js';
+import type { Dataset, FloatArray } from '../foundation/contract.js';
 import { FLOAT32_MAX } from '../data/columns.js';
 import { idsIn } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
-import type { Loss } from '../model/losses.js';
 import { SIDES } from '../batch/features.js';
 import { checkGiven, contextNames, givenColumns } from '../batch/given-features.js';
 import type { FeatureValues, OwnColumn } from '../batch/given-features.js';
 import { negativesOfSupport, rankedRows, userBias } from '../batch/row-rules.js';
-import type { RowState } from '../batch/row-rules.js';
 import { servedHistories } from '../batch/support-histories.js';
 import type { Learner } from '../learner/learner.js';
+import { checkedLabel } from './labels.js';
 import type { PackedRows } from './packed-rows.js';
 
 /** What is known of a new user. */
@@ -203,36 +202,6 @@ function rowValues(
 }
 
 const at = (values: Int32Array, places: Int32Array) => places.map((place) => values[place]);
-
-/** @internal Whether a loss can have such a label. */
-export function isLabel(y: unknown, loss: Loss, head: LossSpec): y is number {
-  return typeof y === 'number' && Number.isFinite(y) && loss.fits(y, head);
-}
-
-/** @internal Whether a rating is within the range of training, or that is not known. */
-export function isWithin(range: RowState['range'], y: number): boolean {
-  return range === undefined || (y >= range.min && y <= range.max);
-}
-
-/** @internal A label as it enters the losses. */
-export function checkedLabel(learner: Learner, y: unknown, outside: Support['outside'], field: string): number {
-  const { head } = learner.model.spec;
-  const loss = lossOf(head);
-  if (isLabel(y, loss, head)) return withinRange(learner, y, outside, field);
-  throw invalid(field, `not a label for ${head.loss}`, y, `${loss.labels(head)}, as in the training data`);
-}
-
-/** A rating within the range of training, or as it is where that is not known. */
-function withinRange({ rowState: { range } }: Learner, y: number, outside: Support['outside'], field: string): number {
-  if (outside === 'allow' || isWithin(range, y)) return y;
-  if (outside === 'clip') return Math.min(range!.max, Math.max(range!.min, y));
-  throw invalid(
-    field,
-    'outside of the ratings of the training data',
-    y,
-    `${range!.min} to ${range!.max}; or a support set with outside: 'clip' or 'allow'`,
-  );
-}
 
 /** @internal What is told of each row beside its label: labels of auxiliary heads, weights in the losses. */
 export type RowValues = Pick<Support, 'also' | 'weights'>;

@@ -6,7 +6,8 @@ import type { FeatureValues } from '../batch/given-features.js';
 import { userBias } from '../batch/row-rules.js';
 import { adaptedOf, certainOf, selectionOf } from './person.js';
 import type { Person } from './person.js';
-import { checkedLabel, packSupport } from './support.js';
+import { checkedLabel } from './labels.js';
+import { packSupport } from './support.js';
 import type { PackedSupport, Support } from './support.js';
 import { updatedSupport } from './updated-support.js';
 

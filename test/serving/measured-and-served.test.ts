@@ -156,6 +156,24 @@ test('ratings outside of the range of training are refused, clipped or allowed, 
   }
 });
 
+test('a label too far outside of the range of training is named, where it makes the adaptation diverge', async () => {
+  const learner = await trained(['', RATED, [{ name: 'item', dim: 4 }], mlp, { loss: 'mse' }, make('maml')]);
+  const far = (label: number) => ({ items: ['i1', 'i2'], labels: [3, label], outside: 'allow' as const });
+  const near = { items: ['i1'], labels: [3] };
+  const clip = /-?1e\+\d+; expected .*1 to 5; outside: 'clip'/.source;
+  for (const label of [1e30, -1e30]) {
+    await rejects(learner.adapt(far(label)), 'DIVERGED', new RegExp(`^support\\.labels\\[1\\]: .*${clip}`));
+    assert.throws(() => learner.adaptSync(far(label)), { code: 'DIVERGED', field: 'support.labels[1]', value: label });
+    await rejects(learner.adaptMany([near, far(label)]), 'DIVERGED', /^supports\[1\]\.labels\[1\]/);
+    await rejects(learner.predictMany([near, far(label)], ['i4']), 'DIVERGED', /^users\[1\]\.labels\[1\]/);
+  }
+  await rejects(
+    learner.adapt(far(1e300)),
+    'INVALID_OPTION',
+    /^support\.labels\[1\]: too large for float32; got 1e\+300/,
+  );
+});
+
 test('dislikes under bpr move the scores; without a liked item they are refused', async () => {
   for (const loss of ['bpr', 'listwise'] as const) {
     const learner = await trained(['', LIKED, [{ name: 'item', dim: 4 }], mlp, { loss }, make('maml')]);

@@ -9,7 +9,7 @@ import type { Learner } from '../../learner/learner.js';
 import type { EntityColumns } from '../../data/columnar.js';
 import type { ColumnFeature } from '../../data/columnar-features.js';
 import { lossOf } from '../../model/losses.js';
-import { isLabel, isWithin } from '../../serving/support.js';
+import { isLabel, isWithin } from '../../serving/labels.js';
 import type { ItemRecord } from '../state/state.js';
 import type { RecordRules } from '../state/records.js';
 
