@@ -233,7 +233,7 @@ std::vector<Adapted<T>> run_adapt(const CallInputs<T>& call, bool factor) {
     pointers[t] = values[t].data();
   }
   const std::size_t d =
-      factor && call.inner.solver == SolverKind::ridge ? static_cast<std::size_t>(model.last_layer->I) + 1 : 0;
+      factor && call.inner.solves_last_layer() ? static_cast<std::size_t>(model.last_layer->I) + 1 : 0;
   std::vector<double> factors(tasks * d * d), modes(tasks * d);
   innerloop_adapted_result out{pointers.data(), d > 0 ? factors.data() : nullptr, modes.data()};
   device_call(on.model,

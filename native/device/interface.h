@@ -136,7 +136,7 @@ typedef struct innerloop_loop {
   int32_t form;      /* 0 cheaper, 1 direct, 2 Gram */
   int32_t update;    /* 0 sgd, 1 momentum, 2 adam */
   int32_t has_program;
-  int32_t prior, prior_factor;                 /* ridge: tensors, -1: none */
+  int32_t prior, prior_factor;                 /* ridge, laplace: tensors, -1: none */
   double shrinkage, rate, proximal, clip_norm; /* clip_norm: longest gradient of a step, 0: no limit */
   double beta1, beta2, epsilon;                /* of adam; beta1 is momentum's factor too */
   int32_t cg_steps;                            /* implicit: conjugate gradients */
@@ -177,7 +177,7 @@ typedef struct innerloop_step_result {
 /* Fast parameters after adaptation. */
 typedef struct innerloop_adapted_result {
   void* const* values; /* by tensor, null if slow: [tasks, size], of a table [distinct rows of all tasks, width] */
-  double* factors;     /* ridge: [tasks, d, d], lower Cholesky factor of the posterior precision; or null */
+  double* factors;     /* ridge, laplace: [tasks, d, d], lower Cholesky factor of the posterior precision; or null */
   double* modes;       /* with factors: [tasks, d], the last layer and its bias */
 } innerloop_adapted_result;
 
@@ -187,7 +187,7 @@ typedef struct innerloop_start {
   const void* const* values;  /* by tensor: dense [size], table [counts, width] */
   const int32_t* const* rows; /* by tensor: table rows, ascending */
   const int64_t* counts;      /* by tensor */
-  const double* factor;       /* ridge, or null */
+  const double* factor;       /* ridge, laplace, or null */
 } innerloop_start;
 
 typedef struct innerloop_outputs {

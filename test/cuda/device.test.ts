@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { anil, imaml, laplace, maml, mamlPlusPlus, matchingNets } from '../../lib/algorithms/registry.js';
+import { anil, imaml, lstmMetaLearner, maml, mamlPlusPlus, matchingNets } from '../../lib/algorithms/registry.js';
 import { packageRoot } from '../../lib/foundation/addon.js';
 import type { ModelSpec } from '../../lib/foundation/contract.js';
 import { resolveDevice } from '../../lib/foundation/device.js';
@@ -111,15 +111,13 @@ if (missing !== undefined) {
     });
 
   for (const [algorithm, pattern] of [
-    [laplace(), /the solver laplace/],
+    [lstmMetaLearner(), /the solver lstm/],
     [matchingNets(), /a program of matrix operations/],
   ] as const)
     test(`${algorithm.name}, ${String(pattern)}: refused when the learner is made`, async () => {
       use(emulations[0]);
       const head: ModelSpec['head'] =
-        algorithm.name === 'matchingNets'
-          ? { loss: 'softmax', classes: 3 }
-          : { loss: algorithm.name === 'laplace' ? 'bce' : 'mse' };
+        algorithm.name === 'matchingNets' ? { loss: 'softmax', classes: 3 } : { loss: 'mse' };
       const model = defineModel({ ...spec, head }, { device: 'cuda' });
       refuses(() => createLearner({ model, algorithm }), 'UNSUPPORTED', pattern);
     });
@@ -134,10 +132,9 @@ if (missing !== undefined) {
     assert.equal(model.device.kind, 'cuda');
     assert.equal(createLearner({ model, algorithm: maml() }).model.device.kind, 'cuda');
     assert.equal(createLearner({ model, algorithm: imaml({ lambda: 1 }) }).model.device.kind, 'cuda');
-    const classes = defineModel({ ...spec, head: { loss: 'bce' } }, { device: 'auto' });
-    const chosen = createLearner({ model: classes, algorithm: laplace() }).model.device;
+    const chosen = createLearner({ model, algorithm: lstmMetaLearner() }).model.device;
     assert.equal(chosen.kind, 'cpu');
-    assert.match(chosen.reason ?? '', /the solver laplace/);
+    assert.match(chosen.reason ?? '', /the solver lstm/);
     const onGru = createLearner({ model: defineModel(gru), algorithm: maml(), device: 'auto' }).model.device;
     assert.match(onGru.reason ?? '', pattern);
   });

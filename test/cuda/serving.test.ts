@@ -1,7 +1,7 @@
 /** Personal models on the device: many at once, ranked, updated, and moved between the device and the processor. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import { anil, maml, ridge } from '../../lib/algorithms/registry.js';
+import { anil, laplace, maml, ridge } from '../../lib/algorithms/registry.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import type { Support } from '../../lib/serving/support.js';
 import { everything, servedLearner } from '../fixtures/catalog.js';
@@ -17,15 +17,16 @@ const KINDS: [string, Served][] = [
     { algorithm: anil({ steps: 2 }), precision: 'float64', inputs: [{ name: 'item', dim: 4 }, { name: 'age' }] },
   ],
   ['ridge', { algorithm: ridge(), precision: 'float64' }],
+  ['laplace', { algorithm: laplace(), precision: 'float64', head: { loss: 'bce' } }],
 ];
 
 /** Of different sizes, some with nothing, some with features of their own. */
-const supportsFor = ({ inputs }: Served): Support[] =>
+const supportsFor = ({ inputs, head }: Served): Support[] =>
   Array.from({ length: 40 }, (_, u) => {
     const items = Array.from({ length: u % 7 }, (__, k) => (u * 13 + k * 29) % 700);
     return {
       items,
-      labels: items.map((_, k) => 1 + ((u + k) % 5)),
+      labels: items.map((_, k) => (head?.loss === 'bce' ? (u + k) % 2 : 1 + ((u + k) % 5))),
       ...(inputs && u % 3 === 0 && { features: { age: u % 50 } }),
       ...(inputs && u % 3 === 1 && { user: 'u1' }),
     };
@@ -64,11 +65,13 @@ function suite(plugin: Plugin): void {
         others.map((list) => list.map(({ item }) => item)),
         lists.map((list) => list.map(({ item }) => item)),
       );
-      const [updated, updatedThere] = await Promise.all([here[5], there[5]].map((person) => person.update(20, 4)));
+      const [updated, updatedThere] = await Promise.all(
+        [here[5], there[5]].map((person) => person.update(20, served.head?.loss === 'bce' ? 1 : 4)),
+      );
       close(await updatedThere.predict(everything), await updated.predict(everything), 'updated');
       close(await cpu.restore(there[4].toJSON()).predict(asked), expected[4], 'restored on the processor');
       close(await cuda.restore(here[4].toJSON()).predict(asked), expected[4], 'restored on the device');
-      if (served.algorithm.name === 'ridge') {
+      if (served.algorithm.solver === 'ridge' || served.algorithm.solver === 'laplace') {
         const uncertain = { uncertainty: true } as const;
         const [a, b] = await Promise.all([here[6], there[6]].map((person) => person.predict(asked, uncertain)));
         close(b.variance, a.variance, 'variances');

@@ -1,7 +1,7 @@
 /** Learners on the device: trained as on the processor, to rounding; repeated, saved, resumed and served. */
 import assert from 'node:assert/strict';
 import { test } from 'tap';
-import { anil, fomaml, joint, maml, melu, metaSgd, reptile, ridge } from '../../lib/algorithms/registry.js';
+import { anil, fomaml, joint, laplace, maml, melu, metaSgd, reptile, ridge } from '../../lib/algorithms/registry.js';
 import type { Parameters } from '../../lib/foundation/contract.js';
 import type { DeviceOption } from '../../lib/foundation/device.js';
 import { runManifest } from '../../lib/learner/manifest.js';
@@ -10,7 +10,7 @@ import { adam, sgd } from '../../lib/meta/outer-update.js';
 import type { Optimizer } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { train } from '../../lib/training/train.js';
-import { learnerOf, path, rejects, run, sameState, tiny } from '../fixtures/family.js';
+import { learnerOf, path, rejects, run, sameState, tiny, tinyClicks } from '../fixtures/family.js';
 import { distance, norm } from '../fixtures/random-model.js';
 import { emulations, missing, realPlugin, use } from './plugins.js';
 import type { Plugin } from './plugins.js';
@@ -25,6 +25,8 @@ const ALGORITHMS: readonly Algorithm[] = [
   reptile({ steps: 3, learningRate: 0.05 }),
   ridge(),
   ridge({ covariance: 'full' }),
+  laplace(),
+  laplace({ covariance: 'full' }),
   joint(),
 ];
 const OPTIMIZERS: Record<string, Optimizer> = {
@@ -38,9 +40,11 @@ const OPTIMIZERS: Record<string, Optimizer> = {
   'SGD with momentum': sgd({ learningRate: 0.05, momentum: 0.8, l2: 1e-3 }),
 };
 
+const dataOf = ({ solver }: Algorithm) => (solver === 'laplace' ? tinyClicks : tiny);
+
 const trained = async (algorithm: Algorithm, device: DeviceOption, optimizer?: Optimizer) => {
   const learner = learnerOf(algorithm, { precision: 'float64' }, { device, ...(optimizer && { optimizer }) });
-  await run(learner, tiny.train, { epochs: 3 });
+  await run(learner, dataOf(algorithm).train, { epochs: 3 });
   return learner;
 };
 function close(actual: Parameters, expected: Parameters, what: string): void {
@@ -55,12 +59,13 @@ function suite(plugin: Plugin): void {
       use(plugin);
       const [cpu, cuda] = [await trained(algorithm, 'cpu'), await trained(algorithm, 'cuda')];
       close(cuda.parameters(), cpu.parameters(), 'a parameter');
-      const [expected, actual] = [await cpu.outputs(tiny.test, 'after'), await cuda.outputs(tiny.test, 'after')];
+      const { test: held } = dataOf(algorithm);
+      const [expected, actual] = [await cpu.outputs(held, 'after'), await cuda.outputs(held, 'after')];
       assert.ok(expected.every((y, i) => Math.abs(y - actual[i]) <= 1e-8));
-      const before = [await cpu.outputs(tiny.test, 'before'), await cuda.outputs(tiny.test, 'before')];
+      const before = [await cpu.outputs(held, 'before'), await cuda.outputs(held, 'before')];
       assert.ok(before[0].every((y, i) => Math.abs(y - before[1][i]) <= 1e-8));
-      if (algorithm.solver !== 'ridge') return;
-      const [a, b] = [await cpu.uncertainty(tiny.test), await cuda.uncertainty(tiny.test)];
+      if (algorithm.solver !== 'ridge' && algorithm.solver !== 'laplace') return;
+      const [a, b] = [await cpu.uncertainty(held), await cuda.uncertainty(held)];
       assert.ok(a.variance.every((v, i) => Math.abs(v - b.variance[i]) <= 1e-8 * v));
     });
 

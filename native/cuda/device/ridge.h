@@ -1,9 +1,11 @@
-// Tasks whose last layer is solved for in closed form (native/solvers/ridge.cc and posterior.h): with A [S, d] the
-// support features and a column of ones, w̄ the shared last layer and Λ = L Lᵀ the prior's precision,
+// Tasks whose last layer is solved for (native/solvers/ridge.cc, laplace.cc and posterior.h): with A [S, d] the support
+// features and a column of ones, w̄ the shared last layer and Λ = L Lᵀ the prior's precision,
 //
 //   w = w̄ + M⁻¹ Aᵀ S (y − A w̄),   M = Aᵀ S A + Λ,   S the rows' weights
 //
-// and, for g = ∂L_Q/∂w, z = M⁻¹ g, δ = w − w̄, e = S (y − A w):
+// or, where labels are 0 or 1, the mode of the logistic posterior by Newton's method, with e and S at the mode. Then,
+// for g = ∂L_Q/∂w, z = M⁻¹ g, δ = w − w̄, and e = S (y − A w), or the rows' weights times y − p with S those times p (1
+// − p):
 //
 //   ∂w̄ = Λ z,   ∂Λ = −z δᵀ,   ∂A = e zᵀ − (S A z) wᵀ
 //
@@ -19,6 +21,7 @@ template <class T>
 struct RidgeCall {
   Program<T> program;  // the suffix is the last layer alone, and no tensor is fast
   Mode mode;
+  int logistic;             // whether the likelihood is logistic, not Gaussian
   int features;             // the slot of A
   int weight, bias;         // numbers of tensors
   int prior, prior_factor;  // numbers of the tensors of log precisions and of L; −1 for none
@@ -40,20 +43,21 @@ struct RidgeCall {
 
 template <class T>
 struct RidgeMemory {
-  IL_BOTH RidgeMemory(Space& space, Index S, Index Q, Index d, bool full, bool gradient) {
+  IL_BOTH RidgeMemory(Space& space, Index S, Index Q, Index d, bool full, bool gradient, bool logistic) {
     const bool dual = !full && S < d;
     const Index most = S > Q ? S : Q;
     numbers = space.take<double>(2);
     terms = space.take<double>(most);
     mean = space.take<double>(d), root = space.take<double>(d), w = space.take<double>(d);
     x = space.take<double>(d), u = space.take<double>(most > d ? most : d), r = space.take<double>(most);
-    z = space.take<double>(d), delta = space.take<double>(d);
+    z = space.take<double>(d), delta = space.take<double>(d), s = space.take<double>(S);
+    next = logistic ? space.take<double>(d) : nullptr;
     o = space.take<T>(Q), dO = space.take<T>(Q);
     system = space.take<double>(dual ? S * S : d * d);
     L = full ? space.take<double>(d * d) : nullptr;
     lz = full && gradient ? space.take<double>(2 * d) : nullptr;
   }
-  double *numbers, *terms, *mean, *root, *w, *x, *u, *r, *z, *delta, *system, *L, *lz;
+  double *numbers, *terms, *mean, *root, *w, *x, *u, *r, *z, *delta, *s, *next, *system, *L, *lz;
   T *o, *dO;
 };
 
@@ -73,15 +77,20 @@ struct RidgeTask {
         full(call.prior_factor >= 0),
         dual(!full && S < d),
         space{block.shared, block.shared_bytes, call.slab + block.index * call.slab_bytes},
-        m(space, S, Q, d, full, call.mode == Mode::gradient),
+        m(space, S, Q, d, full, call.mode == Mode::gradient, call.logistic),
         A(program.slots[call.features].x + first * n),
         X(A + (skipped + S) * n) {}
 
   IL_DEVICE void run() const {
     begin();
     if (S > 0 || call.mode == Mode::adapt) {
-      factorise();
-      solve_mean();
+      if (call.logistic) {
+        newton();
+      } else {
+        block.each(S, [&](Index s) { m.s[s] = row_weight(s); });
+        factorise();
+        solve_mean();
+      }
     }
     if (call.mode == Mode::adapt) return give_adapted();
     block.each(Q, [&](Index q) { m.o[q] = static_cast<T>(row_times(X, q, m.w)); });
@@ -145,9 +154,8 @@ struct RidgeTask {
       primal(k);
     cholesky(k, N);
   }
-  IL_DEVICE double scale(Index a, Index b) const {
-    return program.rows.row_weights ? sqrt(row_weight(a)) * sqrt(row_weight(b)) : 1.0;
-  }
+  IL_DEVICE bool is_weighted() const { return call.logistic || program.rows.row_weights; }
+  IL_DEVICE double scale(Index a, Index b) const { return is_weighted() ? sqrt(m.s[a]) * sqrt(m.s[b]) : 1.0; }
   IL_DEVICE void primal(double* k) const {
     block.each(d * d, [&](Index i) {
       const Index a = i / d, b = i % d;
@@ -156,7 +164,7 @@ struct RidgeTask {
         for (Index j = 0; j <= (a < b ? a : b); ++j) sum += m.L[a * d + j] * m.L[b * d + j];
       else if (a == b)
         sum = m.root[a] * m.root[a];
-      for (Index s = 0; s < S; ++s) sum += row_weight(s) * at(A, s, a, n) * at(A, s, b, n);
+      for (Index s = 0; s < S; ++s) sum += m.s[s] * at(A, s, a, n) * at(A, s, b, n);
       k[i] = sum;
     });
   }
@@ -209,10 +217,19 @@ struct RidgeTask {
       x[i] = sum / m.root[i];
     });
   }
-  IL_DEVICE double root_weight(Index s) const { return program.rows.row_weights ? sqrt(row_weight(s)) : 1.0; }
+  IL_DEVICE double root_weight(Index s) const { return is_weighted() ? sqrt(m.s[s]) : 1.0; }
 
-  // r = S (y − A w)
+  // r = e at w, and of a logistic likelihood s at w.
   IL_DEVICE void residuals(const double* w) const {
+    if (call.logistic) {
+      block.each(S, [&](Index s) {
+        const double o = row_times(A, s, w), small = exp(o < 0 ? o : -o),
+                     probability = (o >= 0 ? 1 : small) / (1 + small);
+        m.r[s] = row_weight(s) * (label(s) - probability);
+        m.s[s] = row_weight(s) * small / ((1 + small) * (1 + small));
+      });
+      return;
+    }
     block.each(S, [&](Index s) { m.r[s] = row_weight(s) * (label(s) - row_times(A, s, w)); });
   }
   IL_DEVICE void solve_mean() const {
@@ -225,6 +242,61 @@ struct RidgeTask {
     solve(m.x);
     block.each(d, [&](Index i) { m.w[i] = m.mean[i] + m.x[i]; });
   }
+  // The mode of the logistic posterior, as in native/solvers/laplace.cc.
+  IL_DEVICE void newton() const {
+    constexpr int kMostSteps = 100;
+    constexpr double kConverged = 1e-22, kNear = 1e-8, kArmijo = 1e-4, kShortest = 1e-9;
+    double energy = energy_of(m.w);
+    for (int i = 0; i < kMostSteps; ++i) {
+      residuals(m.w);
+      block.each(d, [&](Index j) { m.delta[j] = m.mean[j] - m.w[j]; });
+      precision(m.delta, m.x);
+      block.each(d, [&](Index j) {
+        double sum = m.x[j];
+        for (Index s = 0; s < S; ++s) sum += m.r[s] * at(A, s, j, n);
+        m.x[j] = m.z[j] = sum;
+      });
+      factorise();
+      solve(m.z);
+      block.once([&] {
+        double sum = 0;
+        for (Index j = 0; j < d; ++j) sum += m.x[j] * m.z[j];
+        m.numbers[1] = sum;
+        if (!(sum < 1e300)) call.failed[task] = 1;
+      });
+      const double decrement = m.numbers[1];
+      if (!(decrement > kConverged) || !(decrement < 1e300)) return;
+      double reached = energy;
+      for (double length = 1;; length /= 2) {
+        block.each(d, [&](Index j) { m.next[j] = m.w[j] + length * m.z[j]; });
+        reached = energy_of(m.next);
+        if (decrement < kNear || reached <= energy - kArmijo * length * decrement || length < kShortest) break;
+      }
+      block.each(d, [&](Index j) { m.w[j] = m.next[j]; });
+      energy = reached;
+    }
+  }
+  // The negative logarithm of the posterior at w; it overwrites u and delta.
+  IL_DEVICE double energy_of(const double* w) const {
+    block.each(d, [&](Index j) { m.delta[j] = w[j] - m.mean[j]; });
+    if (full)
+      times_factor_transposed(m.delta, m.u);
+    else
+      block.each(d, [&](Index j) { m.u[j] = m.root[j] * m.delta[j]; });
+    block.each(S, [&](Index s) {
+      const double o = row_times(A, s, w);
+      m.terms[s] = row_weight(s) * ((o > 0 ? o : 0) + log1p(exp(o < 0 ? o : -o)) - label(s) * o);
+    });
+    block.once([&] {
+      double sum = 0;
+      for (Index j = 0; j < d; ++j) sum += m.u[j] * m.u[j];
+      sum /= 2;
+      for (Index s = 0; s < S; ++s) sum += m.terms[s];
+      m.numbers[1] = sum;
+    });
+    return m.numbers[1];
+  }
+
   // y = Λ x; it overwrites u.
   IL_DEVICE void precision(const double* x, double* y) const {
     if (!full) {
@@ -305,7 +377,7 @@ struct RidgeTask {
       block.each(Q * n, [&](Index i) { to_query[i] = static_cast<T>(static_cast<double>(m.dO[i / n]) * m.w[i % n]); });
       if (S == 0) return give(m.z);
       back();
-      block.each(S, [&](Index s) { m.u[s] = row_weight(s) * row_times(A, s, m.z); });
+      block.each(S, [&](Index s) { m.u[s] = m.s[s] * row_times(A, s, m.z); });
       block.each(S * n,
                  [&](Index i) { to_support[i] = static_cast<T>(m.r[i / n] * m.z[i % n] - m.u[i / n] * m.w[i % n]); });
       return;

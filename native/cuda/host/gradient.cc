@@ -19,7 +19,7 @@ Wanted wanted_of(const Model& model, const innerloop_loop& loop, bool reptile) {
   wanted.gradient = true;
   wanted.reptile = reptile;
   wanted.dropout = loop.dropout;
-  wanted.solves_head = loop.solver == 1;
+  wanted.solves_head = solves_head(loop);
   if (wanted.solves_head) {
     wanted.own.push_back(loop.prior);
     if (loop.prior_factor >= 0) wanted.own.push_back(loop.prior_factor);
@@ -60,7 +60,7 @@ void GradientCall<T>::run() {
   plan_.forward();
   if (plan_.program.suffix_begin == plan_.program.layer_count)
     run_prefix_alone();
-  else if (loop_.solver == 1)
+  else if (solves_head(loop_))
     run_ridge();
   else
     run_tasks();

@@ -27,14 +27,17 @@ bool all_finite(const T* x, Index n) {
 void check_loop(const Model& model, const innerloop_loop& loop) {
   static const char* const solvers[] = {"gradient", "ridge", "laplace", "implicit", "lstm"};
   if (loop.solver < 0 || loop.solver > 4) refuse("a solver of this kind");
-  if (loop.solver == 2 || loop.solver == 4) refuse(std::string("the solver ") + solvers[loop.solver]);
+  if (loop.solver == 4) refuse(std::string("the solver ") + solvers[loop.solver]);
   if (loop.has_program) refuse("an algorithm that is a program of matrix operations");
-  if (loop.solver != 1) {
+  if (!solves_head(loop)) {
     if (loop.update < 0 || loop.update > 2) refuse("an inner rule of this kind");
     return;
   }
-  if (model.head < 0 || model.outputs != 1 || model.loss != LossKind::mse) refuse("ridge on this head");
-  if (loop.steps != 1) refuse("ridge without its step");
+  const bool ridge = loop.solver == 1;
+  const std::string name = ridge ? "ridge" : "laplace";
+  if (model.head < 0 || model.outputs != 1 || model.loss != (ridge ? LossKind::mse : LossKind::bce))
+    refuse(name + " on this head");
+  if (loop.steps != 1) refuse(name + " without its step");
 }
 
 template <class T>
@@ -81,7 +84,7 @@ void Operations<T>::adapt(Store<T>& store, Batch<T>& batch, const innerloop_loop
   wanted.rate_kind = static_cast<RateKind>(loop.rate_kind);
   wanted.plain = is_plain(loop);
   wanted.dropout = loop.dropout;
-  wanted.solves_head = loop.solver == 1;
+  wanted.solves_head = solves_head(loop);
   Plan<T> plan(store, batch, scratch, wanted);
   plan.forward();
   std::vector<T*> adapted(model.tensors.size(), nullptr);
@@ -150,7 +153,7 @@ struct Prediction {
   void run(bool after, void* outputs, void* variance) {
     const Model& model = store.of();
     // Variances are computed by the ridge kernel, also for parameters that were adapted before and bring their factor.
-    const bool solved = (loop.solver == 1 && after) || variance;
+    const bool solved = (solves_head(loop) && after) || variance;
     Wanted wanted{};
     wanted.steps = after ? loop.steps : 0;
     wanted.fast = start_count > 0 ? starts[0].fast : wanted.steps > 0 ? loop.fast : nullptr;

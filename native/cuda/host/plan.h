@@ -23,6 +23,8 @@ struct Wanted {
   std::vector<int> own;  // tensors that no layer reads, such as ridge's prior, and that need accumulators
 };
 
+// Whether the last layer is solved for: ridge and laplace.
+inline bool solves_head(const innerloop_loop& loop) { return loop.solver == 1 || loop.solver == 2; }
 // See Wanted::plain.
 inline bool is_plain(const innerloop_loop& loop) {
   return loop.rate_kind == 0 && loop.update == 0 && loop.clip_norm == 0 && loop.proximal == 0 && !loop.loss_weights;

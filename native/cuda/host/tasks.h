@@ -144,6 +144,7 @@ RidgeCall<T> ridge_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mo
   const LayerInfo& head = plan.layers.back();
   call.program = plan.program;
   call.mode = mode;
+  call.logistic = loop.solver == 2;
   call.features = head.in[0];
   call.weight = head.weight, call.bias = head.bias;
   call.prior = loop.prior, call.prior_factor = loop.prior_factor;
@@ -157,7 +158,7 @@ Grid ridge_grid(const Plan<T>& plan, const RidgeCall<T>& call, Scratch& scratch)
   Space measure{nullptr, 0, nullptr};
   const Index d = plan.slots[call.features].width + 1;
   const RidgeMemory<T> memory(measure, plan.batch.most_support, plan.batch.most_query, d, call.prior_factor >= 0,
-                              call.mode == Mode::gradient);
+                              call.mode == Mode::gradient, call.logistic);
   static_cast<void>(memory);
   return grid_of(plan.batch.tasks, measure.slab_used, scratch);
 }
