@@ -130,6 +130,8 @@ export function commands(actions: Record<ActionName, Action>, context: CommandCo
     .option('--fresh', 'begin the searches anew')
     .option('--epochs <n>', 'in place of training.epochs, for all learners', integer(1))
     .option('--threads <n>', 'threads of each process', integer(1))
+    .option('--ranks <n>', 'under mpirun, whose processes share the search: refuse another number of them', integer(1))
+    .option('--rank-timeout <s>', 'under mpirun: give a process up that does not answer (default: 60)', integer(1))
     .option('--json', 'JSON lines on stdout: one a trial, then the result')
     .action((options: TuneArguments) => tune(options, context));
 

@@ -1,5 +1,6 @@
 /** The commands that try many learners: `compare` and `tune`; `scenario` opens its configuration as they do. */
 import { resolve } from 'node:path';
+import type { JoinedProcesses } from '../distributed/mpi.js';
 import type { DeviceOption } from '../foundation/device.js';
 import { asUsage, CONFIG, given, need, overridden } from './arguments.js';
 import type { ProtocolName } from './protocols.js';
@@ -7,6 +8,8 @@ import { openConsole, shellWord } from './output.js';
 
 export interface CommandContext {
   signal: AbortSignal;
+  /** The processes that run the command together, under mpirun; undefined without. */
+  join: (command: string, options: { ranks?: number; rankTimeout?: number }) => Promise<JoinedProcesses | undefined>;
   /** What to type to go on, should the command be interrupted. */
   onInterrupt: (hint: string) => void;
   /** From now on the command serves: an interrupt waits for what is being answered, not for a step. */
@@ -32,6 +35,8 @@ export interface CompareArguments extends Shared {
 }
 export interface TuneArguments extends Shared {
   budget?: number;
+  ranks?: number;
+  rankTimeout?: number;
 }
 
 /** The configuration with its learners, those that were chosen, and where the results go. */
@@ -78,11 +83,13 @@ export async function compare(options: CompareArguments, { signal, onInterrupt }
   await runComparison({ ...run, protocol, tune: budget, seeds, splits, jobs, signal });
 }
 
-export async function tune(options: TuneArguments, { signal, onInterrupt }: CommandContext): Promise<void> {
+export async function tune(options: TuneArguments, { signal, onInterrupt, join }: CommandContext): Promise<void> {
   const { path, ...run } = await opened(options, false);
   const passed = given(options, ['output', 'budget', 'seeds', 'splits', 'jobs', 'only', 'epochs', 'threads']);
   onInterrupt(['innerloop tune', `--config ${shellWord(path)}`, ...passed].join(' '));
   const { DEFAULT_BUDGET, defaultJobs, runTuning } = await import('./tune.js');
   const { budget = DEFAULT_BUDGET, seeds = 1, splits = 1, jobs = defaultJobs() } = options;
-  await runTuning({ ...run, budget, seeds, splits, jobs, signal });
+  const group = await join('innerloop tune', options);
+  await runTuning({ ...run, budget, seeds, splits, jobs, signal, ...(group && { group }) });
+  await group?.leave();
 }

@@ -36,6 +36,12 @@ function onInterrupt(name: keyof typeof SIGNALS): void {
   interrupt.abort();
 }
 
+async function join(command: string, options: { ranks?: number; rankTimeout?: number }) {
+  const { joinRanks } = await import('./ranks.js');
+  ranks = await joinRanks(command, { processes: options.ranks, timeout: options.rankTimeout });
+  return ranks?.group;
+}
+
 async function init(
   ratings: string,
   tables: string[],
@@ -102,22 +108,21 @@ async function train(
     ...given(options, ['output', 'epochs', 'seed', 'threads', 'device', 'shards']),
     '--resume',
   ].join(' ');
-  const { joinRanks } = await import('./ranks.js');
-  ranks = await joinRanks({ processes: options.ranks, timeout: options.rankTimeout });
+  const group = await join('innerloop train', options);
   const run = {
     config,
     output,
     start: options.resume ? 'resume' : options.fresh ? 'fresh' : 'new',
     console: openConsole(options.json === true),
     signal: interrupt.signal,
-    group: ranks?.group,
+    group,
   } as const;
   if (options.shards === undefined) await runTraining(run);
   else {
     const { trainOnShards } = await import('./train-shards.js');
     await trainOnShards({ ...run, shards: resolve(options.shards) });
   }
-  await ranks?.group.leave();
+  await group?.leave();
 }
 
 async function shard(
@@ -150,6 +155,7 @@ async function shard(
 
 const context: CommandContext = {
   signal: interrupt.signal,
+  join,
   onInterrupt: (hint) => void (resumeHint = hint),
   onServing: () => void (unfinished = 'answering what has come'),
 };

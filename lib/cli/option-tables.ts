@@ -363,7 +363,11 @@ export const OPTION_FILES: readonly OptionFile[] = [
   {
     path: 'lib/tune/option-types.ts',
     title: 'A search over settings: `tune`',
-    imports: { './options.js': ['TuneRun'], './space.js': ['Setting'] },
+    imports: {
+      '../foundation/process-group.js': ['ProcessGroup'],
+      './options.js': ['TuneRun'],
+      './space.js': ['Setting'],
+    },
     types: [{ name: 'TuneOptions', table: TUNE_OPTIONS, doc: 'Options of `tune`.' }],
   },
   {

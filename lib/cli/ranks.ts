@@ -1,5 +1,7 @@
 /** A command that several processes run together, under `mpirun`. */
 import { invalid } from '../foundation/check.js';
+import { broadcast } from '../foundation/process-group.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import { isLaunchedByMpi, joinProcesses } from '../distributed/mpi.js';
 import type { JoinedProcesses, JoinOptions } from '../distributed/mpi.js';
 
@@ -9,16 +11,15 @@ export interface Ranks {
   where(): string;
 }
 
-/** The processes that a launcher has started; undefined where there is none. */
-export async function joinRanks({ processes, timeout }: JoinOptions): Promise<Ranks | undefined> {
+/**
+ * The processes that a launcher has started; undefined where there is none.
+ *
+ * @param command as it is typed, without its options
+ */
+export async function joinRanks(command: string, { processes, timeout }: JoinOptions): Promise<Ranks | undefined> {
   if (!isLaunchedByMpi()) {
     if (processes === undefined || processes === 1) return undefined;
-    throw invalid(
-      '--ranks',
-      'no launcher has started this process',
-      processes,
-      `mpirun -n ${processes} innerloop train …`,
-    );
+    throw invalid('--ranks', 'no launcher has started this process', processes, `mpirun -n ${processes} ${command} …`);
   }
   const joined = await joinProcesses({
     ...(processes !== undefined && { processes }),
@@ -31,4 +32,11 @@ export async function joinRanks({ processes, timeout }: JoinOptions): Promise<Ra
   };
   const name = `rank ${joined.rank} of ${joined.size} on ${joined.hosts[joined.rank]}`;
   return { group, where: () => `${name}, at ${last}: ` };
+}
+
+/** What the process of rank 0 makes, for all of them. */
+export async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
+  if (group === undefined) return make();
+  const own = group.rank === 0 ? Buffer.from(JSON.stringify(await make())) : new Uint8Array(0);
+  return JSON.parse(Buffer.from(await broadcast(group, own, at)).toString()) as R;
 }

@@ -7,6 +7,7 @@ import { invalid, unknownName } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { ErrorCode } from '../foundation/errors.js';
 import type { SearchSpace } from '../foundation/options.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import { parseMetric } from '../evaluation/metrics.js';
 import { runtime } from '../index.js';
 import { packageVersion } from '../learner/manifest.js';
@@ -17,7 +18,7 @@ import type { Trial } from '../tune/tune.js';
 import type { Config } from './config.js';
 import { runConfig, splitSeedOf } from './contenders.js';
 import type { Contender } from './contenders.js';
-import { openProgress } from './output.js';
+import { NO_PROGRESS, openProgress } from './output.js';
 import type { Console } from './output.js';
 import { fingerprint } from './pipeline.js';
 import type { Prepared } from './pipeline.js';
@@ -44,6 +45,8 @@ export interface Search {
   fresh: boolean;
   console: Console;
   signal: AbortSignal;
+  /** The processes that share the search; that of rank 0 keeps the state files. */
+  group?: ProcessGroup;
 }
 
 export interface Searched {
@@ -59,7 +62,8 @@ export interface Searched {
 
 /** @throws {InnerloopError} INVALID_OPTION without validation tasks; ABORTED */
 export async function searchAll(search: Search): Promise<Searched[]> {
-  const { base, contenders, prepared, metric, budget, seeds, splits, jobs, folder, fresh, console, signal } = search;
+  const { base, contenders, prepared, metric, budget, seeds, splits, jobs, folder, fresh, console, signal, group } =
+    search;
   if (prepared.validation === undefined)
     throw invalid('split.validation', 'missing', undefined, 'validation tasks: a search has nothing else to go by');
   const { better } = parseMetric(metric);
@@ -70,7 +74,8 @@ export async function searchAll(search: Search): Promise<Searched[]> {
   checkPaths(base, contenders, isPrescribed);
   const threads = base.threads ?? Math.max(1, Math.floor(runtime().threads / jobs));
   const workers = new Workers<TuneJob, TuneAnswer>(WORKER, jobs);
-  await mkdir(folder, { recursive: true });
+  const leads = group === undefined || group.rank === 0;
+  if (leads) await mkdir(folder, { recursive: true });
   let jobId = 0;
   const results: Searched[] = [];
   try {
@@ -82,7 +87,7 @@ export async function searchAll(search: Search): Promise<Searched[]> {
         continue;
       }
       const state = join(folder, `${file}.json`);
-      if (fresh) await rm(state, { force: true });
+      if (fresh && leads) await rm(state, { force: true });
       const drawsNothing = baseline !== undefined;
       const options = {
         budget,
@@ -96,9 +101,10 @@ export async function searchAll(search: Search): Promise<Searched[]> {
         state,
         identity: identityOf(prepared, config, metric),
         signal,
+        ...(group && { group }),
       };
       const trials: Trial[] = [];
-      const progress = openProgress(`${k + 1}/${contenders.length} ${name}`, metric);
+      const progress = leads ? openProgress(`${k + 1}/${contenders.length} ${name}`, metric) : NO_PROGRESS;
       try {
         const validation = async (setting: Trial['setting'], run: { seed: number; split: number; share: number }) => {
           const own = runConfig(withSetting(config, setting), { ...base, threads }, run.seed, run.split);

@@ -22,9 +22,10 @@ import { trainOptions } from './fit.js';
 import { toJson } from './json.js';
 import { seconds, SILENT, tellDrawn } from './output.js';
 import { learnerOf, measures, splitOptions, validationMetric } from './pipeline.js';
+import { ofFirst } from './ranks.js';
 import { rehearse } from './rehearse.js';
 import { FILES, openFolder } from './run-folder.js';
-import { epochs, keptEpoch, ofFirst, printResult, runOf } from './train.js';
+import { epochs, keptEpoch, printResult, runOf } from './train.js';
 import type { TrainRun } from './train.js';
 
 /** Tasks that are measured, at most, where a measure needs them in memory. */

@@ -7,7 +7,6 @@ import type { Dataset, TaskSet } from '../foundation/contract.js';
 import type { TaskSource } from '../foundation/task-source-types.js';
 import { readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { broadcast } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { deviceName } from '../foundation/device.js';
 import { describeEstimate, estimateTraining } from '../learner/memory-estimate.js';
@@ -30,6 +29,7 @@ import { evaluateSets, fitDecoders, plain } from './evaluate.js';
 import { trainOptions } from './fit.js';
 import type { ConfiguredTraining } from './fit.js';
 import { memberConfigs } from './ensemble.js';
+import { ofFirst } from './ranks.js';
 import { rehearse } from './rehearse.js';
 import { named } from './named.js';
 import { attempt, NO_PROGRESS, openProgress, seconds, SILENT, tellDrawn } from './output.js';
@@ -309,13 +309,6 @@ async function reportEpochs(
   } finally {
     progress.stop();
   }
-}
-
-/** What the process of rank 0 makes, for all of them. */
-export async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
-  if (group === undefined) return make();
-  const own = group.rank === 0 ? Buffer.from(JSON.stringify(await make())) : new Uint8Array(0);
-  return JSON.parse(Buffer.from(await broadcast(group, own, at)).toString()) as R;
 }
 
 /** Which epoch was kept: from the checkpoint, since a resumed run has not seen every report. */

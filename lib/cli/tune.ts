@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { drawLines } from '../charts/lines.js';
 import { standalone } from '../charts/standalone.js';
 import { lockFile, writeDurable } from '../files/durable.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import { escapeMarkdown } from '../foundation/text.js';
 import { rankedSettings } from '../tune/best.js';
 import { packageVersion as version } from '../learner/manifest.js';
@@ -12,9 +13,10 @@ import type { Config } from './config.js';
 import { choosingMetric, contendersOf, seedsFrom, splitsFrom } from './contenders.js';
 import { toJson } from './json.js';
 import type { ComparisonConfig, NamedLearner } from './learners.js';
-import { refuseFolders, seconds } from './output.js';
+import { refuseFolders, seconds, SILENT } from './output.js';
 import type { Console } from './output.js';
 import { fingerprint, prepare } from './pipeline.js';
+import { ofFirst } from './ranks.js';
 import { searchAll, show } from './search.js';
 import type { Searched } from './search.js';
 
@@ -36,10 +38,14 @@ export interface TuneRunOptions {
   fresh: boolean;
   console: Console;
   signal: AbortSignal;
+  /** The processes that share the search: the one of rank 0 writes the files. */
+  group?: ProcessGroup;
 }
 
 export async function runTuning(options: TuneRunOptions): Promise<void> {
-  const { comparison, learners, output, budget, jobs, fresh, console, signal } = options;
+  const { comparison, learners, output, budget, jobs, fresh, signal, group } = options;
+  const leads = group === undefined || group.rank === 0;
+  const console = leads ? options.console : SILENT;
   const began = performance.now();
   const { base, raw } = comparison;
   const prepared = await prepare(base, signal);
@@ -47,9 +53,14 @@ export async function runTuning(options: TuneRunOptions): Promise<void> {
   const metric = choosingMetric(base, learners, prepared.split.sets['train']);
   const contenders = contendersOf(base, learners, prepared.dataset);
   const at = (name: keyof typeof FILES) => join(output, FILES[name]);
-  await mkdir(output, { recursive: true });
-  await refuseFolders([at('json'), at('table'), at('plot'), at('tuned')]);
-  const lock = await lockFile(at('json'));
+  let lock: Awaited<ReturnType<typeof lockFile>> | undefined;
+  // Nobody begins to work where the first process refuses to.
+  await ofFirst(group, 'the output folder', async () => {
+    await mkdir(output, { recursive: true });
+    await refuseFolders([at('json'), at('table'), at('plot'), at('tuned')]);
+    lock = await lockFile(at('json'));
+    return true;
+  });
   try {
     const searched = await searchAll({
       base,
@@ -64,7 +75,9 @@ export async function runTuning(options: TuneRunOptions): Promise<void> {
       fresh,
       console,
       signal,
+      ...(group && { group }),
     });
+    if (!leads) return;
     const table = tableOf(searched, metric, budget);
     const { rows, users, items } = fingerprint(prepared.dataset);
     const results = searched.map(({ contender, space, found, trials, better }) => ({
@@ -86,7 +99,7 @@ export async function runTuning(options: TuneRunOptions): Promise<void> {
     );
     console.json({ event: 'result', output, metric, results: results.map(({ trials: _, ...rest }) => rest) });
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 

@@ -1,4 +1,5 @@
 /** Written from the tables of options by `npm run options`: change those, not this file. */
+import type { ProcessGroup } from '../foundation/process-group.js';
 import type { TuneRun } from './options.js';
 import type { Setting } from './space.js';
 
@@ -34,6 +35,11 @@ export interface TuneOptions {
   seed?: number;
   /** How many measurements run at a time; the result does not depend on it. Default: 1. */
   parallel?: number;
+  /**
+   * The processes that share the search, from joinProcesses: each makes `parallel` measurements at a time, that of rank 0 keeps
+   * the state, and all yield the same trials. Each of them has to read all trials. Default: this process alone.
+   */
+  group?: ProcessGroup;
   /** Path of a file that keeps the measurements; if it exists, the search goes on from it. */
   state?: string;
   /**

@@ -2,6 +2,8 @@
 import { invalid } from '../foundation/check.js';
 import { checkOption, given, signalOption } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
+import { checkGroup } from '../foundation/process-group.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import type { Setting } from './space.js';
 
 /** The training of one measurement. */
@@ -119,6 +121,12 @@ export const TUNE_OPTIONS = {
     max: 1024,
     default: 1,
     doc: 'How many measurements run at a time; the result does not depend on it.',
+  },
+  group: {
+    ...given<ProcessGroup>('ProcessGroup'),
+    check: checkGroup,
+    defaultDoc: 'this process alone',
+    doc: 'The processes that share the search, from joinProcesses: each makes `parallel` measurements at a time, that of rank 0 keeps the state, and all yield the same trials. Each of them has to read all trials.',
   },
   state: {
     kind: 'text',

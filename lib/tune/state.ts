@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
+import type { ProcessGroup } from '../foundation/process-group.js';
 import type { Trial } from './tune.js';
 
 type Named = Pick<Trial, 'index' | 'rung' | 'seed' | 'split'>;
@@ -39,6 +40,16 @@ export class TuneState {
     return state;
   }
 
+  /** What everyone who shares the search has to know of it. */
+  get plan(): { identity: string; trials: Trial[] } {
+    return { identity: this.#identity, trials: [...this.#trials.values()] };
+  }
+
+  /** Takes what another process has measured. */
+  take(trials: readonly Trial[]): void {
+    for (const trial of trials) this.#trials.set(nameOf(trial), trial);
+  }
+
   find(wanted: Named): Trial | undefined {
     return this.#trials.get(nameOf(wanted));
   }
@@ -48,8 +59,7 @@ export class TuneState {
     if (this.#path === undefined) return;
     const path = this.#path;
     this.#writing = this.#writing.then(() => {
-      const document = { identity: this.#identity, trials: [...this.#trials.values()] };
-      return writeDurable(path, [Buffer.from(`${JSON.stringify(document, undefined, 1)}\n`)]);
+      return writeDurable(path, [Buffer.from(`${JSON.stringify(this.plan, undefined, 1)}\n`)]);
     });
     await this.#writing;
   }
@@ -79,6 +89,47 @@ export class TuneState {
           'the file of a search with the same space, options and identity; another file, or that one deleted, to start anew',
       });
     }
-    for (const trial of document.trials as Trial[]) this.#trials.set(nameOf(trial), trial);
+    this.take(document.trials as Trial[]);
+  }
+}
+
+type Opening = TuneState['plan'] & { failed?: string };
+
+/**
+ * Opens the state of a search: for all processes that share it, that of rank 0, which alone keeps the file.
+ *
+ * @internal
+ * @throws {InnerloopError} as {@link TuneState.open}; RANK where rank 0 cannot, or searches for something else
+ */
+export async function openState(
+  path: string | undefined,
+  plan: string,
+  group: ProcessGroup | undefined,
+): Promise<TuneState> {
+  if (group === undefined) return TuneState.open(path, plan);
+  const at = 'the beginning of the search';
+  const tell = (note: object) => group.allGather(Buffer.from(JSON.stringify(note)), at);
+  const leads = group.rank === 0;
+  let state: TuneState;
+  try {
+    state = await TuneState.open(leads ? path : undefined, plan);
+  } catch (error) {
+    // Whoever shares the search waits to hear of it.
+    await tell({ failed: (error as Error).message }).catch(() => undefined);
+    throw error;
+  }
+  try {
+    const [first] = await tell(leads ? state.plan : {});
+    const { failed, identity, trials } = JSON.parse(Buffer.from(first).toString()) as Opening;
+    const expected = 'the same search by all processes: options, data, version and instruction set';
+    const field = `rank ${group.rank}`;
+    if (failed !== undefined) throw new InnerloopError('RANK', `rank 0 cannot begin: ${failed}`, { field, expected });
+    if (identity !== state.plan.identity)
+      throw new InnerloopError('RANK', 'searches for something else than the process of rank 0', { field, expected });
+    if (!leads) state.take(trials);
+    return state;
+  } catch (error) {
+    await state.close();
+    throw error;
   }
 }

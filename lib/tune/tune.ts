@@ -9,7 +9,9 @@ import type { TuneOptions } from './option-types.js';
 import { TUNE_OPTIONS } from './options.js';
 import { checkSpace, drawSetting } from './space.js';
 import type { Setting } from './space.js';
-import { TuneState } from './state.js';
+import { inRounds } from './rounds.js';
+import { openState } from './state.js';
+import type { TuneState } from './state.js';
 
 const STOPPED = 'the search was aborted';
 
@@ -48,14 +50,27 @@ export interface Trial {
  *
  * @param space ranges by name
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION; ABORTED; INVALID_DATA if every setting fails, or for the state of another
- * search; IO
+ * search; IO; RANK where processes that share the search were given different ones, or one of them is silent or goes no further
  */
 export async function* tune(space: SearchSpace, options: TuneOptions): AsyncGenerator<Trial, void, undefined> {
   checkSpace(space, 'space');
   const settings = resolveOptions(options, 'tune', TUNE_OPTIONS);
-  const { budget, rungs, keep, seeds, splits, start, seed, better, state: path, identity = '', signal } = settings;
+  const {
+    budget,
+    rungs,
+    keep,
+    seeds,
+    splits,
+    start,
+    seed,
+    better,
+    state: path,
+    identity = '',
+    signal,
+    group,
+  } = settings;
   const plan = { space, budget, rungs, keep, seeds, splits, start, seed, better, identity };
-  const state = await TuneState.open(path, JSON.stringify(plan));
+  const state = await openState(path, JSON.stringify(plan), group);
   try {
     const drawn = Array.from({ length: budget }, (_, index) =>
       index === 0 ? start : { ...start, ...drawSetting(space, seed, index) },
@@ -107,49 +122,41 @@ export function mostTrials(options: Omit<TuneOptions, 'validation'>): number {
 }
 
 type Settings = Resolved<typeof TUNE_OPTIONS>;
-type Wanted = Omit<Trial, 'value' | 'failed' | 'seconds'>;
+type Measurement = Pick<Trial, 'value' | 'failed' | 'seconds'>;
+type Wanted = Omit<Trial, keyof Measurement>;
 
-/** Yields the trials that the state has, then measures the others, `parallel` at a time, in the order in which they end. */
+/** Yields the trials that the state has, then measures the others, in the order in which they end. */
 async function* measured(
   wanted: readonly Wanted[],
   state: TuneState,
-  { validation, parallel, signal }: Settings,
+  { validation, parallel, signal, group, rungs }: Settings,
 ): AsyncGenerator<Trial, void, undefined> {
-  const stop = new AbortController();
-  const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const queue: Wanted[] = [];
+  const missing: Wanted[] = [];
   for (const trial of wanted) {
     const kept = state.find(trial);
     if (kept !== undefined) yield kept;
-    else queue.push(trial);
+    else missing.push(trial);
   }
-  const running = new Map<Wanted, Promise<{ of: Wanted; trial: Trial }>>();
-  try {
-    while (queue.length > 0 || running.size > 0) {
-      checkNotAborted(signal, STOPPED);
-      while (running.size < parallel && queue.length > 0) {
-        const next = queue.shift()!;
-        running.set(
-          next,
-          measure(next, validation, both).then((trial) => ({ of: next, trial })),
-        );
-      }
-      const { of, trial } = await Promise.race(running.values());
-      running.delete(of);
-      await state.add(trial);
-      yield trial;
-    }
-  } finally {
-    stop.abort();
-    await Promise.allSettled(running.values());
+  const rounds = inRounds({
+    count: missing.length,
+    measure: (at, both) => measure(missing[at], validation, both),
+    ...{ parallel, group, signal },
+    stage: `round ${wanted[0].rung + 1} of ${rungs.length}`,
+  });
+  for await (const [at, result] of rounds) {
+    const trial = { ...missing[at], ...result };
+    await state.add(trial);
+    yield trial;
   }
 }
 
-async function measure(wanted: Wanted, validation: Settings['validation'], signal: AbortSignal): Promise<Trial> {
-  const { setting, seed, split, share } = wanted;
+async function measure(
+  { setting, seed, split, share }: Wanted,
+  validation: Settings['validation'],
+  signal: AbortSignal,
+): Promise<Measurement> {
   const began = performance.now();
-  const ended = (result: Pick<Trial, 'value' | 'failed'>): Trial => ({
-    ...wanted,
+  const ended = (result: Pick<Trial, 'value' | 'failed'>): Measurement => ({
     ...result,
     seconds: Number(((performance.now() - began) / 1000).toFixed(3)),
   });

@@ -9,6 +9,7 @@ import { bestSetting, rankedSettings, tune } from '../../lib/tune/index.js';
 import { mostTrials } from '../../lib/tune/tune.js';
 import type { SearchSpace, Trial, TuneOptions, TuneRun } from '../../lib/tune/index.js';
 import { rejects } from '../fixtures/family.js';
+import { localGroup } from '../fixtures/local-group.js';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'innerloop-tune-'));
 after(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -94,6 +95,98 @@ test('a search that was cut off goes on from its state, and measures nothing twi
   assert.deepEqual(fs.readdirSync(folder), ['state.json'], 'no lock and no half-written file is left');
 });
 
+/** What each member of a group of processes yields; `optionsOf`: what a member is given besides. */
+async function together(
+  size: number,
+  options: Parameters<typeof all>[0],
+  optionsOf: (rank: number) => object = () => ({}),
+) {
+  return Promise.allSettled(localGroup(size).map((group, rank) => all({ ...options, group, ...optionsOf(rank) })));
+}
+const fulfilled = (results: PromiseSettledResult<Trial[]>[]) =>
+  results.map((result) => {
+    assert.ok(result.status === 'fulfilled', String((result as PromiseRejectedResult).reason));
+    return result.value;
+  });
+
+test('any number of processes yields the trials of one, each measured once; the state goes on with any number', async () => {
+  const options = { budget: 12, seeds: [1, 2], start: { rate: 0.9 } };
+  const alone = plain(await all(options));
+  for (const [size, parallel] of [
+    [2, 1],
+    [3, 2],
+    [7, 1],
+  ]) {
+    const calls: number[] = Array.from({ length: size }, () => 0);
+    const byRank = (rank: number) => ({
+      validation: async (setting: Values, run: TuneRun) => {
+        calls[rank]++;
+        // Ends in another order than it began.
+        await new Promise((go) => setTimeout(go, (7 * calls[rank]) % 5));
+        return loss(setting, run);
+      },
+    });
+    const state = join(folder, `shared-${size}.json`);
+    const searches = fulfilled(await together(size, { ...options, parallel, state }, byRank));
+    for (const trials of searches) {
+      assert.deepEqual(plain(trials), alone);
+      assert.deepEqual(trials, searches[0], 'in one order, with one duration');
+    }
+    assert.equal(
+      calls.reduce((a, b) => a + b),
+      alone.length,
+      'nothing is measured twice',
+    );
+    assert.ok(Math.min(...calls) > 0, `every process measured something: ${calls.join(', ')}`);
+    // The file of some processes is one that another number of them goes on from.
+    const document = JSON.parse(fs.readFileSync(state, 'utf8')) as { identity: string; trials: Trial[] };
+    assert.deepEqual(plain(document.trials), alone);
+    fs.writeFileSync(state, JSON.stringify({ ...document, trials: document.trials.slice(0, 5) }));
+    calls.fill(0);
+    for (const trials of fulfilled(await together(2, { ...options, state }, byRank)))
+      assert.deepEqual(plain(trials), alone);
+    assert.equal(
+      calls.reduce((a, b) => a + b),
+      alone.length - 5,
+    );
+    fs.rmSync(state);
+  }
+});
+
+test('what one process cannot do ends the search of all, who are told', async () => {
+  const reasons = (results: PromiseSettledResult<unknown>[]) =>
+    results.map((result) => (result as PromiseRejectedResult).reason as InnerloopError);
+  const broken = async () => Promise.reject(new TypeError('a fault'));
+  const faults = reasons(await together(3, { budget: 6 }, (rank) => (rank === 1 ? { validation: broken } : {})));
+  assert.ok(faults[1] instanceof TypeError);
+  for (const rank of [0, 2]) assert.match(faults[rank].message, /rank 1.*ended the search: a fault/);
+
+  const stop = new AbortController();
+  const stopping = async (setting: Values, run: TuneRun) => (stop.abort(), loss(setting, run));
+  const stopped = reasons(
+    await together(2, { budget: 6 }, (rank) => (rank === 0 ? { validation: stopping, signal: stop.signal } : {})),
+  );
+  assert.deepEqual(
+    stopped.map(({ code }) => code),
+    ['ABORTED', 'RANK'],
+  );
+
+  const state = join(folder, 'other.json');
+  fs.writeFileSync(state, '{}');
+  const opened = reasons(await together(2, { budget: 6, state }));
+  assert.deepEqual(
+    opened.map(({ code }) => code),
+    ['INVALID_DATA', 'RANK'],
+  );
+  assert.match(opened[1].message, /rank 0 cannot begin: .*not the state of this search/);
+  fs.rmSync(state);
+  assert.deepEqual(fs.readdirSync(folder), ['state.json'], 'no lock is left');
+
+  const [first, second] = localGroup(2);
+  void all({ budget: 6, group: first }).catch(() => undefined);
+  await rejects(all({ budget: 7, group: second }), 'RANK', /rank 1.*searches for something else/);
+});
+
 test('a run that fails takes its setting out, also where one seed of it does; where all fail the reason is given', async () => {
   const diverges = (fails: (setting: Values, run: TuneRun) => boolean): TuneOptions['validation'] => {
     return async (setting, run) => {
@@ -139,6 +232,7 @@ test('what cannot be searched is refused by name', async () => {
   await refused({ keep: 0 }, /tune\.keep/);
   await refused({ seeds: [] }, /tune\.seeds/);
   await refused({ splits: [1, 1] }, /tune\.splits/);
+  await refused({ group: { rank: 2, size: 2 } }, /tune\.group/);
   await refused({ validation: 1 }, /tune\.validation/);
   await refused({ validation: async () => 'good' }, /tune\.validation/);
   await refused({}, /space\.rate\.log/, { rate: { log: [0, 1] } });
