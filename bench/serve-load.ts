@@ -24,6 +24,15 @@ import { median, quantile } from './statistics.js';
 
 const PEOPLE = 50_000;
 
+const HELP = `node dist/bench/serve-load.js [options]
+
+  --seconds <s>        of all four loops together (600): of sessions and of people a closed and an open one
+  --connections <n>    of the closed loops (50); an open one may have four times as many
+  --workers <n>        worker threads of the service (0)
+  --out <file>         writes the result as JSON
+  --help
+`;
+
 export interface LoadResult {
   mix: 'sessions' | 'people';
   loop: 'closed' | 'open';
@@ -219,12 +228,23 @@ function line(child: ChildProcess): Promise<string> {
 if (process.argv[1]?.endsWith('serve-load.js')) {
   const { values } = parseArgs({
     options: {
+      help: { type: 'boolean', default: false },
       seconds: { type: 'string', default: '600' },
       connections: { type: 'string', default: '50' },
       workers: { type: 'string', default: '0' },
       out: { type: 'string' },
     },
   });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+  }
+  for (const name of ['seconds', 'connections', 'workers'] as const) {
+    const [text, least] = [values[name], name === 'workers' ? 0 : 1];
+    if (/^\d+$/.test(text) && Number(text) >= least) continue;
+    process.stderr.write(`serve-load: --${name}: not a whole number from ${least} on: ${text}\n`);
+    process.exit(2);
+  }
   const { seconds, connections, workers } = values;
   const report = await measure(Number(seconds), Number(connections), (text) => console.log(text), Number(workers));
   const quarters = [0, 1, 2, 3].map((q) => {

@@ -59,13 +59,13 @@ interface Axes {
 export function drawLines(chart: LineChart): Drawing {
   const { title, series, reference } = chart;
   const values = [...new Set(series.flatMap((one) => [...one.x]))].sort((a, b) => a - b);
-  const labels =
-    series.length < 2
-      ? undefined
-      : endLabels(
-          series.map(({ name }) => name),
-          BASE - TOP,
-        );
+  // A series without a point has no end to be named at.
+  const labels = series.every(({ y }) => y.some((value) => value !== null))
+    ? endLabels(
+        series.map(({ name }) => name),
+        BASE - TOP,
+      )
+    : undefined;
   const right = labels === undefined ? WIDTH - MARGIN : WIDTH - labels.room - LEAD;
   const horizontal = horizontalAxis(chart, values, right);
   const vertical = verticalAxis(chart);

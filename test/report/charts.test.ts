@@ -36,6 +36,9 @@ test('six series: each has its name at its end, none over another, and no legend
     Number(labels[0][2]),
   ];
   assert.ok(ends < begins);
+  const one = drawLines({ ...chart, series: chart.series.slice(0, 1) });
+  assert.deepEqual(one.legend, [], 'nor has a series alone');
+  assert.ok(one.content.includes(chart.series[0].name));
   // Names that are too long or too many for labels are in a legend.
   assert.equal(
     drawLines({ ...chart, series: NAMES.map((name, s) => six(`${name} of a configuration with a long name`, s)) })
