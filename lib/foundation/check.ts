@@ -29,7 +29,7 @@ export function unknownName(field: string, what: string, name: string, known: re
   return new InnerloopError('UNKNOWN_OPTION', suggesting(what, name, known), {
     field,
     value: name,
-    expected: `one of ${known.join(', ')}`,
+    expected: known.length === 0 ? 'none: there is nothing of the kind' : `one of ${known.join(', ')}`,
   });
 }
 

@@ -205,7 +205,7 @@ test('a second service on a file of SQLite or on a port is refused; a dump is no
 });
 
 test(
-  'what a list does not say by itself: a user of whom nothing is known, a filter by its name in the request',
+  'what a list does not say by itself: a user of whom nothing is known, items that the model has not, a filter by its name in the request',
   { skip: noSqlite },
   async () => {
     const { client, close } = await started();
@@ -215,6 +215,12 @@ test(
       'user: nothing is known of "nobody", so that the list is not a personal one',
     ]);
     assert.deepEqual(await notes(), []);
+    const session = async (...items: string[]) =>
+      (await client.recommend({ count: 2, interactions: items.map((item) => ({ item, value: 5 })) })).notes;
+    assert.deepEqual(await session('3', '5'), []);
+    assert.deepEqual(await session('3', 'tt01', 'tt01', 'tt02'), [
+      'interactions: the model has no item "tt01" and 1 more, so it learns nothing of that',
+    ]);
     await client.interact({ interactions: [{ user: 'nobody', item: '3', value: 5 }] });
     assert.deepEqual(await notes('nobody'), []);
     await assert.rejects(client.recommend({ filter: { genre: 'noir' } }), (error: ServiceError) => {
