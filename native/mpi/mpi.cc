@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,7 +19,11 @@ using Clock = std::chrono::steady_clock;
 
 // MPI counts in int; longer messages go in pieces.
 constexpr std::size_t kPiece = std::size_t{1} << 30;
-enum Tag { sizes_tag = 1, bytes_tag = 2 };
+enum Tag { head_tag = 1, rest_tag = 2 };
+// A first message of the size and as many bytes as fit: what is short needs no second one.
+constexpr std::size_t kHead = 4096, kShort = kHead - sizeof(std::uint64_t);
+
+constexpr std::chrono::microseconds kAwake{500}, kLongestSleep{1000};
 
 struct Silent {
   std::vector<int> ranks;
@@ -45,18 +50,20 @@ struct Exchange {
       requests.push_back(request), from.push_back(other);
     });
   }
-  // Processes may share a core: whoever waits gives it up, and sleeps if it takes long.
+  // Processes may share a core: whoever waits gives it up, and sleeps if it takes long, for a part of what it has
+  // waited: an exchange takes no more than that part longer for it.
   void wait() {
-    const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
-    for (int turns = 0;; ++turns) {
+    const auto began = Clock::now();
+    for (;;) {
       int done = 0;
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
       if (done) break;
-      if (Clock::now() > deadline) throw Silent{pending()};
-      if (turns < 200)
+      const auto waited = Clock::now() - began;
+      if (waited > std::chrono::duration<double>(seconds)) throw Silent{pending()};
+      if (waited < kAwake)
         std::this_thread::yield();
       else
-        std::this_thread::sleep_for(std::chrono::microseconds(std::min(turns, 1000)));
+        std::this_thread::sleep_for(std::min<Clock::duration>(waited / 8, kLongestSleep));
     }
     requests.clear(), from.clear();
   }
@@ -80,21 +87,31 @@ struct Exchange {
 };
 
 std::vector<std::vector<char>> all_gather(Exchange exchange, const std::vector<char>& own) {
+  const auto short_part = [](std::size_t bytes) { return std::min(bytes, kShort); };
+  const auto others = [&](const auto& f) {
+    for (int r = 0; r < exchange.size; ++r)
+      if (r != exchange.rank) f(r);
+  };
   const std::uint64_t size = own.size();
-  std::vector<std::uint64_t> sizes(exchange.size, size);
-  for (int r = 0; r < exchange.size; ++r) {
-    if (r == exchange.rank) continue;
-    exchange.receive(&sizes[r], sizeof(std::uint64_t), r, sizes_tag);
-    exchange.send(&size, sizeof size, r, sizes_tag);
-  }
+  std::vector<char> head(sizeof size + short_part(own.size()));
+  std::memcpy(head.data(), &size, sizeof size);
+  std::copy_n(own.data(), short_part(own.size()), head.data() + sizeof size);
+  std::vector<std::vector<char>> heads(exchange.size), all(exchange.size);
+  others([&](int r) {
+    heads[r].resize(kHead);
+    exchange.receive(heads[r].data(), kHead, r, head_tag);
+    exchange.send(head.data(), head.size(), r, head_tag);
+  });
   exchange.wait();
-  std::vector<std::vector<char>> all(exchange.size);
-  for (int r = 0; r < exchange.size; ++r) {
-    if (r == exchange.rank) continue;
-    all[r].resize(sizes[r]);
-    exchange.receive(all[r].data(), sizes[r], r, bytes_tag);
-    exchange.send(own.data(), own.size(), r, bytes_tag);
-  }
+  others([&](int r) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, heads[r].data(), sizeof bytes);
+    all[r].resize(bytes);
+    const std::size_t there = short_part(bytes), here = short_part(own.size());
+    std::copy_n(heads[r].data() + sizeof bytes, there, all[r].data());
+    exchange.receive(all[r].data() + there, bytes - there, r, rest_tag);
+    exchange.send(own.data() + here, own.size() - here, r, rest_tag);
+  });
   exchange.wait();
   return all;
 }
