@@ -31,9 +31,11 @@ export interface RowOptions {
    * What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the
    * training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the
    * training rows of the item, without the row itself where it is one of them, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u +
-   * damping) over the support rows of the task. Default: mean.
+   * damping) over the support rows of the task. jointBias: the same with b_i = Σ (y − μ − b_u) / (n_i + damping), the b_u those
+   * of the training tasks over all their rows, solved for together, so that an item’s bias does not hold those of the users who
+   * rate it. It needs tasks in memory. Default: mean.
    */
-  center?: 'mean' | 'bias';
+  center?: 'mean' | 'bias' | 'jointBias';
   /** Of the biases. Default: 5. */
   damping?: number;
   /**

@@ -19,10 +19,10 @@ export type { RowOptions };
 export const ROW_OPTIONS = {
   center: {
     kind: 'choice',
-    of: ['mean', 'bias'],
+    of: ['mean', 'bias', 'jointBias'],
     default: 'mean',
     search: { of: ['mean', 'bias'] },
-    doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, without the row itself where it is one of them, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task.',
+    doc: 'What is taken from ratings before they are learned and added to what is predicted (loss mse alone): the mean μ of the training tasks; or μ + b_u + b_i with damped means (Koren 2010, section 2.1): b_i = Σ (y − μ) / (n_i + damping) over the training rows of the item, without the row itself where it is one of them, 0 for a new item; b_u = Σ (y − μ − b_i) / (n_u + damping) over the support rows of the task. jointBias: the same with b_i = Σ (y − μ − b_u) / (n_i + damping), the b_u those of the training tasks over all their rows, solved for together, so that an item’s bias does not hold those of the users who rate it. It needs tasks in memory.',
   },
   damping: { kind: 'number', min: 0, default: 5, doc: 'Of the biases.' },
   negatives: {
@@ -41,7 +41,7 @@ export type RowRules = Required<RowOptions>;
 export function rowRules(options: RowOptions | undefined, loss: LossSpec['loss'], field: string): RowRules {
   const rules = resolveOptions(options ?? {}, field, ROW_OPTIONS);
   const { center, negatives } = rules;
-  if (center === 'bias' && !LOSSES[loss].isCentred)
+  if (center !== 'mean' && !LOSSES[loss].isCentred)
     throw invalid(
       `${field}.center`,
       `does not apply to ${loss}`,
@@ -78,11 +78,8 @@ export interface RowState {
 }
 
 /** @internal */
-export function fitRows(
-  rules: RowRules,
-  loss: LossSpec['loss'],
-  { dataset, supportRows, queryRows }: TaskSet,
-): RowState {
+export function fitRows(rules: RowRules, loss: LossSpec['loss'], tasks: TaskSet): RowState {
+  const { dataset, supportRows, queryRows } = tasks;
   const { item, label } = dataset;
   const items = dataset.items.rows;
   const each = (f: (row: number) => void) => {
@@ -107,7 +104,49 @@ export function fitRows(
     count[item[row]] = count[item[row]] + 1;
   });
   for (let i = 0; i < items; i++) itemBias[i] = count[i] === 0 ? 0 : itemBias[i] / (count[i] + rules.damping);
+  if (rules.center === 'jointBias') solveJointly(itemBias, count, mean, rules.damping, tasks);
   return { mean, itemBias, itemRows: count, seen, range };
+}
+
+/** The solution for item and task biases is reached where no item bias moves by more than this. */
+const SOLVED = 1e-7;
+/** Each sweep divides the error by some constant; where items and tasks hardly overlap it may be near one. */
+const MOST_SWEEPS = 200;
+
+/** Item biases that minimise Σ (y − μ − b_t − b_i)² + damping (Σ b_t² + Σ b_i²) with the tasks' own, by exact solves in turn. */
+function solveJointly(
+  itemBias: Float64Array,
+  count: Float64Array,
+  mean: number,
+  damping: number,
+  { dataset, size, supportOffsets, supportRows, queryOffsets, queryRows }: TaskSet,
+): void {
+  const { item, label } = dataset;
+  const sums = new Float64Array(itemBias.length);
+  const partsOf = (t: number) => [
+    supportRows.subarray(supportOffsets[t], supportOffsets[t + 1]),
+    queryRows.subarray(queryOffsets[t], queryOffsets[t + 1]),
+  ];
+  for (let sweep = 0, moved = Infinity; sweep < MOST_SWEEPS && moved > SOLVED; sweep++) {
+    sums.fill(0);
+    for (let t = 0; t < size; t++) {
+      const parts = partsOf(t);
+      let [sum, rows] = [0, 0];
+      for (const part of parts) {
+        for (const row of part) sum += label[row] - mean - itemBias[item[row]];
+        rows += part.length;
+      }
+      const own = rows === 0 ? 0 : sum / (rows + damping);
+      for (const part of parts) for (const row of part) sums[item[row]] = sums[item[row]] + label[row] - mean - own;
+    }
+    moved = 0;
+    for (let i = 0; i < itemBias.length; i++) {
+      if (count[i] === 0) continue;
+      const next = sums[i] / (count[i] + damping);
+      moved = Math.max(moved, Math.abs(next - itemBias[i]));
+      itemBias[i] = next;
+    }
+  }
 }
 
 /** Gives the range of the labels that training reads; those of other tasks are not known to it. */
@@ -143,6 +182,13 @@ export function rowsOfStatistics(
   checkNumber(mean, 'labels');
   const range = widened(labels.min, labels.max, labels.isScale);
   if (rules.center === 'mean') return { mean, itemBias: undefined, seen, range };
+  if (rules.center === 'jointBias')
+    throw invalid(
+      'learner.rows.center',
+      'is solved for on tasks in memory',
+      rules.center,
+      "'bias', or tasks in memory",
+    );
   const itemBias = itemLabels.map((sum, i) =>
     itemRows[i] === 0 ? 0 : (sum - itemRows[i] * mean) / (itemRows[i] + rules.damping),
   );
@@ -182,14 +228,36 @@ export function rowContext(rules: RowRules, state: RowState, seed: number): RowC
  * label in its centre a row would say less than one of a new user will, most of all of items with few rows. 0 where it was alone.
  *
  * @param isTraining whether the row is one of the training tasks
+ * @param own b_u of its task that b_i was solved for with, of {@link jointBias}
  * @internal
  */
-export function itemBiasFor({ rules, state }: RowContext, item: number, label: number, isTraining: boolean): number {
+export function itemBiasFor(
+  { rules, state }: RowContext,
+  item: number,
+  label: number,
+  isTraining: boolean,
+  own = 0,
+): number {
   const bias = state.itemBias![item];
   if (!isTraining || state.itemRows === undefined) return bias;
   const rows = state.itemRows[item];
   if (rows <= 1) return 0;
-  return (bias * (rows + rules.damping) - (label - state.mean)) / (rows - 1 + rules.damping);
+  return (bias * (rows + rules.damping) - (label - state.mean - own)) / (rows - 1 + rules.damping);
+}
+
+/** b_u of a training task over all its rows, with which `jointBias` solved for b_i; 0 under the other rules. @internal */
+export function jointBias(
+  { rules, state }: RowContext,
+  { item, label }: Dataset,
+  parts: readonly Int32Array[],
+): number {
+  if (rules.center !== 'jointBias') return 0;
+  let [sum, rows] = [0, 0];
+  for (const part of parts) {
+    for (const row of part) sum += label[row] - state.mean - state.itemBias![item[row]];
+    rows += part.length;
+  }
+  return rows === 0 ? 0 : sum / (rows + rules.damping);
 }
 
 /** b_u of a task from labelled items; 0 where labels are centred on the mean alone. @internal */
@@ -198,12 +266,13 @@ export function userBias(
   items: ArrayLike<number>,
   labels: ArrayLike<number>,
   isTraining = false,
+  own = 0,
 ): number {
   const { rules, state } = context;
   if (state.itemBias === undefined || items.length === 0) return 0;
   let sum = 0;
   for (let i = 0; i < items.length; i++)
-    sum += labels[i] - state.mean - itemBiasFor(context, items[i], labels[i], isTraining);
+    sum += labels[i] - state.mean - itemBiasFor(context, items[i], labels[i], isTraining, own);
   return sum / (items.length + rules.damping);
 }
 
@@ -213,6 +282,7 @@ export function userBiasOfRows(
   { item, label }: Dataset,
   rows: Int32Array,
   isTraining = false,
+  own = 0,
 ): number {
   if (context.state.itemBias === undefined) return 0;
   return userBias(
@@ -220,6 +290,7 @@ export function userBiasOfRows(
     rows.map((row) => item[row]),
     Float64Array.from(rows, (row) => label[row]),
     isTraining,
+    own,
   );
 }
 

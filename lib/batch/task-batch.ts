@@ -9,7 +9,7 @@ import type { Model } from '../model/model.js';
 import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
-import { itemBiasFor, negativesOfSupport, rankedRows, userBiasOfRows } from './row-rules.js';
+import { itemBiasFor, jointBias, negativesOfSupport, rankedRows, userBiasOfRows } from './row-rules.js';
 import type { RowContext } from './row-rules.js';
 import type { HideIds } from './option-types.js';
 
@@ -106,7 +106,7 @@ function rowsOf(
     const stream = hide === undefined ? undefined : random(hide.seed, `hide.${hide.epoch}`, number);
     const showUser = stream === undefined || stream.uniform() >= (hide!.user ?? HIDE_OPTIONS.user.default);
     const showItem = stream === undefined || stream.uniform() >= (hide!.item ?? HIDE_OPTIONS.item.default);
-    writer.task(number, support, showUser, showItem, epoch);
+    writer.task(number, support, query, showUser, showItem, epoch);
     const inSupport = allRows === 'query' ? [] : allRows === 'support' ? [support, query] : [support];
     for (const rows of inSupport) writer.put(rows, allRows === 'support' ? [support, query] : [support]);
     begin[2 * (k - from) + 1] = writer.length;
@@ -138,6 +138,7 @@ class RowWriter {
   readonly #histories: { lists: SupportHistories; rows: Int32Array; own: Int32Array; whole: number }[];
   #support: Int32Array | undefined;
   #bias = 0;
+  #own = 0;
   #isTraining = false;
   #showUser = true;
   #showItem = true;
@@ -169,7 +170,14 @@ class RowWriter {
   }
 
   /** Begins a task, whose support rows say how its labels are centred. */
-  task(t: number, support: Int32Array, showUser: boolean, showItem: boolean, epoch: number | undefined): void {
+  task(
+    t: number,
+    support: Int32Array,
+    query: Int32Array,
+    showUser: boolean,
+    showItem: boolean,
+    epoch: number | undefined,
+  ): void {
     const { item, label, time } = this.#dataset;
     const { candidates, seed } = this.#context;
     const items = support.map((row) => item[row]);
@@ -186,7 +194,8 @@ class RowWriter {
       );
     }
     this.#isTraining = epoch !== undefined;
-    this.#bias = userBiasOfRows(this.#context, this.#dataset, support, this.#isTraining);
+    this.#own = this.#isTraining ? jointBias(this.#context, this.#dataset, [support, query]) : 0;
+    this.#bias = userBiasOfRows(this.#context, this.#dataset, support, this.#isTraining, this.#own);
     this.#showUser = showUser;
     this.#showItem = showItem;
     if (candidates.length === 0) this.#negatives = undefined;
@@ -225,7 +234,7 @@ class RowWriter {
     this.#labels[r * width] =
       itemBias === undefined
         ? label - mean
-        : label - mean - itemBiasFor(this.#context, item, label, this.#isTraining) - this.#bias;
+        : label - mean - itemBiasFor(this.#context, item, label, this.#isTraining, this.#own) - this.#bias;
     for (let h = 0; h < this.#heads.length; h++) this.#labels[r * width + 1 + h] = this.#heads[h]![row]!;
     if (this.#weights !== undefined) this.#weights[r] = this.#dataset.weight![row]!;
   }

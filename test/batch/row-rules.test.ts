@@ -12,8 +12,17 @@ import { defineModel } from '../../lib/model/model.js';
 import { adam, sgd } from '../../lib/meta/outer-update.js';
 import { loadLearner, saveLearner } from '../../lib/serving/persist.js';
 import { random } from '../../lib/foundation/random.js';
-import { fitRows, itemBiasFor, rowContext, rowRules, userBias } from '../../lib/batch/row-rules.js';
+import {
+  fitRows,
+  itemBiasFor,
+  jointBias,
+  rowContext,
+  rowRules,
+  rowsOfStatistics,
+  userBias,
+} from '../../lib/batch/row-rules.js';
 import { buildTasks, subsetTasks } from '../../lib/tasks/index.js';
+import { statisticsOf, taskSource } from '../../lib/tasks/task-source.js';
 import { train } from '../../lib/training/train.js';
 import { path, refuses, rejects } from '../fixtures/family.js';
 
@@ -171,6 +180,91 @@ test('in training a row is centred by the other rows of its item and of its user
   const { loss } = value!;
   assert.ok(Math.abs(loss - lossOf(true)) < 1e-9, `${loss} is not ${lossOf(true)}`);
   assert.ok(loss > 1.02 * lossOf(false), 'with the own labels in the centres rows seem explained');
+});
+
+test('joint biases minimise the squared error with those of the tasks: no bias of an item may move', async () => {
+  // Strict users rate all items, the others the last six alone.
+  const strict = (u: number) => u % 2 === 0;
+  const pairs = range(USERS).flatMap((u) =>
+    range(strict(u) ? ITEMS : 6).map((i) => [u, strict(u) ? i : i + 6] as const),
+  );
+  const noise = random(3, 'noise');
+  const data = datasetFromColumns({
+    user: pairs.map(([u]) => u),
+    item: pairs.map(([, i]) => i),
+    label: pairs.map(([u, i]) => 3 - (strict(u) ? 1 : 0) + itemTaste(i) + 0.1 * noise.normal()),
+  });
+  const tasks = buildTasks(data, { query: 3 });
+  const rows = { center: 'jointBias', damping: 2 } as const;
+  const rules = rowRules(rows, 'mse', 'rows');
+  const state = fitRows(rules, 'mse', tasks);
+  const parts = (t: number) => [
+    tasks.supportRows.subarray(tasks.supportOffsets[t], tasks.supportOffsets[t + 1]),
+    tasks.queryRows.subarray(tasks.queryOffsets[t], tasks.queryOffsets[t + 1]),
+  ];
+  /** The objective in the biases of the items, at the best ones of the tasks. */
+  const objective = (bias: Float64Array) =>
+    range(tasks.size).reduce(
+      (sum, t) => {
+        const left = parts(t).flatMap((part) =>
+          [...part].map((row) => data.label[row] - state.mean - bias[data.item[row]]),
+        );
+        const own = left.reduce((x, y) => x + y, 0) / (left.length + 2);
+        return sum + left.reduce((x, e) => x + (e - own) ** 2, 2 * own ** 2);
+      },
+      2 * bias.reduce((x, b) => x + b ** 2, 0),
+    );
+  const slopes = (bias: Float64Array) =>
+    range(bias.length).map((i) => {
+      const moved = (by: number) => objective(bias.map((b, j) => (i === j ? b + by : b)));
+      return (moved(1e-3) - moved(-1e-3)) / 2e-3;
+    });
+  const steepest = (bias: Float64Array) => Math.max(...slopes(bias).map(Math.abs));
+  const apart = fitRows(rowRules({ center: 'bias', damping: 2 }, 'mse', 'rows'), 'mse', tasks);
+  assert.ok(steepest(state.itemBias!) < 1e-4, `${steepest(state.itemBias!)} is no minimum`);
+  assert.ok(steepest(apart.itemBias!) > 1, 'biases of one after the other are none');
+
+  // A row is left out of the bias of its item, at the bias of its task.
+  const context = rowContext(rules, state, 1);
+  const [row] = parts(0)[1];
+  const own = jointBias(context, data, parts(0));
+  const [item, y] = [data.item[row], data.label[row]];
+  const others = range(tasks.size).flatMap((t) =>
+    parts(t).flatMap((part) =>
+      [...part]
+        .filter((r) => r !== row && data.item[r] === item)
+        .map((r) => data.label[r] - state.mean - jointBias(context, data, parts(t))),
+    ),
+  );
+  const expected = others.reduce((x, e) => x + e, 0) / (others.length + 2);
+  assert.ok(Math.abs(itemBiasFor(context, item, y, true, own) - expected) < 1e-5);
+  assert.equal(itemBiasFor(context, item, y, false), state.itemBias![item]);
+
+  // What training sees of it: at parameters of 0 and no steps, the squares of the centred labels.
+  const plain = learnerOf(data, { loss: 'mse' });
+  const zero = Object.fromEntries(
+    Object.entries(plain.parameters()).map(([name, { shape, data: values }]) => [
+      name,
+      { shape, data: new Float64Array(values.length) },
+    ]),
+  );
+  const learner = learnerOf(data, { loss: 'mse' }, { rows, parameters: zero, algorithm: maml({ steps: 0 }) });
+  const { value } = await train(learner, tasks, { epochs: 1, metaBatch: tasks.size, redraw: false }).next();
+  const loss = range(tasks.size).reduce((sum, t) => {
+    const b = jointBias(context, data, parts(t));
+    const centred = (r: number) =>
+      data.label[r] - state.mean - itemBiasFor(context, data.item[r], data.label[r], true, b);
+    const [support, query] = parts(t).map((part) => [...part].map(centred));
+    const user = support.reduce((x, e) => x + e, 0) / (support.length + 2);
+    return sum + query.reduce((x, e) => x + (e - user) ** 2, 0) / query.length / tasks.size;
+  }, 0);
+  assert.ok(Math.abs(value!.loss - loss) < 1e-9, `${value!.loss} is not ${loss}`);
+
+  const statistics = await statisticsOf(taskSource(tasks), 'tasks', undefined);
+  assert.throws(
+    () => rowsOfStatistics(rules, 'mse', statistics),
+    /learner\.rows\.center.*tasks in memory.*jointBias.*'bias', or tasks in memory/,
+  );
 });
 
 test('the range of ratings is that of the training tasks, not of other rows of the data', async () => {
