@@ -98,6 +98,12 @@ const needsData = (t: Test): boolean => {
   if (!hasData) t.plan(0, 'data/ml-latest-small is not here');
   return hasData;
 };
+/** Scenarios whose numbers have suites of their own in test/scenarios run as commands in `npm run test:all` alone. */
+const isInAll = (t: Test): boolean => {
+  const all = process.env['INNERLOOP_TEST_ALL'] !== undefined;
+  if (!all) t.plan(0, 'a part of npm run test:all');
+  return all;
+};
 
 test('a training configuration plays few-shot as it stands: aligned tables, the same query at every point', async (t) => {
   if (!needsData(t)) return;
@@ -122,7 +128,7 @@ test('a training configuration plays few-shot as it stands: aligned tables, the 
 });
 
 test('drift: every block is predicted before it is learned from', async (t) => {
-  if (!needsData(t)) return;
+  if (!isInAll(t) || !needsData(t)) return;
   const played = play(
     'drift',
     changed(bundled, (json) => (json['scenarios'] = { drift: { warmUp: 0.6, blocks: 3 } })),
@@ -135,7 +141,7 @@ test('drift: every block is predicted before it is learned from', async (t) => {
 });
 
 test('negative transfer: remedies are fitted on validation tasks that a refit has not taken', async (t) => {
-  if (!needsData(t)) return;
+  if (!isInAll(t) || !needsData(t)) return;
   const played = play(
     'negative-transfer',
     changed(bundled, () => undefined),
@@ -159,7 +165,7 @@ test('negative transfer: remedies are fitted on validation tasks that a refit ha
 });
 
 test('evidence: questions by title, and four orders of asking', async (t) => {
-  if (!needsData(t)) return;
+  if (!isInAll(t) || !needsData(t)) return;
   const played = play(
     'evidence',
     changed(
@@ -359,7 +365,7 @@ test('the example configurations are valid, and name the data that they need', a
 });
 
 test('the examples on data beside the repository', async (t) => {
-  if (process.env['INNERLOOP_TEST_ALL'] === undefined) return t.plan(0, 'a part of npm run test:all');
+  if (!isInAll(t)) return;
   const wanted = [
     ['amazon-music', 'drift', 'amazon-music'],
     ['book-to-music', 'cross-domain', 'crossdomain'],

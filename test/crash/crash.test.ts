@@ -4,7 +4,7 @@ import { EXPERIMENTS } from './experiments.js';
 
 for (const [name, experiment] of Object.entries(EXPERIMENTS)) {
   test(name, async (t) => {
-    const report = await experiment({ kills: 8, stride: 13, seed: 1 });
+    const report = await experiment({ kills: 4, stride: 23, seed: 1 });
     if ('skipped' in report) t.plan(0, `${report.skipped}`);
     else
       t.comment(
