@@ -39,7 +39,7 @@ std::uint32_t hash_of(const char* bytes, std::size_t length) {
     mix(word);
   }
   word = 0;
-  if (length > 0) std::memcpy(&word, bytes, length);  // no texts have no address
+  if (length > 0) std::memcpy(&word, bytes, length);  // a text of no bytes may have a null address
   mix(word);
   h ^= h >> 33;
   h *= 0xff51afd7ed558ccdu;

@@ -11,13 +11,10 @@ namespace innerloop::device {
 template <class T>
 struct Implicit {
   // @param support the pass over the support rows at θ_K; its values and adjoints are computed here
-  IL_DEVICE Implicit(const Task<T>& task, const Pass<T>& support)
-      : task(task), block(task.block), call(task.call), program(call.program), m(task.m), p(support) {
+  IL_DEVICE Implicit(const Task<T>& task, const Pass<T>& support) : task(task), call(task.call), m(task.m), p(support) {
     p.grad = m.product, p.from = nullptr;
-    for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, p, program.layers[l]);
-    const int out = program.output;
-    loss_backward(block, task.support_labels(), p.x_of(out), task.support_weight(), p.dx_of(out));
-    for (int l = program.layer_count; l-- > task.bottom();) backward(block, p, program.layers[l]);
+    task.run_forward(p);
+    task.run_backward(p, task.support_labels(), task.support_weight());
   }
 
   // Turns v, which is ∇_θ L_Q, into x, and adds −(∇²_φθ L_S) x / λ to the sums of the other parameters.
@@ -36,11 +33,8 @@ struct Implicit {
  private:
   // Computes H d, to m.product.
   IL_DEVICE void multiply(const T* d) {
-    const int out = program.output;
     p.v = d;
-    for (int l = task.bottom(); l < program.layer_count; ++l) tangent_forward(block, p, program.layers[l]);
-    loss_tangent(block, task.support_labels(), p.x_of(out), p.tx_of(out), task.support_weight(), p.tdx_of(out));
-    for (int l = program.layer_count; l-- > task.bottom();) tangent_backward(block, p, program.layers[l]);
+    task.run_tangents(p);
   }
 
   // Returns whether a step was taken. It ends early at the tolerance, and where the curvature is so negative that the
@@ -76,9 +70,7 @@ struct Implicit {
   }
 
   const Task<T>& task;
-  const Block& block;
   const TaskCall<T>& call;
-  const Program<T>& program;
   const TaskMemory<T>& m;
   Pass<T> p;
 };

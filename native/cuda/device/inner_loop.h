@@ -24,7 +24,7 @@ struct InnerLoop {
     if (call.mode == Mode::adapt) return give_adapted();
     const Pass<T> query = task.query_pass(call.steps);
     if (task.gram) Gram<T>(task).query_forward(query.x_of(task.gram->out));
-    for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, query, program.layers[l]);
+    task.run_forward(query);
     const T* o = query.x_of(program.output);
     if (call.mode == Mode::predict) {
       T* to = call.outputs + call.query_at[task.task] * program.outputs;
@@ -34,7 +34,6 @@ struct InnerLoop {
     loss_value(block, task.query_labels(), o, m.terms, call.task_losses + task.task);
     if (call.reptile) return displacement();
     if (call.implicit) return implicit_meta_gradient(query);
-    if (call.loss_weights) return weighted_meta_gradient(query);
     meta_gradient(query);
   }
 
@@ -52,19 +51,17 @@ struct InnerLoop {
     p.grad = call.folded ? to : task.gradient(k);
     p.from = call.folded ? from : nullptr;
     if (task.gram) Gram<T>(task).support_forward(k, p.x_of(task.gram->out));
-    for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, p, program.layers[l]);
-    const int out = program.output;
-    loss_backward(block, task.support_labels(), p.x_of(out), task.support_weight(), p.dx_of(out));
-    for (int l = program.layer_count; l-- > task.bottom();) backward(block, p, program.layers[l]);
+    task.run_forward(p);
+    task.run_backward(p, task.support_labels(), task.support_weight());
     if (task.gram) Gram<T>(task).step(k, p.dx_of(task.gram->out));
     if (call.folded) return;
     T* g = p.grad;
     if (m.start)
       task.each_fast([&](int, Index at, Index, Index) { g[at] += call.proximal * (from[at] - m.start[at]); });
-    const Update<T> update(task);
-    update.advance(k);
+    const Update<T> update(task, k);
+    update.advance();
     task.each_fast(
-        [&](int t, Index at, Index place, Index) { to[at] = from[at] - rate(t, k, place) * update.step(k, at); });
+        [&](int t, Index at, Index place, Index) { to[at] = from[at] - rate(t, k, place) * update.step(at); });
   }
 
   IL_DEVICE T rate(int t, int k, Index place) const {
@@ -76,35 +73,24 @@ struct InnerLoop {
 
   // Adds weight · ∇L_Q, whose values the pass has, to v and to the sums of the other parameters.
   IL_DEVICE void query_gradient(Pass<T>& query, T weight) const {
-    const int out = program.output;
     query.grad = m.v, query.from = m.v;
     query.slow = accumulators();
     query.blocks = call.blocks;
-    loss_backward(block, task.query_labels(), query.x_of(out), weight, query.dx_of(out));
-    for (int l = program.layer_count; l-- > task.bottom();) backward(block, query, program.layers[l]);
+    task.run_backward(query, task.query_labels(), weight);
   }
-
-  // The meta-gradient where the loss after every step counts; the first layer is not in the Gram form then.
-  IL_DEVICE void weighted_meta_gradient(Pass<T> query) const {
-    const bool exact = call.order == 2 && task.adapts;
+  // The part that L_Q(θ_{k+1}) has in a meta-loss of several steps: the pass has the values at the last of them.
+  IL_DEVICE void weighted_gradient(Pass<T>& query, int k) const {
     double* const loss = call.task_losses + task.task;
-    clear();
-    if (exact) begin_back();
-    query.boundary = Boundary::add;
-    for (int k = call.steps - 1; k >= 0; --k) {
-      const double w = call.loss_weights[k];
-      if (k < call.steps - 1 && w != 0) {
-        query.theta = task.theta(k + 1);
-        for (int l = task.bottom(); l < program.layer_count; ++l) forward(block, query, program.layers[l]);
-        loss_value(block, task.query_labels(), query.x_of(program.output), m.terms, m.number);
-      }
-      block.once([&] { *loss = k == call.steps - 1 ? w * *loss : w != 0 ? *loss + w * *m.number : *loss; });
-      if (w != 0) query_gradient(query, static_cast<T>(w) * task.task_weight());
-      if (call.rate_kind != RateKind::scalar && task.adapts) rate_gradient(k);
-      if (exact) curvature(k);
+    const double w = call.loss_weights[k];
+    const bool is_last = k == call.steps - 1;
+    if (!is_last && w == 0) return;
+    if (!is_last) {
+      query.theta = task.theta(k + 1);
+      task.run_forward(query);
+      loss_value(block, task.query_labels(), query.x_of(program.output), m.terms, m.number);
     }
-    finish_back(exact);
-    give_gradient();
+    block.once([&] { *loss = is_last ? w * *loss : *loss + w * *m.number; });
+    if (w != 0) query_gradient(query, static_cast<T>(w) * task.task_weight());
   }
 
   IL_DEVICE void implicit_meta_gradient(Pass<T> query) const {
@@ -115,30 +101,27 @@ struct InnerLoop {
     give_gradient();
   }
 
-  IL_DEVICE void begin_back() const {
-    Update<T>(task).begin_back();
-    if (m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.d_start[at] = 0; });
-  }
-  IL_DEVICE void finish_back(bool exact) const {
-    if (exact && m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.v[at] += m.d_start[at]; });
-  }
-
   IL_DEVICE void meta_gradient(Pass<T> query) const {
-    const bool exact = call.order == 2 && task.adapts;
+    const bool exact = call.order == 2 && task.adapts, weighted = call.loss_weights != nullptr;
     clear();
     if (exact) begin_back();
-    query.boundary = Boundary::set;
-    query_gradient(query, task.task_weight());
+    query.boundary = weighted ? Boundary::add : Boundary::set;
+    if (!weighted) query_gradient(query, task.task_weight());
     const T* P = task.gram ? query.dx_of(task.gram->out) : nullptr;
     if (task.gram) Gram<T>(task).query_backward(P);
     if (task.gram && exact) Gram<T>(task).begin_products(P);
     for (int k = call.steps - 1; k >= 0; --k) {
+      if (weighted) weighted_gradient(query, k);
       if (call.rate_kind != RateKind::scalar && task.adapts) rate_gradient(k);
       if (exact) curvature(k);
     }
     if (task.gram && exact) Gram<T>(task).finish(P);
-    finish_back(exact);
+    if (exact && m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.v[at] += m.d_start[at]; });
     give_gradient();
+  }
+  IL_DEVICE void begin_back() const {
+    Update<T>::clear(task);
+    if (m.d_start) task.each_fast([&](int, Index at, Index, Index) { m.d_start[at] = 0; });
   }
 
   // Clears the arrays that the backward pass adds to.
@@ -168,12 +151,11 @@ struct InnerLoop {
 
   // (v, u) += H_S(θ_k, φ)(d, 0), where d has the minus sign of the formula above.
   IL_DEVICE void curvature(int k) const {
-    const int out = program.output;
     T* d = m.v;  // if folded, −α is a factor of the loss, so the direction is v itself
     if (!call.folded) {
       d = m.d;
       task.each_fast([&](int t, Index at, Index place, Index) { d[at] = -rate(t, k, place) * m.v[at]; });
-      Update<T>(task).back(k, d);
+      Update<T>(task, k).back(d);
     }
     if (m.d_start)
       task.each_fast([&](int, Index at, Index, Index) {
@@ -187,15 +169,13 @@ struct InnerLoop {
     p.slow = accumulators();
     p.blocks = call.blocks;
     if (task.gram) Gram<T>(task).tangent_forward(k, p.tx_of(task.gram->out));
-    for (int l = task.bottom(); l < program.layer_count; ++l) tangent_forward(block, p, program.layers[l]);
-    loss_tangent(block, task.support_labels(), p.x_of(out), p.tx_of(out), task.support_weight(), p.tdx_of(out));
-    for (int l = program.layer_count; l-- > task.bottom();) tangent_backward(block, p, program.layers[l]);
+    task.run_tangents(p);
     if (task.gram) Gram<T>(task).tangent_backward(k, p.dx_of(task.gram->out), p.tdx_of(task.gram->out));
   }
 
   // ∂α −= v ∘ s_k
   IL_DEVICE void rate_gradient(int k) const {
-    const Update<T> update(task);
+    const Update<T> update(task, k);
     if (call.rate_kind == RateKind::per_parameter) {
       T* dense = call.rate_acc + block.index * program.acc_size;
       for (int t = 0; t < program.tensor_count; ++t) {
@@ -203,7 +183,7 @@ struct InnerLoop {
         if (!info.fast) continue;
         const Index at = task.flat(t);
         T* to = info.input < 0 ? dense + info.acc_at : table_block(call.rate_blocks, t);
-        task.each_element(t, [&](Index i, Index) { to[i] -= m.v[at + i] * update.step(k, at + i); });
+        task.each_element(t, [&](Index i, Index) { to[i] -= m.v[at + i] * update.step(at + i); });
       }
       return;
     }
@@ -211,10 +191,10 @@ struct InnerLoop {
     for (int t = 0; t < program.tensor_count; ++t) {
       const TensorInfo& info = program.tensors[t];
       if (!info.fast) continue;
-      const Index at = task.flat(t), size = info.input < 0 ? info.size : task.block_rows(info) * info.width;
+      const Index at = task.flat(t), size = task.elements(info);
       block.each(kParts, [&](Index part) {
         T sum = 0;
-        for (Index i = part; i < size; i += kParts) sum += m.v[at + i] * update.step(k, at + i);
+        for (Index i = part; i < size; i += kParts) sum += m.v[at + i] * update.step(at + i);
         m.scratch[part] = sum;
       });
       block.once([&] {

@@ -79,4 +79,10 @@ IL_DEVICE Sink<T> sink(const Pass<T>& p, int t) {
   return {to, to};
 }
 
+// The weight of an id of a row that has so many: a bag's embeddings are averaged or summed.
+template <class T>
+IL_DEVICE T pool_weight(const ColumnInfo& column, Index ids) {
+  return column.kind == InputKind::bag && !column.sums ? T(1) / static_cast<T>(ids) : T(1);
+}
+
 }  // namespace innerloop::device

@@ -13,6 +13,8 @@
 // tasks at once. Each block factorises the M of its task, or, if there are fewer rows than weights and Λ is diagonal,
 // the dual system I + G Gᵀ with G = √S A Λ^−½.
 #pragma once
+#include "cholesky.h"
+#include "laplace.h"
 #include "task.h"
 
 namespace innerloop::device {
@@ -85,7 +87,7 @@ struct RidgeTask {
     begin();
     if (S > 0 || call.mode == Mode::adapt) {
       if (call.logistic) {
-        newton();
+        Newton<T>(*this).run();
       } else {
         block.each(S, [&](Index s) { m.s[s] = row_weight(s); });
         factorise();
@@ -104,6 +106,7 @@ struct RidgeTask {
   }
 
  private:
+  friend struct Newton<T>;
   IL_DEVICE const T* parameter(int t) const {
     const Start<T> start = call.starts.of(task);
     const T* own = start.values ? start.values[t] : nullptr;
@@ -152,7 +155,7 @@ struct RidgeTask {
       });
     else
       primal(k);
-    cholesky(k, N);
+    cholesky(block, k, N, call.failed + task);
   }
   IL_DEVICE bool is_weighted() const { return call.logistic || program.rows.row_weights; }
   IL_DEVICE double scale(Index a, Index b) const { return is_weighted() ? sqrt(m.s[a]) * sqrt(m.s[b]) : 1.0; }
@@ -167,35 +170,6 @@ struct RidgeTask {
       for (Index s = 0; s < S; ++s) sum += m.s[s] * at(A, s, a, n) * at(A, s, b, n);
       k[i] = sum;
     });
-  }
-  IL_DEVICE void cholesky(double* k, Index N) const {
-    for (Index j = 0; j < N; ++j) {
-      block.once([&] {
-        double sum = k[j * N + j];
-        for (Index l = 0; l < j; ++l) sum -= k[j * N + l] * k[j * N + l];
-        if (!(sum > 0) || !(sum < 1e300)) call.failed[task] = 1;
-        k[j * N + j] = sqrt(sum);
-      });
-      block.each(N - j - 1, [&](Index i) {
-        double* row = k + (j + 1 + i) * N;
-        double sum = row[j];
-        for (Index l = 0; l < j; ++l) sum -= row[l] * k[j * N + l];
-        row[j] = sum / k[j * N + j];
-      });
-    }
-  }
-  // b = (L Lᵀ)⁻¹ b; one lane computes it, because the systems are small.
-  IL_DEVICE static void solve_system(const double* k, Index N, double* b) {
-    for (Index i = 0; i < N; ++i) {
-      double sum = b[i];
-      for (Index l = 0; l < i; ++l) sum -= k[i * N + l] * b[l];
-      b[i] = sum / k[i * N + i];
-    }
-    for (Index i = N - 1; i >= 0; --i) {
-      double sum = b[i];
-      for (Index l = i + 1; l < N; ++l) sum -= k[l * N + i] * b[l];
-      b[i] = sum / k[i * N + i];
-    }
   }
   // x = M⁻¹ x; it overwrites u.
   IL_DEVICE void solve(double* x) const {
@@ -242,61 +216,6 @@ struct RidgeTask {
     solve(m.x);
     block.each(d, [&](Index i) { m.w[i] = m.mean[i] + m.x[i]; });
   }
-  // The mode of the logistic posterior, as in native/solvers/laplace.cc.
-  IL_DEVICE void newton() const {
-    constexpr int kMostSteps = 100;
-    constexpr double kConverged = 1e-22, kNear = 1e-8, kArmijo = 1e-4, kShortest = 1e-9;
-    double energy = energy_of(m.w);
-    for (int i = 0; i < kMostSteps; ++i) {
-      residuals(m.w);
-      block.each(d, [&](Index j) { m.delta[j] = m.mean[j] - m.w[j]; });
-      precision(m.delta, m.x);
-      block.each(d, [&](Index j) {
-        double sum = m.x[j];
-        for (Index s = 0; s < S; ++s) sum += m.r[s] * at(A, s, j, n);
-        m.x[j] = m.z[j] = sum;
-      });
-      factorise();
-      solve(m.z);
-      block.once([&] {
-        double sum = 0;
-        for (Index j = 0; j < d; ++j) sum += m.x[j] * m.z[j];
-        m.numbers[1] = sum;
-        if (!(sum < 1e300)) call.failed[task] = 1;
-      });
-      const double decrement = m.numbers[1];
-      if (!(decrement > kConverged) || !(decrement < 1e300)) return;
-      double reached = energy;
-      for (double length = 1;; length /= 2) {
-        block.each(d, [&](Index j) { m.next[j] = m.w[j] + length * m.z[j]; });
-        reached = energy_of(m.next);
-        if (decrement < kNear || reached <= energy - kArmijo * length * decrement || length < kShortest) break;
-      }
-      block.each(d, [&](Index j) { m.w[j] = m.next[j]; });
-      energy = reached;
-    }
-  }
-  // The negative logarithm of the posterior at w; it overwrites u and delta.
-  IL_DEVICE double energy_of(const double* w) const {
-    block.each(d, [&](Index j) { m.delta[j] = w[j] - m.mean[j]; });
-    if (full)
-      times_factor_transposed(m.delta, m.u);
-    else
-      block.each(d, [&](Index j) { m.u[j] = m.root[j] * m.delta[j]; });
-    block.each(S, [&](Index s) {
-      const double o = row_times(A, s, w);
-      m.terms[s] = row_weight(s) * ((o > 0 ? o : 0) + log1p(exp(o < 0 ? o : -o)) - label(s) * o);
-    });
-    block.once([&] {
-      double sum = 0;
-      for (Index j = 0; j < d; ++j) sum += m.u[j] * m.u[j];
-      sum /= 2;
-      for (Index s = 0; s < S; ++s) sum += m.terms[s];
-      m.numbers[1] = sum;
-    });
-    return m.numbers[1];
-  }
-
   // y = Λ x; it overwrites u.
   IL_DEVICE void precision(const double* x, double* y) const {
     if (!full) {
@@ -330,7 +249,7 @@ struct RidgeTask {
     block.each(d, [&](Index i) { call.modes[task * d + i] = m.w[i]; });
     double* to = call.factors + task * d * d;
     primal(to);
-    cholesky(to, d);
+    cholesky(block, to, d, call.failed + task);
   }
 
   // The variances aᵀ M⁻¹ a of the query rows.

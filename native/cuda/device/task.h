@@ -159,7 +159,7 @@ struct Task {
         const TensorInfo& info = program.tensors[t];
         if (!info.fast || info.input < 0) continue;
         m.table_at[t] = at;
-        at += block_rows(info) * info.width;
+        at += elements(info);
       }
       if (!program.rows.labels) return;
       m.numbers[0] = counted(labelled(first, S, 0));
@@ -178,7 +178,7 @@ struct Task {
     Index size = program.fast_dense;
     for (int t = 0; t < program.tensor_count; ++t) {
       const TensorInfo& info = program.tensors[t];
-      if (info.fast && info.input >= 0) size += block_rows(info) * info.width;
+      if (info.fast && info.input >= 0) size += elements(info);
     }
     return size;
   }
@@ -200,6 +200,10 @@ struct Task {
     block.each(block_rows(info) * info.width, [&](Index i) {
       f(i, info.offset + static_cast<Index>(unique[i / info.width]) * info.width + i % info.width);
     });
+  }
+  // How many elements of a fast tensor the task has.
+  IL_DEVICE Index elements(const TensorInfo& info) const {
+    return info.input < 0 ? info.size : block_rows(info) * info.width;
   }
   template <class F>
   IL_DEVICE void each_fast(const F& f) const {
@@ -286,7 +290,7 @@ struct Task {
       for (int t = 0; t < program.tensor_count; ++t) {
         const TensorInfo& info = program.tensors[t];
         if (!info.fast) continue;
-        const Index at = flat(t), size = info.input < 0 ? info.size : block_rows(info) * info.width;
+        const Index at = flat(t), size = elements(info);
         for (Index i = part; i < size; i += kParts)
           sum += static_cast<double>(a[at + i]) * static_cast<double>(b[at + i]);
       }
@@ -299,8 +303,23 @@ struct Task {
     });
   }
 
-  // The first layer of the suffix that is not in the Gram form.
+  // The first layer of the suffix that is not in the Gram form. The passes below go over it and those above.
   IL_DEVICE int bottom() const { return program.suffix_begin + (gram ? 1 : 0); }
+  IL_DEVICE void run_forward(const Pass<T>& p) const {
+    for (int l = bottom(); l < program.layer_count; ++l) forward(block, p, program.layers[l]);
+  }
+  // The gradient of scale · loss, after `run_forward`.
+  IL_DEVICE void run_backward(const Pass<T>& p, const Labelled<T>& labels, T scale) const {
+    loss_backward(block, labels, p.x_of(program.output), scale, p.dx_of(program.output));
+    for (int l = program.layer_count; l-- > bottom();) backward(block, p, program.layers[l]);
+  }
+  // The tangents of both along p.v, over the support rows, after both.
+  IL_DEVICE void run_tangents(const Pass<T>& p) const {
+    const int out = program.output;
+    for (int l = bottom(); l < program.layer_count; ++l) tangent_forward(block, p, program.layers[l]);
+    loss_tangent(block, support_labels(), p.x_of(out), p.tx_of(out), support_weight(), p.tdx_of(out));
+    for (int l = program.layer_count; l-- > bottom();) tangent_backward(block, p, program.layers[l]);
+  }
 
   const Block& block;
   const TaskCall<T>& call;

@@ -25,10 +25,12 @@ struct Wanted {
 
 // Whether the last layer is solved for: ridge and laplace.
 inline bool solves_head(const innerloop_loop& loop) { return loop.solver == 1 || loop.solver == 2; }
-// See Wanted::plain.
-inline bool is_plain(const innerloop_loop& loop) {
-  return loop.rate_kind == 0 && loop.update == 0 && loop.clip_norm == 0 && loop.proximal == 0 && !loop.loss_weights;
+// Whether steps are θ − α g with a single α.
+inline bool is_folded(const innerloop_loop& loop) {
+  return loop.rate_kind == 0 && loop.update == 0 && loop.clip_norm == 0 && loop.proximal == 0;
 }
+// See Wanted::plain.
+inline bool is_plain(const innerloop_loop& loop) { return is_folded(loop) && !loop.loss_weights; }
 
 template <class T>
 class Plan {

@@ -106,8 +106,7 @@ TaskCall<T> task_call(const Plan<T>& plan, const innerloop_loop& loop, Mode mode
   call.clip_norm = static_cast<T>(loop.clip_norm);
   call.beta1 = static_cast<T>(loop.beta1), call.beta2 = static_cast<T>(loop.beta2);
   call.epsilon = static_cast<T>(loop.epsilon);
-  call.folded =
-      call.rate_kind == RateKind::scalar && call.update == UpdateKind::sgd && call.clip_norm == 0 && call.proximal == 0;
+  call.folded = is_folded(loop);
   const bool back = mode == Mode::gradient && !reptile;
   if (back && steps > 0 && loop.loss_weights)
     call.loss_weights = scratch.put(std::vector<double>(loop.loss_weights, loop.loss_weights + steps));
