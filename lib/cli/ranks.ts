@@ -1,6 +1,6 @@
 /** A command that several processes run together, under `mpirun`. */
 import { invalid } from '../foundation/check.js';
-import { broadcast } from '../foundation/process-group.js';
+import { allGatherJson } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import { isLaunchedByMpi, joinProcesses } from '../distributed/mpi.js';
 import type { JoinedProcesses, JoinOptions } from '../distributed/mpi.js';
@@ -37,6 +37,6 @@ export async function joinRanks(command: string, { processes, timeout }: JoinOpt
 /** What the process of rank 0 makes, for all of them. */
 export async function ofFirst<R>(group: ProcessGroup | undefined, at: string, make: () => Promise<R>): Promise<R> {
   if (group === undefined) return make();
-  const own = group.rank === 0 ? Buffer.from(JSON.stringify(await make())) : new Uint8Array(0);
-  return JSON.parse(Buffer.from(await broadcast(group, own, at)).toString()) as R;
+  const [first] = await allGatherJson(group, group.rank === 0 ? await make() : null, at);
+  return first as R;
 }

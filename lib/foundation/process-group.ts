@@ -64,6 +64,12 @@ export function inOrder(group: ProcessGroup): OrderedGroup {
   return queue;
 }
 
+/** What every process has to say, by rank, as JSON: what is not JSON in it is lost. @internal */
+export async function allGatherJson<T>(group: ProcessGroup, own: T, at: string): Promise<T[]> {
+  const all = await group.allGather(Buffer.from(JSON.stringify(own)), at);
+  return all.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as T);
+}
+
 /** What the process of rank 0 has. @internal */
 export async function broadcast(group: ProcessGroup, bytes: Uint8Array, at: string): Promise<Uint8Array> {
   const [first] = await group.allGather(group.rank === 0 ? bytes : new Uint8Array(0), at);

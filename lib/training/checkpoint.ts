@@ -3,7 +3,7 @@ import type { Precision, TaskSet } from '../foundation/contract.js';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
 import { invalid } from '../foundation/check.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { broadcast } from '../foundation/process-group.js';
+import { allGatherJson, broadcast } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import type { NamedArray } from '../files/safetensors.js';
 import type { Learner } from '../learner/learner.js';
@@ -237,8 +237,7 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
 /** Processes that train different things, or by instructions that round differently, would not stay together. */
 async function requireSameRun(group: ProcessGroup, manifest: RunManifest, path: string | undefined): Promise<void> {
   const own = { kept: path !== undefined, manifest };
-  const bytes = await broadcast(group, Buffer.from(JSON.stringify(own)), 'the beginning of training');
-  const first = JSON.parse(Buffer.from(bytes).toString()) as typeof own;
+  const [first] = await allGatherJson(group, own, 'the beginning of training');
   const [there, here] = [first.manifest.isa[0], manifest.isa[0]];
   const difference =
     identityOf(first.manifest) !== identityOf(manifest)

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkNotAborted } from '../foundation/abort.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { allGatherJson } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 
 /**
@@ -112,6 +113,5 @@ async function nextOf(running: ReadonlySet<Promise<void>>, pause: number | undef
 
 async function exchange<R>(group: ProcessGroup | undefined, note: Note<R>, at: string): Promise<Note<R>[]> {
   if (group === undefined) return [note];
-  const all = await group.allGather(Buffer.from(JSON.stringify(note)), at);
-  return all.map((bytes) => JSON.parse(Buffer.from(bytes).toString()) as Note<R>);
+  return allGatherJson(group, note, at);
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { lockFile, readWhole, writeDurable } from '../files/durable.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { allGatherJson } from '../foundation/process-group.js';
 import type { ProcessGroup } from '../foundation/process-group.js';
 import type { Trial } from './tune.js';
 
@@ -108,7 +109,7 @@ export async function openState(
 ): Promise<TuneState> {
   if (group === undefined) return TuneState.open(path, plan);
   const at = 'the beginning of the search';
-  const tell = (note: object) => group.allGather(Buffer.from(JSON.stringify(note)), at);
+  const tell = (note: Partial<Opening>) => allGatherJson(group, note, at);
   const leads = group.rank === 0;
   let state: TuneState;
   try {
@@ -119,8 +120,7 @@ export async function openState(
     throw error;
   }
   try {
-    const [first] = await tell(leads ? state.plan : {});
-    const { failed, identity, trials } = JSON.parse(Buffer.from(first).toString()) as Opening;
+    const [{ failed, identity, trials = [] }] = await tell(leads ? state.plan : {});
     const expected = 'the same search by all processes: options, data, version and instruction set';
     const field = `rank ${group.rank}`;
     if (failed !== undefined) throw new InnerloopError('RANK', `rank 0 cannot begin: ${failed}`, { field, expected });

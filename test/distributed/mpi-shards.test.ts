@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, truncat
 import { test } from 'tap';
 import { generateInteractions } from '../../bench/generate-interactions.js';
 import { main } from '../fixtures/command.js';
-import { at, buildAddon, isAlive, model, mpirun, ranksOf, skip, until } from '../fixtures/mpirun.js';
+import { at, buildAddon, killRank, model, mpirun, skip, until } from '../fixtures/mpirun.js';
 
 const ROWS = 40_000;
 const limit = { timeout: 300_000 };
@@ -69,14 +69,7 @@ test('a rank is killed within an epoch; the run goes on with another number of r
   if (skip !== undefined) return t.plan(0, skip);
   const run = mpirun(4, ...options('long.json', 'killed'));
   await until(() => existsSync(at('killed', 'metrics.jsonl')), 'the first epoch', 120);
-  const pids = ranksOf(run.launcher);
-  assert.equal(pids.length, 4);
-  process.kill(pids[1], 'SIGKILL');
-  const killed = performance.now();
-  assert.notEqual(await run.ended, 0);
-  const seconds = (performance.now() - killed) / 1000;
-  assert.ok(seconds < 10, `${seconds} s`);
-  await until(() => !pids.some(isAlive), 'every process has ended', 10 - seconds);
+  await killRank(run, 4, 1);
 
   const done = readFileSync(at('killed', 'metrics.jsonl'), 'utf8').trim().split('\n').length;
   const more = ['--epochs', String(done + 2)];
