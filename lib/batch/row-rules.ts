@@ -131,12 +131,7 @@ function solveJointly(
     sums.fill(0);
     for (let t = 0; t < size; t++) {
       const parts = partsOf(t);
-      let [sum, rows] = [0, 0];
-      for (const part of parts) {
-        for (const row of part) sum += label[row] - mean - itemBias[item[row]];
-        rows += part.length;
-      }
-      const own = rows === 0 ? 0 : sum / (rows + damping);
+      const own = taskBias(dataset, parts, mean, itemBias, damping);
       for (const part of parts) for (const row of part) sums[item[row]] = sums[item[row]] + label[row] - mean - own;
     }
     moved = 0;
@@ -147,6 +142,22 @@ function solveJointly(
       itemBias[i] = next;
     }
   }
+}
+
+/** b_t of a task from all its rows, given the item biases. */
+function taskBias(
+  { item, label }: Dataset,
+  parts: readonly Int32Array[],
+  mean: number,
+  itemBias: ArrayLike<number>,
+  damping: number,
+): number {
+  let [sum, rows] = [0, 0];
+  for (const part of parts) {
+    for (const row of part) sum += label[row] - mean - itemBias[item[row]];
+    rows += part.length;
+  }
+  return rows === 0 ? 0 : sum / (rows + damping);
 }
 
 /** Gives the range of the labels that training reads; those of other tasks are not known to it. */
@@ -246,18 +257,9 @@ export function itemBiasFor(
 }
 
 /** b_u of a training task over all its rows, with which `jointBias` solved for b_i; 0 under the other rules. @internal */
-export function jointBias(
-  { rules, state }: RowContext,
-  { item, label }: Dataset,
-  parts: readonly Int32Array[],
-): number {
+export function jointBias({ rules, state }: RowContext, dataset: Dataset, parts: readonly Int32Array[]): number {
   if (rules.center !== 'jointBias') return 0;
-  let [sum, rows] = [0, 0];
-  for (const part of parts) {
-    for (const row of part) sum += label[row] - state.mean - state.itemBias![item[row]];
-    rows += part.length;
-  }
-  return rows === 0 ? 0 : sum / (rows + rules.damping);
+  return taskBias(dataset, parts, state.mean, state.itemBias!, rules.damping);
 }
 
 /** b_u of a task from labelled items; 0 where labels are centred on the mean alone. @internal */
