@@ -5,7 +5,7 @@ import { itemColumns } from '../serving/item-terms.js';
 import type { RecommendBody, RecommendationAnswer, RecommendManyBody } from './api/schemas.js';
 import { FALLBACKS } from './api/schemas.js';
 import type { Engine } from './engine/engine.js';
-import type { ServedPerson, Who } from './engine/person.js';
+import type { ServedPerson } from './engine/person.js';
 import { knownTerms } from './engine/terms.js';
 import type { Terms } from './engine/terms.js';
 import { variantOf } from './experiments/experiments.js';
@@ -78,7 +78,7 @@ async function recommendTo(
     source: list.source,
     variants,
     items: list.items,
-    notes: [...terms.notes, ...unknownItems(engine, who.interactions), ...notesOn(who.user, person)],
+    notes: [...terms.notes, ...notesOnItems(person), ...notesOn(who.user, person)],
     milliseconds: Number((performance.now() - started).toFixed(3)),
   };
 }
@@ -90,15 +90,10 @@ function notesOn(user: string | undefined, { count, seen, hasFeatures, segment }
 }
 
 /** Items under the ids of another system, of which the model learns nothing. */
-function unknownItems(engine: Engine, interactions: Who['interactions'] = []): string[] {
-  const { keys } = engine.learner.servedCatalog().items;
-  const unknown = interactions.filter(({ item }) => keys.idOf(item) === 0);
+function notesOnItems({ unknown }: ServedPerson): string[] {
   if (unknown.length === 0) return [];
-  const names = new Set(unknown.map(({ item }) => item));
-  const others = names.size === 1 ? '' : ` and ${names.size - 1} more`;
-  return [
-    `interactions: the model has no item ${JSON.stringify(unknown[0].item)}${others}, so it learns nothing of that`,
-  ];
+  const others = unknown.length === 1 ? '' : ` and ${unknown.length - 1} more`;
+  return [`interactions: the model has no item ${JSON.stringify(unknown[0])}${others}, so it learns nothing of that`];
 }
 
 /** The sources to try for the list, in order. */

@@ -31,6 +31,8 @@ export interface ServedPerson {
   count: number;
   /** Whether the model reads user features and has some of this person. */
   hasFeatures: boolean;
+  /** Items of the request's own interactions that the model has not, each once. */
+  unknown: readonly string[];
 }
 
 /** The most interactions of a history that are read; older ones are neither learned from nor excluded from lists. */
@@ -58,10 +60,18 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
     latest.set(each.item, each);
   }
   const { keys } = learner.servedCatalog().items;
-  const used = [...latest.values()].filter(({ item }) => keys.idOf(item) > 0).slice(-options.maxHistory);
+  const lost = new Set<string>();
+  const known = [...latest.values()].filter(({ item }) => {
+    const has = keys.idOf(item) > 0;
+    if (!has) lost.add(item);
+    return has;
+  });
+  const used = known.slice(-options.maxHistory);
   const stored = isHidden ? undefined : record?.features;
   const features =
-    stored === undefined && who.features === undefined ? undefined : known(engine, { ...stored, ...who.features });
+    stored === undefined && who.features === undefined
+      ? undefined
+      : readFeatures(engine, { ...stored, ...who.features });
   const support = supportOf(engine, used, isHidden ? undefined : user, features);
   const reads = membersOf(predictor).some(readsUsers);
   // For a few interactions, waking another thread takes longer than solving.
@@ -80,6 +90,8 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
       reads &&
       ((features !== undefined && Object.keys(features).length > 0) ||
         (user !== undefined && !isHidden && learner.servedCatalog().users.keys.idOf(user) > 0)),
+    unknown:
+      lost.size === 0 ? [] : [...new Set(who.interactions?.map(({ item }) => item))].filter((item) => lost.has(item)),
   };
 }
 
@@ -87,7 +99,7 @@ export async function personOf(engine: Engine, who: Who, signal: AbortSignal | u
  * The features that the model has columns for. Others are left out: the group for popularity need not be a column, and the model
  * may have been trained with other columns since the features were stored.
  */
-function known({ learner }: Engine, features: FeatureValues): FeatureValues {
+function readFeatures({ learner }: Engine, features: FeatureValues): FeatureValues {
   const names = new Set(learner.servedCatalog().users.columns.map(({ name }) => name));
   return Object.fromEntries(Object.entries(features).filter(([name]) => names.has(name)));
 }
