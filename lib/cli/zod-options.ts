@@ -34,7 +34,7 @@ const isGiven = (kind: OptionKind): boolean =>
 function zodOption(spec: OptionSpec): z.ZodType {
   const kind = zodKind(spec);
   const type = spec.required ? kind : kind.optional();
-  // As `describe` does, which makes a copy of the type first: a fifth of the time in which a command starts.
+  // `describe` would make a copy of the type first.
   z.globalRegistry.add(type, { description: docOf(spec) });
   return type;
 }
