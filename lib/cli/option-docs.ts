@@ -177,7 +177,11 @@ function reference(): string {
     lines.push('', `## ${title}`);
     for (const type of types) lines.push(...section(type));
   }
-  return `${lines.join('\n')}\n`;
+  // What editors follow to a type leads to its section here.
+  const text = lines
+    .join('\n')
+    .replaceAll(/\{@link (\w+)\}/g, (_, name: string) => `[${name}](#${name.toLowerCase()})`);
+  return `${text}\n`;
 }
 
 function section(type: Documented): string[] {
