@@ -79,7 +79,10 @@ test(
         rows: 20_000,
       },
     );
-    const { estimate, taken, resident } = run<Awaited<ReturnType<typeof measureShards>>>({ shards, metaBatch: 256 });
+    const runShards = (collect: boolean) =>
+      run<Awaited<ReturnType<typeof measureShards>>>({ shards, metaBatch: 256, collect });
+    const { estimate, taken } = runShards(true);
+    const { resident } = runShards(false);
     assert.ok(estimate.reading > 2.5e6 && estimate.held > 20e6);
     const parts = Object.entries(estimate).map(([part, bytes]) => `${part} ${(bytes / 1e6).toFixed(1)}`);
     for (const [name, said, took] of [

@@ -41,6 +41,7 @@ export interface Run {
 export interface ShardRun {
   shards: string;
   metaBatch: number;
+  collect: boolean;
 }
 
 /** Bytes allocated now, and the most there have been; see allocations.c. */
@@ -54,8 +55,12 @@ function forgetMost(): void {
   writeFileSync(process.env['ALLOCATIONS']!, bytes, { flag: 'r+' });
 }
 
-/** The same of ridge on shards. `resident`: the most that the process held, and what was said that it would. */
-export async function measureShards({ shards, metaBatch }: ShardRun) {
+/**
+ * The same of ridge on shards. `resident`: the most that the process held, and what was said that it would. With
+ * `collect` garbage is collected all the time: how much of it piles up differs from run to run and is no part of the
+ * estimate's `total`, but of its `peak`.
+ */
+export async function measureShards({ shards, metaBatch, collect }: ShardRun) {
   const { tables, sets } = await openShards(shards);
   const inputs = describeInputs(tables, [{ name: 'item', dim: 64 }], sets['train'].statistics);
   const model = defineModel({ inputs, body: { kind: 'mlp', hidden: [16] }, head: { loss: 'mse' } }, { threads: 2 });
@@ -64,7 +69,9 @@ export async function measureShards({ shards, metaBatch }: ShardRun) {
   const estimate = estimateTraining(learner, sets['train'], { metaBatch, snapshots: 0 });
   const before = counts().live;
   forgetMost();
+  const timer = collect ? setInterval(() => globalThis.gc!(), 2) : undefined;
   for await (const report of train(learner, sets['train'], { epochs: 2, metaBatch })) void report;
+  clearInterval(timer);
   const resident = { most: process.resourceUsage().maxRSS * 1024, said: estimate.peak };
   return { estimate, taken: counts().most - before, resident };
 }
