@@ -230,5 +230,5 @@ export async function runFiles(
 /** Everything that can run under a sanitizer. */
 export const isSanitized: Record<Kind, (file: string) => boolean> = {
   address: (file) => !isAmong(file, NOT_SANITIZED),
-  thread: (file) => isAmong(file, SANITIZED_THREADS),
+  thread: (file) => isAmong(file, SANITIZED_THREADS) && !isAmong(file, NOT_SANITIZED),
 };
