@@ -68,9 +68,33 @@ IL_INLINE void panel(Index M, const Factors<T>* f, int count, Index j0, const T*
   }
 }
 
+// A factor with more rows than this is taken by parts.
+constexpr Index DEPTH = 1024;
+
 template <class T>
-void gemm_pass(Index M, Index N, const Factors<T>* f, int count, const T* bias, const T* init, T* C, Index ldc) {
+void gemm(Index M, Index N, const Factors<T>* f, int count, const T* bias, const T* init, T* C, Index ldc);
+
+// Of a long K some rows of B are taken at a time, which stay near by for all rows of C; every sum goes on where it
+// stood, so that its order and its bits are the same.
+template <class T>
+[[gnu::noinline]] void gemm_by_parts(Index M, Index N, const Factors<T>* f, int count, const T* bias, const T* init,
+                                     T* C, Index ldc) {
+  for (int i = 0; i < count; ++i) {
+    for (Index k = 0; k < f[i].K; k += DEPTH) {
+      Factors<T> part = f[i];
+      part.A += k * part.k_stride, part.B += k * part.ldb, part.K = std::min(DEPTH, f[i].K - k);
+      gemm<T>(M, N, &part, 1, bias, init, C, ldc);
+      bias = nullptr, init = C;
+    }
+  }
+}
+
+template <class T>
+void gemm(Index M, Index N, const Factors<T>* f, int count, const T* bias, const T* init, T* C, Index ldc) {
   constexpr Index W = Vec<T>::W;
+  if (M > ROWS)
+    for (int i = 0; i < count; ++i)
+      if (f[i].K > 2 * DEPTH) return gemm_by_parts<T>(M, N, f, count, bias, init, C, ldc);
   Index j = 0;
   for (; j + COLS * W <= N; j += COLS * W) panel<T, COLS, false>(M, f, count, j, bias, init, C, ldc, 0);
   const Index rest = N - j, vectors = (rest + W - 1) / W, tail = rest - (vectors - 1) * W;
@@ -92,24 +116,6 @@ void gemm_pass(Index M, Index N, const Factors<T>* f, int count, const T* bias, 
     default:
       panel<T, 4, true>(M, f, count, j, bias, init, C, ldc, tail);
       break;
-  }
-}
-
-// Of a long K some rows of B are taken at a time, which stay near by for all rows of C; every sum goes on where it
-// stood, so that its order and its bits are the same.
-template <class T>
-void gemm(Index M, Index N, const Factors<T>* f, int count, const T* bias, const T* init, T* C, Index ldc) {
-  constexpr Index DEPTH = 1024;
-  bool is_deep = false;
-  for (int i = 0; i < count; ++i) is_deep = is_deep || f[i].K > 2 * DEPTH;
-  if (!is_deep || M <= ROWS) return gemm_pass<T>(M, N, f, count, bias, init, C, ldc);
-  for (int i = 0; i < count; ++i) {
-    for (Index k = 0; k < f[i].K; k += DEPTH) {
-      Factors<T> part = f[i];
-      part.A += k * part.k_stride, part.B += k * part.ldb, part.K = std::min(DEPTH, f[i].K - k);
-      gemm_pass<T>(M, N, &part, 1, bias, init, C, ldc);
-      bias = nullptr, init = C;
-    }
   }
 }
 
