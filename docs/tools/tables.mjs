@@ -14,16 +14,20 @@
  *
  *     <!-- value: bench/results/ml-1m.json set=userCold metric=mae row=ridge minus=ALS -->−0.004<!-- end -->
  *
- * `<!-- load: bench/results/serve-load.json -->` … `<!-- end -->` is what `bench/serve-load.ts` measured.
+ * `<!-- load: bench/results/serve-load.json -->` … `<!-- end -->` is what `bench/serve-load.ts` measured, `<!-- models: … -->` in the same way
+ * what `npm run bench -- --only models` did, and within a sentence `<!-- speed: … -->` its ratios to PyTorch.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { modelsOf, speedOf } from './timings.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const MARK = /<!-- results: (\S+)((?:\s+\w+=[^=]*?)*) -->\n[\s\S]*?<!-- end -->/g;
 
 const LOAD = /<!-- load: (\S+) -->\n[\s\S]*?<!-- end -->/g;
+const MODELS = /<!-- models: (\S+) -->\n[\s\S]*?<!-- end -->/g;
+const SPEED = /<!-- speed: (\S+) -->.*?<!-- end -->/g;
 const VALUE = /<!-- value: (\S+)((?:\s+\w+=[^=]*?)*) -->.*?<!-- end -->/g;
 
 export function pages() {
@@ -32,8 +36,12 @@ export function pages() {
 }
 
 /** The text of a page with its tables as the files say. */
-export function withTables(page, text) {
+export async function withTables(page, text) {
+  const models = new Map();
+  for (const [, file] of text.matchAll(MODELS)) models.set(file, await modelsOf(page, file));
   return text
+    .replaceAll(MODELS, (_, file) => `<!-- models: ${file} -->\n\n${models.get(file)}\n\n<!-- end -->`)
+    .replaceAll(SPEED, (_, file) => `<!-- speed: ${file} -->${speedOf(file)}<!-- end -->`)
     .replaceAll(
       MARK,
       (_, file, given) =>
@@ -163,7 +171,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const page of pages()) {
     const path = join(root, page);
     const before = readFileSync(path, 'utf8');
-    const after = withTables(page, before);
+    const after = await withTables(page, before);
     if (after === before) continue;
     if (check) stale.push(page);
     else writeFileSync(path, after);
