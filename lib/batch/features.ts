@@ -9,12 +9,15 @@ import type {
   Column,
   Dataset,
   DenseColumn,
+  FloatArray,
   InputSpec,
   SequenceColumn,
   Vocabulary,
 } from '../foundation/contract.js';
 import type { TaskStatistics } from '../foundation/task-source-types.js';
-import { createVocabulary, idsIn } from '../data/vocabulary.js';
+import { createVocabulary, idsInSteps } from '../data/vocabulary.js';
+import { atOnce, mapped, NUMBER, pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
 import { InnerloopError, suggesting } from '../foundation/errors.js';
 import { checkOption, resolveOptions } from '../foundation/options.js';
 import type { OptionTable } from '../foundation/options.js';
@@ -200,7 +203,13 @@ export interface BoundSequence {
 
 /** @internal Translates the dataset's columns into the model's vocabularies and copies them to the native core. */
 export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
-  const { columns, ...bound } = translateColumns(model, dataset);
+  return atOnce(bindSteps(model, dataset));
+}
+
+/** @internal The same in steps, of which the core's copies are the last. */
+export function* bindSteps(model: Model, dataset: Dataset): Steps<BoundDataset> {
+  const { columns, ...bound } = yield* translateSteps(model, dataset);
+  yield;
   const sides = [dataset.users.rows, dataset.items.rows, dataset.size, dataset.users.rows, dataset.items.rows];
   try {
     return { ...bound, dataset, frame: model.ops.createFrame(model.native, { sides, columns }) };
@@ -209,16 +218,19 @@ export function bindDataset(model: Model, dataset: Dataset): BoundDataset {
   }
 }
 
+type Translated = Omit<BoundDataset, 'dataset' | 'frame'> & { columns: NativeColumn[] };
+
 /** @internal The columns that a model's inputs read, in its ids, by input. */
-export function translateColumns(
-  model: Model,
-  dataset: Dataset,
-): Omit<BoundDataset, 'dataset' | 'frame'> & { columns: NativeColumn[] } {
+export function translateColumns(model: Model, dataset: Dataset): Translated {
+  return atOnce(translateSteps(model, dataset));
+}
+
+function* translateSteps(model: Model, dataset: Dataset): Steps<Translated> {
   const knownUsers = new Uint8Array(dataset.users.rows);
   const knownItems = new Uint8Array(dataset.items.rows);
   const sequences: BoundSequence[] = [];
   const features: BoundFeature[] = [];
-  const columns = model.spec.inputs.map((input, i): NativeColumn => {
+  const translated = function* (input: InputSpec, i: number): Steps<NativeColumn> {
     const { name } = input;
     if (input.kind !== 'dense' && input.vocabulary === undefined) {
       throw invalid(`model.inputs.${name}.vocabulary`, 'missing', undefined, 'inputs made by describeInputs');
@@ -227,8 +239,8 @@ export function translateColumns(
     if (name === 'user' || name === 'item') {
       const table = name === 'user' ? dataset.users : dataset.items;
       const known = name === 'user' ? knownUsers : knownItems;
-      const ids = idsIn(own!, table.keys.values);
-      for (let r = 1; r < ids.length; r++) known[r] = ids[r] > 0 ? 1 : 0;
+      const ids = yield* idsInSteps(own!, table.keys.values);
+      yield* mapped(ids, (id, r) => (known[r] = r > 0 && id > 0 ? 1 : 0));
       return { side: ID_INPUTS[name], ids };
     }
     const { column, side } = findColumn(dataset, name, `model.inputs.${name}`);
@@ -241,16 +253,26 @@ export function translateColumns(
     if (column.kind === 'dense') {
       if (input.kind === 'dense' && column.size !== input.size)
         throw invalid(`model.inputs.${name}`, 'has another size', column.size, `${input.size}`);
-      return { side, dense: model.floats(column.data) };
+      return { side, dense: yield* floatsOf(model, column.data) };
     }
-    const map = idsIn(own!, column.vocabulary.values);
-    const ids = column.data.map((id) => map[id]);
+    const map = yield* idsInSteps(own!, column.vocabulary.values);
+    const ids = yield* mapped(column.data, (id) => map[id]);
     if (column.kind === 'categorical') return { side, ids };
     if (column.kind !== 'sequence' || input.kind !== 'sequence') return { side, ids, offsets: column.offsets };
     sequences.push({ column, input: i, maxLength: input.maxLength, ids: map });
     return { side, ...lastIds(ids, column.offsets, input.maxLength) };
-  });
+  };
+  const columns: NativeColumn[] = [];
+  for (const [i, input] of model.spec.inputs.entries()) columns.push(yield* translated(input, i));
   return { columns, knownUsers, knownItems, sequences, features };
+}
+
+/** Numbers in the model's precision. */
+function* floatsOf(model: Model, data: Float32Array): Steps<FloatArray> {
+  if (model.precision === 'float32') return data;
+  const floats = model.floats(data.length);
+  yield* pieces(data.length, (from, to) => floats.set(data.subarray(from, to), from), NUMBER);
+  return floats;
 }
 
 /** The last `count` ids of every row. */

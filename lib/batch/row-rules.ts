@@ -7,7 +7,9 @@ import type { OptionTable } from '../foundation/options.js';
 import { random } from '../foundation/random.js';
 import type { Random } from '../foundation/random.js';
 import { fnv1a } from '../foundation/text-index.js';
-import { idsIn } from '../data/vocabulary.js';
+import { idsInSteps } from '../data/vocabulary.js';
+import { atOnce, NUMBER, pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
 import { isOnScale } from '../tasks/task-source.js';
 import { LOSSES, lossesWhere } from '../model/losses.js';
 import type { Loss } from '../model/losses.js';
@@ -208,14 +210,24 @@ export function rowsOfStatistics(
 
 /** The state in the item rows of another dataset. @internal */
 export function translateRows(state: RowState, from: Dataset, to: Dataset): RowState {
-  if (from.items.keys === to.items.keys || (state.itemBias === undefined && state.seen === undefined)) return state;
-  const rowOf = idsIn(from.items.keys, to.items.keys.values);
-  return {
-    ...state,
-    itemBias: state.itemBias && Float64Array.from(rowOf, (row) => state.itemBias![row]),
-    itemRows: state.itemRows && Float64Array.from(rowOf, (row) => state.itemRows![row]),
-    seen: state.seen && Uint8Array.from(rowOf, (row) => state.seen![row]),
+  return atOnce(translateRowSteps(state, from, to));
+}
+
+/** The same in steps. @internal */
+export function* translateRowSteps(state: RowState, from: Dataset, to: Dataset): Steps<RowState> {
+  const { itemBias, itemRows, seen } = state;
+  if (from.items.keys === to.items.keys || (itemBias === undefined && seen === undefined)) return state;
+  const rowOf = yield* idsInSteps(from.items.keys, to.items.keys.values);
+  const placed = function* <T extends Float64Array | Uint8Array>(values: T | undefined): Steps<T | undefined> {
+    if (values === undefined) return undefined;
+    const result = new (values.constructor as new (length: number) => T)(rowOf.length);
+    const place = (start: number, end: number) => {
+      for (let row = start; row < end; row++) result[row] = values[rowOf[row]];
+    };
+    yield* pieces(rowOf.length, place, NUMBER);
+    return result;
   };
+  return { ...state, itemBias: yield* placed(itemBias), itemRows: yield* placed(itemRows), seen: yield* placed(seen) };
 }
 
 /** What a batch needs to know of its rows. */
@@ -229,9 +241,12 @@ export interface RowContext {
 
 /** @internal */
 export function rowContext(rules: RowRules, state: RowState, seed: number): RowContext {
-  const { seen } = state;
-  const rows = seen === undefined ? [] : Array.from(seen.keys()).filter((row) => row > 0 && seen[row] === 1);
-  return { rules, state, candidates: Int32Array.from(rows), seed };
+  const { seen = new Uint8Array(0) } = state;
+  let count = 0;
+  for (let row = 1; row < seen.length; row++) count += seen[row];
+  const candidates = new Int32Array(count);
+  for (let row = 1, next = 0; row < seen.length; row++) if (seen[row] === 1) candidates[next++] = row;
+  return { rules, state, candidates, seed };
 }
 
 /**

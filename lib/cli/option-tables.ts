@@ -65,7 +65,7 @@ import {
   TASK_KEY,
   TASK_OPTIONS,
 } from '../tasks/options.js';
-import { CREATING_OPTIONS, ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
+import { ADDING_OPTIONS, CREATING_OPTIONS, ESTIMATE_OPTIONS, LEARNER_OPTIONS } from '../learner/options.js';
 import { FIT_OPTIONS } from '../training/fit-options.js';
 import type { OptionFile } from './option-file.js';
 import { SERVE_OPTIONS } from '../service/options.js';
@@ -302,6 +302,7 @@ export const OPTION_FILES: readonly OptionFile[] = [
     types: [
       { name: 'LearnerOptions', table: LEARNER_OPTIONS, doc: 'Options of `createLearner`.' },
       { name: 'EstimateOptions', table: ESTIMATE_OPTIONS, doc: 'Options of `estimateTraining`.' },
+      { name: 'AddingOptions', table: ADDING_OPTIONS, doc: 'Options of `learner.addItemsAsync` and `addUsersAsync`.' },
       { name: 'CreatingOptions', table: CREATING_OPTIONS, doc: 'Options of `createLearnerAsync`.' },
     ],
   },

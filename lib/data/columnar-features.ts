@@ -1,11 +1,14 @@
 import { checkInteger, checkObject, checkOneOf, invalid } from '../foundation/check.js';
 import type { Column, Tensor, Vocabulary } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
-import { bagFromOwners, denseColumns, placeMatrix } from './columns.js';
+import { mapped, NUMBER, pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
+import { TextNumbers } from '../foundation/text-numbers.js';
+import { denseSteps, filled, placeSteps } from './columns.js';
 import { denseOptions, presentName } from './feature-spec.js';
-import { idTexts, uniqueIdTexts } from './ids.js';
+import { idTexts, uniqueIdSteps } from './ids.js';
 import { trimText } from './values.js';
-import { createVocabulary, sortTexts } from './vocabulary.js';
+import { createVocabulary, idsInSteps, sortSteps } from './vocabulary.js';
 
 type Text = string | number | null | undefined;
 
@@ -44,14 +47,14 @@ export function checkLength(values: unknown, field: string, rows: number | undef
 }
 
 /**
- * Checks features in memory and turns them into columns.
+ * Checks features in memory and turns them into columns, in steps.
  * @param positions the row of the dataset's table that each entry of a feature becomes; undefined if every feature has `ids`
  * @param keys the vocabulary of the table's ids; undefined for interactions, which have no ids
  * @param rows rows of the dataset's table, the `reserved` ones at its start included
  * @param reserved 1 if row 0 stands for "missing or unknown", 0 for interactions
  * @param nulls texts that stand for a missing value
  */
-export function featureColumns(
+export function* featureSteps(
   features: unknown,
   field: string,
   positions: Int32Array | undefined,
@@ -60,8 +63,9 @@ export function featureColumns(
   reserved: number,
   notes: string[],
   nulls: readonly string[],
-): Column[] {
-  return entriesOf(features, field).flatMap(([name, feature]) => {
+): Steps<Column[]> {
+  const columns: Column[] = [];
+  for (const [name, feature] of entriesOf(features, field)) {
     const path = `${field}.${name}`;
     checkOneOf((feature as { kind?: unknown } | undefined)?.kind, `${path}.kind`, ['categorical', 'bag', 'dense']);
     checkObject(
@@ -74,18 +78,21 @@ export function featureColumns(
     if (feature.kind !== 'dense') {
       checkLength(feature.values, `${path}.values`, positions!.length);
       if (feature.minCount !== undefined) checkInteger(feature.minCount, `${path}.minCount`, 1);
-      return [discrete(name, feature, path, positions!, rows, nulls)];
+      columns.push(yield* discrete(name, feature, path, positions!, rows, nulls));
+      continue;
     }
     const { ids } = feature;
     if (ids !== undefined && keys === undefined)
       throw invalid(`${path}.ids`, 'interactions have no ids', ids, 'one entry for each interaction');
     // Row 0 stands for "unknown" and takes no features: entries whose id is in no table get position -1 and are left out.
-    const own =
-      ids === undefined
-        ? positions!
-        : Int32Array.from(uniqueIdTexts(ids, `${path}.ids`, nulls), (id) => keys!.idOf(id) || -1);
-    return dense(name, feature, path, own, rows, reserved, notes);
-  });
+    let own = positions!;
+    if (ids !== undefined) {
+      const texts = yield* uniqueIdSteps(ids, `${path}.ids`, nulls);
+      own = yield* mapped(yield* idsInSteps(keys!, texts), (row) => row || -1);
+    }
+    columns.push(...(yield* dense(name, feature, path, own, rows, reserved, notes)));
+  }
+  return columns;
 }
 
 /** All ids of features that each have `ids` of their own, without duplicates. */
@@ -118,56 +125,65 @@ function entriesOf(features: unknown, field: string): [string, ColumnFeature][] 
   return entries;
 }
 
-function discrete(
+function* discrete(
   name: string,
   feature: Exclude<ColumnFeature, { kind: 'dense' }>,
   field: string,
   positions: Int32Array,
   rows: number,
   nulls: readonly string[],
-): Column {
+): Steps<Column> {
   const markers = new Set(['', ...nulls]);
   const source = new Int32Array(rows).fill(-1);
-  positions.forEach((position, row) => {
-    source[position] = row;
-  });
-  const lists: string[][] = Array.from(source, (row) => {
-    if (row < 0) return [];
-    const value: unknown = feature.values[row];
-    if (feature.kind === 'categorical') return entryTexts([value], field, row, markers);
-    if (value === null || value === undefined) return [];
-    if (typeof value !== 'object' || !isList(value)) {
-      throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
-        field,
-        value,
-        expected: 'a list of texts',
-      });
+  yield* mapped(positions, (position, row) => (source[position] = row));
+  // Texts by number, in order of first appearance: no list a row, which the collector of garbage would copy.
+  const texts = new TextNumbers();
+  const offsets = new Int32Array(rows + 1);
+  let numbers = new Int32Array(rows);
+  let count = 0;
+  const add = (text: string) => {
+    if (count === numbers.length) {
+      const longer = new Int32Array(2 * count);
+      longer.set(numbers);
+      numbers = longer;
     }
-    return entryTexts(value, field, row, markers);
-  });
-  const counts = new Map<string, number>();
-  for (const list of lists) for (const text of list) counts.set(text, (counts.get(text) ?? 0) + 1);
-  const minCount = feature.minCount ?? 1;
-  const vocabulary = createVocabulary([
-    '',
-    ...sortTexts([...counts.keys()].filter((text) => counts.get(text)! >= minCount)),
-  ]);
-  if (feature.kind === 'categorical') {
-    return {
-      kind: 'categorical',
-      name,
-      vocabulary,
-      data: Int32Array.from(lists, ([text]) => (text === undefined ? 0 : vocabulary.idOf(text))),
-    };
+    numbers[count++] = texts.add(text);
+  };
+  for (let position = 0, work = 0; position < rows; position++) {
+    const row = source[position];
+    if (row >= 0) {
+      const value: unknown = feature.values[row];
+      if (feature.kind === 'categorical') addText(value, field, row, markers, add);
+      else if (value !== null && value !== undefined) {
+        if (typeof value !== 'object' || !isList(value))
+          throw new InnerloopError('INVALID_DATA', `not a list in row ${row + 1}`, {
+            field,
+            value,
+            expected: 'a list of texts',
+          });
+        for (let k = 0; k < value.length; k++) addText(value[k], field, row, markers, add);
+        work += value.length;
+      }
+    }
+    offsets[position + 1] = count;
+    if (++work < 2048) continue;
+    work = 0;
+    yield;
   }
-  const owners = Int32Array.from(lists.flatMap((list, row) => list.map(() => row)));
-  return bagFromOwners(
-    name,
-    vocabulary,
-    owners,
-    Int32Array.from(lists.flat(), (text) => vocabulary.idOf(text)),
-    rows,
-  );
+  const kept: string[] = [];
+  const minCount = feature.minCount ?? 1;
+  yield* pieces(texts.texts.length, (from, to) => {
+    for (let n = from; n < to; n++) if (texts.counts[n] >= minCount) kept.push(texts.texts[n]);
+  });
+  const vocabulary = createVocabulary([''].concat(yield* sortSteps(kept)));
+  const ids = yield* idsInSteps(vocabulary, texts.texts);
+  if (feature.kind === 'bag') {
+    const data = yield* mapped(numbers.subarray(0, count), (number) => ids[number]);
+    return { kind: 'bag', name, vocabulary, offsets, data };
+  }
+  const first = offsets.subarray(0, rows);
+  const data = yield* mapped(first, (at, row) => (offsets[row + 1] === at ? 0 : ids[numbers[at]]));
+  return { kind: 'categorical', name, vocabulary, data };
 }
 
 /** Whether a value can be read as a list. An object may claim any `length`, so a long one must also have its last entry. */
@@ -181,25 +197,27 @@ function isList(value: object): value is ArrayLike<unknown> {
   );
 }
 
-function entryTexts(values: ArrayLike<unknown>, field: string, row: number, markers: ReadonlySet<string>): string[] {
-  const texts: string[] = [];
-  for (let k = 0; k < values.length; k++) {
-    const value = values[k];
-    if (value === null || value === undefined || Number.isNaN(value)) continue;
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      throw new InnerloopError('INVALID_DATA', `neither text nor number in row ${row + 1}`, {
-        field,
-        value,
-        expected: 'text or a number',
-      });
-    }
-    const text = trimText(String(value));
-    if (!markers.has(text)) texts.push(text);
+/** Adds the text of a value, where it has one. */
+function addText(
+  value: unknown,
+  field: string,
+  row: number,
+  markers: ReadonlySet<string>,
+  add: (text: string) => void,
+): void {
+  if (value === null || value === undefined || Number.isNaN(value)) return;
+  if (typeof value !== 'string' && typeof value !== 'number') {
+    throw new InnerloopError('INVALID_DATA', `neither text nor number in row ${row + 1}`, {
+      field,
+      value,
+      expected: 'text or a number',
+    });
   }
-  return texts;
+  const text = trimText(String(value));
+  if (!markers.has(text)) add(text);
 }
 
-function dense(
+function* dense(
   name: string,
   feature: Extract<ColumnFeature, { kind: 'dense' }>,
   field: string,
@@ -207,7 +225,7 @@ function dense(
   rows: number,
   reserved: number,
   notes: string[],
-): Column[] {
+): Steps<Column[]> {
   const options = denseOptions(feature, field);
   const { values } = feature;
   if (isTensor(values)) {
@@ -227,7 +245,7 @@ function dense(
         'a Float32Array or Float64Array of shape [rows, size]',
       );
     }
-    return placeMatrix(
+    return yield* placeSteps(
       name,
       { rows: shape[0], size: shape[1], data },
       positions,
@@ -239,9 +257,11 @@ function dense(
     );
   }
   checkLength(values, `${field}.values`, positions.length);
-  const list: unknown[] = Array.from<unknown>(values);
-  const at = list.findIndex((value) => value !== null && value !== undefined);
-  const first = list[at];
+  let at = 0;
+  yield* pieces(values.length, (_, to) => {
+    while (at < to && (values[at] === null || values[at] === undefined)) at++;
+  });
+  const first: unknown = values[at];
   if (typeof first === 'object' && first !== null && !isList(first)) {
     throw new InnerloopError('INVALID_DATA', `not a list in row ${at + 1}`, {
       field,
@@ -250,8 +270,8 @@ function dense(
     });
   }
   const size = typeof first === 'object' && first !== null ? (first as ArrayLike<number>).length : 1;
-  const raw = new Float64Array(rows * size).fill(Number.NaN);
-  list.forEach((value, row) => {
+  const raw = yield* filled(new Float64Array(rows * size), Number.NaN);
+  const read = (value: unknown, row: number) => {
     if (value === null || value === undefined) return;
     const entry = (typeof value === 'object' ? value : [value]) as ArrayLike<unknown>;
     if (entry.length !== size) {
@@ -272,8 +292,15 @@ function dense(
       }
       if (positions[row] >= 0) raw[positions[row] * size + c] = number;
     }
-  });
-  return denseColumns(name, size, raw, options, field, reserved, notes);
+  };
+  yield* pieces(
+    positions.length,
+    (from, to) => {
+      for (let row = from; row < to; row++) read(values[row], row);
+    },
+    1 + size * NUMBER,
+  );
+  return yield* denseSteps(name, size, raw, options, field, reserved, notes);
 }
 
 function isTensor(values: unknown): values is Tensor {

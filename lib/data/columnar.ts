@@ -4,16 +4,18 @@ import { withHistory } from './history.js';
 import type { HistoryOptions } from './history.js';
 import { assemble } from './assemble.js';
 import { checkObject, invalid } from '../foundation/check.js';
+import { atOnce, mapped } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
 import { contextTable } from './columns.js';
-import { checkLength, featureColumns, ownIds } from './columnar-features.js';
+import { checkLength, featureSteps, ownIds } from './columnar-features.js';
 import type { ColumnFeature } from './columnar-features.js';
-import { idTexts, presentIdTexts, uniqueIdTexts } from './ids.js';
+import { idTexts, presentIdSteps, uniqueIdSteps } from './ids.js';
 import { isRounded, remarkLabels, rounding } from './remarks.js';
 import { checkRules, RULE_KEYS } from './source.js';
 import type { DataRules } from './source.js';
 import { checkTexts } from './source-options.js';
 import { DEFAULT_NULLS } from './table-source.js';
-import { createVocabulary, sortTexts } from './vocabulary.js';
+import { createVocabulary, distinctSteps, idsInSteps, sortSteps, sortTexts } from './vocabulary.js';
 
 export type { ColumnFeature } from './columnar-features.js';
 
@@ -64,6 +66,11 @@ export interface ColumnSource extends DataRules {
  * @throws {InnerloopError} INVALID_OPTION, UNKNOWN_OPTION, EMPTY_DATA, INVALID_DATA (with the row, counted from 1)
  */
 export function datasetFromColumns(source: ColumnSource): Dataset {
+  return atOnce(datasetSteps(source));
+}
+
+/** The same in steps over the tables of users and items; what is done to interactions is one step each. @internal */
+export function* datasetSteps(source: ColumnSource): Steps<Dataset> {
   checkObject(source, 'source', [
     'user',
     'item',
@@ -96,8 +103,8 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
     throw invalid('unseenItems', 'no column says which rows are for training', 'drop', 'part: a column');
   const isDropped = source['missingId'] === 'drop';
   const notes: string[] = [];
-  const users = entityTable(user, 'user', userFeatures, 'userFeatures', notes, nulls, isDropped);
-  const items = entityTable(item, 'item', itemFeatures, 'itemFeatures', notes, nulls, isDropped);
+  const users = yield* entityTable(user, 'user', userFeatures, 'userFeatures', notes, nulls, isDropped);
+  const items = yield* entityTable(item, 'item', itemFeatures, 'itemFeatures', notes, nulls, isDropped);
   const { features = {} } = source as ColumnSource;
   const isHistory = ([, feature]: [string, unknown]) =>
     (feature as { kind?: unknown } | null | undefined)?.kind === 'sequence';
@@ -107,7 +114,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
       ? features
       : Object.fromEntries(Object.entries(features).filter((entry) => !isHistory(entry)));
   const identity = Int32Array.from({ length: rows }, (_, row) => row);
-  const context = featureColumns(rowFeatures, 'features', identity, undefined, rows, 0, notes, nulls);
+  const context = yield* featureSteps(rowFeatures, 'features', identity, undefined, rows, 0, notes, nulls);
   const dataset = assemble(
     {
       user: users.codes,
@@ -133,7 +140,7 @@ export function datasetFromColumns(source: ColumnSource): Dataset {
   );
 }
 
-function entityTable(
+function* entityTable(
   ids: ArrayLike<string | number | null>,
   field: string,
   entities: EntityColumns | undefined,
@@ -141,8 +148,8 @@ function entityTable(
   notes: string[],
   nulls: readonly string[],
   isDropped: boolean,
-): { codes: Int32Array; table: FeatureTable } {
-  const given = presentIdTexts(ids, field, nulls);
+): Steps<{ codes: Int32Array; table: FeatureTable }> {
+  const given = yield* presentIdSteps(ids, field, nulls);
   const missing = given.indexOf(undefined);
   if (missing >= 0 && !isDropped)
     throw new InnerloopError('INVALID_DATA', `not an id in row ${missing + 1}`, {
@@ -154,9 +161,9 @@ function entityTable(
   const texts = given.map((text) => text ?? '');
   const present = given.filter((text) => text !== undefined);
   if (entities === undefined) {
-    const values = ['', ...sortTexts([...new Set(present)])];
+    const values = [''].concat(yield* sortSteps([...new Set(present)]));
     const keys = createVocabulary(values);
-    return { codes: encode(texts, keys), table: { rows: values.length, keys, columns: [] } };
+    return { codes: yield* idsInSteps(keys, texts), table: { rows: values.length, keys, columns: [] } };
   }
   checkObject(entities, entityField, ['id', 'features']);
   const table: EntityColumns = entities;
@@ -164,16 +171,18 @@ function entityTable(
   const own =
     table.id === undefined
       ? ownIds(table.features, `${entityField}.features`, nulls)
-      : uniqueIdTexts(table.id, `${entityField}.id`, nulls);
-  const values = ['', ...sortTexts([...new Set([...present, ...own])])];
+      : yield* uniqueIdSteps(table.id, `${entityField}.id`, nulls);
+  const sorted = yield* sortSteps([...new Set(present)].concat(own));
+  const values = [''].concat(yield* distinctSteps(sorted));
   const keys = createVocabulary(values);
   const without = values.length - 1 - own.length;
   if (without > 0)
     notes.push(
       `${without} of ${values.length - 1} ${field}s have no row in the ${field} table; their features are missing`,
     );
-  const positions = table.id === undefined ? undefined : encode(own, keys);
-  const columns = featureColumns(
+  const ownRows = yield* idsInSteps(keys, own);
+  const positions = table.id === undefined ? undefined : ownRows;
+  const columns = yield* featureSteps(
     table.features,
     `${entityField}.features`,
     positions,
@@ -184,8 +193,8 @@ function entityTable(
     nulls,
   );
   const named = new Uint8Array(values.length);
-  for (const row of positions ?? encode(own, keys)) named[row] = 1;
-  return { codes: encode(texts, keys), table: { rows: values.length, keys, columns, named } };
+  yield* mapped(ownRows, (row) => (named[row] = 1));
+  return { codes: yield* idsInSteps(keys, texts), table: { rows: values.length, keys, columns, named } };
 }
 
 function encode(texts: readonly string[], keys: Vocabulary): Int32Array {

@@ -1,6 +1,8 @@
 /** Scales dense features with the moments (mean and deviation) that a learner was trained with, not with a later table's own. */
 import type { Column, Dataset, DenseColumn, DenseScaling, FeatureTable, FloatArray } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
+import { atOnce, NUMBER, pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
 
 /**
  * Shifts and scales numbers [rows, size]; NaN, which stands for a missing value, becomes 0, the mean.
@@ -16,6 +18,20 @@ export function applyMoments(
     const value = raw[i];
     into[i] = Number.isNaN(value) ? 0 : moments === undefined ? value : (value - moments.mean[c]) * moments.scale[c];
   }
+}
+
+/** The same of a whole table, in steps. */
+export function* momentSteps(
+  raw: FloatArray,
+  size: number,
+  moments: DenseScaling['moments'],
+  into: Float32Array,
+): Steps<void> {
+  yield* pieces(
+    raw.length / size,
+    (from, to) => applyMoments(raw.subarray(from * size, to * size), size, moments, into.subarray(from * size)),
+    size * NUMBER,
+  );
 }
 
 /** The number at each position of a column's data, in the units of the source; NaN where it is known to be missing. */
@@ -49,17 +65,23 @@ const SIDES = ['users', 'items', 'context'] as const;
  * @throws {InnerloopError} INVALID_DATA if a column is normalised in one of the two only, or if its unscaled numbers were not kept
  */
 export function scaledAs(dataset: Dataset, reference: Tables): Dataset {
-  const tables = SIDES.map((side): FeatureTable => {
-    const columns = dataset[side].columns.map((column) => scaledColumn(column, reference[side], side));
-    return columns.every((column, k) => column === dataset[side].columns[k])
-      ? dataset[side]
-      : { ...dataset[side], columns };
-  });
+  return atOnce(scaledSteps(dataset, reference));
+}
+
+/** The same in steps. */
+export function* scaledSteps(dataset: Dataset, reference: Tables): Steps<Dataset> {
+  const tables: FeatureTable[] = [];
+  for (const side of SIDES) {
+    const columns: Column[] = [];
+    for (const column of dataset[side].columns) columns.push(yield* scaledColumn(column, reference[side], side));
+    const isSame = columns.every((column, k) => column === dataset[side].columns[k]);
+    tables.push(isSame ? dataset[side] : { ...dataset[side], columns });
+  }
   if (SIDES.every((side, k) => dataset[side] === tables[k])) return dataset;
   return { ...dataset, users: tables[0], items: tables[1], context: tables[2] };
 }
 
-function scaledColumn(column: Column, { columns }: FeatureTable, side: string): Column {
+function* scaledColumn(column: Column, { columns }: FeatureTable, side: string): Steps<Column> {
   if (column.kind !== 'dense') return column;
   const as = columns.find(({ name }) => name === column.name);
   // A column is left as it is if its moments are unknown: it was not read by this library, or comes from a file without them.
@@ -85,7 +107,7 @@ function scaledColumn(column: Column, { columns }: FeatureTable, side: string): 
       expected: 'a dataset as openDataset or datasetFromColumns made it, which can be brought to them',
     });
   const scaled: DenseColumn = { ...column, data: new Float32Array(data.length), scaling: { normalized, moments, raw } };
-  applyMoments(raw, size, moments, scaled.data);
+  yield* momentSteps(raw, size, moments, scaled.data);
   return scaled;
 }
 

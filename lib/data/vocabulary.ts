@@ -1,6 +1,8 @@
 import type { Vocabulary } from '../foundation/contract.js';
 import { nativeError } from '../foundation/addon.js';
 import { CoreTextIndex } from '../foundation/core-text-index.js';
+import { pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
 import { TextIndex } from '../foundation/text-index.js';
 import { refuseClones } from '../foundation/uncloneable.js';
 
@@ -31,17 +33,30 @@ export function indexOver(texts: readonly string[]): TextIndex {
   return index;
 }
 
+/** The index is made in steps, and found by {@link indexOver}. */
+export function* indexSteps(texts: readonly string[], before?: TextIndex): Steps<void> {
+  if (!indices.has(texts)) indices.set(texts, yield* TextIndex.inSteps(texts, before));
+}
+
 /** A vocabulary with further values after those of another, whose index goes on where it has one. */
-export function extendedVocabulary({ values }: Vocabulary, more: readonly string[]): Vocabulary {
+export function* extendedSteps({ values }: Vocabulary, more: readonly string[]): Steps<Vocabulary> {
   const all = values.concat(more);
   const index = indices.get(values);
-  if (index !== undefined) indices.set(all, index.over(all));
+  if (index !== undefined) yield* indexSteps(all, index);
   return createVocabulary(all);
 }
 
 /** The ids of many texts; 0 for a text that is not in the vocabulary. */
 export function idsIn(vocabulary: Vocabulary, texts: readonly string[]): Int32Array {
   return vocabulary.idsOf?.(texts) ?? Int32Array.from(texts, (text) => vocabulary.idOf(text));
+}
+
+/** {@link idsIn} in steps, the index of the vocabulary included. */
+export function* idsInSteps(vocabulary: Vocabulary, texts: readonly string[]): Steps<Int32Array> {
+  if (vocabulary.idsOf !== undefined) yield* indexSteps(vocabulary.values);
+  const ids = new Int32Array(texts.length);
+  yield* pieces(texts.length, (from, to) => ids.set(idsIn(vocabulary, texts.slice(from, to)), from));
+  return ids;
 }
 
 /** The vocabulary, with its index built. */
@@ -82,6 +97,46 @@ const INTEGER = /^-?[0-9]{1,37}$/;
  */
 export function sortTexts(texts: string[]): string[] {
   return texts.every((text) => INTEGER.test(text)) ? texts.sort(compareIntegers) : texts.sort(compareCodePoints);
+}
+
+/** Texts that are sorted at once; a power of two of such parts is then merged. */
+const RUN = 512;
+
+/** The texts in the same order, in steps; `texts` is overwritten. */
+export function* sortSteps(texts: string[]): Steps<string[]> {
+  const { length } = texts;
+  let isIntegers = true;
+  yield* pieces(length, (from, to) => {
+    for (let i = from; i < to && isIntegers; i++) isIntegers = INTEGER.test(texts[i]);
+  });
+  const compare = isIntegers ? compareIntegers : compareCodePoints;
+  for (let from = 0; from < length; from += RUN) {
+    const run = texts.slice(from, from + RUN).sort(compare);
+    for (let i = 0; i < run.length; i++) texts[from + i] = run[i];
+    yield;
+  }
+  let [source, target] = [texts, texts.slice()];
+  for (let width = RUN; width < length; width *= 2) {
+    for (let start = 0; start < length; start += 2 * width) {
+      const [middle, end] = [Math.min(length, start + width), Math.min(length, start + 2 * width)];
+      for (let i = start, j = middle, to = start; to < end; to++) {
+        const isLeft = i < middle && (j === end || compare(source[i], source[j]) <= 0);
+        target[to] = isLeft ? source[i++] : source[j++];
+        if (to % RUN === 0) yield;
+      }
+    }
+    [source, target] = [target, source];
+  }
+  return source;
+}
+
+/** Texts that are sorted, each once. */
+export function* distinctSteps(sorted: readonly string[]): Steps<string[]> {
+  const distinct: string[] = [];
+  yield* pieces(sorted.length, (from, to) => {
+    for (let i = from; i < to; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) distinct.push(sorted[i]);
+  });
+  return distinct;
 }
 
 /** Compares integers by value, and texts of equal value (`7`, `07`) by code point. */

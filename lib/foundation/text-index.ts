@@ -1,3 +1,6 @@
+import { pieces } from './steps.js';
+import type { Steps } from './steps.js';
+
 /**
  * Numbers of texts: a hash table with open addressing in a typed array, the texts themselves staying where they are. It takes 12 to
  * 24 bytes a text, where a `Map` takes some forty and ends at 2²⁴ entries.
@@ -14,26 +17,47 @@ export class TextIndex {
 
   /**
    * @param texts of which the first stands for no text and is not found; of equal ones the last counts
-   * @param before an index over the first of them
+   * @param isFilled false where {@link inSteps} adds the texts
    */
-  constructor(texts: readonly string[], before?: TextIndex) {
+  constructor(texts: readonly string[], isFilled = true) {
     this.#texts = texts;
     let slots = 4;
     while (2 * slots < 3 * texts.length) slots *= 2;
-    const hasRoom = before !== undefined && before.#last === slots - 1;
-    this.#slots = hasRoom ? before.#slots.slice() : new Int32Array(2 * slots);
+    this.#slots = new Int32Array(2 * slots);
     this.#last = slots - 1;
-    for (let id = hasRoom ? Math.max(1, before.#texts.length) : 1; id < texts.length; id++) {
-      const hash = hashOf(texts[id]);
-      const slot = this.#slotOf(texts[id], hash);
-      this.#slots[2 * slot] = id;
-      this.#slots[2 * slot + 1] = hash;
-    }
+    if (isFilled) this.#add(1, texts.length);
   }
 
-  /** An index over more texts, which begin with those of this one. */
-  over(texts: readonly string[]): TextIndex {
-    return new TextIndex(texts, this);
+  /**
+   * The same in steps.
+   * @param before an index over the first of the texts
+   * @param onRepeat called with the numbers of two equal texts, as soon as the second is met
+   */
+  static *inSteps(
+    texts: readonly string[],
+    before?: TextIndex,
+    onRepeat?: (first: number, second: number) => void,
+  ): Steps<TextIndex> {
+    const index = new TextIndex(texts, false);
+    const hasRoom = before !== undefined && before.#last === index.#last;
+    if (hasRoom) {
+      const { length } = before.#slots;
+      yield* pieces(length, (from, to) => index.#slots.set(before.#slots.subarray(from, to), from), 1 / 64);
+    }
+    const start = hasRoom ? Math.max(1, before.#texts.length) : 1;
+    yield* pieces(texts.length - start, (from, to) => index.#add(start + from, start + to, onRepeat));
+    return index;
+  }
+
+  #add(from: number, to: number, onRepeat?: (first: number, second: number) => void): void {
+    const [texts, slots] = [this.#texts, this.#slots];
+    for (let id = from; id < to; id++) {
+      const hash = hashOf(texts[id]);
+      const slot = this.#slotOf(texts[id], hash);
+      if (onRepeat !== undefined && slots[2 * slot] !== 0) onRepeat(slots[2 * slot], id);
+      slots[2 * slot] = id;
+      slots[2 * slot + 1] = hash;
+    }
   }
 
   /** The number of a text, 0 where it is none of them. */

@@ -12,11 +12,13 @@ import type {
 } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import type { NativeState } from '../foundation/addon.js';
-import { translateRows } from '../batch/row-rules.js';
-import { gatherColumn } from '../data/columns.js';
-import { rawNumbers, scaledAs } from '../data/scaling.js';
+import { translateRowSteps } from '../batch/row-rules.js';
+import { atOnce, mapped, NUMBER, pieces } from '../foundation/steps.js';
+import type { Steps } from '../foundation/steps.js';
+import { copied, gatherSteps } from '../data/columns.js';
+import { rawNumbers, scaledSteps } from '../data/scaling.js';
 import type { Tables } from '../data/scaling.js';
-import { extendedVocabulary, idsIn, indexed } from '../data/vocabulary.js';
+import { extendedSteps, idsInSteps, indexSteps } from '../data/vocabulary.js';
 import { lossOf } from '../model/losses.js';
 import { defineModel } from '../model/model.js';
 import type { Model } from '../model/model.js';
@@ -28,6 +30,9 @@ import { captureState, restoreState } from './state.js';
 
 // ------------------------------------------------------------------------------------------------------- the catalog
 
+/** What of a learner depends on which users and items there are. @internal */
+export type Grown = Pick<Learner, 'catalog' | 'rowState'>;
+
 /**
  * Puts the users and items of a dataset into the learner's catalog: new ones after the known ones, whose features become those of
  * the dataset. Numbers are scaled by the learner's moments, texts that are new get ids after the known ones.
@@ -35,91 +40,98 @@ import { captureState, restoreState } from './state.js';
  * @internal
  */
 export function growCatalog(learner: Learner, dataset: Dataset, sides: readonly (keyof Tables)[]): void {
-  const { catalog } = learner;
-  if (catalog === undefined) {
-    learner.catalog = catalogOf(dataset);
-    return;
-  }
+  Object.assign(learner, atOnce(growSteps(learner, dataset, sides)));
+}
+
+/** The catalog with those users and items, in steps; what there is stays as it is. @internal */
+export function* growSteps(
+  { catalog, rowState }: Grown,
+  dataset: Dataset,
+  sides: readonly (keyof Tables)[],
+): Steps<Grown> {
+  if (catalog === undefined) return { catalog: catalogOf(dataset), rowState };
   const isKnown = (side: keyof Tables) => side === 'context' || dataset[side].keys === catalog[side].keys;
-  if (sides.every(isKnown)) return;
-  const now = catalogOf(scaledAs(dataset, catalog));
-  const merged = Object.fromEntries(sides.map((side) => [side, mergedTable(catalog[side], now[side])]));
-  const grown: Dataset = { ...catalog, ...merged };
+  if (sides.every(isKnown)) return { catalog, rowState };
+  const now = catalogOf(yield* scaledSteps(dataset, catalog));
+  const grown: Dataset = { ...catalog };
+  for (const side of sides) grown[side] = yield* mergedTable(catalog[side], now[side]);
   // A history is of the items there are now.
   const columns = grown.context.columns.map((column) =>
     column.kind === 'sequence' ? { ...column, vocabulary: grown.items.keys } : column,
   );
-  learner.catalog = { ...grown, context: { ...grown.context, columns } };
-  learner.rowState = translateRows(learner.rowState, catalog, learner.catalog);
+  grown.context = { ...grown.context, columns };
+  return { catalog: grown, rowState: yield* translateRowSteps(rowState, catalog, grown) };
 }
 
-function mergedTable(old: FeatureTable, now: FeatureTable): FeatureTable {
+function* mergedTable(old: FeatureTable, now: FeatureTable): Steps<FeatureTable> {
   const isContext = old.keys.values.length <= 1 && now.keys.values.length <= 1 && old.rows === now.rows;
-  const keys = isContext ? old.keys : union(old.keys, now.keys);
+  const keys = isContext ? old.keys : yield* union(old.keys, now.keys);
   const rows = isContext ? old.rows : keys.values.length;
   // Where each row comes from: today's table, or else the old one, whose rows come first. What is not there today stays where it
   // is, so that few new rows cost little beside copies of the tables.
-  const from = new Int32Array(rows);
-  for (let row = 0; row < rows; row++) from[row] = row;
+  const from = yield* mapped(new Int32Array(rows), (_, row) => row);
   if (!isContext) {
-    const known = idsIn(old.keys, now.keys.values);
+    const known = yield* idsInSteps(old.keys, now.keys.values);
     let next = old.rows;
-    for (let today = 1; today < now.rows; today++) from[known[today] > 0 ? known[today] : next++] = old.rows + today;
+    yield* mapped(known, (row, today) => (today === 0 ? 0 : (from[row > 0 ? row : next++] = old.rows + today)));
   }
-  const columns = old.columns.map((column) => {
+  const columns: Column[] = [];
+  for (const column of old.columns) {
     const same = now.columns.find(({ name, kind }) => name === column.name && kind === column.kind);
-    if (same === undefined)
-      return gatherColumn(
-        column,
-        from.map((row, to) => (row < old.rows ? row : to < old.rows ? to : 0)),
-      );
-    return gatherColumn(joined(column, same), from);
-  });
-  return { rows, keys: isContext ? keys : indexed(keys), columns };
+    if (same !== undefined) columns.push(yield* gatherSteps(yield* joined(column, same), from));
+    else {
+      const kept = yield* mapped(from, (row, to) => (row < old.rows ? row : to < old.rows ? to : 0));
+      columns.push(yield* gatherSteps(column, kept));
+    }
+  }
+  if (!isContext) yield* indexSteps(keys.values);
+  return { rows, keys, columns };
 }
 
-function union(old: Vocabulary, now: Vocabulary): Vocabulary {
-  const known = idsIn(old, now.values);
-  const more = now.values.filter((_, id) => id > 0 && known[id] === 0);
-  return more.length === 0 ? old : extendedVocabulary(old, more);
+function* union(old: Vocabulary, now: Vocabulary): Steps<Vocabulary> {
+  const known = yield* idsInSteps(old, now.values);
+  const more: string[] = [];
+  yield* pieces(known.length, (from, to) => {
+    for (let id = Math.max(1, from); id < to; id++) if (known[id] === 0) more.push(now.values[id]);
+  });
+  return more.length === 0 ? old : yield* extendedSteps(old, more);
 }
 
 /** The rows of two columns of one name, one after the other, in the ids of both vocabularies. */
-function joined(old: Column, now: Column): Column {
+function* joined(old: Column, now: Column): Steps<Column> {
   if (old.kind === 'sequence' || now.kind === 'sequence') return old;
   if (old.kind === 'dense' || now.kind === 'dense') {
-    const data = joinedArrays(old.data as Float32Array, now.data as Float32Array);
-    return { ...old, data, ...joinedRaw(old as DenseColumn, now as DenseColumn) } as Column;
+    const data = yield* joinedArrays(old.data as Float32Array, now.data as Float32Array);
+    return { ...old, data, ...(yield* joinedRaw(old as DenseColumn, now as DenseColumn)) } as Column;
   }
-  const vocabulary = union(old.vocabulary, now.vocabulary);
-  const map = idsIn(vocabulary, now.vocabulary.values);
-  const data = joinedArrays(
-    old.data,
-    now.data.map((id) => map[id]),
-  );
+  const vocabulary = yield* union(old.vocabulary, now.vocabulary);
+  const map = yield* idsInSteps(vocabulary, now.vocabulary.values);
+  const data = yield* joinedArrays(old.data, yield* mapped(now.data, (id) => map[id]));
   if (old.kind === 'categorical') return { ...old, vocabulary, data };
-  const offsets = joinedArrays(
-    old.offsets,
-    (now as BagColumn).offsets.subarray(1).map((at) => at + old.data.length),
-  );
-  return { ...old, vocabulary, data, offsets };
+  const more = yield* mapped((now as BagColumn).offsets.subarray(1), (at) => at + old.data.length);
+  return { ...old, vocabulary, data, offsets: yield* joinedArrays(old.offsets, more) };
 }
 
-function joinedArrays<T extends Int32Array | Float32Array>(a: T, b: T): T {
+function* joinedArrays<T extends Int32Array | Float32Array>(a: T, b: T): Steps<T> {
   const both = new (a.constructor as new (length: number) => T)(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+  yield* copied(both, a);
+  return yield* copied(both, b, a.length);
 }
 
 /** Numbers in the units of the source, where the catalog keeps those. */
-function joinedRaw(old: DenseColumn, now: DenseColumn): Pick<DenseColumn, 'scaling'> {
+function* joinedRaw(old: DenseColumn, now: DenseColumn): Steps<Pick<DenseColumn, 'scaling'>> {
   if (old.scaling?.raw === undefined && now.scaling?.raw === undefined) return {};
   const raw = new Float64Array(old.data.length + now.data.length);
   let next = 0;
   for (const column of [old, now]) {
     const numberOf = rawNumbers(column);
-    for (let place = 0; place < column.data.length; place++) raw[next++] = numberOf(place);
+    yield* pieces(
+      column.data.length,
+      (from, to) => {
+        for (let place = from; place < to; place++) raw[next++] = numberOf(place);
+      },
+      NUMBER,
+    );
   }
   return { scaling: { normalized: false, ...old.scaling, raw } };
 }

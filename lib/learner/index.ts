@@ -5,7 +5,7 @@ export type { AddedEntities } from './additions.js';
 export { createEnsemble, Ensemble } from './ensemble.js';
 export { createLearner, createLearnerAsync, Learner } from './learner.js';
 export { growSplit, splitAsTrained } from './split.js';
-export type { CreatingOptions, EstimateOptions, LearnerOptions } from './option-types.js';
+export type { AddingOptions, CreatingOptions, EstimateOptions, LearnerOptions } from './option-types.js';
 export type { Uncertain } from './uncertainty.js';
 export { fingerprintData, runManifest } from './manifest.js';
 export type { DataFingerprint, RunManifest } from './manifest.js';

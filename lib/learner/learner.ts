@@ -14,13 +14,13 @@ import { checkAnyTaskSet } from '../tasks/check.js';
 import type { Dataset, FeatureTable, FloatArray, Parameters, TaskSet } from '../foundation/contract.js';
 import { InnerloopError } from '../foundation/errors.js';
 import { resolveOptions } from '../foundation/options.js';
+import { atOnce } from '../foundation/steps.js';
 import { Uncloneable } from '../foundation/uncloneable.js';
+import { BoundTables } from './bound-tables.js';
 import { modelOn, placed } from './device.js';
 import type { Placed } from './device.js';
 import type { CreatingOptions, LearnerOptions } from './option-types.js';
 import { CREATING_OPTIONS, LEARNER_OPTIONS } from './options.js';
-import { scaledAs } from '../data/scaling.js';
-import { bindDataset } from '../batch/features.js';
 import type { BoundDataset } from '../batch/features.js';
 import type { Model } from '../model/model.js';
 import { adam, nativeOptimizer, scheduledRate, SmallAdam, standardOptimizer } from '../meta/outer-update.js';
@@ -35,6 +35,20 @@ import type { Start } from './starting.js';
 import type { StoredSplit } from '../tasks/stored-split.js';
 import { checkKnowsUncertainty, NoiseSum, withNoise } from './uncertainty.js';
 import type { Uncertain } from './uncertainty.js';
+
+/** What changes a learner, a call at a time, and what is said to another one. */
+const WORKS = {
+  training: {
+    what: 'is being trained by another call',
+    expected:
+      'one training of a learner at a time: wait for the other, or leave its loop (break), or make a second learner',
+  },
+  adding: {
+    what: 'is being given items or users by another call',
+    expected: 'the promise of addItemsAsync or addUsersAsync awaited first',
+  },
+} as const;
+type Work = keyof typeof WORKS;
 
 /**
  * A model with parameters, an algorithm and an outer optimizer: what `train` changes, `evaluate` measures and
@@ -78,9 +92,10 @@ export class Learner extends Uncloneable {
   #optimizer: NativeOptimizer;
   /** The optimizer of the rates per parameter: plain Adam, clipped as that of the parameters. */
   #rateOptimizer: NativeOptimizer | undefined;
-  #bound = new WeakMap<object, { users: FeatureTable; catalog: Dataset | undefined; bound: BoundDataset }>();
+  /** @internal Data sets in the ids of the model. */
+  bound: BoundTables;
   #version = 0;
-  #training = false;
+  #work: Work | undefined;
   readonly #contexts = new WeakMap<FeatureTable, { state: RowState; context: RowContext }>();
 
   /** @internal */
@@ -94,6 +109,7 @@ export class Learner extends Uncloneable {
   ) {
     super('learner', 'saveLearner(learner, path) here, and loadLearner(path) in the other thread');
     this.#model = model;
+    this.bound = new BoundTables(model);
     this.algorithm = algorithm;
     this.optimizer = optimizer;
     this.seed = seed;
@@ -131,7 +147,7 @@ export class Learner extends Uncloneable {
     this.rateStore = other.rateStore;
     this.stepRates = other.stepRates;
     this.stepRateAdam = other.stepRateAdam;
-    this.#bound = new WeakMap();
+    this.bound = other.bound;
     this.changed();
   }
 
@@ -158,24 +174,20 @@ export class Learner extends Uncloneable {
     });
   }
 
-  /** @internal Takes the learner for one training. @returns gives it back @throws {InnerloopError} INVALID_OPTION if another one runs */
-  beginTraining(): () => void {
+  /** @internal Takes the learner for one call that changes it. @returns gives it back @throws {InnerloopError} INVALID_OPTION if it is taken */
+  begin(work: Work): () => void {
     this.checkIdle();
-    this.#training = true;
+    this.#work = work;
     return () => {
-      this.#training = false;
+      this.#work = undefined;
     };
   }
 
   /** @internal */
   checkIdle(): void {
-    if (!this.#training) return;
-    throw invalid(
-      'learner',
-      'is being trained by another call',
-      this.algorithm.name,
-      'one training of a learner at a time: wait for the other, or leave its loop (break), or make a second learner',
-    );
+    if (this.#work === undefined) return;
+    const { what, expected } = WORKS[this.#work];
+    throw invalid('learner', what, this.algorithm.name, expected);
   }
 
   /** A copy of the shared parameters. */
@@ -197,22 +209,7 @@ export class Learner extends Uncloneable {
 
   /** @internal */
   bind(dataset: Dataset): BoundDataset {
-    const { catalog } = this;
-    const { users } = dataset;
-    // Where no input reads the rows themselves, all datasets of the same tables are bound alike: tasks that are read bit by bit.
-    const key = this.#readsRows(dataset) ? dataset : dataset.items;
-    const known = this.#bound.get(key);
-    if (known !== undefined && known.catalog === catalog && known.users === users)
-      return known.bound.dataset === dataset ? known.bound : { ...known.bound, dataset };
-    const own = catalog === undefined ? dataset : scaledAs(dataset, catalog);
-    const bound = { ...bindDataset(this.model, own), dataset };
-    this.#bound.set(key, { users, catalog, bound });
-    return bound;
-  }
-
-  #readsRows({ context }: Dataset): boolean {
-    const { inputs } = this.model.spec;
-    return context.columns.some((column) => inputs.some(({ name }) => name === column.name));
+    return this.bound.find(dataset, this.catalog) ?? atOnce(this.bound.make(dataset, this.catalog));
   }
 
   /** Added to the model's outputs: the mean label of the training tasks under `mse`, else 0. */

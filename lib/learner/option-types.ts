@@ -34,6 +34,12 @@ export interface EstimateOptions {
   snapshots?: number;
 }
 
+/** Options of `learner.addItemsAsync` and `addUsersAsync`. */
+export interface AddingOptions {
+  /** Ends the call with ABORTED; the catalog is as it was. */
+  signal?: AbortSignal;
+}
+
 /** Options of `createLearnerAsync`. */
 export interface CreatingOptions {
   /** Ends the call with ABORTED. */

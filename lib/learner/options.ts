@@ -1,4 +1,4 @@
-/** Options of `createLearner` and `createLearnerAsync`. */
+/** Options of `createLearner` and `createLearnerAsync`, and of what is done to learners. */
 import { checkAlgorithm } from '../algorithms/check.js';
 import { checkModel } from '../batch/batch.js';
 import { ROW_OPTIONS } from '../batch/row-rules.js';
@@ -68,6 +68,11 @@ export const ESTIMATE_OPTIONS = {
     default: 2,
     doc: 'Copies of the whole state: the best epoch’s, and that of a checkpoint.',
   },
+} as const satisfies OptionTable;
+
+/** Options of `learner.addItemsAsync` and `addUsersAsync`. @internal */
+export const ADDING_OPTIONS = {
+  signal: signalOption('Ends the call with ABORTED; the catalog is as it was.'),
 } as const satisfies OptionTable;
 
 /** Options of `createLearnerAsync`. @internal */

@@ -75,7 +75,7 @@ export async function* train(
   options: TrainOptions = {},
 ): AsyncGenerator<EpochReport, void, undefined> {
   const settings = resolve(learner, tasks, options);
-  const end = learner.beginTraining();
+  const end = learner.begin('training');
   try {
     yield* trainAlone(learner, tasks, options, settings);
   } finally {

@@ -1,6 +1,6 @@
 /** A loaded model with its catalog, the items added to it, and the personal models it holds. A reload makes a new engine. */
 import { createHash } from 'node:crypto';
-import '../../learner/additions.js';
+import { preparedItems } from '../../learner/additions.js';
 import '../../serving/adapt.js';
 import type { FeatureValues } from '../../batch/given-features.js';
 import { Ensemble, membersOf } from '../../learner/ensemble.js';
@@ -54,6 +54,8 @@ export class Engine {
   readonly #owned = new Map<string, Set<string>>();
   readonly #ownerOf = new Map<string, string>();
   #leases = 0;
+  /** The last change of the items: the next one begins when it is done. */
+  #changing: Promise<unknown> = Promise.resolve();
   #retired: (() => void) | undefined;
 
   private constructor(predictor: Learner | Ensemble, name: string, state: State | undefined, options: EngineOptions) {
@@ -104,6 +106,7 @@ export class Engine {
 
   /** Disposes of the model once no request uses it. */
   async retire(): Promise<void> {
+    await this.#changing.catch(() => undefined);
     if (this.#leases > 0) await new Promise<void>((done) => (this.#retired = done));
     this.people.clear();
     this.predictor.dispose();
@@ -140,12 +143,21 @@ export class Engine {
   /** Adds, changes, hides or shows items; it takes effect from the next request on. */
   async putItems(items: readonly ItemRecord[]): Promise<void> {
     if (items.length === 0) return;
-    await this.gate.write(() => {
-      const { keys } = this.learner.servedCatalog().items;
-      // A known item without features in its record keeps the model's own: only its owner or visibility changes.
-      const changed = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
+    const change = () => this.#put(items);
+    await (this.#changing = this.#changing.then(change, change));
+  }
+
+  /** Requests are answered while the catalogs are made, and wait only while all members get theirs. */
+  async #put(items: readonly ItemRecord[]): Promise<void> {
+    const { keys } = this.learner.servedCatalog().items;
+    // A known item without features in its record keeps the model's own: only its owner or visibility changes.
+    const changed = items.filter(({ id, features }) => Object.keys(features).length > 0 || keys.idOf(id) === 0);
+    const placing: (() => number)[] = [];
+    if (changed.length > 0)
       for (const learner of membersOf(this.predictor))
-        for (const table of itemTables(learner, changed)) learner.addItems(table);
+        placing.push(await preparedItems(learner, itemTables(learner, changed)));
+    await this.gate.write(() => {
+      for (const place of placing) place();
       if (changed.length > 0) {
         this.#countAdded();
         // Personal models belong to the catalog that they were adapted over, so they are discarded.
