@@ -1,7 +1,8 @@
 /**
  * Makes a fresh clone runnable: dependencies, native core, TypeScript. Each step runs only if something changed since it last
  * ran. With `--library` it leaves out what only checking needs (the workspace `test` and the compilation of tests and benchmarks),
- * which is most of the first install. Plain JavaScript without dependencies, since it runs before there are any.
+ * which is most of the first install; with `--quick` a first build of the core is quick to make, and less optimised (CMakeLists.txt),
+ * which does for a first look. Plain JavaScript without dependencies, since it runs before there are any.
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -34,6 +35,7 @@ const compiled = at('dist', '.compiled');
 /** Why SQLite for the tests could not be built: tried once an installation. */
 const NOT_BUILT = '.innerloop-not-built';
 const isWindows = process.platform === 'win32';
+const quickly = process.argv.includes('--quick');
 
 checkNode();
 // What is complete already stays complete.
@@ -105,17 +107,27 @@ async function installDependencies() {
 // ------------------------------------------------------------------------------------------------------- native core
 
 function needsNative() {
-  if (!existsSync(binary) || cacheIsForeign()) return true;
+  if (!existsSync(binary) || cacheIsForeign() || (wasQuick() && !quickly)) return true;
   const sources = [at('CMakeLists.txt'), at('binding.gyp'), ...filesBelow(at('native'))];
   const built = statSync(binary).mtimeMs;
   return sources.some((file) => statSync(file).mtimeMs > built);
 }
 
+/** What CMake remembers of its last run here. */
+function cmakeCache() {
+  const cache = at('build', 'CMakeCache.txt');
+  return existsSync(cache) ? readFileSync(cache, 'utf8') : undefined;
+}
+
+function wasQuick() {
+  return /^INNERLOOP_QUICK:BOOL=ON$/m.test(cmakeCache() ?? '');
+}
+
 /** In a copy of a built checkout CMake would go on compiling the sources of the original. */
 function cacheIsForeign() {
-  const cache = at('build', 'CMakeCache.txt');
-  if (!existsSync(cache)) return false;
-  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1].trim();
+  const cache = cmakeCache();
+  if (cache === undefined) return false;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(cache)?.[1].trim();
   return home === undefined || !existsSync(home) || realpathSync(home) !== realpathSync(root);
 }
 
@@ -144,7 +156,11 @@ function cmakeBuild() {
   const strict = process.env.INNERLOOP_WERROR === '1' ? ['--CDINNERLOOP_WERROR=ON'] : [];
   // And the tests run on the binary that the package will hold (native/prebuild).
   const portable = process.env.INNERLOOP_PORTABLE === '1' ? ['--CDINNERLOOP_PORTABLE=ON'] : [];
-  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release', ...strict, ...portable]);
+  // Whoever builds it again is at work on it.
+  const quick =
+    quickly && !existsSync(binary) ? ['--CDINNERLOOP_QUICK=ON'] : wasQuick() ? ['--CDINNERLOOP_QUICK=OFF'] : [];
+  const options = [...strict, ...portable, ...quick];
+  return run(process.execPath, [bin('cmake-js', 'cmake-js'), 'build', '--config', 'Release', ...options]);
 }
 
 function gypBuild() {

@@ -1,4 +1,5 @@
-// Every instruction set: when a machine has it, and its kernels. A new one is a declaration and an entry here.
+// Every instruction set: when a machine has it, and its kernels. A new one is a declaration and an entry here. A quick
+// build (CMakeLists.txt) leaves out one that this machine does not need.
 #include <cstdlib>
 #include <stdexcept>
 
@@ -36,8 +37,14 @@ const std::vector<InstructionSet>& instruction_sets() {
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#if defined(INNERLOOP_WITHOUT_AVX512)
+    (void)avx512;
+#else
     all.push_back({"avx512", avx512, avx512_kernels<float>, avx512_kernels<double>});
+#endif
+#if !defined(INNERLOOP_WITHOUT_AVX2)
     all.push_back({"avx2", avx2, avx2_kernels<float>, avx2_kernels<double>});
+#endif
 #elif defined(__aarch64__)
     all.push_back({"neon", true, neon_kernels<float>, neon_kernels<double>});
 #endif

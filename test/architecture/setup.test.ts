@@ -106,6 +106,22 @@ test('a changed source is compiled, with warnings as errors where a commit is ch
   assert.deepEqual(asPacked, ['cmake-js build --config Release --CDINNERLOOP_PORTABLE=ON']);
 });
 
+test('the first build of npm start is a quick one, which does for nothing else', needsCMake, async () => {
+  const root = checkout();
+  rmSync(join(root, 'build'), { recursive: true });
+  const quick = ['--library', '--quick'];
+  assert.deepEqual(setup(root, quick), ['cmake-js build --config Release --CDINNERLOOP_QUICK=ON afresh']);
+  const cache = `CMAKE_HOME_DIRECTORY:INTERNAL=${root}\nINNERLOOP_QUICK:BOOL=`;
+  writeFileSync(join(root, 'build', 'CMakeCache.txt'), `${cache}ON\n`);
+  assert.deepEqual(setup(root, quick), []);
+  const whole = 'cmake-js build --config Release --CDINNERLOOP_QUICK=OFF';
+  assert.deepEqual(setup(root, ['--library']), [whole]);
+  assert.deepEqual(setup(root), [whole]);
+  writeFileSync(join(root, 'build', 'CMakeCache.txt'), `${cache}OFF\n`);
+  assert.deepEqual(setup(root), []);
+  assert.deepEqual(setup(root, quick), []);
+});
+
 test('after the library alone was compiled, the tests are compiled too', async () => {
   const root = checkout();
   writeFileSync(join(root, 'dist', '.compiled'), 'library');
