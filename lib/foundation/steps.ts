@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { checkNotAborted } from './abort.js';
 
-/** Work that may pause wherever it yields, which it does after at most a millisecond or so. @internal */
+/** Work that may pause wherever it yields, which it does after at most a millisecond or so. */
 export type Steps<R> = Generator<void, R, void>;
 
 /** Milliseconds between two turns of the event loop. */
